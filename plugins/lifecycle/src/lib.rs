@@ -1,0 +1,1 @@
+//! sextant-segmenter-lifecycle

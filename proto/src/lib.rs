@@ -1,0 +1,37 @@
+//! The public contract of Sextant as Rust types, clients and servers, generated from the `.proto` files beside this crate.
+
+/// Types that every service shares.
+pub mod common {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/sextant.common.v1.rs");
+    }
+}
+/// Records in, accounts and tenants out.
+pub mod ingestion {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/sextant.ingestion.v1.rs");
+    }
+}
+/// Features and scores.
+pub mod scoring {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/sextant.scoring.v1.rs");
+    }
+}
+/// Segments and who is in them.
+pub mod segmentation {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/sextant.segmentation.v1.rs");
+    }
+}
+/// Business numbers.
+pub mod metrics {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/sextant.metrics.v1.rs");
+    }
+}

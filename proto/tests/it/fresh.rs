@@ -1,0 +1,61 @@
+//! The generated code in `src/gen` is what the `.proto` files say.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            proto_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            found.push(path);
+        }
+    }
+}
+
+fn generate(into: &Path) {
+    let mut files = Vec::new();
+    proto_files(&root().join("sextant"), &mut files);
+    let descriptors = protox::compile(&files, [root()]).unwrap();
+    tonic_prost_build::configure()
+        .out_dir(into)
+        .btree_map(".")
+        .bytes(".")
+        .emit_rerun_if_changed(false)
+        .compile_fds(descriptors)
+        .unwrap();
+}
+
+fn contents(folder: &Path) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        files.insert(name, fs::read_to_string(path).unwrap());
+    }
+    files
+}
+
+#[test]
+fn generated_code_is_what_the_proto_files_say() {
+    let fresh = tempfile::tempdir().unwrap();
+    generate(fresh.path());
+    let checked_in = root().join("src/gen");
+    if std::env::var_os("UPDATE_GEN").is_some() {
+        for (name, text) in contents(fresh.path()) {
+            fs::write(checked_in.join(name), text).unwrap();
+        }
+    }
+    let (fresh, checked_in) = (contents(fresh.path()), contents(&checked_in));
+    assert_eq!(fresh.keys().collect::<Vec<_>>(), checked_in.keys().collect::<Vec<_>>());
+    for (name, text) in &fresh {
+        assert!(checked_in[name] == *text, "{name} is stale: run UPDATE_GEN=1 cargo test -p sextant-proto");
+    }
+}

@@ -1,0 +1,3 @@
+//! Tests of the public contract.
+
+mod fresh;

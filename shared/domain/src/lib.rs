@@ -1,0 +1,23 @@
+//! What Sextant knows about accounts, money, time and models: pure types and formulas.
+//!
+//! Architecture Invariant: nothing here reads a clock, a file, a socket, the environment or a random source.
+#![forbid(unsafe_code)]
+
+pub mod bgnbd;
+pub mod clv;
+pub mod fact;
+pub mod feature;
+pub mod gamma_gamma;
+pub mod history;
+pub mod id;
+pub mod membership;
+pub mod money;
+pub mod mrr;
+pub mod optimize;
+pub mod position;
+pub mod quantile;
+pub mod retention;
+pub mod rfm;
+pub mod special;
+pub mod subscription;
+pub mod time;
