@@ -314,6 +314,10 @@ pub struct PaymentFact {
     /// Why it failed; empty where it did not.
     #[prost(string, tag = "7")]
     pub failure_code: ::prost::alloc::string::String,
+    /// Rate into the tenant's base currency on the day of the payment, in millionths: 1100000 for 1.1. 0: the currencies are
+    /// the same.
+    #[prost(int64, tag = "8")]
+    pub fx_rate_micros: i64,
 }
 /// What a user is in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -1,1 +1,450 @@
-//! rfm
+//! RFM: recency, frequency and monetary value, each scored 1 … 5 (5 is best), and maps from scores to named segments.
+//!
+//! Thresholds are separate from scoring: they are computed once over a population, stored with a version, and then score
+//! one account in O(log n). Recency is scored on the absolute day of the last activity, not on its age: ranks then do not
+//! change while time passes, and a silent account's score moves only when a threshold moves.
+
+use std::fmt;
+
+use crate::id::AccountUid;
+use crate::quantile::quintiles;
+use crate::time::Day;
+
+mod map;
+#[cfg(test)]
+mod tests;
+
+pub use self::map::{Map, R_PACKAGE_RULES, Rule, Segment};
+
+/// A smaller population has no quintiles; it is scored by fixed thresholds. Ours, not published.
+pub const MIN_POPULATION: usize = 50;
+
+/// How equal values are scored when thresholds come from a population.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum TiePolicy {
+    /// Thresholds are the type-7 quantiles at 20, 40, 60, 80 %; the score is 1 + the number of thresholds below the value.
+    /// Equal values get equal scores, whatever their order.
+    #[default]
+    ValueQuantile,
+    /// As the R package `rfm` 0.3.0 does it: the quantiles **plus 1**; a value on a threshold belongs above it. The added 1
+    /// distorts values between 0 and 1; for compatibility only.
+    RRfmCompat,
+    /// As `pandas.qcut(values.rank(method="first"), 5)` does it: equal values get different scores. Ties are broken by
+    /// account id instead of by row order, so that the answer is reproducible; for compatibility only.
+    PandasRankFirst,
+}
+
+impl TiePolicy {
+    /// Stable name, as stored and shown.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::ValueQuantile => "value_quantile",
+            Self::RRfmCompat => "r_rfm_compat",
+            Self::PandasRankFirst => "pandas_rank_first",
+        }
+    }
+}
+
+/// Which end of the values is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// A high value scores 5: last day, frequency, monetary value.
+    HighIsGood,
+    /// A high value scores 1: days since the last activity.
+    LowIsGood,
+}
+
+/// A score, 1 … 5; 5 is best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Score(u8);
+
+impl Score {
+    /// All scores, ascending.
+    pub const ALL: [Self; 5] = [Self(1), Self(2), Self(3), Self(4), Self(5)];
+
+    /// A score; `None` outside 1 … 5.
+    #[must_use]
+    pub const fn new(score: u8) -> Option<Self> {
+        if 1 <= score && score <= 5 {
+            Some(Self(score))
+        } else {
+            None
+        }
+    }
+
+    /// The number, 1 … 5.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The score of a value that passed so many of four thresholds.
+    fn from_passed(passed: usize, direction: Direction) -> Self {
+        let index = match direction {
+            Direction::HighIsGood => passed,
+            Direction::LowIsGood => 4 - passed.min(4),
+        };
+        Self::ALL[index.min(4)]
+    }
+}
+
+/// The three scores of an account. Displayed as three digits, `543`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scores {
+    /// Recency.
+    pub recency: Score,
+    /// Frequency.
+    pub frequency: Score,
+    /// Monetary value.
+    pub monetary: Score,
+}
+
+impl fmt::Display for Scores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}{}{}",
+            self.recency.0, self.frequency.0, self.monetary.0
+        )
+    }
+}
+
+/// Why thresholds are refused.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Error {
+    /// A value is not a finite number.
+    ValueNotFinite {
+        /// Whose value.
+        account: AccountUid,
+    },
+    /// The thresholds of a stored or fixed set descend, or one is not finite.
+    CutsNotAscending {
+        /// The thresholds.
+        cuts: [f64; 4],
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ValueNotFinite { account } => write!(
+                f,
+                "value of account {:032x} is not a finite number",
+                account.0
+            ),
+            Self::CutsNotAscending { cuts } => {
+                write!(f, "thresholds {cuts:?} must be finite and ascending")
+            },
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One account's value in one dimension.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Value {
+    /// Whose value.
+    pub account: AccountUid,
+    /// The value: a day number, a count, minor units.
+    pub value: f64,
+}
+
+impl Value {
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        self.value
+            .total_cmp(&other.value)
+            .then(self.account.cmp(&other.account))
+    }
+}
+
+/// Four thresholds, and what happens on one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cuts {
+    /// A value passes the thresholds below it.
+    Exclusive([f64; 4]),
+    /// A value passes the thresholds below it and the one it equals.
+    Inclusive([f64; 4]),
+    /// The last account of each of the first four fifths in the order of (value, account id); an account passes those
+    /// before it.
+    Ranked([Value; 4]),
+}
+
+/// Where thresholds come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// From the values of a population.
+    Population {
+        /// How ties are treated.
+        policy: TiePolicy,
+        /// Accounts in the population, at least [`MIN_POPULATION`].
+        accounts: usize,
+    },
+    /// Set by a person, because the population is smaller than [`MIN_POPULATION`] or because they want to.
+    Fixed,
+}
+
+/// Thresholds of one dimension. Everything in it can be stored and read back with [`Thresholds::stored`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    source: Source,
+    direction: Direction,
+    cuts: Cuts,
+}
+
+impl Thresholds {
+    /// Thresholds that a person set: a value passes the ones below it.
+    ///
+    /// # Errors
+    /// The thresholds descend, or one is not finite.
+    pub fn fixed(cuts: [f64; 4], direction: Direction) -> Result<Self, Error> {
+        Self::stored(Source::Fixed, direction, Cuts::Exclusive(cuts))
+    }
+
+    /// Fixed thresholds of recency: active within the last `within_days` (ascending, the first for a 5) before `as_of`.
+    ///
+    /// ```
+    /// use sextant_domain::id::AccountUid;
+    /// use sextant_domain::rfm::{Thresholds, Value};
+    /// use sextant_domain::time::Day;
+    ///
+    /// let recency = Thresholds::fixed_recency([7, 30, 90, 180], Day(20_000))?;
+    /// let score = |day: i32| recency.score(&Value { account: AccountUid(1), value: f64::from(day) }).get();
+    /// assert_eq!([score(20_000), score(19_993), score(19_992), score(19_000)], [5, 5, 4, 1]);
+    /// # Ok::<(), sextant_domain::rfm::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The numbers of days descend.
+    pub fn fixed_recency(within_days: [u16; 4], as_of: Day) -> Result<Self, Error> {
+        // Half a day before the first day that counts: no day lies on a threshold.
+        let cut = |days: u16| f64::from(as_of.0) - f64::from(days) - 0.5;
+        let [first, second, third, fourth] = within_days.map(cut);
+        Self::fixed([fourth, third, second, first], Direction::HighIsGood)
+    }
+
+    /// Thresholds as they were stored.
+    ///
+    /// # Errors
+    /// The thresholds descend, or one is not finite.
+    pub fn stored(source: Source, direction: Direction, cuts: Cuts) -> Result<Self, Error> {
+        let (values, sorted) = match cuts {
+            Cuts::Exclusive(values) | Cuts::Inclusive(values) => (values, values.is_sorted()),
+            Cuts::Ranked(last) => (
+                last.map(|cut| cut.value),
+                last.is_sorted_by(|left, right| left.order(right).is_le()),
+            ),
+        };
+        if !sorted || !values.iter().all(|value| value.is_finite()) {
+            return Err(Error::CutsNotAscending { cuts: values });
+        }
+        Ok(Self {
+            source,
+            direction,
+            cuts,
+        })
+    }
+
+    /// Thresholds over a population. One smaller than [`MIN_POPULATION`] gets `fixed` instead, and says so in its source.
+    /// The order of `values` has no influence.
+    ///
+    /// # Errors
+    /// A value is not finite, or `fixed` is needed and descends.
+    pub fn of_population(
+        values: &[Value],
+        policy: TiePolicy,
+        direction: Direction,
+        fixed: [f64; 4],
+    ) -> Result<Self, Error> {
+        if let Some(bad) = values.iter().find(|value| !value.value.is_finite()) {
+            return Err(Error::ValueNotFinite {
+                account: bad.account,
+            });
+        }
+        if values.len() < MIN_POPULATION {
+            return Self::fixed(fixed, direction);
+        }
+        let cuts = match policy {
+            TiePolicy::ValueQuantile => Cuts::Exclusive(value_quintiles(values)),
+            TiePolicy::RRfmCompat => Cuts::Inclusive(value_quintiles(values).map(|cut| cut + 1.0)),
+            TiePolicy::PandasRankFirst => Cuts::Ranked(rank_quintiles(values)),
+        };
+        Ok(Self {
+            source: Source::Population {
+                policy,
+                accounts: values.len(),
+            },
+            direction,
+            cuts,
+        })
+    }
+
+    /// The score of one account. An account outside the population is scored by the same thresholds.
+    #[must_use]
+    pub fn score(&self, value: &Value) -> Score {
+        let passed = match &self.cuts {
+            Cuts::Exclusive(cuts) => cuts.partition_point(|cut| *cut < value.value),
+            Cuts::Inclusive(cuts) => cuts.partition_point(|cut| *cut <= value.value),
+            Cuts::Ranked(cuts) => cuts.partition_point(|cut| cut.order(value).is_lt()),
+        };
+        Score::from_passed(passed, self.direction)
+    }
+
+    /// Where the thresholds come from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Which end is good.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The thresholds.
+    #[must_use]
+    pub fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+}
+
+fn value_quintiles(values: &[Value]) -> [f64; 4] {
+    let mut sorted: Vec<f64> = values.iter().map(|value| value.value).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    quintiles(&sorted).unwrap_or_default()
+}
+
+/// `qcut` puts rank i = 1 … n into the first fifth k with i ≤ 1 + (n − 1) k / 5; the last of fifth k is at ⌊(n − 1) k / 5⌋,
+/// counted from 0.
+fn rank_quintiles(values: &[Value]) -> [Value; 4] {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(Value::order);
+    [1, 2, 3, 4].map(|k| sorted[(sorted.len() - 1) * k / 5])
+}
+
+/// What RFM needs of one account in a stated period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Activity {
+    /// Whose activity.
+    pub account: AccountUid,
+    /// Day of the last qualifying activity.
+    pub last_day: Day,
+    /// How often: purchases, or the share of active days. Not negative.
+    pub frequency: f64,
+    /// Paid, or monthly recurring revenue, in minor units of the reporting currency.
+    pub monetary_minor: i64,
+}
+
+impl Activity {
+    fn recency(&self) -> Value {
+        Value {
+            account: self.account,
+            value: f64::from(self.last_day.0),
+        }
+    }
+
+    fn frequency(&self) -> Value {
+        Value {
+            account: self.account,
+            value: self.frequency,
+        }
+    }
+
+    fn monetary(&self) -> Value {
+        // Exact up to 2⁵³ minor units.
+        Value {
+            account: self.account,
+            value: self.monetary_minor as f64,
+        }
+    }
+}
+
+/// Fixed thresholds for a population without quintiles.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fixed {
+    /// Active within so many days before `as_of`, ascending, the first for a 5.
+    pub within_days: [u16; 4],
+    /// The day that `within_days` counts back from.
+    pub as_of: Day,
+    /// Thresholds of frequency.
+    pub frequency: [f64; 4],
+    /// Thresholds of monetary value, in minor units.
+    pub monetary_minor: [i64; 4],
+}
+
+/// The thresholds of all three dimensions, each over the whole population ("independent" scoring).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Model {
+    /// Of the last day.
+    pub recency: Thresholds,
+    /// Of the frequency.
+    pub frequency: Thresholds,
+    /// Of the monetary value.
+    pub monetary: Thresholds,
+}
+
+impl Model {
+    /// Thresholds over a population, or the fixed ones if it is smaller than [`MIN_POPULATION`].
+    ///
+    /// # Errors
+    /// A frequency is not finite, or fixed thresholds are needed and descend.
+    pub fn of_population(
+        population: &[Activity],
+        policy: TiePolicy,
+        fixed: &Fixed,
+    ) -> Result<Self, Error> {
+        let dimension = |value: fn(&Activity) -> Value, fixed: [f64; 4]| {
+            let values: Vec<Value> = population.iter().map(value).collect();
+            Thresholds::of_population(&values, policy, Direction::HighIsGood, fixed)
+        };
+        let recency = if population.len() < MIN_POPULATION {
+            Thresholds::fixed_recency(fixed.within_days, fixed.as_of)?
+        } else {
+            dimension(Activity::recency, [0.0; 4])?
+        };
+        Ok(Self {
+            recency,
+            frequency: dimension(Activity::frequency, fixed.frequency)?,
+            monetary: dimension(
+                Activity::monetary,
+                fixed.monetary_minor.map(|minor| minor as f64),
+            )?,
+        })
+    }
+
+    /// The three scores of one account.
+    #[must_use]
+    pub fn score(&self, activity: &Activity) -> Scores {
+        Scores {
+            recency: self.recency.score(&activity.recency()),
+            frequency: self.frequency.score(&activity.frequency()),
+            monetary: self.monetary.score(&activity.monetary()),
+        }
+    }
+}
+
+/// How evenly activity is spread: 1 − (standard deviation / mean) of the gaps between active days, within 0 … 1. `None`
+/// with fewer than two gaps, which say nothing about regularity, or without any time between them.
+///
+/// ```
+/// use sextant_domain::rfm::regularity;
+///
+/// assert_eq!(regularity(&[7.0, 7.0, 7.0]), Some(1.0));
+/// assert_eq!(regularity(&[7.0]), None);
+/// ```
+#[must_use]
+pub fn regularity(gaps_in_days: &[f64]) -> Option<f64> {
+    let n = gaps_in_days.len() as f64;
+    let mean = gaps_in_days.iter().sum::<f64>() / n;
+    if gaps_in_days.len() < 2 || !mean.is_finite() || mean <= 0.0 {
+        return None;
+    }
+    let variance = gaps_in_days
+        .iter()
+        .map(|gap| (gap - mean).powi(2))
+        .sum::<f64>()
+        / (n - 1.0);
+    Some((1.0 - variance.sqrt() / mean).clamp(0.0, 1.0))
+}

@@ -1,0 +1,4 @@
+//! The header and its Rust mirror describe the same memory.
+
+#[cfg(test)]
+mod layout;

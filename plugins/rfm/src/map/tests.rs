@@ -1,0 +1,138 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+/// Every cell of scores from 1 to 5.
+fn cells() -> impl Iterator<Item = (i64, i64, i64)> {
+    (1..=5).flat_map(|r| (1..=5).flat_map(move |f| (1..=5).map(move |m| (r, f, m))))
+}
+
+fn counts(map: Map) -> BTreeMap<Segment, usize> {
+    let mut counts = BTreeMap::new();
+    for (r, f, m) in cells() {
+        *counts
+            .entry(map.segment(Scores::new(r, f, m).unwrap()))
+            .or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn the_map_of_ten_covers_each_of_the_25_cells_once() {
+    let expected = [
+        (Champions, 2),
+        (Loyal, 4),
+        (PotentialLoyalist, 4),
+        (New, 1),
+        (Promising, 1),
+        (NeedAttention, 1),
+        (AboutToSleep, 2),
+        (AtRisk, 4),
+        (CantLose, 2),
+        (Hibernating, 4),
+    ];
+    let cells = expected.map(|(segment, cells)| (segment, cells * 5));
+    assert_eq!(counts(Map::Ten), BTreeMap::from(cells));
+}
+
+#[test]
+fn the_map_of_eleven_differs_in_one_cell() {
+    for (r, f, m) in cells() {
+        let scores = Scores::new(r, f, m).unwrap();
+        let expected = if (r, f) == (1, 1) {
+            Lost
+        } else {
+            Map::Ten.segment(scores)
+        };
+        assert_eq!(Map::Eleven.segment(scores), expected, "{r}{f}{m}");
+    }
+}
+
+#[test]
+fn the_first_bounds_of_the_r_package_win() {
+    for (scores, expected) in [
+        ((5, 5, 5), Champions),
+        ((4, 4, 4), PotentialLoyalist),
+        ((2, 4, 4), Loyal),
+        ((3, 1, 5), Promising),
+        ((5, 1, 1), New),
+        ((1, 4, 5), CantLose),
+        ((1, 5, 5), AtRisk),
+        ((1, 4, 3), NeedAttention),
+        ((2, 1, 1), AboutToSleep),
+        ((1, 1, 1), Lost),
+        ((4, 4, 1), Others),
+    ] {
+        let (r, f, m) = scores;
+        assert_eq!(
+            Map::RPackage.segment(Scores::new(r, f, m).unwrap()),
+            expected,
+            "{scores:?}"
+        );
+    }
+}
+
+#[test]
+fn every_bound_of_the_r_package_is_reachable() {
+    assert_eq!(counts(Map::RPackage).len(), R_PACKAGE.len() + 1);
+}
+
+/// Customers of the demo orders of the R package rfm 0.3.0 by recency, frequency and monetary score (outer to inner),
+/// as of 2006-12-31.
+const R_DEMO: [[[usize; 5]; 5]; 5] = [
+    [
+        [75, 29, 8, 1, 0],
+        [7, 9, 12, 6, 0],
+        [0, 5, 4, 10, 6],
+        [0, 2, 6, 8, 6],
+        [0, 0, 0, 1, 2],
+    ],
+    [
+        [28, 20, 4, 2, 0],
+        [2, 15, 16, 6, 0],
+        [0, 4, 12, 18, 3],
+        [0, 3, 11, 23, 14],
+        [0, 0, 0, 0, 19],
+    ],
+    [
+        [22, 12, 5, 1, 0],
+        [8, 16, 8, 4, 0],
+        [4, 10, 16, 14, 2],
+        [0, 6, 8, 26, 16],
+        [0, 0, 1, 3, 17],
+    ],
+    [
+        [21, 8, 2, 0, 0],
+        [7, 16, 13, 5, 1],
+        [2, 6, 15, 8, 2],
+        [0, 4, 10, 19, 23],
+        [0, 0, 0, 5, 32],
+    ],
+    [
+        [17, 8, 5, 0, 0],
+        [7, 12, 11, 6, 0],
+        [0, 9, 17, 5, 4],
+        [0, 6, 13, 27, 13],
+        [0, 0, 1, 4, 35],
+    ],
+];
+
+#[test]
+fn published_segment_counts_of_the_r_package_come_out() {
+    let mut customers: BTreeMap<Segment, usize> = BTreeMap::new();
+    for (r, f, m) in cells() {
+        let index = |score: i64| usize::try_from(score - 1).unwrap();
+        let segment = Map::RPackage.segment(Scores::new(r, f, m).unwrap());
+        *customers.entry(segment).or_default() += R_DEMO[index(r)][index(f)][index(m)];
+    }
+    assert_eq!(customers.values().sum::<usize>(), 995);
+    for (segment, published) in [
+        (PotentialLoyalist, 342),
+        (Loyal, 170),
+        (Lost, 148),
+        (New, 104),
+        (AboutToSleep, 102),
+    ] {
+        assert_eq!(customers[&segment], published, "{segment:?}");
+    }
+}

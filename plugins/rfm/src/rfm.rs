@@ -1,0 +1,125 @@
+//! The segmenter: reads the scores, asks the map, explains in the account's own numbers.
+
+use sextant_segmenter::{Answer, Call, Config, ConfigError, Reasons, Segmenter, amount, features};
+
+use crate::Map;
+use crate::map::Scores;
+
+features! {
+    /// What the segmenter reads: the scores decide, the purchases explain.
+    pub struct Account {
+        recency: I64 = "rfm.recency",
+        frequency: I64 = "rfm.frequency",
+        monetary: I64 = "rfm.monetary",
+        days_since_last: I64 = "purchase.days_since_last",
+        purchases: I64 = "purchase.count",
+        total_minor: I64 = "purchase.total_minor",
+    }
+}
+
+/// The segmenter `sextant.rfm`.
+#[derive(Debug)]
+pub struct Rfm {
+    map: Map,
+    currency_digits: usize,
+}
+
+impl Account<'_> {
+    fn scores(&self, row: usize) -> Option<Scores> {
+        Scores::new(
+            self.recency.get(row)?,
+            self.frequency.get(row)?,
+            self.monetary.get(row)?,
+        )
+    }
+}
+
+impl Segmenter for Rfm {
+    type Rows<'a> = Account<'a>;
+
+    const DESCRIPTOR: &'static str = include_str!("../descriptor.json");
+
+    fn create(config: &Config) -> Result<Self, ConfigError> {
+        let maps = [
+            ("ten", Map::Ten),
+            ("r_package", Map::RPackage),
+            ("eleven", Map::Eleven),
+        ];
+        let digits = usize::try_from(config.i64("currency_digits")?);
+        let currency_digits =
+            digits.map_err(|_| ConfigError::at("currency_digits", "must not be negative"))?;
+        Ok(Self {
+            map: config.choice("map", &maps)?,
+            currency_digits,
+        })
+    }
+
+    fn assign(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize) -> Answer {
+        match rows.scores(row) {
+            Some(scores) => Answer::segment(self.map.segment(scores) as u16),
+            None => Answer::ABSTAIN,
+        }
+    }
+
+    /// One reason per score that the map uses. Contribution: how far the score is from the middle, from -1 for score 1
+    /// through 0 for score 3 to 1 for score 5.
+    fn explain(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize, reasons: &mut Reasons) {
+        if let Some(score) = rows.recency.get(row) {
+            let detail = rows.days_since_last.get(row).map(|days| match days {
+                0 => "last purchase today".to_owned(),
+                1 => "last purchase yesterday".to_owned(),
+                days => format!("last purchase {days} days ago"),
+            });
+            reasons.push(
+                &rows.recency,
+                from_middle(score),
+                sentence("recency", score, detail),
+            );
+        }
+        if let Some(score) = rows.frequency.get(row) {
+            let detail = rows.purchases.get(row).map(|count| match count {
+                1 => "1 purchase".to_owned(),
+                count => format!("{count} purchases"),
+            });
+            reasons.push(
+                &rows.frequency,
+                from_middle(score),
+                sentence("frequency", score, detail),
+            );
+        }
+        if let (true, Some(score)) = (self.map.uses_monetary(), rows.monetary.get(row)) {
+            let total = rows.total_minor.get(row);
+            let detail = total.map(|minor| {
+                format!(
+                    "purchases of {} in total",
+                    amount(minor, self.currency_digits)
+                )
+            });
+            reasons.push(
+                &rows.monetary,
+                from_middle(score),
+                sentence("monetary value", score, detail),
+            );
+        }
+    }
+}
+
+fn sentence(name: &str, score: i64, detail: Option<String>) -> String {
+    match detail {
+        Some(detail) => format!("{name} {score} of 5: {detail}"),
+        None => format!("{name} {score} of 5"),
+    }
+}
+
+fn from_middle(score: i64) -> f32 {
+    match score {
+        1 => -1.0,
+        2 => -0.5,
+        4 => 0.5,
+        5 => 1.0,
+        _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! What a segmenter says about a row: the answer, and its reasons.
+
+use sextant_segmenter_abi::{SEG_ABSTAIN, SEG_NO_SEGMENT};
+
+use crate::Column;
+
+/// A column of the answer beside the segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extra {
+    /// A number per row, on the model's own scale.
+    Score,
+    /// How sure the model is, 0 to 1.
+    Confidence,
+}
+
+/// The answer for one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answer {
+    pub(crate) segment: u16,
+    pub(crate) score: f32,
+    pub(crate) confidence: f32,
+}
+
+impl Answer {
+    /// Not judged: the row lacks the data that this model needs.
+    pub const ABSTAIN: Self = Self::of(SEG_ABSTAIN);
+    /// Judged, and in none of the segments.
+    pub const NO_SEGMENT: Self = Self::of(SEG_NO_SEGMENT);
+
+    const fn of(segment: u16) -> Self {
+        Self {
+            segment,
+            score: f32::NAN,
+            confidence: f32::NAN,
+        }
+    }
+
+    /// In the segment at this position of the descriptor's `segments`; the host refuses a position that is not there.
+    pub const fn segment(index: u16) -> Self {
+        Self::of(index)
+    }
+
+    /// Adds a score; it is kept if the segmenter lists [`Extra::Score`].
+    #[must_use]
+    pub const fn with_score(mut self, score: f32) -> Self {
+        self.score = score;
+        self
+    }
+
+    /// Adds a confidence from 0 to 1; it is kept if the segmenter lists [`Extra::Confidence`].
+    #[must_use]
+    pub const fn with_confidence(mut self, confidence: f32) -> Self {
+        self.confidence = confidence;
+        self
+    }
+}
+
+/// Collects the reasons of one row.
+#[derive(Debug, Default)]
+pub struct Reasons {
+    pub(crate) items: Vec<Reason>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reason {
+    pub(crate) feature: u16,
+    pub(crate) contribution: f32,
+    pub(crate) text: String,
+}
+
+impl Reasons {
+    /// Adds a reason: the column it comes from, how much it contributed (sign and scale are the model's own; a number
+    /// that is not finite counts as 0), and a sentence such as `recency 2 of 5: last purchase 143 days ago`.
+    pub fn push<'a>(
+        &mut self,
+        column: &impl Column<'a>,
+        contribution: f32,
+        text: impl Into<String>,
+    ) {
+        let contribution = if contribution.is_finite() {
+            contribution
+        } else {
+            0.0
+        };
+        self.items.push(Reason {
+            feature: column.position(),
+            contribution,
+            text: text.into(),
+        });
+    }
+
+    /// Largest absolute contribution first, equal ones in the order of their arrival; at most `top_k` stay.
+    pub(crate) fn keep_strongest(&mut self, top_k: usize) {
+        self.items
+            .sort_by(|a, b| b.contribution.abs().total_cmp(&a.contribution.abs()));
+        self.items.truncate(top_k);
+    }
+}

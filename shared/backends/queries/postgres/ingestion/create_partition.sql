@@ -1,0 +1,1 @@
+SELECT create_partition($1, $2)

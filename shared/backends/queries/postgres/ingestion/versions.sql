@@ -1,0 +1,3 @@
+SELECT account_uid, kind, occurred_at, known_at, record
+FROM fact WHERE tenant_id = $1 AND account_uid = ANY($2) AND kind <> 4
+ORDER BY account_uid, occurred_at, known_at, batch_id, ordinal

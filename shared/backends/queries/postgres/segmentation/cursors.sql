@@ -1,0 +1,1 @@
+SELECT tenant_id, slice, position FROM cursor ORDER BY tenant_id, slice

@@ -1,0 +1,1 @@
+UPDATE cursor SET position = $3, facts_sequence = $4, closed_on = $5 WHERE tenant_id = $1 AND slice = $2 AND position = $6

@@ -1,0 +1,2 @@
+SELECT segmentation, uid, state, segment, entered_at, close_state, close_segment, transition
+FROM membership WHERE tenant_id = $1 AND slice = $2 ORDER BY segmentation, uid

@@ -1,0 +1,1 @@
+BEGIN; SET LOCAL app.tenant_id = '{tenant}'

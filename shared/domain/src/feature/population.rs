@@ -1,0 +1,249 @@
+//! Population features: ranks and models over all accounts of a tenant, cut and fitted at the day close and then frozen, so
+//! that a single account can be scored at any later moment without the others.
+
+use std::collections::BTreeMap;
+
+use super::{AccountFacts, Feature, Moment, Row};
+use crate::clv::{Months, MonthlyDiscount, PurchaseModel};
+use crate::id::AccountUid;
+use crate::money::Currency;
+use crate::quantile;
+use crate::rfm::{self, Activity, TiePolicy};
+use crate::time::{Day, Zone};
+use crate::{bgnbd, gamma_gamma};
+
+/// Discount of future purchases, per year.
+pub const YEARLY_DISCOUNT: f64 = 0.1;
+/// Horizon of expected purchases.
+pub const HORIZON: Months = Months(12);
+
+/// What RFM is computed from, decided for the whole tenant at each close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RfmBasis {
+    /// Payments: day of the last one, their number, their sum. For tenants whose accounts buy without subscriptions.
+    Purchases,
+    /// Use and MRR: day of the last event, active days of the last 28, MRR. For subscriptions, where payments follow the
+    /// calendar.
+    Usage,
+}
+
+impl RfmBasis {
+    /// Stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Purchases => "purchases",
+            Self::Usage => "usage",
+        }
+    }
+}
+
+/// The models of one close.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Models {
+    /// The close.
+    pub closed_on: Day,
+    /// Accounts that they were made from.
+    pub n_accounts: u64,
+    /// What RFM is computed from.
+    pub rfm_basis: RfmBasis,
+    /// Thresholds; `None` without any account that can be scored.
+    pub rfm: Option<rfm::Model>,
+    /// MRR of paying accounts at each percent from 0 to 100; empty where none pays.
+    pub mrr_percentiles: Vec<f64>,
+    /// Purchase models, and the close that they were fitted at.
+    pub purchases: Option<(Day, PurchaseModel)>,
+    /// Why there is no purchase model, or what to know about it; empty where it is sound.
+    pub purchase_warning: String,
+}
+
+/// Fixed thresholds of RFM for a population without quintiles. Ours, not published.
+fn fixed(basis: RfmBasis, as_of: Day) -> rfm::Fixed {
+    match basis {
+        RfmBasis::Purchases => rfm::Fixed {
+            within_days: [30, 90, 180, 365],
+            as_of,
+            frequency: [1.0, 2.0, 4.0, 8.0],
+            monetary_minor: [2_500, 10_000, 25_000, 100_000],
+        },
+        RfmBasis::Usage => rfm::Fixed {
+            within_days: [2, 7, 14, 28],
+            as_of,
+            frequency: [2.0, 6.0, 12.0, 18.0],
+            monetary_minor: [2_500, 10_000, 50_000, 250_000],
+        },
+    }
+}
+
+/// When the purchase models are fitted anew: at the first close, at the first close of every quarter, and at a close that
+/// somebody is waiting for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refit {
+    /// Only when the quarter has changed since the last fit.
+    Quarterly,
+    /// Now.
+    Now,
+}
+
+/// Cuts and fits the models of a close from the accounts' own features at that close.
+#[must_use]
+pub fn fit(
+    moment: &Moment,
+    zone: &Zone,
+    currency: Currency,
+    accounts: &[(AccountUid, &AccountFacts, &Row)],
+    last: Option<&Models>,
+    refit: Refit,
+) -> Models {
+    let rfm_basis = basis(accounts);
+    let activities: Vec<Activity> =
+        accounts.iter().filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day, zone)).collect();
+    let rfm = if activities.is_empty() {
+        None
+    } else {
+        rfm::Model::of_population(&activities, TiePolicy::ValueQuantile, &fixed(rfm_basis, moment.day)).ok()
+    };
+    let mut models = Models {
+        closed_on: moment.day,
+        n_accounts: u64::try_from(accounts.len()).unwrap_or(u64::MAX),
+        rfm_basis,
+        rfm,
+        mrr_percentiles: mrr_percentiles(accounts),
+        purchases: last.and_then(|last| last.purchases),
+        purchase_warning: last.map_or(String::new(), |last| last.purchase_warning.clone()),
+    };
+    if rfm_basis == RfmBasis::Usage {
+        models.purchases = None;
+        "accounts pay by subscription, so purchases are not a model of their value".clone_into(&mut models.purchase_warning);
+    } else if refit == Refit::Now || models.purchases.is_none_or(|(fitted, _)| quarter(fitted) != quarter(moment.day)) {
+        fit_purchases(moment, zone, currency, accounts, &mut models);
+    }
+    models
+}
+
+fn quarter(day: Day) -> i32 {
+    day.month().div_euclid(3)
+}
+
+/// Accounts with a subscription are at least half of those that ever paid or used the product: usage.
+fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> RfmBasis {
+    let subscribed = accounts.iter().filter(|(_, facts, _)| facts.billing.is_some()).count();
+    let buying = accounts.iter().filter(|(_, facts, _)| facts.billing.is_none() && !facts.purchases.is_empty()).count();
+    if buying > subscribed { RfmBasis::Purchases } else { RfmBasis::Usage }
+}
+
+fn activity(basis: RfmBasis, account: AccountUid, row: &Row, day: Day, _zone: &Zone) -> Option<Activity> {
+    let days_ago = |feature| row.as_integer(feature).and_then(|days| i32::try_from(days).ok()).map(|days: i32| day.plus(-days));
+    match basis {
+        RfmBasis::Purchases => Some(Activity {
+            account,
+            last_day: days_ago(Feature::PurchaseDaysSinceLast)?,
+            frequency: row.as_number(Feature::PurchaseCount)?,
+            monetary_minor: row.as_integer(Feature::PurchaseTotalMinor)?,
+        }),
+        RfmBasis::Usage => Some(Activity {
+            account,
+            last_day: days_ago(Feature::UsageDaysSinceActive)?,
+            frequency: row.as_number(Feature::UsageActiveDays28d)?,
+            monetary_minor: row.as_integer(Feature::RevenueMrrMinor)?,
+        }),
+    }
+}
+
+fn mrr_percentiles(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> Vec<f64> {
+    let mut paying: Vec<f64> =
+        accounts.iter().filter_map(|(_, _, row)| row.as_number(Feature::RevenueMrrMinor)).filter(|mrr| *mrr > 0.0).collect();
+    paying.sort_unstable_by(f64::total_cmp);
+    (0..=100).filter_map(|percent| quantile::type_7(&paying, f64::from(percent) / 100.0)).collect()
+}
+
+fn fit_purchases(
+    moment: &Moment,
+    zone: &Zone,
+    currency: Currency,
+    accounts: &[(AccountUid, &AccountFacts, &Row)],
+    models: &mut Models,
+) {
+    let mut histories = Vec::new();
+    let mut spends = Vec::new();
+    for (_, facts, _) in accounts {
+        let Some((history, spend)) = purchase_history(facts, moment, zone) else { continue };
+        histories.push(history);
+        spends.extend(spend);
+    }
+    let last = models.purchases.map(|(_, model)| model);
+    let counts = bgnbd::fit(&histories, last.map_or(bgnbd::Start::Cold, |model| bgnbd::Start::Warm(model.counts)));
+    let values = gamma_gamma::fit(&spends, last.map_or(gamma_gamma::Start::Cold, |model| gamma_gamma::Start::Warm(model.values)));
+    match (counts, values) {
+        (Ok(counts), Ok(values)) => {
+            models.purchases = Some((moment.day, PurchaseModel::from_fits(&counts, &values, currency)));
+            models.purchase_warning = values.warning.map_or(String::new(), |warning| warning.to_string());
+        },
+        (Err(error), _) => models.purchase_warning = error.to_string(),
+        (_, Err(error)) => models.purchase_warning = error.to_string(),
+    }
+}
+
+/// The account's purchases as the models need them: purchases of one day count as one, the first day is not a repeat.
+fn purchase_history(facts: &AccountFacts, moment: &Moment, zone: &Zone) -> Option<(bgnbd::History, Option<gamma_gamma::Spend>)> {
+    let mut by_day: BTreeMap<Day, i64> = BTreeMap::new();
+    for purchase in facts.purchases.visible(moment.as_of, moment.known_at) {
+        *by_day.entry(zone.day_of(purchase.at)).or_default() += purchase.net_minor;
+    }
+    let days: Vec<Day> = by_day.keys().copied().collect();
+    let history = bgnbd::History::from_days(&days, moment.day)?;
+    let repeats: Vec<i64> = by_day.values().skip(1).copied().collect();
+    #[expect(clippy::cast_precision_loss, reason = "a mean for a statistical model")]
+    let mean = repeats.iter().sum::<i64>() as f64 / repeats.len().max(1) as f64;
+    Some((history, gamma_gamma::Spend::new(history.repeats(), mean).ok()))
+}
+
+impl Models {
+    /// Version of the models as answers carry it.
+    #[must_use]
+    pub fn version(&self) -> String {
+        self.closed_on.to_string()
+    }
+
+    /// Adds the population features to an account's row.
+    pub fn apply(&self, uid: AccountUid, facts: &AccountFacts, moment: &Moment, zone: &Zone, row: &mut Row) {
+        let mrr = row.as_number(Feature::RevenueMrrMinor).filter(|mrr| *mrr > 0.0);
+        row.number(Feature::RevenueMrrPercentile, mrr.and_then(|mrr| self.mrr_percentile(mrr)));
+        if let Some(scores) = self.rfm_scores(uid, row, moment, zone) {
+            row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
+            row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
+            row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));
+        }
+        if let Some((_, model)) = &self.purchases {
+            apply_purchases(model, facts, moment, zone, row);
+        }
+    }
+
+    /// The three scores of an account's row.
+    #[must_use]
+    pub fn rfm_scores(&self, uid: AccountUid, row: &Row, moment: &Moment, zone: &Zone) -> Option<rfm::Scores> {
+        let activity = activity(self.rfm_basis, uid, row, moment.day, zone)?;
+        self.rfm.as_ref().map(|model| model.score(&activity))
+    }
+
+    /// Percent of paying accounts with less MRR, in steps of one percent.
+    fn mrr_percentile(&self, mrr: f64) -> Option<f64> {
+        let below = self.mrr_percentiles.partition_point(|cut| *cut < mrr);
+        let percent = u32::try_from(below.min(100)).ok()?;
+        (!self.mrr_percentiles.is_empty()).then(|| f64::from(percent))
+    }
+}
+
+fn apply_purchases(model: &PurchaseModel, facts: &AccountFacts, moment: &Moment, zone: &Zone, row: &mut Row) {
+    let Some((history, spend)) = purchase_history(facts, moment, zone) else {
+        return;
+    };
+    row.number(Feature::ClvAliveProbability, Some(model.counts.alive(&history).probability()));
+    let year = bgnbd::Weeks::from_months(f64::from(HORIZON.0));
+    row.number(Feature::ClvExpectedPurchases12m, Some(model.counts.expected_future_purchases(&history, year)));
+    let bulk = PurchaseModel { uncertainty: None, ..*model };
+    let value = MonthlyDiscount::from_yearly(YEARLY_DISCOUNT)
+        .and_then(|discount| bulk.account(&history, spend.filter(|_| history.repeats() > 0).as_ref(), HORIZON, discount));
+    #[expect(clippy::cast_possible_truncation, reason = "a value for people; saturates far above any account's worth")]
+    row.integer(Feature::ClvValue12mMinor, value.ok().map(|clv| clv.value_minor.round() as i64));
+}

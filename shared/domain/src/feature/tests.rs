@@ -1,0 +1,75 @@
+use super::*;
+use crate::history::Occurrence;
+use crate::profile::{Change, ProfileVersion};
+use crate::purchase::{PaymentStatus, PaymentVersion};
+use crate::time::{Day, Zone};
+
+fn at(text: &str) -> Instant {
+    Instant::parse(text).unwrap()
+}
+
+fn acme() -> AccountFacts {
+    let mut facts = AccountFacts::default();
+    facts.profile.add(ProfileVersion {
+        at: at("2026-01-01T09:00:00Z"),
+        known_at: at("2026-01-01T09:00:00Z"),
+        created_at: None,
+        industry: Some(Change::Set("logistics".into())),
+        employee_count: None,
+        renewal_at: None,
+    });
+    for (day, known) in [("2026-01-02", "2026-01-02"), ("2026-01-05", "2026-01-05"), ("2026-01-06", "2026-01-20")] {
+        let (day, known) = (Day::parse(day).unwrap(), Day::parse(known).unwrap());
+        facts.history.add(&Occurrence { day, known, user: "ann", product_feature: "export" });
+    }
+    facts.purchases.add(PaymentVersion {
+        payment: "p1".into(),
+        at: at("2026-01-03T23:30:00Z"),
+        known_at: at("2026-01-03T23:30:00Z"),
+        status: PaymentStatus::Succeeded,
+        net_minor: 1_250,
+    });
+    facts
+}
+
+#[test]
+fn the_catalogue_is_in_the_order_of_its_enum_and_names_are_unique() {
+    for (index, definition) in CATALOGUE.iter().enumerate() {
+        assert_eq!(definition.feature.index(), index, "{}", definition.name);
+        assert_eq!(Feature::parse(definition.name), Some(definition.feature));
+    }
+}
+
+#[test]
+fn an_account_of_which_nothing_is_known_has_no_usage_and_no_purchases() {
+    let row = AccountFacts::default().features(&Moment::close(Day(20_000), &Zone::utc()), &Zone::utc());
+    let known: Vec<&str> = CATALOGUE.iter().filter(|definition| row.get(definition.feature).is_some()).map(|d| d.name).collect();
+    assert_eq!(known, ["subscription.status"]);
+}
+
+#[test]
+fn a_late_event_changes_todays_feature_and_not_yesterdays() {
+    let zone = Zone::utc();
+    let facts = acme();
+    let close = Moment::close(Day::parse("2026-01-10").unwrap(), &zone);
+    let hindsight = Moment { known_day: Day::parse("2026-01-20").unwrap(), ..close };
+    assert_eq!(facts.features(&close, &zone).as_integer(Feature::UsageActiveDays28d), Some(2));
+    assert_eq!(facts.features(&hindsight, &zone).as_integer(Feature::UsageActiveDays28d), Some(3));
+}
+
+#[test]
+fn days_are_counted_in_the_tenants_zone() {
+    let facts = acme();
+    for (zone, days_since_last) in [("UTC", 7), ("Europe/Warsaw", 6)] {
+        let zone = Zone::parse(zone).unwrap();
+        let row = facts.features(&Moment::close(Day::parse("2026-01-10").unwrap(), &zone), &zone);
+        assert_eq!(row.as_integer(Feature::PurchaseDaysSinceLast), Some(days_since_last), "{}", zone.name());
+    }
+}
+
+#[test]
+fn the_close_of_a_day_does_not_know_the_next_one() {
+    let zone = Zone::parse("America/New_York").unwrap();
+    let close = Moment::close(Day::parse("2026-03-08").unwrap(), &zone);
+    assert_eq!(close.as_of, at("2026-03-09T03:59:59.999999Z"), "clocks went forward that day");
+}

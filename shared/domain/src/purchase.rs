@@ -1,0 +1,128 @@
+//! Purchases: payments that came, folded from the versions of each payment.
+
+use std::collections::HashMap;
+
+use crate::time::Instant;
+
+/// Where a payment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// Under way.
+    Processing,
+    /// The money came.
+    Succeeded,
+    /// It did not come.
+    Failed,
+    /// Paid back in full or in part.
+    Refunded,
+    /// The payer disputes it; it counts until it is lost.
+    Disputed,
+}
+
+/// State of a payment from an instant on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentVersion {
+    /// The tenant's id of the payment.
+    pub payment: Box<str>,
+    /// From when it holds.
+    pub at: Instant,
+    /// When it became known.
+    pub known_at: Instant,
+    /// Where it stands.
+    pub status: PaymentStatus,
+    /// Amount less what was paid back, in minor units of the tenant's base currency.
+    pub net_minor: i64,
+}
+
+/// A payment that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purchase {
+    /// When the money came.
+    pub at: Instant,
+    /// What of it was kept, in minor units of the base currency.
+    pub net_minor: i64,
+}
+
+/// All payments of one account.
+#[derive(Debug, Clone, Default)]
+pub struct Purchases {
+    /// Versions of each payment, by (at, known_at). Payments in order of first appearance.
+    payments: Vec<Vec<PaymentVersion>>,
+    places: HashMap<Box<str>, usize>,
+}
+
+impl Purchases {
+    /// Adds a version, in any order.
+    pub fn add(&mut self, version: PaymentVersion) {
+        let next = self.payments.len();
+        let place = *self.places.entry(version.payment.clone()).or_insert(next);
+        if place == next {
+            self.payments.push(Vec::new());
+        }
+        let versions = &mut self.payments[place];
+        let at = versions.partition_point(|other| (other.at, other.known_at) <= (version.at, version.known_at));
+        versions.insert(at, version);
+    }
+
+    /// True when no payment was ever sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.payments.is_empty()
+    }
+
+    /// The purchases up to `as_of` with the knowledge of `known_at`, by time.
+    #[must_use]
+    pub fn visible(&self, as_of: Instant, known_at: Instant) -> Vec<Purchase> {
+        let mut purchases = Vec::with_capacity(self.payments.len());
+        for versions in &self.payments {
+            let visible = || versions.iter().filter(|version| version.at <= as_of && version.known_at <= known_at);
+            let Some(last) = visible().last() else { continue };
+            let came = match last.status {
+                PaymentStatus::Succeeded | PaymentStatus::Refunded | PaymentStatus::Disputed => true,
+                PaymentStatus::Processing | PaymentStatus::Failed => false,
+            };
+            if came {
+                let first = visible().find(|version| version.status == PaymentStatus::Succeeded).unwrap_or(last);
+                purchases.push(Purchase { at: first.at, net_minor: last.net_minor });
+            }
+        }
+        purchases.sort_by_key(|purchase| (purchase.at, purchase.net_minor));
+        purchases
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(payment: &str, at: i64, known_at: i64, status: PaymentStatus, net_minor: i64) -> PaymentVersion {
+        PaymentVersion { payment: payment.into(), at: Instant(at), known_at: Instant(known_at), status, net_minor }
+    }
+
+    fn total(purchases: &Purchases, as_of: i64, known_at: i64) -> (usize, i64) {
+        let visible = purchases.visible(Instant(as_of), Instant(known_at));
+        (visible.len(), visible.iter().map(|purchase| purchase.net_minor).sum())
+    }
+
+    #[test]
+    fn a_payment_counts_once_with_what_was_kept_of_it() {
+        let mut purchases = Purchases::default();
+        purchases.add(version("p1", 20, 20, PaymentStatus::Refunded, 60));
+        purchases.add(version("p1", 10, 10, PaymentStatus::Succeeded, 100));
+        purchases.add(version("p1", 5, 5, PaymentStatus::Processing, 100));
+        purchases.add(version("p2", 12, 12, PaymentStatus::Failed, 40));
+        assert_eq!(total(&purchases, 9, 99), (0, 0));
+        assert_eq!(total(&purchases, 15, 99), (1, 100));
+        assert_eq!(total(&purchases, 25, 99), (1, 60));
+        assert_eq!(purchases.visible(Instant(25), Instant(99))[0].at, Instant(10), "dated when the money came");
+    }
+
+    #[test]
+    fn a_refund_that_was_not_known_does_not_count() {
+        let mut purchases = Purchases::default();
+        purchases.add(version("p1", 10, 10, PaymentStatus::Succeeded, 100));
+        purchases.add(version("p1", 20, 30, PaymentStatus::Refunded, 0));
+        assert_eq!(total(&purchases, 25, 29), (1, 100));
+        assert_eq!(total(&purchases, 25, 30), (1, 0));
+    }
+}

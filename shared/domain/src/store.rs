@@ -1,0 +1,63 @@
+//! Why a store fails: part of the domain, so that every service answers it in the same way.
+
+use std::fmt;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug)]
+pub enum Error {
+    /// The store does not answer now; the same call may succeed later. Nothing was written.
+    Unavailable {
+        /// What was tried.
+        doing: &'static str,
+        /// The engine's own error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another writer has moved the cursor or the feed on: reload and start again from the stored cursor.
+    Fenced,
+    /// A tenant, key or segmentation of that name exists.
+    AlreadyExists {
+        /// What exists, such as "tenant \"acme\"".
+        what: String,
+    },
+    /// A request id was used before with other parameters.
+    RequestIdReused,
+    /// No room is left to write.
+    Full {
+        /// What was tried.
+        doing: &'static str,
+    },
+    /// What is stored cannot be read: it was written by a newer version or is damaged.
+    Unreadable {
+        /// What was read, such as "rollup of account 0198…".
+        what: String,
+    },
+}
+
+impl Error {
+    /// The store does not answer now.
+    pub fn unavailable(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable { doing, source: source.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable { doing, .. } => write!(f, "store is unavailable while {doing}"),
+            Self::Fenced => write!(f, "another writer has moved on"),
+            Self::AlreadyExists { what } => write!(f, "{what} exists"),
+            Self::RequestIdReused => write!(f, "request id was used with other parameters"),
+            Self::Full { doing } => write!(f, "no room is left while {doing}"),
+            Self::Unreadable { what } => write!(f, "stored {what} is unreadable"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable { source, .. } => Some(source.as_ref()),
+            Self::Fenced | Self::AlreadyExists { .. } | Self::RequestIdReused | Self::Full { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! All subscriptions of one account, over time and as known at a time.
+
+use std::collections::BTreeMap;
+
+use crate::id::ExternalId;
+use crate::money::Currency;
+use crate::mrr::{Error, MetricPolicy, Movement, Mrr, ledger, price};
+use crate::subscription::{Point, Priced, SubscriptionVersion, Summary, View};
+use crate::time::Instant;
+
+/// Every version of every subscription of one account under one policy. Equal sets of versions give equal answers,
+/// whatever their order and however often one is repeated.
+#[derive(Debug, Clone)]
+pub struct AccountBilling {
+    /// In order of knowledge.
+    versions: Vec<Priced>,
+    n_slots: usize,
+    policy: MetricPolicy,
+    currency: Option<Currency>,
+}
+
+impl AccountBilling {
+    /// Normalises and orders the versions.
+    ///
+    /// # Errors
+    /// A negative amount, a discount above 100 %, currencies that cannot be added, or an amount that does not fit.
+    pub fn new(
+        versions: impl IntoIterator<Item = SubscriptionVersion>,
+        policy: &MetricPolicy,
+    ) -> Result<Self, Error> {
+        let mut ordered: Vec<SubscriptionVersion> = versions.into_iter().collect();
+        for version in &mut ordered {
+            version.subscription.items.sort_unstable();
+        }
+        ordered.sort_unstable_by(|a, b| (a.known_from, a).cmp(&(b.known_from, b)));
+        ordered.dedup();
+        let slots = slots_of(&ordered);
+        let currency = price::common_currency(ordered.iter().map(|version| &version.subscription))?;
+
+        let mut largest = vec![0_i64; slots.len()];
+        let mut versions = Vec::with_capacity(ordered.len());
+        for version in ordered {
+            let slot = slots.get(&version.subscription.id).copied().unwrap_or(0);
+            let segments = price::segments(&version.subscription, policy)?;
+            for segment in &segments {
+                largest[slot] = largest[slot].max(segment.total.0);
+            }
+            let SubscriptionVersion { valid_from, known_from, subscription } = version;
+            versions.push(Priced { valid_from, known_from, slot, subscription, segments });
+        }
+        // With this bound no sum of subscriptions can overflow at any instant.
+        let bound = largest.iter().try_fold(0_i64, |sum, mrr| sum.checked_add(*mrr));
+        if bound.is_none() {
+            return Err(Error::AccountTooLarge { n_subscriptions: largest.len() });
+        }
+        Ok(Self { versions, n_slots: slots.len(), policy: policy.clone(), currency })
+    }
+
+    /// The reporting currency; absent if there is no item.
+    #[must_use]
+    pub fn currency(&self) -> Option<Currency> {
+        self.currency
+    }
+
+    /// The policy that the answers follow.
+    #[must_use]
+    pub fn policy(&self) -> &MetricPolicy {
+        &self.policy
+    }
+
+    /// The event ledger: every movement that was ever in the books, with the time at which it became known and, if it
+    /// was replaced while its month was open, the time until which it was believed. In order of `known_at`.
+    #[must_use]
+    pub fn movements(&self) -> Vec<Movement> {
+        ledger::write(self)
+    }
+
+    /// Recurring revenue at an instant as known at an instant, in the reporting currency.
+    #[must_use]
+    pub fn mrr_at(&self, at: Instant, known_at: Instant) -> Mrr {
+        self.view(known_at).state_at(at).mrr
+    }
+
+    /// The account's billing at an instant as known at an instant.
+    #[must_use]
+    pub fn summary_at(&self, at: Instant, known_at: Instant) -> Summary {
+        Summary::of(&self.points(known_at), at)
+    }
+
+    /// Instants, past and coming, at which revenue or status may change although nothing new is learned: the end of a
+    /// cancelled term, of a trial, of a coupon, of a pause, of the grace of a past-due subscription. In order.
+    #[must_use]
+    pub fn change_points(&self, known_at: Instant) -> Vec<Instant> {
+        self.view(known_at).self_changes()
+    }
+
+    /// Nothing known yet, ready to learn this account's versions.
+    pub(crate) fn empty_view(&self) -> View<'_> {
+        View::empty(&self.policy, self.n_slots)
+    }
+
+    /// The versions, grouped by the instant at which they became known, in order.
+    pub(crate) fn lessons(&self) -> impl Iterator<Item = &[Priced]> {
+        self.versions.chunk_by(|a, b| a.known_from == b.known_from)
+    }
+
+    /// The account over all time as known at an instant.
+    pub(crate) fn points(&self, known_at: Instant) -> Vec<Point<'_>> {
+        self.view(known_at).points_from(Instant(i64::MIN))
+    }
+
+    fn view(&self, known_at: Instant) -> View<'_> {
+        let mut view = self.empty_view();
+        for version in self.versions.iter().take_while(|version| version.known_from <= known_at) {
+            view.learn(version);
+        }
+        view
+    }
+}
+
+fn slots_of(versions: &[SubscriptionVersion]) -> BTreeMap<ExternalId, usize> {
+    let mut slots: BTreeMap<ExternalId, usize> =
+        versions.iter().map(|version| (version.subscription.id.clone(), 0)).collect();
+    for (slot, index) in slots.values_mut().enumerate() {
+        *index = slot;
+    }
+    slots
+}

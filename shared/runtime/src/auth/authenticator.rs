@@ -1,0 +1,240 @@
+//! From an `authorization` header to a principal, with a cache in front of the store that knows the keys.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, header};
+use moka::sync::Cache;
+use sextant_domain::id::TenantId;
+use sextant_domain::time::Instant;
+use tonic::Status;
+
+use crate::auth::{Key, KeyId, Principal, Scopes, SecretDigest};
+use crate::clock::Clock;
+
+/// Keys remembered, unknown ones included. moka's admission policy keeps frequent keys in spite of a flood of invented ones.
+const MAX_CACHED_KEYS: u64 = 10_000;
+/// When a client should try again after the store of keys did not answer.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What is stored about a key.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    /// SHA-256 of the secret.
+    pub secret_sha256: SecretDigest,
+    /// The tenant it belongs to; `None` = the operator's.
+    pub tenant: Option<TenantId>,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// From this moment on it is refused.
+    pub expires_at: Option<Instant>,
+    /// Whether it was taken back.
+    pub revoked: bool,
+}
+
+/// The store of keys did not answer.
+#[derive(Debug)]
+pub struct KeySourceUnavailable {
+    /// Why.
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl fmt::Display for KeySourceUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the store of keys did not answer")
+    }
+}
+
+impl std::error::Error for KeySourceUnavailable {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+/// Knows the keys.
+pub trait KeySource: Send + Sync {
+    /// The record of a key; `None` = no such key.
+    fn resolve(&self, id: KeyId) -> BoxFuture<'_, Result<Option<KeyRecord>, KeySourceUnavailable>>;
+}
+
+/// Why a caller is refused. The reasons are part of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No `authorization: Bearer …` header.
+    Missing,
+    /// Malformed, unknown, or with a wrong secret; which of these is not told.
+    Invalid,
+    /// Past its expiry; told only to the holder of the secret.
+    Expired,
+    /// Taken back; told only to the holder of the secret.
+    Revoked,
+    /// The store of keys did not answer; try again.
+    Unavailable,
+}
+
+impl Refusal {
+    pub(crate) fn into_status(self) -> Status {
+        use sextant_wire::status::{unauthenticated, unavailable};
+        match self {
+            Self::Missing => unauthenticated(
+                "KEY_MISSING",
+                "send an API key in the header \"authorization: Bearer sx_…\"",
+            ),
+            Self::Invalid => unauthenticated("KEY_INVALID", "the API key is not known"),
+            Self::Expired => {
+                unauthenticated("KEY_EXPIRED", "the API key has expired; ask for a new one")
+            },
+            Self::Revoked => {
+                unauthenticated("KEY_REVOKED", "the API key was revoked; ask for a new one")
+            },
+            Self::Unavailable => {
+                unavailable("API keys cannot be checked at the moment", RETRY_AFTER)
+            },
+        }
+    }
+}
+
+/// Checks keys.
+pub struct Authenticator {
+    source: Arc<dyn KeySource>,
+    clock: Clock,
+    ttl: Duration,
+    cache: Cache<KeyId, Arc<Cached>>,
+    service: Option<(KeyId, SecretDigest)>,
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator")
+            .field("ttl", &self.ttl)
+            .field("cached", &self.cache.entry_count())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Cached {
+    record: Option<KeyRecord>,
+    until: tokio::time::Instant,
+}
+
+/// The answer of the cache.
+pub(crate) enum Lookup {
+    /// Decided without asking anybody.
+    Known(Result<Principal, Refusal>),
+    /// The source must be asked: [`Authenticator::resolve`].
+    Unknown(Box<Key>),
+}
+
+impl Authenticator {
+    /// Checks keys against `source`; each answer is remembered for `ttl`, "no such key" included.
+    #[must_use]
+    pub fn new(source: Arc<dyn KeySource>, clock: Clock, ttl: Duration) -> Self {
+        let cache = Cache::builder().max_capacity(MAX_CACHED_KEYS).build();
+        Self {
+            source,
+            clock,
+            ttl,
+            cache,
+            service: None,
+        }
+    }
+
+    /// Also accepts this key, for every scope and no particular tenant: our own services.
+    #[must_use]
+    pub fn with_service_key(mut self, key: &Key) -> Self {
+        self.service = Some((key.id(), key.digest()));
+        self
+    }
+
+    /// Forgets what is remembered about a key: in this process, a revocation takes effect at once.
+    pub fn forget(&self, id: KeyId) {
+        self.cache.invalidate(&id);
+    }
+
+    /// Who sent these headers.
+    ///
+    /// # Errors
+    /// Nobody we know.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Refusal> {
+        match self.lookup(headers) {
+            Lookup::Known(verdict) => verdict,
+            Lookup::Unknown(key) => self.resolve(&key).await,
+        }
+    }
+
+    /// Decides from the headers and the cache: one SHA-256 block, no lock, no allocation on a hit.
+    pub(crate) fn lookup(&self, headers: &HeaderMap) -> Lookup {
+        let key = match bearer(headers) {
+            Ok(key) => key,
+            Err(refusal) => return Lookup::Known(Err(refusal)),
+        };
+        if let Some((id, digest)) = &self.service
+            && *id == key.id()
+        {
+            let principal = Principal {
+                tenant: None,
+                scopes: Scopes::ALL,
+                key_id: *id,
+            };
+            return Lookup::Known(if digest.matches(&key.digest()) {
+                Ok(principal)
+            } else {
+                Err(Refusal::Invalid)
+            });
+        }
+        match self.cache.get(&key.id()) {
+            Some(cached) if cached.until > tokio::time::Instant::now() => {
+                Lookup::Known(self.judge(&key, cached.record.as_ref()))
+            },
+            _ => Lookup::Unknown(Box::new(key)),
+        }
+    }
+
+    /// Asks the source and remembers its answer.
+    pub(crate) async fn resolve(&self, key: &Key) -> Result<Principal, Refusal> {
+        let record = match self.source.resolve(key.id()).await {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::warn!(key = %key.id(), error = %error.source, "an API key could not be checked");
+                return Err(Refusal::Unavailable);
+            },
+        };
+        let verdict = self.judge(key, record.as_ref());
+        let cached = Cached {
+            record,
+            until: tokio::time::Instant::now() + self.ttl,
+        };
+        self.cache.insert(key.id(), Arc::new(cached));
+        verdict
+    }
+
+    fn judge(&self, key: &Key, record: Option<&KeyRecord>) -> Result<Principal, Refusal> {
+        let record = record.ok_or(Refusal::Invalid)?;
+        if !record.secret_sha256.matches(&key.digest()) {
+            return Err(Refusal::Invalid);
+        }
+        if record.revoked {
+            return Err(Refusal::Revoked);
+        }
+        if record.expires_at.is_some_and(|at| at <= self.clock.now()) {
+            return Err(Refusal::Expired);
+        }
+        Ok(Principal {
+            tenant: record.tenant,
+            scopes: record.scopes,
+            key_id: key.id(),
+        })
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<Key, Refusal> {
+    let value = headers.get(header::AUTHORIZATION).ok_or(Refusal::Missing)?;
+    let text = value.to_str().map_err(|_not_ascii| Refusal::Invalid)?;
+    let (scheme, key) = text.split_once(' ').ok_or(Refusal::Missing)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Refusal::Missing);
+    }
+    Key::parse(key.trim()).map_err(|_malformed| Refusal::Invalid)
+}

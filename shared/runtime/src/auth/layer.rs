@@ -1,0 +1,101 @@
+//! The layer that lets a request through with its principal, or answers for the service.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::Service;
+
+use crate::auth::authenticator::Lookup;
+use crate::auth::{Access, Authenticator, MethodTable, Principal, Refusal, Scope};
+use crate::server::{Answer, refuse};
+
+/// Authenticates, then asks the method table.
+#[derive(Clone)]
+pub(crate) struct Authenticate<S> {
+    inner: S,
+    methods: Arc<MethodTable>,
+    authenticator: Arc<Authenticator>,
+}
+
+impl<S> Authenticate<S> {
+    pub(crate) fn new(
+        inner: S,
+        methods: Arc<MethodTable>,
+        authenticator: Arc<Authenticator>,
+    ) -> Self {
+        Self {
+            inner,
+            methods,
+            authenticator,
+        }
+    }
+}
+
+impl<S> Service<Request<Body>> for Authenticate<S>
+where
+    S: Service<
+            Request<Body>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Answer {
+        let scope = match self.methods.access(request.uri().path()) {
+            // Not in the table: not served, even if a route happens to exist. Empty routes answer UNIMPLEMENTED.
+            None => return Box::pin(Routes::default().call(request)),
+            Some(Access::Public) => return Box::pin(self.inner.call(request)),
+            Some(Access::Scope(scope)) => scope,
+        };
+        match self.authenticator.lookup(request.headers()) {
+            Lookup::Known(verdict) => match admit(&mut request, verdict, scope) {
+                Ok(()) => Box::pin(self.inner.call(request)),
+                Err(answer) => answer,
+            },
+            Lookup::Unknown(key) => {
+                let authenticator = Arc::clone(&self.authenticator);
+                // The service that was polled ready goes with the request; a fresh clone stays.
+                let fresh = self.inner.clone();
+                let mut ready = std::mem::replace(&mut self.inner, fresh);
+                Box::pin(async move {
+                    let verdict = authenticator.resolve(&key).await;
+                    match admit(&mut request, verdict, scope) {
+                        Ok(()) => ready.call(request).await,
+                        Err(answer) => answer.await,
+                    }
+                })
+            },
+        }
+    }
+}
+
+fn admit(
+    request: &mut Request<Body>,
+    verdict: Result<Principal, Refusal>,
+    scope: Scope,
+) -> Result<(), Answer> {
+    match verdict {
+        Err(refusal) => Err(refuse(refusal.into_status())),
+        Ok(principal) if !principal.scopes.contains(scope) => Err(refuse(
+            sextant_wire::status::permission_denied(scope.as_str()),
+        )),
+        Ok(principal) => {
+            request.extensions_mut().insert(principal);
+            Ok(())
+        },
+    }
+}

@@ -1,0 +1,159 @@
+//! A response body that ends with a proper gRPC status when its deadline passes, the server drains, or the peer vanishes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::Status;
+use tonic::body::Body;
+
+use crate::deadline::DEADLINE;
+
+/// How long a client waits before it tries again after a peer went away.
+pub(crate) const RETRY_AFTER_GONE: Duration = Duration::from_secs(1);
+
+/// Wraps a body so that it may end early. Build with [`GuardedBody::new`] and the methods below.
+pub(crate) struct GuardedBody {
+    /// `None` once the body has ended; dropping it cancels the producer.
+    inner: Option<Body>,
+    deadline: Option<(Instant, Pin<Box<Sleep>>)>,
+    stop: Option<Stop>,
+    failure: Failure,
+}
+
+struct Stop {
+    token: CancellationToken,
+    /// Registered on the first wait: unary answers never wait.
+    waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+/// What a broken body means.
+#[derive(Clone, Copy)]
+enum Failure {
+    /// The error is the producer's own status.
+    Passed,
+    /// The connection broke: the peer is unavailable, whatever the transport calls it.
+    PeerGone,
+}
+
+impl GuardedBody {
+    pub(crate) fn new(inner: Body) -> Self {
+        Self {
+            inner: Some(inner),
+            deadline: None,
+            stop: None,
+            failure: Failure::Passed,
+        }
+    }
+
+    /// Ends with DEADLINE_EXCEEDED at `at`; the producer runs with `at` as its deadline.
+    pub(crate) fn until(mut self, at: Instant) -> Self {
+        self.deadline = Some((at, Box::pin(tokio::time::sleep_until(at))));
+        self
+    }
+
+    /// Ends with UNAVAILABLE when the token is cancelled while the producer has nothing to say.
+    pub(crate) fn while_running(mut self, token: CancellationToken) -> Self {
+        self.stop = Some(Stop {
+            token,
+            waiting: None,
+        });
+        self
+    }
+
+    /// Reports transport errors as UNAVAILABLE.
+    pub(crate) fn from_peer(mut self) -> Self {
+        self.failure = Failure::PeerGone;
+        self
+    }
+
+    pub(crate) fn boxed(self) -> Body {
+        Body::new(self)
+    }
+
+    fn end_with(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.inner = None;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers(status)))))
+    }
+}
+
+/// The trailers that carry a status.
+pub(crate) fn trailers(status: Status) -> HeaderMap {
+    let mut headers = status.into_http::<()>().into_parts().0.headers;
+    headers.remove(http::header::CONTENT_TYPE);
+    headers
+}
+
+impl http_body::Body for GuardedBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(None);
+        };
+        // Looked at first: a producer that always has something to say must not outlive its deadline.
+        if let Some((_, sleep)) = &mut this.deadline
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            return this.end_with(sextant_wire::status::deadline_exceeded());
+        }
+        let polled = match &this.deadline {
+            Some((at, _)) => DEADLINE.sync_scope(*at, || Pin::new(inner).poll_frame(cx)),
+            None => Pin::new(inner).poll_frame(cx),
+        };
+        match (polled, this.failure) {
+            (Poll::Ready(Some(Err(error))), Failure::PeerGone) => {
+                tracing::debug!(%error, "a stream broke");
+                this.end_with(sextant_wire::status::unavailable(
+                    "the stream broke",
+                    RETRY_AFTER_GONE,
+                ))
+            },
+            (Poll::Ready(frame), _) => Poll::Ready(frame),
+            (Poll::Pending, _) => {
+                let Some(stop) = &mut this.stop else {
+                    return Poll::Pending;
+                };
+                let waiting = stop
+                    .waiting
+                    .get_or_insert_with(|| Box::pin(stop.token.clone().cancelled_owned()));
+                if waiting.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                this.end_with(sextant_wire::status::unavailable(
+                    "the server is shutting down",
+                    RETRY_AFTER_GONE,
+                ))
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner
+            .as_ref()
+            .is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        // The body may end early, so only the upper bound of the producer holds.
+        let mut hint = SizeHint::new();
+        if let Some(upper) = self
+            .inner
+            .as_ref()
+            .and_then(|inner| inner.size_hint().upper())
+        {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}

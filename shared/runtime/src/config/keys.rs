@@ -1,0 +1,312 @@
+//! The list of keys: name, kind, default and meaning. The only place where a default is written.
+
+use std::net::SocketAddr;
+
+use toml::Value;
+
+/// One configurable value.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Section and name: `server.listen`.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// `None` = absent unless given.
+    pub(crate) default: Option<&'static str>,
+    /// One line for `config show`.
+    pub(crate) about: &'static str,
+}
+
+/// What texts a key accepts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Text,
+    Secret,
+    Path,
+    /// `host:port` with a numeric host.
+    Address,
+    /// `http://…` or `https://…`.
+    Url,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    /// 0 to 1.
+    Ratio,
+    OneOf(&'static [&'static str]),
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default: Some(default),
+        about,
+    }
+}
+
+const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Key {
+    Key {
+        name,
+        kind,
+        default: None,
+        about,
+    }
+}
+
+const fn integer(min: i64, max: i64) -> Kind {
+    Kind::Integer { min, max }
+}
+
+/// All keys, in the order in which `config show` prints them.
+pub(crate) const KEYS: &[Key] = &[
+    key(
+        "server.listen",
+        Kind::Address,
+        "127.0.0.1:7070",
+        "address of the gRPC port",
+    ),
+    key(
+        "server.admin_listen",
+        Kind::Address,
+        "127.0.0.1:7071",
+        "address of /metrics, /healthz and /readyz",
+    ),
+    key(
+        "server.max_in_flight",
+        integer(1, 1_000_000),
+        "512",
+        "calls that one service works on at the same time",
+    ),
+    key(
+        "server.max_queue_ms",
+        integer(1, 60_000),
+        "100",
+        "longest wait of a call for its turn before it is shed",
+    ),
+    key(
+        "server.default_deadline_ms",
+        integer(1, HOUR_MS),
+        "10000",
+        "longest wait for an answer when the caller gave no deadline",
+    ),
+    key(
+        "server.drain_notice_ms",
+        integer(0, 600_000),
+        "0",
+        "time between \"not ready\" and refusing connections after SIGTERM",
+    ),
+    key(
+        "server.drain_ms",
+        integer(0, HOUR_MS),
+        "20000",
+        "time that running calls have to finish during shutdown",
+    ),
+    key(
+        "server.max_connection_age_s",
+        integer(1, 86_400),
+        "1800",
+        "age at which a connection is asked to reconnect",
+    ),
+    key(
+        "store.kind",
+        Kind::OneOf(&["embedded", "postgres"]),
+        "embedded",
+        "engine that keeps the data",
+    ),
+    key(
+        "store.data_dir",
+        Kind::Path,
+        "data",
+        "directory of the embedded engine's files",
+    ),
+    optional(
+        "store.postgres_url",
+        Kind::Secret,
+        "connection string of PostgreSQL",
+    ),
+    key(
+        "store.pool_size",
+        integer(1, 10_000),
+        "8",
+        "database connections per process",
+    ),
+    key(
+        "cache.in_process_entries",
+        integer(0, 1_000_000_000),
+        "100000",
+        "entries of the in-process cache",
+    ),
+    optional(
+        "cache.redis_url",
+        Kind::Secret,
+        "Redis, when several processes share a cache",
+    ),
+    key(
+        "cache.redis_timeout_ms",
+        integer(1, 60_000),
+        "100",
+        "longest wait for Redis; then the read is a miss",
+    ),
+    optional(
+        "services.ingestion",
+        Kind::Url,
+        "address of ingestion; absent = in this process",
+    ),
+    optional(
+        "services.scoring",
+        Kind::Url,
+        "address of scoring; absent = in this process",
+    ),
+    optional(
+        "services.segmentation",
+        Kind::Url,
+        "address of segmentation; absent = in this process",
+    ),
+    optional(
+        "services.metrics",
+        Kind::Url,
+        "address of metrics; absent = in this process",
+    ),
+    optional(
+        "auth.service_key",
+        Kind::Secret,
+        "key by which services know each other",
+    ),
+    key(
+        "auth.key_cache_s",
+        integer(0, 3_600),
+        "30",
+        "longest time that a revoked key keeps working",
+    ),
+    optional(
+        "plugins.builtin_dir",
+        Kind::Path,
+        "directory of the built-in segmenters; absent = beside the binary",
+    ),
+    key(
+        "telemetry.log_filter",
+        Kind::Text,
+        "info",
+        "log level, and levels per target",
+    ),
+    key(
+        "telemetry.log_format",
+        Kind::OneOf(&["text", "json"]),
+        "text",
+        "how log lines look",
+    ),
+    optional(
+        "telemetry.otlp_endpoint",
+        Kind::Url,
+        "OTLP collector (gRPC) for traces",
+    ),
+    key(
+        "telemetry.trace_sample_ratio",
+        Kind::Ratio,
+        "1",
+        "share of traces that start here and are kept",
+    ),
+    key(
+        "ingest.retention_days",
+        integer(1, 36_500),
+        "395",
+        "days that facts and their identities are kept",
+    ),
+    key(
+        "ingest.max_batch_bytes",
+        integer(1_024, 67_108_864),
+        "4194304",
+        "largest batch in bytes",
+    ),
+    key(
+        "ingest.max_batch_records",
+        integer(1, 1_000_000),
+        "10000",
+        "largest batch in records",
+    ),
+];
+
+impl Key {
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret)
+    }
+
+    /// `SEXTANT_SERVER__LISTEN` for `server.listen`.
+    pub(crate) fn variable(&self) -> String {
+        format!("SEXTANT_{}", self.name.replace('.', "__").to_uppercase())
+    }
+}
+
+impl Kind {
+    /// The value of a text, or `None` if the text is not of this kind.
+    pub(crate) fn parse(self, text: &str) -> Option<Value> {
+        match self {
+            Self::Text | Self::Secret | Self::Path => {
+                (!text.is_empty()).then(|| Value::String(text.to_owned()))
+            },
+            Self::Address => text
+                .parse::<SocketAddr>()
+                .ok()
+                .map(|_| Value::String(text.to_owned())),
+            Self::Url => {
+                let uri: http::Uri = text.parse().ok()?;
+                let known =
+                    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+                known.then(|| Value::String(text.to_owned()))
+            },
+            Self::Integer { min, max } => {
+                let number: i64 = text.parse().ok()?;
+                (min..=max)
+                    .contains(&number)
+                    .then_some(Value::Integer(number))
+            },
+            Self::Ratio => {
+                let number: f64 = text.parse().ok()?;
+                (0.0..=1.0)
+                    .contains(&number)
+                    .then_some(Value::Float(number))
+            },
+            Self::OneOf(words) => words
+                .contains(&text)
+                .then(|| Value::String(text.to_owned())),
+        }
+    }
+
+    /// What [`Kind::parse`] accepts, for an error message.
+    pub(crate) fn expected(self) -> String {
+        match self {
+            Self::Text | Self::Secret => "a text that is not empty".to_owned(),
+            Self::Path => "a path".to_owned(),
+            Self::Address => "an address such as 127.0.0.1:7070".to_owned(),
+            Self::Url => "an address such as http://127.0.0.1:7070".to_owned(),
+            Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Ratio => "a number from 0 to 1".to_owned(),
+            Self::OneOf(words) => words.join(" or "),
+        }
+    }
+}
+
+/// The key of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Similarity below which a suggestion would only confuse.
+const NEAR: f64 = 0.7;
+
+/// The key that a reader most likely meant: the one with this last part if there is just one, else the most similar.
+pub(crate) fn nearest(name: &str) -> Option<&'static Key> {
+    let mut same_leaf = KEYS
+        .iter()
+        .filter(|key| key.name.rsplit('.').next() == name.rsplit('.').next());
+    if let (Some(only), None) = (same_leaf.next(), same_leaf.next()) {
+        return Some(only);
+    }
+    let scored = KEYS
+        .iter()
+        .map(|key| (strsim::normalized_damerau_levenshtein(name, key.name), key));
+    let (score, key) = scored.max_by(|(left, _), (right, _)| left.total_cmp(right))?;
+    (score >= NEAR).then_some(key)
+}

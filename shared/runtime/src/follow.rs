@@ -1,0 +1,175 @@
+//! Following the feed of another service: one mechanism for every service that comes after another.
+//!
+//! A follower is told by a stream which feeds have grown, and catches each of them up. Nothing is polled per tenant: a
+//! tenant whose feeds do not grow costs nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use sextant_domain::id::{Slice, TenantId};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Status;
+use tracing::{debug, warn};
+
+/// The newest number of one feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The slice.
+    pub slice: Slice,
+    /// Number of the newest entry.
+    pub sequence: u64,
+}
+
+/// A stream of feeds that have grown. It begins with the heads of all feeds.
+pub type Heads = BoxStream<'static, Result<Vec<Head>, Status>>;
+
+/// A service that follows a feed.
+pub trait Follower: Send + Sync + fmt::Debug + 'static {
+    /// Name of the feed for the log and for telemetry, such as "ingestion".
+    fn feed(&self) -> &'static str;
+
+    /// Starts watching the heads of the feed.
+    fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>>;
+
+    /// Takes in everything behind the service's own cursor of one feed, at least up to `head`, and stores cursor and results
+    /// together. Calls for one (tenant, slice) never overlap. Returns the new cursor.
+    fn catch_up(&self, tenant: TenantId, slice: Slice, head: u64) -> BoxFuture<'_, Result<u64, Status>>;
+}
+
+/// Feeds that are caught up at the same time.
+const MAX_CONCURRENT: usize = 2;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Follows until `stop`.
+pub async fn follow(follower: Arc<dyn Follower>, stop: CancellationToken) {
+    let work = Arc::new(Work { follower, feeds: Mutex::default(), permits: Semaphore::new(MAX_CONCURRENT), stop });
+    let tasks = TaskTracker::new();
+    let mut pause = FIRST_PAUSE;
+    while !work.stop.is_cancelled() {
+        match work.watch_once(&tasks).await {
+            Ended::HeardHeads => pause = FIRST_PAUSE,
+            Ended::HeardNothing => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+        work.rest(pause).await;
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+enum Ended {
+    HeardHeads,
+    HeardNothing,
+}
+
+struct Work {
+    follower: Arc<dyn Follower>,
+    feeds: Mutex<Feeds>,
+    permits: Semaphore,
+    stop: CancellationToken,
+}
+
+/// What is known of the feeds: the newest number heard of each, and which are being caught up.
+#[derive(Default)]
+struct Feeds {
+    heads: BTreeMap<(TenantId, Slice), u64>,
+    busy: BTreeSet<(TenantId, Slice)>,
+}
+
+impl Work {
+    async fn watch_once(self: &Arc<Self>, tasks: &TaskTracker) -> Ended {
+        let mut heads = match self.follower.watch().await {
+            Ok(heads) => heads,
+            Err(status) => {
+                debug!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "feed cannot be watched yet");
+                return Ended::HeardNothing;
+            },
+        };
+        let mut ended = Ended::HeardNothing;
+        loop {
+            let next = tokio::select! {
+                next = heads.next() => next,
+                () = self.stop.cancelled() => return ended,
+            };
+            match next {
+                Some(Ok(heads)) => {
+                    ended = Ended::HeardHeads;
+                    heads.into_iter().for_each(|head| self.heard(head, tasks));
+                },
+                Some(Err(status)) => {
+                    debug!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "watch ended");
+                    return ended;
+                },
+                None => return ended,
+            }
+        }
+    }
+
+    /// Notes a head, and starts to catch its feed up unless that is under way.
+    fn heard(self: &Arc<Self>, head: Head, tasks: &TaskTracker) {
+        let key = (head.tenant, head.slice);
+        {
+            let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+            let newest = feeds.heads.entry(key).or_default();
+            *newest = (*newest).max(head.sequence);
+            if !feeds.busy.insert(key) {
+                return;
+            }
+        }
+        let work = Arc::clone(self);
+        tasks.spawn(async move { work.catch_up(key).await });
+    }
+
+    /// Catches one feed up until it is at the newest head heard of.
+    async fn catch_up(&self, key: (TenantId, Slice)) {
+        let mut cursor = 0;
+        let mut pause = FIRST_PAUSE;
+        while let Some(head) = self.next_head(key, cursor) {
+            let Ok(permit) = self.permits.acquire().await else { return };
+            match self.follower.catch_up(key.0, key.1, head).await {
+                Ok(reached) if reached >= head => {
+                    cursor = reached;
+                    pause = FIRST_PAUSE;
+                },
+                Ok(reached) => {
+                    cursor = reached;
+                    drop(permit);
+                    self.rest(pause).await;
+                },
+                Err(status) => {
+                    warn!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "feed is not caught up; trying again");
+                    drop(permit);
+                    self.rest(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                },
+            }
+        }
+    }
+
+    /// The head to catch up to; `None` ends the work on this feed.
+    fn next_head(&self, key: (TenantId, Slice), cursor: u64) -> Option<u64> {
+        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        let head = feeds.heads.get(&key).copied().unwrap_or(0);
+        if head > cursor && !self.stop.is_cancelled() {
+            return Some(head);
+        }
+        feeds.busy.remove(&key);
+        None
+    }
+
+    async fn rest(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {},
+            () = self.stop.cancelled() => {},
+        }
+    }
+}

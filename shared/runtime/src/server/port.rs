@@ -1,0 +1,217 @@
+//! The gRPC port: connections, health, drain.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tonic::server::NamedService;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::util::BoxCloneSyncService;
+
+use crate::lifecycle::Lifecycle;
+use crate::server::part::{Dispatch, Mounted};
+use crate::server::streams::EndStreams;
+use crate::server::{Stack, Surroundings};
+
+/// Health name that answers SERVING as long as the process lives, drain included.
+const LIVENESS: &str = "liveness";
+/// Asked of an idle client, so that a vanished one does not hold a connection.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams that one connection may have open.
+const MAX_CONCURRENT_STREAMS: u32 = 1_024;
+/// Rapid reset (CVE-2023-44487): streams that a client reset before we accepted them, and errors of ours, per connection.
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_LOCAL_ERROR_RESETS: usize = 1_024;
+const MAX_HEADER_LIST_BYTES: u32 = 16 * 1_024;
+/// Room for bulk streams: one feature chunk in flight instead of 64 KiB.
+const STREAM_WINDOW_BYTES: u32 = 1_024 * 1_024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
+
+/// Whether the process wants work: true from [`Server::start`] until it drains.
+#[derive(Debug, Clone)]
+pub struct Readiness {
+    serving: Arc<AtomicBool>,
+    draining: CancellationToken,
+}
+
+impl Readiness {
+    /// Not ready yet.
+    #[must_use]
+    pub fn new(lifecycle: &Lifecycle) -> Self {
+        Self {
+            serving: Arc::default(),
+            draining: lifecycle.draining().clone(),
+        }
+    }
+
+    /// What `/readyz` answers.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.serving.load(Ordering::Acquire) && !self.draining.is_cancelled()
+    }
+}
+
+/// Why a port does not serve.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Two parts serve the same gRPC service.
+    ServedTwice {
+        /// The gRPC service.
+        service: &'static str,
+    },
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bind { address, .. } => write!(
+                f,
+                "cannot listen on {address}; choose another port or stop the process that holds it"
+            ),
+            Self::ServedTwice { service } => write!(f, "two parts serve \"{service}\""),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Bind { source, .. } => Some(source),
+            Self::ServedTwice { .. } => None,
+        }
+    }
+}
+
+/// Binds an address with TCP_NODELAY and TCP keepalive for every connection.
+pub(crate) fn bind(address: SocketAddr) -> Result<(TcpIncoming, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Bind { address, source };
+    let incoming = TcpIncoming::bind(address).map_err(failed)?;
+    let bound = incoming.local_addr().map_err(failed)?;
+    Ok((
+        incoming
+            .with_nodelay(Some(true))
+            .with_keepalive(Some(Duration::from_secs(60))),
+        bound,
+    ))
+}
+
+/// The gRPC server of a process.
+#[derive(Debug)]
+pub struct Server {
+    parts: Vec<Mounted>,
+    max_connection_age: Duration,
+}
+
+impl Server {
+    /// A server for these parts. Connections are asked to reconnect at about `max_connection_age`, so that clients find new
+    /// replicas; each process adds up to a tenth at random, so that they do not all reconnect at once.
+    #[must_use]
+    pub fn new(parts: Vec<Mounted>, max_connection_age: Duration) -> Self {
+        Self {
+            parts,
+            max_connection_age,
+        }
+    }
+
+    /// Listens, reports ready and serves until the lifecycle stops; then finishes the calls in work. Returns the bound address.
+    ///
+    /// # Errors
+    /// The address is taken, or two parts serve the same gRPC service.
+    pub fn start(
+        self,
+        address: SocketAddr,
+        around: &Surroundings,
+        readiness: &Readiness,
+    ) -> Result<SocketAddr, ServeError> {
+        let mut stacks: Vec<(&'static str, Stack)> = Vec::new();
+        for (service, stack) in self.parts.into_iter().flat_map(Mounted::into_stacks) {
+            if stacks.iter().any(|(known, _)| *known == service) {
+                return Err(ServeError::ServedTwice { service });
+            }
+            stacks.push((service, stack));
+        }
+        let names = stacks.iter().map(|(name, _)| *name).collect();
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let health_name = service_name(&health);
+        stacks.push((
+            health_name,
+            BoxCloneSyncService::new(EndStreams::new(health, around.lifecycle.stop().clone())),
+        ));
+        let (incoming, bound) = bind(address)?;
+        let server = transport(self.max_connection_age);
+        let dispatch = Dispatch::new(stacks);
+        around.lifecycle.spawn("grpc-port", |stop| {
+            server.serve_with_incoming_shutdown(dispatch, incoming, stop.cancelled_owned())
+        });
+        let draining = around.lifecycle.draining().clone();
+        around
+            .lifecycle
+            .spawn("health", |stop| report(reporter, names, draining, stop));
+        readiness.serving.store(true, Ordering::Release);
+        Ok(bound)
+    }
+}
+
+fn transport(max_connection_age: Duration) -> tonic::transport::Server {
+    // No `max_connection_age_grace`: with it, tonic 0.14 sends no GOAWAY at the age and cuts the connection after the grace.
+    tonic::transport::Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_concurrent_streams(Some(MAX_CONCURRENT_STREAMS))
+        .initial_stream_window_size(Some(STREAM_WINDOW_BYTES))
+        .initial_connection_window_size(Some(CONNECTION_WINDOW_BYTES))
+        .http2_max_pending_accept_reset_streams(Some(MAX_PENDING_RESETS))
+        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_ERROR_RESETS))
+        .http2_max_header_list_size(Some(MAX_HEADER_LIST_BYTES))
+        .max_connection_age(jittered(max_connection_age))
+}
+
+/// Up to a tenth more; without randomness, no jitter.
+fn jittered(age: Duration) -> Duration {
+    let share = getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX));
+    age + age.mul_f64(share / 10.0)
+}
+
+fn service_name<S: NamedService>(_service: &S) -> &'static str {
+    S::NAME
+}
+
+async fn report(
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+    draining: CancellationToken,
+    stop: CancellationToken,
+) {
+    reporter
+        .set_service_status(LIVENESS, ServingStatus::Serving)
+        .await;
+    for name in &names {
+        reporter
+            .set_service_status(name, ServingStatus::Serving)
+            .await;
+    }
+    draining.cancelled().await;
+    reporter
+        .set_service_status("", ServingStatus::NotServing)
+        .await;
+    for name in &names {
+        reporter
+            .set_service_status(name, ServingStatus::NotServing)
+            .await;
+    }
+    stop.cancelled().await;
+}

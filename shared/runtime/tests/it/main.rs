@@ -1,0 +1,1 @@
+//! Runtime through its public interface.

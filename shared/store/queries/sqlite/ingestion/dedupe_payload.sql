@@ -1,0 +1,1 @@
+SELECT payload FROM dedupe WHERE tenant_id = ?1 AND hour = ?2 AND hash = ?3;

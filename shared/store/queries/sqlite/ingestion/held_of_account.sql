@@ -1,0 +1,3 @@
+SELECT hour, hash, payload, source, kind, occurred_at, known_at, historical, record FROM held
+WHERE tenant_id = ?1 AND external_id = ?2
+ORDER BY ordinal;

@@ -1,0 +1,1 @@
+SELECT cursor FROM replica_cursor WHERE tenant_id = ?1 AND slice = ?2;

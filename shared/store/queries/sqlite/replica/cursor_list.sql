@@ -1,0 +1,1 @@
+SELECT tenant_id, slice, cursor FROM replica_cursor ORDER BY tenant_id, slice;

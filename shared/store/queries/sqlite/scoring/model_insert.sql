@@ -1,0 +1,2 @@
+INSERT INTO model (tenant_id, closed_on, known_at, models) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT (tenant_id, closed_on, known_at) DO NOTHING;

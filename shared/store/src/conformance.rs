@@ -1,0 +1,1 @@
+//! Suites that every engine must pass.

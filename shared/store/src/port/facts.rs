@@ -1,0 +1,105 @@
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
+use sextant_domain::time::Instant;
+
+use crate::{BoxFuture, Result};
+
+/// A checked record, ready to be stored.
+#[derive(Debug, Clone)]
+pub struct NewFact {
+    /// What makes two deliveries the same record.
+    pub identity: RecordIdentity,
+    /// Hash of the encoded record, to tell a duplicate from a conflict.
+    pub payload: PayloadHash,
+    /// What kind of fact it is.
+    pub kind: FactKind,
+    /// The account that it is about; `None` for facts about a user alone, which go to slice 0.
+    pub account: Option<ExternalId>,
+    /// For [`FactKind::Account`]: the uid that the account gets if it is new. Otherwise unused.
+    pub new_account_uid: u128,
+    /// When it happened or from when it holds, corrected for a wrong source clock.
+    pub occurred_at: Instant,
+    /// When it became known: when it was stored, or for imported history (assumed) when it happened.
+    pub known_at: Instant,
+    /// True: `known_at` is assumed.
+    pub historical: bool,
+    /// The encoded record.
+    pub record: Vec<u8>,
+}
+
+/// A refused record that is kept for correction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRejection {
+    /// Path of the field.
+    pub field: String,
+    /// Machine-readable reason.
+    pub reason: String,
+    /// What is wrong and how to mend it.
+    pub hint: String,
+    /// The encoded record.
+    pub record: Vec<u8>,
+    /// Its source, as text; may be anything.
+    pub source: String,
+}
+
+/// Facts of one tenant that are stored in one transaction.
+#[derive(Debug, Clone)]
+pub struct FactBatch {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Number of slices of the tenant.
+    pub n_slices: u16,
+    /// Unique id of the batch, a UUIDv7 of the caller.
+    pub batch_id: u128,
+    /// When the batch is stored.
+    pub recorded_at: Instant,
+    /// The facts, in order of arrival.
+    pub facts: Vec<NewFact>,
+    /// Source of each fact, parallel to `facts`, for the counts.
+    pub sources: Vec<std::sync::Arc<str>>,
+    /// Refused records of the same delivery.
+    pub rejections: Vec<NewRejection>,
+}
+
+/// What became of one fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stored.
+    Accepted,
+    /// Was stored before; also when it waits for its account since before.
+    Duplicate,
+    /// Another payload was stored under the same identity before.
+    Conflict,
+    /// Its account is not known; kept until it is. Does not consume the identity in the dedupe table.
+    Held,
+}
+
+/// The result of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// One for each fact, in order.
+    pub outcomes: Vec<Outcome>,
+    /// Newest number of each slice that the commit wrote to, by slice. Empty when nothing was stored.
+    pub heads: Vec<(Slice, u64)>,
+}
+
+/// The one command port of facts.
+///
+/// `commit` is atomic and durable when it returns:
+/// 1. [`FactKind::Account`] facts create unknown accounts first (uid from `new_account_uid`, slice from the external id).
+/// 2. Facts of accounts that are still unknown are put into the held table, keyed by identity: again there is `Held`
+///    (same payload) or `Conflict` (another payload).
+/// 3. The others are inserted into the dedupe table (tenant, hour, hash); what is there already is `Duplicate` or, with
+///    another payload hash, `Conflict`. The first of several in one batch wins. Exact under concurrent writers.
+/// 4. Accepted facts are stored; held facts of accounts that have just appeared are stored with them (their deduplication
+///    included), with `known_at` as it was when they were held. Both belong to this batch.
+/// 5. Rejections and per-source counts are stored (held replayed: held − 1, accepted + 1).
+/// 6. Last, for each slice with stored facts, in ascending order, the next feed number is taken and an entry written.
+///    A batch that stores no fact writes no entry.
+pub trait Facts: Send + Sync + std::fmt::Debug {
+    /// Stores a batch.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unavailable`] or [`crate::Error::Full`]: nothing of it was stored.
+    fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>>;
+}

@@ -1,0 +1,33 @@
+use sextant_domain::id::{Slice, TenantId};
+
+use crate::{BoxFuture, Result};
+
+/// The newest number of one feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The slice.
+    pub slice: Slice,
+    /// Number of the newest entry; the first entry has number 1.
+    pub sequence: u64,
+}
+
+/// One entry of a feed. Numbers ascend without gaps, in commit order: each is taken from the head of (tenant, slice) under
+/// a row lock that is held until the commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeedEntry {
+    /// Its number.
+    pub sequence: u64,
+    /// What the writing service put into it.
+    pub payload: Vec<u8>,
+}
+
+/// The feed of one service.
+pub trait Feed: Send + Sync + std::fmt::Debug {
+    /// The heads of all feeds that have entries, of every tenant, by (tenant, slice).
+    fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>>;
+
+    /// Entries with numbers above `after`, in order: at most `limit`.
+    fn entries(&self, tenant: TenantId, slice: Slice, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<FeedEntry>>>;
+}

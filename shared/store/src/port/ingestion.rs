@@ -1,0 +1,232 @@
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::time::Instant;
+
+use crate::port::replica::Page;
+use crate::{BoxFuture, Result};
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRow {
+    /// Its id.
+    pub tenant: TenantId,
+    /// Its name, unique.
+    pub name: String,
+    /// IANA zone.
+    pub time_zone: String,
+    /// ISO 4217 code.
+    pub base_currency: String,
+    /// Where the evaluation clock stood still when the tenant was made; `None`: it follows the real clock.
+    pub fixed_clock: Option<Instant>,
+    /// Facts older than this are refused.
+    pub retention_days: u32,
+    /// Number of slices.
+    pub n_slices: u16,
+    /// True between the opening and the completion of an import.
+    pub importing: bool,
+    /// When it was made.
+    pub created_at: Instant,
+}
+
+/// Where an import of history begins or ends, as the feed tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Import {
+    /// It was opened.
+    Started,
+    /// It was completed; the number is the wire value of the history schedule.
+    Completed(u8),
+}
+
+/// Tenants and the requests that made them.
+pub trait Tenants: Send + Sync + std::fmt::Debug {
+    /// Stores a new tenant. `request_id` makes it idempotent: the same id and parameters return the stored tenant.
+    ///
+    /// # Errors
+    /// [`crate::Error::AlreadyExists`] for the name, [`crate::Error::RequestIdReused`].
+    fn create<'a>(&'a self, tenant: &'a TenantRow, request_id: &'a str) -> BoxFuture<'a, Result<TenantRow>>;
+
+    /// A tenant by id.
+    fn by_id(&self, tenant: TenantId) -> BoxFuture<'_, Result<Option<TenantRow>>>;
+
+    /// A tenant by name.
+    fn by_name<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<TenantRow>>>;
+
+    /// Tenants with names after `page.after`, by name.
+    fn list<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<TenantRow>>>;
+
+    /// Opens or completes an import: writes an entry to the feed of every slice and returns the new heads by slice.
+    /// `None` when the import is in that state already (nothing is written).
+    fn mark_import(&self, tenant: TenantId, mark: Import, at: Instant) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>>;
+}
+
+/// A stored API key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Public part.
+    pub key_id: String,
+    /// SHA-256 of the secret part.
+    pub secret_sha256: [u8; 32],
+    /// Tenant that it opens; `None`: the installation.
+    pub tenant: Option<TenantId>,
+    /// Bits of the scopes (runtime's `Scopes`).
+    pub scopes: u32,
+    /// What it is for.
+    pub title: String,
+    /// When it was made.
+    pub created_at: Instant,
+    /// When it stops working.
+    pub expires_at: Option<Instant>,
+    /// When it was revoked.
+    pub revoked_at: Option<Instant>,
+}
+
+/// API keys.
+pub trait Keys: Send + Sync + std::fmt::Debug {
+    /// Stores a new key.
+    ///
+    /// # Errors
+    /// [`crate::Error::AlreadyExists`] for the key id.
+    fn create<'a>(&'a self, key: &'a KeyRow) -> BoxFuture<'a, Result<()>>;
+
+    /// A key by its public part.
+    fn by_id<'a>(&'a self, key_id: &'a str) -> BoxFuture<'a, Result<Option<KeyRow>>>;
+
+    /// Keys of a tenant (`None`: of every tenant and the installation), by id, after `page.after`.
+    fn list<'a>(&'a self, tenant: Option<TenantId>, page: &'a Page) -> BoxFuture<'a, Result<Vec<KeyRow>>>;
+
+    /// Revokes a key, once: a second call changes nothing. `None`: no such key in that tenant (`None`: in any).
+    fn revoke<'a>(&'a self, tenant: Option<TenantId>, key_id: &'a str, at: Instant) -> BoxFuture<'a, Result<Option<KeyRow>>>;
+}
+
+/// An account as ingestion knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRow {
+    /// Sextant's id.
+    pub uid: AccountUid,
+    /// The tenant's id.
+    pub id: ExternalId,
+    /// Its slice.
+    pub slice: Slice,
+}
+
+/// A stored fact of an account other than an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactVersion {
+    /// The account.
+    pub uid: AccountUid,
+    /// What kind of fact.
+    pub kind: FactKind,
+    /// From when it holds.
+    pub occurred_at: Instant,
+    /// When it became known.
+    pub known_at: Instant,
+    /// The encoded record.
+    pub record: Vec<u8>,
+}
+
+/// Accounts and the facts about them.
+pub trait Accounts: Send + Sync + std::fmt::Debug {
+    /// The accounts of the given external ids; unknown ones are absent. At most 10,000 ids.
+    fn resolve<'a>(&'a self, tenant: TenantId, ids: &'a [ExternalId]) -> BoxFuture<'a, Result<Vec<AccountRow>>>;
+
+    /// Accounts with external ids after `page.after`, by external id (byte order).
+    fn list<'a>(&'a self, tenant: TenantId, page: &'a Page) -> BoxFuture<'a, Result<Vec<AccountRow>>>;
+
+    /// All facts other than events of the given accounts, by (uid, occurred_at, known_at). At most 1,000 uids.
+    fn versions<'a>(&'a self, tenant: TenantId, uids: &'a [AccountUid]) -> BoxFuture<'a, Result<Vec<FactVersion>>>;
+}
+
+/// A stored fact as the feed tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFact {
+    /// The account; `None` for facts about a user alone.
+    pub uid: Option<AccountUid>,
+    /// What kind of fact.
+    pub kind: FactKind,
+    /// When it happened or from when it holds.
+    pub occurred_at: Instant,
+    /// When it became known.
+    pub known_at: Instant,
+    /// True: `known_at` is assumed.
+    pub historical: bool,
+    /// The encoded record.
+    pub record: Vec<u8>,
+}
+
+/// One entry of ingestion's feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactEntry {
+    /// Its number.
+    pub sequence: u64,
+    /// When it was stored.
+    pub recorded_at: Instant,
+    /// The facts of this slice, in the order in which they were stored.
+    pub facts: Vec<StoredFact>,
+    /// An import began or ended here.
+    pub import: Option<Import>,
+}
+
+/// A refused record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectionRow {
+    /// Place in the list: greater is newer.
+    pub ordinal: u64,
+    /// Path of the field.
+    pub field: String,
+    /// Machine-readable reason.
+    pub reason: String,
+    /// What is wrong and how to mend it.
+    pub hint: String,
+    /// The encoded record.
+    pub record: Vec<u8>,
+    /// When it came.
+    pub received_at: Instant,
+}
+
+/// A record that waits for its account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRow {
+    /// Place in the list: greater is newer.
+    pub ordinal: u64,
+    /// The account that it waits for.
+    pub account: ExternalId,
+    /// The encoded record.
+    pub record: Vec<u8>,
+    /// When it came.
+    pub received_at: Instant,
+}
+
+/// Counts of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceCount {
+    /// The source.
+    pub source: String,
+    /// Stored.
+    pub accepted: u64,
+    /// Came again.
+    pub duplicate: u64,
+    /// Came again with another payload.
+    pub conflict: u64,
+    /// Wait now.
+    pub held: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// When its last record came.
+    pub last_received_at: Instant,
+}
+
+/// What has come in: the feed of facts, refusals, what is held, counts.
+pub trait Intake: Send + Sync + std::fmt::Debug {
+    /// Feed entries with their facts, numbers above `after`, in order. Stops after the entry that passes `max_bytes` of
+    /// records, so at least one entry is returned if there is one.
+    fn fact_entries(&self, tenant: TenantId, slice: Slice, after: u64, max_bytes: usize) -> BoxFuture<'_, Result<Vec<FactEntry>>>;
+
+    /// Refused records, newest first, with ordinals below `before` (`None`: from the newest).
+    fn rejections(&self, tenant: TenantId, before: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Vec<RejectionRow>>>;
+
+    /// Held records, oldest first, with ordinals above `after`.
+    fn held(&self, tenant: TenantId, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>>>;
+
+    /// Counts, by source.
+    fn counts(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SourceCount>>>;
+}

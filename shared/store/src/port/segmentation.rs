@@ -1,0 +1,192 @@
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::time::{Day, Instant};
+
+use crate::port::replica::{Page, ReplicaAccount};
+use crate::{BoxFuture, Result};
+
+/// One configured use of a segmenter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentationRow {
+    /// Key within the tenant.
+    pub key: String,
+    /// Small number of the segmentation within the tenant, from 1.
+    pub number: u16,
+    /// The segmenter.
+    pub segmenter_id: String,
+    /// Canonical configuration.
+    pub config: String,
+    /// Version of the definition.
+    pub version: u32,
+    /// SHA-256 of the plugin, in hexadecimal.
+    pub plugin_digest: String,
+    /// When it was made.
+    pub created_at: Instant,
+}
+
+/// Definitions.
+pub trait Segmentations: Send + Sync + std::fmt::Debug {
+    /// Stores a new segmentation (its `number` is assigned) and returns it. `request_id` makes it idempotent.
+    ///
+    /// # Errors
+    /// [`crate::Error::AlreadyExists`] for the key, [`crate::Error::RequestIdReused`].
+    fn create<'a>(&'a self, tenant: TenantId, row: &'a SegmentationRow, request_id: &'a str) -> BoxFuture<'a, Result<SegmentationRow>>;
+
+    /// All segmentations of a tenant (at most 200), by key.
+    fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>>;
+}
+
+/// The present membership of an account in a segmentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MembershipRow {
+    /// Number of the segmentation.
+    pub segmentation: u16,
+    /// The account.
+    pub uid: AccountUid,
+    /// Wire value of the membership state.
+    pub state: u8,
+    /// Key of the segment; empty unless the state is MEMBER.
+    pub segment: String,
+    /// Since when.
+    pub entered_at: Instant,
+    /// State at the last day close (wire value; 0: none yet).
+    pub close_state: u8,
+    /// Segment at the last day close.
+    pub close_segment: String,
+    /// The encoded transition that led here.
+    pub transition: Vec<u8>,
+}
+
+/// A transition, for ever.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransitionRow {
+    /// Its id, a UUIDv7.
+    pub id: u128,
+    /// Number of the segmentation.
+    pub segmentation: u16,
+    /// The account.
+    pub uid: AccountUid,
+    /// When.
+    pub at: Instant,
+    /// When it became known.
+    pub known_at: Instant,
+    /// State and segment that it led to (wire value of the state).
+    pub to_state: u8,
+    /// Key of the segment entered; empty unless the state is MEMBER.
+    pub to_segment: String,
+    /// Worth of the account in a year, minor units.
+    pub value_minor: i64,
+    /// True: downward.
+    pub downward: bool,
+    /// The encoded transition.
+    pub transition: Vec<u8>,
+}
+
+/// Results of segmentation that are stored in one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentationCommit {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The slice.
+    pub slice: Slice,
+    /// The cursor in scoring's feed as the writer read it.
+    pub expected_cursor: u64,
+    /// The new cursor.
+    pub cursor: u64,
+    /// Number of the newest ingestion entry that is in the results.
+    pub facts_sequence: u64,
+    /// The last closed day that is in the results.
+    pub closed_on: Option<Day>,
+    /// New or renamed accounts.
+    pub accounts: Vec<ReplicaAccount>,
+    /// Memberships that changed (upserted whole).
+    pub memberships: Vec<MembershipRow>,
+    /// What changed, in order.
+    pub transitions: Vec<TransitionRow>,
+    /// Payload of the feed entry; `None`: no entry.
+    pub entry: Option<Vec<u8>>,
+}
+
+/// Accounts by state in a segmentation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentCount {
+    /// Wire value of the state.
+    pub state: u8,
+    /// The segment; empty unless the state is MEMBER.
+    pub segment: String,
+    /// Accounts.
+    pub accounts: u64,
+}
+
+/// Order of transitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransitionOrder {
+    /// By (at, id), newest first.
+    NewestFirst,
+    /// Downward ones first; each kind by value, greatest first; then by id.
+    ValueAtRisk,
+}
+
+/// Which transitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransitionFilter {
+    /// Number of the segmentation; `None`: all.
+    pub segmentation: Option<u16>,
+    /// Only this account.
+    pub uid: Option<AccountUid>,
+    /// At or after.
+    pub since: Option<Instant>,
+    /// At or before.
+    pub until: Option<Instant>,
+    /// Known at or before.
+    pub known_at: Option<Instant>,
+    /// Order.
+    pub order: TransitionOrder,
+    /// Skip this many.
+    pub offset: u64,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Memberships and transitions.
+pub trait Memberships: Send + Sync + std::fmt::Debug {
+    /// Stores results; returns the number of the newest feed entry of the slice (0 before the first).
+    ///
+    /// # Errors
+    /// [`crate::Error::Fenced`] when the cursor is not the expected one.
+    fn commit(&self, commit: SegmentationCommit) -> BoxFuture<'_, Result<u64>>;
+
+    /// (cursor in scoring's feed, newest ingestion entry, last closed day) of a slice; zeros before the first commit.
+    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64, Option<Day>)>>;
+
+    /// The cursors of all tenants and slices, by (tenant, slice).
+    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>>;
+
+    /// All present memberships of a slice, by (segmentation, uid).
+    fn of_slice(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MembershipRow>>>;
+
+    /// The account of an external id.
+    fn account<'a>(&'a self, tenant: TenantId, id: &'a ExternalId) -> BoxFuture<'a, Result<Option<ReplicaAccount>>>;
+
+    /// Present memberships of one account, by segmentation.
+    fn of_account(&self, tenant: TenantId, uid: AccountUid) -> BoxFuture<'_, Result<Vec<MembershipRow>>>;
+
+    /// The newest transition of one account in one segmentation with `at <= as_of` and `known_at <= known_at`.
+    fn at(&self, tenant: TenantId, uid: AccountUid, segmentation: u16, as_of: Instant, known_at: Instant) -> BoxFuture<'_, Result<Option<TransitionRow>>>;
+
+    /// Accounts of a segmentation by their newest transition with `at <= as_of` and `known_at <= known_at`, with external
+    /// ids after `page.after`, by external id; only the given segments (empty: all).
+    fn members_at<'a>(
+        &'a self,
+        tenant: TenantId,
+        segmentation: u16,
+        segments: &'a [String],
+        moment: (Instant, Instant),
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<(ReplicaAccount, TransitionRow)>>>;
+
+    /// Counts of a segmentation by newest transition with `at <= as_of` and `known_at <= known_at`.
+    fn counts_at(&self, tenant: TenantId, segmentation: u16, as_of: Instant, known_at: Instant) -> BoxFuture<'_, Result<Vec<SegmentCount>>>;
+
+    /// Transitions.
+    fn transitions<'a>(&'a self, tenant: TenantId, filter: &'a TransitionFilter) -> BoxFuture<'a, Result<Vec<TransitionRow>>>;
+}

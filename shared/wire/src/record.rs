@@ -1,0 +1,7 @@
+//! Records: the check at the door, and reading stored ones back.
+
+mod check;
+mod fact;
+
+pub use check::{Checked, Door, MAX_BATCH_RECORDS, check};
+pub use fact::{account_profile, decode, event, payment, subscription_version};

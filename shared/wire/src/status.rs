@@ -1,0 +1,178 @@
+//! Errors on the wire: a [`Problem`] with a reason that clients match on, and the one place that turns it into a status.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sextant_domain::store;
+use sextant_proto::common::v1::ErrorReason;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Domain of every `google.rpc.ErrorInfo` of Sextant.
+pub const ERROR_DOMAIN: &str = "sextant";
+
+/// After how long a client may try again when a store or a service does not answer.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What is wrong with a request or a record: the reason, the field, and one sentence with the fix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The reason.
+    pub reason: ErrorReason,
+    /// Path of the field, such as "event.account_id"; empty where it is not about one field.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of one field.
+    pub fn field(reason: ErrorReason, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason, field: field.into(), message: message.into() }
+    }
+
+    /// A problem of the whole request.
+    pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
+        Self { reason, field: String::new(), message: message.into() }
+    }
+
+    /// The same problem, its field below `parent`.
+    #[must_use]
+    pub fn below(mut self, parent: &str) -> Self {
+        self.field = if self.field.is_empty() { parent.to_owned() } else { format!("{parent}.{}", self.field) };
+        self
+    }
+
+    /// The reason as clients see it, such as "ACCOUNT_UNKNOWN".
+    #[must_use]
+    pub fn reason_name(&self) -> &'static str {
+        name(self.reason)
+    }
+}
+
+/// A reason as clients see it, such as "ACCOUNT_UNKNOWN".
+#[must_use]
+pub fn name(reason: ErrorReason) -> &'static str {
+    let full = reason.as_str_name();
+    full.strip_prefix("ERROR_REASON_").unwrap_or(full)
+}
+
+impl From<Problem> for Status {
+    fn from(problem: Problem) -> Self {
+        let code = code_of(problem.reason);
+        let mut details = ErrorDetails::new();
+        let mut metadata = HashMap::new();
+        if !problem.field.is_empty() {
+            metadata.insert("field".to_owned(), problem.field.clone());
+        }
+        details.set_error_info(name(problem.reason), ERROR_DOMAIN, metadata);
+        if code == Code::InvalidArgument && !problem.field.is_empty() {
+            details.add_bad_request_violation(problem.field.clone(), problem.message.clone());
+        }
+        if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
+            details.set_retry_info(Some(RETRY_AFTER));
+        }
+        let message = if problem.field.is_empty() { problem.message } else { format!("{}: {}", problem.field, problem.message) };
+        Self::with_error_details(code, message, details)
+    }
+}
+
+fn code_of(reason: ErrorReason) -> Code {
+    match reason {
+        ErrorReason::KeyMissing | ErrorReason::KeyInvalid => Code::Unauthenticated,
+        ErrorReason::ScopeMissing => Code::PermissionDenied,
+        ErrorReason::TenantUnknown
+        | ErrorReason::AccountUnknown
+        | ErrorReason::SegmentationUnknown
+        | ErrorReason::SegmenterUnknown
+        | ErrorReason::SegmentUnknown => Code::NotFound,
+        ErrorReason::AlreadyExists | ErrorReason::RequestIdReused => Code::AlreadyExists,
+        ErrorReason::FeatureUnknown
+        | ErrorReason::ConfigInvalid
+        | ErrorReason::FieldMissing
+        | ErrorReason::FieldTooLong
+        | ErrorReason::FieldInvalid
+        | ErrorReason::NumberNotFinite
+        | ErrorReason::AmountNegative
+        | ErrorReason::AmountOverflow
+        | ErrorReason::CurrencyUnknown
+        | ErrorReason::TimeBefore1970
+        | ErrorReason::TimeInFuture
+        | ErrorReason::TooOld
+        | ErrorReason::BatchTooLarge
+        | ErrorReason::PageTokenInvalid
+        | ErrorReason::PositionInvalid => Code::InvalidArgument,
+        ErrorReason::FreshnessNotMet | ErrorReason::ImportState | ErrorReason::ClockState => Code::FailedPrecondition,
+        ErrorReason::PositionNotReached | ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
+        ErrorReason::MessageTooLarge => Code::OutOfRange,
+        ErrorReason::Overloaded => Code::ResourceExhausted,
+        ErrorReason::Unavailable => Code::Unavailable,
+        ErrorReason::Unspecified | ErrorReason::Internal => Code::Internal,
+    }
+}
+
+impl From<store::Error> for Problem {
+    /// The caller learns what to do; what the engine said stays in the log of the service that met it.
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Unavailable { .. } | store::Error::Fenced => {
+                Self::new(ErrorReason::Unavailable, "the store does not answer; try again")
+            }
+            store::Error::Full { .. } => Self::new(ErrorReason::Unavailable, "the store has no room left; nothing was stored"),
+            store::Error::AlreadyExists { what } => Self::new(ErrorReason::AlreadyExists, format!("{what} exists")),
+            store::Error::RequestIdReused => {
+                Self::field(ErrorReason::RequestIdReused, "request_id", "was used with other parameters; make a new one")
+            }
+            store::Error::Unreadable { .. } => Self::new(ErrorReason::Internal, "stored data is unreadable"),
+        }
+    }
+}
+
+/// The status of a store's failure.
+#[must_use]
+pub fn store(error: store::Error) -> Status {
+    Problem::from(error).into()
+}
+
+/// No or no valid key. `reason` is KEY_MISSING or KEY_INVALID.
+#[must_use]
+pub fn unauthenticated(reason: &'static str, message: &str) -> Status {
+    let reason = if reason == "KEY_MISSING" { ErrorReason::KeyMissing } else { ErrorReason::KeyInvalid };
+    Problem::new(reason, message).into()
+}
+
+/// The key lacks a scope.
+#[must_use]
+pub fn permission_denied(required_scope: &str) -> Status {
+    Problem::new(ErrorReason::ScopeMissing, format!("the key lacks the scope \"{required_scope}\"")).into()
+}
+
+/// The deadline of the call passed.
+#[must_use]
+pub fn deadline_exceeded() -> Status {
+    Problem::new(ErrorReason::DeadlineExceeded, "the deadline of the call passed").into()
+}
+
+/// The service takes no more calls now.
+#[must_use]
+pub fn overloaded(retry_after: Duration) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info(name(ErrorReason::Overloaded), ERROR_DOMAIN, HashMap::new());
+    details.set_retry_info(Some(retry_after));
+    Status::with_error_details(Code::ResourceExhausted, "the service has as many calls as it takes; try again later", details)
+}
+
+/// Something behind the service does not answer, or it is about to stop.
+#[must_use]
+pub fn unavailable(message: &str, retry_after: Duration) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info(name(ErrorReason::Unavailable), ERROR_DOMAIN, HashMap::new());
+    details.set_retry_info(Some(retry_after));
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// The reason that a status of Sextant carries.
+#[must_use]
+pub fn reason_of(status: &Status) -> Option<String> {
+    status.get_error_details().error_info().map(|info| info.reason.clone())
+}
