@@ -16,7 +16,7 @@ pub struct TenantRow {
     pub time_zone: String,
     /// ISO 4217 code.
     pub base_currency: String,
-    /// Where the evaluation clock stood still when the tenant was made; `None`: it follows the real clock.
+    /// Where the evaluation clock stands still; `None`: it follows the real clock.
     pub fixed_clock: Option<Instant>,
     /// Facts older than this are refused.
     pub retention_days: u32,
@@ -57,6 +57,10 @@ pub trait Tenants: Send + Sync + std::fmt::Debug {
     /// Opens or completes an import: writes an entry to the feed of every slice and returns the new heads by slice.
     /// `None` when the import is in that state already (nothing is written).
     fn mark_import(&self, tenant: TenantId, mark: Import, at: Instant) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>>;
+
+    /// Moves a fixed evaluation clock to `to`: updates the tenant and writes a clock entry to the feed of every slice; returns
+    /// the new heads by slice. `None` when the tenant has no fixed clock or it stands later than `to` (nothing is written).
+    fn advance_clock(&self, tenant: TenantId, to: Instant, at: Instant) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>>;
 }
 
 /// A stored API key.
@@ -164,6 +168,8 @@ pub struct FactEntry {
     pub facts: Vec<StoredFact>,
     /// An import began or ended here.
     pub import: Option<Import>,
+    /// The fixed evaluation clock was moved to this moment here.
+    pub clock: Option<Instant>,
 }
 
 /// A refused record.
