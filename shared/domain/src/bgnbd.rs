@@ -352,10 +352,10 @@ impl Params {
 
     /// (c / ε) [1 − (1 − z)ʳ ₂F₁(r, b; c; z)] with c = a + b − 1, ε = a − 1, z = t / (alpha + t).
     ///
-    /// As it stands the formula divides 0 by 0 at a = 1 and has poles where c is 0. Euler's transform turns the bracket into
-    /// 1 − (1 − z)^ε ₂F₁(c − r, ε; c; z); the 1 of the series and the factor ε of all its other terms then cancel on paper,
-    /// and the rest of the series is the integral of another one:
-    /// c (1 − (1 − z)^ε) / ε − (1 − z)^ε (c − r) ∫₀ᶻ ₂F₁(c − r + 1, a; c + 1; u) du, regular for all positive parameters.
+    /// As printed it divides 0 by 0 at a = 1, has poles where c is 0, and overflows for large r. Then Euler's transform helps:
+    /// the bracket becomes 1 − (1 − z)^ε ₂F₁(c − r, ε; c; z), the 1 of the series and the factor ε of all its other terms
+    /// cancel on paper, and the rest of the series is the integral of another one:
+    /// c (1 − (1 − z)^ε) / ε − (1 − z)^ε (c − r) ∫₀ᶻ ₂F₁(c − r + 1, a; c + 1; u) du.
     fn expected_while_active(&self, t: Weeks) -> f64 {
         if t.0.is_nan() || t.0 <= 0.0 {
             return 0.0;
@@ -363,6 +363,14 @@ impl Params {
         let (c, epsilon) = (self.a + self.b - 1.0, self.a - 1.0);
         let z = t.0 / (self.alpha.0 + t.0);
         let ln_rest = -(t.0 / self.alpha.0).ln_1p();
+        if epsilon >= self.r + 1.0 {
+            let printed = Hypergeometric {
+                a: self.r,
+                b: self.b,
+                c,
+            };
+            return c / epsilon * (1.0 - (self.r * ln_rest).exp() * printed.value(z));
+        }
         let exponent = epsilon * ln_rest;
         let leaving = if exponent.abs() < f64::MIN_POSITIVE {
             -ln_rest

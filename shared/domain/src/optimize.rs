@@ -7,6 +7,13 @@
 
 use std::fmt;
 
+use self::matrix::{
+    difference, dot, identity, invert_positive_definite, largest_difference, negated_product,
+};
+use self::simplex::simplex_search;
+
+mod matrix;
+mod simplex;
 #[cfg(test)]
 mod tests;
 
@@ -276,7 +283,9 @@ fn shorten<const N: usize>(direction: &mut [f64; N]) {
     }
 }
 
-/// A point along `direction` that descends enough (Armijo) and where the slope has flattened (weak Wolfe).
+/// A point along `direction` that descends enough and where the slope has flattened (weak Wolfe conditions). So close to
+/// the minimum that the function's own rounding exceeds what a step gains, the slopes decide alone (the approximate Wolfe
+/// condition of Hager & Zhang 2005).
 fn line_search<const N: usize>(
     function: &impl Fn(&[f64; N]) -> Evaluation<N>,
     at: &[f64; N],
@@ -285,16 +294,19 @@ fn line_search<const N: usize>(
 ) -> Option<([f64; N], Evaluation<N>)> {
     const DESCENT: f64 = 1e-4;
     const FLATTENING: f64 = 0.9;
+    const ROUNDING: f64 = 1e-10;
     let slope = dot(&here.gradient, direction);
-    // Close to the minimum the function's own rounding is larger than what a step gains.
-    let rounding = 4.0 * f64::EPSILON * here.value.abs();
     let (mut low, mut high, mut length) = (0.0, f64::INFINITY, 1.0);
     for _ in 0..60 {
         let next: [f64; N] = std::array::from_fn(|i| at[i] + length * direction[i]);
         let there = function(&next);
-        if !there.is_finite() || there.value > here.value + DESCENT * length * slope + rounding {
+        let slope_there = dot(&there.gradient, direction);
+        let descends = there.value <= here.value + DESCENT * length * slope;
+        let level = there.value <= here.value + ROUNDING * here.value.abs()
+            && slope_there <= (2.0 * DESCENT - 1.0) * slope;
+        if !there.is_finite() || !(descends || level) {
             high = length;
-        } else if dot(&there.gradient, direction) < FLATTENING * slope {
+        } else if slope_there < FLATTENING * slope {
             low = length;
         } else {
             return Some((next, there));
@@ -334,71 +346,6 @@ fn update_inverse<const N: usize>(
     }
 }
 
-/// Nelder–Mead with the usual coefficients (reflection 1, expansion 2, contraction and shrinking ½). `N + 1` corners,
-/// the best of which is the answer.
-fn simplex_search<const N: usize>(value: impl Fn(&[f64; N]) -> f64, start: [f64; N]) -> [f64; N] {
-    const ITERATIONS: usize = 1000;
-    let measured = |point: [f64; N]| {
-        let height = value(&point);
-        (
-            if height.is_nan() {
-                f64::INFINITY
-            } else {
-                height
-            },
-            point,
-        )
-    };
-    let mut corners: Vec<(f64, [f64; N])> = Vec::with_capacity(N + 1);
-    corners.push(measured(start));
-    for i in 0..N {
-        let mut corner = start;
-        corner[i] += 0.5;
-        corners.push(measured(corner));
-    }
-    for _ in 0..ITERATIONS {
-        corners.sort_by(|left, right| left.0.total_cmp(&right.0));
-        let (best, second_worst, worst) = (corners[0], corners[N - 1], corners[N]);
-        if worst.0 - best.0 <= f64::EPSILON * best.0.abs() {
-            break;
-        }
-        let centre: [f64; N] = std::array::from_fn(|i| {
-            corners[..N].iter().map(|corner| corner.1[i]).sum::<f64>() / count(N)
-        });
-        let along = |share: f64| {
-            measured(std::array::from_fn(|i| {
-                centre[i] + share * (worst.1[i] - centre[i])
-            }))
-        };
-        let reflected = along(-1.0);
-        let candidate = if reflected.0 < best.0 {
-            let expanded = along(-2.0);
-            if expanded.0 < reflected.0 {
-                expanded
-            } else {
-                reflected
-            }
-        } else if reflected.0 < second_worst.0 {
-            reflected
-        } else {
-            along(if reflected.0 < worst.0 { -0.5 } else { 0.5 })
-        };
-        if candidate.0 < worst.0 {
-            corners[N] = candidate;
-            continue;
-        }
-        for corner in &mut corners[1..] {
-            *corner = measured(std::array::from_fn(|i| {
-                f64::midpoint(best.1[i], corner.1[i])
-            }));
-        }
-    }
-    corners
-        .iter()
-        .min_by(|left, right| left.0.total_cmp(&right.0))
-        .map_or(start, |corner| corner.1)
-}
-
 /// Second derivatives by central differences of the gradient, inverted; `None` unless positive definite.
 fn inverse_hessian<const N: usize>(
     function: &impl Fn(&[f64; N]) -> Evaluation<N>,
@@ -417,58 +364,4 @@ fn inverse_hessian<const N: usize>(
         }
     }
     invert_positive_definite(&hessian)
-}
-
-/// Inverse by Gauss–Jordan elimination; `None` as soon as a pivot shows that the matrix is not positive definite.
-fn invert_positive_definite<const N: usize>(matrix: &[[f64; N]; N]) -> Option<[[f64; N]; N]> {
-    const SMALLEST_PIVOT: f64 = 1e-10;
-    let mut left = *matrix;
-    let mut right = identity::<N>();
-    for pivot in 0..N {
-        let scale = left[pivot][pivot];
-        if scale.is_nan() || scale <= SMALLEST_PIVOT {
-            return None;
-        }
-        left[pivot]
-            .iter_mut()
-            .chain(&mut right[pivot])
-            .for_each(|cell| *cell /= scale);
-        let (pivot_left, pivot_right) = (left[pivot], right[pivot]);
-        for row in (0..N).filter(|row| *row != pivot) {
-            let factor = left[row][pivot];
-            for column in 0..N {
-                left[row][column] -= factor * pivot_left[column];
-                right[row][column] -= factor * pivot_right[column];
-            }
-        }
-    }
-    Some(right)
-}
-
-fn identity<const N: usize>() -> [[f64; N]; N] {
-    std::array::from_fn(|i| std::array::from_fn(|j| if i == j { 1.0 } else { 0.0 }))
-}
-
-fn dot<const N: usize>(left: &[f64; N], right: &[f64; N]) -> f64 {
-    left.iter().zip(right).map(|(l, r)| l * r).sum()
-}
-
-fn difference<const N: usize>(left: &[f64; N], right: &[f64; N]) -> [f64; N] {
-    std::array::from_fn(|i| left[i] - right[i])
-}
-
-fn negated_product<const N: usize>(matrix: &[[f64; N]; N], vector: &[f64; N]) -> [f64; N] {
-    std::array::from_fn(|i| -dot(&matrix[i], vector))
-}
-
-fn largest_difference<const N: usize>(left: &[f64; N], right: &[f64; N]) -> (usize, f64) {
-    let gaps = difference(left, right).map(f64::abs);
-    gaps.into_iter().enumerate().fold(
-        (0, 0.0),
-        |most, gap| if gap.1 > most.1 { gap } else { most },
-    )
-}
-
-fn count(n: usize) -> f64 {
-    n as f64
 }

@@ -337,21 +337,20 @@ impl Hypergeometric {
 
     /// One Taylor step of length `h` from the point `at`. The coefficients uₖ of the expansion obey
     /// at (1 − at) (k + 1)(k + 2) uₖ₊₂ = (k + a)(k + b) uₖ − (k + 1)[(1 − 2 at) k + c − (a + b + 1) at] uₖ₊₁,
-    /// which is the hypergeometric equation, compared power by power.
+    /// which is the hypergeometric equation, compared power by power. Computed are the terms uₖ hᵏ: close to 1 the
+    /// coefficients alone would overflow.
     fn advance(&self, from: Local, at: f64, h: f64) -> Local {
         let leading = at * (1.0 - at);
         let constant = self.c - (self.a + self.b + 1.0) * at;
-        let (mut u, mut u_next) = (from.value, from.slope);
+        let (mut term, mut next) = (from.value, from.slope * h);
         let mut sums = Local {
             value: 0.0,
             slope: 0.0,
             area: 0.0,
         };
-        let mut power = 1.0;
         let mut k = 0.0;
         for _ in 0..MAX_TERMS {
-            let term = u * power;
-            let slope_term = (k + 1.0) * u_next * power;
+            let slope_term = (k + 1.0) * next / h;
             sums.value += term;
             sums.slope += slope_term;
             sums.area += term * h / (k + 1.0);
@@ -363,10 +362,12 @@ impl Hypergeometric {
                     ..sums
                 };
             }
-            let numerator = (k + self.a) * (k + self.b) * u
-                - (k + 1.0) * ((1.0 - 2.0 * at) * k + constant) * u_next;
-            (u, u_next) = (u_next, numerator / (leading * (k + 1.0) * (k + 2.0)));
-            power *= h;
+            let by_term = (k + self.a) * (k + self.b) * h * term;
+            let by_next = (k + 1.0) * ((1.0 - 2.0 * at) * k + constant) * next;
+            (term, next) = (
+                next,
+                (by_term - by_next) * h / (leading * (k + 1.0) * (k + 2.0)),
+            );
             k += 1.0;
         }
         Local {

@@ -96,6 +96,8 @@ fn expected_purchases_are_exact_where_the_formula_as_printed_is_singular() {
         ([80.0, 20.0, 0.7, 2.0], 52.0, 19.872039164536062),       // alternating terms
         ([0.3, 1.0, 0.4, 0.3], 500.0, 11.084639182185034),        // a + b below 1
         ([5.0, 3.0, 6.0, 40.0], 12.0, 7.215577675871092),
+        ([1.0, 0.0484, 52.02, 1.0], 116.24, 1.0191673122652263), // one factor is 10¹⁷², the other its inverse
+        ([900.0, 30.0, 905.0, 3.0], 52.0, 1.0033185840707965),
     ];
     for (p, weeks, expected) in rows {
         check(

@@ -1,4 +1,6 @@
 use super::*;
+use crate::bgnbd::{self, History, Weeks};
+use crate::gamma_gamma::{self, Spend};
 
 /// The parameters of the quick-start of `lifetimes`, fitted to the CDNOW sample; gamma in cents.
 fn quick_start() -> PurchaseModel {
@@ -110,7 +112,10 @@ fn the_interval_of_an_account_widens_with_the_error_of_the_parameters() {
     let (history, spend) = account(FIRST_TEN[0]);
     let interval = |deviation: f64| {
         let model = PurchaseModel {
-            uncertainty: Some(Uncertainty { counts: diagonal(deviation), values: diagonal(deviation) }),
+            uncertainty: Some(Uncertainty {
+                counts: diagonal(deviation),
+                values: diagonal(deviation),
+            }),
             ..quick_start()
         };
         let clv = model
@@ -139,7 +144,10 @@ fn diagonal<const N: usize>(deviation: f64) -> [[f64; N]; N] {
 fn no_horizon_is_no_value_and_has_no_interval() {
     let (history, spend) = account(FIRST_TEN[0]);
     let model = PurchaseModel {
-        uncertainty: Some(Uncertainty { counts: diagonal(0.1), values: diagonal(0.1) }),
+        uncertainty: Some(Uncertainty {
+            counts: diagonal(0.1),
+            values: diagonal(0.1),
+        }),
         ..quick_start()
     };
     let clv = model

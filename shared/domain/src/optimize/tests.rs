@@ -142,7 +142,10 @@ fn running_out_of_steps_is_told_with_the_gradient_that_remains() {
         ..Settings::default()
     };
     // Raised by 1, the simplex cannot resolve the minimum to the last bit.
-    let raised = |p: &[f64; 2]| Evaluation { value: 1.0 + rosenbrock(p).value, ..rosenbrock(p) };
+    let raised = |p: &[f64; 2]| Evaluation {
+        value: 1.0 + rosenbrock(p).value,
+        ..rosenbrock(p)
+    };
     let failure = minimize(raised, [-1.2, 1.0], &settings).unwrap_err();
     let Failure::NotConverged {
         gradient_norm,
@@ -162,4 +165,15 @@ fn failures_read_as_sentences_without_the_cause_of_the_caller() {
     }
     .to_string();
     assert_eq!(text, "gradient is still 2.5e-1 after 7 steps");
+}
+
+#[test]
+fn a_minimum_below_the_rounding_of_the_function_is_still_reached() {
+    // Values rounded to 1e-12, as a sum over many accounts is; the gradient is exact.
+    let rough = |p: &[f64; 2]| Evaluation {
+        value: (rosenbrock(p).value * 1e12).round() / 1e12 + 1.0,
+        ..rosenbrock(p)
+    };
+    let agreed = minimize_from(rough, &STARTS, &Settings::default()).unwrap();
+    assert!((agreed.minimum.at[0] - 1.0).abs() < 1e-7, "{agreed:?}");
 }

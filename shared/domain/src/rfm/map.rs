@@ -100,9 +100,7 @@ impl Map {
                 .iter()
                 .find(|rule| rule.matches(scores))
                 .map_or(Others, |rule| rule.segment),
-            Self::ElevenNames if scores.recency.get() == 1 && scores.frequency.get() == 1 => {
-                Lost
-            },
+            Self::ElevenNames if scores.recency.get() == 1 && scores.frequency.get() == 1 => Lost,
             Self::ElevenNames => ten_names(scores),
         }
     }
