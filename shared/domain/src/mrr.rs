@@ -15,8 +15,8 @@ mod waterfall;
 
 pub use movement::{Cause, CausePart, Movement, MovementKind};
 pub use policy::{
-    ChurnDate, FiniteCoupon, IntraPeriod, LogoDenominator, MetricPolicy, NrrReactivation, PastDueGrace, PauseRule,
-    PolicyPoint, Preset, ReactivationWindow, ToFreeRule,
+    ChurnDate, FiniteCoupon, IntraPeriod, LogoDenominator, MetricPolicy, NrrReactivation,
+    PastDueGrace, PauseRule, PolicyPoint, Preset, ReactivationWindow, ToFreeRule,
 };
 pub use waterfall::{Flows, Granularity, Waterfall, WaterfallError, Window, period_net};
 
@@ -43,7 +43,8 @@ impl Mrr {
     /// Rounded half to even to minor units, for people to read: never for further sums.
     #[must_use]
     pub fn to_minor(self) -> i64 {
-        let rounded = exact::divide_half_even(i128::from(self.0), i128::from(Self::UNITS_PER_MINOR));
+        let rounded =
+            exact::divide_half_even(i128::from(self.0), i128::from(Self::UNITS_PER_MINOR));
         // The quotient of an i64 by 10 000 fits an i64.
         i64::try_from(rounded).unwrap_or(i64::MAX)
     }
@@ -119,7 +120,11 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AmountNegative { subscription, item, unit_amount_minor } => write!(
+            Self::AmountNegative {
+                subscription,
+                item,
+                unit_amount_minor,
+            } => write!(
                 f,
                 "unit_amount_minor of item \"{item}\" of subscription \"{subscription}\" is {unit_amount_minor}, it must not be negative; use a discount"
             ),
@@ -127,20 +132,34 @@ impl fmt::Display for Error {
                 f,
                 "discount of subscription \"{subscription}\" takes {ppm} millionths, at most 1000000 (all) are possible"
             ),
-            Self::CurrencyMixed { subscription, left, right } => write!(
+            Self::CurrencyMixed {
+                subscription,
+                left,
+                right,
+            } => write!(
                 f,
                 "items of subscription \"{subscription}\" are priced in {left} and {right}, use one currency per subscription"
             ),
-            Self::BaseMixed { subscription, left, right } => write!(
+            Self::BaseMixed {
+                subscription,
+                left,
+                right,
+            } => write!(
                 f,
                 "subscription \"{subscription}\" reports in {right}, others of its account in {left}; give its items a rate into {left}"
             ),
             Self::AmountTooLarge { subscription } => {
-                write!(f, "recurring revenue of subscription \"{subscription}\" does not fit 64 bits, check its amounts")
-            }
+                write!(
+                    f,
+                    "recurring revenue of subscription \"{subscription}\" does not fit 64 bits, check its amounts"
+                )
+            },
             Self::AccountTooLarge { n_subscriptions } => {
-                write!(f, "recurring revenue of {n_subscriptions} subscriptions does not fit 64 bits, check their amounts")
-            }
+                write!(
+                    f,
+                    "recurring revenue of {n_subscriptions} subscriptions does not fit 64 bits, check their amounts"
+                )
+            },
         }
     }
 }

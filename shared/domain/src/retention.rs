@@ -4,7 +4,10 @@
 //! GRR = Σ_C min(a(t1), a(t0)) / Σ_C a(t0), the minimum taken per account. A sum of flows would count twice what
 //! leaves and returns; rates from flows are separate, named functions.
 
-use crate::mrr::{Flows, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, MrrTotal, NrrReactivation, Waterfall, Window};
+use crate::mrr::{
+    Flows, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, MrrTotal, NrrReactivation, Waterfall,
+    Window,
+};
 use crate::subscription::{AccountBilling, Summary};
 use crate::time::Instant;
 
@@ -21,18 +24,27 @@ impl Ratio {
     /// `None` if there is nothing below the line: a rate of nothing is neither zero nor infinite.
     #[must_use]
     pub fn of(numerator: i128, denominator: i128) -> Option<Self> {
-        (denominator != 0).then_some(Self { numerator, denominator })
+        (denominator != 0).then_some(Self {
+            numerator,
+            denominator,
+        })
     }
 
     /// The quotient, for people and models to read.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a ratio is read to a few digits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a ratio is read to a few digits"
+    )]
     pub fn value(self) -> f64 {
         self.numerator as f64 / self.denominator as f64
     }
 
     fn complement(self) -> Self {
-        Self { numerator: self.denominator - self.numerator, denominator: self.denominator }
+        Self {
+            numerator: self.denominator - self.numerator,
+            denominator: self.denominator,
+        }
     }
 }
 
@@ -49,7 +61,10 @@ impl Edge {
     /// A paying or lost account.
     #[must_use]
     pub const fn with(mrr: Mrr) -> Self {
-        Self { mrr, days_paused: None }
+        Self {
+            mrr,
+            days_paused: None,
+        }
     }
 
     /// Whether the account is there to be lost: it pays, or its pause is still short.
@@ -61,7 +76,10 @@ impl Edge {
 
 impl From<Summary> for Edge {
     fn from(summary: Summary) -> Self {
-        Self { mrr: summary.mrr, days_paused: summary.days_paused() }
+        Self {
+            mrr: summary.mrr,
+            days_paused: summary.days_paused(),
+        }
     }
 }
 
@@ -95,10 +113,23 @@ impl AccountPeriod {
         let points = billing.points(known_at);
         let opening = Summary::of(&points, window.from().plus_us(-1));
         let closing = Summary::of(&points, window.to().plus_us(-1));
-        let within = points.iter().filter(|point| window.from() <= point.at && point.at < window.to());
-        let peak = within.map(|point| point.state.mrr).fold(opening.mrr, Mrr::max);
-        let past = if opening.ever_paid { Past::Paid } else { Past::NeverPaid };
-        Self { opening: opening.into(), closing: closing.into(), past, peak }
+        let within = points
+            .iter()
+            .filter(|point| window.from() <= point.at && point.at < window.to());
+        let peak = within
+            .map(|point| point.state.mrr)
+            .fold(opening.mrr, Mrr::max);
+        let past = if opening.ever_paid {
+            Past::Paid
+        } else {
+            Past::NeverPaid
+        };
+        Self {
+            opening: opening.into(),
+            closing: closing.into(),
+            past,
+            peak,
+        }
     }
 }
 
@@ -133,7 +164,10 @@ pub struct Retention {
 impl Retention {
     /// Sums up accounts over the same window.
     #[must_use]
-    pub fn of<'a>(accounts: impl IntoIterator<Item = &'a AccountPeriod>, policy: &MetricPolicy) -> Self {
+    pub fn of<'a>(
+        accounts: impl IntoIterator<Item = &'a AccountPeriod>,
+        policy: &MetricPolicy,
+    ) -> Self {
         let mut sums = Self {
             n_opening: 0,
             n_lost: 0,
@@ -169,7 +203,10 @@ impl Retention {
     }
 
     fn add_revenue(&mut self, account: &AccountPeriod) {
-        let (opening, closing) = (i128::from(account.opening.mrr.0), i128::from(account.closing.mrr.0));
+        let (opening, closing) = (
+            i128::from(account.opening.mrr.0),
+            i128::from(account.closing.mrr.0),
+        );
         self.closing.0 += closing;
         if opening > 0 {
             self.opening.0 += opening;
@@ -248,7 +285,10 @@ pub fn gross_mrr_churn_of_flows(waterfall: &Waterfall) -> Option<Ratio> {
 /// (ChartMogul). `None` without opening revenue.
 /// Example: start 100, churn 10, contraction 10, expansion 10 → 10 / 100.
 #[must_use]
-pub fn net_mrr_churn_of_flows(waterfall: &Waterfall, reactivation: NrrReactivation) -> Option<Ratio> {
+pub fn net_mrr_churn_of_flows(
+    waterfall: &Waterfall,
+    reactivation: NrrReactivation,
+) -> Option<Ratio> {
     let flows = waterfall.flows();
     let returned = match reactivation {
         NrrReactivation::Excluded => 0,

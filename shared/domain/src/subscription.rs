@@ -108,7 +108,9 @@ impl Interval {
     /// Reads Stripe's name; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|interval| interval.as_str() == text)
+        Self::ALL
+            .into_iter()
+            .find(|interval| interval.as_str() == text)
     }
 }
 
@@ -199,7 +201,11 @@ impl LockedRate {
     /// `numerator / denominator` units of `base` for one unit of the item's currency.
     #[must_use]
     pub const fn new(base: Currency, numerator: NonZeroU32, denominator: NonZeroU32) -> Self {
-        Self { base, numerator, denominator }
+        Self {
+            base,
+            numerator,
+            denominator,
+        }
     }
 
     /// The reporting currency.

@@ -24,7 +24,7 @@ impl Difference {
         let mut difference = Self::default();
         for slot in 0..before.held.len().max(after.held.len()) {
             match (before.slot(slot), after.slot(slot)) {
-                (Some(old), Some(new)) if old.same_prices(new) => {}
+                (Some(old), Some(new)) if old.same_prices(new) => {},
                 (old, new) => difference.add_subscription(old, new),
             }
         }
@@ -35,19 +35,29 @@ impl Difference {
 
     /// The cause that moved most, the first in order of [`Cause`] if several did.
     pub(crate) fn heaviest(&self) -> Option<Cause> {
-        let heaviest = self.parts.iter().rev().max_by_key(|part| part.delta.0.unsigned_abs());
+        let heaviest = self
+            .parts
+            .iter()
+            .rev()
+            .max_by_key(|part| part.delta.0.unsigned_abs());
         heaviest.map(|part| part.cause)
     }
 
     fn add(&mut self, cause: Cause, delta: i64) {
         match self.parts.iter_mut().find(|part| part.cause == cause) {
             Some(part) => part.delta.0 += delta,
-            None => self.parts.push(CausePart { cause, delta: Mrr(delta) }),
+            None => self.parts.push(CausePart {
+                cause,
+                delta: Mrr(delta),
+            }),
         }
     }
 
     fn add_subscription(&mut self, old: Option<&Held<'_>>, new: Option<&Held<'_>>) {
-        let sides = Sides { old: old.map(lines_of).unwrap_or_default(), new: new.map(lines_of).unwrap_or_default() };
+        let sides = Sides {
+            old: old.map(lines_of).unwrap_or_default(),
+            new: new.map(lines_of).unwrap_or_default(),
+        };
         let (pairs, removed, added) = sides.matched();
         for (old_line, new_line) in pairs {
             self.add_pair(&old_line, &new_line);
@@ -64,7 +74,11 @@ impl Difference {
         }
         let was_paused = old.is_some_and(|held| held.standing == Standing::Paused);
         for line in added {
-            let cause = if was_paused { Cause::Resume } else { product(line.item.role) };
+            let cause = if was_paused {
+                Cause::Resume
+            } else {
+                product(line.item.role)
+            };
             self.add(cause, line.line.mrr.0);
         }
     }
@@ -84,14 +98,29 @@ impl Difference {
         let same_discount = new.discount_rule() == old.discount_rule();
         let mut rest = new.line.mrr.0 - old_mrr.0;
         if old.item.quantity != new.item.quantity {
-            let quantity = if same_price && same_discount { rest } else { rescaled(old_mrr, old, new) - old_mrr.0 };
+            let quantity = if same_price && same_discount {
+                rest
+            } else {
+                rescaled(old_mrr, old, new) - old_mrr.0
+            };
             self.add(quantity_cause(old.item.role), quantity);
             rest -= quantity;
         }
         if !same_discount {
-            let discount = if same_price { rest } else { rest - list_effect(old, new) };
+            let discount = if same_price {
+                rest
+            } else {
+                rest - list_effect(old, new)
+            };
             let expired = discount > 0 && old.coupon_ended(new);
-            self.add(if expired { Cause::DiscountExpiry } else { Cause::Discount }, discount);
+            self.add(
+                if expired {
+                    Cause::DiscountExpiry
+                } else {
+                    Cause::Discount
+                },
+                discount,
+            );
             rest -= discount;
         }
         self.add(price_cause(old.item, new.item), rest);
@@ -110,18 +139,33 @@ struct Offer<'a> {
 
 impl Offer<'_> {
     fn unit_price(&self) -> (i64, Interval, NonZeroU32, Currency) {
-        (self.item.unit_amount_minor, self.item.interval, self.item.interval_count, self.item.currency)
+        (
+            self.item.unit_amount_minor,
+            self.item.interval,
+            self.item.interval_count,
+            self.item.currency,
+        )
     }
 
     /// What determines the discount; equal rules take the same share of the same price.
     fn discount_rule(&self) -> (&[Discount], &[Discount], usize) {
-        (&self.item.discounts, &self.subscription.discounts, self.segment)
+        (
+            &self.item.discounts,
+            &self.subscription.discounts,
+            self.segment,
+        )
     }
 
     fn coupon_ended(&self, new: &Self) -> bool {
         let finite = |offer: &Self| {
-            let discounts = offer.item.discounts.iter().chain(&offer.subscription.discounts);
-            discounts.filter(|discount| discount.duration.ends_at().is_some()).count()
+            let discounts = offer
+                .item
+                .discounts
+                .iter()
+                .chain(&offer.subscription.discounts);
+            discounts
+                .filter(|discount| discount.duration.ends_at().is_some())
+                .count()
         };
         new.segment > self.segment || finite(new) < finite(self)
     }
@@ -129,8 +173,12 @@ impl Offer<'_> {
 
 fn lines_of<'a>(held: &Held<'a>) -> Vec<Offer<'a>> {
     let subscription = &held.version.subscription;
-    let offer =
-        |line: &'a Line| Offer { line, item: &subscription.items[line.item], subscription, segment: held.segment() };
+    let offer = |line: &'a Line| Offer {
+        line,
+        item: &subscription.items[line.item],
+        subscription,
+        segment: held.segment(),
+    };
     held.lines().iter().map(offer).collect()
 }
 
@@ -147,14 +195,19 @@ impl<'a> Sides<'a> {
     fn matched(mut self) -> Matched<'a> {
         let mut pairs = Vec::new();
         let same_item = |old: &Offer<'_>, new: &Offer<'_>| old.item.id == new.item.id;
-        let both_plans =
-            |old: &Offer<'_>, new: &Offer<'_>| (old.item.role, new.item.role) == (ItemRole::Plan, ItemRole::Plan);
+        let both_plans = |old: &Offer<'_>, new: &Offer<'_>| {
+            (old.item.role, new.item.role) == (ItemRole::Plan, ItemRole::Plan)
+        };
         self.pair_off(&mut pairs, same_item);
         self.pair_off(&mut pairs, both_plans);
         (pairs, self.old, self.new)
     }
 
-    fn pair_off(&mut self, pairs: &mut Vec<(Offer<'a>, Offer<'a>)>, belong: fn(&Offer<'_>, &Offer<'_>) -> bool) {
+    fn pair_off(
+        &mut self,
+        pairs: &mut Vec<(Offer<'a>, Offer<'a>)>,
+        belong: fn(&Offer<'_>, &Offer<'_>) -> bool,
+    ) {
         let mut unmatched = Vec::new();
         for old in std::mem::take(&mut self.old) {
             match self.new.iter().position(|new| belong(&old, new)) {
@@ -171,7 +224,9 @@ fn rescaled(amount: Mrr, old: &Offer<'_>, new: &Offer<'_>) -> i64 {
     let (from, to) = (i128::from(old.item.quantity), i128::from(new.item.quantity));
     let scaled = i128::from(amount.0).checked_mul(to).filter(|_| from > 0);
     // Nothing to scale from, or out of range: the whole difference is then one of price.
-    scaled.and_then(|scaled| i64::try_from(divide_half_even(scaled, from)).ok()).unwrap_or(amount.0)
+    scaled
+        .and_then(|scaled| i64::try_from(divide_half_even(scaled, from)).ok())
+        .unwrap_or(amount.0)
 }
 
 /// What the list price alone did, at the new quantity and rate.
@@ -180,8 +235,13 @@ fn list_effect(old: &Offer<'_>, new: &Offer<'_>) -> i64 {
         old.line.list
     } else {
         // The list price moves with the rate as the net price does.
-        let (net, at_new_rate) = (i128::from(old.line.mrr.0), old.line.at_rate_of(new.item).unwrap_or(old.line.mrr));
-        let scaled = i128::from(old.line.list.0).checked_mul(i128::from(at_new_rate.0)).filter(|_| net > 0);
+        let (net, at_new_rate) = (
+            i128::from(old.line.mrr.0),
+            old.line.at_rate_of(new.item).unwrap_or(old.line.mrr),
+        );
+        let scaled = i128::from(old.line.list.0)
+            .checked_mul(i128::from(at_new_rate.0))
+            .filter(|_| net > 0);
         let converted = scaled.and_then(|scaled| i64::try_from(divide_half_even(scaled, net)).ok());
         Mrr(converted.unwrap_or(old.line.list.0))
     };

@@ -10,12 +10,18 @@ pub(crate) struct Exact {
 impl Exact {
     /// A whole number.
     pub(crate) const fn whole(value: i128) -> Self {
-        Self { numerator: value, denominator: 1 }
+        Self {
+            numerator: value,
+            denominator: 1,
+        }
     }
 
     /// `numerator / denominator`, for a denominator that is positive by its type.
     pub(crate) fn ratio(numerator: i128, denominator: std::num::NonZeroU32) -> Self {
-        Self { numerator, denominator: i128::from(denominator.get()) }
+        Self {
+            numerator,
+            denominator: i128::from(denominator.get()),
+        }
     }
 
     /// The product; `None` if it does not fit even in lowest terms.
@@ -28,8 +34,16 @@ impl Exact {
         };
         // Reducing costs far more than multiplying, and is almost never needed.
         product(self, other).or_else(|| {
-            let left = Self { numerator: self.numerator, denominator: other.denominator }.reduced();
-            let right = Self { numerator: other.numerator, denominator: self.denominator }.reduced();
+            let left = Self {
+                numerator: self.numerator,
+                denominator: other.denominator,
+            }
+            .reduced();
+            let right = Self {
+                numerator: other.numerator,
+                denominator: self.denominator,
+            }
+            .reduced();
             product(left, right)
         })
     }
@@ -40,7 +54,10 @@ impl Exact {
             let left = a.numerator.checked_mul(b.denominator)?;
             let right = b.numerator.checked_mul(a.denominator)?;
             let denominator = a.denominator.checked_mul(b.denominator)?;
-            Some(Self { numerator: left.checked_sub(right)?.max(0), denominator })
+            Some(Self {
+                numerator: left.checked_sub(right)?.max(0),
+                denominator,
+            })
         };
         difference(self, other).or_else(|| difference(self.reduced(), other.reduced()))
     }
@@ -51,10 +68,16 @@ impl Exact {
     }
 
     fn reduced(self) -> Self {
-        let divisor = greatest_common_divisor(self.numerator.unsigned_abs(), self.denominator.unsigned_abs());
+        let divisor = greatest_common_divisor(
+            self.numerator.unsigned_abs(),
+            self.denominator.unsigned_abs(),
+        );
         // The divisor divides the denominator, a positive i128.
         let divisor = i128::try_from(divisor).unwrap_or(1).max(1);
-        Self { numerator: self.numerator / divisor, denominator: self.denominator / divisor }
+        Self {
+            numerator: self.numerator / divisor,
+            denominator: self.denominator / divisor,
+        }
     }
 }
 

@@ -6,7 +6,9 @@
 //! the balance at the closing boundary. The sum of what is known therefore always equals the account's revenue.
 
 use crate::mrr::cause::Difference;
-use crate::mrr::{Cause, CausePart, MetricPolicy, Movement, MovementKind, Mrr, ReactivationWindow, ToFreeRule};
+use crate::mrr::{
+    Cause, CausePart, MetricPolicy, Movement, MovementKind, Mrr, ReactivationWindow, ToFreeRule,
+};
 use crate::subscription::{AccountBilling, ChurnKind, Point, Priced, Standing, State, View};
 use crate::time::{DAY_US, Instant};
 
@@ -41,8 +43,10 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Takes in what became known at one instant.
     fn learn(&mut self, versions: &'a [Priced]) {
-        let (Some(first), Some(from)) = (versions.first(), versions.iter().map(|version| version.valid_from).min())
-        else {
+        let (Some(first), Some(from)) = (
+            versions.first(),
+            versions.iter().map(|version| version.valid_from).min(),
+        ) else {
             return;
         };
         let known_at = first.known_from;
@@ -59,8 +63,12 @@ impl<'a> Writer<'a> {
 
         let groups = groups(&self.points, self.policy);
         // The last group that began before may have lost or gained a change; the ones before it are complete.
-        let touched = groups.partition_point(|group| group.first < n_kept).saturating_sub(1);
-        let changed_from = groups.get(touched).map_or(from, |group| self.points[group.first].at.min(from));
+        let touched = groups
+            .partition_point(|group| group.first < n_kept)
+            .saturating_sub(1);
+        let changed_from = groups
+            .get(touched)
+            .map_or(from, |group| self.points[group.first].at.min(from));
         let rewrite_from = changed_from.max(open_from);
         let fresh = classify(&self.points, &groups, self.policy, rewrite_from);
         self.replace(fresh, rewrite_from, known_at);
@@ -73,7 +81,9 @@ impl<'a> Writer<'a> {
 
     /// Supersedes the standing movements from `rewrite_from` on that are not among `fresh`, and adds the new ones.
     fn replace(&mut self, mut fresh: Vec<Movement>, rewrite_from: Instant, known_at: Instant) {
-        let kept = self.standing.partition_point(|index| self.movements[*index].at < rewrite_from);
+        let kept = self
+            .standing
+            .partition_point(|index| self.movements[*index].at < rewrite_from);
         let mut standing = Vec::with_capacity(fresh.len());
         for index in self.standing.split_off(kept) {
             let old = &mut self.movements[index];
@@ -81,13 +91,16 @@ impl<'a> Writer<'a> {
                 Some(same) => {
                     fresh.remove(same);
                     standing.push(index);
-                }
+                },
                 None => old.superseded_at = Some(known_at),
             }
         }
         for movement in fresh {
             standing.push(self.movements.len());
-            self.movements.push(Movement { known_at, ..movement });
+            self.movements.push(Movement {
+                known_at,
+                ..movement
+            });
         }
         standing.sort_by_key(|index| self.movements[*index].at);
         self.standing.extend(standing);
@@ -104,7 +117,9 @@ impl<'a> Writer<'a> {
 
 fn revenue_before(points: &[Point<'_>], at: Instant) -> Mrr {
     let n_before = points.partition_point(|point| point.at < at);
-    n_before.checked_sub(1).map_or(Mrr::ZERO, |last| points[last].state.mrr)
+    n_before
+        .checked_sub(1)
+        .map_or(Mrr::ZERO, |last| points[last].state.mrr)
 }
 
 /// Points that make one movement.
@@ -119,33 +134,56 @@ struct Group {
 fn groups(points: &[Point<'_>], policy: &MetricPolicy) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (index, point) in points.iter().enumerate() {
-        let before = index.checked_sub(1).map_or(Mrr::ZERO, |last| points[last].state.mrr);
+        let before = index
+            .checked_sub(1)
+            .map_or(Mrr::ZERO, |last| points[last].state.mrr);
         if point.state.mrr == before {
             continue;
         }
         let joins = |group: &Group| {
             let start = points[group.first].at;
-            point.at < start.plus_us(COALESCING_US) && policy.month_of(start) == policy.month_of(point.at)
+            point.at < start.plus_us(COALESCING_US)
+                && policy.month_of(start) == policy.month_of(point.at)
         };
         match groups.last_mut().filter(|group| joins(group)) {
             Some(group) => group.last = index,
-            None => groups.push(Group { first: index, last: index }),
+            None => groups.push(Group {
+                first: index,
+                last: index,
+            }),
         }
     }
     groups
 }
 
 /// The movements of the groups that start at or after `from`.
-fn classify(points: &[Point<'_>], groups: &[Group], policy: &MetricPolicy, from: Instant) -> Vec<Movement> {
+fn classify(
+    points: &[Point<'_>],
+    groups: &[Group],
+    policy: &MetricPolicy,
+    from: Instant,
+) -> Vec<Movement> {
     let nothing = State::default();
-    let mut past = Past { ever_paid: false, lost_at: None };
+    let mut past = Past {
+        ever_paid: false,
+        lost_at: None,
+    };
     let mut movements = Vec::new();
     for group in groups {
         let at = points[group.first].at;
-        let before = group.first.checked_sub(1).map_or(&nothing, |last| &points[last].state);
+        let before = group
+            .first
+            .checked_sub(1)
+            .map_or(&nothing, |last| &points[last].state);
         let after = &points[group.last].state;
         if at >= from {
-            let change = Change { at, before, after, past, policy };
+            let change = Change {
+                at,
+                before,
+                after,
+                past,
+                policy,
+            };
             change.write(&mut movements);
         }
         if before.mrr > Mrr::ZERO && after.mrr == Mrr::ZERO {
@@ -188,10 +226,18 @@ impl Change<'_, '_> {
             (false, _) => self.gain(revalued),
             (true, false) => self.loss(revalued),
             (true, true) => {
-                let kind = if after > revalued { MovementKind::Expansion } else { MovementKind::Contraction };
+                let kind = if after > revalued {
+                    MovementKind::Expansion
+                } else {
+                    MovementKind::Contraction
+                };
                 let cause = difference.heaviest();
-                Movement { cause, parts: difference.parts.into(), ..self.movement(kind, revalued, after) }
-            }
+                Movement {
+                    cause,
+                    parts: difference.parts.into(),
+                    ..self.movement(kind, revalued, after)
+                }
+            },
         });
     }
 
@@ -210,14 +256,24 @@ impl Change<'_, '_> {
         });
         let too_long = match self.policy.reactivation_window {
             ReactivationWindow::AnyTime => false,
-            ReactivationWindow::Days(limit) => days_away.is_some_and(|days| days > u32::from(limit)),
+            ReactivationWindow::Days(limit) => {
+                days_away.is_some_and(|days| days > u32::from(limit))
+            },
         };
-        let kind = if too_long { MovementKind::New } else { MovementKind::Reactivation };
+        let kind = if too_long {
+            MovementKind::New
+        } else {
+            MovementKind::Reactivation
+        };
         let resumed = self.before.held.iter().enumerate().any(|(slot, held)| {
             let was_paused = held.is_some_and(|held| held.standing == Standing::Paused);
             was_paused && self.after.slot(slot).is_some_and(|held| held.counts)
         });
-        Movement { cause: resumed.then_some(Cause::Resume), days_away, ..self.movement(kind, before, after) }
+        Movement {
+            cause: resumed.then_some(Cause::Resume),
+            days_away,
+            ..self.movement(kind, before, after)
+        }
     }
 
     fn loss(&self, before: Mrr) -> Movement {
@@ -235,16 +291,30 @@ impl Change<'_, '_> {
             Cause::CancelVoluntary => ended.filter_map(|held| held.notice_at).max(),
             _ => None,
         };
-        Movement { cause: Some(cause), cancel_notice_at, ..self.movement(MovementKind::Churn, before, self.after.mrr) }
+        Movement {
+            cause: Some(cause),
+            cancel_notice_at,
+            ..self.movement(MovementKind::Churn, before, self.after.mrr)
+        }
     }
 
     fn single(&self, kind: MovementKind, cause: Cause, before: Mrr, after: Mrr) -> Movement {
         let movement = self.movement(kind, before, after);
-        let parts = Box::new([CausePart { cause, delta: movement.delta }]);
-        Movement { cause: Some(cause), parts, ..movement }
+        let parts = Box::new([CausePart {
+            cause,
+            delta: movement.delta,
+        }]);
+        Movement {
+            cause: Some(cause),
+            parts,
+            ..movement
+        }
     }
 
     fn movement(&self, kind: MovementKind, before: Mrr, after: Mrr) -> Movement {
-        Movement { policy_version: self.policy.version, ..Movement::new(kind, self.at, before, after) }
+        Movement {
+            policy_version: self.policy.version,
+            ..Movement::new(kind, self.at, before, after)
+        }
     }
 }

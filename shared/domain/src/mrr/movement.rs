@@ -232,13 +232,19 @@ impl Movement {
         let after = Mrr(arriving_before.0.saturating_add(moved.0));
         let leaves = Self::new(MovementKind::Transfer, at, moved, Mrr::ZERO);
         let arrives = Self::new(MovementKind::Transfer, at, arriving_before, after);
-        [leaves, arrives].map(|side| Self { cause: Some(Cause::Merge), ..side })
+        [leaves, arrives].map(|side| Self {
+            cause: Some(Cause::Merge),
+            ..side
+        })
     }
 
     /// Whether readers who know everything up to `known_at` see this movement.
     #[must_use]
     pub fn is_known(&self, known_at: Instant) -> bool {
-        self.known_at <= known_at && self.superseded_at.is_none_or(|superseded_at| known_at < superseded_at)
+        self.known_at <= known_at
+            && self
+                .superseded_at
+                .is_none_or(|superseded_at| known_at < superseded_at)
     }
 
     /// Whether a churn was the account's decision; absent for other kinds and for pauses.
@@ -253,7 +259,8 @@ impl Movement {
 
     /// Whether two movements say the same, whenever that became known.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let timeless = |movement: &Self| (movement.at, movement.kind, movement.before, movement.after);
+        let timeless =
+            |movement: &Self| (movement.at, movement.kind, movement.before, movement.after);
         timeless(self) == timeless(other)
             && self.cause == other.cause
             && self.parts == other.parts

@@ -150,8 +150,14 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 6] =
-        [Self::Sextant, Self::Stripe, Self::ChartMogul, Self::Baremetrics, Self::ProfitWell, Self::Maxio];
+    pub const ALL: [Self; 6] = [
+        Self::Sextant,
+        Self::Stripe,
+        Self::ChartMogul,
+        Self::Baremetrics,
+        Self::ProfitWell,
+        Self::Maxio,
+    ];
 
     /// Stable name.
     #[must_use]
@@ -178,7 +184,12 @@ impl Preset {
         use PolicyPoint as P;
         match self {
             Self::Sextant => &[],
-            Self::Stripe => &[P::Pause, P::ToFree, P::ReactivationWindow, P::NrrReactivation],
+            Self::Stripe => &[
+                P::Pause,
+                P::ToFree,
+                P::ReactivationWindow,
+                P::NrrReactivation,
+            ],
             // ChartMogul leaves the handling of past-due revenue to a setting of the user.
             Self::ChartMogul => &[P::PastDueGrace, P::Pause, P::ToFree],
             // Baremetrics' formula of net retention forgets contraction, and reactivation is shown in some views only.
@@ -192,7 +203,12 @@ impl Preset {
                 P::NrrReactivation,
             ],
             Self::ProfitWell => &[P::ToFree, P::NrrReactivation, P::LogoDenominator],
-            Self::Maxio => &[P::PastDueGrace, P::ToFree, P::NrrReactivation, P::LogoDenominator],
+            Self::Maxio => &[
+                P::PastDueGrace,
+                P::ToFree,
+                P::NrrReactivation,
+                P::LogoDenominator,
+            ],
         }
     }
 }
@@ -265,8 +281,14 @@ impl MetricPolicy {
                 nrr_reactivation: NrrReactivation::Included,
                 ..ours
             },
-            Preset::Baremetrics => Self { intra_period: IntraPeriod::Counted, ..ours },
-            Preset::ProfitWell => Self { past_due_grace: PastDueGrace::Days(15), ..ours },
+            Preset::Baremetrics => Self {
+                intra_period: IntraPeriod::Counted,
+                ..ours
+            },
+            Preset::ProfitWell => Self {
+                past_due_grace: PastDueGrace::Days(15),
+                ..ours
+            },
             Preset::Maxio => Self {
                 churn_date: ChurnDate::CancellationNotice,
                 intra_period: IntraPeriod::Counted,
@@ -303,7 +325,10 @@ impl MetricPolicy {
     /// Start of the first month whose books are still open at an instant.
     #[must_use]
     pub fn books_open_from(&self, at: Instant) -> Instant {
-        let closing = self.zone.day_of(at).plus(-i32::from(self.books_close_after_days));
+        let closing = self
+            .zone
+            .day_of(at)
+            .plus(-i32::from(self.books_close_after_days));
         self.zone.start_of(Day::first_of_month(closing.month()))
     }
 
@@ -352,11 +377,17 @@ impl MetricPolicy {
             (PolicyPoint::PastDueGrace.as_str(), &past_due_grace),
             (PolicyPoint::Pause.as_str(), pause),
             (PolicyPoint::ToFree.as_str(), to_free),
-            (PolicyPoint::ReactivationWindow.as_str(), &reactivation_window),
+            (
+                PolicyPoint::ReactivationWindow.as_str(),
+                &reactivation_window,
+            ),
             (PolicyPoint::NrrReactivation.as_str(), nrr_reactivation),
             (PolicyPoint::LogoDenominator.as_str(), logo_denominator),
             ("paused_logo_days", &self.paused_logo_days.to_string()),
-            ("books_close_after_days", &self.books_close_after_days.to_string()),
+            (
+                "books_close_after_days",
+                &self.books_close_after_days.to_string(),
+            ),
             ("zone", self.zone.name()),
         ];
         points.iter().fold(String::new(), |mut text, (key, value)| {

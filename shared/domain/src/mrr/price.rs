@@ -5,8 +5,8 @@
 use crate::money::Currency;
 use crate::mrr::exact::Exact;
 use crate::mrr::{Error, FiniteCoupon, MetricPolicy, Mrr};
-use crate::subscription::{Discount, DiscountOff, Interval, Item, Subscription, UsageType};
 use crate::subscription::Segment;
+use crate::subscription::{Discount, DiscountOff, Interval, Item, Subscription, UsageType};
 use crate::time::Instant;
 
 /// A discount of 1 000 000 millionths takes everything.
@@ -34,9 +34,18 @@ impl Line {
 }
 
 /// The prices of one state of a subscription over time: one segment, and one more for every coupon that ends.
-pub(crate) fn segments(subscription: &Subscription, policy: &MetricPolicy) -> Result<Vec<Segment>, Error> {
+pub(crate) fn segments(
+    subscription: &Subscription,
+    policy: &MetricPolicy,
+) -> Result<Vec<Segment>, Error> {
     check_amounts(subscription)?;
-    let discounts = || subscription.items.iter().flat_map(|item| &item.discounts).chain(&subscription.discounts);
+    let discounts = || {
+        subscription
+            .items
+            .iter()
+            .flat_map(|item| &item.discounts)
+            .chain(&subscription.discounts)
+    };
     let mut starts = vec![Instant(i64::MIN)];
     if policy.finite_coupon == FiniteCoupon::Subtract {
         starts.extend(discounts().filter_map(|discount| discount.duration.ends_at()));
@@ -46,15 +55,25 @@ pub(crate) fn segments(subscription: &Subscription, policy: &MetricPolicy) -> Re
 
     let mut segments = Vec::with_capacity(starts.len());
     for from in starts {
-        let applies = |discount: &Discount| match (discount.duration.ends_at(), policy.finite_coupon) {
-            (None, _) => true,
-            (Some(ends_at), FiniteCoupon::Subtract) => from < ends_at,
-            (Some(_), FiniteCoupon::Ignore) => false,
+        let applies =
+            |discount: &Discount| match (discount.duration.ends_at(), policy.finite_coupon) {
+                (None, _) => true,
+                (Some(ends_at), FiniteCoupon::Subtract) => from < ends_at,
+                (Some(_), FiniteCoupon::Ignore) => false,
+            };
+        let too_large = || Error::AmountTooLarge {
+            subscription: subscription.id.clone(),
         };
-        let too_large = || Error::AmountTooLarge { subscription: subscription.id.clone() };
         let lines = lines(subscription, &applies).ok_or_else(too_large)?;
-        let total = lines.iter().try_fold(0_i64, |sum, line| sum.checked_add(line.mrr.0)).ok_or_else(too_large)?;
-        segments.push(Segment { from, lines, total: Mrr(total) });
+        let total = lines
+            .iter()
+            .try_fold(0_i64, |sum, line| sum.checked_add(line.mrr.0))
+            .ok_or_else(too_large)?;
+        segments.push(Segment {
+            from,
+            lines,
+            total: Mrr(total),
+        });
     }
     Ok(segments)
 }
@@ -69,7 +88,11 @@ pub(crate) fn common_currency<'a>(
             let right = item.rate.map_or(item.currency, |rate| rate.base());
             let left = *common.get_or_insert(right);
             if left != right {
-                return Err(Error::BaseMixed { subscription: subscription.id.clone(), left, right });
+                return Err(Error::BaseMixed {
+                    subscription: subscription.id.clone(),
+                    left,
+                    right,
+                });
             }
         }
     }
@@ -81,19 +104,35 @@ fn check_amounts(subscription: &Subscription) -> Result<(), Error> {
     for item in &subscription.items {
         let (left, right) = (subscription.items[0].currency, item.currency);
         if left != right {
-            return Err(Error::CurrencyMixed { subscription: id(), left, right });
+            return Err(Error::CurrencyMixed {
+                subscription: id(),
+                left,
+                right,
+            });
         }
         if item.unit_amount_minor < 0 {
             let unit_amount_minor = item.unit_amount_minor;
-            return Err(Error::AmountNegative { subscription: id(), item: item.id.clone(), unit_amount_minor });
+            return Err(Error::AmountNegative {
+                subscription: id(),
+                item: item.id.clone(),
+                unit_amount_minor,
+            });
         }
     }
-    for discount in subscription.items.iter().flat_map(|item| &item.discounts).chain(&subscription.discounts) {
+    for discount in subscription
+        .items
+        .iter()
+        .flat_map(|item| &item.discounts)
+        .chain(&subscription.discounts)
+    {
         match discount.off {
             DiscountOff::Percent { ppm } if ppm > FULL_PPM => {
-                return Err(Error::DiscountTooLarge { subscription: id(), ppm });
-            }
-            DiscountOff::Percent { .. } | DiscountOff::Amount { .. } => {}
+                return Err(Error::DiscountTooLarge {
+                    subscription: id(),
+                    ppm,
+                });
+            },
+            DiscountOff::Percent { .. } | DiscountOff::Amount { .. } => {},
         }
     }
     Ok(())
@@ -106,23 +145,36 @@ fn lines(subscription: &Subscription, applies: &dyn Fn(&Discount) -> bool) -> Op
         if item.usage_type == UsageType::Metered {
             continue;
         }
-        let list = Exact::whole(i128::from(item.unit_amount_minor).checked_mul(i128::from(item.quantity))?);
+        let list = Exact::whole(
+            i128::from(item.unit_amount_minor).checked_mul(i128::from(item.quantity))?,
+        );
         let mut net = list;
         for discount in item.discounts.iter().filter(|discount| applies(discount)) {
             net = match discount.off {
                 DiscountOff::Percent { ppm } => net.times(remaining_share(ppm))?,
-                DiscountOff::Amount { minor } => net.minus_down_to_zero(Exact::whole(minor.into()))?,
+                DiscountOff::Amount { minor } => {
+                    net.minus_down_to_zero(Exact::whole(minor.into()))?
+                },
             };
         }
-        amounts.push(Amount { index, item, list, net });
+        amounts.push(Amount {
+            index,
+            item,
+            list,
+            net,
+        });
     }
-    for discount in subscription.discounts.iter().filter(|discount| applies(discount)) {
+    for discount in subscription
+        .discounts
+        .iter()
+        .filter(|discount| applies(discount))
+    {
         match discount.off {
             DiscountOff::Percent { ppm } => {
                 for amount in &mut amounts {
                     amount.net = amount.net.times(remaining_share(ppm))?;
                 }
-            }
+            },
             DiscountOff::Amount { minor } => take_off(&mut amounts, minor)?,
         }
     }
@@ -141,7 +193,12 @@ impl Amount<'_> {
     fn into_line(self) -> Option<Line> {
         let native = monthly(self.net, self.item)?;
         let list = into_base(monthly(self.list, self.item)?, self.item)?;
-        Some(Line { item: self.index, mrr: into_base(native, self.item)?, list, native })
+        Some(Line {
+            item: self.index,
+            mrr: into_base(native, self.item)?,
+            list,
+            native,
+        })
     }
 }
 
@@ -150,7 +207,10 @@ fn take_off(amounts: &mut [Amount<'_>], minor: u64) -> Option<()> {
     let period = |item: &Item| (item.interval, item.interval_count);
     let mut left = Exact::whole(minor.into());
     let invoice = amounts.first().map(|amount| period(amount.item));
-    for amount in amounts.iter_mut().filter(|amount| Some(period(amount.item)) == invoice) {
+    for amount in amounts
+        .iter_mut()
+        .filter(|amount| Some(period(amount.item)) == invoice)
+    {
         let before = amount.net;
         amount.net = before.minus_down_to_zero(left)?;
         left = left.minus_down_to_zero(before)?;
@@ -184,11 +244,17 @@ fn into_base(native: Exact, item: &Item) -> Option<Mrr> {
     let denominator = std::num::NonZeroU32::new(denominator)?;
     let converted = units.times(Exact::ratio(i128::from(numerator), denominator))?;
     // The rate is between major units; the amounts are in minor ones.
-    let (from, to) = (u32::from(item.currency.exponent()), u32::from(rate.base().exponent()));
+    let (from, to) = (
+        u32::from(item.currency.exponent()),
+        u32::from(rate.base().exponent()),
+    );
     let scaled = if to >= from {
         converted.times(Exact::whole(10_i128.pow(to - from)))?
     } else {
-        converted.times(Exact::ratio(1, std::num::NonZeroU32::new(10_u32.pow(from - to))?))?
+        converted.times(Exact::ratio(
+            1,
+            std::num::NonZeroU32::new(10_u32.pow(from - to))?,
+        ))?
     };
     scaled.round_half_even().map(Mrr)
 }

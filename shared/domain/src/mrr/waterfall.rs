@@ -27,7 +27,10 @@ impl Window {
     /// The span between two instants, in either order.
     #[must_use]
     pub fn spanning(a: Instant, b: Instant) -> Self {
-        Self { from: a.min(b), to: a.max(b) }
+        Self {
+            from: a.min(b),
+            to: a.max(b),
+        }
     }
 
     /// First instant inside.
@@ -102,7 +105,7 @@ impl Flows {
             MovementKind::FxRevaluation => self.fx_revaluation.0 += delta,
             MovementKind::Restatement => self.restatement.0 += delta,
             // Both sides of a transfer net to zero; the waterfall checks that they do.
-            MovementKind::Transfer => {}
+            MovementKind::Transfer => {},
         }
     }
 
@@ -155,7 +158,10 @@ pub enum WaterfallError {
 impl fmt::Display for WaterfallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WindowReversed { from, to } => write!(f, "window ends at {to}, before it begins at {from}; swap them"),
+            Self::WindowReversed { from, to } => write!(
+                f,
+                "window ends at {to}, before it begins at {from}; swap them"
+            ),
             Self::NotClosed { start, net, end } => write!(
                 f,
                 "waterfall does not close: start {} and flows {} do not give end {}, all in 1/10000 minor units",
@@ -168,8 +174,12 @@ impl fmt::Display for WaterfallError {
                 delta.0
             ),
             Self::TransferUnbalanced { sum } => {
-                write!(f, "transfers in the window sum to {}, not to 0; give both accounts of each transfer", sum.0)
-            }
+                write!(
+                    f,
+                    "transfers in the window sum to {}, not to 0; give both accounts of each transfer",
+                    sum.0
+                )
+            },
         }
     }
 }
@@ -202,7 +212,12 @@ impl Waterfall {
         if start.0 + net.0 != end.0 {
             return Err(WaterfallError::NotClosed { start, net, end });
         }
-        Ok(Self { start, flows, end, granularity })
+        Ok(Self {
+            start,
+            flows,
+            end,
+            granularity,
+        })
     }
 
     /// The waterfall of any accounts' movements, in any order, as known at an instant: event ledger.
@@ -307,7 +322,9 @@ impl Sums {
 
     fn close(self, granularity: Granularity) -> Result<Waterfall, WaterfallError> {
         if self.transferred.0 != 0 {
-            return Err(WaterfallError::TransferUnbalanced { sum: self.transferred });
+            return Err(WaterfallError::TransferUnbalanced {
+                sum: self.transferred,
+            });
         }
         Waterfall::new(self.start, self.flows, self.end, granularity)
     }
@@ -327,7 +344,11 @@ struct NetAccount {
 }
 
 impl NetAccount {
-    fn of(movements: &[Movement], window: Window, known_at: Instant) -> Result<Self, WaterfallError> {
+    fn of(
+        movements: &[Movement],
+        window: Window,
+        known_at: Instant,
+    ) -> Result<Self, WaterfallError> {
         let mut account = Self::default();
         for movement in movements {
             if movement.at >= window.to || !movement.is_known(known_at) {
@@ -346,9 +367,10 @@ impl NetAccount {
                 MovementKind::Transfer => account.transferred += delta,
                 MovementKind::New | MovementKind::Reactivation => {
                     let gain = (movement.at, movement.kind);
-                    account.first_gain = Some(account.first_gain.map_or(gain, |first| first.min(gain)));
-                }
-                MovementKind::Expansion | MovementKind::Contraction | MovementKind::Churn => {}
+                    account.first_gain =
+                        Some(account.first_gain.map_or(gain, |first| first.min(gain)));
+                },
+                MovementKind::Expansion | MovementKind::Contraction | MovementKind::Churn => {},
             }
         }
         Ok(account)
@@ -388,5 +410,9 @@ fn checked_delta(movement: &Movement) -> Result<i128, WaterfallError> {
     if consistent && movement.kind.allows(movement.delta) {
         return Ok(delta);
     }
-    Err(WaterfallError::MovementInconsistent { at: movement.at, kind: movement.kind, delta: movement.delta })
+    Err(WaterfallError::MovementInconsistent {
+        at: movement.at,
+        kind: movement.kind,
+        delta: movement.delta,
+    })
 }

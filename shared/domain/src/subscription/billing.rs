@@ -45,15 +45,34 @@ impl AccountBilling {
             for segment in &segments {
                 largest[slot] = largest[slot].max(segment.total.0);
             }
-            let SubscriptionVersion { valid_from, known_from, subscription } = version;
-            versions.push(Priced { valid_from, known_from, slot, subscription, segments });
+            let SubscriptionVersion {
+                valid_from,
+                known_from,
+                subscription,
+            } = version;
+            versions.push(Priced {
+                valid_from,
+                known_from,
+                slot,
+                subscription,
+                segments,
+            });
         }
         // With this bound no sum of subscriptions can overflow at any instant.
-        let bound = largest.iter().try_fold(0_i64, |sum, mrr| sum.checked_add(*mrr));
+        let bound = largest
+            .iter()
+            .try_fold(0_i64, |sum, mrr| sum.checked_add(*mrr));
         if bound.is_none() {
-            return Err(Error::AccountTooLarge { n_subscriptions: largest.len() });
+            return Err(Error::AccountTooLarge {
+                n_subscriptions: largest.len(),
+            });
         }
-        Ok(Self { versions, n_slots: slots.len(), policy: policy.clone(), currency })
+        Ok(Self {
+            versions,
+            n_slots: slots.len(),
+            policy: policy.clone(),
+            currency,
+        })
     }
 
     /// The reporting currency; absent if there is no item.
@@ -111,7 +130,11 @@ impl AccountBilling {
 
     fn view(&self, known_at: Instant) -> View<'_> {
         let mut view = self.empty_view();
-        for version in self.versions.iter().take_while(|version| version.known_from <= known_at) {
+        for version in self
+            .versions
+            .iter()
+            .take_while(|version| version.known_from <= known_at)
+        {
             view.learn(version);
         }
         view
@@ -119,8 +142,10 @@ impl AccountBilling {
 }
 
 fn slots_of(versions: &[SubscriptionVersion]) -> BTreeMap<ExternalId, usize> {
-    let mut slots: BTreeMap<ExternalId, usize> =
-        versions.iter().map(|version| (version.subscription.id.clone(), 0)).collect();
+    let mut slots: BTreeMap<ExternalId, usize> = versions
+        .iter()
+        .map(|version| (version.subscription.id.clone(), 0))
+        .collect();
     for (slot, index) in slots.values_mut().enumerate() {
         *index = slot;
     }

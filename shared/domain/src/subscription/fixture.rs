@@ -6,8 +6,8 @@ use crate::id::ExternalId;
 use crate::money::Currency;
 use crate::mrr::{MetricPolicy, Movement, Preset};
 use crate::subscription::{
-    AccountBilling, Discount, DiscountDuration, DiscountOff, Interval, Item, ItemRole, LockedRate, Status,
-    Subscription, SubscriptionVersion, UsageType,
+    AccountBilling, Discount, DiscountDuration, DiscountOff, Interval, Item, ItemRole, LockedRate,
+    Status, Subscription, SubscriptionVersion, UsageType,
 };
 use crate::time::{Instant, Zone};
 
@@ -51,17 +51,35 @@ pub(crate) fn plan(quantity: u64, unit_amount_minor: i64) -> Item {
 }
 
 pub(crate) fn yearly(quantity: u64, unit_amount_minor: i64) -> Item {
-    Item { interval: Interval::Year, ..plan(quantity, unit_amount_minor) }
+    Item {
+        interval: Interval::Year,
+        ..plan(quantity, unit_amount_minor)
+    }
 }
 
 pub(crate) fn in_euro(item: Item, usd_per_100_euro: u32) -> Item {
-    let rate = Some(LockedRate::new(Currency::USD, times(usd_per_100_euro), times(100)));
-    Item { currency: Currency::EUR, rate, ..item }
+    let rate = Some(LockedRate::new(
+        Currency::USD,
+        times(usd_per_100_euro),
+        times(100),
+    ));
+    Item {
+        currency: Currency::EUR,
+        rate,
+        ..item
+    }
 }
 
 pub(crate) fn percent(percent: u32, ends: Option<&str>) -> Discount {
-    let duration = ends.map_or(DiscountDuration::Forever, |end| DiscountDuration::Repeating { ends_at: on(end) });
-    Discount { off: DiscountOff::Percent { ppm: percent * 10_000 }, duration }
+    let duration = ends.map_or(DiscountDuration::Forever, |end| {
+        DiscountDuration::Repeating { ends_at: on(end) }
+    });
+    Discount {
+        off: DiscountOff::Percent {
+            ppm: percent * 10_000,
+        },
+        duration,
+    }
 }
 
 pub(crate) fn active(name: &str, items: Vec<Item>) -> Subscription {
@@ -83,16 +101,26 @@ pub(crate) fn active(name: &str, items: Vec<Item>) -> Subscription {
 }
 
 pub(crate) fn with_status(status: Status, subscription: Subscription) -> Subscription {
-    Subscription { status, ..subscription }
+    Subscription {
+        status,
+        ..subscription
+    }
 }
 
 /// Known at once.
 pub(crate) fn since(valid_from: &str, subscription: Subscription) -> SubscriptionVersion {
-    SubscriptionVersion { valid_from: on(valid_from), known_from: on(valid_from), subscription }
+    SubscriptionVersion {
+        valid_from: on(valid_from),
+        known_from: on(valid_from),
+        subscription,
+    }
 }
 
 pub(crate) fn learned(known_from: &str, version: SubscriptionVersion) -> SubscriptionVersion {
-    SubscriptionVersion { known_from: on(known_from), ..version }
+    SubscriptionVersion {
+        known_from: on(known_from),
+        ..version
+    }
 }
 
 pub(crate) fn billing(versions: Vec<SubscriptionVersion>) -> AccountBilling {
@@ -101,8 +129,16 @@ pub(crate) fn billing(versions: Vec<SubscriptionVersion>) -> AccountBilling {
 
 /// One line per movement that stands at the end: `2026-01-01 NEW +100.00 SEATS+PRICE`, parts in order of cause.
 pub(crate) fn lines(movements: &[Movement]) -> Vec<String> {
-    let mut standing: Vec<&Movement> = movements.iter().filter(|movement| movement.is_known(EVER)).collect();
-    standing.sort_by_key(|movement| (movement.at, movement.kind == crate::mrr::MovementKind::FxRevaluation));
+    let mut standing: Vec<&Movement> = movements
+        .iter()
+        .filter(|movement| movement.is_known(EVER))
+        .collect();
+    standing.sort_by_key(|movement| {
+        (
+            movement.at,
+            movement.kind == crate::mrr::MovementKind::FxRevaluation,
+        )
+    });
     standing.into_iter().map(line).collect()
 }
 
@@ -110,15 +146,20 @@ fn line(movement: &Movement) -> String {
     let (minor, at) = (movement.delta.to_minor(), Zone::utc().day_of(movement.at));
     let sign = if minor < 0 { '-' } else { '+' };
     let amount = minor.unsigned_abs();
-    let mut text = format!("{at} {} {sign}{}.{:02}", movement.kind.as_str(), amount / 100, amount % 100);
+    let mut text = format!(
+        "{at} {} {sign}{}.{:02}",
+        movement.kind.as_str(),
+        amount / 100,
+        amount % 100
+    );
     match (&*movement.parts, movement.cause) {
         ([], Some(cause)) => text += &format!(" {}", cause.as_str()),
-        ([], None) => {}
+        ([], None) => {},
         (parts, _) => {
             for part in parts {
                 text += &format!(" {}:{}", part.cause.as_str(), part.delta.to_minor());
             }
-        }
+        },
     }
     text
 }

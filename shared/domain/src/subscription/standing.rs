@@ -1,7 +1,9 @@
 //! What one version of a subscription means at an instant: its standing, and when that changes by itself.
 
 use crate::mrr::{ChurnDate, MetricPolicy, PastDueGrace, PauseRule};
-use crate::subscription::{Cancellation, CancellationKind, ChurnKind, PaidTerm, Priced, Status, Subscription};
+use crate::subscription::{
+    Cancellation, CancellationKind, ChurnKind, PaidTerm, Priced, Status, Subscription,
+};
 use crate::time::{DAY_US, Instant};
 
 /// A subscription's place at an instant.
@@ -28,11 +30,17 @@ pub(crate) struct Judged {
 
 impl Judged {
     const fn counted(standing: Standing) -> Self {
-        Self { standing, counts: true }
+        Self {
+            standing,
+            counts: true,
+        }
     }
 
     const fn idle(standing: Standing) -> Self {
-        Self { standing, counts: false }
+        Self {
+            standing,
+            counts: false,
+        }
     }
 }
 
@@ -51,12 +59,24 @@ impl<'a> InForce<'a> {
     pub(crate) fn new(history: &[&'a Priced], index: usize, policy: &MetricPolicy) -> Self {
         // A cancelled version means what the versions before it make of it; several may follow one another.
         let is_canceled = |version: &&&Priced| version.subscription.status == Status::Canceled;
-        let n_canceled = history[..=index].iter().rev().take_while(is_canceled).count();
+        let n_canceled = history[..=index]
+            .iter()
+            .rev()
+            .take_while(is_canceled)
+            .count();
         let first = (index + 1 - n_canceled).saturating_sub(1).min(index);
-        let mut in_force = Self { version: history[first], unpaid_since: unpaid_since(&history[..=first]), before: None };
+        let mut in_force = Self {
+            version: history[first],
+            unpaid_since: unpaid_since(&history[..=first]),
+            before: None,
+        };
         for version in &history[first + 1..=index] {
             let before = in_force.judge(version.valid_from, policy);
-            in_force = Self { version, unpaid_since: in_force.unpaid_since, before: Some(before) };
+            in_force = Self {
+                version,
+                unpaid_since: in_force.unpaid_since,
+                before: Some(before),
+            };
         }
         in_force
     }
@@ -68,16 +88,21 @@ impl<'a> InForce<'a> {
         let over = service_end.is_some_and(|end| end <= at);
         match subscription.status {
             Status::Incomplete | Status::IncompleteExpired => Judged::idle(Standing::Incomplete),
-            Status::Trialing if over || trial_is_over(subscription, at) => Judged::idle(Standing::TrialExpired),
+            Status::Trialing if over || trial_is_over(subscription, at) => {
+                Judged::idle(Standing::TrialExpired)
+            },
             Status::Trialing => Judged::idle(Standing::Trialing),
             Status::Unpaid => Judged::idle(Standing::Ended(ChurnKind::Involuntary)),
             Status::Canceled if self.ended_in_trial() => Judged::idle(Standing::TrialExpired),
-            Status::PastDue if self.grace_end(policy).is_some_and(|end| end <= at) && !self.left_in_grace(policy) => {
+            Status::PastDue
+                if self.grace_end(policy).is_some_and(|end| end <= at)
+                    && !self.left_in_grace(policy) =>
+            {
                 Judged::idle(Standing::Ended(ChurnKind::Involuntary))
-            }
+            },
             Status::Canceled | Status::Active | Status::PastDue | Status::Paused if over => {
                 Judged::idle(Standing::Ended(self.churn_kind()))
-            }
+            },
             Status::Paused => paused(policy),
             Status::Active | Status::PastDue if is_paused(subscription, at) => paused(policy),
             Status::Canceled | Status::Active | Status::PastDue => {
@@ -86,9 +111,14 @@ impl<'a> InForce<'a> {
                     (_, Some(_)) => Standing::CancelScheduled,
                     (_, None) => Standing::Active,
                 };
-                let noticed = service_end.is_some() && policy.churn_date == ChurnDate::CancellationNotice;
-                if noticed { Judged::idle(standing) } else { Judged::counted(standing) }
-            }
+                let noticed =
+                    service_end.is_some() && policy.churn_date == ChurnDate::CancellationNotice;
+                if noticed {
+                    Judged::idle(standing)
+                } else {
+                    Judged::counted(standing)
+                }
+            },
         }
     }
 
@@ -107,7 +137,11 @@ impl<'a> InForce<'a> {
             subscription.pause.and_then(|pause| pause.resumes_at),
         ];
         let coupons = self.version.segments.iter().map(|segment| segment.from);
-        single.into_iter().flatten().chain(coupons).filter(move |at| *at > valid_from)
+        single
+            .into_iter()
+            .flatten()
+            .chain(coupons)
+            .filter(move |at| *at > valid_from)
     }
 
     /// When the cancellation was asked for, if there is one.
@@ -131,11 +165,15 @@ impl<'a> InForce<'a> {
                     return Some(ended_at.min(self.version.valid_from));
                 }
                 ended_at
-            }
-            _ if subscription.cancel_at_period_end => subscription.current_period_end.or(subscription.cancel_at)?,
+            },
+            _ if subscription.cancel_at_period_end => {
+                subscription.current_period_end.or(subscription.cancel_at)?
+            },
             _ => subscription.cancel_at?,
         };
-        let paid_term = subscription.current_period_end.filter(|_| self.serves_paid_term(policy));
+        let paid_term = subscription
+            .current_period_end
+            .filter(|_| self.serves_paid_term(policy));
         Some(paid_term.map_or(end, |term| term.max(end)))
     }
 
@@ -149,10 +187,18 @@ impl<'a> InForce<'a> {
 
     fn cancellation(&self) -> Cancellation {
         let kind = match self.unpaid_since {
-            Some(_) if self.version.subscription.status == Status::Canceled => CancellationKind::Involuntary,
+            Some(_) if self.version.subscription.status == Status::Canceled => {
+                CancellationKind::Involuntary
+            },
             _ => CancellationKind::Voluntary,
         };
-        self.version.subscription.cancellation.unwrap_or(Cancellation { kind, paid_term: PaidTerm::Served })
+        self.version
+            .subscription
+            .cancellation
+            .unwrap_or(Cancellation {
+                kind,
+                paid_term: PaidTerm::Served,
+            })
     }
 
     fn churn_kind(&self) -> ChurnKind {
@@ -164,8 +210,14 @@ impl<'a> InForce<'a> {
 
     /// Start of the unpaid period plus grace: the instant of involuntary churn of a past-due subscription.
     fn grace_end(&self, policy: &MetricPolicy) -> Option<Instant> {
-        match (self.version.subscription.status, policy.past_due_grace, self.unpaid_since) {
-            (Status::PastDue, PastDueGrace::Days(days), Some(since)) => Some(since.plus_us(i64::from(days) * DAY_US)),
+        match (
+            self.version.subscription.status,
+            policy.past_due_grace,
+            self.unpaid_since,
+        ) {
+            (Status::PastDue, PastDueGrace::Days(days), Some(since)) => {
+                Some(since.plus_us(i64::from(days) * DAY_US))
+            },
             _ => None,
         }
     }
@@ -197,18 +249,27 @@ impl<'a> InForce<'a> {
 /// Start of the unpaid period, if the last of these versions is in dunning: as stated by the first version of the run,
 /// else that version's own start.
 fn unpaid_since(history: &[&Priced]) -> Option<Instant> {
-    let in_dunning =
-        |version: &&&Priced| matches!(version.subscription.status, Status::PastDue | Status::Unpaid);
+    let in_dunning = |version: &&&Priced| {
+        matches!(
+            version.subscription.status,
+            Status::PastDue | Status::Unpaid
+        )
+    };
     let first = history.iter().rev().take_while(in_dunning).last()?;
     Some(first.subscription.unpaid_since.unwrap_or(first.valid_from))
 }
 
 fn paused(policy: &MetricPolicy) -> Judged {
-    Judged { standing: Standing::Paused, counts: policy.pause == PauseRule::KeepsCounting }
+    Judged {
+        standing: Standing::Paused,
+        counts: policy.pause == PauseRule::KeepsCounting,
+    }
 }
 
 fn is_paused(subscription: &Subscription, at: Instant) -> bool {
-    subscription.pause.is_some_and(|pause| pause.resumes_at.is_none_or(|resumes_at| at < resumes_at))
+    subscription
+        .pause
+        .is_some_and(|pause| pause.resumes_at.is_none_or(|resumes_at| at < resumes_at))
 }
 
 fn trial_is_over(subscription: &Subscription, at: Instant) -> bool {

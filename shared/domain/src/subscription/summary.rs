@@ -63,7 +63,9 @@ impl AccountStatus {
     /// is left of an account without service.
     fn of(state: &State<'_>, ever_paid: bool) -> Self {
         let any = |wanted: Standing| state.subscriptions().any(|held| held.standing == wanted);
-        let ended = state.subscriptions().any(|held| matches!(held.standing, Standing::Ended(_)));
+        let ended = state
+            .subscriptions()
+            .any(|held| matches!(held.standing, Standing::Ended(_)));
         if any(Standing::PastDue) {
             Self::PastDue
         } else if any(Standing::Active) {
@@ -126,19 +128,28 @@ impl Summary {
         let now = past.last().map_or(&nothing, |point| &point.state);
         let spells = Spells::of(past);
         let churned = match (now.mrr == Mrr::ZERO, spells.last_loss) {
-            (true, Some(index)) => {
-                Some(Churned { at: past[index].at, kind: now.churn_kind_since(&past[index - 1].state) })
-            }
+            (true, Some(index)) => Some(Churned {
+                at: past[index].at,
+                kind: now.churn_kind_since(&past[index - 1].state),
+            }),
             (true, None) | (false, _) => None,
         };
-        let renewals = now.subscriptions().filter(|held| held.counts && held.service_end.is_none());
-        let leaving = || now.subscriptions().filter(|held| held.standing == Standing::CancelScheduled);
+        let renewals = now
+            .subscriptions()
+            .filter(|held| held.counts && held.service_end.is_none());
+        let leaving = || {
+            now.subscriptions()
+                .filter(|held| held.standing == Standing::CancelScheduled)
+        };
         Self {
             at,
             mrr: now.mrr,
             seats: now.seats(),
             status: AccountStatus::of(now, spells.ever_paid),
-            paying_since: spells.last_gain.filter(|_| now.mrr > Mrr::ZERO).map(|index| past[index].at),
+            paying_since: spells
+                .last_gain
+                .filter(|_| now.mrr > Mrr::ZERO)
+                .map(|index| past[index].at),
             churned,
             renews_at: renewals
                 .filter_map(|held| held.version.subscription.current_period_end)
@@ -153,16 +164,18 @@ impl Summary {
     /// Calendar days until [`Self::renews_at`] in the account's zone.
     #[must_use]
     pub fn days_to_renewal(&self, zone: &Zone) -> Option<i32> {
-        self.renews_at.map(|renewal| zone.day_of(self.at).days_until(zone.day_of(renewal)))
+        self.renews_at
+            .map(|renewal| zone.day_of(self.at).days_until(zone.day_of(renewal)))
     }
 
     /// Whole days of 24 hours for which the account has been paused; absent if it is not.
     #[must_use]
     pub fn days_paused(&self) -> Option<i64> {
         match self.churned {
-            Some(Churned { at: since, kind: ChurnKind::Paused }) => {
-                Some(self.at.0.saturating_sub(since.0).div_euclid(DAY_US))
-            }
+            Some(Churned {
+                at: since,
+                kind: ChurnKind::Paused,
+            }) => Some(self.at.0.saturating_sub(since.0).div_euclid(DAY_US)),
             Some(_) | None => None,
         }
     }
@@ -177,14 +190,18 @@ struct Spells {
 
 impl Spells {
     fn of(points: &[Point<'_>]) -> Self {
-        let mut spells = Self { last_gain: None, last_loss: None, ever_paid: false };
+        let mut spells = Self {
+            last_gain: None,
+            last_loss: None,
+            ever_paid: false,
+        };
         let mut paying = false;
         for (index, point) in points.iter().enumerate() {
             let pays = point.state.mrr > Mrr::ZERO;
             match (paying, pays) {
                 (false, true) => spells.last_gain = Some(index),
                 (true, false) => spells.last_loss = Some(index),
-                (true, true) | (false, false) => {}
+                (true, true) | (false, false) => {},
             }
             paying = pays;
             spells.ever_paid |= pays;

@@ -39,7 +39,11 @@ pub(crate) struct Held<'a> {
 impl<'a> Held<'a> {
     /// The lines that count as recurring revenue: none if the subscription does not.
     pub(crate) fn lines(&self) -> &'a [Line] {
-        if self.counts { &self.version.segments[self.segment].lines } else { &[] }
+        if self.counts {
+            &self.version.segments[self.segment].lines
+        } else {
+            &[]
+        }
     }
 
     /// Which of the version's prices holds: it grows with every coupon that ends.
@@ -49,21 +53,38 @@ impl<'a> Held<'a> {
 
     /// The recurring revenue.
     pub(crate) fn mrr(&self) -> Mrr {
-        if self.counts { self.version.segments[self.segment].total } else { Mrr::ZERO }
+        if self.counts {
+            self.version.segments[self.segment].total
+        } else {
+            Mrr::ZERO
+        }
     }
 
     /// Whether two states hold this subscription with the same prices.
     pub(crate) fn same_prices(&self, other: &Self) -> bool {
-        std::ptr::eq(self.version, other.version) && self.segment == other.segment && self.counts == other.counts
+        std::ptr::eq(self.version, other.version)
+            && self.segment == other.segment
+            && self.counts == other.counts
     }
 
     fn seats(&self) -> u64 {
         match self.standing {
-            Standing::Trialing | Standing::Active | Standing::PastDue | Standing::CancelScheduled => {
-                let plans = self.version.subscription.items.iter().filter(|item| item.role == ItemRole::Plan);
+            Standing::Trialing
+            | Standing::Active
+            | Standing::PastDue
+            | Standing::CancelScheduled => {
+                let plans = self
+                    .version
+                    .subscription
+                    .items
+                    .iter()
+                    .filter(|item| item.role == ItemRole::Plan);
                 plans.fold(0, |seats, item| item.quantity.saturating_add(seats))
-            }
-            Standing::Incomplete | Standing::TrialExpired | Standing::Paused | Standing::Ended(_) => 0,
+            },
+            Standing::Incomplete
+            | Standing::TrialExpired
+            | Standing::Paused
+            | Standing::Ended(_) => 0,
         }
     }
 }
@@ -88,7 +109,8 @@ impl<'a> State<'a> {
 
     /// Seats of the plans that may be used.
     pub(crate) fn seats(&self) -> u64 {
-        self.subscriptions().fold(0, |seats, held| held.seats().saturating_add(seats))
+        self.subscriptions()
+            .fold(0, |seats, held| held.seats().saturating_add(seats))
     }
 
     /// Why the revenue of `before` is gone in `self`, a state without any. A subscription that still counts is free of
@@ -105,7 +127,7 @@ impl<'a> State<'a> {
             match self.slot(slot).map(|held| held.standing) {
                 Some(Standing::Paused) => return ChurnKind::Paused,
                 Some(Standing::Ended(ChurnKind::Involuntary)) => kind = ChurnKind::Involuntary,
-                Some(_) | None => {}
+                Some(_) | None => {},
             }
         }
         kind
@@ -129,7 +151,10 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     /// Nothing known yet.
     pub(crate) fn empty(policy: &'a MetricPolicy, n_slots: usize) -> Self {
-        Self { policy, histories: vec![Vec::new(); n_slots] }
+        Self {
+            policy,
+            histories: vec![Vec::new(); n_slots],
+        }
     }
 
     /// Takes in a version. Versions must come in order of `known_from`: one with the same validity is corrected.
@@ -144,7 +169,10 @@ impl<'a> View<'a> {
 
     /// The state at an instant.
     pub(crate) fn state_at(&self, at: Instant) -> State<'a> {
-        let mut state = State { held: Vec::with_capacity(self.histories.len()), mrr: Mrr::ZERO };
+        let mut state = State {
+            held: Vec::with_capacity(self.histories.len()),
+            mrr: Mrr::ZERO,
+        };
         for history in &self.histories {
             let held = self.held_at(history, at);
             state.mrr.0 += held.as_ref().map_or(0, |held| held.mrr().0);
@@ -154,11 +182,16 @@ impl<'a> View<'a> {
     }
 
     fn held_at(&self, history: &[&'a Priced], at: Instant) -> Option<Held<'a>> {
-        let index = history.partition_point(|version| version.valid_from <= at).checked_sub(1)?;
+        let index = history
+            .partition_point(|version| version.valid_from <= at)
+            .checked_sub(1)?;
         let version = history[index];
         let in_force = InForce::new(history, index, self.policy);
         let judged = in_force.judge(at, self.policy);
-        let segment = version.segments.partition_point(|segment| segment.from <= at).saturating_sub(1);
+        let segment = version
+            .segments
+            .partition_point(|segment| segment.from <= at)
+            .saturating_sub(1);
         Some(Held {
             version,
             segment,
@@ -172,19 +205,28 @@ impl<'a> View<'a> {
     /// The states from `from` on, one point for every instant at which anything may change.
     pub(crate) fn points_from(&self, from: Instant) -> Vec<Point<'a>> {
         let mut instants = Vec::new();
-        self.each_version(|version, until, in_force| {
-            let changes = in_force.self_changes(self.policy).chain([version.valid_from]);
-            instants.extend(changes.filter(|at| *at >= from && until.is_none_or(|until| *at < until)));
+        self.each_version_from(from, |version, until, in_force| {
+            let changes = in_force
+                .self_changes(self.policy)
+                .chain([version.valid_from]);
+            instants
+                .extend(changes.filter(|at| *at >= from && until.is_none_or(|until| *at < until)));
         });
         instants.sort_unstable();
         instants.dedup();
-        instants.into_iter().map(|at| Point { at, state: self.state_at(at) }).collect()
+        instants
+            .into_iter()
+            .map(|at| Point {
+                at,
+                state: self.state_at(at),
+            })
+            .collect()
     }
 
     /// Instants at which the account changes without a new version, in order.
     pub(crate) fn self_changes(&self) -> Vec<Instant> {
         let mut instants = Vec::new();
-        self.each_version(|_version, until, in_force| {
+        self.each_version_from(Instant(i64::MIN), |_version, until, in_force| {
             let changes = in_force.self_changes(self.policy);
             instants.extend(changes.filter(|at| until.is_none_or(|until| *at < until)));
         });
@@ -193,11 +235,21 @@ impl<'a> View<'a> {
         instants
     }
 
-    fn each_version(&self, mut visit: impl FnMut(&'a Priced, Option<Instant>, InForce<'a>)) {
+    /// Visits the versions that hold at `from` or later, with the start of the next one.
+    fn each_version_from(
+        &self,
+        from: Instant,
+        mut visit: impl FnMut(&'a Priced, Option<Instant>, InForce<'a>),
+    ) {
         for history in &self.histories {
-            for (index, version) in history.iter().enumerate() {
+            let n_begun = history.partition_point(|version| version.valid_from <= from);
+            for index in n_begun.saturating_sub(1)..history.len() {
                 let until = history.get(index + 1).map(|next| next.valid_from);
-                visit(version, until, InForce::new(history, index, self.policy));
+                visit(
+                    history[index],
+                    until,
+                    InForce::new(history, index, self.policy),
+                );
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Knowledge time: open books are corrected, closed ones never.
 
 use crate::mrr::{Flows, MovementKind, Waterfall, Window};
-use crate::subscription::fixture::{EVER, active, billing, learned, lines, on, plan, since, with_status};
+use crate::subscription::fixture::{
+    EVER, active, billing, learned, lines, on, plan, since, with_status,
+};
 use crate::subscription::{Status, Subscription};
 
 fn sub(quantity: u64) -> Subscription {
@@ -15,9 +17,18 @@ fn month(from: &str, to: &str) -> Window {
 #[test]
 fn a_closed_month_is_never_rewritten() {
     // April's upgrade becomes known on 20 June; April's books closed on 6 May.
-    let account = billing(vec![since("2026-04-01", sub(1)), learned("2026-06-20", since("2026-04-10", sub(3)))]);
+    let account = billing(vec![
+        since("2026-04-01", sub(1)),
+        learned("2026-06-20", since("2026-04-10", sub(3))),
+    ]);
     let movements = account.movements();
-    assert_eq!(lines(&movements), ["2026-04-01 NEW +10.00", "2026-06-20 RESTATEMENT +20.00 LATE_DATA"]);
+    assert_eq!(
+        lines(&movements),
+        [
+            "2026-04-01 NEW +10.00",
+            "2026-06-20 RESTATEMENT +20.00 LATE_DATA"
+        ]
+    );
     let april = month("2026-04-01", "2026-05-01");
     let before = Waterfall::of(&movements, april, on("2026-05-10")).unwrap();
     assert_eq!(before, Waterfall::of(&movements, april, EVER).unwrap());
@@ -26,36 +37,82 @@ fn a_closed_month_is_never_rewritten() {
     assert_eq!(june.end().to_minor(), 3_000);
     // The state itself follows knowledge at once.
     assert_eq!(account.mrr_at(on("2026-04-11"), EVER).to_minor(), 3_000);
-    assert_eq!(account.mrr_at(on("2026-04-11"), on("2026-06-19")).to_minor(), 1_000);
+    assert_eq!(
+        account
+            .mrr_at(on("2026-04-11"), on("2026-06-19"))
+            .to_minor(),
+        1_000
+    );
 }
 
 #[test]
 fn an_open_month_is_corrected_and_keeps_what_was_believed() {
     // Learned on 3 May; April's books are open until 6 May.
-    let movements =
-        billing(vec![since("2026-04-01", sub(1)), since("2026-04-20", sub(2)), learned("2026-05-03", since("2026-04-20", sub(3)))])
-            .movements();
-    assert_eq!(lines(&movements), ["2026-04-01 NEW +10.00", "2026-04-20 EXPANSION +20.00 SEATS:2000"]);
+    let movements = billing(vec![
+        since("2026-04-01", sub(1)),
+        since("2026-04-20", sub(2)),
+        learned("2026-05-03", since("2026-04-20", sub(3))),
+    ])
+    .movements();
+    assert_eq!(
+        lines(&movements),
+        [
+            "2026-04-01 NEW +10.00",
+            "2026-04-20 EXPANSION +20.00 SEATS:2000"
+        ]
+    );
     let april = month("2026-04-01", "2026-05-01");
-    let end_as_of = |known_at| Waterfall::of(&movements, april, on(known_at)).unwrap().end().to_minor();
-    assert_eq!((end_as_of("2026-04-30"), end_as_of("2026-05-04")), (2_000, 3_000));
+    let end_as_of = |known_at| {
+        Waterfall::of(&movements, april, on(known_at))
+            .unwrap()
+            .end()
+            .to_minor()
+    };
+    assert_eq!(
+        (end_as_of("2026-04-30"), end_as_of("2026-05-04")),
+        (2_000, 3_000)
+    );
 }
 
 #[test]
 fn a_scheduled_churn_is_withdrawn_when_the_account_is_rescued() {
-    let leaving = Subscription { cancel_at_period_end: true, current_period_end: Some(on("2026-05-01")), ..sub(1) };
-    let movements =
-        billing(vec![since("2026-04-01", sub(1)), since("2026-04-10", leaving), since("2026-04-20", sub(1))]).movements();
+    let leaving = Subscription {
+        cancel_at_period_end: true,
+        current_period_end: Some(on("2026-05-01")),
+        ..sub(1)
+    };
+    let movements = billing(vec![
+        since("2026-04-01", sub(1)),
+        since("2026-04-10", leaving),
+        since("2026-04-20", sub(1)),
+    ])
+    .movements();
     assert_eq!(lines(&movements), ["2026-04-01 NEW +10.00"]);
-    let churn = movements.iter().find(|movement| movement.kind == MovementKind::Churn).unwrap();
-    assert_eq!((churn.known_at, churn.superseded_at), (on("2026-04-10"), Some(on("2026-04-20"))));
+    let churn = movements
+        .iter()
+        .find(|movement| movement.kind == MovementKind::Churn)
+        .unwrap();
+    assert_eq!(
+        (churn.known_at, churn.superseded_at),
+        (on("2026-04-10"), Some(on("2026-04-20")))
+    );
 }
 
 #[test]
 fn an_account_that_was_never_known_to_leave_is_restated_to_zero() {
     let ended = with_status(Status::Canceled, sub(1));
-    let movements = billing(vec![since("2026-01-01", sub(1)), learned("2026-06-20", since("2026-03-01", ended))]).movements();
-    assert_eq!(lines(&movements), ["2026-01-01 NEW +10.00", "2026-06-20 RESTATEMENT -10.00 LATE_DATA"]);
+    let movements = billing(vec![
+        since("2026-01-01", sub(1)),
+        learned("2026-06-20", since("2026-03-01", ended)),
+    ])
+    .movements();
+    assert_eq!(
+        lines(&movements),
+        [
+            "2026-01-01 NEW +10.00",
+            "2026-06-20 RESTATEMENT -10.00 LATE_DATA"
+        ]
+    );
 }
 
 #[test]
@@ -68,7 +125,13 @@ fn both_granularities_close_and_differ_as_they_should() {
     let movements = account.movements();
     let february = month("2026-02-01", "2026-03-01");
     let ledger = Waterfall::of(&movements, february, EVER).unwrap();
-    assert_eq!((ledger.flows().expansion.to_minor(), ledger.flows().contraction.to_minor()), (6_000, 6_000));
+    assert_eq!(
+        (
+            ledger.flows().expansion.to_minor(),
+            ledger.flows().contraction.to_minor()
+        ),
+        (6_000, 6_000)
+    );
     let net = Waterfall::net([&*movements], february, EVER).unwrap();
     assert_eq!(*net.flows(), Flows::default());
     assert_eq!((net.start(), net.end()), (ledger.start(), ledger.end()));
@@ -85,8 +148,20 @@ fn changes_within_an_hour_are_one_movement_but_not_across_months() {
     ]);
     assert_eq!(
         lines(&within.movements())[1..],
-        ["2026-02-10 EXPANSION +20.00 SEATS:2000", "2026-02-10 EXPANSION +10.00 SEATS:1000"]
+        [
+            "2026-02-10 EXPANSION +20.00 SEATS:2000",
+            "2026-02-10 EXPANSION +10.00 SEATS:1000"
+        ]
     );
-    let across = billing(vec![since("2026-01-31 23:50", sub(1)), since("2026-02-01 00:10", sub(2))]);
-    assert_eq!(lines(&across.movements()), ["2026-01-31 NEW +10.00", "2026-02-01 EXPANSION +10.00 SEATS:1000"]);
+    let across = billing(vec![
+        since("2026-01-31 23:50", sub(1)),
+        since("2026-02-01 00:10", sub(2)),
+    ]);
+    assert_eq!(
+        lines(&across.movements()),
+        [
+            "2026-01-31 NEW +10.00",
+            "2026-02-01 EXPANSION +10.00 SEATS:1000"
+        ]
+    );
 }

@@ -1,35 +1,55 @@
 //! Published examples, with their figures and sources.
 
+use crate::money::Currency;
 use crate::mrr::exact::Exact;
 use crate::mrr::{Flows, Granularity, Movement, MovementKind, Mrr, MrrTotal, Waterfall, Window};
-use crate::subscription::fixture::{EVER, active, billing, in_euro, lines, on, percent, plan, since, times, with_status, yearly};
-use crate::subscription::{Status, Subscription};
+use crate::subscription::fixture::{
+    EVER, active, billing, lines, on, percent, plan, since, times, with_status, yearly,
+};
+use crate::subscription::{Item, LockedRate, Status, Subscription};
 
 /// Stripe Billing analytics glossary, and Stripe's support article on billing analytics. The glossary prints 800/12 for
 /// the yearly group where 600/12 is meant; its answer 12 500 is right.
 #[test]
 fn t01_stripe_mrr() {
     let mrr_minor = |subscription: Subscription| {
-        billing(vec![since("2026-01-01", subscription)]).mrr_at(on("2026-01-02"), EVER).to_minor()
+        billing(vec![since("2026-01-01", subscription)])
+            .mrr_at(on("2026-01-02"), EVER)
+            .to_minor()
     };
     let monthly = mrr_minor(active("m", vec![plan(1, 10_000)]));
     let annual = mrr_minor(active("y", vec![yearly(1, 60_000)]));
     assert_eq!(100 * monthly + 50 * annual, 1_250_000);
     assert_eq!(mrr_minor(active("y", vec![yearly(1, 120_000)])), 10_000);
     let discounts = vec![percent(50, None)];
-    assert_eq!(mrr_minor(Subscription { discounts, ..active("y", vec![yearly(1, 120_000)]) }), 5_000);
+    assert_eq!(
+        mrr_minor(Subscription {
+            discounts,
+            ..active("y", vec![yearly(1, 120_000)])
+        }),
+        5_000
+    );
 }
 
 /// ChartMogul help centre, movement examples: gold 50 a month or 500 a year, silver 30 a month, per unit.
 #[test]
 fn t02_chartmogul_lifecycle() {
-    let gold = || Subscription { current_period_end: Some(on("2026-12-31")), ..active("gold", vec![yearly(4, 50_000)]) };
+    let gold = || Subscription {
+        current_period_end: Some(on("2026-12-31")),
+        ..active("gold", vec![yearly(4, 50_000)])
+    };
     let silver = || active("silver", vec![plan(2, 3_000)]);
     let movements = billing(vec![
         since("2026-01-01", gold()),
         since("2026-02-01", silver()),
         since("2026-03-01", with_status(Status::Canceled, silver())),
-        since("2026-04-01", Subscription { cancel_at_period_end: true, ..gold() }),
+        since(
+            "2026-04-01",
+            Subscription {
+                cancel_at_period_end: true,
+                ..gold()
+            },
+        ),
         since("2027-02-01", active("gold again", vec![plan(3, 5_000)])),
     ])
     .movements();
@@ -44,28 +64,63 @@ fn t02_chartmogul_lifecycle() {
         ]
     );
     // Exact deltas in major units: 500/3, 60, −60, −500/3, 150. One major unit is 1 000 000 units of MRR.
-    let units = |numerator, denominator| Exact::ratio(numerator * 1_000_000, times(denominator)).round_half_even().unwrap();
-    let exact = [units(500, 3), units(60, 1), units(-60, 1), units(-500, 3), units(150, 1)];
-    let mut standing: Vec<&Movement> = movements.iter().filter(|movement| movement.is_known(EVER)).collect();
+    let units = |numerator: i128, denominator| {
+        Exact::ratio(numerator * 1_000_000, times(denominator))
+            .round_half_even()
+            .unwrap()
+    };
+    let exact = [
+        units(500, 3),
+        units(60, 1),
+        units(-60, 1),
+        units(-500, 3),
+        units(150, 1),
+    ];
+    let mut standing: Vec<&Movement> = movements
+        .iter()
+        .filter(|movement| movement.is_known(EVER))
+        .collect();
     standing.sort_by_key(|movement| movement.at);
-    assert_eq!(standing.iter().map(|movement| movement.delta.0).collect::<Vec<_>>(), exact);
+    assert_eq!(
+        standing
+            .iter()
+            .map(|movement| movement.delta.0)
+            .collect::<Vec<_>>(),
+        exact
+    );
 }
 
 /// ProfitWell learning pages, comparison with Stripe: Sarah pays 10 on day 15 of each month and cancels on 8 June.
 #[test]
 fn t04_profitwell_cancel() {
-    let sarah = |period_end| Subscription { current_period_end: Some(on(period_end)), ..active("sarah", vec![plan(1, 1_000)]) };
+    let sarah = |period_end| Subscription {
+        current_period_end: Some(on(period_end)),
+        ..active("sarah", vec![plan(1, 1_000)])
+    };
     let movements = billing(vec![
         since("2026-04-15", sarah("2026-05-15")),
         since("2026-05-15", sarah("2026-06-15")),
         since(
             "2026-06-08",
-            Subscription { cancel_at_period_end: true, canceled_at: Some(on("2026-06-08")), ..sarah("2026-06-15") },
+            Subscription {
+                cancel_at_period_end: true,
+                canceled_at: Some(on("2026-06-08")),
+                ..sarah("2026-06-15")
+            },
         ),
     ])
     .movements();
-    assert_eq!(lines(&movements), ["2026-04-15 NEW +10.00", "2026-06-15 CHURN -10.00 CANCEL_VOLUNTARY"]);
-    assert_eq!(movements.last().and_then(|churn| churn.cancel_notice_at), Some(on("2026-06-08")));
+    assert_eq!(
+        lines(&movements),
+        [
+            "2026-04-15 NEW +10.00",
+            "2026-06-15 CHURN -10.00 CANCEL_VOLUNTARY"
+        ]
+    );
+    assert_eq!(
+        movements.last().and_then(|churn| churn.cancel_notice_at),
+        Some(on("2026-06-08"))
+    );
 }
 
 /// Published monthly export in ProfitWell's layout (public gist by mrsimonbennett). Its "existing" drifts against the
@@ -73,7 +128,12 @@ fn t04_profitwell_cancel() {
 #[test]
 fn t06_profitwell_export_identity() {
     let minor = |minor: i64| MrrTotal(i128::from(minor) * i128::from(Mrr::UNITS_PER_MINOR));
-    let row = Flows { new: minor(27_420), contraction: minor(1_000), churn: minor(1_000), ..Flows::default() };
+    let row = Flows {
+        new: minor(27_420),
+        contraction: minor(1_000),
+        churn: minor(1_000),
+        ..Flows::default()
+    };
     let closed = Waterfall::new(minor(56_067), row, minor(81_487), Granularity::PeriodNet).unwrap();
     assert_eq!(closed.end().to_minor(), 81_487);
     assert!(Waterfall::new(minor(56_067), row, minor(81_488), Granularity::PeriodNet).is_err());
@@ -81,9 +141,13 @@ fn t06_profitwell_export_identity() {
     let drift = [-2, 9, 5, -8, 6, -2, 13, -6, 1, 2, 10];
     let mut total = 0;
     for fx_minor in drift {
-        let (before, after) = (Mrr::from_minor(3_547).unwrap(), Mrr::from_minor(3_547 + fx_minor).unwrap());
+        let (before, after) = (
+            Mrr::from_minor(3_547).unwrap(),
+            Mrr::from_minor(3_547 + fx_minor).unwrap(),
+        );
         let opening = Movement::new(MovementKind::New, on("2017-03-01"), Mrr::ZERO, before);
-        let revaluation = Movement::new(MovementKind::FxRevaluation, on("2017-05-01"), before, after);
+        let revaluation =
+            Movement::new(MovementKind::FxRevaluation, on("2017-05-01"), before, after);
         let window = Window::new(on("2017-05-01"), on("2017-06-01")).unwrap();
         let waterfall = Waterfall::of([&opening, &revaluation], window, EVER).unwrap();
         assert_eq!(waterfall.flows().fx_revaluation, minor(fx_minor));
@@ -96,12 +160,26 @@ fn t06_profitwell_export_identity() {
 /// The first two drifting months of the same export, from subscriptions: 18.49 became 18.47, and 35.47 became 35.56.
 #[test]
 fn t06_drift_comes_from_rates_set_anew() {
-    for (euro_minor, rates, minors) in [(1_849, (100, 99), (1_849, 1_831)), (3_547, (100, 101), (3_547, 3_582))] {
-        let euro = |rate| active("s", vec![in_euro(plan(1, euro_minor), rate)]);
-        let account = billing(vec![since("2017-03-10", euro(rates.0)), since("2017-04-10", euro(rates.1))]);
+    for (previous, existing) in [(1_849, 1_847), (3_547, 3_556)] {
+        let at_rate = |usd, euro| {
+            let rate = Some(LockedRate::new(Currency::USD, times(usd), times(euro)));
+            active(
+                "s",
+                vec![Item {
+                    currency: Currency::EUR,
+                    rate,
+                    ..plan(1, i64::from(previous))
+                }],
+            )
+        };
+        let account = billing(vec![
+            since("2017-03-10", at_rate(1, 1)),
+            since("2017-04-10", at_rate(existing, previous)),
+        ]);
         let window = Window::new(on("2017-04-01"), on("2017-05-01")).unwrap();
         let waterfall = Waterfall::of(&account.movements(), window, EVER).unwrap();
-        assert_eq!((waterfall.start().to_minor(), waterfall.end().to_minor()), minors);
+        let edges = (waterfall.start().to_minor(), waterfall.end().to_minor());
+        assert_eq!(edges, (i128::from(previous), i128::from(existing)));
         assert_eq!(waterfall.flows().net(), waterfall.flows().fx_revaluation);
     }
 }
