@@ -35,3 +35,7 @@ pub mod metrics {
         include!("gen/sextant.metrics.v1.rs");
     }
 }
+/// Names of the methods of every service.
+pub mod methods {
+    include!("gen/methods.rs");
+}

@@ -1235,6 +1235,23 @@ pub struct CompleteImportResponse {
     #[prost(string, tag = "1")]
     pub position: ::prost::alloc::string::String,
 }
+/// Moves a fixed clock.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdvanceClockRequest {
+    /// The new moment, not before the present one (CLOCK_STATE).
+    #[prost(message, optional, tag = "1")]
+    pub to: ::core::option::Option<::prost_types::Timestamp>,
+    /// UUID of this request: a repeated one gives the first answer again.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The clock has moved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdvanceClockResponse {
+    /// Position at which the closes on the way are evaluated. Opaque; pass it as at_least_position to wait for them.
+    #[prost(string, tag = "1")]
+    pub position: ::prost::alloc::string::String,
+}
 /// A key without its secret.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Key {
@@ -1639,6 +1656,33 @@ pub mod tenant_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Moves a fixed evaluation clock forward; every close on the way is evaluated. Scope: admin.
+        pub async fn advance_clock(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AdvanceClockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdvanceClockResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.TenantService/AdvanceClock",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("sextant.ingestion.v1.TenantService", "AdvanceClock"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1692,6 +1736,14 @@ pub mod tenant_service_server {
             request: tonic::Request<super::CompleteImportRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CompleteImportResponse>,
+            tonic::Status,
+        >;
+        /// Moves a fixed evaluation clock forward; every close on the way is evaluated. Scope: admin.
+        async fn advance_clock(
+            &self,
+            request: tonic::Request<super::AdvanceClockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdvanceClockResponse>,
             tonic::Status,
         >;
     }
@@ -1982,6 +2034,51 @@ pub mod tenant_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CompleteImportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.ingestion.v1.TenantService/AdvanceClock" => {
+                    #[allow(non_camel_case_types)]
+                    struct AdvanceClockSvc<T: TenantService>(pub Arc<T>);
+                    impl<
+                        T: TenantService,
+                    > tonic::server::UnaryService<super::AdvanceClockRequest>
+                    for AdvanceClockSvc<T> {
+                        type Response = super::AdvanceClockResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AdvanceClockRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TenantService>::advance_clock(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AdvanceClockSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2632,6 +2729,9 @@ pub struct FeedEntry {
     /// An import was opened or completed here.
     #[prost(message, optional, tag = "4")]
     pub import: ::core::option::Option<ImportMark>,
+    /// The tenant's fixed evaluation clock was moved to this moment here.
+    #[prost(message, optional, tag = "5")]
+    pub clock: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// An import was opened or completed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -89,8 +89,8 @@ pub struct ReadColumnsRequest {
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub account_uids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
-/// Columns as an Arrow IPC stream, cut into messages. First two columns: "account.uid" (fixed-size binary 16) and
-/// "account.id" (utf8); then one per feature, in catalogue order.
+/// Columns as an Arrow IPC stream, cut into messages. First three columns: "account.uid" (fixed-size binary 16),
+/// "account.id" and "account.name" (utf8); then one per feature, in catalogue order.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadColumnsResponse {
     /// The next bytes of the stream.
@@ -783,26 +783,6 @@ pub struct GetClockResponse {
     #[prost(message, optional, tag = "3")]
     pub closed_on: ::core::option::Option<super::super::common::v1::Date>,
 }
-/// Moves a fixed clock.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AdvanceClockRequest {
-    /// The new moment, not before the present one.
-    #[prost(message, optional, tag = "1")]
-    pub to: ::core::option::Option<::prost_types::Timestamp>,
-    /// UUID of this request: a repeated one gives the first answer again.
-    #[prost(string, tag = "2")]
-    pub request_id: ::prost::alloc::string::String,
-}
-/// The clock has moved.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AdvanceClockResponse {
-    /// The moment that evaluations are about.
-    #[prost(message, optional, tag = "1")]
-    pub now: ::core::option::Option<::prost_types::Timestamp>,
-    /// The last day that was closed.
-    #[prost(message, optional, tag = "2")]
-    pub closed_on: ::core::option::Option<super::super::common::v1::Date>,
-}
 /// Type of a feature's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1396,7 +1376,7 @@ pub mod clock_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Keeps a tenant's evaluation clock.
+    /// Tells a tenant's evaluation clock; TenantService.AdvanceClock moves a fixed one.
     #[derive(Debug, Clone)]
     pub struct ClockServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1491,33 +1471,6 @@ pub mod clock_service_client {
                 .insert(GrpcMethod::new("sextant.scoring.v1.ClockService", "GetClock"));
             self.inner.unary(req, path, codec).await
         }
-        /// Moves a fixed clock forward; every close on the way is evaluated. Scope: admin.
-        pub async fn advance_clock(
-            &mut self,
-            request: impl tonic::IntoRequest<super::AdvanceClockRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::AdvanceClockResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/sextant.scoring.v1.ClockService/AdvanceClock",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("sextant.scoring.v1.ClockService", "AdvanceClock"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
     }
 }
 /// Generated server implementations.
@@ -1541,16 +1494,8 @@ pub mod clock_service_server {
             tonic::Response<super::GetClockResponse>,
             tonic::Status,
         >;
-        /// Moves a fixed clock forward; every close on the way is evaluated. Scope: admin.
-        async fn advance_clock(
-            &self,
-            request: tonic::Request<super::AdvanceClockRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::AdvanceClockResponse>,
-            tonic::Status,
-        >;
     }
-    /// Keeps a tenant's evaluation clock.
+    /// Tells a tenant's evaluation clock; TenantService.AdvanceClock moves a fixed one.
     #[derive(Debug)]
     pub struct ClockServiceServer<T> {
         inner: Arc<T>,
@@ -1657,51 +1602,6 @@ pub mod clock_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetClockSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/sextant.scoring.v1.ClockService/AdvanceClock" => {
-                    #[allow(non_camel_case_types)]
-                    struct AdvanceClockSvc<T: ClockService>(pub Arc<T>);
-                    impl<
-                        T: ClockService,
-                    > tonic::server::UnaryService<super::AdvanceClockRequest>
-                    for AdvanceClockSvc<T> {
-                        type Response = super::AdvanceClockResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::AdvanceClockRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ClockService>::advance_clock(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = AdvanceClockSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

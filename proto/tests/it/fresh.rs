@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use prost_types::FileDescriptorSet;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -29,8 +31,28 @@ fn generate(into: &Path) {
         .btree_map(".")
         .bytes(".")
         .emit_rerun_if_changed(false)
-        .compile_fds(descriptors)
+        .compile_fds(descriptors.clone())
         .unwrap();
+    fs::write(into.join("methods.rs"), methods(&descriptors)).unwrap();
+}
+
+/// The names of all methods, for the check that each has been given its scope.
+fn methods(descriptors: &FileDescriptorSet) -> String {
+    let mut text = String::from("// This file is generated from the .proto files.\n");
+    for file in descriptors.file.iter().filter(|file| file.package().starts_with("sextant.")) {
+        for service in &file.service {
+            let path = format!("{}.{}", file.package(), service.name());
+            let package = file.package().trim_start_matches("sextant.").trim_end_matches(".v1");
+            let constant = format!("{package}_{}", snake(service.name())).to_uppercase();
+            let names: Vec<String> = service.method.iter().map(|method| format!("    \"{}\",\n", method.name())).collect();
+            text += &format!("/// Methods of {path}.\npub const {constant}: &[&str] = &[\n{}];\n", names.concat());
+        }
+    }
+    text
+}
+
+fn snake(name: &str) -> String {
+    name.char_indices().map(|(at, c)| if at > 0 && c.is_uppercase() { format!("_{c}") } else { c.to_string() }).collect()
 }
 
 fn contents(folder: &Path) -> BTreeMap<String, String> {

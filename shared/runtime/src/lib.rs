@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod follow;
+pub mod heads;
 pub mod lifecycle;
 pub mod link;
 pub mod server;
