@@ -72,6 +72,9 @@ pub struct Evaluation {
     /// Own time of the newest fact in it.
     #[prost(message, optional, tag = "8")]
     pub watermark: ::core::option::Option<::prost_types::Timestamp>,
+    /// True: all accounts are to be evaluated, as for a close.
+    #[prost(bool, tag = "9")]
+    pub all_accounts: bool,
 }
 /// Asks for columns. Without a close: the newest features.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -89,11 +92,11 @@ pub struct ReadColumnsRequest {
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub account_uids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
-/// Columns as an Arrow IPC stream, cut into messages. First three columns: "account.uid" (fixed-size binary 16),
+/// Columns of at most 16,384 accounts as one complete Arrow IPC stream. First three columns: "account.uid" (fixed-size binary 16),
 /// "account.id" and "account.name" (utf8); then one per feature, in catalogue order.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadColumnsResponse {
-    /// The next bytes of the stream.
+    /// The stream.
     #[prost(bytes = "bytes", tag = "1")]
     pub arrow_ipc: ::prost::bytes::Bytes,
 }
@@ -230,7 +233,7 @@ pub mod feed_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Features of a slice's accounts as columns.
+        /// Features of a slice's accounts as columns, by uid.
         pub async fn read_columns(
             &mut self,
             request: impl tonic::IntoRequest<super::ReadColumnsRequest>,
@@ -297,7 +300,7 @@ pub mod feed_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Features of a slice's accounts as columns.
+        /// Features of a slice's accounts as columns, by uid.
         async fn read_columns(
             &self,
             request: tonic::Request<super::ReadColumnsRequest>,

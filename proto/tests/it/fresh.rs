@@ -11,12 +11,18 @@ fn root() -> PathBuf {
 }
 
 fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
             proto_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
             found.push(path);
         }
     }
@@ -39,20 +45,42 @@ fn generate(into: &Path) {
 /// The names of all methods, for the check that each has been given its scope.
 fn methods(descriptors: &FileDescriptorSet) -> String {
     let mut text = String::from("// This file is generated from the .proto files.\n");
-    for file in descriptors.file.iter().filter(|file| file.package().starts_with("sextant.")) {
+    for file in descriptors
+        .file
+        .iter()
+        .filter(|file| file.package().starts_with("sextant."))
+    {
         for service in &file.service {
             let path = format!("{}.{}", file.package(), service.name());
-            let package = file.package().trim_start_matches("sextant.").trim_end_matches(".v1");
+            let package = file
+                .package()
+                .trim_start_matches("sextant.")
+                .trim_end_matches(".v1");
             let constant = format!("{package}_{}", snake(service.name())).to_uppercase();
-            let names: Vec<String> = service.method.iter().map(|method| format!("    \"{}\",\n", method.name())).collect();
-            text += &format!("/// Methods of {path}.\npub const {constant}: &[&str] = &[\n{}];\n", names.concat());
+            let names: Vec<String> = service
+                .method
+                .iter()
+                .map(|method| format!("    \"{}\",\n", method.name()))
+                .collect();
+            text += &format!(
+                "/// Methods of {path}.\npub const {constant}: &[&str] = &[\n{}];\n",
+                names.concat()
+            );
         }
     }
     text
 }
 
 fn snake(name: &str) -> String {
-    name.char_indices().map(|(at, c)| if at > 0 && c.is_uppercase() { format!("_{c}") } else { c.to_string() }).collect()
+    name.char_indices()
+        .map(|(at, c)| {
+            if at > 0 && c.is_uppercase() {
+                format!("_{c}")
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
 }
 
 fn contents(folder: &Path) -> BTreeMap<String, String> {
@@ -76,8 +104,14 @@ fn generated_code_is_what_the_proto_files_say() {
         }
     }
     let (fresh, checked_in) = (contents(fresh.path()), contents(&checked_in));
-    assert_eq!(fresh.keys().collect::<Vec<_>>(), checked_in.keys().collect::<Vec<_>>());
+    assert_eq!(
+        fresh.keys().collect::<Vec<_>>(),
+        checked_in.keys().collect::<Vec<_>>()
+    );
     for (name, text) in &fresh {
-        assert!(checked_in[name] == *text, "{name} is stale: run UPDATE_GEN=1 cargo test -p sextant-proto");
+        assert!(
+            checked_in[name] == *text,
+            "{name} is stale: run UPDATE_GEN=1 cargo test -p sextant-proto"
+        );
     }
 }

@@ -1,1 +1,16 @@
-//! sextant-scoring
+//! Scoring: features and scores of accounts, kept current with ingestion's feed, and the close of each day.
+#![forbid(unsafe_code)]
+
+mod apply;
+mod close;
+mod columns;
+mod engine;
+mod feed;
+mod follower;
+mod handlers;
+mod models;
+mod part;
+mod scores;
+mod state;
+
+pub use part::{Deps, part};

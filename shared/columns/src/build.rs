@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    FixedSizeBinaryBuilder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder, TimestampMicrosecondBuilder,
+    FixedSizeBinaryBuilder, Float64Builder, Int64Builder, StringBuilder, StringDictionaryBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
@@ -37,7 +38,11 @@ pub fn table(rows: &[AccountRow<'_>]) -> Result<RecordBatch, ArrowError> {
         ids.append_value(row.id);
         names.append_value(row.name);
     }
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(uids.finish()), Arc::new(ids.finish()), Arc::new(names.finish())];
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(uids.finish()),
+        Arc::new(ids.finish()),
+        Arc::new(names.finish()),
+    ];
     for definition in &CATALOGUE {
         columns.push(column(definition.feature, definition.r#type, rows)?);
     }

@@ -20,7 +20,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arrow(_) => write!(f, "columns are no readable Arrow stream"),
-            Self::OtherCatalogue => write!(f, "columns are of another version of the feature catalogue"),
+            Self::OtherCatalogue => {
+                write!(f, "columns are of another version of the feature catalogue")
+            },
         }
     }
 }

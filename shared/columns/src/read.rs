@@ -47,7 +47,10 @@ pub fn number(table: &RecordBatch, feature: Feature, row: usize) -> Option<f64> 
         return None;
     }
     match column.data_type() {
-        #[expect(clippy::cast_precision_loss, reason = "sums and orders for people; exact up to 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "sums and orders for people; exact up to 2^53"
+        )]
         DataType::Int64 => Some(column.as_primitive::<Int64Type>().value(row) as f64),
         DataType::Float64 => Some(column.as_primitive::<Float64Type>().value(row)),
         _ => None,
@@ -63,8 +66,13 @@ pub fn value_text(table: &RecordBatch, feature: Feature, row: usize) -> Option<S
     }
     match column.data_type() {
         DataType::Int64 => Some(column.as_primitive::<Int64Type>().value(row).to_string()),
-        DataType::Float64 => Some(format!("{:.4}", column.as_primitive::<Float64Type>().value(row))),
-        DataType::Timestamp(..) => Some(Instant(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string()),
+        DataType::Float64 => Some(format!(
+            "{:.4}",
+            column.as_primitive::<Float64Type>().value(row)
+        )),
+        DataType::Timestamp(..) => {
+            Some(Instant(column.as_primitive::<TimestampMicrosecondType>().value(row)).to_string())
+        },
         _ => text(table, column_of(feature), row).map(str::to_owned),
     }
 }

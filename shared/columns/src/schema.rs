@@ -18,7 +18,11 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("account.id", DataType::Utf8, false),
         Field::new("account.name", DataType::Utf8, false),
     ];
-    fields.extend(CATALOGUE.iter().map(|definition| Field::new(definition.name, data_type(definition.r#type), true)));
+    fields.extend(
+        CATALOGUE
+            .iter()
+            .map(|definition| Field::new(definition.name, data_type(definition.r#type), true)),
+    );
     Arc::new(Schema::new(fields))
 });
 

@@ -21,8 +21,15 @@ pub enum FactKind {
 
 impl FactKind {
     /// All kinds, by code.
-    pub const ALL: [Self; 7] =
-        [Self::Account, Self::User, Self::AccountUser, Self::Event, Self::Subscription, Self::Invoice, Self::Payment];
+    pub const ALL: [Self; 7] = [
+        Self::Account,
+        Self::User,
+        Self::AccountUser,
+        Self::Event,
+        Self::Subscription,
+        Self::Invoice,
+        Self::Payment,
+    ];
 
     /// The stored code, 1 to 7.
     #[must_use]

@@ -45,7 +45,10 @@ impl Value {
     pub fn as_number(&self) -> Option<f64> {
         match self {
             // Exact up to 2⁵³.
-            #[expect(clippy::cast_precision_loss, reason = "sums and orders for people; exact up to 2^53")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "sums and orders for people; exact up to 2^53"
+            )]
             Self::Integer(integer) => Some(*integer as f64),
             Self::Number(number) => Some(*number),
             Self::Text(_) | Self::Word(_) | Self::Time(_) => None,

@@ -62,7 +62,11 @@ impl Directory {
     }
 
     fn hash(&self, number: u32) -> u64 {
-        usize::try_from(number).ok().and_then(|index| self.hashes.get(index)).copied().unwrap_or(0)
+        usize::try_from(number)
+            .ok()
+            .and_then(|index| self.hashes.get(index))
+            .copied()
+            .unwrap_or(0)
     }
 }
 
@@ -88,15 +92,19 @@ pub struct Usage {
 
 /// 64-bit FNV-1a (Fowler, Noll, Vo), named and frozen: it is stored.
 fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 impl History {
     /// Adds an occurrence and returns its month (`Day::month`), which has to be stored again.
     pub fn add(&mut self, occurrence: &Occurrence<'_>) -> i32 {
         let user = (!occurrence.user.is_empty()).then(|| self.users.number(fnv1a(occurrence.user)));
-        let product_feature =
-            (!occurrence.product_feature.is_empty()).then(|| self.product_features.number(fnv1a(occurrence.product_feature)));
+        let product_feature = (!occurrence.product_feature.is_empty()).then(|| {
+            self.product_features
+                .number(fnv1a(occurrence.product_feature))
+        });
         let cell = self.cell(occurrence.day, occurrence.known.max(occurrence.day));
         cell.events = cell.events.saturating_add(1);
         insert_sorted(&mut cell.users, user);
@@ -108,8 +116,16 @@ impl History {
     #[must_use]
     pub fn usage(&self, as_of: Day, known: Day) -> Usage {
         let end = self.cells.partition_point(|cell| cell.day <= as_of);
-        let visible = || self.cells[..end].iter().rev().filter(|cell| cell.known <= known && cell.events > 0);
-        let mut usage = Usage { last_active: visible().next().map(|cell| cell.day), ..Usage::default() };
+        let visible = || {
+            self.cells[..end]
+                .iter()
+                .rev()
+                .filter(|cell| cell.known <= known && cell.events > 0)
+        };
+        let mut usage = Usage {
+            last_active: visible().next().map(|cell| cell.day),
+            ..Usage::default()
+        };
         let mut users = Seen::default();
         let mut product_features = Seen::default();
         let mut active_days = ActiveDays::default();
@@ -140,11 +156,26 @@ impl History {
         let key = (day, known);
         let at = match self.cells.last() {
             Some(last) if (last.day, last.known) == key => self.cells.len() - 1,
-            Some(last) if (last.day, last.known) > key => self.cells.partition_point(|cell| (cell.day, cell.known) < key),
+            Some(last) if (last.day, last.known) > key => self
+                .cells
+                .partition_point(|cell| (cell.day, cell.known) < key),
             _ => self.cells.len(),
         };
-        if self.cells.get(at).is_none_or(|cell| (cell.day, cell.known) != key) {
-            self.cells.insert(at, Cell { day, known, events: 0, users: Vec::new(), product_features: Vec::new() });
+        if self
+            .cells
+            .get(at)
+            .is_none_or(|cell| (cell.day, cell.known) != key)
+        {
+            self.cells.insert(
+                at,
+                Cell {
+                    day,
+                    known,
+                    events: 0,
+                    users: Vec::new(),
+                    product_features: Vec::new(),
+                },
+            );
         }
         &mut self.cells[at]
     }
@@ -168,7 +199,10 @@ struct Seen {
 impl Seen {
     fn add_all(&mut self, numbers: &[u32]) {
         for number in numbers {
-            let (word, bit) = (usize::try_from(number / 64).unwrap_or(usize::MAX), 1_u64 << (number % 64));
+            let (word, bit) = (
+                usize::try_from(number / 64).unwrap_or(usize::MAX),
+                1_u64 << (number % 64),
+            );
             if word >= self.words.len() {
                 self.words.resize(word + 1, 0);
             }

@@ -58,7 +58,10 @@ impl fmt::Display for ExternalIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => write!(f, "id is missing"),
-            Self::TooLong { bytes } => write!(f, "id has {bytes} bytes, at most {MAX_EXTERNAL_ID_BYTES} are allowed"),
+            Self::TooLong { bytes } => write!(
+                f,
+                "id has {bytes} bytes, at most {MAX_EXTERNAL_ID_BYTES} are allowed"
+            ),
             Self::ControlCharacter { at } => write!(f, "id has a control character at byte {at}"),
         }
     }
@@ -98,7 +101,8 @@ impl fmt::Display for ExternalId {
 }
 
 fn is_invisible_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// What makes two deliveries the same record: the hour of the record's own, uncorrected time and a 128-bit hash of
@@ -120,7 +124,10 @@ impl RecordIdentity {
         hasher.update(source.as_bytes());
         hasher.update([0]);
         hasher.update(id.as_bytes());
-        Self { hour: own_time.hour(), hash: first_16(hasher) }
+        Self {
+            hour: own_time.hour(),
+            hash: first_16(hasher),
+        }
     }
 }
 

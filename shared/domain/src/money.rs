@@ -8,9 +8,32 @@ pub struct Currency([u8; 3]);
 
 /// Codes in circulation with their number of decimal places (ISO 4217, list one).
 const EXPONENT_NOT_TWO: &[(&str, u8)] = &[
-    ("BHD", 3), ("BIF", 0), ("CLF", 4), ("CLP", 0), ("DJF", 0), ("GNF", 0), ("IQD", 3), ("ISK", 0), ("JOD", 3),
-    ("JPY", 0), ("KMF", 0), ("KRW", 0), ("KWD", 3), ("LYD", 3), ("OMR", 3), ("PYG", 0), ("RWF", 0), ("TND", 3),
-    ("UGX", 0), ("UYI", 0), ("UYW", 4), ("VND", 0), ("VUV", 0), ("XAF", 0), ("XOF", 0), ("XPF", 0),
+    ("BHD", 3),
+    ("BIF", 0),
+    ("CLF", 4),
+    ("CLP", 0),
+    ("DJF", 0),
+    ("GNF", 0),
+    ("IQD", 3),
+    ("ISK", 0),
+    ("JOD", 3),
+    ("JPY", 0),
+    ("KMF", 0),
+    ("KRW", 0),
+    ("KWD", 3),
+    ("LYD", 3),
+    ("OMR", 3),
+    ("PYG", 0),
+    ("RWF", 0),
+    ("TND", 3),
+    ("UGX", 0),
+    ("UYI", 0),
+    ("UYW", 4),
+    ("VND", 0),
+    ("VUV", 0),
+    ("XAF", 0),
+    ("XOF", 0),
+    ("XPF", 0),
 ];
 const EXPONENT_TWO: &str = "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF \
     CHF CNY COP CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS \
@@ -40,8 +63,12 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CurrencyUnknown { code } => write!(f, "\"{code}\" is no ISO 4217 currency code such as USD"),
-            Self::CurrencyMismatch { left, right } => write!(f, "{left} and {right} cannot be added"),
+            Self::CurrencyUnknown { code } => {
+                write!(f, "\"{code}\" is no ISO 4217 currency code such as USD")
+            },
+            Self::CurrencyMismatch { left, right } => {
+                write!(f, "{left} and {right} cannot be added")
+            },
             Self::Overflow => write!(f, "amount does not fit 64 bits"),
         }
     }
@@ -60,10 +87,20 @@ impl Currency {
     /// # Errors
     /// The code is not in circulation.
     pub fn parse(code: &str) -> Result<Self, Error> {
-        let unknown = || Error::CurrencyUnknown { code: code.to_owned() };
-        let bytes: [u8; 3] = code.as_bytes().try_into().map_err(|_wrong_length| unknown())?;
-        let known = EXPONENT_TWO.split(' ').any(|two| two.trim() == code) || EXPONENT_NOT_TWO.iter().any(|(other, _)| *other == code);
-        if known { Ok(Self(bytes)) } else { Err(unknown()) }
+        let unknown = || Error::CurrencyUnknown {
+            code: code.to_owned(),
+        };
+        let bytes: [u8; 3] = code
+            .as_bytes()
+            .try_into()
+            .map_err(|_wrong_length| unknown())?;
+        let known = EXPONENT_TWO.split(' ').any(|two| two.trim() == code)
+            || EXPONENT_NOT_TWO.iter().any(|(other, _)| *other == code);
+        if known {
+            Ok(Self(bytes))
+        } else {
+            Err(unknown())
+        }
     }
 
     /// The three letters.
@@ -75,7 +112,10 @@ impl Currency {
     /// Decimal places of the minor unit: 2 for USD, 0 for JPY, 3 for KWD.
     #[must_use]
     pub fn exponent(&self) -> u8 {
-        EXPONENT_NOT_TWO.iter().find(|(code, _)| *code == self.code()).map_or(2, |(_, exponent)| *exponent)
+        EXPONENT_NOT_TWO
+            .iter()
+            .find(|(code, _)| *code == self.code())
+            .map_or(2, |(_, exponent)| *exponent)
     }
 }
 
@@ -113,10 +153,16 @@ impl Money {
     /// The currencies differ, or the sum does not fit.
     pub fn checked_add(self, other: Self) -> Result<Self, Error> {
         if self.currency != other.currency {
-            return Err(Error::CurrencyMismatch { left: self.currency, right: other.currency });
+            return Err(Error::CurrencyMismatch {
+                left: self.currency,
+                right: other.currency,
+            });
         }
         let minor = self.minor.checked_add(other.minor).ok_or(Error::Overflow)?;
-        Ok(Self { minor, currency: self.currency })
+        Ok(Self {
+            minor,
+            currency: self.currency,
+        })
     }
 }
 
@@ -125,7 +171,10 @@ impl fmt::Display for Money {
         let exponent = usize::from(self.currency.exponent());
         let scale = 10_u64.pow(u32::from(self.currency.exponent()));
         let sign = if self.minor < 0 { "-" } else { "" };
-        let (whole, part) = (self.minor.unsigned_abs() / scale, self.minor.unsigned_abs() % scale);
+        let (whole, part) = (
+            self.minor.unsigned_abs() / scale,
+            self.minor.unsigned_abs() % scale,
+        );
         if exponent == 0 {
             write!(f, "{sign}{whole} {}", self.currency)
         } else {

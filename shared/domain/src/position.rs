@@ -42,7 +42,10 @@ impl Position {
     /// The number of one slice; 0 where nothing is known.
     #[must_use]
     pub fn of(&self, slice: Slice) -> u64 {
-        self.0.iter().find(|(other, _)| *other == slice).map_or(0, |(_, sequence)| *sequence)
+        self.0
+            .iter()
+            .find(|(other, _)| *other == slice)
+            .map_or(0, |(_, sequence)| *sequence)
     }
 
     /// The slices and their numbers, by slice.
@@ -54,7 +57,10 @@ impl Position {
     /// True when `self` knows at least what `other` knows.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        other.0.iter().all(|(slice, sequence)| self.of(*slice) >= *sequence)
+        other
+            .0
+            .iter()
+            .all(|(slice, sequence)| self.of(*slice) >= *sequence)
     }
 
     /// The opaque text: tenant check, then slice and number pairs, in base 36.
@@ -76,14 +82,19 @@ impl Position {
     /// Not a position, or one of another tenant.
     pub fn decode(text: &str, tenant: TenantId) -> Result<Self, Error> {
         let mut parts = text.split('.');
-        let check = parts.next().and_then(from_base36).ok_or(Error::Unreadable)?;
+        let check = parts
+            .next()
+            .and_then(from_base36)
+            .ok_or(Error::Unreadable)?;
         if check != tenant_check(tenant) {
             return Err(Error::OtherTenant);
         }
         let mut slices = Vec::new();
         for part in parts {
             let (slice, sequence) = part.split_once('-').ok_or(Error::Unreadable)?;
-            let slice = from_base36(slice).and_then(|slice| u16::try_from(slice).ok()).ok_or(Error::Unreadable)?;
+            let slice = from_base36(slice)
+                .and_then(|slice| u16::try_from(slice).ok())
+                .ok_or(Error::Unreadable)?;
             let sequence = from_base36(sequence).ok_or(Error::Unreadable)?;
             slices.push((Slice(slice), sequence));
         }

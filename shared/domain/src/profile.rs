@@ -53,19 +53,39 @@ pub struct ProfileView<'a> {
 impl Profile {
     /// Adds a version, in any order.
     pub fn add(&mut self, version: ProfileVersion) {
-        let at = self.versions.partition_point(|other| (other.at, other.known_at) <= (version.at, version.known_at));
+        let at = self
+            .versions
+            .partition_point(|other| (other.at, other.known_at) <= (version.at, version.known_at));
         self.versions.insert(at, version);
     }
 
     /// What held at `as_of` with the knowledge of `known_at`.
     #[must_use]
     pub fn view(&self, as_of: Instant, known_at: Instant) -> ProfileView<'_> {
-        let visible = || self.versions.iter().filter(|version| version.at <= as_of && version.known_at <= known_at);
+        let visible = || {
+            self.versions
+                .iter()
+                .filter(|version| version.at <= as_of && version.known_at <= known_at)
+        };
         ProfileView {
-            created_at: visible().rev().find_map(|version| version.created_at).or_else(|| visible().next().map(|version| version.at)),
-            industry: visible().rev().find_map(|version| version.industry.as_ref()).and_then(Change::value),
-            employee_count: visible().rev().find_map(|version| version.employee_count.as_ref()).and_then(Change::value).copied(),
-            renewal_at: visible().rev().find_map(|version| version.renewal_at.as_ref()).and_then(Change::value).copied(),
+            created_at: visible()
+                .rev()
+                .find_map(|version| version.created_at)
+                .or_else(|| visible().next().map(|version| version.at)),
+            industry: visible()
+                .rev()
+                .find_map(|version| version.industry.as_ref())
+                .and_then(Change::value),
+            employee_count: visible()
+                .rev()
+                .find_map(|version| version.employee_count.as_ref())
+                .and_then(Change::value)
+                .copied(),
+            renewal_at: visible()
+                .rev()
+                .find_map(|version| version.renewal_at.as_ref())
+                .and_then(Change::value)
+                .copied(),
         }
     }
 }

@@ -60,7 +60,8 @@ impl Purchases {
             self.payments.push(Vec::new());
         }
         let versions = &mut self.payments[place];
-        let at = versions.partition_point(|other| (other.at, other.known_at) <= (version.at, version.known_at));
+        let at = versions
+            .partition_point(|other| (other.at, other.known_at) <= (version.at, version.known_at));
         versions.insert(at, version);
     }
 
@@ -75,15 +76,28 @@ impl Purchases {
     pub fn visible(&self, as_of: Instant, known_at: Instant) -> Vec<Purchase> {
         let mut purchases = Vec::with_capacity(self.payments.len());
         for versions in &self.payments {
-            let visible = || versions.iter().filter(|version| version.at <= as_of && version.known_at <= known_at);
-            let Some(last) = visible().last() else { continue };
+            let visible = || {
+                versions
+                    .iter()
+                    .filter(|version| version.at <= as_of && version.known_at <= known_at)
+            };
+            let Some(last) = visible().next_back() else {
+                continue;
+            };
             let came = match last.status {
-                PaymentStatus::Succeeded | PaymentStatus::Refunded | PaymentStatus::Disputed => true,
+                PaymentStatus::Succeeded | PaymentStatus::Refunded | PaymentStatus::Disputed => {
+                    true
+                },
                 PaymentStatus::Processing | PaymentStatus::Failed => false,
             };
             if came {
-                let first = visible().find(|version| version.status == PaymentStatus::Succeeded).unwrap_or(last);
-                purchases.push(Purchase { at: first.at, net_minor: last.net_minor });
+                let first = visible()
+                    .find(|version| version.status == PaymentStatus::Succeeded)
+                    .unwrap_or(last);
+                purchases.push(Purchase {
+                    at: first.at,
+                    net_minor: last.net_minor,
+                });
             }
         }
         purchases.sort_by_key(|purchase| (purchase.at, purchase.net_minor));
@@ -95,13 +109,28 @@ impl Purchases {
 mod tests {
     use super::*;
 
-    fn version(payment: &str, at: i64, known_at: i64, status: PaymentStatus, net_minor: i64) -> PaymentVersion {
-        PaymentVersion { payment: payment.into(), at: Instant(at), known_at: Instant(known_at), status, net_minor }
+    fn version(
+        payment: &str,
+        at: i64,
+        known_at: i64,
+        status: PaymentStatus,
+        net_minor: i64,
+    ) -> PaymentVersion {
+        PaymentVersion {
+            payment: payment.into(),
+            at: Instant(at),
+            known_at: Instant(known_at),
+            status,
+            net_minor,
+        }
     }
 
     fn total(purchases: &Purchases, as_of: i64, known_at: i64) -> (usize, i64) {
         let visible = purchases.visible(Instant(as_of), Instant(known_at));
-        (visible.len(), visible.iter().map(|purchase| purchase.net_minor).sum())
+        (
+            visible.len(),
+            visible.iter().map(|purchase| purchase.net_minor).sum(),
+        )
     }
 
     #[test]
@@ -114,7 +143,11 @@ mod tests {
         assert_eq!(total(&purchases, 9, 99), (0, 0));
         assert_eq!(total(&purchases, 15, 99), (1, 100));
         assert_eq!(total(&purchases, 25, 99), (1, 60));
-        assert_eq!(purchases.visible(Instant(25), Instant(99))[0].at, Instant(10), "dated when the money came");
+        assert_eq!(
+            purchases.visible(Instant(25), Instant(99))[0].at,
+            Instant(10),
+            "dated when the money came"
+        );
     }
 
     #[test]

@@ -35,8 +35,14 @@ pub enum Error {
 
 impl Error {
     /// The store does not answer now.
-    pub fn unavailable(doing: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Unavailable { doing, source: source.into() }
+    pub fn unavailable(
+        doing: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Unavailable {
+            doing,
+            source: source.into(),
+        }
     }
 }
 
@@ -57,7 +63,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Unavailable { source, .. } => Some(source.as_ref()),
-            Self::Fenced | Self::AlreadyExists { .. } | Self::RequestIdReused | Self::Full { .. } | Self::Unreadable { .. } => None,
+            Self::Fenced
+            | Self::AlreadyExists { .. }
+            | Self::RequestIdReused
+            | Self::Full { .. }
+            | Self::Unreadable { .. } => None,
         }
     }
 }

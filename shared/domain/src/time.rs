@@ -32,9 +32,14 @@ pub enum TimeError {
 impl fmt::Display for TimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InstantUnreadable(text) => write!(f, "\"{text}\" is no RFC 3339 instant such as 2026-01-01T00:00:00Z"),
+            Self::InstantUnreadable(text) => write!(
+                f,
+                "\"{text}\" is no RFC 3339 instant such as 2026-01-01T00:00:00Z"
+            ),
             Self::DayUnreadable(text) => write!(f, "\"{text}\" is no day such as 2026-01-31"),
-            Self::ZoneUnknown(text) => write!(f, "\"{text}\" is no IANA time zone such as Europe/Warsaw"),
+            Self::ZoneUnknown(text) => {
+                write!(f, "\"{text}\" is no IANA time zone such as Europe/Warsaw")
+            },
         }
     }
 }
@@ -47,7 +52,9 @@ impl Instant {
     /// # Errors
     /// The text is not an RFC 3339 instant.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let stamp: Timestamp = text.parse().map_err(|_unreadable| TimeError::InstantUnreadable(text.to_owned()))?;
+        let stamp: Timestamp = text
+            .parse()
+            .map_err(|_unreadable| TimeError::InstantUnreadable(text.to_owned()))?;
         Ok(Self(stamp.as_microsecond()))
     }
 
@@ -79,7 +86,9 @@ impl Day {
     /// # Errors
     /// The text is not a calendar day.
     pub fn parse(text: &str) -> Result<Self, TimeError> {
-        let date: Date = text.parse().map_err(|_unreadable| TimeError::DayUnreadable(text.to_owned()))?;
+        let date: Date = text
+            .parse()
+            .map_err(|_unreadable| TimeError::DayUnreadable(text.to_owned()))?;
         Ok(Self::from_date(date))
     }
 
@@ -139,7 +148,8 @@ impl Day {
     fn date(self) -> Date {
         let epoch = Date::constant(1970, 1, 1);
         let span = jiff::Span::new().try_days(self.0);
-        span.and_then(|span| epoch.checked_add(span)).unwrap_or(if self.0 < 0 { Date::MIN } else { Date::MAX })
+        span.and_then(|span| epoch.checked_add(span))
+            .unwrap_or(if self.0 < 0 { Date::MIN } else { Date::MAX })
     }
 }
 
@@ -160,7 +170,10 @@ impl Zone {
     /// Coordinated Universal Time.
     #[must_use]
     pub fn utc() -> Self {
-        Self { name: "UTC".into(), zone: TimeZone::UTC }
+        Self {
+            name: "UTC".into(),
+            zone: TimeZone::UTC,
+        }
     }
 
     /// Looks a zone up.
@@ -168,8 +181,12 @@ impl Zone {
     /// # Errors
     /// No such zone.
     pub fn parse(name: &str) -> Result<Self, TimeError> {
-        let zone = TimeZone::get(name).map_err(|_unknown| TimeError::ZoneUnknown(name.to_owned()))?;
-        Ok(Self { name: name.into(), zone })
+        let zone =
+            TimeZone::get(name).map_err(|_unknown| TimeError::ZoneUnknown(name.to_owned()))?;
+        Ok(Self {
+            name: name.into(),
+            zone,
+        })
     }
 
     /// The IANA name.

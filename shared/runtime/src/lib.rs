@@ -11,6 +11,7 @@ pub mod follow;
 pub mod heads;
 pub mod lifecycle;
 pub mod link;
+pub mod progress;
 pub mod server;
 pub mod telemetry;
 pub mod tenant;

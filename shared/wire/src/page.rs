@@ -21,7 +21,11 @@ pub fn size(asked: i32) -> Result<usize, Problem> {
     match usize::try_from(asked) {
         Ok(0) => Ok(DEFAULT_PAGE_SIZE),
         Ok(size) => Ok(size.min(MAX_PAGE_SIZE)),
-        Err(_) => Err(Problem::field(ErrorReason::FieldInvalid, "page_size", "must not be negative")),
+        Err(_) => Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "page_size",
+            "must not be negative",
+        )),
     }
 }
 
@@ -56,11 +60,22 @@ impl Pager {
     ///
     /// # Errors
     /// The token was made for another request or was changed.
-    pub fn cursor<M: Message>(&self, tenant: u128, request: &M, token: &str) -> Result<Option<String>, Problem> {
+    pub fn cursor<M: Message>(
+        &self,
+        tenant: u128,
+        request: &M,
+        token: &str,
+    ) -> Result<Option<String>, Problem> {
         if token.is_empty() {
             return Ok(None);
         }
-        let foreign = || Problem::field(ErrorReason::PageTokenInvalid, "page_token", "does not belong to this request; start again without one");
+        let foreign = || {
+            Problem::field(
+                ErrorReason::PageTokenInvalid,
+                "page_token",
+                "does not belong to this request; start again without one",
+            )
+        };
         let (tag, cursor) = token.split_once('.').ok_or_else(foreign)?;
         let expected = hex(&self.tag(tenant, request, cursor));
         if !constant_time_equal(tag.as_bytes(), expected.as_bytes()) {
@@ -74,7 +89,11 @@ impl Pager {
         mac.update(std::any::type_name::<M>().as_bytes());
         mac.update(&tenant.to_be_bytes());
         let request = request.encode_to_vec();
-        mac.update(&u64::try_from(request.len()).unwrap_or(u64::MAX).to_be_bytes());
+        mac.update(
+            &u64::try_from(request.len())
+                .unwrap_or(u64::MAX)
+                .to_be_bytes(),
+        );
         mac.update(&request);
         mac.update(cursor.as_bytes());
         let mut tag = [0; TAG_BYTES];
@@ -84,7 +103,12 @@ impl Pager {
 }
 
 fn constant_time_equal(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |differs, (l, r)| differs | (l ^ r)) == 0
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(right)
+            .fold(0, |differs, (l, r)| differs | (l ^ r))
+            == 0
 }
 
 fn hex(bytes: &[u8]) -> String {

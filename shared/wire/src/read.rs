@@ -3,7 +3,9 @@
 use sextant_domain::id::{AccountUid, ExternalId, ExternalIdError, TenantId};
 use sextant_domain::position::{self, Position};
 use sextant_domain::time::{Day, Instant};
-use sextant_proto::common::v1::{EntityKind, EntityRef, ErrorReason, Freshness, FreshnessState, ReadAt};
+use sextant_proto::common::v1::{
+    EntityKind, EntityRef, ErrorReason, Freshness, FreshnessState, ReadAt,
+};
 
 use crate::status::Problem;
 use crate::time;
@@ -37,11 +39,20 @@ pub fn moment(at: Option<&ReadAt>, tenant: TenantId) -> Result<Moment, Problem> 
     let Some(at) = at else {
         return Ok(Moment::default());
     };
-    let floor = position(&at.at_least_position, tenant).map_err(|problem| Problem { field: "at.at_least_position".into(), ..problem })?;
+    let floor = position(&at.at_least_position, tenant).map_err(|problem| Problem {
+        field: "at.at_least_position".into(),
+        ..problem
+    })?;
     let max_age_ms = match at.require_fresh_within_ms {
         0 => None,
         age if age > 0 => Some(age),
-        _ => return Err(Problem::field(ErrorReason::FieldInvalid, "at.require_fresh_within_ms", "must not be negative")),
+        _ => {
+            return Err(Problem::field(
+                ErrorReason::FieldInvalid,
+                "at.require_fresh_within_ms",
+                "must not be negative",
+            ));
+        },
     };
     Ok(Moment {
         as_of: time::optional(at.as_of.as_ref(), "at.as_of")?,
@@ -59,7 +70,9 @@ pub fn position(text: &str, tenant: TenantId) -> Result<Position, Problem> {
     if text.is_empty() {
         return Ok(Position::default());
     }
-    Position::decode(text, tenant).map_err(|error: position::Error| Problem::new(ErrorReason::PositionInvalid, error.to_string()))
+    Position::decode(text, tenant).map_err(|error: position::Error| {
+        Problem::new(ErrorReason::PositionInvalid, error.to_string())
+    })
 }
 
 /// An external id of a field.
@@ -82,9 +95,14 @@ pub fn external_id(text: &str, field: &str) -> Result<ExternalId, Problem> {
 /// # Errors
 /// Absent, not an account, or with an id that is none.
 pub fn account(entity: Option<&EntityRef>, field: &str) -> Result<ExternalId, Problem> {
-    let entity = entity.ok_or_else(|| Problem::field(ErrorReason::FieldMissing, field, "must name an account"))?;
+    let entity = entity
+        .ok_or_else(|| Problem::field(ErrorReason::FieldMissing, field, "must name an account"))?;
     if entity.kind() != EntityKind::Account {
-        return Err(Problem::field(ErrorReason::FieldInvalid, format!("{field}.kind"), "must be ENTITY_KIND_ACCOUNT"));
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            format!("{field}.kind"),
+            "must be ENTITY_KIND_ACCOUNT",
+        ));
     }
     external_id(&entity.id, &format!("{field}.id"))
 }
@@ -93,20 +111,31 @@ pub fn account(entity: Option<&EntityRef>, field: &str) -> Result<ExternalId, Pr
 ///
 /// # Errors
 /// Given, but not an account.
-pub fn optional_account(entity: Option<&EntityRef>, field: &str) -> Result<Option<ExternalId>, Problem> {
-    entity.map(|entity| account(Some(entity), field)).transpose()
+pub fn optional_account(
+    entity: Option<&EntityRef>,
+    field: &str,
+) -> Result<Option<ExternalId>, Problem> {
+    entity
+        .map(|entity| account(Some(entity), field))
+        .transpose()
 }
 
 /// A reference to an account.
 #[must_use]
 pub fn account_ref(id: &str) -> EntityRef {
-    EntityRef { kind: EntityKind::Account.into(), id: id.to_owned() }
+    EntityRef {
+        kind: EntityKind::Account.into(),
+        id: id.to_owned(),
+    }
 }
 
 /// There is no such account.
 #[must_use]
 pub fn account_unknown(id: &ExternalId) -> Problem {
-    Problem::new(ErrorReason::AccountUnknown, format!("account \"{id}\" is not known; send an account record for it first"))
+    Problem::new(
+        ErrorReason::AccountUnknown,
+        format!("account \"{id}\" is not known; send an account record for it first"),
+    )
 }
 
 /// The 16 bytes of a uid.
@@ -120,8 +149,9 @@ pub fn uid_bytes(uid: AccountUid) -> bytes::Bytes {
 /// # Errors
 /// Not 16 bytes.
 pub fn uuid(bytes: &[u8], field: &str) -> Result<u128, Problem> {
-    let bytes: [u8; 16] =
-        bytes.try_into().map_err(|_other_length| Problem::field(ErrorReason::FieldInvalid, field, "must have 16 bytes"))?;
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_other_length| {
+        Problem::field(ErrorReason::FieldInvalid, field, "must have 16 bytes")
+    })?;
     Ok(u128::from_be_bytes(bytes))
 }
 

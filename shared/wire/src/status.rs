@@ -27,19 +27,35 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of one field.
-    pub fn field(reason: ErrorReason, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { reason, field: field.into(), message: message.into() }
+    pub fn field(
+        reason: ErrorReason,
+        field: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            reason,
+            field: field.into(),
+            message: message.into(),
+        }
     }
 
     /// A problem of the whole request.
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self { reason, field: String::new(), message: message.into() }
+        Self {
+            reason,
+            field: String::new(),
+            message: message.into(),
+        }
     }
 
     /// The same problem, its field below `parent`.
     #[must_use]
     pub fn below(mut self, parent: &str) -> Self {
-        self.field = if self.field.is_empty() { parent.to_owned() } else { format!("{parent}.{}", self.field) };
+        self.field = if self.field.is_empty() {
+            parent.to_owned()
+        } else {
+            format!("{parent}.{}", self.field)
+        };
         self
     }
 
@@ -72,7 +88,11 @@ impl From<Problem> for Status {
         if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
             details.set_retry_info(Some(RETRY_AFTER));
         }
-        let message = if problem.field.is_empty() { problem.message } else { format!("{}: {}", problem.field, problem.message) };
+        let message = if problem.field.is_empty() {
+            problem.message
+        } else {
+            format!("{}: {}", problem.field, problem.message)
+        };
         Self::with_error_details(code, message, details)
     }
 }
@@ -102,7 +122,9 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::BatchTooLarge
         | ErrorReason::PageTokenInvalid
         | ErrorReason::PositionInvalid => Code::InvalidArgument,
-        ErrorReason::FreshnessNotMet | ErrorReason::ImportState | ErrorReason::ClockState => Code::FailedPrecondition,
+        ErrorReason::FreshnessNotMet | ErrorReason::ImportState | ErrorReason::ClockState => {
+            Code::FailedPrecondition
+        },
         ErrorReason::PositionNotReached | ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorReason::MessageTooLarge => Code::OutOfRange,
         ErrorReason::Overloaded => Code::ResourceExhausted,
@@ -115,15 +137,25 @@ impl From<store::Error> for Problem {
     /// The caller learns what to do; what the engine said stays in the log of the service that met it.
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Unavailable { .. } | store::Error::Fenced => {
-                Self::new(ErrorReason::Unavailable, "the store does not answer; try again")
-            }
-            store::Error::Full { .. } => Self::new(ErrorReason::Unavailable, "the store has no room left; nothing was stored"),
-            store::Error::AlreadyExists { what } => Self::new(ErrorReason::AlreadyExists, format!("{what} exists")),
-            store::Error::RequestIdReused => {
-                Self::field(ErrorReason::RequestIdReused, "request_id", "was used with other parameters; make a new one")
-            }
-            store::Error::Unreadable { .. } => Self::new(ErrorReason::Internal, "stored data is unreadable"),
+            store::Error::Unavailable { .. } | store::Error::Fenced => Self::new(
+                ErrorReason::Unavailable,
+                "the store does not answer; try again",
+            ),
+            store::Error::Full { .. } => Self::new(
+                ErrorReason::Unavailable,
+                "the store has no room left; nothing was stored",
+            ),
+            store::Error::AlreadyExists { what } => {
+                Self::new(ErrorReason::AlreadyExists, format!("{what} exists"))
+            },
+            store::Error::RequestIdReused => Self::field(
+                ErrorReason::RequestIdReused,
+                "request_id",
+                "was used with other parameters; make a new one",
+            ),
+            store::Error::Unreadable { .. } => {
+                Self::new(ErrorReason::Internal, "stored data is unreadable")
+            },
         }
     }
 }
@@ -137,20 +169,32 @@ pub fn store(error: store::Error) -> Status {
 /// No or no valid key. `reason` is KEY_MISSING or KEY_INVALID.
 #[must_use]
 pub fn unauthenticated(reason: &'static str, message: &str) -> Status {
-    let reason = if reason == "KEY_MISSING" { ErrorReason::KeyMissing } else { ErrorReason::KeyInvalid };
+    let reason = if reason == "KEY_MISSING" {
+        ErrorReason::KeyMissing
+    } else {
+        ErrorReason::KeyInvalid
+    };
     Problem::new(reason, message).into()
 }
 
 /// The key lacks a scope.
 #[must_use]
 pub fn permission_denied(required_scope: &str) -> Status {
-    Problem::new(ErrorReason::ScopeMissing, format!("the key lacks the scope \"{required_scope}\"")).into()
+    Problem::new(
+        ErrorReason::ScopeMissing,
+        format!("the key lacks the scope \"{required_scope}\""),
+    )
+    .into()
 }
 
 /// The deadline of the call passed.
 #[must_use]
 pub fn deadline_exceeded() -> Status {
-    Problem::new(ErrorReason::DeadlineExceeded, "the deadline of the call passed").into()
+    Problem::new(
+        ErrorReason::DeadlineExceeded,
+        "the deadline of the call passed",
+    )
+    .into()
 }
 
 /// The service takes no more calls now.
@@ -159,7 +203,11 @@ pub fn overloaded(retry_after: Duration) -> Status {
     let mut details = ErrorDetails::new();
     details.set_error_info(name(ErrorReason::Overloaded), ERROR_DOMAIN, HashMap::new());
     details.set_retry_info(Some(retry_after));
-    Status::with_error_details(Code::ResourceExhausted, "the service has as many calls as it takes; try again later", details)
+    Status::with_error_details(
+        Code::ResourceExhausted,
+        "the service has as many calls as it takes; try again later",
+        details,
+    )
 }
 
 /// Something behind the service does not answer, or it is about to stop.
@@ -174,5 +222,8 @@ pub fn unavailable(message: &str, retry_after: Duration) -> Status {
 /// The reason that a status of Sextant carries.
 #[must_use]
 pub fn reason_of(status: &Status) -> Option<String> {
-    status.get_error_details().error_info().map(|info| info.reason.clone())
+    status
+        .get_error_details()
+        .error_info()
+        .map(|info| info.reason.clone())
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Feature, Row, Value};
 use crate::history::History;
 use crate::mrr::Mrr;
@@ -23,14 +25,24 @@ impl Moment {
     /// The moment `as_of`, with the knowledge of `known_at`.
     #[must_use]
     pub fn new(as_of: Instant, known_at: Instant, zone: &Zone) -> Self {
-        Self { as_of, known_at, day: zone.day_of(as_of), known_day: zone.day_of(known_at) }
+        Self {
+            as_of,
+            known_at,
+            day: zone.day_of(as_of),
+            known_day: zone.day_of(known_at),
+        }
     }
 
     /// The close of a day: its last microsecond in the tenant's zone, with the knowledge of that moment.
     #[must_use]
     pub fn close(day: Day, zone: &Zone) -> Self {
         let end = zone.start_of(day.plus(1)).plus_us(-1);
-        Self { as_of: end, known_at: end, day, known_day: day }
+        Self {
+            as_of: end,
+            known_at: end,
+            day,
+            known_day: day,
+        }
     }
 }
 
@@ -61,11 +73,20 @@ impl AccountFacts {
 
     fn profile_features(&self, moment: &Moment, zone: &Zone, row: &mut Row) {
         let view = self.profile.view(moment.as_of, moment.known_at);
-        let age = view.created_at.map(|at| zone.day_of(at).days_until(moment.day).max(0).into());
+        let age = view
+            .created_at
+            .map(|at| zone.day_of(at).days_until(moment.day).max(0).into());
         row.integer(Feature::AccountAgeDays, age);
-        row.set(Feature::FirmoIndustry, view.industry.map(|industry| Value::Text(industry.clone())));
+        row.set(
+            Feature::FirmoIndustry,
+            view.industry
+                .map(|industry| Value::Text(Arc::clone(industry))),
+        );
         row.integer(Feature::FirmoEmployeeCount, view.employee_count);
-        let renewal = view.renewal_at.map(|at| i64::from(moment.day.days_until(zone.day_of(at)))).filter(|days| *days >= 0);
+        let renewal = view
+            .renewal_at
+            .map(|at| i64::from(moment.day.days_until(zone.day_of(at))))
+            .filter(|days| *days >= 0);
         row.integer(Feature::ContractDaysToRenewal, renewal);
     }
 
@@ -74,13 +95,31 @@ impl AccountFacts {
         let Some(last_active) = usage.last_active else {
             return;
         };
-        row.integer(Feature::UsageActiveDays28d, Some(usage.active_days_28d.into()));
-        row.integer(Feature::UsageActiveUsers28d, Some(usage.active_users_28d.into()));
-        row.integer(Feature::UsageEvents28d, i64::try_from(usage.events_28d).ok());
-        row.number(Feature::UsageTrend28d, trend(usage.events_28d, usage.events_previous_28d));
-        row.integer(Feature::UsageProductFeatures28d, Some(usage.product_features_28d.into()));
+        row.integer(
+            Feature::UsageActiveDays28d,
+            Some(usage.active_days_28d.into()),
+        );
+        row.integer(
+            Feature::UsageActiveUsers28d,
+            Some(usage.active_users_28d.into()),
+        );
+        row.integer(
+            Feature::UsageEvents28d,
+            i64::try_from(usage.events_28d).ok(),
+        );
+        row.number(
+            Feature::UsageTrend28d,
+            trend(usage.events_28d, usage.events_previous_28d),
+        );
+        row.integer(
+            Feature::UsageProductFeatures28d,
+            Some(usage.product_features_28d.into()),
+        );
         row.number(Feature::UsageRegularity90d, usage.regularity_90d);
-        row.integer(Feature::UsageDaysSinceActive, Some(last_active.days_until(moment.day).into()));
+        row.integer(
+            Feature::UsageDaysSinceActive,
+            Some(last_active.days_until(moment.day).into()),
+        );
     }
 
     fn purchase_features(&self, moment: &Moment, zone: &Zone, row: &mut Row) {
@@ -89,11 +128,16 @@ impl AccountFacts {
             return;
         };
         row.integer(Feature::PurchaseCount, i64::try_from(purchases.len()).ok());
-        let total = purchases.iter().fold(0_i64, |sum, purchase| sum.saturating_add(purchase.net_minor));
+        let total = purchases.iter().fold(0_i64, |sum, purchase| {
+            sum.saturating_add(purchase.net_minor)
+        });
         row.integer(Feature::PurchaseTotalMinor, Some(total));
         row.set(Feature::PurchaseFirstAt, Some(Value::Time(first.at)));
         row.set(Feature::PurchaseLastAt, Some(Value::Time(last.at)));
-        row.integer(Feature::PurchaseDaysSinceLast, Some(zone.day_of(last.at).days_until(moment.day).into()));
+        row.integer(
+            Feature::PurchaseDaysSinceLast,
+            Some(zone.day_of(last.at).days_until(moment.day).into()),
+        );
     }
 
     fn billing_features(&self, moment: &Moment, zone: &Zone, row: &mut Row) {
@@ -104,27 +148,58 @@ impl AccountFacts {
         let summary = billing.summary_at(moment.as_of, moment.known_at);
         let days_since = |at: Instant| i64::from(zone.day_of(at).days_until(moment.day));
         row.integer(Feature::RevenueMrrMinor, Some(summary.mrr.to_minor()));
-        row.integer(Feature::RevenueArrMinor, Some(Mrr(summary.mrr.0.saturating_mul(12)).to_minor()));
+        row.integer(
+            Feature::RevenueArrMinor,
+            Some(Mrr(summary.mrr.0.saturating_mul(12)).to_minor()),
+        );
         let before = billing.mrr_at(moment.as_of.plus_us(-90 * DAY_US), moment.known_at);
-        row.integer(Feature::RevenueMrrChange90dMinor, Some(Mrr(summary.mrr.0.saturating_sub(before.0)).to_minor()));
+        row.integer(
+            Feature::RevenueMrrChange90dMinor,
+            Some(Mrr(summary.mrr.0.saturating_sub(before.0)).to_minor()),
+        );
         row.integer(Feature::RevenueSeats, i64::try_from(summary.seats).ok());
-        row.number(Feature::UsageSeatShare, share(row.as_number(Feature::UsageActiveUsers28d), summary.seats));
-        row.set(Feature::SubscriptionStatus, Some(Value::Word(summary.status.as_str())));
-        row.integer(Feature::SubscriptionPayingDays, summary.paying_since.map(days_since));
-        row.integer(Feature::SubscriptionDaysSinceChurn, summary.churned.map(|churned| days_since(churned.at)));
-        row.set(Feature::SubscriptionChurnKind, summary.churned.map(|churned| Value::Word(churned.kind.as_str())));
+        row.number(
+            Feature::UsageSeatShare,
+            share(row.as_number(Feature::UsageActiveUsers28d), summary.seats),
+        );
+        row.set(
+            Feature::SubscriptionStatus,
+            Some(Value::Word(summary.status.as_str())),
+        );
+        row.integer(
+            Feature::SubscriptionPayingDays,
+            summary.paying_since.map(days_since),
+        );
+        row.integer(
+            Feature::SubscriptionDaysSinceChurn,
+            summary.churned.map(|churned| days_since(churned.at)),
+        );
+        row.set(
+            Feature::SubscriptionChurnKind,
+            summary
+                .churned
+                .map(|churned| Value::Word(churned.kind.as_str())),
+        );
         if let Some(renews_at) = summary.renews_at {
-            row.integer(Feature::ContractDaysToRenewal, Some(moment.day.days_until(zone.day_of(renews_at)).into()));
+            row.integer(
+                Feature::ContractDaysToRenewal,
+                Some(moment.day.days_until(zone.day_of(renews_at)).into()),
+            );
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of events stay far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of events stay far below 2^53"
+)]
 fn trend(now: u64, before: u64) -> Option<f64> {
     (before > 0).then(|| now as f64 / before as f64 - 1.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seats stay far below 2^53")]
 fn share(active_users: Option<f64>, seats: u64) -> Option<f64> {
-    active_users.filter(|_| seats > 0).map(|active_users| active_users / seats as f64)
+    active_users
+        .filter(|_| seats > 0)
+        .map(|active_users| active_users / seats as f64)
 }

@@ -103,48 +103,266 @@ pub struct Definition {
     pub basis: Basis,
 }
 
-const fn own(feature: Feature, name: &'static str, r#type: Type, unit: &'static str, meaning: &'static str) -> Definition {
-    Definition { feature, name, r#type, unit, meaning, basis: Basis::Account }
+const fn own(
+    feature: Feature,
+    name: &'static str,
+    r#type: Type,
+    unit: &'static str,
+    meaning: &'static str,
+) -> Definition {
+    Definition {
+        feature,
+        name,
+        r#type,
+        unit,
+        meaning,
+        basis: Basis::Account,
+    }
 }
 
-const fn population(feature: Feature, name: &'static str, r#type: Type, unit: &'static str, meaning: &'static str) -> Definition {
-    Definition { feature, name, r#type, unit, meaning, basis: Basis::Population }
+const fn population(
+    feature: Feature,
+    name: &'static str,
+    r#type: Type,
+    unit: &'static str,
+    meaning: &'static str,
+) -> Definition {
+    Definition {
+        feature,
+        name,
+        r#type,
+        unit,
+        meaning,
+        basis: Basis::Population,
+    }
 }
 
 /// All features, in the order of columns.
 pub const CATALOGUE: [Definition; N_FEATURES] = [
-    own(Feature::AccountAgeDays, "account.age_days", Type::Integer, "days", "days since the account came to the tenant"),
-    own(Feature::FirmoIndustry, "firmo.industry", Type::Text, "", "industry as the tenant names it"),
-    own(Feature::FirmoEmployeeCount, "firmo.employee_count", Type::Integer, "people", "number of employees"),
-    own(Feature::UsageActiveDays28d, "usage.active_days_28d", Type::Integer, "days", "days with at least one event, of the last 28"),
-    own(Feature::UsageActiveUsers28d, "usage.active_users_28d", Type::Integer, "users", "users with at least one event in the last 28 days"),
-    own(Feature::UsageEvents28d, "usage.events_28d", Type::Integer, "events", "events of the last 28 days"),
-    own(Feature::UsageTrend28d, "usage.trend_28d", Type::Number, "ratio", "events of the last 28 days over those of the 28 days before, less 1; unknown where there were none before"),
-    own(Feature::UsageProductFeatures28d, "usage.product_features_28d", Type::Integer, "product features", "distinct product features used in the last 28 days"),
-    own(Feature::UsageRegularity90d, "usage.regularity_90d", Type::Number, "0 to 1", "how evenly active days lie over 90 days: 1 less the coefficient of variation of the gaps; unknown below three active days"),
-    own(Feature::UsageDaysSinceActive, "usage.days_since_active", Type::Integer, "days", "days since the last day with an event"),
-    own(Feature::PurchaseCount, "purchase.count", Type::Integer, "payments", "payments that came"),
-    own(Feature::PurchaseTotalMinor, "purchase.total_minor", Type::Integer, "minor units of the base currency", "payments that came, less what was paid back"),
-    own(Feature::PurchaseFirstAt, "purchase.first_at", Type::Time, "", "when the first payment came"),
-    own(Feature::PurchaseLastAt, "purchase.last_at", Type::Time, "", "when the last payment came"),
-    own(Feature::PurchaseDaysSinceLast, "purchase.days_since_last", Type::Integer, "days", "days since the last payment came"),
-    own(Feature::RevenueMrrMinor, "revenue.mrr_minor", Type::Integer, "minor units of the base currency", "monthly recurring revenue"),
-    own(Feature::RevenueArrMinor, "revenue.arr_minor", Type::Integer, "minor units of the base currency", "twelve times the exact monthly recurring revenue"),
-    own(Feature::RevenueMrrChange90dMinor, "revenue.mrr_change_90d_minor", Type::Integer, "minor units of the base currency", "monthly recurring revenue less that of 90 days before"),
-    own(Feature::RevenueSeats, "revenue.seats", Type::Integer, "seats", "quantity of the plans that may be used"),
-    own(Feature::UsageSeatShare, "usage.seat_share", Type::Number, "ratio", "active users of the last 28 days over seats; unknown without seats"),
-    own(Feature::SubscriptionStatus, "subscription.status", Type::Text, "", "none, trialing, trial_expired, active, past_due, cancel_scheduled, paused or canceled"),
-    own(Feature::SubscriptionPayingDays, "subscription.paying_days", Type::Integer, "days", "days since the present spell of paying began; unknown where the account does not pay"),
-    own(Feature::SubscriptionDaysSinceChurn, "subscription.days_since_churn", Type::Integer, "days", "days since the last spell of paying ended; unknown where it did not"),
-    own(Feature::SubscriptionChurnKind, "subscription.churn_kind", Type::Text, "", "why the last spell of paying ended: voluntary, involuntary, paused or to_free; unknown where it did not"),
-    own(Feature::ContractDaysToRenewal, "contract.days_to_renewal", Type::Integer, "days", "days until the next renewal; unknown where none is known"),
-    population(Feature::RevenueMrrPercentile, "revenue.mrr_percentile", Type::Number, "0 to 100", "share of paying accounts with less MRR, in percent; unknown where the account does not pay"),
-    population(Feature::RfmRecency, "rfm.recency", Type::Integer, "1 to 5", "recency score, 5 is best"),
-    population(Feature::RfmFrequency, "rfm.frequency", Type::Integer, "1 to 5", "frequency score, 5 is best"),
-    population(Feature::RfmMonetary, "rfm.monetary", Type::Integer, "1 to 5", "monetary score, 5 is best"),
-    population(Feature::ClvAliveProbability, "clv.alive_probability", Type::Number, "0 to 1", "probability that the account will ever buy again (BG/NBD)"),
-    population(Feature::ClvExpectedPurchases12m, "clv.expected_purchases_12m", Type::Number, "purchases", "expected purchases of the next 12 months (BG/NBD)"),
-    population(Feature::ClvValue12mMinor, "clv.value_12m_minor", Type::Integer, "minor units of the base currency", "expected value of the purchases of the next 12 months, discounted (BG/NBD and Gamma-Gamma)"),
+    own(
+        Feature::AccountAgeDays,
+        "account.age_days",
+        Type::Integer,
+        "days",
+        "days since the account came to the tenant",
+    ),
+    own(
+        Feature::FirmoIndustry,
+        "firmo.industry",
+        Type::Text,
+        "",
+        "industry as the tenant names it",
+    ),
+    own(
+        Feature::FirmoEmployeeCount,
+        "firmo.employee_count",
+        Type::Integer,
+        "people",
+        "number of employees",
+    ),
+    own(
+        Feature::UsageActiveDays28d,
+        "usage.active_days_28d",
+        Type::Integer,
+        "days",
+        "days with at least one event, of the last 28",
+    ),
+    own(
+        Feature::UsageActiveUsers28d,
+        "usage.active_users_28d",
+        Type::Integer,
+        "users",
+        "users with at least one event in the last 28 days",
+    ),
+    own(
+        Feature::UsageEvents28d,
+        "usage.events_28d",
+        Type::Integer,
+        "events",
+        "events of the last 28 days",
+    ),
+    own(
+        Feature::UsageTrend28d,
+        "usage.trend_28d",
+        Type::Number,
+        "ratio",
+        "events of the last 28 days over those of the 28 days before, less 1; unknown where there were none before",
+    ),
+    own(
+        Feature::UsageProductFeatures28d,
+        "usage.product_features_28d",
+        Type::Integer,
+        "product features",
+        "distinct product features used in the last 28 days",
+    ),
+    own(
+        Feature::UsageRegularity90d,
+        "usage.regularity_90d",
+        Type::Number,
+        "0 to 1",
+        "how evenly active days lie over 90 days: 1 less the coefficient of variation of the gaps; unknown below three active days",
+    ),
+    own(
+        Feature::UsageDaysSinceActive,
+        "usage.days_since_active",
+        Type::Integer,
+        "days",
+        "days since the last day with an event",
+    ),
+    own(
+        Feature::PurchaseCount,
+        "purchase.count",
+        Type::Integer,
+        "payments",
+        "payments that came",
+    ),
+    own(
+        Feature::PurchaseTotalMinor,
+        "purchase.total_minor",
+        Type::Integer,
+        "minor units of the base currency",
+        "payments that came, less what was paid back",
+    ),
+    own(
+        Feature::PurchaseFirstAt,
+        "purchase.first_at",
+        Type::Time,
+        "",
+        "when the first payment came",
+    ),
+    own(
+        Feature::PurchaseLastAt,
+        "purchase.last_at",
+        Type::Time,
+        "",
+        "when the last payment came",
+    ),
+    own(
+        Feature::PurchaseDaysSinceLast,
+        "purchase.days_since_last",
+        Type::Integer,
+        "days",
+        "days since the last payment came",
+    ),
+    own(
+        Feature::RevenueMrrMinor,
+        "revenue.mrr_minor",
+        Type::Integer,
+        "minor units of the base currency",
+        "monthly recurring revenue",
+    ),
+    own(
+        Feature::RevenueArrMinor,
+        "revenue.arr_minor",
+        Type::Integer,
+        "minor units of the base currency",
+        "twelve times the exact monthly recurring revenue",
+    ),
+    own(
+        Feature::RevenueMrrChange90dMinor,
+        "revenue.mrr_change_90d_minor",
+        Type::Integer,
+        "minor units of the base currency",
+        "monthly recurring revenue less that of 90 days before",
+    ),
+    own(
+        Feature::RevenueSeats,
+        "revenue.seats",
+        Type::Integer,
+        "seats",
+        "quantity of the plans that may be used",
+    ),
+    own(
+        Feature::UsageSeatShare,
+        "usage.seat_share",
+        Type::Number,
+        "ratio",
+        "active users of the last 28 days over seats; unknown without seats",
+    ),
+    own(
+        Feature::SubscriptionStatus,
+        "subscription.status",
+        Type::Text,
+        "",
+        "none, trialing, trial_expired, active, past_due, cancel_scheduled, paused or canceled",
+    ),
+    own(
+        Feature::SubscriptionPayingDays,
+        "subscription.paying_days",
+        Type::Integer,
+        "days",
+        "days since the present spell of paying began; unknown where the account does not pay",
+    ),
+    own(
+        Feature::SubscriptionDaysSinceChurn,
+        "subscription.days_since_churn",
+        Type::Integer,
+        "days",
+        "days since the last spell of paying ended; unknown where it did not",
+    ),
+    own(
+        Feature::SubscriptionChurnKind,
+        "subscription.churn_kind",
+        Type::Text,
+        "",
+        "why the last spell of paying ended: voluntary, involuntary, paused or to_free; unknown where it did not",
+    ),
+    own(
+        Feature::ContractDaysToRenewal,
+        "contract.days_to_renewal",
+        Type::Integer,
+        "days",
+        "days until the next renewal; unknown where none is known",
+    ),
+    population(
+        Feature::RevenueMrrPercentile,
+        "revenue.mrr_percentile",
+        Type::Number,
+        "0 to 100",
+        "share of paying accounts with less MRR, in percent; unknown where the account does not pay",
+    ),
+    population(
+        Feature::RfmRecency,
+        "rfm.recency",
+        Type::Integer,
+        "1 to 5",
+        "recency score, 5 is best",
+    ),
+    population(
+        Feature::RfmFrequency,
+        "rfm.frequency",
+        Type::Integer,
+        "1 to 5",
+        "frequency score, 5 is best",
+    ),
+    population(
+        Feature::RfmMonetary,
+        "rfm.monetary",
+        Type::Integer,
+        "1 to 5",
+        "monetary score, 5 is best",
+    ),
+    population(
+        Feature::ClvAliveProbability,
+        "clv.alive_probability",
+        Type::Number,
+        "0 to 1",
+        "probability that the account will ever buy again (BG/NBD)",
+    ),
+    population(
+        Feature::ClvExpectedPurchases12m,
+        "clv.expected_purchases_12m",
+        Type::Number,
+        "purchases",
+        "expected purchases of the next 12 months (BG/NBD)",
+    ),
+    population(
+        Feature::ClvValue12mMinor,
+        "clv.value_12m_minor",
+        Type::Integer,
+        "minor units of the base currency",
+        "expected value of the purchases of the next 12 months, discounted (BG/NBD and Gamma-Gamma)",
+    ),
 ];
 
 impl Feature {
@@ -169,6 +387,9 @@ impl Feature {
     /// The feature of a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        CATALOGUE.iter().find(|definition| definition.name == name).map(|definition| definition.feature)
+        CATALOGUE
+            .iter()
+            .find(|definition| definition.name == name)
+            .map(|definition| definition.feature)
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{AccountFacts, Feature, Moment, Row};
-use crate::clv::{Months, MonthlyDiscount, PurchaseModel};
+use crate::clv::{MonthlyDiscount, Months, PurchaseModel};
 use crate::id::AccountUid;
 use crate::money::Currency;
 use crate::quantile;
@@ -96,12 +96,19 @@ pub fn fit(
     refit: Refit,
 ) -> Models {
     let rfm_basis = basis(accounts);
-    let activities: Vec<Activity> =
-        accounts.iter().filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day, zone)).collect();
+    let activities: Vec<Activity> = accounts
+        .iter()
+        .filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day, zone))
+        .collect();
     let rfm = if activities.is_empty() {
         None
     } else {
-        rfm::Model::of_population(&activities, TiePolicy::ValueQuantile, &fixed(rfm_basis, moment.day)).ok()
+        rfm::Model::of_population(
+            &activities,
+            TiePolicy::ValueQuantile,
+            &fixed(rfm_basis, moment.day),
+        )
+        .ok()
     };
     let mut models = Models {
         closed_on: moment.day,
@@ -114,8 +121,13 @@ pub fn fit(
     };
     if rfm_basis == RfmBasis::Usage {
         models.purchases = None;
-        "accounts pay by subscription, so purchases are not a model of their value".clone_into(&mut models.purchase_warning);
-    } else if refit == Refit::Now || models.purchases.is_none_or(|(fitted, _)| quarter(fitted) != quarter(moment.day)) {
+        "accounts pay by subscription, so purchases are not a model of their value"
+            .clone_into(&mut models.purchase_warning);
+    } else if refit == Refit::Now
+        || models
+            .purchases
+            .is_none_or(|(fitted, _)| quarter(fitted) != quarter(moment.day))
+    {
         fit_purchases(moment, zone, currency, accounts, &mut models);
     }
     models
@@ -127,13 +139,33 @@ fn quarter(day: Day) -> i32 {
 
 /// Accounts with a subscription are at least half of those that ever paid or used the product: usage.
 fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> RfmBasis {
-    let subscribed = accounts.iter().filter(|(_, facts, _)| facts.billing.is_some()).count();
-    let buying = accounts.iter().filter(|(_, facts, _)| facts.billing.is_none() && !facts.purchases.is_empty()).count();
-    if buying > subscribed { RfmBasis::Purchases } else { RfmBasis::Usage }
+    let subscribed = accounts
+        .iter()
+        .filter(|(_, facts, _)| facts.billing.is_some())
+        .count();
+    let buying = accounts
+        .iter()
+        .filter(|(_, facts, _)| facts.billing.is_none() && !facts.purchases.is_empty())
+        .count();
+    if buying > subscribed {
+        RfmBasis::Purchases
+    } else {
+        RfmBasis::Usage
+    }
 }
 
-fn activity(basis: RfmBasis, account: AccountUid, row: &Row, day: Day, _zone: &Zone) -> Option<Activity> {
-    let days_ago = |feature| row.as_integer(feature).and_then(|days| i32::try_from(days).ok()).map(|days: i32| day.plus(-days));
+fn activity(
+    basis: RfmBasis,
+    account: AccountUid,
+    row: &Row,
+    day: Day,
+    _zone: &Zone,
+) -> Option<Activity> {
+    let days_ago = |feature| {
+        row.as_integer(feature)
+            .and_then(|days| i32::try_from(days).ok())
+            .map(|days: i32| day.plus(-days))
+    };
     match basis {
         RfmBasis::Purchases => Some(Activity {
             account,
@@ -151,10 +183,15 @@ fn activity(basis: RfmBasis, account: AccountUid, row: &Row, day: Day, _zone: &Z
 }
 
 fn mrr_percentiles(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> Vec<f64> {
-    let mut paying: Vec<f64> =
-        accounts.iter().filter_map(|(_, _, row)| row.as_number(Feature::RevenueMrrMinor)).filter(|mrr| *mrr > 0.0).collect();
+    let mut paying: Vec<f64> = accounts
+        .iter()
+        .filter_map(|(_, _, row)| row.as_number(Feature::RevenueMrrMinor))
+        .filter(|mrr| *mrr > 0.0)
+        .collect();
     paying.sort_unstable_by(f64::total_cmp);
-    (0..=100).filter_map(|percent| quantile::type_7(&paying, f64::from(percent) / 100.0)).collect()
+    (0..=100)
+        .filter_map(|percent| quantile::type_7(&paying, f64::from(percent) / 100.0))
+        .collect()
 }
 
 fn fit_purchases(
@@ -167,17 +204,32 @@ fn fit_purchases(
     let mut histories = Vec::new();
     let mut spends = Vec::new();
     for (_, facts, _) in accounts {
-        let Some((history, spend)) = purchase_history(facts, moment, zone) else { continue };
+        let Some((history, spend)) = purchase_history(facts, moment, zone) else {
+            continue;
+        };
         histories.push(history);
         spends.extend(spend);
     }
     let last = models.purchases.map(|(_, model)| model);
-    let counts = bgnbd::fit(&histories, last.map_or(bgnbd::Start::Cold, |model| bgnbd::Start::Warm(model.counts)));
-    let values = gamma_gamma::fit(&spends, last.map_or(gamma_gamma::Start::Cold, |model| gamma_gamma::Start::Warm(model.values)));
+    let counts = bgnbd::fit(
+        &histories,
+        last.map_or(bgnbd::Start::Cold, |model| bgnbd::Start::Warm(model.counts)),
+    );
+    let values = gamma_gamma::fit(
+        &spends,
+        last.map_or(gamma_gamma::Start::Cold, |model| {
+            gamma_gamma::Start::Warm(model.values)
+        }),
+    );
     match (counts, values) {
         (Ok(counts), Ok(values)) => {
-            models.purchases = Some((moment.day, PurchaseModel::from_fits(&counts, &values, currency)));
-            models.purchase_warning = values.warning.map_or(String::new(), |warning| warning.to_string());
+            models.purchases = Some((
+                moment.day,
+                PurchaseModel::from_fits(&counts, &values, currency),
+            ));
+            models.purchase_warning = values
+                .warning
+                .map_or(String::new(), |warning| warning.to_string());
         },
         (Err(error), _) => models.purchase_warning = error.to_string(),
         (_, Err(error)) => models.purchase_warning = error.to_string(),
@@ -185,7 +237,11 @@ fn fit_purchases(
 }
 
 /// The account's purchases as the models need them: purchases of one day count as one, the first day is not a repeat.
-fn purchase_history(facts: &AccountFacts, moment: &Moment, zone: &Zone) -> Option<(bgnbd::History, Option<gamma_gamma::Spend>)> {
+fn purchase_history(
+    facts: &AccountFacts,
+    moment: &Moment,
+    zone: &Zone,
+) -> Option<(bgnbd::History, Option<gamma_gamma::Spend>)> {
     let mut by_day: BTreeMap<Day, i64> = BTreeMap::new();
     for purchase in facts.purchases.visible(moment.as_of, moment.known_at) {
         *by_day.entry(zone.day_of(purchase.at)).or_default() += purchase.net_minor;
@@ -195,7 +251,10 @@ fn purchase_history(facts: &AccountFacts, moment: &Moment, zone: &Zone) -> Optio
     let repeats: Vec<i64> = by_day.values().skip(1).copied().collect();
     #[expect(clippy::cast_precision_loss, reason = "a mean for a statistical model")]
     let mean = repeats.iter().sum::<i64>() as f64 / repeats.len().max(1) as f64;
-    Some((history, gamma_gamma::Spend::new(history.repeats(), mean).ok()))
+    Some((
+        history,
+        gamma_gamma::Spend::new(history.repeats(), mean).ok(),
+    ))
 }
 
 impl Models {
@@ -206,9 +265,21 @@ impl Models {
     }
 
     /// Adds the population features to an account's row.
-    pub fn apply(&self, uid: AccountUid, facts: &AccountFacts, moment: &Moment, zone: &Zone, row: &mut Row) {
-        let mrr = row.as_number(Feature::RevenueMrrMinor).filter(|mrr| *mrr > 0.0);
-        row.number(Feature::RevenueMrrPercentile, mrr.and_then(|mrr| self.mrr_percentile(mrr)));
+    pub fn apply(
+        &self,
+        uid: AccountUid,
+        facts: &AccountFacts,
+        moment: &Moment,
+        zone: &Zone,
+        row: &mut Row,
+    ) {
+        let mrr = row
+            .as_number(Feature::RevenueMrrMinor)
+            .filter(|mrr| *mrr > 0.0);
+        row.number(
+            Feature::RevenueMrrPercentile,
+            mrr.and_then(|mrr| self.mrr_percentile(mrr)),
+        );
         if let Some(scores) = self.rfm_scores(uid, row, moment, zone) {
             row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
             row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
@@ -221,7 +292,13 @@ impl Models {
 
     /// The three scores of an account's row.
     #[must_use]
-    pub fn rfm_scores(&self, uid: AccountUid, row: &Row, moment: &Moment, zone: &Zone) -> Option<rfm::Scores> {
+    pub fn rfm_scores(
+        &self,
+        uid: AccountUid,
+        row: &Row,
+        moment: &Moment,
+        zone: &Zone,
+    ) -> Option<rfm::Scores> {
         let activity = activity(self.rfm_basis, uid, row, moment.day, zone)?;
         self.rfm.as_ref().map(|model| model.score(&activity))
     }
@@ -234,16 +311,43 @@ impl Models {
     }
 }
 
-fn apply_purchases(model: &PurchaseModel, facts: &AccountFacts, moment: &Moment, zone: &Zone, row: &mut Row) {
+fn apply_purchases(
+    model: &PurchaseModel,
+    facts: &AccountFacts,
+    moment: &Moment,
+    zone: &Zone,
+    row: &mut Row,
+) {
     let Some((history, spend)) = purchase_history(facts, moment, zone) else {
         return;
     };
-    row.number(Feature::ClvAliveProbability, Some(model.counts.alive(&history).probability()));
+    row.number(
+        Feature::ClvAliveProbability,
+        Some(model.counts.alive(&history).probability()),
+    );
     let year = bgnbd::Weeks::from_months(f64::from(HORIZON.0));
-    row.number(Feature::ClvExpectedPurchases12m, Some(model.counts.expected_future_purchases(&history, year)));
-    let bulk = PurchaseModel { uncertainty: None, ..*model };
-    let value = MonthlyDiscount::from_yearly(YEARLY_DISCOUNT)
-        .and_then(|discount| bulk.account(&history, spend.filter(|_| history.repeats() > 0).as_ref(), HORIZON, discount));
-    #[expect(clippy::cast_possible_truncation, reason = "a value for people; saturates far above any account's worth")]
-    row.integer(Feature::ClvValue12mMinor, value.ok().map(|clv| clv.value_minor.round() as i64));
+    row.number(
+        Feature::ClvExpectedPurchases12m,
+        Some(model.counts.expected_future_purchases(&history, year)),
+    );
+    let bulk = PurchaseModel {
+        uncertainty: None,
+        ..*model
+    };
+    let value = MonthlyDiscount::from_yearly(YEARLY_DISCOUNT).and_then(|discount| {
+        bulk.account(
+            &history,
+            spend.filter(|_| history.repeats() > 0).as_ref(),
+            HORIZON,
+            discount,
+        )
+    });
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a value for people; saturates far above any account's worth"
+    )]
+    row.integer(
+        Feature::ClvValue12mMinor,
+        value.ok().map(|clv| clv.value_minor.round() as i64),
+    );
 }

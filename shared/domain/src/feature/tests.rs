@@ -18,9 +18,18 @@ fn acme() -> AccountFacts {
         employee_count: None,
         renewal_at: None,
     });
-    for (day, known) in [("2026-01-02", "2026-01-02"), ("2026-01-05", "2026-01-05"), ("2026-01-06", "2026-01-20")] {
+    for (day, known) in [
+        ("2026-01-02", "2026-01-02"),
+        ("2026-01-05", "2026-01-05"),
+        ("2026-01-06", "2026-01-20"),
+    ] {
         let (day, known) = (Day::parse(day).unwrap(), Day::parse(known).unwrap());
-        facts.history.add(&Occurrence { day, known, user: "ann", product_feature: "export" });
+        facts.history.add(&Occurrence {
+            day,
+            known,
+            user: "ann",
+            product_feature: "export",
+        });
     }
     facts.purchases.add(PaymentVersion {
         payment: "p1".into(),
@@ -42,8 +51,13 @@ fn the_catalogue_is_in_the_order_of_its_enum_and_names_are_unique() {
 
 #[test]
 fn an_account_of_which_nothing_is_known_has_no_usage_and_no_purchases() {
-    let row = AccountFacts::default().features(&Moment::close(Day(20_000), &Zone::utc()), &Zone::utc());
-    let known: Vec<&str> = CATALOGUE.iter().filter(|definition| row.get(definition.feature).is_some()).map(|d| d.name).collect();
+    let row =
+        AccountFacts::default().features(&Moment::close(Day(20_000), &Zone::utc()), &Zone::utc());
+    let known: Vec<&str> = CATALOGUE
+        .iter()
+        .filter(|definition| row.get(definition.feature).is_some())
+        .map(|d| d.name)
+        .collect();
     assert_eq!(known, ["subscription.status"]);
 }
 
@@ -52,9 +66,22 @@ fn a_late_event_changes_todays_feature_and_not_yesterdays() {
     let zone = Zone::utc();
     let facts = acme();
     let close = Moment::close(Day::parse("2026-01-10").unwrap(), &zone);
-    let hindsight = Moment { known_day: Day::parse("2026-01-20").unwrap(), ..close };
-    assert_eq!(facts.features(&close, &zone).as_integer(Feature::UsageActiveDays28d), Some(2));
-    assert_eq!(facts.features(&hindsight, &zone).as_integer(Feature::UsageActiveDays28d), Some(3));
+    let hindsight = Moment {
+        known_day: Day::parse("2026-01-20").unwrap(),
+        ..close
+    };
+    assert_eq!(
+        facts
+            .features(&close, &zone)
+            .as_integer(Feature::UsageActiveDays28d),
+        Some(2)
+    );
+    assert_eq!(
+        facts
+            .features(&hindsight, &zone)
+            .as_integer(Feature::UsageActiveDays28d),
+        Some(3)
+    );
 }
 
 #[test]
@@ -62,8 +89,16 @@ fn days_are_counted_in_the_tenants_zone() {
     let facts = acme();
     for (zone, days_since_last) in [("UTC", 7), ("Europe/Warsaw", 6)] {
         let zone = Zone::parse(zone).unwrap();
-        let row = facts.features(&Moment::close(Day::parse("2026-01-10").unwrap(), &zone), &zone);
-        assert_eq!(row.as_integer(Feature::PurchaseDaysSinceLast), Some(days_since_last), "{}", zone.name());
+        let row = facts.features(
+            &Moment::close(Day::parse("2026-01-10").unwrap(), &zone),
+            &zone,
+        );
+        assert_eq!(
+            row.as_integer(Feature::PurchaseDaysSinceLast),
+            Some(days_since_last),
+            "{}",
+            zone.name()
+        );
     }
 }
 
@@ -71,5 +106,9 @@ fn days_are_counted_in_the_tenants_zone() {
 fn the_close_of_a_day_does_not_know_the_next_one() {
     let zone = Zone::parse("America/New_York").unwrap();
     let close = Moment::close(Day::parse("2026-03-08").unwrap(), &zone);
-    assert_eq!(close.as_of, at("2026-03-09T03:59:59.999999Z"), "clocks went forward that day");
+    assert_eq!(
+        close.as_of,
+        at("2026-03-09T03:59:59.999999Z"),
+        "clocks went forward that day"
+    );
 }

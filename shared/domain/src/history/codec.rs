@@ -38,7 +38,12 @@ impl History {
             write(&mut body, number(cell.day.days_until(cell.known)));
             write(&mut body, u64::from(cell.events));
             write_numbers(&mut body, &cell.users, &self.users, &mut users);
-            write_numbers(&mut body, &cell.product_features, &self.product_features, &mut product_features);
+            write_numbers(
+                &mut body,
+                &cell.product_features,
+                &self.product_features,
+                &mut product_features,
+            );
         }
         let mut bytes = vec![VERSION];
         write_directory(&mut bytes, &users);
@@ -67,7 +72,13 @@ impl History {
             let events = u32::try_from(reader.number()?).map_err(|_too_large| DecodeError)?;
             let users = read_numbers(&mut reader, &users)?;
             let product_features = read_numbers(&mut reader, &product_features)?;
-            cells.push(Cell { day, known, events, users, product_features });
+            cells.push(Cell {
+                day,
+                known,
+                events,
+                users,
+                product_features,
+            });
         }
         if !reader.bytes.is_empty() {
             return Err(DecodeError);
@@ -108,7 +119,10 @@ fn write_numbers(bytes: &mut Vec<u8>, numbers: &[u32], from: &Directory, to: &mu
     }
 }
 
-fn read_directory(reader: &mut Reader<'_>, directory: &mut Directory) -> Result<Vec<u32>, DecodeError> {
+fn read_directory(
+    reader: &mut Reader<'_>,
+    directory: &mut Directory,
+) -> Result<Vec<u32>, DecodeError> {
     let length = reader.length()?;
     let mut numbers = Vec::with_capacity(length);
     for _ in 0..length {
@@ -164,6 +178,10 @@ impl<'a> Reader<'a> {
     /// A length that the remaining bytes can hold at one byte an entry, so that damage cannot ask for all memory.
     fn length(&mut self) -> Result<usize, DecodeError> {
         let length = usize::try_from(self.number()?).map_err(|_too_large| DecodeError)?;
-        if length > self.bytes.len() { Err(DecodeError) } else { Ok(length) }
+        if length > self.bytes.len() {
+            Err(DecodeError)
+        } else {
+            Ok(length)
+        }
     }
 }

@@ -4,8 +4,18 @@ fn day(text: &str) -> Day {
     Day::parse(text).unwrap()
 }
 
-fn occurrence<'a>(on: &str, known: &str, user: &'a str, product_feature: &'a str) -> Occurrence<'a> {
-    Occurrence { day: day(on), known: day(known), user, product_feature }
+fn occurrence<'a>(
+    on: &str,
+    known: &str,
+    user: &'a str,
+    product_feature: &'a str,
+) -> Occurrence<'a> {
+    Occurrence {
+        day: day(on),
+        known: day(known),
+        user,
+        product_feature,
+    }
 }
 
 fn busy() -> History {
@@ -25,17 +35,44 @@ fn busy() -> History {
 #[test]
 fn windows_count_days_users_events_and_product_features() {
     let usage = busy().usage(day("2026-02-14"), day("2026-02-14"));
-    assert_eq!((usage.active_days_28d, usage.active_users_28d, usage.events_28d, usage.product_features_28d), (3, 2, 4, 2));
+    assert_eq!(
+        (
+            usage.active_days_28d,
+            usage.active_users_28d,
+            usage.events_28d,
+            usage.product_features_28d
+        ),
+        (3, 2, 4, 2)
+    );
     assert_eq!(usage.last_active, Some(day("2026-02-14")));
-    assert_eq!(usage.regularity_90d, Some(1.0), "every seven days is perfectly regular");
+    assert_eq!(
+        usage.regularity_90d,
+        Some(1.0),
+        "every seven days is perfectly regular"
+    );
 }
 
 #[test]
 fn a_window_of_28_days_ends_with_the_day_itself() {
     let history = busy();
-    assert_eq!(history.usage(day("2026-02-27"), day("2026-02-27")).active_days_28d, 3);
-    assert_eq!(history.usage(day("2026-02-28"), day("2026-02-28")).active_days_28d, 2);
-    assert_eq!(history.usage(day("2026-02-28"), day("2026-02-28")).events_previous_28d, 1);
+    assert_eq!(
+        history
+            .usage(day("2026-02-27"), day("2026-02-27"))
+            .active_days_28d,
+        3
+    );
+    assert_eq!(
+        history
+            .usage(day("2026-02-28"), day("2026-02-28"))
+            .active_days_28d,
+        2
+    );
+    assert_eq!(
+        history
+            .usage(day("2026-02-28"), day("2026-02-28"))
+            .events_previous_28d,
+        1
+    );
 }
 
 #[test]
@@ -59,9 +96,14 @@ fn arrival_order_does_not_matter() {
     occurrences.iter().for_each(|one| drop(late_first.add(one)));
     occurrences.reverse();
     let mut early_first = History::default();
-    occurrences.iter().for_each(|one| drop(early_first.add(one)));
+    occurrences
+        .iter()
+        .for_each(|one| drop(early_first.add(one)));
     for known in ["2026-02-10", "2026-02-20"] {
-        assert_eq!(late_first.usage(day("2026-02-20"), day(known)), early_first.usage(day("2026-02-20"), day(known)));
+        assert_eq!(
+            late_first.usage(day("2026-02-20"), day(known)),
+            early_first.usage(day("2026-02-20"), day(known))
+        );
     }
 }
 
@@ -72,10 +114,15 @@ fn months_survive_storage_in_any_order() {
     let months = ["2026-03-01", "2026-01-01", "2026-02-01"].map(|first| day(first).month());
     let mut back = History::default();
     for month in months {
-        back.decode_month(month, &history.encode_month(month)).unwrap();
+        back.decode_month(month, &history.encode_month(month))
+            .unwrap();
     }
     for on in ["2026-02-14", "2026-03-05", "2026-03-31"] {
-        assert_eq!(back.usage(day(on), day("2026-03-31")), history.usage(day(on), day("2026-03-31")), "{on}");
+        assert_eq!(
+            back.usage(day(on), day("2026-03-31")),
+            history.usage(day(on), day("2026-03-31")),
+            "{on}"
+        );
     }
 }
 
@@ -96,9 +143,16 @@ fn the_stored_form_of_version_1_is_frozen() {
 fn damaged_months_are_refused() {
     let bytes = busy().encode_month(day("2026-02-01").month());
     for length in 0..bytes.len() {
-        assert_eq!(History::default().decode_month(673, &bytes[..length]), Err(DecodeError), "cut at {length}");
+        assert_eq!(
+            History::default().decode_month(673, &bytes[..length]),
+            Err(DecodeError),
+            "cut at {length}"
+        );
     }
     let mut newer = bytes;
     newer[0] = 2;
-    assert_eq!(History::default().decode_month(673, &newer), Err(DecodeError));
+    assert_eq!(
+        History::default().decode_month(673, &newer),
+        Err(DecodeError)
+    );
 }

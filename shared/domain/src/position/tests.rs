@@ -13,8 +13,18 @@ fn a_position_survives_its_text() {
 #[test]
 fn a_position_of_another_tenant_or_a_changed_one_is_refused() {
     let text = Position::new(vec![(Slice(0), 9)]).encode(ACME);
-    assert_eq!(Position::decode(&text, TenantId(1)), Err(Error::OtherTenant));
-    for broken in ["", "!", "zzz.1", &format!("{text}.x"), &format!("{text}-"), &text.replace('-', "+")] {
+    assert_eq!(
+        Position::decode(&text, TenantId(1)),
+        Err(Error::OtherTenant)
+    );
+    for broken in [
+        "",
+        "!",
+        "zzz.1",
+        &format!("{text}.x"),
+        &format!("{text}-"),
+        &text.replace('-', "+"),
+    ] {
         assert!(Position::decode(broken, ACME).is_err(), "{broken:?}");
     }
 }

@@ -79,24 +79,50 @@ pub fn check(record: &mut pb::Record, door: &Door) -> Result<Checked, Problem> {
 fn corrected(own_time: Instant, sent_at: Option<Instant>, door: &Door) -> Result<Instant, Problem> {
     const TOLERANCE_US: i64 = 60_000_000;
     let offset = sent_at.map_or(0, |sent_at| door.received_at.0.saturating_sub(sent_at.0));
-    let at = if offset.abs() > TOLERANCE_US { own_time.plus_us(offset) } else { own_time };
+    let at = if offset.abs() > TOLERANCE_US {
+        own_time.plus_us(offset)
+    } else {
+        own_time
+    };
     if own_time.0 < 0 || at.0 < 0 {
-        return Err(Problem::field(ErrorReason::TimeBefore1970, "time", "is before 1970; check the unit of the source's clock"));
+        return Err(Problem::field(
+            ErrorReason::TimeBefore1970,
+            "time",
+            "is before 1970; check the unit of the source's clock",
+        ));
     }
     if at.0 > door.now.0.saturating_add(MAX_AHEAD_US) {
-        let message = format!("{at} is more than 24 hours ahead of {}; mend the source's clock and send the record again", door.now);
+        let message = format!(
+            "{at} is more than 24 hours ahead of {}; mend the source's clock and send the record again",
+            door.now
+        );
         return Err(Problem::field(ErrorReason::TimeInFuture, "time", message));
     }
-    let oldest = door.now.0.saturating_sub(i64::from(door.retention_days).saturating_mul(DAY_US));
+    let oldest = door
+        .now
+        .0
+        .saturating_sub(i64::from(door.retention_days).saturating_mul(DAY_US));
     if own_time.0 < oldest {
-        let message = format!("{own_time} is older than the {} days for which facts are kept", door.retention_days);
+        let message = format!(
+            "{own_time} is older than the {} days for which facts are kept",
+            door.retention_days
+        );
         return Err(Problem::field(ErrorReason::TooOld, "time", message));
     }
     Ok(at)
 }
 
-fn check_fact(fact: Option<&Fact>, base: Currency) -> Result<(FactKind, Option<ExternalId>), Problem> {
-    let missing = || Problem::field(ErrorReason::FieldMissing, "fact", "must be one of account, user, account_user, event, subscription, invoice, payment");
+fn check_fact(
+    fact: Option<&Fact>,
+    base: Currency,
+) -> Result<(FactKind, Option<ExternalId>), Problem> {
+    let missing = || {
+        Problem::field(
+            ErrorReason::FieldMissing,
+            "fact",
+            "must be one of account, user, account_user, event, subscription, invoice, payment",
+        )
+    };
     let (kind, account) = match fact.ok_or_else(missing)? {
         Fact::Account(fact) => (FactKind::Account, account(fact).map(Some)),
         Fact::User(fact) => (FactKind::User, user(fact).map(|()| None)),
@@ -106,7 +132,9 @@ fn check_fact(fact: Option<&Fact>, base: Currency) -> Result<(FactKind, Option<E
         Fact::Invoice(fact) => (FactKind::Invoice, invoice(fact).map(Some)),
         Fact::Payment(fact) => (FactKind::Payment, payment(fact, base).map(Some)),
     };
-    account.map(|account| (kind, account)).map_err(|problem| problem.below(kind.field()))
+    account
+        .map(|account| (kind, account))
+        .map_err(|problem| problem.below(kind.field()))
 }
 
 fn account(fact: &pb::AccountFact) -> Result<ExternalId, Problem> {
@@ -135,7 +163,11 @@ fn event(fact: &pb::EventFact) -> Result<ExternalId, Problem> {
     external_id(&fact.r#type, "type")?;
     optional_id(&fact.feature_key, "feature_key")?;
     if fact.duration_ms < 0 {
-        return Err(Problem::field(ErrorReason::FieldInvalid, "duration_ms", "must not be negative"));
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "duration_ms",
+            "must not be negative",
+        ));
     }
     values(&fact.data, "data")?;
     Ok(id)
@@ -144,7 +176,11 @@ fn event(fact: &pb::EventFact) -> Result<ExternalId, Problem> {
 fn subscription(fact: &pb::SubscriptionFact, base: Currency) -> Result<ExternalId, Problem> {
     let id = external_id(&fact.account_id, "account_id")?;
     external_id(&fact.subscription_id, "subscription_id")?;
-    set(fact.status, pb::SubscriptionStatus::try_from(fact.status).is_ok(), "status")?;
+    set(
+        fact.status,
+        pb::SubscriptionStatus::try_from(fact.status).is_ok(),
+        "status",
+    )?;
     let moments = [
         (&fact.started_at, "started_at"),
         (&fact.trial_ends_at, "trial_ends_at"),
@@ -163,23 +199,37 @@ fn subscription(fact: &pb::SubscriptionFact, base: Currency) -> Result<ExternalI
         check_item(item, base).map_err(|problem| problem.below(&format!("items[{index}]")))?;
     }
     for (index, discount) in fact.discounts.iter().enumerate() {
-        check_discount(discount).map_err(|problem| problem.below(&format!("discounts[{index}]")))?;
+        check_discount(discount)
+            .map_err(|problem| problem.below(&format!("discounts[{index}]")))?;
     }
     Ok(id)
 }
 
 fn check_item(item: &pb::SubscriptionItem, base: Currency) -> Result<(), Problem> {
-    let price = item.price.as_ref().ok_or_else(|| Problem::field(ErrorReason::FieldMissing, "price", "must be set"))?;
+    let price = item
+        .price
+        .as_ref()
+        .ok_or_else(|| Problem::field(ErrorReason::FieldMissing, "price", "must be set"))?;
     optional_id(&item.item_id, "item_id")?;
     external_id(&price.price_id, "price.price_id")?;
     optional_id(&price.product_id, "price.product_id")?;
     let amount = money(price.unit_amount.as_ref(), "price.unit_amount")?;
-    set(price.interval, pb::BillingInterval::try_from(price.interval).is_ok(), "price.interval")?;
+    set(
+        price.interval,
+        pb::BillingInterval::try_from(price.interval).is_ok(),
+        "price.interval",
+    )?;
     let quantity = i64::try_from(item.quantity).ok();
     // MRR is kept in ten-thousandths of a minor unit, and a day's price is multiplied by 365/12.
-    let fits = quantity.and_then(|quantity| amount.checked_mul(quantity)).and_then(|sum| sum.checked_mul(10_000 * 31));
+    let fits = quantity
+        .and_then(|quantity| amount.checked_mul(quantity))
+        .and_then(|sum| sum.checked_mul(10_000 * 31));
     if fits.is_none() {
-        return Err(Problem::field(ErrorReason::AmountOverflow, "quantity", "times the unit amount does not fit; check the units"));
+        return Err(Problem::field(
+            ErrorReason::AmountOverflow,
+            "quantity",
+            "times the unit amount does not fit; check the units",
+        ));
     }
     rate(item.fx_rate_micros, price.unit_amount.as_ref(), base)
 }
@@ -189,30 +239,62 @@ fn rate(fx_rate_micros: i64, amount: Option<&Money>, base: Currency) -> Result<(
     const MAX_RATE_MICROS: i64 = 1_000_000_000_000_000;
     if !(0..=MAX_RATE_MICROS).contains(&fx_rate_micros) {
         let message = format!("must be between 0 and {MAX_RATE_MICROS}");
-        return Err(Problem::field(ErrorReason::FieldInvalid, "fx_rate_micros", message));
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "fx_rate_micros",
+            message,
+        ));
     }
     let foreign = amount.is_some_and(|amount| amount.currency != base.code());
     if foreign && fx_rate_micros == 0 {
         let message = format!("must be set, for the tenant reports in {base}");
-        return Err(Problem::field(ErrorReason::FieldMissing, "fx_rate_micros", message));
+        return Err(Problem::field(
+            ErrorReason::FieldMissing,
+            "fx_rate_micros",
+            message,
+        ));
     }
     Ok(())
 }
 
 fn check_discount(discount: &pb::Discount) -> Result<(), Problem> {
     if discount.percent_off_bps > 10_000 {
-        return Err(Problem::field(ErrorReason::FieldInvalid, "percent_off_bps", "must be at most 10000 (100 percent)"));
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "percent_off_bps",
+            "must be at most 10000 (100 percent)",
+        ));
     }
     match (&discount.amount_off, discount.percent_off_bps) {
-        (None, 0) => return Err(Problem::field(ErrorReason::FieldMissing, "percent_off_bps", "or amount_off must be set")),
-        (Some(_), 1..) => return Err(Problem::field(ErrorReason::FieldInvalid, "amount_off", "must not be set beside percent_off_bps")),
+        (None, 0) => {
+            return Err(Problem::field(
+                ErrorReason::FieldMissing,
+                "percent_off_bps",
+                "or amount_off must be set",
+            ));
+        },
+        (Some(_), 1..) => {
+            return Err(Problem::field(
+                ErrorReason::FieldInvalid,
+                "amount_off",
+                "must not be set beside percent_off_bps",
+            ));
+        },
         (Some(amount), 0) => drop(money(Some(amount), "amount_off")?),
         (None, 1..) => {},
     }
-    set(discount.duration, pb::DiscountDuration::try_from(discount.duration).is_ok(), "duration")?;
+    set(
+        discount.duration,
+        pb::DiscountDuration::try_from(discount.duration).is_ok(),
+        "duration",
+    )?;
     let ends_at = time::optional(discount.ends_at.as_ref(), "ends_at")?;
     if discount.duration() == pb::DiscountDuration::Repeating && ends_at.is_none() {
-        return Err(Problem::field(ErrorReason::FieldMissing, "ends_at", "must be set for a repeating discount"));
+        return Err(Problem::field(
+            ErrorReason::FieldMissing,
+            "ends_at",
+            "must be set for a repeating discount",
+        ));
     }
     Ok(())
 }
@@ -221,7 +303,11 @@ fn invoice(fact: &pb::InvoiceFact) -> Result<ExternalId, Problem> {
     let id = external_id(&fact.account_id, "account_id")?;
     external_id(&fact.invoice_id, "invoice_id")?;
     optional_id(&fact.subscription_id, "subscription_id")?;
-    set(fact.status, pb::InvoiceStatus::try_from(fact.status).is_ok(), "status")?;
+    set(
+        fact.status,
+        pb::InvoiceStatus::try_from(fact.status).is_ok(),
+        "status",
+    )?;
     let total = money(fact.total.as_ref(), "total")?;
     part(fact.tax_minor, total, "tax_minor")?;
     time::optional(fact.due_at.as_ref(), "due_at")?;
@@ -232,7 +318,11 @@ fn payment(fact: &pb::PaymentFact, base: Currency) -> Result<ExternalId, Problem
     let id = external_id(&fact.account_id, "account_id")?;
     external_id(&fact.payment_id, "payment_id")?;
     optional_id(&fact.invoice_id, "invoice_id")?;
-    set(fact.status, pb::PaymentStatus::try_from(fact.status).is_ok(), "status")?;
+    set(
+        fact.status,
+        pb::PaymentStatus::try_from(fact.status).is_ok(),
+        "status",
+    )?;
     let amount = money(fact.amount.as_ref(), "amount")?;
     part(fact.refunded_minor, amount, "refunded_minor")?;
     optional_id(&fact.failure_code, "failure_code")?;
@@ -241,47 +331,87 @@ fn payment(fact: &pb::PaymentFact, base: Currency) -> Result<ExternalId, Problem
 }
 
 fn money(money: Option<&Money>, field: &str) -> Result<i64, Problem> {
-    let money = money.ok_or_else(|| Problem::field(ErrorReason::FieldMissing, field, "must be set"))?;
-    Currency::parse(&money.currency)
-        .map_err(|error| Problem::field(ErrorReason::CurrencyUnknown, format!("{field}.currency"), error.to_string()))?;
+    let money =
+        money.ok_or_else(|| Problem::field(ErrorReason::FieldMissing, field, "must be set"))?;
+    Currency::parse(&money.currency).map_err(|error| {
+        Problem::field(
+            ErrorReason::CurrencyUnknown,
+            format!("{field}.currency"),
+            error.to_string(),
+        )
+    })?;
     if money.minor < 0 {
         let message = format!("{} is negative; send refunds as refunds", money.minor);
-        return Err(Problem::field(ErrorReason::AmountNegative, format!("{field}.minor"), message));
+        return Err(Problem::field(
+            ErrorReason::AmountNegative,
+            format!("{field}.minor"),
+            message,
+        ));
     }
     // Sums over an account's whole history must fit 64 bits.
     const MAX_MINOR: i64 = 1_000_000_000_000_000;
     if money.minor > MAX_MINOR {
-        let message = format!("{} is above {MAX_MINOR} minor units; check the unit", money.minor);
-        return Err(Problem::field(ErrorReason::AmountOverflow, format!("{field}.minor"), message));
+        let message = format!(
+            "{} is above {MAX_MINOR} minor units; check the unit",
+            money.minor
+        );
+        return Err(Problem::field(
+            ErrorReason::AmountOverflow,
+            format!("{field}.minor"),
+            message,
+        ));
     }
     Ok(money.minor)
 }
 
 fn part(part: i64, whole: i64, field: &str) -> Result<(), Problem> {
     if part < 0 {
-        return Err(Problem::field(ErrorReason::AmountNegative, field, "must not be negative"));
+        return Err(Problem::field(
+            ErrorReason::AmountNegative,
+            field,
+            "must not be negative",
+        ));
     }
     if part > whole {
-        return Err(Problem::field(ErrorReason::FieldInvalid, field, format!("{part} is more than the whole amount {whole}")));
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            field,
+            format!("{part} is more than the whole amount {whole}"),
+        ));
     }
     Ok(())
 }
 
 fn set(value: i32, known: bool, field: &str) -> Result<(), Problem> {
     match (value, known) {
-        (0, _) => Err(Problem::field(ErrorReason::FieldMissing, field, "must be set")),
-        (_, false) => Err(Problem::field(ErrorReason::FieldInvalid, field, format!("{value} is no value of this field"))),
+        (0, _) => Err(Problem::field(
+            ErrorReason::FieldMissing,
+            field,
+            "must be set",
+        )),
+        (_, false) => Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            field,
+            format!("{value} is no value of this field"),
+        )),
         (_, true) => Ok(()),
     }
 }
 
 fn optional_id(id: &str, field: &str) -> Result<(), Problem> {
-    if id.is_empty() { Ok(()) } else { external_id(id, field).map(drop) }
+    if id.is_empty() {
+        Ok(())
+    } else {
+        external_id(id, field).map(drop)
+    }
 }
 
 fn text(text: &str, field: &str) -> Result<(), Problem> {
     if text.len() > MAX_TEXT_BYTES {
-        let message = format!("has {} bytes, at most {MAX_TEXT_BYTES} are allowed", text.len());
+        let message = format!(
+            "has {} bytes, at most {MAX_TEXT_BYTES} are allowed",
+            text.len()
+        );
         return Err(Problem::field(ErrorReason::FieldTooLong, field, message));
     }
     Ok(())
@@ -289,7 +419,11 @@ fn text(text: &str, field: &str) -> Result<(), Problem> {
 
 fn at_most(count: usize, limit: usize, field: &str) -> Result<(), Problem> {
     if count > limit {
-        return Err(Problem::field(ErrorReason::FieldTooLong, field, format!("has {count} entries, at most {limit} are allowed")));
+        return Err(Problem::field(
+            ErrorReason::FieldTooLong,
+            field,
+            format!("has {count} entries, at most {limit} are allowed"),
+        ));
     }
     Ok(())
 }
@@ -299,15 +433,31 @@ fn values(values: &BTreeMap<String, pb::Value>, field: &str) -> Result<(), Probl
     for (name, value) in values {
         let path = || format!("{field}[{name:?}]");
         if name.is_empty() || name.len() > 200 {
-            return Err(Problem::field(ErrorReason::FieldInvalid, path(), "must have a name of 1 to 200 bytes"));
+            return Err(Problem::field(
+                ErrorReason::FieldInvalid,
+                path(),
+                "must have a name of 1 to 200 bytes",
+            ));
         }
         match &value.kind {
-            None => return Err(Problem::field(ErrorReason::FieldMissing, path(), "has no value; leave it out instead")),
+            None => {
+                return Err(Problem::field(
+                    ErrorReason::FieldMissing,
+                    path(),
+                    "has no value; leave it out instead",
+                ));
+            },
             Some(Kind::Number(number)) if !number.is_finite() => {
-                return Err(Problem::field(ErrorReason::NumberNotFinite, path(), format!("{number} is not a finite number")));
+                return Err(Problem::field(
+                    ErrorReason::NumberNotFinite,
+                    path(),
+                    format!("{number} is not a finite number"),
+                ));
             },
             Some(Kind::Text(value)) => text(value, &path())?,
-            Some(Kind::Time(stamp)) => drop(time::instant(stamp).map_err(|problem| problem.below(&path()))?),
+            Some(Kind::Time(stamp)) => {
+                drop(time::instant(stamp).map_err(|problem| problem.below(&path()))?)
+            },
             Some(Kind::Number(_) | Kind::Integer(_) | Kind::Boolean(_)) => {},
         }
     }

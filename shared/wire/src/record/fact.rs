@@ -8,8 +8,8 @@ use sextant_domain::money::Currency;
 use sextant_domain::profile::{Change, ProfileVersion};
 use sextant_domain::purchase::{PaymentStatus, PaymentVersion};
 use sextant_domain::subscription::{
-    Cancellation, CancellationKind, Discount, DiscountDuration, DiscountOff, Interval, Item, ItemRole, LockedRate, PaidTerm, Status, Subscription,
-    SubscriptionVersion, Trial, UsageType,
+    Cancellation, CancellationKind, Discount, DiscountDuration, DiscountOff, Interval, Item,
+    ItemRole, LockedRate, PaidTerm, Status, Subscription, SubscriptionVersion, Trial, UsageType,
 };
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, Money};
@@ -28,7 +28,10 @@ pub fn decode(bytes: &[u8]) -> Result<pb::Record, Problem> {
 }
 
 fn damaged(what: &str) -> Problem {
-    Problem::new(ErrorReason::Internal, format!("stored {what} is unreadable"))
+    Problem::new(
+        ErrorReason::Internal,
+        format!("stored {what} is unreadable"),
+    )
 }
 
 /// The user and the product feature of an event; empty where there is none.
@@ -43,7 +46,10 @@ pub fn account_profile(fact: &pb::AccountFact, at: Instant, known_at: Instant) -
     ProfileVersion {
         at,
         known_at,
-        created_at: fact.created_at.as_ref().and_then(|stamp| time::instant(stamp).ok()),
+        created_at: fact
+            .created_at
+            .as_ref()
+            .and_then(|stamp| time::instant(stamp).ok()),
         industry: change(fact, "industry", |kind| match kind {
             Kind::Text(text) => Some(text.as_str().into()),
             _ => None,
@@ -58,7 +64,11 @@ pub fn account_profile(fact: &pb::AccountFact, at: Instant, known_at: Instant) -
 }
 
 /// A trait's change; a value of a type that the trait cannot have counts as none.
-fn change<T>(fact: &pb::AccountFact, name: &str, read: impl Fn(&Kind) -> Option<T>) -> Option<Change<T>> {
+fn change<T>(
+    fact: &pb::AccountFact,
+    name: &str,
+    read: impl Fn(&Kind) -> Option<T>,
+) -> Option<Change<T>> {
     if fact.cleared_traits.iter().any(|cleared| cleared == name) {
         return Some(Change::Cleared);
     }
@@ -70,10 +80,18 @@ fn change<T>(fact: &pb::AccountFact, name: &str, read: impl Fn(&Kind) -> Option<
 fn count(kind: &Kind) -> Option<i64> {
     match kind {
         Kind::Integer(count) => Some(*count),
-        #[expect(clippy::cast_possible_truncation, reason = "saturates; a number of people has no fraction")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "saturates; a number of people has no fraction"
+        )]
         Kind::Number(number) => Some(number.round() as i64),
         Kind::Text(text) => {
-            let digits: String = text.trim().chars().take_while(|c| c.is_ascii_digit() || *c == ',').filter(char::is_ascii_digit).collect();
+            let digits: String = text
+                .trim()
+                .chars()
+                .take_while(|c| c.is_ascii_digit() || *c == ',')
+                .filter(char::is_ascii_digit)
+                .collect();
             digits.parse().ok()
         },
         Kind::Boolean(_) | Kind::Time(_) => None,
@@ -85,7 +103,12 @@ fn count(kind: &Kind) -> Option<i64> {
 ///
 /// # Errors
 /// Damaged.
-pub fn payment(fact: &pb::PaymentFact, at: Instant, known_at: Instant, base: Currency) -> Result<PaymentVersion, Problem> {
+pub fn payment(
+    fact: &pb::PaymentFact,
+    at: Instant,
+    known_at: Instant,
+    base: Currency,
+) -> Result<PaymentVersion, Problem> {
     let amount = fact.amount.as_ref().ok_or_else(|| damaged("payment"))?;
     let status = match fact.status() {
         pb::PaymentStatus::Unspecified => return Err(damaged("payment")),
@@ -96,8 +119,18 @@ pub fn payment(fact: &pb::PaymentFact, at: Instant, known_at: Instant, base: Cur
         pb::PaymentStatus::Disputed => PaymentStatus::Disputed,
     };
     let net = amount.minor.saturating_sub(fact.refunded_minor);
-    let net_minor = if amount.currency == base.code() { net } else { converted(net, fact.fx_rate_micros) };
-    Ok(PaymentVersion { payment: fact.payment_id.as_str().into(), at, known_at, status, net_minor })
+    let net_minor = if amount.currency == base.code() {
+        net
+    } else {
+        converted(net, fact.fx_rate_micros)
+    };
+    Ok(PaymentVersion {
+        payment: fact.payment_id.as_str().into(),
+        at,
+        known_at,
+        status,
+        net_minor,
+    })
 }
 
 /// An amount times a rate in millionths, rounded half to even.
@@ -113,8 +146,14 @@ fn converted(minor: i64, rate_micros: i64) -> i64 {
 ///
 /// # Errors
 /// Damaged.
-pub fn subscription_version(fact: &pb::SubscriptionFact, at: Instant, known_at: Instant, base: Currency) -> Result<SubscriptionVersion, Problem> {
-    let moment = |stamp: &Option<prost_types::Timestamp>| stamp.as_ref().map(time::instant).transpose();
+pub fn subscription_version(
+    fact: &pb::SubscriptionFact,
+    at: Instant,
+    known_at: Instant,
+    base: Currency,
+) -> Result<SubscriptionVersion, Problem> {
+    let moment =
+        |stamp: &Option<prost_types::Timestamp>| stamp.as_ref().map(time::instant).transpose();
     let started = moment(&fact.started_at)?.unwrap_or(at);
     let ended_at = moment(&fact.ended_at)?;
     let cancel_at = moment(&fact.cancel_at)?;
@@ -126,19 +165,37 @@ pub fn subscription_version(fact: &pb::SubscriptionFact, at: Instant, known_at: 
     let subscription = Subscription {
         id: id(&fact.subscription_id, "subscription")?,
         status: status(fact.status())?,
-        items: fact.items.iter().map(|one| item(one, base)).collect::<Result<_, _>>()?,
-        discounts: fact.discounts.iter().map(discount).collect::<Result<_, _>>()?,
-        trial: moment(&fact.trial_ends_at)?.map(|end| Trial { start: started, end }),
+        items: fact
+            .items
+            .iter()
+            .map(|one| item(one, base))
+            .collect::<Result<_, _>>()?,
+        discounts: fact
+            .discounts
+            .iter()
+            .map(discount)
+            .collect::<Result<_, _>>()?,
+        trial: moment(&fact.trial_ends_at)?.map(|end| Trial {
+            start: started,
+            end,
+        }),
         current_period_end: moment(&fact.current_period_ends_at)?,
         cancel_at_period_end: false,
         cancel_at,
         canceled_at: moment(&fact.canceled_at)?,
         ended_at,
-        cancellation: kind.map(|kind| Cancellation { kind, paid_term: PaidTerm::Served }),
+        cancellation: kind.map(|kind| Cancellation {
+            kind,
+            paid_term: PaidTerm::Served,
+        }),
         pause: None,
         unpaid_since: None,
     };
-    Ok(SubscriptionVersion { valid_from: at, known_from: known_at, subscription })
+    Ok(SubscriptionVersion {
+        valid_from: at,
+        known_from: known_at,
+        subscription,
+    })
 }
 
 fn id(text: &str, what: &str) -> Result<ExternalId, Problem> {
@@ -160,13 +217,27 @@ fn status(status: pb::SubscriptionStatus) -> Result<Status, Problem> {
 }
 
 fn item(item: &pb::SubscriptionItem, base: Currency) -> Result<Item, Problem> {
-    let price = item.price.as_ref().ok_or_else(|| damaged("subscription item"))?;
+    let price = item
+        .price
+        .as_ref()
+        .ok_or_else(|| damaged("subscription item"))?;
     let amount = price.unit_amount.as_ref().ok_or_else(|| damaged("price"))?;
     let currency = currency(amount)?;
     Ok(Item {
-        id: id(if item.item_id.is_empty() { &price.price_id } else { &item.item_id }, "subscription item")?,
+        id: id(
+            if item.item_id.is_empty() {
+                &price.price_id
+            } else {
+                &item.item_id
+            },
+            "subscription item",
+        )?,
         price_id: id(&price.price_id, "price")?,
-        role: if price.rank > 0 || price.product_id.is_empty() { ItemRole::Plan } else { ItemRole::ExtraProduct },
+        role: if price.rank > 0 || price.product_id.is_empty() {
+            ItemRole::Plan
+        } else {
+            ItemRole::ExtraProduct
+        },
         plan_rank: (price.rank > 0).then_some(price.rank),
         quantity: item.quantity,
         unit_amount_minor: amount.minor,
@@ -184,7 +255,11 @@ fn item(item: &pb::SubscriptionItem, base: Currency) -> Result<Item, Problem> {
             pb::UsageType::Metered => UsageType::Metered,
         },
         discounts: Vec::new(),
-        rate: if currency == base { None } else { Some(locked_rate(item.fx_rate_micros, base)?) },
+        rate: if currency == base {
+            None
+        } else {
+            Some(locked_rate(item.fx_rate_micros, base)?)
+        },
     })
 }
 
@@ -208,8 +283,12 @@ fn currency(money: &Money) -> Result<Currency, Problem> {
 
 fn discount(discount: &pb::Discount) -> Result<Discount, Problem> {
     let off = match &discount.amount_off {
-        Some(amount) => DiscountOff::Amount { minor: u64::try_from(amount.minor).map_err(|_negative| damaged("discount"))? },
-        None => DiscountOff::Percent { ppm: discount.percent_off_bps.saturating_mul(100) },
+        Some(amount) => DiscountOff::Amount {
+            minor: u64::try_from(amount.minor).map_err(|_negative| damaged("discount"))?,
+        },
+        None => DiscountOff::Percent {
+            ppm: discount.percent_off_bps.saturating_mul(100),
+        },
     };
     let ends_at = discount.ends_at.as_ref().map(time::instant).transpose()?;
     let duration = match (discount.duration(), ends_at) {
@@ -217,8 +296,12 @@ fn discount(discount: &pb::Discount) -> Result<Discount, Problem> {
         (pb::DiscountDuration::Repeating, Some(ends_at)) => DiscountDuration::Repeating { ends_at },
         (pb::DiscountDuration::Once, Some(ends_at)) => DiscountDuration::Once { ends_at },
         // A discount of one invoice never touches recurring revenue; without an end it is over at once.
-        (pb::DiscountDuration::Once, None) => DiscountDuration::Once { ends_at: Instant(0) },
-        (pb::DiscountDuration::Unspecified | pb::DiscountDuration::Repeating, _) => return Err(damaged("discount")),
+        (pb::DiscountDuration::Once, None) => DiscountDuration::Once {
+            ends_at: Instant(0),
+        },
+        (pb::DiscountDuration::Unspecified | pb::DiscountDuration::Repeating, _) => {
+            return Err(damaged("discount"));
+        },
     };
     Ok(Discount { off, duration })
 }

@@ -1,0 +1,237 @@
+//! Taking entries of ingestion's feed into a tenant's state, and noting what has to be stored.
+
+use std::collections::BTreeSet;
+
+use sextant_domain::fact::FactKind;
+use sextant_domain::history::Occurrence;
+use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::ingestion::v1 as ingestion;
+use sextant_proto::ingestion::v1::record::Fact;
+use sextant_store::port::{AccountFactRow, MonthRow, ReplicaAccount, ReplicaCommit};
+use sextant_wire::record;
+use sextant_wire::status::Problem;
+use sextant_wire::time::{optional, required};
+
+use crate::state::{Account, TenantState};
+
+/// What entries changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    accounts: BTreeSet<AccountUid>,
+    named: BTreeSet<AccountUid>,
+    months: BTreeSet<(AccountUid, i32)>,
+    facts: Vec<AccountFactRow>,
+    rebuild: BTreeSet<AccountUid>,
+}
+
+/// A stored fact with its times, as read from the feed.
+struct Dated<'a> {
+    uid: AccountUid,
+    at: Instant,
+    known_at: Instant,
+    stored: &'a ingestion::StoredFact,
+}
+
+impl TenantState {
+    /// Takes one entry of a slice in.
+    pub(crate) fn take_in(
+        &mut self,
+        slice: Slice,
+        entry: &ingestion::FeedEntry,
+        changes: &mut Changes,
+    ) -> Result<(), Problem> {
+        for (ordinal, stored) in entry.facts.iter().enumerate() {
+            if stored.account_uid.is_empty() {
+                continue;
+            }
+            let dated = Dated {
+                uid: AccountUid(sextant_wire::read::uuid(
+                    &stored.account_uid,
+                    "account_uid",
+                )?),
+                at: required(stored.occurred_at.as_ref(), "occurred_at")?,
+                known_at: required(stored.known_at.as_ref(), "known_at")?,
+                stored,
+            };
+            if let Some(kind) = self.take_in_fact(slice, &dated, changes)? {
+                changes.facts.push(AccountFactRow {
+                    uid: dated.uid,
+                    sequence: entry.sequence,
+                    ordinal: u32::try_from(ordinal).unwrap_or(u32::MAX),
+                    kind,
+                    occurred_at: dated.at,
+                    known_at: dated.known_at,
+                    record: stored.record.to_vec(),
+                });
+            }
+        }
+        let progress = self.slices.entry(slice).or_default();
+        if let Some(mark) = &entry.import {
+            progress.state.importing = !mark.completed;
+            if mark.completed {
+                progress.state.pending_history = Some(u8::try_from(mark.history).unwrap_or(0));
+            }
+        }
+        if let Some(clock) = optional(entry.clock.as_ref(), "clock")? {
+            progress.state.clock = Some(clock);
+            self.settings.fixed_clock = Some(clock);
+        }
+        progress.cursor = entry.sequence;
+        Ok(())
+    }
+
+    /// Returns the kind of a fact that has to be kept; events live on in the roll-up.
+    fn take_in_fact(
+        &mut self,
+        slice: Slice,
+        dated: &Dated<'_>,
+        changes: &mut Changes,
+    ) -> Result<Option<FactKind>, Problem> {
+        let watermark = &mut self.slices.entry(slice).or_default().state.watermark;
+        *watermark = (*watermark).max(Some(dated.at));
+        let record = record::decode(&dated.stored.record)?;
+        let Some(fact) = record.fact else {
+            return Err(Problem::new(
+                ErrorReason::Internal,
+                "stored record holds no fact",
+            ));
+        };
+        changes.accounts.insert(dated.uid);
+        if let Fact::Event(event) = &fact {
+            self.add_event(slice, dated, event, changes);
+            return Ok(None);
+        }
+        let kind = self.add_fact(slice, dated.uid, (dated.at, dated.known_at), &fact)?;
+        match kind {
+            Some(FactKind::Account) => drop(changes.named.insert(dated.uid)),
+            Some(FactKind::Subscription) => drop(changes.rebuild.insert(dated.uid)),
+            _ => {},
+        }
+        Ok(kind)
+    }
+
+    fn add_event(
+        &mut self,
+        slice: Slice,
+        dated: &Dated<'_>,
+        event: &ingestion::EventFact,
+        changes: &mut Changes,
+    ) {
+        let (day, known) = (
+            self.settings.zone.day_of(dated.at),
+            self.settings.zone.day_of(dated.known_at),
+        );
+        let (user, product_feature) = record::event(event);
+        let account = self
+            .accounts
+            .entry(dated.uid)
+            .or_insert_with(|| Account::new(slice));
+        let month = account.facts.history.add(&Occurrence {
+            day,
+            known,
+            user,
+            product_feature,
+        });
+        changes.months.insert((dated.uid, month));
+    }
+
+    /// Adds a fact other than an event; returns its kind if scoring keeps it.
+    pub(crate) fn add_fact(
+        &mut self,
+        slice: Slice,
+        uid: AccountUid,
+        (at, known_at): (Instant, Instant),
+        fact: &Fact,
+    ) -> Result<Option<FactKind>, Problem> {
+        let base = self.settings.currency;
+        let account = self
+            .accounts
+            .entry(uid)
+            .or_insert_with(|| Account::new(slice));
+        Ok(match fact {
+            Fact::Account(fact) => {
+                account
+                    .facts
+                    .profile
+                    .add(record::account_profile(fact, at, known_at));
+                if account.id.is_empty() {
+                    account.id = fact.account_id.as_str().into();
+                    self.uids.insert(account.id.clone(), uid);
+                }
+                if !fact.name.is_empty() {
+                    account.name = fact.name.as_str().into();
+                }
+                Some(FactKind::Account)
+            },
+            Fact::Subscription(fact) => {
+                account.subscribe(record::subscription_version(fact, at, known_at, base)?);
+                Some(FactKind::Subscription)
+            },
+            Fact::Payment(fact) => {
+                account
+                    .facts
+                    .purchases
+                    .add(record::payment(fact, at, known_at, base)?);
+                Some(FactKind::Payment)
+            },
+            Fact::User(_) | Fact::AccountUser(_) | Fact::Event(_) | Fact::Invoice(_) => None,
+        })
+    }
+
+    /// Finishes what several facts of one account need once, such as its billing history.
+    pub(crate) fn finish(&mut self, changes: &mut Changes) -> Result<(), Problem> {
+        for uid in std::mem::take(&mut changes.rebuild) {
+            if let Some(account) = self.accounts.get_mut(&uid) {
+                account.rebuild_billing(&self.settings.zone)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has to be stored of a slice.
+    pub(crate) fn replica_commit(
+        &self,
+        slice: Slice,
+        expected_cursor: u64,
+        changes: &mut Changes,
+    ) -> (ReplicaCommit, Vec<MonthRow>) {
+        let accounts = changes.named.iter().filter_map(|uid| {
+            let account = self.accounts.get(uid)?;
+            let id = ExternalId::parse(&account.id).ok()?;
+            Some(ReplicaAccount {
+                uid: *uid,
+                id,
+                name: account.name.to_string(),
+            })
+        });
+        let months = changes.months.iter().filter_map(|(uid, month)| {
+            let cells = self.accounts.get(uid)?.facts.history.encode_month(*month);
+            Some(MonthRow {
+                uid: *uid,
+                month: *month,
+                cells,
+            })
+        });
+        let commit = ReplicaCommit {
+            tenant: self.tenant,
+            slice,
+            expected_cursor,
+            cursor: self
+                .slices
+                .get(&slice)
+                .map_or(expected_cursor, |progress| progress.cursor),
+            accounts: accounts.collect(),
+            facts: std::mem::take(&mut changes.facts),
+        };
+        (commit, months.collect())
+    }
+}
+
+impl Changes {
+    /// Accounts with new facts.
+    pub(crate) fn accounts(&self) -> &BTreeSet<AccountUid> {
+        &self.accounts
+    }
+}

@@ -1,0 +1,268 @@
+//! The close of a day: which days are due, the models of each, and the entries that tell of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prost::Message;
+use sextant_domain::feature::population::{self, Models, Refit};
+use sextant_domain::feature::{Moment, Row};
+use sextant_domain::id::{AccountUid, Slice};
+use sextant_domain::time::{Day, Instant};
+use sextant_proto::ingestion::v1::HistorySchedule;
+use sextant_proto::scoring::v1 as pb;
+use sextant_store::port::{EvaluationRow, ModelRow, ReplicaCommit, ScoringCommit};
+use sextant_wire::time;
+
+use crate::state::TenantState;
+
+/// Closes that are stored in one transaction.
+const MAX_CLOSES_PER_COMMIT: usize = 32;
+
+/// A run of closes that is ready to be stored.
+#[derive(Debug)]
+pub(crate) struct Closes {
+    /// One commit for each slice.
+    pub(crate) commits: Vec<ScoringCommit>,
+    /// The models of the closed days.
+    pub(crate) models: BTreeMap<Day, Arc<Models>>,
+    /// True: no day is left to be closed.
+    pub(crate) complete: bool,
+}
+
+impl TenantState {
+    /// Computes the next closes that are due at `now`, without changing the state: it changes once they are stored. `None`
+    /// when nothing is due.
+    pub(crate) fn next_closes(&self, now: Instant) -> Option<Closes> {
+        if self.slices.values().any(|slice| slice.state.importing) {
+            return None;
+        }
+        let pending = self
+            .slices
+            .values()
+            .any(|slice| slice.state.pending_history.is_some());
+        let days = self.due_days(now);
+        if days.is_empty() && !pending {
+            return None;
+        }
+        let complete = days.len() <= MAX_CLOSES_PER_COMMIT;
+        let mut models = BTreeMap::new();
+        let newest_due = days.last().copied();
+        for day in days.into_iter().take(MAX_CLOSES_PER_COMMIT) {
+            let last = models.values().next_back().or_else(|| {
+                self.models_up_to(day.plus(-1))
+                    .filter(|last| last.closed_on < day)
+            });
+            let refit = if Some(day) == newest_due && pending {
+                Refit::Now
+            } else {
+                Refit::Quarterly
+            };
+            let closed = Arc::new(self.close(day, last.map(Arc::as_ref), refit));
+            models.insert(day, closed);
+        }
+        let commits = self
+            .slices
+            .keys()
+            .map(|slice| self.close_commit(*slice, &models, (complete, pending), now))
+            .collect();
+        Some(Closes {
+            commits,
+            models,
+            complete,
+        })
+    }
+
+    /// Takes over closes that have been stored.
+    pub(crate) fn closed(&mut self, closes: Closes) {
+        for commit in closes.commits {
+            if let Some(progress) = self.slices.get_mut(&commit.replica.slice) {
+                progress.state = commit.state;
+            }
+        }
+        self.models.extend(closes.models);
+    }
+
+    /// The days to close, oldest first: from the day after the last close, or the first with a fact, up to the last day that
+    /// has passed.
+    fn due_days(&self, now: Instant) -> Vec<Day> {
+        let zone = &self.settings.zone;
+        let Some(first) = self
+            .closed_on()
+            .map(|closed| closed.plus(1))
+            .or_else(|| self.first_day())
+        else {
+            return Vec::new();
+        };
+        let newest = zone.day_of(now).plus(-1);
+        let schedule = self
+            .slices
+            .values()
+            .find_map(|slice| slice.state.pending_history);
+        let schedule = schedule.and_then(|code| HistorySchedule::try_from(i32::from(code)).ok());
+        (first.0..=newest.0)
+            .map(Day)
+            .filter(|day| match schedule {
+                None | Some(HistorySchedule::Unspecified | HistorySchedule::Daily) => true,
+                Some(HistorySchedule::Monthly) => {
+                    *day == newest || day.plus(1).month() != day.month()
+                },
+                Some(HistorySchedule::Latest) => *day == newest,
+            })
+            .collect()
+    }
+
+    /// The first day with a fact.
+    fn first_day(&self) -> Option<Day> {
+        let zone = &self.settings.zone;
+        let all = (Instant(i64::MAX), Instant(i64::MAX));
+        let first_of = |account: &crate::state::Account| {
+            let purchase = account
+                .facts
+                .purchases
+                .visible(all.0, all.1)
+                .first()
+                .map(|purchase| zone.day_of(purchase.at));
+            let profile = account
+                .facts
+                .profile
+                .view(all.0, all.1)
+                .created_at
+                .map(|at| zone.day_of(at));
+            [purchase, profile, account.facts.history.first_day()]
+                .into_iter()
+                .flatten()
+                .min()
+        };
+        self.accounts.values().filter_map(first_of).min()
+    }
+
+    /// The models of a day's close.
+    fn close(&self, day: Day, last: Option<&Models>, refit: Refit) -> Models {
+        let zone = &self.settings.zone;
+        let moment = Moment::close(day, zone);
+        let rows: Vec<(AccountUid, Row)> = self
+            .accounts
+            .iter()
+            .map(|(uid, account)| (*uid, account.facts.features(&moment, zone)))
+            .collect();
+        let accounts: Vec<_> = rows
+            .iter()
+            .filter_map(|(uid, row)| Some((*uid, &self.accounts.get(uid)?.facts, row)))
+            .collect();
+        population::fit(
+            &moment,
+            zone,
+            self.settings.currency,
+            &accounts,
+            last,
+            refit,
+        )
+    }
+
+    fn close_commit(
+        &self,
+        slice: Slice,
+        models: &BTreeMap<Day, Arc<Models>>,
+        (complete, pending): (bool, bool),
+        now: Instant,
+    ) -> ScoringCommit {
+        let progress = self.slices.get(&slice).copied().unwrap_or_default();
+        let mut state = progress.state;
+        let newest = models.keys().next_back().copied();
+        let behind = |day: &&Day| state.closed_on.is_none_or(|closed| closed < **day);
+        let days: Vec<Day> = models.keys().filter(behind).copied().collect();
+        let mut evaluations: Vec<EvaluationRow> = days
+            .iter()
+            .map(|day| {
+                let end = Moment::close(*day, &self.settings.zone).as_of;
+                let backfilling = !complete || (Some(*day) != newest);
+                self.evaluation(
+                    progress.cursor,
+                    end,
+                    pb::Evaluation {
+                        closed_on: Some(time::date(*day)),
+                        all_accounts: true,
+                        backfilling: backfilling && pending,
+                        known_at: Some(time::timestamp(end)),
+                        ..pb::Evaluation::default()
+                    },
+                )
+            })
+            .collect();
+        state.closed_on = state.closed_on.max(newest);
+        if complete {
+            state.pending_history = None;
+            if pending && (days.is_empty() || self.has_facts_after(newest)) {
+                evaluations.push(self.evaluation(
+                    progress.cursor,
+                    now,
+                    pb::Evaluation {
+                        all_accounts: true,
+                        ..pb::Evaluation::default()
+                    },
+                ));
+            }
+        }
+        // The models are the tenant's, not a slice's: they are stored with the first slice.
+        let stored_here = self.slices.keys().next() == Some(&slice);
+        let models = models
+            .iter()
+            .filter(|_| stored_here)
+            .map(|(day, models)| ModelRow {
+                closed_on: *day,
+                known_at: Moment::close(*day, &self.settings.zone).as_of,
+                models: crate::models::encode(models),
+            });
+        ScoringCommit {
+            replica: ReplicaCommit {
+                tenant: self.tenant,
+                slice,
+                expected_cursor: progress.cursor,
+                cursor: progress.cursor,
+                accounts: Vec::new(),
+                facts: Vec::new(),
+            },
+            months: Vec::new(),
+            models: models.collect(),
+            state,
+            evaluations,
+        }
+    }
+
+    fn has_facts_after(&self, closed: Option<Day>) -> bool {
+        let end = closed.map(|day| Moment::close(day, &self.settings.zone).as_of);
+        self.watermark() > end
+    }
+
+    /// A feed entry about `as_of`, with what every entry carries filled in.
+    pub(crate) fn evaluation(
+        &self,
+        facts_sequence: u64,
+        as_of: Instant,
+        rest: pb::Evaluation,
+    ) -> EvaluationRow {
+        let entry = pb::Evaluation {
+            facts_sequence,
+            as_of: Some(time::timestamp(as_of)),
+            known_at: rest.known_at.or_else(|| Some(time::timestamp(as_of))),
+            watermark: self.watermark().map(time::timestamp),
+            ..rest
+        };
+        EvaluationRow {
+            payload: entry.encode_to_vec(),
+        }
+    }
+
+    /// When the next day has to be closed, for a tenant on the real clock.
+    pub(crate) fn next_due(&self, now: Instant) -> Option<Instant> {
+        if self.settings.fixed_clock.is_some() || self.accounts.is_empty() || self.is_backfilling()
+        {
+            return None;
+        }
+        let zone = &self.settings.zone;
+        let open_day = self
+            .closed_on()
+            .map_or_else(|| zone.day_of(now), |closed| closed.plus(1));
+        Some(zone.start_of(open_day.plus(1)))
+    }
+}

@@ -1,0 +1,93 @@
+//! Features as columns for the services that follow.
+
+use sextant_domain::feature::{Moment, Row};
+use sextant_domain::id::{AccountUid, Slice};
+use sextant_domain::time::Day;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::Problem;
+
+use crate::state::{Account, TenantState};
+
+/// Accounts of one message.
+const MAX_ROWS: usize = 16_384;
+
+/// Which accounts.
+#[derive(Debug)]
+pub(crate) enum Accounts {
+    /// All of a slice.
+    All,
+    /// These, as far as they are in the slice.
+    These(Vec<AccountUid>),
+}
+
+impl TenantState {
+    /// Features of a slice's accounts at a moment, by uid, as Arrow IPC streams of at most 16,384 accounts each.
+    pub(crate) fn columns(
+        &self,
+        slice: Slice,
+        moment: &Moment,
+        accounts: &Accounts,
+    ) -> Result<Vec<Vec<u8>>, Problem> {
+        let known = |(_, account): &(AccountUid, &Account)| {
+            account.slice == slice && !account.id.is_empty()
+        };
+        let chosen: Vec<(AccountUid, &Account)> = match accounts {
+            Accounts::All => self
+                .accounts
+                .iter()
+                .map(|(uid, account)| (*uid, account))
+                .filter(known)
+                .collect(),
+            Accounts::These(uids) => uids
+                .iter()
+                .filter_map(|uid| Some((*uid, self.accounts.get(uid)?)))
+                .filter(known)
+                .collect(),
+        };
+        chosen
+            .chunks(MAX_ROWS)
+            .map(|chunk| self.encode(chunk, moment))
+            .collect()
+    }
+
+    fn encode(
+        &self,
+        accounts: &[(AccountUid, &Account)],
+        moment: &Moment,
+    ) -> Result<Vec<u8>, Problem> {
+        let rows: Vec<Row> = accounts
+            .iter()
+            .map(|(uid, account)| self.row(*uid, account, moment))
+            .collect();
+        let rows: Vec<_> = accounts
+            .iter()
+            .zip(&rows)
+            .map(|((uid, account), features)| sextant_columns::AccountRow {
+                uid: *uid,
+                id: &account.id,
+                name: &account.name,
+                features,
+            })
+            .collect();
+        let refused = |what: String| {
+            Problem::new(
+                ErrorReason::Internal,
+                format!("columns cannot be built: {what}"),
+            )
+        };
+        let table = sextant_columns::table(&rows).map_err(|error| refused(error.to_string()))?;
+        sextant_columns::encode(&table).map_err(|error| refused(error.to_string()))
+    }
+
+    /// The moment that columns are about: a day's close, or the present.
+    pub(crate) fn columns_moment(
+        &self,
+        closed_on: Option<Day>,
+        real: sextant_domain::time::Instant,
+    ) -> Moment {
+        match closed_on {
+            Some(day) => Moment::close(day, &self.settings.zone),
+            None => self.moment(None, None, real),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The tenants in memory: loaded from the store when they are needed, dropped when too many are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sextant_domain::id::{Slice, TenantId};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::ingestion::v1 as ingestion;
+use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
+use sextant_runtime::clock::Clock;
+use sextant_runtime::heads::Heads;
+use sextant_runtime::link::Link;
+use sextant_runtime::progress;
+use sextant_store::port::{Feed, Replica, Scoring};
+use sextant_wire::status::{Problem, store};
+use tokio::sync::{Notify, RwLock};
+use tonic::Status;
+
+use crate::models;
+use crate::state::{Progress, Settings, TenantState};
+
+/// Tenants kept in memory at most, besides those in use.
+const MAX_LOADED: usize = 64;
+/// What one answer of ingestion's feed may hold, and a little more.
+const MAX_FEED_MESSAGE_BYTES: usize = 16 << 20;
+
+/// One tenant, loaded or not.
+#[derive(Debug, Default)]
+pub(crate) struct TenantCell {
+    /// `None`: has to be loaded from the store.
+    pub(crate) state: Arc<RwLock<Option<TenantState>>>,
+    used: AtomicU64,
+}
+
+/// What all parts of the service share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) scoring: Arc<dyn Scoring>,
+    pub(crate) replica: Arc<dyn Replica>,
+    pub(crate) feed: Arc<dyn Feed>,
+    ingestion: Link,
+    pub(crate) clock: Clock,
+    pub(crate) heads: Arc<Heads>,
+    pub(crate) progress: progress::Progress,
+    pub(crate) due: Due,
+    cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
+    uses: AtomicU64,
+}
+
+/// When the next day of each tenant has to be closed.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    pub(crate) tenants: Mutex<BTreeMap<TenantId, i64>>,
+    pub(crate) changed: Notify,
+}
+
+impl Due {
+    /// The tenant has to be looked at at `at_us`, microseconds since 1970; `None`: not any more.
+    pub(crate) fn set(&self, tenant: TenantId, at_us: Option<i64>) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        match at_us {
+            Some(at_us) => drop(tenants.insert(tenant, at_us)),
+            None => drop(tenants.remove(&tenant)),
+        }
+        self.changed.notify_one();
+    }
+
+    /// The earliest tenant.
+    pub(crate) fn next(&self) -> Option<(i64, TenantId)> {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants
+            .iter()
+            .map(|(tenant, at_us)| (*at_us, *tenant))
+            .min()
+    }
+}
+
+impl Engine {
+    pub(crate) fn new(
+        scoring: Arc<dyn Scoring>,
+        replica: Arc<dyn Replica>,
+        feed: Arc<dyn Feed>,
+        ingestion: Link,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            scoring,
+            replica,
+            feed,
+            ingestion,
+            clock,
+            heads: Arc::default(),
+            progress: progress::Progress::default(),
+            due: Due::default(),
+            cells: Mutex::default(),
+            uses: AtomicU64::new(0),
+        }
+    }
+
+    /// A client of ingestion's feed.
+    pub(crate) fn facts(&self) -> FeedServiceClient<Link> {
+        FeedServiceClient::new(self.ingestion.clone())
+            .max_decoding_message_size(MAX_FEED_MESSAGE_BYTES)
+    }
+
+    /// The cell of a tenant. Least recently used ones that nobody holds are dropped when there are too many.
+    pub(crate) fn cell(&self, tenant: TenantId) -> Arc<TenantCell> {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let cell = Arc::clone(cells.entry(tenant).or_default());
+        cell.used
+            .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        while cells.len() > MAX_LOADED {
+            let idle = cells
+                .iter()
+                .filter(|(_, cell)| Arc::strong_count(cell) == 1);
+            let Some(oldest) = idle
+                .min_by_key(|(_, cell)| cell.used.load(Ordering::Relaxed))
+                .map(|(tenant, _)| *tenant)
+            else {
+                break;
+            };
+            cells.remove(&oldest);
+        }
+        cell
+    }
+
+    /// A tenant's settings as ingestion knows them: a read behind the end of the feed brings nothing else.
+    async fn settings(&self, tenant: TenantId) -> Result<Settings, Status> {
+        let request = ingestion::ReadFactsRequest {
+            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+            slice: 0,
+            after_sequence: i64::MAX.unsigned_abs(),
+        };
+        let answer = self.facts().read_facts(request).await?.into_inner();
+        let tenant = answer
+            .tenant
+            .ok_or_else(|| Problem::new(ErrorReason::TenantUnknown, "tenant is not known"))?;
+        Ok(Settings::from_wire(&tenant)?)
+    }
+
+    /// Reads a tenant back from the store.
+    pub(crate) async fn load(&self, tenant: TenantId) -> Result<TenantState, Status> {
+        let mut state = TenantState {
+            tenant,
+            settings: self.settings(tenant).await?,
+            slices: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            uids: HashMap::new(),
+            models: BTreeMap::new(),
+        };
+        for number in 0..state.settings.n_slices {
+            self.load_slice(&mut state, Slice(number)).await?;
+        }
+        for row in self
+            .scoring
+            .models(tenant, None, usize::MAX)
+            .await
+            .map_err(store)?
+        {
+            let loaded = models::decode(&row.models, state.settings.currency)?;
+            state.models.insert(row.closed_on, Arc::new(loaded));
+        }
+        Ok(state)
+    }
+
+    async fn load_slice(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
+        let tenant = state.tenant;
+        let progress = Progress {
+            cursor: self.replica.cursor(tenant, slice).await.map_err(store)?,
+            state: self.scoring.state(tenant, slice).await.map_err(store)?,
+        };
+        if let Some(clock) = progress.state.clock {
+            state.settings.fixed_clock = Some(clock);
+        }
+        state.slices.insert(slice, progress);
+        for row in self.replica.facts(tenant, slice).await.map_err(store)? {
+            let record = sextant_wire::record::decode(&row.record)?;
+            if let Some(fact) = &record.fact {
+                state.add_fact(slice, row.uid, (row.occurred_at, row.known_at), fact)?;
+            }
+        }
+        for month in self.scoring.months(tenant, slice).await.map_err(store)? {
+            let account = state.accounts.entry(month.uid).or_default();
+            account.slice = slice;
+            let damaged = |error: sextant_domain::history::DecodeError| {
+                Problem::new(ErrorReason::Internal, error.to_string())
+            };
+            account
+                .facts
+                .history
+                .decode_month(month.month, &month.cells)
+                .map_err(damaged)?;
+        }
+        let zone = state.settings.zone.clone();
+        for account in state
+            .accounts
+            .values_mut()
+            .filter(|account| account.slice == slice)
+        {
+            account.rebuild_billing(&zone)?;
+        }
+        Ok(())
+    }
+
+    /// Runs `read` on a tenant's state, loading it first if it has to be. Heavy work goes off the executor.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        read: impl FnOnce(&TenantState) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Status> {
+        let cell = self.cell(tenant);
+        let state = {
+            let held = Arc::clone(&cell.state).read_owned().await;
+            if held.is_some() {
+                held
+            } else {
+                drop(held);
+                let mut writing = Arc::clone(&cell.state).write_owned().await;
+                if writing.is_none() {
+                    *writing = Some(self.load(tenant).await?);
+                }
+                writing.downgrade()
+            }
+        };
+        let work = tokio::task::spawn_blocking(move || match state.as_ref() {
+            Some(state) => read(state),
+            None => Err(Problem::new(
+                ErrorReason::Unavailable,
+                "the tenant is being loaded again; try again",
+            )),
+        });
+        Ok(work.await.map_err(|_panicked| {
+            Problem::new(ErrorReason::Internal, "the answer could not be computed")
+        })??)
+    }
+}

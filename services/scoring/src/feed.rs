@@ -1,0 +1,139 @@
+//! The feed of evaluations.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use prost::Message;
+use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::scoring::v1 as pb;
+use sextant_proto::scoring::v1::feed_service_server::FeedService;
+use sextant_runtime::follow::Head;
+use sextant_wire::read::uuid;
+use sextant_wire::status::{Problem, store};
+use tonic::{Request, Response, Status};
+
+use crate::columns::Accounts;
+use crate::engine::Engine;
+
+/// Entries read from the store for one answer.
+const MAX_ENTRIES: usize = 200;
+/// Entries beyond this size wait for the next answer.
+const MAX_ANSWER_BYTES: usize = 3 << 20;
+
+/// The handlers of `FeedService`.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed(pub(crate) Arc<Engine>);
+
+fn slice(number: u32) -> Result<Slice, Problem> {
+    u16::try_from(number).map(Slice).map_err(|_too_large| {
+        Problem::field(ErrorReason::FieldInvalid, "slice", "must be below 65536")
+    })
+}
+
+fn wire(head: Head) -> pb::FeedHead {
+    pb::FeedHead {
+        tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
+        slice: head.slice.0.into(),
+        sequence: head.sequence,
+    }
+}
+
+#[tonic::async_trait]
+impl FeedService for Feed {
+    type WatchHeadsStream = BoxStream<'static, Result<pb::WatchHeadsResponse, Status>>;
+    type ReadColumnsStream = BoxStream<'static, Result<pb::ReadColumnsResponse, Status>>;
+
+    async fn watch_heads(
+        &self,
+        _request: Request<pb::WatchHeadsRequest>,
+    ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        let heads = self.0.heads.watch();
+        let answers = heads.map(|heads| {
+            Ok(pb::WatchHeadsResponse {
+                heads: heads.into_iter().map(wire).collect(),
+            })
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn read_evaluations(
+        &self,
+        request: Request<pb::ReadEvaluationsRequest>,
+    ) -> Result<Response<pb::ReadEvaluationsResponse>, Status> {
+        let request = request.into_inner();
+        let (tenant, slice) = (
+            TenantId(uuid(&request.tenant_id, "tenant_id")?),
+            slice(request.slice)?,
+        );
+        let entries = self
+            .0
+            .feed
+            .entries(tenant, slice, request.after_sequence, MAX_ENTRIES)
+            .await
+            .map_err(store)?;
+        let mut bytes = 0;
+        let mut evaluations = Vec::with_capacity(entries.len());
+        for entry in entries {
+            bytes += entry.payload.len();
+            if bytes > MAX_ANSWER_BYTES && !evaluations.is_empty() {
+                break;
+            }
+            let mut evaluation =
+                pb::Evaluation::decode(entry.payload.as_slice()).map_err(|_damaged| {
+                    Problem::new(ErrorReason::Internal, "stored evaluation is unreadable")
+                })?;
+            evaluation.sequence = entry.sequence;
+            evaluations.push(evaluation);
+        }
+        let time_zone = self
+            .0
+            .read(tenant, |state| Ok(state.settings.zone.name().to_owned()))
+            .await?;
+        Ok(Response::new(pb::ReadEvaluationsResponse {
+            evaluations,
+            time_zone,
+        }))
+    }
+
+    async fn read_columns(
+        &self,
+        request: Request<pb::ReadColumnsRequest>,
+    ) -> Result<Response<Self::ReadColumnsStream>, Status> {
+        let request = request.into_inner();
+        let (tenant, slice) = (
+            TenantId(uuid(&request.tenant_id, "tenant_id")?),
+            slice(request.slice)?,
+        );
+        let closed_on = request
+            .closed_on
+            .as_ref()
+            .map(sextant_wire::time::day)
+            .transpose()?;
+        let uids = request
+            .account_uids
+            .iter()
+            .map(|uid| uuid(uid, "account_uids").map(AccountUid))
+            .collect::<Result<Vec<_>, _>>()?;
+        let accounts = if uids.is_empty() {
+            Accounts::All
+        } else {
+            Accounts::These(uids)
+        };
+        let real = self.0.clock.now();
+        let messages = self
+            .0
+            .read(tenant, move |state| {
+                let moment = state.columns_moment(closed_on, real);
+                state.columns(slice, &moment, &accounts)
+            })
+            .await?;
+        let answers = messages.into_iter().map(|arrow_ipc| {
+            Ok(pb::ReadColumnsResponse {
+                arrow_ipc: arrow_ipc.into(),
+            })
+        });
+        Ok(Response::new(stream::iter(answers).boxed()))
+    }
+}

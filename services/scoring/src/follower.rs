@@ -1,0 +1,335 @@
+//! Following ingestion's feed, and closing days when they are due.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::time::{Day, Instant, Zone};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::ingestion::v1 as ingestion;
+use sextant_proto::scoring::v1 as pb;
+use sextant_runtime::follow::{Follower, Head, Heads};
+use sextant_store::port::{EvaluationRow, ScoringCommit};
+use sextant_wire::read::{uid_bytes, uuid};
+use sextant_wire::status::{Problem, store};
+use tokio::sync::OwnedRwLockWriteGuard;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tracing::warn;
+
+use crate::apply::Changes;
+use crate::engine::Engine;
+use crate::state::TenantState;
+
+type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
+
+impl Follower for Engine {
+    fn feed(&self) -> &'static str {
+        "ingestion"
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
+        async move {
+            let heads = self
+                .facts()
+                .watch_heads(ingestion::WatchHeadsRequest {})
+                .await?
+                .into_inner();
+            Ok(heads
+                .map(|answer| answer?.heads.iter().map(head).collect())
+                .boxed())
+        }
+        .boxed()
+    }
+
+    fn catch_up(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        head: u64,
+    ) -> BoxFuture<'_, Result<u64, Status>> {
+        async move {
+            let stored = self.replica.cursor(tenant, slice).await.map_err(store)?;
+            if stored >= head {
+                self.readable(tenant, slice).await?;
+                return Ok(stored);
+            }
+            let cell = self.cell(tenant);
+            let writing = Arc::clone(&cell.state).write_owned().await;
+            self.take_in_feed(writing, (tenant, slice), head).await
+        }
+        .boxed()
+    }
+}
+
+fn head(head: &ingestion::FeedHead) -> Result<Head, Status> {
+    let slice = u16::try_from(head.slice)
+        .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
+    Ok(Head {
+        tenant: TenantId(uuid(&head.tenant_id, "tenant_id")?),
+        slice: Slice(slice),
+        sequence: head.sequence,
+    })
+}
+
+/// What one answer of the feed led to.
+struct TakenIn {
+    writing: Writing,
+    commit: ScoringCommit,
+}
+
+impl Engine {
+    /// Results up to the stored cursor can be read, unless history still has to be evaluated.
+    async fn readable(&self, tenant: TenantId, slice: Slice) -> Result<(), Status> {
+        let state = self.scoring.state(tenant, slice).await.map_err(store)?;
+        if state.pending_history.is_none() {
+            self.progress.reach(
+                tenant,
+                slice,
+                self.replica.cursor(tenant, slice).await.map_err(store)?,
+            );
+        }
+        Ok(())
+    }
+
+    async fn take_in_feed(
+        &self,
+        mut writing: Writing,
+        (tenant, slice): (TenantId, Slice),
+        head: u64,
+    ) -> Result<u64, Status> {
+        if writing.is_none() {
+            *writing = Some(self.load(tenant).await?);
+        }
+        loop {
+            let cursor = writing
+                .as_ref()
+                .and_then(|state| state.slices.get(&slice))
+                .map_or(0, |progress| progress.cursor);
+            if cursor >= head {
+                return self.close_days(writing).await.map(|_| cursor);
+            }
+            let request = ingestion::ReadFactsRequest {
+                tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+                slice: slice.0.into(),
+                after_sequence: cursor,
+            };
+            let answer = self.facts().read_facts(request).await?.into_inner();
+            if answer.entries.is_empty() {
+                return self.close_days(writing).await.map(|_| cursor);
+            }
+            let now = self.clock.now();
+            let work = tokio::task::spawn_blocking(move || take_in(writing, slice, &answer, now));
+            let taken = work.await.map_err(|_panicked| {
+                Problem::new(ErrorReason::Internal, "feed could not be taken in")
+            })??;
+            writing = self.store(taken.writing, vec![taken.commit]).await?;
+        }
+    }
+
+    /// Stores results. When that fails, the state in memory is ahead of the store and is dropped.
+    async fn store(
+        &self,
+        mut writing: Writing,
+        commits: Vec<ScoringCommit>,
+    ) -> Result<Writing, Status> {
+        for commit in commits {
+            let (tenant, slice, cursor) = (
+                commit.replica.tenant,
+                commit.replica.slice,
+                commit.replica.cursor,
+            );
+            let pending = commit.state.pending_history.is_some();
+            match self.scoring.commit(commit).await {
+                Ok(sequence) => {
+                    self.heads.publish([Head {
+                        tenant,
+                        slice,
+                        sequence,
+                    }]);
+                    if !pending {
+                        self.progress.reach(tenant, slice, cursor);
+                    }
+                },
+                Err(error) => {
+                    *writing = None;
+                    return Err(store(error));
+                },
+            }
+        }
+        Ok(writing)
+    }
+
+    /// Closes every day that is due.
+    pub(crate) async fn close_days(&self, mut writing: Writing) -> Result<(), Status> {
+        let real = self.clock.now();
+        loop {
+            let work = tokio::task::spawn_blocking(move || {
+                let closes = writing
+                    .as_ref()
+                    .and_then(|state| state.next_closes(state.now(real)));
+                (writing, closes)
+            });
+            let (held, closes) = work.await.map_err(|_panicked| {
+                Problem::new(ErrorReason::Internal, "day could not be closed")
+            })?;
+            writing = held;
+            let Some(mut closes) = closes else { break };
+            let commits = closes.commits.clone();
+            writing = self.store(writing, commits).await?;
+            if let Some(state) = writing.as_mut() {
+                closes
+                    .commits
+                    .iter_mut()
+                    .for_each(|commit| commit.evaluations.clear());
+                let complete = closes.complete;
+                state.closed(closes);
+                if complete {
+                    break;
+                }
+            }
+        }
+        if let Some(state) = writing.as_ref() {
+            self.due
+                .set(state.tenant, state.next_due(real).map(|at| at.0));
+        }
+        Ok(())
+    }
+
+    /// Closes days of tenants on the real clock as they pass. Each tenant is one entry in a table of next closes: an idle one
+    /// costs one look a day.
+    pub(crate) async fn keep_closing(self: Arc<Self>, stop: CancellationToken) {
+        while let Err(error) = self.plan_closes().await {
+            warn!(%error, "closes are not planned yet; trying again");
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(1)) => {},
+                () = stop.cancelled() => return,
+            }
+        }
+        while !stop.is_cancelled() {
+            let wait = self
+                .due
+                .next()
+                .map_or(Duration::from_secs(3600), |(at_us, _)| {
+                    Duration::from_micros(
+                        u64::try_from(at_us.saturating_sub(self.clock.now().0)).unwrap_or(0),
+                    )
+                });
+            tokio::select! {
+                () = tokio::time::sleep(wait) => self.close_next().await,
+                () = self.due.changed.notified() => {},
+                () = stop.cancelled() => {},
+            }
+        }
+    }
+
+    async fn close_next(&self) {
+        let now = self.clock.now();
+        let Some((at_us, tenant)) = self.due.next().filter(|(at_us, _)| *at_us <= now.0) else {
+            return;
+        };
+        let cell = self.cell(tenant);
+        let mut writing = Arc::clone(&cell.state).write_owned().await;
+        let closed = async {
+            if writing.is_none() {
+                *writing = Some(self.load(tenant).await?);
+            }
+            self.close_days(writing).await
+        };
+        if let Err(status) = closed.await {
+            warn!(code = ?status.code(), message = status.message(), "days of a tenant are not closed; trying again in a minute");
+            self.due.set(tenant, Some(at_us.max(now.0) + 60_000_000));
+        }
+    }
+
+    /// After a start: tenants with unfinished history at once, the others when their next day can have passed anywhere on
+    /// earth; then their own zone decides.
+    async fn plan_closes(&self) -> Result<(), sextant_store::Error> {
+        const AHEAD_OF_UTC_US: i64 = 14 * 3_600_000_000;
+        for (tenant, slice, state) in self.scoring.states().await? {
+            if state.pending_history.is_some() {
+                self.due.set(tenant, Some(0));
+            } else if let (None, Some(closed), Slice(0)) = (state.clock, state.closed_on, slice) {
+                let next = Zone::utc().start_of(Day(closed.0 + 2)).0 - AHEAD_OF_UTC_US;
+                self.due.set(tenant, Some(next));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes one answer of the feed in and prepares its commit.
+fn take_in(
+    mut writing: Writing,
+    slice: Slice,
+    answer: &ingestion::ReadFactsResponse,
+    real: Instant,
+) -> Result<TakenIn, Problem> {
+    let commit = match writing.as_mut() {
+        Some(state) => prepare(state, slice, answer, real),
+        None => Err(Problem::new(
+            ErrorReason::Unavailable,
+            "the tenant is being loaded again; try again",
+        )),
+    };
+    match commit {
+        Ok(commit) => Ok(TakenIn { writing, commit }),
+        Err(problem) => {
+            *writing = None;
+            Err(problem)
+        },
+    }
+}
+
+fn prepare(
+    state: &mut TenantState,
+    slice: Slice,
+    answer: &ingestion::ReadFactsResponse,
+    real: Instant,
+) -> Result<ScoringCommit, Problem> {
+    let expected = state
+        .slices
+        .get(&slice)
+        .map_or(0, |progress| progress.cursor);
+    let mut changes = Changes::default();
+    for entry in &answer.entries {
+        state.take_in(slice, entry, &mut changes)?;
+    }
+    state.finish(&mut changes)?;
+    let evaluations = if state.is_backfilling() {
+        Vec::new()
+    } else {
+        vec![changed(state, slice, &changes, real)]
+    };
+    let (replica, months) = state.replica_commit(slice, expected, &mut changes);
+    let progress = state.slices.get(&slice).copied().unwrap_or_default();
+    Ok(ScoringCommit {
+        replica,
+        months,
+        models: Vec::new(),
+        state: progress.state,
+        evaluations,
+    })
+}
+
+fn changed(state: &TenantState, slice: Slice, changes: &Changes, real: Instant) -> EvaluationRow {
+    let facts_sequence = state
+        .slices
+        .get(&slice)
+        .map_or(0, |progress| progress.cursor);
+    let account_uids = changes
+        .accounts()
+        .iter()
+        .map(|uid| uid_bytes(*uid))
+        .collect();
+    state.evaluation(
+        facts_sequence,
+        state.now(real),
+        pb::Evaluation {
+            account_uids,
+            ..pb::Evaluation::default()
+        },
+    )
+}

@@ -1,0 +1,130 @@
+//! One handler per rpc: read the request, ask the tenant's state, answer.
+
+mod get_clock;
+mod get_features;
+mod get_scores;
+mod list_feature_definitions;
+mod list_models;
+
+use std::sync::Arc;
+
+use sextant_domain::feature::Moment;
+use sextant_domain::id::TenantId;
+use sextant_domain::position::Position;
+use sextant_proto::common::v1::{ErrorReason, FreshnessState, ReadAt};
+use sextant_proto::scoring::v1 as pb;
+use sextant_proto::scoring::v1::clock_service_server::ClockService;
+use sextant_proto::scoring::v1::scoring_service_server::ScoringService;
+use sextant_wire::page::Pager;
+use sextant_wire::read::{self, Currency};
+use sextant_wire::status::Problem;
+use tonic::{Request, Response, Status};
+
+use crate::engine::Engine;
+use crate::state::TenantState;
+
+/// The handlers of `ScoringService` and `ClockService`.
+#[derive(Debug, Clone)]
+pub(crate) struct Handlers {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) pager: Pager,
+}
+
+/// A read that may begin: its moment is known and its position is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    tenant: TenantId,
+    at: read::Moment,
+    position: Position,
+    real: sextant_domain::time::Instant,
+}
+
+impl Handlers {
+    async fn begin(&self, tenant: TenantId, at: Option<&ReadAt>) -> Result<Reading, Status> {
+        let at = read::moment(at, tenant)?;
+        let position = self.engine.progress.wait_for(tenant, &at.floor).await?;
+        Ok(Reading {
+            tenant,
+            at,
+            position,
+            real: self.engine.clock.now(),
+        })
+    }
+}
+
+impl Reading {
+    fn moment(&self, state: &TenantState) -> Moment {
+        state.moment(self.at.as_of, self.at.known_at, self.real)
+    }
+
+    /// How current the answer is; refuses where the caller wants it fresher.
+    fn currency(&self, state: &TenantState, moment: &Moment) -> Result<Currency, Problem> {
+        let backfilling = state.is_backfilling();
+        if let (Some(max_age_ms), true) = (self.at.max_age_ms, backfilling) {
+            let message = format!(
+                "imported history is still being evaluated; data is not within {max_age_ms} ms of the present"
+            );
+            return Err(Problem::field(
+                ErrorReason::FreshnessNotMet,
+                "at.require_fresh_within_ms",
+                message,
+            ));
+        }
+        Ok(Currency {
+            as_of: moment.as_of,
+            watermark: state.watermark(),
+            state: if backfilling {
+                FreshnessState::Backfilling
+            } else {
+                FreshnessState::Fresh
+            },
+            position: self.position.clone(),
+            definition_version: 0,
+            model_version: state
+                .models_for(moment)
+                .map_or(String::new(), |models| models.version()),
+            closed_on: state.closed_on(),
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl ScoringService for Handlers {
+    async fn get_features(
+        &self,
+        request: Request<pb::GetFeaturesRequest>,
+    ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
+        get_features::handle(self, request).await
+    }
+
+    async fn get_scores(
+        &self,
+        request: Request<pb::GetScoresRequest>,
+    ) -> Result<Response<pb::GetScoresResponse>, Status> {
+        get_scores::handle(self, request).await
+    }
+
+    async fn list_feature_definitions(
+        &self,
+        request: Request<pb::ListFeatureDefinitionsRequest>,
+    ) -> Result<Response<pb::ListFeatureDefinitionsResponse>, Status> {
+        list_feature_definitions::handle(self, &request)
+    }
+
+    async fn list_models(
+        &self,
+        request: Request<pb::ListModelsRequest>,
+    ) -> Result<Response<pb::ListModelsResponse>, Status> {
+        list_models::handle(self, request).await
+    }
+}
+
+#[tonic::async_trait]
+impl ClockService for Handlers {
+    async fn get_clock(
+        &self,
+        request: Request<pb::GetClockRequest>,
+    ) -> Result<Response<pb::GetClockResponse>, Status> {
+        get_clock::handle(self, request).await
+    }
+}

@@ -1,0 +1,30 @@
+use sextant_proto::scoring::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use sextant_wire::read;
+use tonic::{Request, Response, Status};
+
+use super::Handlers;
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::GetScoresRequest>,
+) -> Result<Response<pb::GetScoresResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let account = read::account(request.account.as_ref(), "account")?;
+    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let answer = handlers.engine.read(tenant, move |state| {
+        let (uid, facts) = state
+            .account(account.as_str())
+            .ok_or_else(|| read::account_unknown(&account))?;
+        let moment = reading.moment(state);
+        Ok(pb::GetScoresResponse {
+            scores: state.scores(uid, facts, &moment),
+            freshness: Some(read::freshness(
+                reading.tenant,
+                &reading.currency(state, &moment)?,
+            )),
+        })
+    });
+    Ok(Response::new(answer.await?))
+}

@@ -1,0 +1,211 @@
+//! Models as they are stored and shown: named parameters, so that what a person reads is what the next process computes with.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+use sextant_domain::bgnbd;
+use sextant_domain::clv::PurchaseModel;
+use sextant_domain::feature::population::{Models, RfmBasis};
+use sextant_domain::gamma_gamma;
+use sextant_domain::money::Currency;
+use sextant_domain::rfm::{self, Cuts, Direction, Source, Thresholds, TiePolicy};
+use sextant_domain::time::Day;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::scoring::v1 as pb;
+use sextant_wire::status::Problem;
+use sextant_wire::time;
+
+const RFM: &str = "rfm";
+const PURCHASES: &str = "clv";
+const MRR: &str = "mrr_percentile";
+
+/// The models of a close as a caller sees them.
+pub(crate) fn to_wire(models: &Models) -> Vec<pb::Model> {
+    let model = |name: &str, parameters: BTreeMap<String, f64>, warning: String| pb::Model {
+        model: name.to_owned(),
+        model_version: format!("{name}/{}", models.closed_on),
+        closed_on: Some(time::date(models.closed_on)),
+        accounts: models.n_accounts,
+        parameters,
+        warning,
+    };
+    let no_accounts = if models.rfm.is_none() {
+        "no account can be scored"
+    } else {
+        ""
+    };
+    vec![
+        model(RFM, rfm_parameters(models), no_accounts.to_owned()),
+        model(MRR, percentile_parameters(models), String::new()),
+        model(
+            PURCHASES,
+            purchase_parameters(models),
+            models.purchase_warning.clone(),
+        ),
+    ]
+}
+
+/// The stored form: the same messages, encoded.
+pub(crate) fn encode(models: &Models) -> Vec<u8> {
+    pb::ListModelsResponse {
+        models: to_wire(models),
+        next_page_token: String::new(),
+    }
+    .encode_to_vec()
+}
+
+/// Reads the stored form back.
+pub(crate) fn decode(bytes: &[u8], currency: Currency) -> Result<Models, Problem> {
+    let damaged = || Problem::new(ErrorReason::Internal, "stored models are unreadable");
+    let stored = pb::ListModelsResponse::decode(bytes).map_err(|_damaged| damaged())?;
+    let find = |name: &str| {
+        stored
+            .models
+            .iter()
+            .find(|model| model.model == name)
+            .ok_or_else(damaged)
+    };
+    let (rfm, mrr, purchases) = (find(RFM)?, find(MRR)?, find(PURCHASES)?);
+    let closed_on = time::day(rfm.closed_on.as_ref().ok_or_else(damaged)?)?;
+    Ok(Models {
+        closed_on,
+        n_accounts: rfm.accounts,
+        rfm_basis: if rfm.parameters.contains_key("rfm.basis.purchases") {
+            RfmBasis::Purchases
+        } else {
+            RfmBasis::Usage
+        },
+        rfm: read_rfm(rfm),
+        mrr_percentiles: (0..=100)
+            .filter_map(|percent| mrr.parameters.get(&percentile_name(percent)).copied())
+            .collect(),
+        purchases: read_purchases(purchases, currency),
+        purchase_warning: purchases.warning.clone(),
+    })
+}
+
+fn rfm_parameters(models: &Models) -> BTreeMap<String, f64> {
+    let mut parameters =
+        BTreeMap::from([(format!("rfm.basis.{}", models.rfm_basis.as_str()), 1.0)]);
+    if let Some(rfm) = &models.rfm {
+        for (dimension, thresholds) in [
+            ("recency_day", &rfm.recency),
+            ("frequency", &rfm.frequency),
+            ("monetary_minor", &rfm.monetary),
+        ] {
+            if let Source::Population { accounts, .. } = thresholds.source() {
+                parameters.insert(
+                    format!("rfm.{dimension}.accounts"),
+                    u32::try_from(accounts).map_or(f64::MAX, f64::from),
+                );
+            }
+            // The default tie policy and fixed thresholds both cut exclusively.
+            if let Cuts::Exclusive(cuts) = thresholds.cuts() {
+                for (number, cut) in (1..).zip(cuts) {
+                    parameters.insert(format!("rfm.{dimension}.threshold.{number}"), *cut);
+                }
+            }
+        }
+    }
+    parameters
+}
+
+fn read_rfm(model: &pb::Model) -> Option<rfm::Model> {
+    let thresholds = |dimension: &str| {
+        let mut cuts = [0.0; 4];
+        for (number, cut) in (1..).zip(&mut cuts) {
+            *cut = *model
+                .parameters
+                .get(&format!("rfm.{dimension}.threshold.{number}"))?;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a count of accounts that was stored as one"
+        )]
+        let source = match model.parameters.get(&format!("rfm.{dimension}.accounts")) {
+            Some(accounts) => Source::Population {
+                policy: TiePolicy::ValueQuantile,
+                accounts: *accounts as usize,
+            },
+            None => Source::Fixed,
+        };
+        Thresholds::stored(source, Direction::HighIsGood, Cuts::Exclusive(cuts)).ok()
+    };
+    Some(rfm::Model {
+        recency: thresholds("recency_day")?,
+        frequency: thresholds("frequency")?,
+        monetary: thresholds("monetary_minor")?,
+    })
+}
+
+fn percentile_name(percent: u32) -> String {
+    format!("revenue.mrr_minor.percentile.{percent:03}")
+}
+
+fn percentile_parameters(models: &Models) -> BTreeMap<String, f64> {
+    (0..)
+        .zip(&models.mrr_percentiles)
+        .map(|(percent, cut)| (percentile_name(percent), *cut))
+        .collect()
+}
+
+fn purchase_parameters(models: &Models) -> BTreeMap<String, f64> {
+    let Some((fitted_on, model)) = &models.purchases else {
+        return BTreeMap::new();
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of accounts, far below 2^53"
+    )]
+    let accounts = model.n as f64;
+    let named = [
+        ("bgnbd.r", model.counts.r()),
+        ("bgnbd.alpha_weeks", model.counts.alpha().get()),
+        ("bgnbd.a", model.counts.a()),
+        ("bgnbd.b", model.counts.b()),
+        ("gamma_gamma.p", model.values.p()),
+        ("gamma_gamma.q", model.values.q()),
+        ("gamma_gamma.gamma_minor", model.values.gamma_minor()),
+        ("fitted.accounts", accounts),
+        ("fitted.day", f64::from(fitted_on.0)),
+    ];
+    named
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn read_purchases(model: &pb::Model, currency: Currency) -> Option<(Day, PurchaseModel)> {
+    let parameter = |name: &str| model.parameters.get(name).copied();
+    let counts = bgnbd::Params::new(
+        parameter("bgnbd.r")?,
+        bgnbd::Weeks::new(parameter("bgnbd.alpha_weeks")?),
+        parameter("bgnbd.a")?,
+        parameter("bgnbd.b")?,
+    );
+    let values = gamma_gamma::Params::new(
+        parameter("gamma_gamma.p")?,
+        parameter("gamma_gamma.q")?,
+        parameter("gamma_gamma.gamma_minor")?,
+    );
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a day and a count that were stored as such"
+    )]
+    let (day, n) = (
+        Day(parameter("fitted.day")? as i32),
+        parameter("fitted.accounts")? as u64,
+    );
+    Some((
+        day,
+        PurchaseModel {
+            counts: counts.ok()?,
+            values: values.ok()?,
+            currency,
+            n,
+            uncertainty: None,
+        },
+    ))
+}

@@ -1,0 +1,205 @@
+//! What scoring keeps of one tenant in memory. Everything in it can be read back from the store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use sextant_domain::feature::population::Models;
+use sextant_domain::feature::{AccountFacts, Moment, Row};
+use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::money::Currency;
+use sextant_domain::mrr::{MetricPolicy, Preset};
+use sextant_domain::subscription::{AccountBilling, SubscriptionVersion};
+use sextant_domain::time::{Day, Instant, Zone};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::ingestion::v1 as ingestion;
+use sextant_store::port::SliceState;
+use sextant_wire::status::Problem;
+
+/// What the tenant decided about itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) zone: Zone,
+    pub(crate) currency: Currency,
+    pub(crate) fixed_clock: Option<Instant>,
+    pub(crate) n_slices: u16,
+}
+
+impl Settings {
+    pub(crate) fn from_wire(tenant: &ingestion::Tenant) -> Result<Self, Problem> {
+        let damaged = |field: &str, message: String| {
+            Problem::field(ErrorReason::Internal, format!("tenant.{field}"), message)
+        };
+        Ok(Self {
+            zone: Zone::parse(&tenant.time_zone)
+                .map_err(|error| damaged("time_zone", error.to_string()))?,
+            currency: Currency::parse(&tenant.base_currency)
+                .map_err(|error| damaged("base_currency", error.to_string()))?,
+            fixed_clock: sextant_wire::time::optional(
+                tenant.fixed_clock.as_ref(),
+                "tenant.fixed_clock",
+            )?,
+            n_slices: u16::try_from(tenant.slices).unwrap_or(1).max(1),
+        })
+    }
+}
+
+/// How far one slice has got.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// Newest ingestion entry that is taken in.
+    pub(crate) cursor: u64,
+    /// What the store knows beside it.
+    pub(crate) state: SliceState,
+}
+
+/// One account.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) slice: Slice,
+    pub(crate) id: Box<str>,
+    pub(crate) name: Box<str>,
+    pub(crate) facts: AccountFacts,
+    subscriptions: Vec<SubscriptionVersion>,
+}
+
+impl Account {
+    /// An account of which nothing is known but its slice.
+    pub(crate) fn new(slice: Slice) -> Self {
+        Self {
+            slice,
+            ..Self::default()
+        }
+    }
+
+    /// Adds a version of a subscription.
+    pub(crate) fn subscribe(&mut self, version: SubscriptionVersion) {
+        self.subscriptions.push(version);
+    }
+
+    /// Makes the billing history anew after subscriptions were added.
+    pub(crate) fn rebuild_billing(&mut self, zone: &Zone) -> Result<(), Problem> {
+        if self.subscriptions.is_empty() {
+            return Ok(());
+        }
+        let policy = MetricPolicy::preset(Preset::Sextant, zone.clone());
+        let billing = AccountBilling::new(self.subscriptions.iter().cloned(), &policy);
+        self.facts.billing = Some(billing.map_err(|error| {
+            Problem::new(
+                ErrorReason::Internal,
+                format!("billing of account \"{}\": {error}", self.id),
+            )
+        })?);
+        Ok(())
+    }
+}
+
+/// One tenant.
+#[derive(Debug)]
+pub(crate) struct TenantState {
+    pub(crate) tenant: TenantId,
+    pub(crate) settings: Settings,
+    pub(crate) slices: BTreeMap<Slice, Progress>,
+    pub(crate) accounts: BTreeMap<AccountUid, Account>,
+    pub(crate) uids: HashMap<Box<str>, AccountUid>,
+    pub(crate) models: BTreeMap<Day, Arc<Models>>,
+}
+
+impl TenantState {
+    /// The tenant's evaluation clock: where it stands still, or `real`.
+    pub(crate) fn now(&self, real: Instant) -> Instant {
+        self.settings.fixed_clock.unwrap_or(real)
+    }
+
+    /// The last day that is closed in every slice.
+    pub(crate) fn closed_on(&self) -> Option<Day> {
+        self.slices
+            .values()
+            .map(|slice| slice.state.closed_on)
+            .min()
+            .flatten()
+    }
+
+    /// True while an import is open, or imported history is not evaluated yet, in any slice.
+    pub(crate) fn is_backfilling(&self) -> bool {
+        self.slices
+            .values()
+            .any(|slice| slice.state.importing || slice.state.pending_history.is_some())
+    }
+
+    /// Own time of the newest fact.
+    pub(crate) fn watermark(&self) -> Option<Instant> {
+        self.slices
+            .values()
+            .filter_map(|slice| slice.state.watermark)
+            .max()
+    }
+
+    /// The newest models of a close up to `day`.
+    pub(crate) fn models_up_to(&self, day: Day) -> Option<&Arc<Models>> {
+        self.models
+            .range(..=day)
+            .next_back()
+            .map(|(_, models)| models)
+    }
+
+    /// An account of an external id.
+    pub(crate) fn account(&self, id: &str) -> Option<(AccountUid, &Account)> {
+        let uid = *self.uids.get(id)?;
+        Some((uid, self.accounts.get(&uid)?))
+    }
+
+    /// An account's features at a moment, population features from the models of the newest close that was known then.
+    pub(crate) fn row(&self, uid: AccountUid, account: &Account, moment: &Moment) -> Row {
+        let zone = &self.settings.zone;
+        let mut row = account.facts.features(moment, zone);
+        if let Some(models) = self.models_for(moment) {
+            models.apply(uid, &account.facts, moment, zone, &mut row);
+        }
+        row
+    }
+
+    /// The models for a moment: of the close of that very day where the moment is its end, of an earlier one otherwise.
+    pub(crate) fn models_for(&self, moment: &Moment) -> Option<&Arc<Models>> {
+        let known = moment.known_at;
+        let end_of_day = moment.as_of.plus_us(1) == self.settings.zone.start_of(moment.day.plus(1));
+        let newest = if end_of_day {
+            moment.day
+        } else {
+            moment.day.plus(-1)
+        };
+        self.models_up_to(newest.min(self.last_close_known_at(known)))
+    }
+
+    fn last_close_known_at(&self, known_at: Instant) -> Day {
+        if known_at.0 == i64::MAX {
+            return Day(i32::MAX);
+        }
+        self.settings.zone.day_of(known_at.plus_us(1)).plus(-1)
+    }
+
+    /// The moment of a read: the present, or the last close before a past moment.
+    pub(crate) fn moment(
+        &self,
+        as_of: Option<Instant>,
+        known_at: Option<Instant>,
+        real: Instant,
+    ) -> Moment {
+        let (now, zone) = (self.now(real), &self.settings.zone);
+        let known_at = known_at.unwrap_or(Instant(i64::MAX));
+        let as_of = match as_of {
+            Some(past) if past < now => zone.start_of(zone.day_of(past.plus_us(1))).plus_us(-1),
+            _ => now,
+        };
+        let known_day = if known_at.0 == i64::MAX {
+            Day(i32::MAX)
+        } else {
+            zone.day_of(known_at)
+        };
+        Moment {
+            as_of,
+            known_at,
+            day: zone.day_of(as_of),
+            known_day,
+        }
+    }
+}
