@@ -1,1 +1,32 @@
-//! sextant-plugin-host
+//! Loads segmenters and calls them: verify without running, load, check the table, create, bind, segment, explain.
+//!
+//! Everything foreign is checked at this border and copied out at once; a caller of this crate sees only owned Rust
+//! values and typed errors. Loading is in-process, for segmenters that the operator trusts.
+
+mod assignment;
+mod binding;
+mod call;
+mod check;
+mod columns;
+mod config;
+mod descriptor;
+mod elf;
+mod explanation;
+mod foreign;
+mod instance;
+mod library;
+mod plugin;
+mod services;
+
+pub use assignment::{Assignments, Missing};
+pub use call::{Call, CallError, Deadline, FailureCode, PluginFailure};
+pub use check::{Check, LoadError};
+pub use config::{ConfigFault, ConfigSchema};
+pub use descriptor::{
+    AbiVersion, DefaultValue, Descriptor, DescriptorFault, Example, Feature, FeatureType, Limits,
+    LocalText, OnMissing, Segment,
+};
+pub use explanation::Reason;
+pub use instance::Instance;
+pub use plugin::{Plugin, discover};
+pub use sextant_segmenter_abi::{SEG_ABSTAIN as ABSTAIN, SEG_NO_SEGMENT as NO_SEGMENT};

@@ -45,9 +45,9 @@ impl Segmenter for Rfm {
             ("r_package", Map::RPackage),
             ("eleven", Map::Eleven),
         ];
-        let digits = usize::try_from(config.i64("currency_digits")?);
-        let currency_digits =
-            digits.map_err(|_| ConfigError::at("currency_digits", "must not be negative"))?;
+        let Ok(currency_digits) = usize::try_from(config.i64("currency_digits")?) else {
+            return Err(ConfigError::at("currency_digits", "must not be negative"));
+        };
         Ok(Self {
             map: config.choice("map", &maps)?,
             currency_digits,

@@ -114,9 +114,9 @@ impl Segmenter for ValueTiers {
             ],
             |key| config.i64(key),
         )?;
-        let digits = usize::try_from(config.i64("currency_digits")?);
-        let currency_digits =
-            digits.map_err(|_| ConfigError::at("currency_digits", "must not be negative"))?;
+        let Ok(currency_digits) = usize::try_from(config.i64("currency_digits")?) else {
+            return Err(ConfigError::at("currency_digits", "must not be negative"));
+        };
         let modes = [
             ("quantile", Mode::Quantile),
             ("cut_points", Mode::CutPoints),

@@ -1,0 +1,168 @@
+//! Answers of a segmenter, checked and copied.
+
+use sextant_segmenter_abi::{SEG_ABSTAIN, SEG_NO_SEGMENT};
+
+use crate::CallError;
+use crate::binding::Prepared;
+use crate::foreign::{OwnedArray, View};
+
+/// The answer to a batch, one entry per row of the batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Assignments {
+    /// Position in the descriptor's segments, [`NO_SEGMENT`](crate::NO_SEGMENT) (judged, in none of them) or
+    /// [`ABSTAIN`](crate::ABSTAIN) (not judged).
+    pub segment: Vec<u16>,
+    /// Score on the model's own scale, if it gives scores; NaN where it gave none.
+    pub score: Option<Vec<f32>>,
+    /// Confidence 0 to 1, if it gives confidences; NaN where it gave none.
+    pub confidence: Option<Vec<f32>>,
+    /// Rows that the segmenter did not see because a feature is missing (`on_missing: skip_row`), by row and feature.
+    /// Their segment is [`ABSTAIN`](crate::ABSTAIN).
+    pub missing: Vec<Missing>,
+}
+
+/// A row without a value for a feature that the segmenter needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// Row of the batch.
+    pub row: usize,
+    /// Position in the descriptor's features.
+    pub feature: u16,
+}
+
+impl Assignments {
+    /// What a row lacks; empty if the segmenter saw it.
+    pub fn missing_of(&self, row: usize) -> &[Missing] {
+        missing_of(&self.missing, row)
+    }
+}
+
+/// The part of a sorted list that belongs to a row.
+pub(crate) fn missing_of(missing: &[Missing], row: usize) -> &[Missing] {
+    let start = missing.partition_point(|item| item.row < row);
+    let end = missing.partition_point(|item| item.row <= row);
+    &missing[start..end]
+}
+
+/// Which columns the output has beside the segment, and where.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct OutputShape {
+    score: Option<usize>,
+    confidence: Option<usize>,
+}
+
+impl OutputShape {
+    /// Checks the announced columns: segment, then score and confidence in this order where they are.
+    pub(crate) fn from_columns(columns: &[(String, String)]) -> Result<Self, CallError> {
+        let mut shape = Self::default();
+        for (k, (name, format)) in columns.iter().enumerate() {
+            match (k, name.as_str(), format.as_str()) {
+                (0, "segment", "S") => {},
+                (1, "score", "f") => shape.score = Some(k),
+                (1 | 2, "confidence", "f") if shape.confidence.is_none() => {
+                    shape.confidence = Some(k)
+                },
+                _ => {
+                    let expected = "segment uint16, [score float32], [confidence float32]";
+                    let what = format!(
+                        "column {k} is \"{name}\" with Arrow format \"{format}\"; expected: {expected}"
+                    );
+                    return Err(CallError::output(what));
+                },
+            }
+        }
+        Ok(shape)
+    }
+
+    fn columns(self) -> usize {
+        1 + usize::from(self.score.is_some()) + usize::from(self.confidence.is_some())
+    }
+
+    /// Copies the plugin's answer and puts it in the order of the caller's rows.
+    pub(crate) fn read(
+        self,
+        output: &OwnedArray,
+        prepared: Prepared,
+        segments: usize,
+        rows: usize,
+    ) -> Result<Assignments, CallError> {
+        let root = View::root(output, self.columns(), prepared.rows)?;
+        let column = child(&root, 0)?;
+        column.no_nulls("segment")?;
+        let answers: &[u16] = column.values()?;
+        for (row, answer) in answers.iter().enumerate() {
+            if usize::from(*answer) >= segments
+                && *answer != SEG_ABSTAIN
+                && *answer != SEG_NO_SEGMENT
+            {
+                let what = format!(
+                    "row {row} is in segment {answer}, the descriptor has {segments} segments"
+                );
+                return Err(CallError::output(what));
+            }
+        }
+        let origins = prepared.origins.as_deref();
+        let read = |index: Option<usize>| {
+            index
+                .map(|index| numbers(&root, index, origins, rows))
+                .transpose()
+        };
+        Ok(Assignments {
+            segment: spread(answers, origins, SEG_ABSTAIN, rows),
+            score: read(self.score)?,
+            confidence: read(self.confidence)?,
+            missing: prepared.missing,
+        })
+    }
+
+    /// The answer when every row lacks a feature: the plugin is not asked.
+    pub(crate) fn all_missing(self, prepared: Prepared, rows: usize) -> Assignments {
+        Assignments {
+            segment: vec![SEG_ABSTAIN; rows],
+            score: self.score.map(|_| vec![f32::NAN; rows]),
+            confidence: self.confidence.map(|_| vec![f32::NAN; rows]),
+            missing: prepared.missing,
+        }
+    }
+}
+
+fn child<'a>(root: &View<'a>, index: usize) -> Result<View<'a>, CallError> {
+    let column = root.child(index)?;
+    if column.rows != root.rows {
+        let what = format!(
+            "column {index} has {} rows, the input has {}",
+            column.rows, root.rows
+        );
+        return Err(CallError::output(what));
+    }
+    Ok(column)
+}
+
+fn numbers(
+    root: &View<'_>,
+    index: usize,
+    origins: Option<&[usize]>,
+    rows: usize,
+) -> Result<Vec<f32>, CallError> {
+    let column = child(root, index)?;
+    let mut values = column.values::<f32>()?.to_vec();
+    for (row, value) in values.iter_mut().enumerate() {
+        if !column.is_valid(row)? {
+            *value = f32::NAN;
+        }
+    }
+    Ok(spread(&values, origins, f32::NAN, rows))
+}
+
+/// Values at their rows of the caller's batch, `rest` at the others.
+fn spread<T: Copy>(values: &[T], origins: Option<&[usize]>, rest: T, rows: usize) -> Vec<T> {
+    let Some(origins) = origins else {
+        return values.to_vec();
+    };
+    let mut spread = vec![rest; rows];
+    for (origin, value) in origins.iter().zip(values) {
+        spread[*origin] = *value;
+    }
+    spread
+}

@@ -1,0 +1,184 @@
+//! From the caller's batch to the plugin's: which column goes where, and which rows the plugin sees.
+
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
+use arrow_buffer::NullBuffer;
+use arrow_data::ffi::FFI_ArrowArray;
+use arrow_schema::ffi::FFI_ArrowSchema;
+use arrow_schema::{DataType, Field, Fields, Schema};
+use arrow_select::filter::FilterBuilder;
+
+use crate::assignment::{Missing, OutputShape};
+use crate::columns::{filled, laid_out};
+use crate::{CallError, Descriptor, Feature, OnMissing};
+
+/// Where the plugin's columns come from, and what it answers.
+#[derive(Debug)]
+pub(crate) struct Binding {
+    /// For every input column, its place in the caller's batch; `None` for an optional feature that is not there.
+    sources: Vec<Option<usize>>,
+    fields: Fields,
+    pub(crate) output: OutputShape,
+}
+
+/// A batch as the plugin will see it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    columns: Vec<ArrayRef>,
+    /// Rows of the plugin's batch.
+    pub(crate) rows: usize,
+    /// For every row of the plugin's batch, its row in the caller's batch; `None` if they are the same.
+    pub(crate) origins: Option<Vec<usize>>,
+    /// Rows that the plugin does not see, and the features they lack.
+    pub(crate) missing: Vec<Missing>,
+}
+
+impl Binding {
+    /// Finds every feature of the descriptor among the caller's columns.
+    pub(crate) fn plan(descriptor: &Descriptor, schema: &Schema) -> Result<Self, CallError> {
+        let mut sources = Vec::new();
+        let mut fields = Vec::new();
+        for (k, feature) in descriptor.features.iter().enumerate() {
+            let declared = feature.kind.data_type();
+            let source = schema.index_of(&feature.name).ok();
+            match source {
+                None if k < descriptor.required => {
+                    return Err(CallError::FeatureUnknown {
+                        feature: feature.name.clone(),
+                    });
+                },
+                Some(index) if schema.field(index).data_type() != &declared => {
+                    return Err(CallError::FeatureType {
+                        feature: feature.name.clone(),
+                        declared: declared.to_string(),
+                        found: schema.field(index).data_type().to_string(),
+                    });
+                },
+                _ => sources.push(source),
+            }
+            fields.push(Field::new(
+                &feature.name,
+                declared,
+                feature.on_missing == OnMissing::Null,
+            ));
+        }
+        Ok(Self {
+            sources,
+            fields: fields.into(),
+            output: OutputShape::default(),
+        })
+    }
+
+    /// The input schema in C.
+    pub(crate) fn schema(&self) -> Result<FFI_ArrowSchema, CallError> {
+        Ok(FFI_ArrowSchema::try_from(DataType::Struct(
+            self.fields.clone(),
+        ))?)
+    }
+
+    /// Picks the columns and applies every `on_missing`.
+    pub(crate) fn prepare(
+        &self,
+        descriptor: &Descriptor,
+        batch: &RecordBatch,
+    ) -> Result<Prepared, CallError> {
+        let mut columns = Vec::with_capacity(self.sources.len());
+        let mut missing = Vec::new();
+        let mut complete: Option<NullBuffer> = None;
+        for ((feature, source), position) in
+            descriptor.features.iter().zip(&self.sources).zip(0_u16..)
+        {
+            let column = column(batch, feature, *source)?;
+            let nulls = column
+                .logical_nulls()
+                .filter(|nulls| nulls.null_count() > 0);
+            let Some(nulls) = nulls else {
+                columns.push(column);
+                continue;
+            };
+            match &feature.on_missing {
+                OnMissing::Null => {},
+                OnMissing::Default(value) => {
+                    columns.push(filled(&column, value));
+                    continue;
+                },
+                OnMissing::Fail => {
+                    let row = nulls
+                        .iter()
+                        .position(|present| !present)
+                        .unwrap_or_default();
+                    return Err(CallError::ValueMissing {
+                        feature: feature.name.clone(),
+                        row,
+                    });
+                },
+                OnMissing::SkipRow => {
+                    let rows = nulls.iter().enumerate().filter(|(_, present)| !present);
+                    missing.extend(rows.map(|(row, _)| Missing {
+                        row,
+                        feature: position,
+                    }));
+                    complete = NullBuffer::union(complete.as_ref(), Some(&nulls));
+                },
+            }
+            columns.push(column);
+        }
+        let Some(complete) = complete else {
+            return Ok(Prepared {
+                columns,
+                rows: batch.num_rows(),
+                origins: None,
+                missing,
+            });
+        };
+        missing.sort_unstable();
+        let origins: Vec<usize> = complete.valid_indices().collect();
+        let mask = BooleanArray::new(complete.into_inner(), None);
+        let filter = FilterBuilder::new(&mask).optimize().build();
+        for column in &mut columns {
+            *column = filter.filter(column)?;
+        }
+        Ok(Prepared {
+            columns,
+            rows: origins.len(),
+            origins: Some(origins),
+            missing,
+        })
+    }
+
+    /// The plugin's batch in C. It owns what it points to until it is released.
+    pub(crate) fn export(&self, prepared: &Prepared) -> Result<FFI_ArrowArray, CallError> {
+        let columns = prepared
+            .columns
+            .iter()
+            .map(|column| arrow_array::make_array(laid_out(column.to_data())));
+        let columns: Vec<ArrayRef> = columns.collect();
+        let batch =
+            StructArray::try_new_with_length(self.fields.clone(), columns, None, prepared.rows)?;
+        Ok(FFI_ArrowArray::new(&batch.to_data()))
+    }
+}
+
+/// The caller's column of a feature, checked against the descriptor; nulls for an optional feature that is not there.
+fn column(
+    batch: &RecordBatch,
+    feature: &Feature,
+    source: Option<usize>,
+) -> Result<ArrayRef, CallError> {
+    let declared = feature.kind.data_type();
+    let Some(source) = source else {
+        return Ok(new_null_array(&declared, batch.num_rows()));
+    };
+    let schema = batch.schema_ref();
+    let same = schema
+        .fields()
+        .get(source)
+        .is_some_and(|field| field.name() == &feature.name);
+    match batch.columns().get(source) {
+        Some(column) if same && column.data_type() == &declared => Ok(Arc::clone(column)),
+        _ => Err(CallError::BatchChanged {
+            feature: feature.name.clone(),
+        }),
+    }
+}

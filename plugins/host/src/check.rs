@@ -1,0 +1,241 @@
+//! The checks that a shared object passes before it may answer, and the error that names the one it did not pass.
+
+use std::error::Error;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A check. Ids starting with `V-` are judged without running code of the plugin, `L-` while loading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// The file or folder can be read and is not larger than 64 MiB.
+    Readable,
+    /// The file is a complete ELF file.
+    Elf,
+    /// Word size and processor are this machine's.
+    Machine,
+    /// It is a shared object.
+    SharedObject,
+    /// It exports the entry symbol.
+    Entry,
+    /// It has a descriptor section of at most 64 KiB that holds one JSON document.
+    DescriptorSection,
+    /// The descriptor has every field, with the right type.
+    DescriptorSchema,
+    /// The descriptor's `abi` is one that this host serves.
+    Abi,
+    /// The descriptor asks only for what this host serves.
+    Supported,
+    /// The verified bytes can be copied to sealed memory.
+    Sealed,
+    /// The dynamic loader accepts it.
+    Loadable,
+    /// The entry function returns a table.
+    TablePresent,
+    /// The table says major version 1 and has the size of it.
+    TableVersion,
+    /// Every required function is set.
+    TableFunctions,
+    /// Capabilities agree with the functions that are set.
+    Capabilities,
+    /// No capability is set that a host must understand and this one does not.
+    CapabilitiesKnown,
+    /// The plugin allows loading into the service process.
+    InProcess,
+    /// The table's descriptor is the verified one.
+    DescriptorEqual,
+}
+
+impl Check {
+    /// Stable name, for catalogues and documentation.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Readable => "V-readable",
+            Self::Elf => "V-elf",
+            Self::Machine => "V-machine",
+            Self::SharedObject => "V-shared-object",
+            Self::Entry => "V-entry",
+            Self::DescriptorSection => "V-descriptor",
+            Self::DescriptorSchema => "V-descriptor-schema",
+            Self::Abi => "V-abi",
+            Self::Supported => "V-supported",
+            Self::Sealed => "L-sealed",
+            Self::Loadable => "L-load",
+            Self::TablePresent => "L-table",
+            Self::TableVersion => "L-version",
+            Self::TableFunctions => "L-functions",
+            Self::Capabilities => "L-caps",
+            Self::CapabilitiesKnown => "L-caps-unknown",
+            Self::InProcess => "L-isolated-only",
+            Self::DescriptorEqual => "L-descriptor",
+        }
+    }
+
+    /// Why the check exists.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Readable => "a segmenter is read once, completely, before anything else",
+            Self::Elf => "a segmenter is an ELF shared object",
+            Self::Machine => "machine code runs on the processor that it was compiled for",
+            Self::SharedObject => "programs and object files cannot be loaded",
+            Self::Entry => {
+                "the host enters a segmenter through seg_plugin_entry_v1 and nothing else"
+            },
+            Self::DescriptorSection => "a segmenter is judged by its descriptor before it runs",
+            Self::DescriptorSchema => {
+                "features, segments and configuration are taken from the descriptor"
+            },
+            Self::Abi => {
+                "a host serves plugins of its own major version that need no newer minor version"
+            },
+            Self::Supported => "a host refuses what it would have to ignore",
+            Self::Sealed => {
+                "the bytes that were verified are the bytes that are loaded, whatever happens to the file"
+            },
+            Self::Loadable => "every symbol is bound when a segmenter is loaded, none later",
+            Self::TablePresent => "NULL means that the segmenter considers this host too old",
+            Self::TableVersion => "a table of another size or major version would be read wrongly",
+            Self::TableFunctions => "create, bind, segment and destroy are called without asking",
+            Self::Capabilities => "a capability is a promise that its functions exist",
+            Self::CapabilitiesKnown => {
+                "bits 48 to 63 are kept for features that a host must understand"
+            },
+            Self::InProcess => {
+                "the segmenter says that it must not share a process with the service"
+            },
+            Self::DescriptorEqual => "what was judged must be what runs",
+        }
+    }
+
+    /// What the author or operator can do.
+    pub const fn fix(self) -> &'static str {
+        match self {
+            Self::Readable => "check the path, its permissions and its size (at most 64 MiB)",
+            Self::Elf => "give the compiled .so file, copied completely",
+            Self::Machine => "compile the segmenter for the platform of this host",
+            Self::SharedObject => "link with -shared -fPIC, or set crate-type = [\"cdylib\"]",
+            Self::Entry => "define it with SEG_EXPORT in C, or call export_segmenter! in Rust",
+            Self::DescriptorSection => {
+                "put one JSON document of at most 64 KiB into section .segmenter.desc: SEG_DESCRIPTOR in C, \
+                 export_segmenter! in Rust"
+            },
+            Self::DescriptorSchema => "correct the value at the pointer",
+            Self::Abi => {
+                "upgrade the host, or compile with its segmenter.h and say so in the descriptor's abi"
+            },
+            Self::Supported => "declare static features and segments with output \"single\"",
+            Self::Sealed => "allow memfd_create with executable memory, and mount /proc",
+            Self::Loadable => {
+                "install the library it needs, or link it statically; compile against a glibc that is not newer"
+            },
+            Self::TablePresent => "upgrade the host, or return the table",
+            Self::TableVersion => {
+                "set struct_size = sizeof(seg_plugin), abi_major = SEG_ABI_MAJOR, abi_minor = SEG_ABI_MINOR"
+            },
+            Self::TableFunctions => "set every function up to destroy",
+            Self::Capabilities => "set the functions of the capability, or clear its bit",
+            Self::CapabilitiesKnown => "upgrade the host, or clear the bit",
+            Self::InProcess => "run it outside of this process, or clear SEG_CAP_ISOLATED_ONLY",
+            Self::DescriptorEqual => {
+                "let descriptor_json point to the descriptor section, and descriptor_len be its length without NUL"
+            },
+        }
+    }
+}
+
+/// A shared object that did not pass a check.
+#[derive(Debug)]
+pub struct LoadError {
+    /// The file.
+    path: PathBuf,
+    /// The check.
+    check: Check,
+    /// What was found.
+    what: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl LoadError {
+    pub(crate) fn new(path: &Path, finding: Finding) -> Self {
+        Self {
+            path: path.to_owned(),
+            check: finding.check,
+            what: finding.what,
+            source: finding.source,
+        }
+    }
+
+    /// The file or folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The check that failed.
+    pub const fn check(&self) -> Check {
+        self.check
+    }
+
+    /// Stable name of the check, for example `V-entry`.
+    pub const fn check_id(&self) -> &'static str {
+        self.check.id()
+    }
+
+    /// What was found.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Why the check exists.
+    pub const fn why(&self) -> &'static str {
+        self.check.why()
+    }
+
+    /// What the author or operator can do.
+    pub const fn fix(&self) -> &'static str {
+        self.check.fix()
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, id, what, why, fix) = (
+            self.path.display(),
+            self.check_id(),
+            &self.what,
+            self.why(),
+            self.fix(),
+        );
+        write!(
+            f,
+            "segmenter \"{path}\" failed check {id}: {what}; {why}; to fix it: {fix}"
+        )
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// What a check found, before the file's path is known.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    check: Check,
+    what: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Finding {
+    pub(crate) fn new(check: Check, what: impl Into<String>) -> Self {
+        Self {
+            check,
+            what: what.into(),
+            source: None,
+        }
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+}

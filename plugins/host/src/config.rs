@@ -1,0 +1,307 @@
+//! Configurations: the part of JSON Schema 2020-12 that flat objects need, defaults, and the canonical text.
+//!
+//! Served keywords: `type`, `properties`, `required`, `additionalProperties` (true or false) of the object; `type`
+//! (integer, number, string, boolean), `default`, `minimum`, `maximum`, `enum` of a property; and annotations. A schema
+//! with any other keyword is refused, so that no rule is silently not applied.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+const ANNOTATIONS: [&str; 6] = [
+    "title",
+    "description",
+    "examples",
+    "$schema",
+    "$id",
+    "$comment",
+];
+
+/// The rules and defaults of a segmenter's configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigSchema {
+    properties: BTreeMap<String, Property>,
+    required: Vec<String>,
+    open: bool,
+    json: Value,
+}
+
+#[derive(Debug, Clone)]
+struct Property {
+    kind: Kind,
+    default: Option<Value>,
+    minimum: Option<f64>,
+    maximum: Option<f64>,
+    choices: Vec<Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Integer,
+    Number,
+    Text,
+    Boolean,
+}
+
+/// A value of a configuration that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// JSON pointer, for example `/onboarding_days`; empty for the whole document.
+    pub pointer: String,
+    /// The rule, and what would fit.
+    pub message: String,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "config \"{}\": {}", self.pointer, self.message)
+    }
+}
+
+impl Error for ConfigFault {}
+
+/// A place in a schema and what is wrong there.
+type SchemaFault = (String, String);
+
+impl ConfigSchema {
+    pub(crate) fn parse(schema: &Value) -> Result<Self, SchemaFault> {
+        let object = schema
+            .as_object()
+            .ok_or_else(|| (String::new(), "must be an object".to_owned()))?;
+        let known = ["type", "properties", "required", "additionalProperties"];
+        only_known(object, &known)?;
+        if object.get("type") != Some(&Value::from("object")) {
+            return Err(("/type".to_owned(), "must be \"object\"".to_owned()));
+        }
+        let open = match object.get("additionalProperties") {
+            None => true,
+            Some(Value::Bool(open)) => *open,
+            Some(_) => {
+                return Err((
+                    "/additionalProperties".to_owned(),
+                    "must be true or false".to_owned(),
+                ));
+            },
+        };
+        let mut properties = BTreeMap::new();
+        let declared = match object.get("properties") {
+            None => &Map::new(),
+            Some(value) => value
+                .as_object()
+                .ok_or_else(|| ("/properties".to_owned(), "must be an object".to_owned()))?,
+        };
+        for (key, value) in declared {
+            let at =
+                |(pointer, message)| (format!("/properties/{}{pointer}", escaped(key)), message);
+            properties.insert(key.clone(), Property::parse(value).map_err(at)?);
+        }
+        let mut required = Vec::new();
+        for name in object
+            .get("required")
+            .and_then(Value::as_array)
+            .unwrap_or(&Vec::new())
+        {
+            let name = name.as_str().filter(|name| properties.contains_key(*name));
+            let Some(name) = name else {
+                return Err((
+                    "/required".to_owned(),
+                    "must list names of properties".to_owned(),
+                ));
+            };
+            required.push(name.to_owned());
+        }
+        Ok(Self {
+            properties,
+            required,
+            open,
+            json: schema.clone(),
+        })
+    }
+
+    /// The schema as the author wrote it, for forms and documentation; null if the segmenter has no configuration.
+    pub const fn json(&self) -> &Value {
+        &self.json
+    }
+
+    /// Checks a configuration and returns its canonical text: every default filled in, names in byte order, no spaces.
+    /// An empty text means an empty object. A whole number such as `30.0` is accepted as an integer.
+    ///
+    /// # Errors
+    ///
+    /// Every rule that is broken, in the order of the names.
+    pub fn canonical(&self, config_json: &str) -> Result<String, Vec<ConfigFault>> {
+        let whole = |message: String| {
+            vec![ConfigFault {
+                pointer: String::new(),
+                message,
+            }]
+        };
+        let text = if config_json.trim().is_empty() {
+            "{}"
+        } else {
+            config_json
+        };
+        let document: Value =
+            serde_json::from_str(text).map_err(|error| whole(format!("is not JSON: {error}")))?;
+        let Value::Object(given) = document else {
+            return Err(whole("must be a JSON object".to_owned()));
+        };
+        let mut faults = Vec::new();
+        let mut values: BTreeMap<String, Value> = BTreeMap::new();
+        for (key, property) in &self.properties {
+            let Some(value) = given.get(key).or(property.default.as_ref()) else {
+                continue;
+            };
+            match property.accept(value) {
+                Ok(value) => {
+                    values.insert(key.clone(), value);
+                },
+                Err(message) => faults.push(ConfigFault {
+                    pointer: format!("/{}", escaped(key)),
+                    message,
+                }),
+            }
+        }
+        for key in &self.required {
+            if !given.contains_key(key) && !values.contains_key(key) {
+                faults.push(ConfigFault {
+                    pointer: format!("/{}", escaped(key)),
+                    message: "is missing".to_owned(),
+                });
+            }
+        }
+        for (key, value) in given {
+            if self.properties.contains_key(&key) {
+                continue;
+            }
+            if self.open {
+                values.insert(key, value);
+            } else {
+                faults.push(ConfigFault {
+                    pointer: format!("/{}", escaped(&key)),
+                    message: self.unknown(),
+                });
+            }
+        }
+        if faults.is_empty() {
+            Ok(Value::from_iter(values).to_string())
+        } else {
+            Err(faults)
+        }
+    }
+
+    fn unknown(&self) -> String {
+        let names: Vec<&str> = self.properties.keys().map(String::as_str).collect();
+        if names.is_empty() {
+            return "is not known; this segmenter has no configuration".to_owned();
+        }
+        format!("is not known; known are: {}", names.join(", "))
+    }
+}
+
+impl Property {
+    fn parse(value: &Value) -> Result<Self, SchemaFault> {
+        let object = value
+            .as_object()
+            .ok_or_else(|| (String::new(), "must be an object".to_owned()))?;
+        only_known(object, &["type", "default", "minimum", "maximum", "enum"])?;
+        let kind = match object.get("type").and_then(Value::as_str) {
+            Some("integer") => Kind::Integer,
+            Some("number") => Kind::Number,
+            Some("string") => Kind::Text,
+            Some("boolean") => Kind::Boolean,
+            _ => {
+                return Err((
+                    "/type".to_owned(),
+                    "must be one of: integer, number, string, boolean".to_owned(),
+                ));
+            },
+        };
+        let bound = |key: &str| match object.get(key) {
+            None => Ok(None),
+            Some(value) => value
+                .as_f64()
+                .map(Some)
+                .ok_or_else(|| (format!("/{key}"), "must be a number".to_owned())),
+        };
+        let choices = match object.get("enum") {
+            None => Vec::new(),
+            Some(Value::Array(choices)) => choices.clone(),
+            Some(_) => return Err(("/enum".to_owned(), "must be an array".to_owned())),
+        };
+        let (minimum, maximum) = (bound("minimum")?, bound("maximum")?);
+        let default = object.get("default").cloned();
+        let property = Self {
+            kind,
+            default,
+            minimum,
+            maximum,
+            choices,
+        };
+        if let Some(default) = &property.default {
+            property
+                .accept(default)
+                .map_err(|message| ("/default".to_owned(), message))?;
+        }
+        Ok(property)
+    }
+
+    /// The value in canonical form, or the rule that it breaks.
+    fn accept(&self, value: &Value) -> Result<Value, String> {
+        let (fits, expected) = match self.kind {
+            Kind::Integer => (integer(value), "an integer"),
+            Kind::Number => (value.is_number().then(|| value.clone()), "a number"),
+            Kind::Text => (value.is_string().then(|| value.clone()), "a string"),
+            Kind::Boolean => (value.is_boolean().then(|| value.clone()), "true or false"),
+        };
+        let Some(value) = fits else {
+            return Err(format!("{value} is not {expected}"));
+        };
+        if let Some(number) = value.as_f64() {
+            if let Some(minimum) = self.minimum.filter(|minimum| number < *minimum) {
+                return Err(format!("{value} is below the minimum {minimum}"));
+            }
+            if let Some(maximum) = self.maximum.filter(|maximum| number > *maximum) {
+                return Err(format!("{value} is above the maximum {maximum}"));
+            }
+        }
+        if !self.choices.is_empty() && !self.choices.contains(&value) {
+            let choices: Vec<String> = self.choices.iter().map(Value::to_string).collect();
+            return Err(format!("{value} is not one of: {}", choices.join(", ")));
+        }
+        Ok(value)
+    }
+}
+
+/// The value as an integer: JSON from languages with one number type writes 30 as 30.0.
+fn integer(value: &Value) -> Option<Value> {
+    if let Some(whole) = value.as_i64() {
+        return Some(Value::from(whole));
+    }
+    let number = value
+        .as_f64()
+        .filter(|number| number.fract().abs() < f64::MIN_POSITIVE)?;
+    format!("{number:.0}").parse::<i64>().ok().map(Value::from)
+}
+
+fn only_known(object: &Map<String, Value>, known: &[&str]) -> Result<(), SchemaFault> {
+    let served =
+        |key: &&String| known.contains(&key.as_str()) || ANNOTATIONS.contains(&key.as_str());
+    match object.keys().find(|key| !served(key)) {
+        None => Ok(()),
+        Some(key) => Err((
+            format!("/{}", escaped(key)),
+            "this keyword is not served by this host".to_owned(),
+        )),
+    }
+}
+
+/// A name as a part of a JSON pointer (RFC 6901).
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! The descriptor of a segmenter: what it reads, what it answers, how it is configured.
+
+mod parse;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+
+use arrow_schema::{DataType, TimeUnit};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::ConfigSchema;
+
+/// A judged descriptor.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Descriptor {
+    /// Reverse-DNS id, for example `sextant.rfm`.
+    pub id: String,
+    /// Semantic version of the segmenter.
+    pub version: String,
+    /// Lowest host ABI that it runs with.
+    pub abi: AbiVersion,
+    /// Name for people.
+    pub title: LocalText,
+    /// What it does, for people.
+    pub description: LocalText,
+    /// SPDX expression.
+    pub license: Option<String>,
+    /// Input columns, in the order of the plugin: first the required features, then the optional ones.
+    pub features: Vec<Feature>,
+    /// How many of [`features`](Self::features) are required.
+    pub required: usize,
+    /// Outcomes; an answer is a position in this list.
+    pub segments: Vec<Segment>,
+    /// Rules and defaults of the configuration.
+    pub config_schema: ConfigSchema,
+    /// Declared appetite.
+    pub limits: Limits,
+    /// Rows with their expected segments.
+    pub examples: Vec<Example>,
+}
+
+/// A version `major.minor` of the ABI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AbiVersion {
+    /// Breaking changes.
+    pub major: u16,
+    /// Additions.
+    pub minor: u16,
+}
+
+impl fmt::Display for AbiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// A text by language (BCP 47 tag). A plain string in the descriptor is English.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "TextOrTexts")]
+pub struct LocalText(BTreeMap<String, String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum TextOrTexts {
+    Text(String),
+    Texts(BTreeMap<String, String>),
+}
+
+impl From<TextOrTexts> for LocalText {
+    fn from(text: TextOrTexts) -> Self {
+        match text {
+            TextOrTexts::Text(english) => Self(BTreeMap::from([("en".to_owned(), english)])),
+            TextOrTexts::Texts(texts) => Self(texts),
+        }
+    }
+}
+
+impl LocalText {
+    /// The text in a language, else in English, else in any; empty if there is none.
+    pub fn get(&self, language: &str) -> &str {
+        let text = self
+            .0
+            .get(language)
+            .or_else(|| self.0.get("en"))
+            .or_else(|| self.0.values().next());
+        text.map_or("", String::as_str)
+    }
+
+    /// Every language with its text.
+    pub const fn all(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
+/// A feature that the segmenter reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feature {
+    /// Name in the feature catalogue.
+    pub name: String,
+    /// Type of its column.
+    pub kind: FeatureType,
+    /// What happens to a row without a value.
+    pub on_missing: OnMissing,
+}
+
+/// Type of an input column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeatureType {
+    /// float64.
+    Float64,
+    /// int64.
+    Int64,
+    /// bool.
+    Bool,
+    /// utf8.
+    Utf8,
+    /// dictionary<int32, utf8>.
+    Dictionary,
+    /// timestamp[us, UTC].
+    Timestamp,
+}
+
+impl FeatureType {
+    /// The Arrow type of the column.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::Float64 => DataType::Float64,
+            Self::Int64 => DataType::Int64,
+            Self::Bool => DataType::Boolean,
+            Self::Utf8 => DataType::Utf8,
+            Self::Dictionary => {
+                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+            },
+            Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        }
+    }
+}
+
+/// What the host does with a row that lacks a feature, before the segmenter sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OnMissing {
+    /// The segmenter does not see the row; it abstains, and the feature is named.
+    SkipRow,
+    /// The segmenter sees a null.
+    Null,
+    /// The segmenter sees this value.
+    Default(DefaultValue),
+    /// The whole call fails.
+    Fail,
+}
+
+/// The value that stands in for a missing one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DefaultValue {
+    /// float64.
+    Float64(f64),
+    /// int64 or timestamp.
+    Int64(i64),
+    /// bool.
+    Bool(bool),
+    /// utf8 or dictionary.
+    Text(String),
+}
+
+/// An outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Segment {
+    /// Stable id.
+    pub key: String,
+    /// Name for people.
+    #[serde(default)]
+    pub title: LocalText,
+    /// Meaning, for people.
+    #[serde(default)]
+    pub description: LocalText,
+    /// `#rrggbb`.
+    #[serde(default)]
+    pub color: Option<String>,
+    /// Order for people, 1 first.
+    #[serde(default)]
+    pub rank: Option<u32>,
+    /// Name of the play that belongs to it.
+    #[serde(default)]
+    pub playbook: Option<String>,
+}
+
+/// Declared appetite of a segmenter.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Memory in MiB.
+    pub memory_mb: Option<u32>,
+    /// Time per thousand rows, in milliseconds.
+    pub ms_per_1k_rows: Option<f64>,
+    /// Threads.
+    pub threads: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mb: None,
+            ms_per_1k_rows: None,
+            threads: 1,
+        }
+    }
+}
+
+/// Rows with the answers that the author promises.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct Example {
+    /// Configuration.
+    pub config: Value,
+    /// Values in column order.
+    pub rows: Vec<Vec<Value>>,
+    /// Segment key per row; null: abstains; empty: in no segment.
+    pub expect: Vec<Option<String>>,
+}
+
+/// A place in the descriptor that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescriptorFault {
+    /// JSON pointer.
+    pub pointer: String,
+    /// What is wrong there.
+    pub message: String,
+}
+
+impl fmt::Display for DescriptorFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "descriptor \"{}\": {}", self.pointer, self.message)
+    }
+}
+
+impl Error for DescriptorFault {}
+
+impl Descriptor {
+    /// Position of a segment by its key, as answers carry it.
+    pub fn segment_index(&self, key: &str) -> Option<u16> {
+        self.segments
+            .iter()
+            .zip(0_u16..)
+            .find(|(segment, _)| segment.key == key)
+            .map(|(_, index)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests;

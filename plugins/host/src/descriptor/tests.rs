@@ -1,0 +1,154 @@
+use serde_json::json;
+
+use super::*;
+
+fn valid() -> Value {
+    json!({
+        "id": "acme.health", "version": "1.4.0-rc.1", "abi": "1.0", "title": {"en": "Health", "tr": "Saglik"},
+        "output": "single",
+        "requires": [{"feature": "revenue.arr_minor", "type": "int64", "on_missing": "skip_row"},
+                     {"feature": "usage.trend_28d", "type": "float64", "on_missing": "default", "default": 0}],
+        "optional": [{"feature": "firmo.industry", "type": "dictionary<int32, utf8>"}],
+        "segments": [{"key": "good", "title": "Good", "color": "#1b7f5c", "rank": 1}, {"key": "bad"}],
+        "limits": {"ms_per_1k_rows": 2}, "later_field": [1]
+    })
+}
+
+#[test]
+fn a_valid_descriptor_is_understood_and_unknown_fields_are_ignored() {
+    let descriptor = Descriptor::parse(&valid().to_string()).unwrap();
+    assert_eq!(
+        (descriptor.id.as_str(), descriptor.abi),
+        ("acme.health", AbiVersion { major: 1, minor: 0 })
+    );
+    assert_eq!(
+        (descriptor.title.get("tr"), descriptor.title.get("de")),
+        ("Saglik", "Health")
+    );
+    assert_eq!(descriptor.required, 2);
+    let policies: Vec<&OnMissing> = descriptor
+        .features
+        .iter()
+        .map(|feature| &feature.on_missing)
+        .collect();
+    assert_eq!(
+        policies,
+        [
+            &OnMissing::SkipRow,
+            &OnMissing::Default(DefaultValue::Float64(0.0)),
+            &OnMissing::Null
+        ]
+    );
+    assert_eq!(
+        (
+            descriptor.segment_index("bad"),
+            descriptor.segment_index("ugly")
+        ),
+        (Some(1), None)
+    );
+    assert_eq!(
+        (
+            descriptor.segments[0].title.get("en"),
+            descriptor.limits.threads
+        ),
+        ("Good", 1)
+    );
+}
+
+#[test]
+fn every_complaint_carries_a_pointer() {
+    for (pointer, value, expected) in [
+        (
+            "/id",
+            json!("Health"),
+            "\"/id\": \"Health\" is not a reverse-DNS id",
+        ),
+        (
+            "/version",
+            json!("1.4"),
+            "\"/version\": \"1.4\" is not a semantic version",
+        ),
+        ("/abi", json!("one"), "\"/abi\": \"one\" is not a version"),
+        ("/title", json!(3), "\"/title\": "),
+        (
+            "/output",
+            json!("many"),
+            "\"/output\": \"many\" is not one of",
+        ),
+        (
+            "/requires/0/type",
+            json!("int32"),
+            "\"/requires/0/type\": \"int32\" is not one of: float64",
+        ),
+        (
+            "/requires/0/on_missing",
+            json!("guess"),
+            "\"/requires/0/on_missing\": \"guess\" is not one of",
+        ),
+        (
+            "/requires/0/feature",
+            json!(7),
+            "\"/requires/0\": invalid type: integer `7`, expected a string",
+        ),
+        (
+            "/requires/1/default",
+            json!("x"),
+            "\"/requires/1/default\": \"x\" does not have type float64",
+        ),
+        (
+            "/requires/1/feature",
+            json!("revenue.arr_minor"),
+            "feature \"revenue.arr_minor\" is listed twice",
+        ),
+        (
+            "/segments/1/key",
+            json!("good"),
+            "\"/segments/1/key\": \"good\" is empty or used twice",
+        ),
+        (
+            "/segments",
+            json!([]),
+            "\"/segments\": must list 1 to 65534 segments",
+        ),
+    ] {
+        let mut descriptor = valid();
+        *descriptor.pointer_mut(pointer).unwrap() = value;
+        let finding = Descriptor::parse(&descriptor.to_string()).unwrap_err();
+        let text = crate::LoadError::new(std::path::Path::new("x.so"), finding).to_string();
+        assert!(
+            text.contains("V-descriptor-schema") && text.contains(expected),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn optional_features_cannot_skip_rows() {
+    let mut descriptor = valid();
+    descriptor["optional"][0]["on_missing"] = json!("skip_row");
+    let finding = Descriptor::parse(&descriptor.to_string()).unwrap_err();
+    let error = crate::LoadError::new(std::path::Path::new("x.so"), finding);
+    assert_eq!(
+        error.what(),
+        "descriptor \"/optional/0/on_missing\": of an optional feature must be null or default"
+    );
+}
+
+#[test]
+fn what_the_host_does_not_serve_is_refused_and_not_ignored() {
+    for (key, value) in [
+        ("dynamic_features", json!(true)),
+        ("dynamic_segments", json!({"max": 64})),
+        ("output", json!("multi")),
+        ("output", json!("score")),
+    ] {
+        let mut descriptor = valid();
+        descriptor[key] = value;
+        let finding = Descriptor::parse(&descriptor.to_string()).unwrap_err();
+        assert_eq!(
+            crate::LoadError::new(std::path::Path::new("x.so"), finding).check_id(),
+            "V-supported",
+            "{key}"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! Reasons of a segmenter, checked and copied.
+
+use crate::assignment::{Missing, missing_of};
+use crate::binding::Prepared;
+use crate::foreign::{OwnedArray, View};
+use crate::{CallError, Descriptor};
+
+/// Why a row is in its segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reason {
+    /// Position in the descriptor's features.
+    pub feature_index: u16,
+    /// Signed contribution on the segmenter's own scale.
+    pub contribution: f32,
+    /// A sentence for people.
+    pub text: Option<String>,
+}
+
+/// Copies the plugin's reasons and puts them in the order of the caller's rows.
+pub(crate) fn read(
+    output: &OwnedArray,
+    prepared: &Prepared,
+    descriptor: &Descriptor,
+    top_k: usize,
+    rows: usize,
+) -> Result<Vec<Vec<Reason>>, CallError> {
+    let list = View::root(output, 1, prepared.rows)?.child(0)?;
+    if list.rows != prepared.rows {
+        return Err(CallError::output(format!(
+            "reasons has {} rows, the input has {}",
+            list.rows, prepared.rows
+        )));
+    }
+    list.no_nulls("reasons")?;
+    let ends = list.offsets()?;
+    let item = list.child(0)?;
+    let end = usize::try_from(ends.last().copied().unwrap_or(0)).unwrap_or(usize::MAX);
+    if end > item.rows {
+        return Err(CallError::output(format!(
+            "reasons end at {end}, there are {}",
+            item.rows
+        )));
+    }
+    let items = items(&item, descriptor)?;
+    let mut reasons = vec![Vec::new(); rows];
+    for (k, bounds) in ends.windows(2).enumerate() {
+        let bound = |index: usize| usize::try_from(bounds[index]).unwrap_or(0);
+        let of_row = &items[bound(0)..bound(1)];
+        if of_row.len() > top_k {
+            return Err(CallError::output(format!(
+                "row {k} has {} reasons, {top_k} were asked for",
+                of_row.len()
+            )));
+        }
+        if !of_row.is_sorted_by(|a, b| a.contribution.abs() >= b.contribution.abs()) {
+            return Err(CallError::output(format!(
+                "the reasons of row {k} are not ordered by contribution"
+            )));
+        }
+        let row = prepared.origins.as_ref().map_or(k, |origins| origins[k]);
+        reasons[row] = of_row.to_vec();
+    }
+    Ok(reasons)
+}
+
+/// Every reason of the output, in its order.
+fn items(item: &View<'_>, descriptor: &Descriptor) -> Result<Vec<Reason>, CallError> {
+    let columns = [item.child(0)?, item.child(1)?, item.child(2)?];
+    if columns.iter().any(|column| column.rows != item.rows) {
+        return Err(CallError::output("the columns of reasons differ in length"));
+    }
+    item.no_nulls("a reason")?;
+    columns[0].no_nulls("the feature of a reason")?;
+    columns[1].no_nulls("the contribution of a reason")?;
+    let (features, contributions): (&[u16], &[f32]) = (columns[0].values()?, columns[1].values()?);
+    let ends = columns[2].offsets()?;
+    let bytes =
+        columns[2].bytes(usize::try_from(ends.last().copied().unwrap_or(0)).unwrap_or(0))?;
+    let mut reasons = Vec::with_capacity(item.rows);
+    for (k, (feature, contribution)) in features.iter().zip(contributions).enumerate() {
+        if usize::from(*feature) >= descriptor.features.len() {
+            let what = format!(
+                "a reason names feature {feature}, the descriptor has {}",
+                descriptor.features.len()
+            );
+            return Err(CallError::output(what));
+        }
+        if !contribution.is_finite() {
+            return Err(CallError::output("a contribution is not a number"));
+        }
+        let text = if columns[2].is_valid(k)? {
+            let bound = |index: usize| usize::try_from(ends[index]).unwrap_or(0);
+            let text = str::from_utf8(&bytes[bound(k)..bound(k + 1)]);
+            Some(
+                text.map_err(|error| {
+                    CallError::output(format!("the text of a reason is not UTF-8: {error}"))
+                })?
+                .to_owned(),
+            )
+        } else {
+            None
+        };
+        reasons.push(Reason {
+            feature_index: *feature,
+            contribution: *contribution,
+            text,
+        });
+    }
+    Ok(reasons)
+}
+
+/// Gives every row that the plugin did not see a reason per missing feature.
+pub(crate) fn add_missing(
+    reasons: &mut [Vec<Reason>],
+    missing: &[Missing],
+    descriptor: &Descriptor,
+    top_k: usize,
+) {
+    for (row, reasons) in reasons.iter_mut().enumerate() {
+        for item in missing_of(missing, row).iter().take(top_k) {
+            let feature = &descriptor.features[usize::from(item.feature)];
+            let text = Some(format!("{} is unknown", feature.name));
+            reasons.push(Reason {
+                feature_index: item.feature,
+                contribution: 0.0,
+                text,
+            });
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Loading: verified bytes into sealed memory, from there into the process, and the checks of the table.
+//!
+//! Nothing is ever unloaded. A shared object with thread-local destructors or threads of its own stays mapped anyway,
+//! and an array that outlives its library would free itself through unmapped code; so the end of a plugin is the end of
+//! the process, and every load of a new version costs its memory and one file descriptor.
+#![expect(unsafe_code, reason = "loads a shared object and reads its table")]
+
+use std::fs::File;
+use std::io::Write as _;
+use std::mem::offset_of;
+use std::os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd};
+use std::slice;
+
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use sextant_segmenter_abi::{
+    ABI_MAJOR, ABI_MINOR, ENTRY_SYMBOL, SEG_CAP_EXPLAIN, SEG_CAP_FIT, SEG_CAP_ISOLATED_ONLY,
+    SEG_CAP_MUST_UNDERSTAND, SegBind, SegCreate, SegDestroy, SegExplain, SegPlugin, SegPluginEntry,
+    SegSegment,
+};
+
+use crate::check::{Check, Finding};
+
+/// Keeps the object mapped whatever else happens; Linux value, which `libloading` does not name.
+const RTLD_NODELETE: i32 = 0x1000;
+
+/// The functions of a checked table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table {
+    pub(crate) caps: u64,
+    pub(crate) create: SegCreate,
+    pub(crate) bind: SegBind,
+    pub(crate) segment: SegSegment,
+    pub(crate) destroy: SegDestroy,
+    pub(crate) explain: Option<SegExplain>,
+}
+
+/// Loads verified bytes and checks the table against their descriptor.
+pub(crate) fn load(bytes: &[u8], descriptor: &str) -> Result<Table, Finding> {
+    let entry = open(sealed_copy(bytes)?)?;
+    // SAFETY: the symbol has this signature by contract. The code behind it is trusted: loading it ran its initialisers.
+    let table = unsafe { entry(ABI_MINOR) };
+    if table.is_null() {
+        return Err(Finding::new(
+            Check::TablePresent,
+            "the entry function returned NULL",
+        ));
+    }
+    check_version(table)?;
+    // SAFETY: the plugin says that the table has at least the size of this struct; a table is constant and never freed.
+    let table = unsafe { &*table };
+    check(table, descriptor)
+}
+
+/// The bytes in anonymous memory that nobody can change any more.
+fn sealed_copy(bytes: &[u8]) -> Result<OwnedFd, Finding> {
+    let failed = |error| {
+        Finding::new(
+            Check::Sealed,
+            "the bytes could not be copied to sealed memory",
+        )
+        .caused_by(error)
+    };
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Kernels before 6.3 do not know the flag that asks for executable memory, and do not need it.
+    let memory = memfd_create("segmenter", flags | MemfdFlags::EXEC)
+        .or_else(|_error| memfd_create("segmenter", flags));
+    let mut file = File::from(memory.map_err(|error| failed(error.into()))?);
+    file.write_all(bytes).map_err(failed)?;
+    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+    fcntl_add_seals(&file, seals).map_err(|error| failed(error.into()))?;
+    Ok(file.into())
+}
+
+fn open(memory: OwnedFd) -> Result<SegPluginEntry, Finding> {
+    // The descriptor stays open for ever: the loader recognises objects by path, so a path that is used again would
+    // give back the object that was loaded under it before.
+    let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+    let refused =
+        |error| Finding::new(Check::Loadable, "the dynamic loader refused it").caused_by(error);
+    // SAFETY: runs the initialisers of the object, which is trusted code; it is never unloaded, so no finaliser runs.
+    let library =
+        unsafe { Library::open(Some(path.as_str()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) };
+    let library = library.map_err(refused)?;
+    let _never_closed = memory.into_raw_fd();
+    // SAFETY: the symbol has this signature by contract.
+    let entry = unsafe { library.get::<SegPluginEntry>(ENTRY_SYMBOL) }.map_err(refused)?;
+    let entry = *entry;
+    let _never_closed = library.into_raw();
+    Ok(entry)
+}
+
+/// Size and major version, the two facts that must hold before the rest of the table may be read.
+fn check_version(table: *const SegPlugin) -> Result<(), Finding> {
+    // SAFETY: every table of every version starts with these eight bytes.
+    let head = unsafe { slice::from_raw_parts(table.cast::<u8>(), offset_of!(SegPlugin, caps)) };
+    let [s0, s1, s2, s3, major0, major1, ..] = *head else {
+        return Err(Finding::new(Check::TableVersion, "the table is too short"));
+    };
+    let size = usize::try_from(u32::from_ne_bytes([s0, s1, s2, s3])).unwrap_or(usize::MAX);
+    let major = u16::from_ne_bytes([major0, major1]);
+    if major != ABI_MAJOR {
+        return Err(Finding::new(
+            Check::TableVersion,
+            format!("abi_major is {major}, this host needs {ABI_MAJOR}"),
+        ));
+    }
+    // 65 536 is far beyond any table of major version 1: such a number is not a size.
+    if !(size_of::<SegPlugin>()..65_536).contains(&size) {
+        let least = size_of::<SegPlugin>();
+        return Err(Finding::new(
+            Check::TableVersion,
+            format!("struct_size is {size}, ABI 1.0 has {least}"),
+        ));
+    }
+    Ok(())
+}
+
+fn check(table: &SegPlugin, descriptor: &str) -> Result<Table, Finding> {
+    let missing = |name: &str| Finding::new(Check::TableFunctions, format!("{name} is NULL"));
+    let create = table.create.ok_or_else(|| missing("create"))?;
+    let bind = table.bind.ok_or_else(|| missing("bind"))?;
+    let segment = table.segment.ok_or_else(|| missing("segment"))?;
+    let destroy = table.destroy.ok_or_else(|| missing("destroy"))?;
+    let unknown = table.caps & SEG_CAP_MUST_UNDERSTAND;
+    if unknown != 0 {
+        return Err(Finding::new(
+            Check::CapabilitiesKnown,
+            format!("caps has unknown bits {unknown:#x}"),
+        ));
+    }
+    if table.caps & SEG_CAP_ISOLATED_ONLY != 0 {
+        return Err(Finding::new(
+            Check::InProcess,
+            "SEG_CAP_ISOLATED_ONLY is set",
+        ));
+    }
+    check_capabilities(table)?;
+    if table.descriptor_json.is_null() || table.descriptor_len != descriptor.len() {
+        let what = format!(
+            "the table's descriptor has {} bytes, the section {}",
+            table.descriptor_len,
+            descriptor.len()
+        );
+        return Err(Finding::new(Check::DescriptorEqual, what));
+    }
+    // SAFETY: not NULL, and the plugin says that it has this many bytes, which are constant.
+    let said =
+        unsafe { slice::from_raw_parts(table.descriptor_json.cast::<u8>(), table.descriptor_len) };
+    if said != descriptor.as_bytes() {
+        return Err(Finding::new(
+            Check::DescriptorEqual,
+            "the table's descriptor differs from the section",
+        ));
+    }
+    Ok(Table {
+        caps: table.caps,
+        create,
+        bind,
+        segment,
+        destroy,
+        explain: table.explain,
+    })
+}
+
+/// Every function is set exactly when its capability says so; this host serves no dynamic features or segments.
+fn check_capabilities(table: &SegPlugin) -> Result<(), Finding> {
+    let fit = table.caps & SEG_CAP_FIT != 0;
+    for (name, set, promised) in [
+        (
+            "explain",
+            table.explain.is_some(),
+            table.caps & SEG_CAP_EXPLAIN != 0,
+        ),
+        ("fit_begin", table.fit_begin.is_some(), fit),
+        ("fit_batch", table.fit_batch.is_some(), fit),
+        ("fit_end", table.fit_end.is_some(), fit),
+        ("state_save", table.state_save.is_some(), fit),
+        ("state_load", table.state_load.is_some(), fit),
+        ("requirements", table.requirements.is_some(), false),
+        ("segments", table.segments.is_some(), false),
+    ] {
+        if set != promised {
+            let what = if set {
+                "is set, but nothing promises it"
+            } else {
+                "is promised, but NULL"
+            };
+            return Err(Finding::new(Check::Capabilities, format!("{name} {what}")));
+        }
+    }
+    Ok(())
+}

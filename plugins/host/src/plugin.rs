@@ -1,0 +1,174 @@
+//! A loaded segmenter.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sextant_segmenter_abi::{
+    SEG_CAP_DETERMINISTIC, SEG_CAP_EXPLAIN, SEG_CAP_ROW_INDEPENDENT, SEG_CAP_THREAD_SAFE,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::check::{Check, Finding};
+use crate::library::{self, Table};
+use crate::{ConfigFault, Descriptor, LoadError, elf};
+
+/// Largest file that is read.
+const MAX_BYTES: u64 = 64 << 20;
+/// Built-in segmenters are files with this beginning and end.
+const FILE_NAME: (&str, &str) = ("libsextant_segmenter_", ".so");
+
+/// A segmenter that passed every check and is loaded until the process ends. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    digest: [u8; 32],
+    descriptor: Descriptor,
+    descriptor_json: String,
+    table: Table,
+}
+
+impl Plugin {
+    /// Reads the file once, verifies it without running it, loads it and checks its table. The file may be replaced or
+    /// deleted afterwards; a file that changed becomes another plugin, beside this one, when it is loaded again.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] names the check that failed, why it exists and how to fix the cause.
+    pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Self::load_checked(path).map_err(|finding| LoadError::new(path, finding))
+    }
+
+    fn load_checked(path: &Path) -> Result<Self, Finding> {
+        let bytes = read(path)?;
+        let (descriptor_json, descriptor) = elf::verify(&bytes)?;
+        let table = library::load(&bytes, &descriptor_json)?;
+        let digest = Sha256::digest(&bytes).into();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                path: path.to_owned(),
+                digest,
+                descriptor,
+                descriptor_json,
+                table,
+            }),
+        })
+    }
+
+    /// The file that it was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// SHA-256 of the file.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.inner.digest
+    }
+
+    /// SHA-256 of the file, in lower-case hexadecimal digits.
+    pub fn digest_hex(&self) -> String {
+        self.inner
+            .digest
+            .iter()
+            .fold(String::with_capacity(64), |mut text, byte| {
+                // Writing to a string cannot fail.
+                let _infallible = write!(text, "{byte:02x}");
+                text
+            })
+    }
+
+    /// What it reads, what it answers, how it is configured.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.inner.descriptor
+    }
+
+    /// The descriptor as the author wrote it.
+    pub fn descriptor_json(&self) -> &str {
+        &self.inner.descriptor_json
+    }
+
+    /// Checks a configuration and returns its canonical text with every default filled in. The segmenter itself may
+    /// still refuse what a schema cannot say, in [`Instance::create`](crate::Instance::create).
+    ///
+    /// # Errors
+    ///
+    /// Every value that breaks a rule, by JSON pointer.
+    pub fn canonical_config(&self, config_json: &str) -> Result<String, Vec<ConfigFault>> {
+        self.inner.descriptor.config_schema.canonical(config_json)
+    }
+
+    /// Whether it can give reasons.
+    pub fn explains(&self) -> bool {
+        self.inner.table.caps & SEG_CAP_EXPLAIN != 0
+    }
+
+    /// Whether it promises the same bytes for the same configuration, call and rows.
+    pub fn is_deterministic(&self) -> bool {
+        self.inner.table.caps & SEG_CAP_DETERMINISTIC != 0
+    }
+
+    /// Whether it promises that a row's answer does not depend on other rows, so that batches may be cut anywhere.
+    pub fn is_row_independent(&self) -> bool {
+        self.inner.table.caps & SEG_CAP_ROW_INDEPENDENT != 0
+    }
+
+    /// Whether one instance may be called from several threads at once; otherwise the host makes them wait.
+    pub fn is_thread_safe(&self) -> bool {
+        self.inner.table.caps & SEG_CAP_THREAD_SAFE != 0
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.inner.table
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Finding> {
+    let failed = |error: io::Error| {
+        Finding::new(Check::Readable, "the file could not be read").caused_by(error)
+    };
+    let size = fs::metadata(path).map_err(failed)?.len();
+    if size > MAX_BYTES {
+        return Err(Finding::new(
+            Check::Readable,
+            format!("the file has {size} bytes; at most {MAX_BYTES} are read"),
+        ));
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// Loads every built-in segmenter (`libsextant_segmenter_*.so`) of a folder, in the order of their file names. A folder
+/// that cannot be read is one error.
+pub fn discover(folder: &Path) -> Vec<Result<Plugin, LoadError>> {
+    match candidates(folder) {
+        Ok(paths) => paths.iter().map(|path| Plugin::load(path)).collect(),
+        Err(error) => {
+            let finding =
+                Finding::new(Check::Readable, "the folder could not be read").caused_by(error);
+            vec![Err(LoadError::new(folder, finding))]
+        },
+    }
+}
+
+fn candidates(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let (start, end) = FILE_NAME;
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with(start) && name.ends_with(end))
+        {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}

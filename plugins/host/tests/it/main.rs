@@ -1,0 +1,18 @@
+//! The host against real shared objects: the built-in segmenters, the C example, and fixtures that break the contract.
+
+#[cfg(test)]
+mod built_ins;
+#[cfg(test)]
+mod c_example;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod explanation;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod missing;
+#[cfg(test)]
+mod refused;
+#[cfg(test)]
+mod rust_plugins;
