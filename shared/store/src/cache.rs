@@ -1,5 +1,9 @@
 //! The cache in front of point reads.
 
+mod in_process;
+
+pub use in_process::InProcess;
+
 use crate::BoxFuture;
 
 /// A cached answer and the position that it was computed at.

@@ -31,7 +31,12 @@ use crate::embedded::migrate::Schema;
 /// The text of a query file of this engine.
 macro_rules! sql {
     ($name:literal) => {
-        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/sqlite/", $name, ".sql"))
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/queries/sqlite/",
+            $name,
+            ".sql"
+        ))
     };
 }
 use sql;
@@ -71,19 +76,43 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::open`].
     pub fn open_with(directory: &Path, options: Options) -> Result<Self, Error> {
-        fs::create_dir_all(directory).map_err(|source| Error::Directory { path: directory.to_owned(), source })?;
+        fs::create_dir_all(directory).map_err(|source| Error::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
         let lock = Arc::new(DirectoryLock::take(directory)?);
         let open = |schema: &'static Schema, cache_kib: u32, rollback: Rollback| {
             let path = directory.join(schema.file_name);
-            File::open(FileOptions { path, schema, cache_kib, max_file_bytes: options.max_file_bytes, lock: Arc::clone(&lock), rollback })
+            File::open(FileOptions {
+                path,
+                schema,
+                cache_kib,
+                max_file_bytes: options.max_file_bytes,
+                lock: Arc::clone(&lock),
+                rollback,
+            })
         };
         // Ingestion's writer touches random pages of the newest hours of the dedupe table; the others write in order.
         Ok(Self {
             directory: directory.to_owned(),
-            ingestion: Arc::new(Ingestion::open(|rollback| open(&migrate::INGESTION, 16 * KIB, rollback))?),
-            scoring: Arc::new(Scoring::new(open(&migrate::SCORING, 4 * KIB, Rollback::none())?)),
-            segmentation: Arc::new(Segmentation::new(open(&migrate::SEGMENTATION, 4 * KIB, Rollback::none())?)),
-            metrics: Arc::new(Metrics::new(open(&migrate::METRICS, 4 * KIB, Rollback::none())?)),
+            ingestion: Arc::new(Ingestion::open(|rollback| {
+                open(&migrate::INGESTION, 16 * KIB, rollback)
+            })?),
+            scoring: Arc::new(Scoring::new(open(
+                &migrate::SCORING,
+                4 * KIB,
+                Rollback::none(),
+            )?)),
+            segmentation: Arc::new(Segmentation::new(open(
+                &migrate::SEGMENTATION,
+                4 * KIB,
+                Rollback::none(),
+            )?)),
+            metrics: Arc::new(Metrics::new(open(
+                &migrate::METRICS,
+                4 * KIB,
+                Rollback::none(),
+            )?)),
         })
     }
 
@@ -123,7 +152,12 @@ impl Embedded {
     /// # Errors
     /// [`Error::NotEmpty`] when `to` holds anything, or a file cannot be read or written.
     pub async fn backup(&self, to: &Path) -> Result<(), Error> {
-        let files = [self.metrics.file(), self.segmentation.file(), self.scoring.file(), self.ingestion.file()];
+        let files = [
+            self.metrics.file(),
+            self.segmentation.file(),
+            self.scoring.file(),
+            self.ingestion.file(),
+        ];
         backup::write(files, to).await
     }
 

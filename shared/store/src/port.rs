@@ -9,13 +9,17 @@ mod scoring;
 mod segmentation;
 
 pub use facts::{Committed, FactBatch, Facts, NewFact, NewRejection, Outcome};
-pub use feed::{Feed, FeedEntry, Head};
+pub use feed::{Feed, FeedEntry, Head, SliceHeads};
 pub use ingestion::{
-    AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys, RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
+    AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
+    RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
 };
 pub use metrics::{Metrics, MetricsCommit, MoveRow};
-pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit};
-pub use scoring::{EvaluationRow, ModelRow, MonthRow, Scoring, ScoringCommit, SliceState};
+pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
+pub use scoring::{
+    EvaluationRow, ModelRow, MonthRow, Scoring, ScoringCommit, SliceState, SliceStates,
+};
 pub use segmentation::{
-    MembershipRow, Memberships, SegmentCount, SegmentationRow, SegmentationCommit, Segmentations, TransitionFilter, TransitionOrder, TransitionRow,
+    MembershipRow, Memberships, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations,
+    SliceProgress, TransitionFilter, TransitionOrder, TransitionRow,
 };

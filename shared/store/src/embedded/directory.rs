@@ -19,15 +19,24 @@ impl DirectoryLock {
     pub(super) fn take(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(LOCK_FILE);
         let failed = |source| Error::directory(&path, source);
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => {}
+            Ok(()) => {},
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let read = file.read_to_string(&mut holder);
                 let process = read.ok().and_then(|_length| holder.trim().parse().ok());
-                return Err(Error::InUse { path: directory.to_owned(), process });
-            }
+                return Err(Error::InUse {
+                    path: directory.to_owned(),
+                    process,
+                });
+            },
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
         file.set_len(0).map_err(failed)?;

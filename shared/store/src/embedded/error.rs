@@ -48,35 +48,72 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn file(path: impl Into<PathBuf>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::File { path: path.into(), source: source.into() }
+    pub(super) fn file(
+        path: impl Into<PathBuf>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::File {
+            path: path.into(),
+            source: source.into(),
+        }
     }
 
     pub(super) fn directory(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Self::Directory { path: path.into(), source }
+        Self::Directory {
+            path: path.into(),
+            source,
+        }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InUse { path, process: Some(process) } => {
-                write!(f, "data directory \"{}\" is in use by process {process}: stop it or choose another directory", path.display())
-            }
-            Self::InUse { path, process: None } => {
-                write!(f, "data directory \"{}\" is in use by another process: stop it or choose another directory", path.display())
-            }
-            Self::Directory { path, .. } => write!(f, "\"{}\" cannot be read or written", path.display()),
-            Self::Newer { path, found, supported } => write!(
+            Self::InUse {
+                path,
+                process: Some(process),
+            } => {
+                write!(
+                    f,
+                    "data directory \"{}\" is in use by process {process}: stop it or choose another directory",
+                    path.display()
+                )
+            },
+            Self::InUse {
+                path,
+                process: None,
+            } => {
+                write!(
+                    f,
+                    "data directory \"{}\" is in use by another process: stop it or choose another directory",
+                    path.display()
+                )
+            },
+            Self::Directory { path, .. } => {
+                write!(f, "\"{}\" cannot be read or written", path.display())
+            },
+            Self::Newer {
+                path,
+                found,
+                supported,
+            } => write!(
                 f,
                 "\"{}\" has schema version {found}, this program knows up to {supported}: use the newer version of Sextant that wrote it",
                 path.display()
             ),
             Self::File { path, .. } => write!(f, "SQLite cannot use \"{}\"", path.display()),
-            Self::NotEmpty { path } => write!(f, "directory \"{}\" is not empty: choose a new one", path.display()),
+            Self::NotEmpty { path } => write!(
+                f,
+                "directory \"{}\" is not empty: choose a new one",
+                path.display()
+            ),
             Self::BackupIncomplete { path } => {
-                write!(f, "backup is incomplete: \"{}\" is missing or not as the manifest says", path.display())
-            }
+                write!(
+                    f,
+                    "backup is incomplete: \"{}\" is missing or not as the manifest says",
+                    path.display()
+                )
+            },
         }
     }
 }
@@ -86,7 +123,10 @@ impl std::error::Error for Error {
         match self {
             Self::Directory { source, .. } => Some(source),
             Self::File { source, .. } => Some(source.as_ref()),
-            Self::InUse { .. } | Self::Newer { .. } | Self::NotEmpty { .. } | Self::BackupIncomplete { .. } => None,
+            Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::NotEmpty { .. }
+            | Self::BackupIncomplete { .. } => None,
         }
     }
 }

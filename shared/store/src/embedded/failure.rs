@@ -42,9 +42,13 @@ impl Failure {
 pub(super) fn explain_sql(error: rusqlite::Error, doing: &'static str) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Full { doing },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Unreadable { what: format!("file (while {doing}): {error}") },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Unreadable {
+            what: format!("file (while {doing}): {error}"),
+        },
         Some(_) => Error::unavailable(doing, error),
-        None if is_conversion(&error) => Error::Unreadable { what: format!("row (while {doing}): {error}") },
+        None if is_conversion(&error) => Error::Unreadable {
+            what: format!("row (while {doing}): {error}"),
+        },
         None => Error::unavailable(doing, error),
     }
 }
@@ -52,6 +56,8 @@ pub(super) fn explain_sql(error: rusqlite::Error, doing: &'static str) -> Error 
 fn is_conversion(error: &rusqlite::Error) -> bool {
     matches!(
         error,
-        rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::IntegralValueOutOfRange(..) | rusqlite::Error::InvalidColumnType(..)
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
     )
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::embedded::Error as OpenError;
 use crate::embedded::directory::DirectoryLock;
 use crate::embedded::failure::Work;
 use crate::embedded::file::readers::Readers;
 use crate::embedded::file::writer::{Job, Ticket};
 use crate::embedded::migrate::{Schema, migrate};
-use crate::embedded::Error as OpenError;
 use crate::{BoxFuture, Error, Result};
 
 /// Commits that may wait for the writer of one file; more callers wait in `write`.
@@ -73,15 +73,29 @@ pub(super) struct File {
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("File").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("File")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
 impl File {
     pub(super) fn open(options: FileOptions) -> std::result::Result<Self, OpenError> {
-        let FileOptions { path, schema, cache_kib, max_file_bytes, lock, rollback } = options;
+        let FileOptions {
+            path,
+            schema,
+            cache_kib,
+            max_file_bytes,
+            lock,
+            rollback,
+        } = options;
         let failed = |source: rusqlite::Error| OpenError::file(&path, source);
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, cache_kib).map_err(failed)?;
+        let mut connection = connect(
+            &path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            cache_kib,
+        )
+        .map_err(failed)?;
         configure_writer(&connection, max_file_bytes).map_err(failed)?;
         migrate(&mut connection, schema, &path)?;
         let (jobs, queue) = mpsc::channel(MAX_QUEUED);
@@ -94,11 +108,20 @@ impl File {
             })
             .map_err(|source| OpenError::directory(&path, source))?;
         let readers = Arc::new(Readers::new(path.clone(), lock));
-        Ok(Self { path, jobs: Some(jobs), writer: Some(writer), readers })
+        Ok(Self {
+            path,
+            jobs: Some(jobs),
+            writer: Some(writer),
+            readers,
+        })
     }
 
     /// Runs a unit of work in a transaction; durable when it returns `Ok`, without a trace when it returns `Err`.
-    pub(super) fn write<'a, T, F>(&'a self, doing: &'static str, work: F) -> BoxFuture<'a, Result<T>>
+    pub(super) fn write<'a, T, F>(
+        &'a self,
+        doing: &'static str,
+        work: F,
+    ) -> BoxFuture<'a, Result<T>>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Work<T> + Send + 'static,
@@ -109,8 +132,12 @@ impl File {
             let Some(jobs) = &self.jobs else {
                 return Err(Error::unavailable(doing, "the file is closed"));
             };
-            jobs.send(ticket).await.map_err(|_closed| Error::unavailable(doing, "the writer has ended"))?;
-            answer.await.map_err(|error| Error::unavailable(doing, error))?
+            jobs.send(ticket)
+                .await
+                .map_err(|_closed| Error::unavailable(doing, "the writer has ended"))?;
+            answer
+                .await
+                .map_err(|error| Error::unavailable(doing, error))?
         })
     }
 

@@ -26,12 +26,22 @@ pub struct Ingestion {
 }
 
 impl Ingestion {
-    pub(super) fn open(open: impl FnOnce(Rollback) -> std::result::Result<File, OpenError>) -> std::result::Result<Self, OpenError> {
+    pub(super) fn open(
+        open: impl FnOnce(Rollback) -> std::result::Result<File, OpenError>,
+    ) -> std::result::Result<Self, OpenError> {
         let known = Arc::new(Mutex::new(KnownAccounts::default()));
         let forgotten = Arc::clone(&known);
         // An account that was made in a transaction that is rolled back is not known.
-        let rollback = Rollback::new(move || forgotten.lock().unwrap_or_else(PoisonError::into_inner).clear());
-        Ok(Self { file: open(rollback)?, known })
+        let rollback = Rollback::new(move || {
+            forgotten
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear()
+        });
+        Ok(Self {
+            file: open(rollback)?,
+            known,
+        })
     }
 
     pub(super) fn file(&self) -> &File {

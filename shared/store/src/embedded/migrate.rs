@@ -16,23 +16,61 @@ pub(super) struct Schema {
     steps: &'static [&'static str],
 }
 
-pub(super) static INGESTION: Schema = Schema { file_name: "ingestion.db", steps: &[sql!("migrations/ingestion/0001_initial")] };
-pub(super) static SCORING: Schema = Schema { file_name: "scoring.db", steps: &[sql!("migrations/scoring/0001_initial")] };
-pub(super) static SEGMENTATION: Schema = Schema { file_name: "segmentation.db", steps: &[sql!("migrations/segmentation/0001_initial")] };
-pub(super) static METRICS: Schema = Schema { file_name: "metrics.db", steps: &[sql!("migrations/metrics/0001_initial")] };
+pub(super) const INGESTION: Schema = Schema {
+    file_name: "ingestion.db",
+    steps: &[sql!("migrations/ingestion/0001_initial")],
+};
+pub(super) const SCORING: Schema = Schema {
+    file_name: "scoring.db",
+    steps: &[sql!("migrations/scoring/0001_initial")],
+};
+pub(super) const SEGMENTATION: Schema = Schema {
+    file_name: "segmentation.db",
+    steps: &[sql!("migrations/segmentation/0001_initial")],
+};
+pub(super) const METRICS: Schema = Schema {
+    file_name: "metrics.db",
+    steps: &[sql!("migrations/metrics/0001_initial")],
+};
+
+/// The files of a data directory.
+pub(super) const FILE_NAMES: [&str; 4] = [
+    INGESTION.file_name,
+    SCORING.file_name,
+    SEGMENTATION.file_name,
+    METRICS.file_name,
+];
 
 /// Brings a file to the newest version, all steps in one transaction.
-pub(super) fn migrate(connection: &mut Connection, schema: &Schema, path: &Path) -> Result<(), Error> {
+pub(super) fn migrate(
+    connection: &mut Connection,
+    schema: &Schema,
+    path: &Path,
+) -> Result<(), Error> {
     let failed = |source: rusqlite::Error| Error::file(path, source);
     let supported = u32::try_from(schema.steps.len()).unwrap_or(u32::MAX);
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    let found: u32 = transaction.pragma_query_value(None, VERSION, |row| row.get(0)).map_err(failed)?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    let found: u32 = transaction
+        .pragma_query_value(None, VERSION, |row| row.get(0))
+        .map_err(failed)?;
     if found > supported {
-        return Err(Error::Newer { path: path.to_owned(), found, supported });
+        return Err(Error::Newer {
+            path: path.to_owned(),
+            found,
+            supported,
+        });
     }
-    for step in schema.steps.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+    for step in schema
+        .steps
+        .iter()
+        .skip(usize::try_from(found).unwrap_or(usize::MAX))
+    {
         transaction.execute_batch(step).map_err(failed)?;
     }
-    transaction.pragma_update(None, VERSION, supported).map_err(failed)?;
+    transaction
+        .pragma_update(None, VERSION, supported)
+        .map_err(failed)?;
     transaction.commit().map_err(failed)
 }

@@ -42,7 +42,8 @@ impl Columns for Row<'_> {
 
     fn number(&self, column: usize) -> rusqlite::Result<u64> {
         let value: i64 = self.get(column)?;
-        u64::try_from(value).map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(column, value))
+        u64::try_from(value)
+            .map_err(|_negative| rusqlite::Error::IntegralValueOutOfRange(column, value))
     }
 
     fn tenant(&self, column: usize) -> rusqlite::Result<TenantId> {
@@ -71,12 +72,18 @@ impl Columns for Row<'_> {
 
     fn kind(&self, column: usize) -> rusqlite::Result<FactKind> {
         let code: u8 = self.get(column)?;
-        FactKind::from_code(code).ok_or_else(|| rusqlite::Error::IntegralValueOutOfRange(column, i64::from(code)))
+        FactKind::from_code(code)
+            .ok_or_else(|| rusqlite::Error::IntegralValueOutOfRange(column, i64::from(code)))
     }
 
     fn external_id(&self, column: usize) -> rusqlite::Result<ExternalId> {
         let text = self.get_ref(column)?.as_str()?;
-        ExternalId::parse(text)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(FromSqlError::other(error))))
+        ExternalId::parse(text).map_err(|error| {
+            rusqlite::Error::FromSqlConversionFailure(
+                column,
+                Type::Text,
+                Box::new(FromSqlError::other(error)),
+            )
+        })
     }
 }

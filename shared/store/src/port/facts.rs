@@ -1,7 +1,8 @@
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
+use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 
+use crate::port::feed::SliceHeads;
 use crate::{BoxFuture, Result};
 
 /// A checked record, ready to be stored.
@@ -66,7 +67,7 @@ pub struct FactBatch {
 pub enum Outcome {
     /// Stored.
     Accepted,
-    /// Was stored before; also when it waits for its account since before.
+    /// Was stored before, or waited and is stored by this commit.
     Duplicate,
     /// Another payload was stored under the same identity before.
     Conflict,
@@ -80,7 +81,7 @@ pub struct Committed {
     /// One for each fact, in order.
     pub outcomes: Vec<Outcome>,
     /// Newest number of each slice that the commit wrote to, by slice. Empty when nothing was stored.
-    pub heads: Vec<(Slice, u64)>,
+    pub heads: SliceHeads,
 }
 
 /// The one command port of facts.
@@ -88,12 +89,14 @@ pub struct Committed {
 /// `commit` is atomic and durable when it returns:
 /// 1. [`FactKind::Account`] facts create unknown accounts first (uid from `new_account_uid`, slice from the external id).
 /// 2. Facts of accounts that are still unknown are put into the held table, keyed by identity: again there is `Held`
-///    (same payload) or `Conflict` (another payload).
+///    (same payload, counted once) or `Conflict` (another payload).
 /// 3. The others are inserted into the dedupe table (tenant, hour, hash); what is there already is `Duplicate` or, with
 ///    another payload hash, `Conflict`. The first of several in one batch wins. Exact under concurrent writers.
 /// 4. Accepted facts are stored; held facts of accounts that have just appeared are stored with them (their deduplication
-///    included), with `known_at` as it was when they were held. Both belong to this batch.
-/// 5. Rejections and per-source counts are stored (held replayed: held − 1, accepted + 1).
+///    included, ahead of the batch's own: what waited is first), with `known_at` as it was when they were held. Both belong
+///    to this batch: first its own in order of arrival, then the replayed ones in the order in which they were held.
+/// 5. Rejections and per-source counts are stored (held replayed: held − 1, accepted + 1, or duplicate or conflict + 1 if its
+///    identity has been taken since).
 /// 6. Last, for each slice with stored facts, in ascending order, the next feed number is taken and an entry written.
 ///    A batch that stores no fact writes no entry.
 pub trait Facts: Send + Sync + std::fmt::Debug {

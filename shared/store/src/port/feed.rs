@@ -13,6 +13,9 @@ pub struct Head {
     pub sequence: u64,
 }
 
+/// Newest numbers of the slices of one tenant, by slice.
+pub type SliceHeads = Vec<(Slice, u64)>;
+
 /// One entry of a feed. Numbers ascend without gaps, in commit order: each is taken from the head of (tenant, slice) under
 /// a row lock that is held until the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,5 +32,11 @@ pub trait Feed: Send + Sync + std::fmt::Debug {
     fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>>;
 
     /// Entries with numbers above `after`, in order: at most `limit`.
-    fn entries(&self, tenant: TenantId, slice: Slice, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<FeedEntry>>>;
+    fn entries(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<FeedEntry>>>;
 }

@@ -2,6 +2,7 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::Instant;
 
+use crate::port::feed::SliceHeads;
 use crate::port::replica::Page;
 use crate::{BoxFuture, Result};
 
@@ -39,11 +40,16 @@ pub enum Import {
 
 /// Tenants and the requests that made them.
 pub trait Tenants: Send + Sync + std::fmt::Debug {
-    /// Stores a new tenant. `request_id` makes it idempotent: the same id and parameters return the stored tenant.
+    /// Stores a new tenant. `request_id` makes it idempotent: the same id and parameters return the stored tenant. Parameters
+    /// are the name, zone, currency, retention, slices, and whether the clock is fixed (it may have moved since).
     ///
     /// # Errors
     /// [`crate::Error::AlreadyExists`] for the name, [`crate::Error::RequestIdReused`].
-    fn create<'a>(&'a self, tenant: &'a TenantRow, request_id: &'a str) -> BoxFuture<'a, Result<TenantRow>>;
+    fn create<'a>(
+        &'a self,
+        tenant: &'a TenantRow,
+        request_id: &'a str,
+    ) -> BoxFuture<'a, Result<TenantRow>>;
 
     /// A tenant by id.
     fn by_id(&self, tenant: TenantId) -> BoxFuture<'_, Result<Option<TenantRow>>>;
@@ -56,11 +62,21 @@ pub trait Tenants: Send + Sync + std::fmt::Debug {
 
     /// Opens or completes an import: writes an entry to the feed of every slice and returns the new heads by slice.
     /// `None` when the import is in that state already (nothing is written).
-    fn mark_import(&self, tenant: TenantId, mark: Import, at: Instant) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>>;
+    fn mark_import(
+        &self,
+        tenant: TenantId,
+        mark: Import,
+        at: Instant,
+    ) -> BoxFuture<'_, Result<Option<SliceHeads>>>;
 
     /// Moves a fixed evaluation clock to `to`: updates the tenant and writes a clock entry to the feed of every slice; returns
     /// the new heads by slice. `None` when the tenant has no fixed clock or it stands later than `to` (nothing is written).
-    fn advance_clock(&self, tenant: TenantId, to: Instant, at: Instant) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>>;
+    fn advance_clock(
+        &self,
+        tenant: TenantId,
+        to: Instant,
+        at: Instant,
+    ) -> BoxFuture<'_, Result<Option<SliceHeads>>>;
 }
 
 /// A stored API key.
@@ -96,10 +112,19 @@ pub trait Keys: Send + Sync + std::fmt::Debug {
     fn by_id<'a>(&'a self, key_id: &'a str) -> BoxFuture<'a, Result<Option<KeyRow>>>;
 
     /// Keys of a tenant (`None`: of every tenant and the installation), by id, after `page.after`.
-    fn list<'a>(&'a self, tenant: Option<TenantId>, page: &'a Page) -> BoxFuture<'a, Result<Vec<KeyRow>>>;
+    fn list<'a>(
+        &'a self,
+        tenant: Option<TenantId>,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<KeyRow>>>;
 
     /// Revokes a key, once: a second call changes nothing. `None`: no such key in that tenant (`None`: in any).
-    fn revoke<'a>(&'a self, tenant: Option<TenantId>, key_id: &'a str, at: Instant) -> BoxFuture<'a, Result<Option<KeyRow>>>;
+    fn revoke<'a>(
+        &'a self,
+        tenant: Option<TenantId>,
+        key_id: &'a str,
+        at: Instant,
+    ) -> BoxFuture<'a, Result<Option<KeyRow>>>;
 }
 
 /// An account as ingestion knows it.
@@ -131,13 +156,26 @@ pub struct FactVersion {
 /// Accounts and the facts about them.
 pub trait Accounts: Send + Sync + std::fmt::Debug {
     /// The accounts of the given external ids; unknown ones are absent. At most 10,000 ids.
-    fn resolve<'a>(&'a self, tenant: TenantId, ids: &'a [ExternalId]) -> BoxFuture<'a, Result<Vec<AccountRow>>>;
+    fn resolve<'a>(
+        &'a self,
+        tenant: TenantId,
+        ids: &'a [ExternalId],
+    ) -> BoxFuture<'a, Result<Vec<AccountRow>>>;
 
     /// Accounts with external ids after `page.after`, by external id (byte order).
-    fn list<'a>(&'a self, tenant: TenantId, page: &'a Page) -> BoxFuture<'a, Result<Vec<AccountRow>>>;
+    fn list<'a>(
+        &'a self,
+        tenant: TenantId,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<AccountRow>>>;
 
-    /// All facts other than events of the given accounts, by (uid, occurred_at, known_at). At most 1,000 uids.
-    fn versions<'a>(&'a self, tenant: TenantId, uids: &'a [AccountUid]) -> BoxFuture<'a, Result<Vec<FactVersion>>>;
+    /// All facts other than events of the given accounts, by (uid, occurred_at, known_at, batch, place in it). At most 1,000
+    /// uids.
+    fn versions<'a>(
+        &'a self,
+        tenant: TenantId,
+        uids: &'a [AccountUid],
+    ) -> BoxFuture<'a, Result<Vec<FactVersion>>>;
 }
 
 /// A stored fact as the feed tells it.
@@ -217,7 +255,7 @@ pub struct SourceCount {
     pub held: u64,
     /// Refused.
     pub rejected: u64,
-    /// When its last record came.
+    /// When its last record came; a replay of held ones is none.
     pub last_received_at: Instant,
 }
 
@@ -225,13 +263,29 @@ pub struct SourceCount {
 pub trait Intake: Send + Sync + std::fmt::Debug {
     /// Feed entries with their facts, numbers above `after`, in order. Stops after the entry that passes `max_bytes` of
     /// records, so at least one entry is returned if there is one.
-    fn fact_entries(&self, tenant: TenantId, slice: Slice, after: u64, max_bytes: usize) -> BoxFuture<'_, Result<Vec<FactEntry>>>;
+    fn fact_entries(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after: u64,
+        max_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<FactEntry>>>;
 
     /// Refused records, newest first, with ordinals below `before` (`None`: from the newest).
-    fn rejections(&self, tenant: TenantId, before: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Vec<RejectionRow>>>;
+    fn rejections(
+        &self,
+        tenant: TenantId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<RejectionRow>>>;
 
     /// Held records, oldest first, with ordinals above `after`.
-    fn held(&self, tenant: TenantId, after: u64, limit: usize) -> BoxFuture<'_, Result<Vec<HeldRow>>>;
+    fn held(
+        &self,
+        tenant: TenantId,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<HeldRow>>>;
 
     /// Counts, by source.
     fn counts(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SourceCount>>>;

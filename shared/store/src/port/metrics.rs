@@ -1,7 +1,7 @@
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::time::Instant;
 
-use crate::port::replica::ReplicaCommit;
+use crate::port::replica::{ReplicaCommit, SliceCursors};
 use crate::{BoxFuture, Result};
 
 /// An account entered a segment (or left all), as segmentation's feed tells it.
@@ -54,7 +54,7 @@ pub trait Metrics: Send + Sync + std::fmt::Debug {
     fn moves_cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64)>>;
 
     /// The cursors in segmentation's feed of all tenants and slices, by (tenant, slice).
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>>;
+    fn moves_cursors(&self) -> BoxFuture<'_, Result<SliceCursors>>;
 
     /// All moves of a slice, in the order in which they were stored.
     fn moves(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MoveRow>>>;

@@ -68,16 +68,23 @@ pub struct ReplicaCommit {
     pub facts: Vec<AccountFactRow>,
 }
 
+/// Cursors of all tenants and slices, by (tenant, slice).
+pub type SliceCursors = Vec<(TenantId, Slice, u64)>;
+
 /// Reading back what a following service keeps of ingestion's feed.
 pub trait Replica: Send + Sync + std::fmt::Debug {
     /// Number of the newest ingestion entry whose results are stored; 0 before the first.
     fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<u64>>;
 
     /// The cursors of all tenants and slices, by (tenant, slice).
-    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>>;
+    fn cursors(&self) -> BoxFuture<'_, Result<SliceCursors>>;
 
     /// All accounts of a slice, by uid.
-    fn accounts(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<ReplicaAccount>>>;
+    fn accounts(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+    ) -> BoxFuture<'_, Result<Vec<ReplicaAccount>>>;
 
     /// All kept facts of a slice, by (uid, sequence, ordinal).
     fn facts(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<AccountFactRow>>>;

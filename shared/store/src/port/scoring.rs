@@ -63,6 +63,9 @@ pub struct ScoringCommit {
     pub evaluations: Vec<EvaluationRow>,
 }
 
+/// Where all slices stand, by (tenant, slice).
+pub type SliceStates = Vec<(TenantId, Slice, SliceState)>;
+
 /// What scoring keeps besides its replica of the facts. Scores are not stored: they are a pure function of the facts and of
 /// the stored models.
 pub trait Scoring: Send + Sync + std::fmt::Debug {
@@ -76,11 +79,16 @@ pub trait Scoring: Send + Sync + std::fmt::Debug {
     fn state(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceState>>;
 
     /// Where all slices stand, by (tenant, slice).
-    fn states(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, SliceState)>>>;
+    fn states(&self) -> BoxFuture<'_, Result<SliceStates>>;
 
     /// All roll-up months of a slice, by (uid, month).
     fn months(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MonthRow>>>;
 
-    /// The models of a tenant's closes, newest first, of closes before `before` (`None`: from the newest).
-    fn models(&self, tenant: TenantId, before: Option<Day>, limit: usize) -> BoxFuture<'_, Result<Vec<ModelRow>>>;
+    /// The models of a tenant's closes, newest close first and of one close the one stored last first, of closes before `before` (`None`: from the newest).
+    fn models(
+        &self,
+        tenant: TenantId,
+        before: Option<Day>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<ModelRow>>>;
 }

@@ -1,7 +1,7 @@
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 
-use crate::port::replica::{Page, ReplicaAccount};
+use crate::port::replica::{Page, ReplicaAccount, SliceCursors};
 use crate::{BoxFuture, Result};
 
 /// One configured use of a segmenter.
@@ -25,11 +25,17 @@ pub struct SegmentationRow {
 
 /// Definitions.
 pub trait Segmentations: Send + Sync + std::fmt::Debug {
-    /// Stores a new segmentation (its `number` is assigned) and returns it. `request_id` makes it idempotent.
+    /// Stores a new segmentation (its `number` is assigned) and returns it. `request_id` makes it idempotent; parameters are
+    /// the key, the segmenter and the configuration.
     ///
     /// # Errors
     /// [`crate::Error::AlreadyExists`] for the key, [`crate::Error::RequestIdReused`].
-    fn create<'a>(&'a self, tenant: TenantId, row: &'a SegmentationRow, request_id: &'a str) -> BoxFuture<'a, Result<SegmentationRow>>;
+    fn create<'a>(
+        &'a self,
+        tenant: TenantId,
+        row: &'a SegmentationRow,
+        request_id: &'a str,
+    ) -> BoxFuture<'a, Result<SegmentationRow>>;
 
     /// All segmentations of a tenant (at most 200), by key.
     fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>>;
@@ -147,6 +153,9 @@ pub struct TransitionFilter {
     pub limit: usize,
 }
 
+/// Cursor in scoring's feed, newest ingestion entry and last closed day of a slice.
+pub type SliceProgress = (u64, u64, Option<Day>);
+
 /// Memberships and transitions.
 pub trait Memberships: Send + Sync + std::fmt::Debug {
     /// Stores results; returns the number of the newest feed entry of the slice (0 before the first).
@@ -156,22 +165,38 @@ pub trait Memberships: Send + Sync + std::fmt::Debug {
     fn commit(&self, commit: SegmentationCommit) -> BoxFuture<'_, Result<u64>>;
 
     /// (cursor in scoring's feed, newest ingestion entry, last closed day) of a slice; zeros before the first commit.
-    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64, Option<Day>)>>;
+    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>>;
 
     /// The cursors of all tenants and slices, by (tenant, slice).
-    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>>;
+    fn cursors(&self) -> BoxFuture<'_, Result<SliceCursors>>;
 
     /// All present memberships of a slice, by (segmentation, uid).
-    fn of_slice(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MembershipRow>>>;
+    fn of_slice(&self, tenant: TenantId, slice: Slice)
+    -> BoxFuture<'_, Result<Vec<MembershipRow>>>;
 
     /// The account of an external id.
-    fn account<'a>(&'a self, tenant: TenantId, id: &'a ExternalId) -> BoxFuture<'a, Result<Option<ReplicaAccount>>>;
+    fn account<'a>(
+        &'a self,
+        tenant: TenantId,
+        id: &'a ExternalId,
+    ) -> BoxFuture<'a, Result<Option<ReplicaAccount>>>;
 
     /// Present memberships of one account, by segmentation.
-    fn of_account(&self, tenant: TenantId, uid: AccountUid) -> BoxFuture<'_, Result<Vec<MembershipRow>>>;
+    fn of_account(
+        &self,
+        tenant: TenantId,
+        uid: AccountUid,
+    ) -> BoxFuture<'_, Result<Vec<MembershipRow>>>;
 
-    /// The newest transition of one account in one segmentation with `at <= as_of` and `known_at <= known_at`.
-    fn at(&self, tenant: TenantId, uid: AccountUid, segmentation: u16, as_of: Instant, known_at: Instant) -> BoxFuture<'_, Result<Option<TransitionRow>>>;
+    /// The newest transition, by (at, id), of one account in one segmentation with `at <= as_of` and `known_at <= known_at`.
+    fn at(
+        &self,
+        tenant: TenantId,
+        uid: AccountUid,
+        segmentation: u16,
+        as_of: Instant,
+        known_at: Instant,
+    ) -> BoxFuture<'_, Result<Option<TransitionRow>>>;
 
     /// Accounts of a segmentation by their newest transition with `at <= as_of` and `known_at <= known_at`, with external
     /// ids after `page.after`, by external id; only the given segments (empty: all).
@@ -184,9 +209,19 @@ pub trait Memberships: Send + Sync + std::fmt::Debug {
         page: &'a Page,
     ) -> BoxFuture<'a, Result<Vec<(ReplicaAccount, TransitionRow)>>>;
 
-    /// Counts of a segmentation by newest transition with `at <= as_of` and `known_at <= known_at`.
-    fn counts_at(&self, tenant: TenantId, segmentation: u16, as_of: Instant, known_at: Instant) -> BoxFuture<'_, Result<Vec<SegmentCount>>>;
+    /// Counts of a segmentation by newest transition with `at <= as_of` and `known_at <= known_at`, by (state, segment).
+    fn counts_at(
+        &self,
+        tenant: TenantId,
+        segmentation: u16,
+        as_of: Instant,
+        known_at: Instant,
+    ) -> BoxFuture<'_, Result<Vec<SegmentCount>>>;
 
     /// Transitions.
-    fn transitions<'a>(&'a self, tenant: TenantId, filter: &'a TransitionFilter) -> BoxFuture<'a, Result<Vec<TransitionRow>>>;
+    fn transitions<'a>(
+        &'a self,
+        tenant: TenantId,
+        filter: &'a TransitionFilter,
+    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>>;
 }

@@ -28,7 +28,12 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(path: PathBuf, lock: Arc<DirectoryLock>) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()), permits: Arc::new(Semaphore::new(MAX_READERS)), _lock: lock }
+        Self {
+            path,
+            idle: Mutex::new(Vec::new()),
+            permits: Arc::new(Semaphore::new(MAX_READERS)),
+            _lock: lock,
+        }
     }
 
     /// Runs a query on a thread where it may block.
@@ -37,17 +42,26 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Work<T> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|error| Error::unavailable(doing, error))?;
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|error| Error::unavailable(doing, error))?;
         let query = move || {
             let answer = self.run(work).map_err(|failure| failure.explain(doing));
             drop(permit);
             answer
         };
-        task::spawn_blocking(query).await.map_err(|error| Error::unavailable(doing, error))?
+        task::spawn_blocking(query)
+            .await
+            .map_err(|error| Error::unavailable(doing, error))?
     }
 
     fn run<T>(&self, work: impl FnOnce(&Connection) -> Work<T>) -> Work<T> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let mut connection = match idle {
             Some(connection) => connection,
             None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, CACHE_KIB)?,
@@ -55,7 +69,10 @@ impl Readers {
         let transaction = connection.transaction()?;
         let answer = work(&transaction);
         transaction.rollback().map_err(Failure::Sql)?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(connection);
         answer
     }
 }

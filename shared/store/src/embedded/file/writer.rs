@@ -28,7 +28,10 @@ pub(super) struct Lost {
 
 impl Lost {
     fn new(error: &rusqlite::Error) -> Self {
-        Self { message: error.to_string(), code: error.sqlite_error_code() }
+        Self {
+            message: error.to_string(),
+            code: error.sqlite_error_code(),
+        }
     }
 
     fn explain(&self, doing: &'static str) -> Error {
@@ -49,7 +52,12 @@ pub(super) struct Ticket<T, F> {
 
 impl<T, F> Ticket<T, F> {
     pub(super) fn new(doing: &'static str, work: F, reply: oneshot::Sender<Result<T>>) -> Self {
-        Self { doing, work: Some(work), outcome: None, reply }
+        Self {
+            doing,
+            work: Some(work),
+            outcome: None,
+            reply,
+        }
     }
 }
 
@@ -59,7 +67,9 @@ where
     F: FnOnce(&Connection) -> Work<T> + Send,
 {
     fn run(&mut self, connection: &Connection) -> bool {
-        let Some(work) = self.work.take() else { return true };
+        let Some(work) = self.work.take() else {
+            return true;
+        };
         if self.reply.is_closed() {
             return true; // Its caller gave up while it waited: whatever it wanted is not wanted now.
         }
@@ -82,7 +92,11 @@ where
 }
 
 /// Serves the queue until the last sender has gone.
-pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn Job>>, rollback: &Rollback) {
+pub(super) fn run(
+    mut connection: Connection,
+    mut queue: mpsc::Receiver<Box<dyn Job>>,
+    rollback: &Rollback,
+) {
     let mut group = Vec::with_capacity(MAX_GROUP);
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
@@ -91,7 +105,9 @@ pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn 
         {
             group.push(next);
         }
-        let lost = commit(&mut connection, &mut group, rollback).err().map(|error| Lost::new(&error));
+        let lost = commit(&mut connection, &mut group, rollback)
+            .err()
+            .map(|error| Lost::new(&error));
         if lost.is_some() {
             (rollback.0)();
         }
@@ -101,14 +117,22 @@ pub(super) fn run(mut connection: Connection, mut queue: mpsc::Receiver<Box<dyn 
     }
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], rollback: &Rollback) -> rusqlite::Result<()> {
+fn commit(
+    connection: &mut Connection,
+    group: &mut [Box<dyn Job>],
+    rollback: &Rollback,
+) -> rusqlite::Result<()> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if let [alone] = group {
         if alone.run(&transaction) {
             return transaction.commit();
         }
         (rollback.0)();
-        return if transaction.is_autocommit() { Ok(()) } else { transaction.rollback() };
+        return if transaction.is_autocommit() {
+            Ok(())
+        } else {
+            transaction.rollback()
+        };
     }
     for job in group {
         let savepoint = transaction.savepoint()?;
@@ -120,7 +144,10 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], rollback: &Ro
         // After some errors, such as a full disk, SQLite rolls the whole transaction back by itself.
         if savepoint.is_autocommit() {
             let shared = "a commit in the same transaction failed".to_owned();
-            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_ABORT_ROLLBACK), Some(shared)));
+            return Err(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_ABORT_ROLLBACK),
+                Some(shared),
+            ));
         }
         savepoint.finish()?;
     }

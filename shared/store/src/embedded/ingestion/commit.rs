@@ -1,24 +1,27 @@
 //! The one command: storing a batch of facts.
 
 mod counts;
-mod hold;
+mod dedupe;
+mod held;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
+use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
 use crate::embedded::feed;
 use crate::embedded::ingestion::commit::counts::Counts;
-use crate::embedded::ingestion::commit::hold::{Replayed, hold, replay};
+use crate::embedded::ingestion::commit::dedupe::Dedupe;
+use crate::embedded::ingestion::commit::held::Replayed;
 use crate::embedded::ingestion::entry::Entry;
 use crate::embedded::ingestion::known::{Home, KnownAccounts};
 use crate::embedded::sql;
-use crate::embedded::value::{Columns, id, number};
+use crate::embedded::value::{Columns, id};
 use crate::port::{Committed, FactBatch, NewFact, Outcome};
 
 /// Where a fact of a batch goes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     /// It is about a user alone.
     User,
@@ -28,29 +31,243 @@ enum Target {
     Unknown,
 }
 
-/// A fact that is stored in this batch.
-#[derive(Debug, Clone, Copy)]
-enum Stored {
-    /// One of the batch, by place.
-    New(usize),
-    /// One that was held, by place among the replayed.
-    Replayed(usize),
+impl Target {
+    fn slice(self) -> Slice {
+        match self {
+            Self::Account(home) => home.slice,
+            Self::User | Self::Unknown => Slice(0),
+        }
+    }
+
+    fn uid(self) -> Option<AccountUid> {
+        match self {
+            Self::Account(home) => Some(home.uid),
+            Self::User | Self::Unknown => None,
+        }
+    }
 }
 
-/// Stores a batch; the steps are those of `Facts`.
-pub(super) fn commit(connection: &Connection, known: &mut KnownAccounts, batch: &FactBatch) -> Work<Committed> {
-    let appeared = create_accounts(connection, known, batch)?;
-    let targets = resolve(connection, known, batch)?;
+/// A fact as it is stored.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    slice: Slice,
+    uid: Option<AccountUid>,
+    kind: FactKind,
+    occurred_at: Instant,
+    known_at: Instant,
+    historical: bool,
+    record: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    fn of_new(fact: &'a NewFact, target: Target) -> Self {
+        Self {
+            slice: target.slice(),
+            uid: target.uid(),
+            kind: fact.kind,
+            occurred_at: fact.occurred_at,
+            known_at: fact.known_at,
+            historical: fact.historical,
+            record: &fact.record,
+        }
+    }
+
+    fn of_replayed(fact: &'a Replayed) -> Self {
+        Self {
+            slice: fact.home.slice,
+            uid: Some(fact.home.uid),
+            kind: fact.kind,
+            occurred_at: fact.occurred_at,
+            known_at: fact.known_at,
+            historical: fact.historical,
+            record: &fact.record,
+        }
+    }
+}
+
+/// Stores a batch; the steps are those of [`crate::port::Facts`].
+pub(super) fn commit(
+    connection: &Connection,
+    known: &mut KnownAccounts,
+    batch: &FactBatch,
+) -> Work<Committed> {
     let mut counts = Counts::default();
     let mut dedupe = Dedupe::prepare(connection, batch.tenant)?;
-    let replayed = replay(connection, &mut dedupe, batch.tenant, &appeared, &mut counts)?;
-    let outcomes = decide(connection, &mut dedupe, batch, &targets)?;
-    for (outcome, source) in outcomes.iter().zip(&batch.sources) {
-        counts.decided(source, *outcome);
+    let appeared = create_accounts(connection, known, batch)?;
+    let targets = resolve(connection, known, batch)?;
+    let replayed = held::replay(connection, &mut dedupe, &mut counts, batch, &appeared)?;
+    let mut outcomes = dedupe.decide(batch, &targets)?;
+    held::hold(connection, &mut counts, batch, &targets, &mut outcomes)?;
+    for ((outcome, target), source) in outcomes.iter().zip(&targets).zip(&batch.sources) {
+        if *target != Target::Unknown {
+            counts.decided(source, *outcome, batch.recorded_at);
+        }
     }
-    hold::reject(connection, batch, &mut counts)?;
-    let outcomes = outcomes.into_iter().map(Decision::outcome).collect();
-    counts.store(connection, batch)?;
-    let heads = store(connection, batch, &targets, &outcomes, &replayed)?;
+    reject(connection, &mut counts, batch)?;
+    counts.store(connection, batch.tenant)?;
+    let heads = store(
+        connection,
+        batch,
+        lines(batch, &targets, &outcomes, &replayed),
+    )?;
     Ok(Committed { outcomes, heads })
+}
+
+/// Creates the accounts that the batch brings and returns them.
+fn create_accounts<'a>(
+    connection: &Connection,
+    known: &mut KnownAccounts,
+    batch: &'a FactBatch,
+) -> Work<Vec<(&'a ExternalId, Home)>> {
+    let mut appeared = Vec::new();
+    let mut insert = connection.prepare_cached(sql!("ingestion/account_insert"))?;
+    for fact in &batch.facts {
+        let (FactKind::Account, Some(account)) = (fact.kind, &fact.account) else {
+            continue;
+        };
+        if find_account(connection, known, batch, account)?.is_some() {
+            continue;
+        }
+        let home = Home {
+            uid: AccountUid(fact.new_account_uid),
+            slice: Slice::of_account(account, batch.n_slices),
+        };
+        insert.execute(params![
+            id(batch.tenant.0),
+            account.as_str(),
+            id(home.uid.0),
+            home.slice.0
+        ])?;
+        known.insert(batch.tenant, account.clone(), home);
+        appeared.push((account, home));
+    }
+    Ok(appeared)
+}
+
+fn resolve(
+    connection: &Connection,
+    known: &mut KnownAccounts,
+    batch: &FactBatch,
+) -> Work<Vec<Target>> {
+    let mut targets = Vec::with_capacity(batch.facts.len());
+    for fact in &batch.facts {
+        targets.push(match &fact.account {
+            None => Target::User,
+            Some(account) => find_account(connection, known, batch, account)?
+                .map_or(Target::Unknown, Target::Account),
+        });
+    }
+    Ok(targets)
+}
+
+fn find_account(
+    connection: &Connection,
+    known: &mut KnownAccounts,
+    batch: &FactBatch,
+    account: &ExternalId,
+) -> Work<Option<Home>> {
+    if let Some(home) = known.find(batch.tenant, account) {
+        return Ok(Some(home));
+    }
+    let mut find = connection.prepare_cached(sql!("ingestion/account_find"))?;
+    let found = find
+        .query_row(params![id(batch.tenant.0), account.as_str()], |row| {
+            Ok(Home {
+                uid: row.uid(0)?,
+                slice: row.slice(1)?,
+            })
+        })
+        .optional()?;
+    if let Some(home) = found {
+        known.insert(batch.tenant, account.clone(), home);
+    }
+    Ok(found)
+}
+
+fn reject(connection: &Connection, counts: &mut Counts, batch: &FactBatch) -> Work<()> {
+    if batch.rejections.is_empty() {
+        return Ok(());
+    }
+    let tenant = id(batch.tenant.0);
+    let mut ordinal = connection.prepare_cached(sql!("ingestion/ordinal_next"))?;
+    let mut insert = connection.prepare_cached(sql!("ingestion/rejection_insert"))?;
+    for rejection in &batch.rejections {
+        let place: i64 = ordinal.query_row(params![tenant], |row| row.get(0))?;
+        let texts = (&rejection.field, &rejection.reason, &rejection.hint);
+        insert.execute(params![
+            tenant,
+            place,
+            texts.0,
+            texts.1,
+            texts.2,
+            rejection.record,
+            batch.recorded_at.0
+        ])?;
+        counts.rejected(&rejection.source, batch.recorded_at);
+    }
+    Ok(())
+}
+
+/// What is stored, by slice; within a slice in order of arrival, then the replayed ones in the order in which they were held.
+fn lines<'a>(
+    batch: &'a FactBatch,
+    targets: &[Target],
+    outcomes: &[Outcome],
+    replayed: &'a [Replayed],
+) -> Vec<Line<'a>> {
+    let mut lines = Vec::with_capacity(batch.facts.len() + replayed.len());
+    for ((fact, target), outcome) in batch.facts.iter().zip(targets).zip(outcomes) {
+        if *outcome == Outcome::Accepted {
+            lines.push(Line::of_new(fact, *target));
+        }
+    }
+    lines.extend(replayed.iter().map(Line::of_replayed));
+    lines.sort_by_key(|line| line.slice);
+    lines
+}
+
+/// Appends the facts; then, last, announces them slice by slice.
+fn store(
+    connection: &Connection,
+    batch: &FactBatch,
+    lines: Vec<Line<'_>>,
+) -> Work<Vec<(Slice, u64)>> {
+    let (tenant, batch_id) = (id(batch.tenant.0), id(batch.batch_id));
+    let mut insert = connection.prepare_cached(sql!("ingestion/fact_insert"))?;
+    let mut entries = Vec::new();
+    let mut end = 0_u32;
+    for of_slice in lines.chunk_by(|left, right| left.slice == right.slice) {
+        let first = end;
+        for line in of_slice {
+            let uid = line.uid.map(|uid| id(uid.0));
+            let times = (line.occurred_at.0, line.known_at.0);
+            insert.execute(params![
+                tenant,
+                batch_id,
+                end,
+                uid,
+                line.kind.code(),
+                times.0,
+                times.1,
+                line.historical,
+                line.record
+            ])?;
+            end += 1;
+        }
+        let entry = Entry::Facts {
+            recorded_at: batch.recorded_at,
+            batch_id: batch.batch_id,
+            first,
+            end,
+        };
+        entries.push((of_slice[0].slice, entry));
+    }
+    let mut heads = Vec::with_capacity(entries.len());
+    for (slice, entry) in entries {
+        heads.push((
+            slice,
+            feed::append(connection, batch.tenant, slice, &entry.encode())?,
+        ));
+    }
+    Ok(heads)
 }

@@ -7,6 +7,7 @@ use crate::port::Import;
 const FACTS: u8 = 1;
 const IMPORT_STARTED: u8 = 2;
 const IMPORT_COMPLETED: u8 = 3;
+const CLOCK: u8 = 4;
 
 /// A feed entry. Stored as a tag byte and its fields, big-endian; a tag is never used for another layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,28 +30,51 @@ pub(super) enum Entry {
         /// Which.
         mark: Import,
     },
+    /// The fixed evaluation clock was moved.
+    Clock {
+        /// When.
+        recorded_at: Instant,
+        /// Where it stands now.
+        to: Instant,
+    },
 }
 
 impl Entry {
     pub(super) fn encode(self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(33);
         match self {
-            Self::Facts { recorded_at, batch_id, first, end } => {
+            Self::Facts {
+                recorded_at,
+                batch_id,
+                first,
+                end,
+            } => {
                 bytes.push(FACTS);
                 bytes.extend_from_slice(&recorded_at.0.to_be_bytes());
                 bytes.extend_from_slice(&batch_id.to_be_bytes());
                 bytes.extend_from_slice(&first.to_be_bytes());
                 bytes.extend_from_slice(&end.to_be_bytes());
-            }
-            Self::Import { recorded_at, mark: Import::Started } => {
+            },
+            Self::Import {
+                recorded_at,
+                mark: Import::Started,
+            } => {
                 bytes.push(IMPORT_STARTED);
                 bytes.extend_from_slice(&recorded_at.0.to_be_bytes());
-            }
-            Self::Import { recorded_at, mark: Import::Completed(schedule) } => {
+            },
+            Self::Import {
+                recorded_at,
+                mark: Import::Completed(schedule),
+            } => {
                 bytes.push(IMPORT_COMPLETED);
                 bytes.extend_from_slice(&recorded_at.0.to_be_bytes());
                 bytes.push(schedule);
-            }
+            },
+            Self::Clock { recorded_at, to } => {
+                bytes.push(CLOCK);
+                bytes.extend_from_slice(&recorded_at.0.to_be_bytes());
+                bytes.extend_from_slice(&to.0.to_be_bytes());
+            },
         }
         bytes
     }
@@ -71,9 +95,19 @@ impl Entry {
                     first: u32::from_be_bytes(*first),
                     end: u32::from_be_bytes(end),
                 })
-            }
-            (IMPORT_STARTED, []) => Some(Self::Import { recorded_at, mark: Import::Started }),
-            (IMPORT_COMPLETED, [schedule]) => Some(Self::Import { recorded_at, mark: Import::Completed(*schedule) }),
+            },
+            (IMPORT_STARTED, []) => Some(Self::Import {
+                recorded_at,
+                mark: Import::Started,
+            }),
+            (IMPORT_COMPLETED, [schedule]) => Some(Self::Import {
+                recorded_at,
+                mark: Import::Completed(*schedule),
+            }),
+            (CLOCK, rest) => Some(Self::Clock {
+                recorded_at,
+                to: Instant(i64::from_be_bytes(rest.try_into().ok()?)),
+            }),
             _ => None,
         }
     }

@@ -27,7 +27,11 @@ pub(super) struct KnownAccounts {
 
 impl KnownAccounts {
     pub(super) fn find(&mut self, tenant: TenantId, id: &ExternalId) -> Option<Home> {
-        if let Some(home) = self.recent.get(&tenant).and_then(|accounts| accounts.get(id)) {
+        if let Some(home) = self
+            .recent
+            .get(&tenant)
+            .and_then(|accounts| accounts.get(id))
+        {
             return Some(*home);
         }
         let (id, home) = self.older.get_mut(&tenant)?.remove_entry(id)?;
@@ -40,7 +44,13 @@ impl KnownAccounts {
             self.older = std::mem::take(&mut self.recent);
             self.n_recent = 0;
         }
-        if self.recent.entry(tenant).or_default().insert(id, home).is_none() {
+        if self
+            .recent
+            .entry(tenant)
+            .or_default()
+            .insert(id, home)
+            .is_none()
+        {
             self.n_recent += 1;
         }
     }

@@ -64,10 +64,12 @@ CREATE TABLE rollup_month (
     PRIMARY KEY (tenant_id, slice, uid, month)
 ) WITHOUT ROWID;
 
+-- Appended, never changed: `place` counts the models of one close.
 CREATE TABLE model (
     tenant_id BLOB NOT NULL,
     closed_on INTEGER NOT NULL,
+    place INTEGER NOT NULL,
     known_at INTEGER NOT NULL,
     models BLOB NOT NULL,
-    PRIMARY KEY (tenant_id, closed_on, known_at)
+    PRIMARY KEY (tenant_id, closed_on, place)
 ) WITHOUT ROWID;

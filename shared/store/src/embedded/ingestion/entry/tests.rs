@@ -16,10 +16,37 @@ fn check(entry: Entry, hexadecimal: &str) {
 #[test]
 fn entries_are_stored_as_in_version_1() {
     let batch_id = 0x1112_1314_1516_1718_191a_1b1c_1d1e_1f20;
-    check(Entry::Facts { recorded_at: AT, batch_id, first: 5, end: 9 }, "010102030405060708111213141516171819\
-1a1b1c1d1e1f200000000500000009");
-    check(Entry::Import { recorded_at: AT, mark: Import::Started }, "020102030405060708");
-    check(Entry::Import { recorded_at: AT, mark: Import::Completed(7) }, "03010203040506070807");
+    check(
+        Entry::Facts {
+            recorded_at: AT,
+            batch_id,
+            first: 5,
+            end: 9,
+        },
+        "010102030405060708111213141516171819\
+1a1b1c1d1e1f200000000500000009",
+    );
+    check(
+        Entry::Import {
+            recorded_at: AT,
+            mark: Import::Started,
+        },
+        "020102030405060708",
+    );
+    check(
+        Entry::Import {
+            recorded_at: AT,
+            mark: Import::Completed(7),
+        },
+        "03010203040506070807",
+    );
+    check(
+        Entry::Clock {
+            recorded_at: AT,
+            to: Instant(-2),
+        },
+        "040102030405060708fffffffffffffffe",
+    );
 }
 
 #[test]

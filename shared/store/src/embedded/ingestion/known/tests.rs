@@ -4,7 +4,13 @@ const TENANT: TenantId = TenantId(1);
 
 fn account(n: usize) -> (ExternalId, Home) {
     let uid = AccountUid(u128::try_from(n).unwrap());
-    (ExternalId::parse(&format!("account-{n}")).unwrap(), Home { uid, slice: Slice(0) })
+    (
+        ExternalId::parse(&format!("account-{n}")).unwrap(),
+        Home {
+            uid,
+            slice: Slice(0),
+        },
+    )
 }
 
 fn insert(known: &mut KnownAccounts, n: usize) {

@@ -1,0 +1,165 @@
+//! The one table of cases.
+
+/// Makes one test of each case of the ports; see [`crate::conformance`].
+#[macro_export]
+macro_rules! conformance_suite {
+    ($harness:ty) => {
+        $crate::conformance_suite!($harness, except {});
+    };
+    ($harness:ty, except { $($name:literal: $reason:literal),* $(,)? }) => {
+        $crate::conformance_tests! { $harness, run, [$(($name, $reason)),*], {
+            facts: [
+                facts_are_stored_once_and_announced,
+                the_same_record_again_is_a_duplicate,
+                another_payload_under_a_stored_identity_is_a_conflict,
+                the_first_of_several_in_one_batch_wins,
+                an_identity_is_the_hour_and_the_hash,
+                account_facts_create_their_accounts_before_anything_else,
+                facts_about_a_user_alone_go_to_slice_0,
+                facts_go_to_the_slice_of_their_account,
+                a_batch_that_stores_no_fact_writes_no_entry,
+                a_rejection_does_not_consume_an_identity,
+                a_commit_that_fails_leaves_nothing,
+                a_commit_that_fails_does_not_spoil_those_beside_it,
+                concurrent_writers_of_the_same_records_store_each_once,
+                concurrent_writers_that_bring_one_account_agree_on_its_uid,
+                tenants_share_no_identity,
+            ]
+            held: [
+                a_record_of_an_unknown_account_is_held,
+                a_held_record_that_comes_again_is_held_once,
+                another_payload_of_a_held_record_is_a_conflict,
+                held_records_are_stored_when_their_account_appears,
+                a_held_record_that_comes_again_with_its_account_is_stored_once,
+                holding_does_not_consume_an_identity,
+                held_records_are_listed_oldest_first,
+                no_record_waits_for_an_account_that_is_known,
+            ]
+            feed: [
+                heads_are_listed_by_tenant_and_slice,
+                entries_are_read_in_order_after_a_number,
+                facts_are_read_until_the_bytes_are_passed,
+                a_follower_never_skips_an_entry_of_concurrent_writers,
+                an_acknowledged_entry_can_be_read,
+            ]
+            accounts: [
+                accounts_are_found_by_external_id,
+                accounts_are_listed_in_byte_order,
+                versions_are_all_facts_of_accounts_but_events,
+            ]
+            intake: [
+                refused_records_are_listed_newest_first,
+                counts_tell_what_became_of_the_records_of_each_source,
+            ]
+            tenants: [
+                a_tenant_is_found_by_id_and_by_name,
+                creating_a_tenant_again_with_its_request_id_returns_it,
+                a_tenant_name_is_given_once,
+                concurrent_creations_with_one_request_id_make_one_tenant,
+                tenants_are_listed_by_name,
+                an_import_is_marked_in_the_feed_of_every_slice_once,
+                a_fixed_clock_moves_forward_through_the_feed_of_every_slice,
+            ]
+            keys: [
+                a_key_is_found_by_its_public_part,
+                keys_are_listed_by_id,
+                a_key_is_revoked_once,
+            ]
+            replica: [
+                scoring_keeps_what_it_followed,
+                metrics_keeps_what_it_followed,
+                a_fenced_commit_of_scoring_leaves_nothing,
+                a_fenced_commit_of_facts_to_metrics_leaves_nothing,
+                of_concurrent_scorers_one_moves_the_cursor,
+                of_concurrent_metrics_one_moves_the_cursor,
+            ]
+            scoring: [
+                months_are_replaced_whole,
+                models_are_kept_and_read_newest_first,
+                the_state_of_a_slice_is_the_last_one_stored,
+                evaluations_are_numbered_in_order,
+                a_fenced_commit_leaves_no_score,
+            ]
+            segmentations: [
+                segmentations_are_numbered_and_listed_by_key,
+                creating_a_segmentation_again_with_its_request_id_returns_it,
+                a_segmentation_key_is_given_once,
+                concurrent_creations_get_numbers_of_their_own,
+            ]
+            memberships: [
+                segmentation_knows_how_far_it_is,
+                memberships_are_replaced_whole,
+                segmentation_finds_accounts_by_external_id,
+                segmentation_announces_commits_that_have_an_entry,
+                a_fenced_commit_leaves_no_membership,
+                of_concurrent_segmentations_one_moves_the_cursor,
+            ]
+            transitions: [
+                a_past_membership_is_the_newest_transition_known_then,
+                of_transitions_at_one_moment_the_greater_id_is_newer,
+                members_at_a_moment_are_listed_by_external_id,
+                counts_at_a_moment_are_of_newest_transitions,
+                transitions_are_filtered_and_come_newest_first,
+                transitions_come_by_value_at_risk,
+            ]
+            metrics: [
+                moves_are_read_in_the_order_in_which_they_were_stored,
+                a_fenced_commit_leaves_no_move,
+                the_cursors_of_facts_and_moves_are_apart,
+            ]
+            isolation: [
+                tenants_see_their_own_facts_only,
+                tenants_see_their_own_scores_only,
+                tenants_see_their_own_memberships_only,
+                tenants_see_their_own_moves_only,
+            ]
+            durability: [
+                facts_are_there_after_reopening,
+                results_are_there_after_reopening,
+            ]
+        } }
+    };
+}
+
+/// Makes one test of each case of a cache; see [`crate::conformance`].
+#[macro_export]
+macro_rules! conformance_cache_suite {
+    ($harness:ty) => {
+        $crate::conformance_cache_suite!($harness, except {});
+    };
+    ($harness:ty, except { $($name:literal: $reason:literal),* $(,)? }) => {
+        $crate::conformance_tests! { $harness, run_cache, [$(($name, $reason)),*], {
+            cache: [
+                an_entry_answers_at_its_position_and_below,
+                an_entry_never_replaces_one_of_a_greater_position,
+                several_entries_are_put_and_forgotten_at_once,
+                what_is_forgotten_can_be_put_at_any_position,
+                of_concurrent_entries_the_greatest_position_stays,
+            ]
+        } }
+    };
+}
+
+/// Makes tests of a table.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    ($harness:ty, $run:ident, $excluded:expr, { $($module:ident: [$($case:ident),* $(,)?])* }) => {
+        const EXCLUDED: $crate::conformance::Excluded = &$excluded;
+
+        #[test]
+        fn every_exclusion_names_a_case() {
+            const CASES: &[&str] = &[$($(stringify!($case)),*),*];
+            for (name, _) in EXCLUDED {
+                assert!(CASES.contains(name), "there is no case \"{name}\"");
+            }
+        }
+
+        $($(
+            #[test]
+            fn $case() {
+                $crate::conformance::$run::<$harness, _>(stringify!($case), EXCLUDED, $crate::conformance::$module::$case);
+            }
+        )*)*
+    };
+}

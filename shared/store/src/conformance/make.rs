@@ -1,0 +1,220 @@
+//! What the cases store.
+
+use std::sync::Arc;
+
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
+use sextant_domain::time::{Day, Instant};
+
+use crate::port::{
+    AccountFactRow, FactBatch, FactEntry, MembershipRow, NewFact, NewRejection, ReplicaAccount,
+    ReplicaCommit, SegmentationCommit, TenantRow, TransitionRow,
+};
+
+use super::Ingestion;
+
+pub(super) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0a01);
+pub(super) const BOLT: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0b02);
+pub(super) const SLICE: Slice = Slice(0);
+
+const SECOND_US: i64 = 1_000_000;
+/// 2026-01-01T00:00:00Z.
+const BASE_US: i64 = 1_767_225_600_000_000;
+
+/// Seconds after 2026-01-01T00:00:00Z.
+pub(super) fn at(seconds: i64) -> Instant {
+    Instant(BASE_US + seconds * SECOND_US)
+}
+
+pub(super) fn external(id: &str) -> ExternalId {
+    ExternalId::parse(id).unwrap()
+}
+
+pub(super) fn uid(n: u128) -> AccountUid {
+    AccountUid(0x0198_1111_0000_7000_8000_0000_0000_0000 + n)
+}
+
+/// The record `id` about an account, of second `seconds`.
+pub(super) fn event(account: &str, id: &str, seconds: i64) -> NewFact {
+    fact(FactKind::Event, Some(account), id, seconds)
+}
+
+/// A record that brings an account, which is to get uid `n`.
+pub(super) fn account(account: &str, n: u128, id: &str) -> NewFact {
+    NewFact {
+        new_account_uid: uid(n).0,
+        ..fact(FactKind::Account, Some(account), id, 0)
+    }
+}
+
+pub(super) fn fact(kind: FactKind, account: Option<&str>, id: &str, seconds: i64) -> NewFact {
+    let record = format!("record {id} of {}", account.unwrap_or("a user")).into_bytes();
+    NewFact {
+        identity: RecordIdentity::new("crm", id, at(seconds)),
+        payload: PayloadHash::of(&record),
+        kind,
+        account: account.map(external),
+        new_account_uid: 0,
+        occurred_at: at(seconds),
+        known_at: at(seconds + 1),
+        historical: false,
+        record,
+    }
+}
+
+/// The same record with another payload.
+pub(super) fn changed(fact: &NewFact) -> NewFact {
+    let record = [fact.record.as_slice(), b", changed"].concat();
+    NewFact {
+        payload: PayloadHash::of(&record),
+        record,
+        ..fact.clone()
+    }
+}
+
+/// Batch `n` of a tenant with one slice, from source "crm", stored at second `1000 + n`.
+pub(super) fn batch(tenant: TenantId, n: u32, facts: Vec<NewFact>) -> FactBatch {
+    let sources = facts.iter().map(|_| Arc::from("crm")).collect();
+    FactBatch {
+        tenant,
+        n_slices: 1,
+        batch_id: 0x0198_2222_0000_7000_8000_0000_0000_0000 + u128::from(n),
+        recorded_at: at(1_000 + i64::from(n)),
+        facts,
+        sources,
+        rejections: Vec::new(),
+    }
+}
+
+/// The batch with all facts from another source.
+pub(super) fn from_source(source: &str, batch: FactBatch) -> FactBatch {
+    let sources = batch.facts.iter().map(|_| Arc::from(source)).collect();
+    FactBatch { sources, ..batch }
+}
+
+pub(super) fn rejection(source: &str, field: &str) -> NewRejection {
+    NewRejection {
+        field: field.to_owned(),
+        reason: "MUST_BE_POSITIVE".to_owned(),
+        hint: "make it positive".to_owned(),
+        record: format!("refused {field}").into_bytes(),
+        source: source.to_owned(),
+    }
+}
+
+/// All entries of a slice of ingestion's feed.
+pub(super) async fn entries(store: &Ingestion, tenant: TenantId, slice: Slice) -> Vec<FactEntry> {
+    store
+        .intake
+        .fact_entries(tenant, slice, 0, usize::MAX)
+        .await
+        .unwrap()
+}
+
+/// The records of all facts of a slice, as text, in order.
+pub(super) async fn records(store: &Ingestion, tenant: TenantId, slice: Slice) -> Vec<String> {
+    let entries = entries(store, tenant, slice).await;
+    entries
+        .iter()
+        .flat_map(|entry| &entry.facts)
+        .map(|fact| String::from_utf8(fact.record.clone()).unwrap())
+        .collect()
+}
+
+pub(super) fn tenant_row(tenant: TenantId, name: &str) -> TenantRow {
+    TenantRow {
+        tenant,
+        name: name.to_owned(),
+        time_zone: "Europe/Warsaw".to_owned(),
+        base_currency: "EUR".to_owned(),
+        fixed_clock: None,
+        retention_days: 1_825,
+        n_slices: 3,
+        importing: false,
+        created_at: at(0),
+    }
+}
+
+/// A commit of a following service from one cursor to another, with nothing in it.
+pub(super) fn replica(tenant: TenantId, expected_cursor: u64, cursor: u64) -> ReplicaCommit {
+    ReplicaCommit {
+        tenant,
+        slice: SLICE,
+        expected_cursor,
+        cursor,
+        accounts: Vec::new(),
+        facts: Vec::new(),
+    }
+}
+
+pub(super) fn replica_account(n: u128, id: &str, name: &str) -> ReplicaAccount {
+    ReplicaAccount {
+        uid: uid(n),
+        id: external(id),
+        name: name.to_owned(),
+    }
+}
+
+pub(super) fn account_fact(n: u128, sequence: u64, ordinal: u32) -> AccountFactRow {
+    AccountFactRow {
+        uid: uid(n),
+        sequence,
+        ordinal,
+        kind: FactKind::Subscription,
+        occurred_at: at(10),
+        known_at: at(11),
+        record: format!("fact {n}/{sequence}/{ordinal}").into_bytes(),
+    }
+}
+
+/// A commit of segmentation from one cursor to another, with nothing in it.
+pub(super) fn segmentation(
+    tenant: TenantId,
+    expected_cursor: u64,
+    cursor: u64,
+) -> SegmentationCommit {
+    SegmentationCommit {
+        tenant,
+        slice: SLICE,
+        expected_cursor,
+        cursor,
+        facts_sequence: 10 * cursor,
+        closed_on: Some(Day(20_000)),
+        accounts: Vec::new(),
+        memberships: Vec::new(),
+        transitions: Vec::new(),
+        entry: None,
+    }
+}
+
+pub(super) const MEMBER: u8 = 1;
+pub(super) const ABSTAINED: u8 = 3;
+
+pub(super) fn membership(segmentation: u16, n: u128, segment: &str) -> MembershipRow {
+    MembershipRow {
+        segmentation,
+        uid: uid(n),
+        state: MEMBER,
+        segment: segment.to_owned(),
+        entered_at: at(5),
+        close_state: 0,
+        close_segment: String::new(),
+        transition: format!("into {segment}").into_bytes(),
+    }
+}
+
+/// Transition `id` of account `n`: into a segment of segmentation 1 at a second, known at once.
+pub(super) fn transition(id: u128, n: u128, segment: &str, seconds: i64) -> TransitionRow {
+    TransitionRow {
+        id,
+        segmentation: 1,
+        uid: uid(n),
+        at: at(seconds),
+        known_at: at(seconds),
+        to_state: MEMBER,
+        to_segment: segment.to_owned(),
+        value_minor: 0,
+        downward: false,
+        transition: format!("transition {id}").into_bytes(),
+    }
+}

@@ -1,0 +1,402 @@
+//! `Memberships`: what transitions say about any moment.
+
+use crate::port::{
+    Page, SegmentCount, SegmentationCommit, TransitionFilter, TransitionOrder, TransitionRow,
+};
+
+use super::make::{
+    ABSTAINED, ACME, BOLT, MEMBER, at, replica_account, segmentation, transition, uid,
+};
+use super::{Harness, Segmentation};
+
+async fn store_transitions(store: &Segmentation, transitions: Vec<TransitionRow>) {
+    let accounts = vec![
+        replica_account(1, "anvil", ""),
+        replica_account(2, "bellows", ""),
+        replica_account(3, "Chisel", ""),
+    ];
+    store
+        .memberships
+        .commit(SegmentationCommit {
+            accounts,
+            transitions,
+            ..segmentation(ACME, 0, 1)
+        })
+        .await
+        .unwrap();
+}
+
+/// Anvil: trial at 10, active at 20, and, known since 90, lapsed at 15. Bellows: active at 12, abstained at 30. Chisel: trial
+/// at 25 in segmentation 1, gold at 5 in segmentation 2.
+fn history() -> Vec<TransitionRow> {
+    vec![
+        transition(1, 1, "trial", 10),
+        transition(2, 1, "active", 20),
+        TransitionRow {
+            known_at: at(90),
+            ..transition(3, 1, "lapsed", 15)
+        },
+        transition(4, 2, "active", 12),
+        TransitionRow {
+            to_state: ABSTAINED,
+            to_segment: String::new(),
+            ..transition(5, 2, "", 30)
+        },
+        transition(6, 3, "trial", 25),
+        TransitionRow {
+            segmentation: 2,
+            ..transition(7, 3, "gold", 5)
+        },
+    ]
+}
+
+pub async fn a_past_membership_is_the_newest_transition_known_then<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    store_transitions(&store, history()).await;
+    let at_moment = async |n, segmentation, as_of, known_at| {
+        store
+            .memberships
+            .at(ACME, uid(n), segmentation, at(as_of), at(known_at))
+            .await
+            .unwrap()
+            .map(|row| row.id)
+    };
+    assert_eq!(at_moment(1, 1, 9, 100).await, None, "before the first");
+    assert_eq!(
+        at_moment(1, 1, 10, 100).await,
+        Some(1),
+        "at its very moment"
+    );
+    assert_eq!(
+        at_moment(1, 1, 16, 89).await,
+        Some(1),
+        "the late one is not known yet"
+    );
+    assert_eq!(at_moment(1, 1, 16, 90).await, Some(3), "now it is");
+    assert_eq!(
+        at_moment(1, 1, 100, 100).await,
+        Some(2),
+        "what is late does not replace what is newer"
+    );
+    assert_eq!(at_moment(3, 1, 24, 100).await, None);
+    assert_eq!(
+        at_moment(3, 2, 24, 100).await,
+        Some(7),
+        "segmentations are apart"
+    );
+    let whole = store
+        .memberships
+        .at(ACME, uid(1), 1, at(16), at(90))
+        .await
+        .unwrap();
+    assert_eq!(
+        whole,
+        Some(TransitionRow {
+            known_at: at(90),
+            ..transition(3, 1, "lapsed", 15)
+        })
+    );
+}
+
+pub async fn of_transitions_at_one_moment_the_greater_id_is_newer<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    store_transitions(
+        &store,
+        vec![transition(9, 1, "late", 10), transition(8, 1, "early", 10)],
+    )
+    .await;
+    assert_eq!(
+        store
+            .memberships
+            .at(ACME, uid(1), 1, at(10), at(10))
+            .await
+            .unwrap()
+            .unwrap()
+            .id,
+        9
+    );
+    let counts = store
+        .memberships
+        .counts_at(ACME, 1, at(10), at(10))
+        .await
+        .unwrap();
+    assert_eq!(
+        counts,
+        [SegmentCount {
+            state: MEMBER,
+            segment: "late".to_owned(),
+            accounts: 1
+        }]
+    );
+}
+
+pub async fn members_at_a_moment_are_listed_by_external_id<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    store_transitions(&store, history()).await;
+    let members = async |segments: &[&str], as_of, known_at, page: Page| {
+        let segments: Vec<String> = segments
+            .iter()
+            .map(|segment| (*segment).to_owned())
+            .collect();
+        let rows = store
+            .memberships
+            .members_at(ACME, 1, &segments, (at(as_of), at(known_at)), &page)
+            .await
+            .unwrap();
+        rows.into_iter()
+            .map(|(account, row)| (account.id.as_str().to_owned(), row.to_segment))
+            .collect::<Vec<(String, String)>>()
+    };
+    let told = |rows: &[(&str, &str)]| {
+        rows.iter()
+            .map(|(id, segment)| ((*id).to_owned(), (*segment).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let all = Page::first(10);
+    assert_eq!(
+        members(&[], 100, 100, all.clone()).await,
+        told(&[("Chisel", "trial"), ("anvil", "active"), ("bellows", "")])
+    );
+    assert_eq!(
+        members(&[], 16, 89, all.clone()).await,
+        told(&[("anvil", "trial"), ("bellows", "active")])
+    );
+    assert_eq!(
+        members(&[], 16, 90, all.clone()).await,
+        told(&[("anvil", "lapsed"), ("bellows", "active")])
+    );
+    assert_eq!(
+        members(&["active"], 16, 90, all.clone()).await,
+        told(&[("bellows", "active")])
+    );
+    assert_eq!(
+        members(&["active", "trial"], 100, 100, all).await,
+        told(&[("Chisel", "trial"), ("anvil", "active")])
+    );
+    assert_eq!(
+        members(&[], 100, 100, Page::first(1)).await,
+        told(&[("Chisel", "trial")])
+    );
+    let after = Page {
+        after: Some("Chisel".to_owned()),
+        limit: 1,
+    };
+    assert_eq!(
+        members(&[], 100, 100, after.clone()).await,
+        told(&[("anvil", "active")])
+    );
+    assert_eq!(
+        members(&["trial"], 100, 100, after).await,
+        told(&[]),
+        "a page holds what passes, not what was looked at"
+    );
+
+    let rows = store
+        .memberships
+        .members_at(ACME, 2, &[], (at(100), at(100)), &Page::first(10))
+        .await
+        .unwrap();
+    assert_eq!(
+        rows,
+        [(
+            replica_account(3, "Chisel", ""),
+            TransitionRow {
+                segmentation: 2,
+                ..transition(7, 3, "gold", 5)
+            }
+        )]
+    );
+}
+
+pub async fn counts_at_a_moment_are_of_newest_transitions<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    store_transitions(&store, history()).await;
+    let counts = async |as_of, known_at| {
+        let counts = store
+            .memberships
+            .counts_at(ACME, 1, at(as_of), at(known_at))
+            .await
+            .unwrap();
+        counts
+            .into_iter()
+            .map(|count| (count.state, count.segment, count.accounts))
+            .collect::<Vec<_>>()
+    };
+    let count = |state, segment: &str, accounts: u64| (state, segment.to_owned(), accounts);
+    assert_eq!(counts(9, 100).await, []);
+    assert_eq!(counts(22, 22).await, [count(MEMBER, "active", 2)]);
+    assert_eq!(
+        counts(16, 90).await,
+        [count(MEMBER, "active", 1), count(MEMBER, "lapsed", 1)]
+    );
+    assert_eq!(
+        counts(100, 100).await,
+        [
+            count(MEMBER, "active", 1),
+            count(MEMBER, "trial", 1),
+            count(ABSTAINED, "", 1)
+        ]
+    );
+}
+
+fn everything(order: TransitionOrder) -> TransitionFilter {
+    TransitionFilter {
+        segmentation: None,
+        uid: None,
+        since: None,
+        until: None,
+        known_at: None,
+        order,
+        offset: 0,
+        limit: 100,
+    }
+}
+
+async fn ids(store: &Segmentation, filter: TransitionFilter) -> Vec<u128> {
+    store
+        .memberships
+        .transitions(ACME, &filter)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|row| row.id)
+        .collect()
+}
+
+pub async fn transitions_are_filtered_and_come_newest_first<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    store_transitions(&store, history()).await;
+    let newest = || everything(TransitionOrder::NewestFirst);
+    assert_eq!(ids(&store, newest()).await, [5, 6, 2, 3, 4, 1, 7]);
+    assert_eq!(
+        ids(
+            &store,
+            TransitionFilter {
+                segmentation: Some(1),
+                ..newest()
+            }
+        )
+        .await,
+        [5, 6, 2, 3, 4, 1]
+    );
+    assert_eq!(
+        ids(
+            &store,
+            TransitionFilter {
+                uid: Some(uid(3)),
+                ..newest()
+            }
+        )
+        .await,
+        [6, 7]
+    );
+    assert_eq!(
+        ids(
+            &store,
+            TransitionFilter {
+                uid: Some(uid(3)),
+                segmentation: Some(2),
+                ..newest()
+            }
+        )
+        .await,
+        [7]
+    );
+    let between = TransitionFilter {
+        since: Some(at(12)),
+        until: Some(at(20)),
+        ..newest()
+    };
+    assert_eq!(
+        ids(&store, between.clone()).await,
+        [2, 3, 4],
+        "both ends included"
+    );
+    assert_eq!(
+        ids(
+            &store,
+            TransitionFilter {
+                known_at: Some(at(89)),
+                ..between.clone()
+            }
+        )
+        .await,
+        [2, 4]
+    );
+    assert_eq!(
+        ids(
+            &store,
+            TransitionFilter {
+                uid: Some(uid(1)),
+                ..between
+            }
+        )
+        .await,
+        [2, 3]
+    );
+    assert_eq!(
+        ids(
+            &store,
+            TransitionFilter {
+                offset: 2,
+                limit: 3,
+                ..newest()
+            }
+        )
+        .await,
+        [2, 3, 4]
+    );
+    assert_eq!(
+        store
+            .memberships
+            .transitions(BOLT, &newest())
+            .await
+            .unwrap(),
+        []
+    );
+}
+
+pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    let worth = |id, value_minor, downward| TransitionRow {
+        value_minor,
+        downward,
+        ..transition(id, 1, "active", 10)
+    };
+    let rows = vec![
+        worth(1, 900, false),
+        worth(2, 50, true),
+        worth(3, -10, false),
+        worth(4, 70, true),
+        worth(6, 70, true),
+        worth(5, 900, false),
+    ];
+    store_transitions(&store, rows.clone()).await;
+    let at_risk = || everything(TransitionOrder::ValueAtRisk);
+    assert_eq!(ids(&store, at_risk()).await, [4, 6, 2, 1, 5, 3]);
+    assert_eq!(
+        ids(
+            &store,
+            TransitionFilter {
+                offset: 1,
+                limit: 2,
+                uid: Some(uid(1)),
+                ..at_risk()
+            }
+        )
+        .await,
+        [6, 2]
+    );
+    let first = store
+        .memberships
+        .transitions(
+            ACME,
+            &TransitionFilter {
+                limit: 1,
+                ..at_risk()
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(first, [worth(4, 70, true)]);
+}

@@ -1,0 +1,181 @@
+use rusqlite::{Connection, Row, params};
+use sextant_domain::id::{AccountUid, Slice, TenantId};
+
+use crate::embedded::failure::Work;
+use crate::embedded::ingestion::Ingestion;
+use crate::embedded::ingestion::entry::Entry;
+use crate::embedded::sql;
+use crate::embedded::value::{Columns, id, number, rows};
+use crate::port::{FactEntry, HeldRow, Intake, RejectionRow, SourceCount, StoredFact};
+use crate::{BoxFuture, Error, Result};
+
+impl Intake for Ingestion {
+    fn fact_entries(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after: u64,
+        max_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<FactEntry>>> {
+        self.file.read("reading facts", move |connection| {
+            fact_entries(connection, tenant, slice, after, max_bytes)
+        })
+    }
+
+    fn rejections(
+        &self,
+        tenant: TenantId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<RejectionRow>>> {
+        self.file.read("listing rejections", move |connection| {
+            let mut list = connection.prepare_cached(sql!("ingestion/rejection_list"))?;
+            let rejections = list.query_map(
+                params![
+                    id(tenant.0),
+                    number(before.unwrap_or(u64::MAX)),
+                    rows(limit)
+                ],
+                rejection_row,
+            )?;
+            Ok(rejections.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn held(
+        &self,
+        tenant: TenantId,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<HeldRow>>> {
+        self.file.read("listing held records", move |connection| {
+            let mut list = connection.prepare_cached(sql!("ingestion/held_list"))?;
+            let held =
+                list.query_map(params![id(tenant.0), number(after), rows(limit)], held_row)?;
+            Ok(held.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn counts(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SourceCount>>> {
+        self.file.read("reading counts", move |connection| {
+            let mut list = connection.prepare_cached(sql!("ingestion/source_count_list"))?;
+            let counts = list.query_map(params![id(tenant.0)], count_row)?;
+            Ok(counts.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+}
+
+fn fact_entries(
+    connection: &Connection,
+    tenant: TenantId,
+    slice: Slice,
+    after: u64,
+    max_bytes: usize,
+) -> Work<Vec<FactEntry>> {
+    let mut list = connection.prepare_cached(sql!("feed/entry_list"))?;
+    let mut stored = list.query(params![id(tenant.0), slice.0, number(after), i64::MAX])?;
+    let mut entries = Vec::new();
+    let mut bytes = 0_usize;
+    while let Some(row) = stored.next()? {
+        let sequence = row.number(0)?;
+        let payload = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let unreadable = || Error::Unreadable {
+            what: format!("feed entry {sequence} of slice {}", slice.0),
+        };
+        let entry = match Entry::decode(payload).ok_or_else(unreadable)? {
+            Entry::Import { recorded_at, mark } => FactEntry {
+                sequence,
+                recorded_at,
+                facts: Vec::new(),
+                import: Some(mark),
+                clock: None,
+            },
+            Entry::Clock { recorded_at, to } => FactEntry {
+                sequence,
+                recorded_at,
+                facts: Vec::new(),
+                import: None,
+                clock: Some(to),
+            },
+            Entry::Facts {
+                recorded_at,
+                batch_id,
+                first,
+                end,
+            } => {
+                let facts = facts_of_entry(connection, tenant, batch_id, (first, end))?;
+                FactEntry {
+                    sequence,
+                    recorded_at,
+                    facts,
+                    import: None,
+                    clock: None,
+                }
+            },
+        };
+        bytes += entry
+            .facts
+            .iter()
+            .map(|fact| fact.record.len())
+            .sum::<usize>();
+        entries.push(entry);
+        if bytes > max_bytes {
+            break;
+        }
+    }
+    Ok(entries)
+}
+
+fn facts_of_entry(
+    connection: &Connection,
+    tenant: TenantId,
+    batch_id: u128,
+    (first, end): (u32, u32),
+) -> Work<Vec<StoredFact>> {
+    let mut of_entry = connection.prepare_cached(sql!("ingestion/fact_of_entry"))?;
+    let facts = of_entry.query_map(params![id(tenant.0), id(batch_id), first, end], |row| {
+        Ok(StoredFact {
+            uid: row
+                .get::<_, Option<[u8; 16]>>(0)?
+                .map(|bytes| AccountUid(u128::from_be_bytes(bytes))),
+            kind: row.kind(1)?,
+            occurred_at: row.instant(2)?,
+            known_at: row.instant(3)?,
+            historical: row.get(4)?,
+            record: row.get(5)?,
+        })
+    })?;
+    Ok(facts.collect::<rusqlite::Result<_>>()?)
+}
+
+fn rejection_row(row: &Row<'_>) -> rusqlite::Result<RejectionRow> {
+    Ok(RejectionRow {
+        ordinal: row.number(0)?,
+        field: row.get(1)?,
+        reason: row.get(2)?,
+        hint: row.get(3)?,
+        record: row.get(4)?,
+        received_at: row.instant(5)?,
+    })
+}
+
+fn held_row(row: &Row<'_>) -> rusqlite::Result<HeldRow> {
+    Ok(HeldRow {
+        ordinal: row.number(0)?,
+        account: row.external_id(1)?,
+        record: row.get(2)?,
+        received_at: row.instant(3)?,
+    })
+}
+
+fn count_row(row: &Row<'_>) -> rusqlite::Result<SourceCount> {
+    Ok(SourceCount {
+        source: row.get(0)?,
+        accepted: row.number(1)?,
+        duplicate: row.number(2)?,
+        conflict: row.number(3)?,
+        held: row.number(4)?,
+        rejected: row.number(5)?,
+        last_received_at: row.instant(6)?,
+    })
+}

@@ -1,0 +1,100 @@
+use rusqlite::{Connection, params};
+
+use crate::Error;
+use crate::embedded::failure::Work;
+use crate::embedded::feed;
+use crate::embedded::segmentation::cursor;
+use crate::embedded::sql;
+use crate::embedded::value::{id, number};
+use crate::port::{MembershipRow, SegmentationCommit, TransitionRow};
+
+/// Stores results, if the cursor is where the writer believes; returns the newest number of the feed.
+pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Work<u64> {
+    let SegmentationCommit {
+        tenant,
+        slice,
+        expected_cursor,
+        cursor: reached,
+        facts_sequence,
+        closed_on,
+        ..
+    } = commit;
+    if cursor(connection, *tenant, *slice)?.0 != *expected_cursor {
+        return Err(Error::Fenced.into());
+    }
+    let tenant_id = id(tenant.0);
+    let closed_on = closed_on.map(|day| day.0);
+    let mut put = connection.prepare_cached(sql!("segmentation/cursor_put"))?;
+    put.execute(params![
+        tenant_id,
+        slice.0,
+        number(*reached),
+        number(*facts_sequence),
+        closed_on
+    ])?;
+    let mut put = connection.prepare_cached(sql!("segmentation/account_put"))?;
+    for account in &commit.accounts {
+        put.execute(params![
+            tenant_id,
+            id(account.uid.0),
+            account.id.as_str(),
+            account.name
+        ])?;
+    }
+    let mut put = connection.prepare_cached(sql!("segmentation/membership_put"))?;
+    for row in &commit.memberships {
+        let MembershipRow {
+            segmentation,
+            uid,
+            state,
+            segment,
+            entered_at,
+            close_state,
+            close_segment,
+            transition,
+        } = row;
+        let at = entered_at.0;
+        let uid = id(uid.0);
+        put.execute(params![
+            tenant_id,
+            uid,
+            segmentation,
+            slice.0,
+            state,
+            segment,
+            at,
+            close_state,
+            close_segment,
+            transition
+        ])?;
+    }
+    store_transitions(connection, tenant_id, &commit.transitions)?;
+    match &commit.entry {
+        Some(payload) => feed::append(connection, *tenant, *slice, payload),
+        None => feed::newest(connection, *tenant, *slice),
+    }
+}
+
+fn store_transitions(
+    connection: &Connection,
+    tenant_id: [u8; 16],
+    transitions: &[TransitionRow],
+) -> Work<()> {
+    let mut insert = connection.prepare_cached(sql!("segmentation/transition_insert"))?;
+    for row in transitions {
+        insert.execute(params![
+            tenant_id,
+            id(row.id),
+            row.segmentation,
+            id(row.uid.0),
+            row.at.0,
+            row.known_at.0,
+            row.to_state,
+            row.to_segment,
+            row.value_minor,
+            row.downward,
+            row.transition
+        ])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use sextant_domain::id::TenantId;
+
+use crate::embedded::failure::Work;
+use crate::embedded::segmentation::Segmentation;
+use crate::embedded::sql;
+use crate::embedded::value::{Columns, id};
+use crate::port::{SegmentationRow, Segmentations};
+use crate::{BoxFuture, Error, Result};
+
+impl Segmentations for Segmentation {
+    fn create<'a>(
+        &'a self,
+        tenant: TenantId,
+        row: &'a SegmentationRow,
+        request_id: &'a str,
+    ) -> BoxFuture<'a, Result<SegmentationRow>> {
+        let (row, request_id) = (row.clone(), request_id.to_owned());
+        self.file
+            .write("creating a segmentation", move |connection| {
+                create(connection, tenant, row, &request_id)
+            })
+    }
+
+    fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>> {
+        self.file.read("listing segmentations", move |connection| {
+            let mut list = connection.prepare_cached(sql!("segmentation/segmentation_list"))?;
+            let segmentations = list.query_map(params![id(tenant.0)], segmentation_row)?;
+            Ok(segmentations.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+}
+
+fn create(
+    connection: &Connection,
+    tenant: TenantId,
+    asked: SegmentationRow,
+    request_id: &str,
+) -> Work<SegmentationRow> {
+    let tenant_id = id(tenant.0);
+    let mut by_request = connection.prepare_cached(sql!("segmentation/segmentation_by_request"))?;
+    if let Some(stored) = by_request
+        .query_row(params![tenant_id, request_id], segmentation_row)
+        .optional()?
+    {
+        let same = (&stored.key, &stored.segmenter_id, &stored.config)
+            == (&asked.key, &asked.segmenter_id, &asked.config);
+        return if same {
+            Ok(stored)
+        } else {
+            Err(Error::RequestIdReused.into())
+        };
+    }
+    let mut by_key = connection.prepare_cached(sql!("segmentation/segmentation_by_key"))?;
+    if by_key.exists(params![tenant_id, asked.key])? {
+        return Err(Error::AlreadyExists {
+            what: format!("segmentation \"{}\"", asked.key),
+        }
+        .into());
+    }
+    let mut newest = connection.prepare_cached(sql!("segmentation/segmentation_newest_number"))?;
+    let newest: u16 = newest.query_row(params![tenant_id], |row| row.get(0))?;
+    let row = SegmentationRow {
+        number: newest.saturating_add(1),
+        ..asked
+    };
+    connection
+        .prepare_cached(sql!("segmentation/segmentation_insert"))?
+        .execute(params![
+            tenant_id,
+            row.key,
+            row.number,
+            row.segmenter_id,
+            row.config,
+            row.version,
+            row.plugin_digest,
+            row.created_at.0,
+            request_id
+        ])?;
+    Ok(row)
+}
+
+fn segmentation_row(row: &Row<'_>) -> rusqlite::Result<SegmentationRow> {
+    Ok(SegmentationRow {
+        key: row.get(0)?,
+        number: row.get(1)?,
+        segmenter_id: row.get(2)?,
+        config: row.get(3)?,
+        version: row.get(4)?,
+        plugin_digest: row.get(5)?,
+        created_at: row.instant(6)?,
+    })
+}

@@ -1,0 +1,4 @@
+//! The embedded engine and the in-process cache under the suites, and what only this engine promises.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod suite;
