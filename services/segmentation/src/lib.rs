@@ -1,1 +1,18 @@
-//! sextant-segmentation
+//! Segmentation: runs segmenters over features, keeps who is in which segment since when and why, and tells who moved.
+#![forbid(unsafe_code)]
+
+mod columns;
+mod decide;
+mod engine;
+mod evaluate;
+mod feed;
+mod follower;
+mod handlers;
+mod part;
+mod registry;
+mod state;
+mod watch;
+mod wire;
+
+pub use part::{Deps, part};
+pub use registry::Registry;

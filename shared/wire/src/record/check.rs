@@ -456,7 +456,7 @@ fn values(values: &BTreeMap<String, pb::Value>, field: &str) -> Result<(), Probl
             },
             Some(Kind::Text(value)) => text(value, &path())?,
             Some(Kind::Time(stamp)) => {
-                drop(time::instant(stamp).map_err(|problem| problem.below(&path()))?)
+                time::instant(stamp).map_err(|problem| problem.below(&path()))?;
             },
             Some(Kind::Number(_) | Kind::Integer(_) | Kind::Boolean(_)) => {},
         }

@@ -1,0 +1,140 @@
+//! What a segmenter's answers mean for accounts: who stays, who moves, and why.
+
+use arrow_array::RecordBatch;
+use prost::Message;
+use sextant_domain::feature::Feature;
+use sextant_domain::id::AccountUid;
+use sextant_domain::time::Instant;
+use sextant_plugin_host::{ABSTAIN, Assignments, Descriptor, NO_SEGMENT, Reason};
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::MembershipState;
+
+use crate::state::Standing;
+
+/// The standing that an answer gives a row.
+pub(crate) fn standing(descriptor: &Descriptor, answer: u16) -> Standing {
+    match answer {
+        ABSTAIN => Standing::new(MembershipState::Abstained, ""),
+        NO_SEGMENT => Standing::new(MembershipState::None, ""),
+        index => match descriptor.segments.get(usize::from(index)) {
+            Some(segment) => Standing::new(MembershipState::Member, &segment.key),
+            None => Standing::new(MembershipState::Abstained, ""),
+        },
+    }
+}
+
+/// Rows whose answer differs from where the account stands.
+pub(crate) fn moved<'a>(
+    descriptor: &Descriptor,
+    answers: &Assignments,
+    standing_of: impl Fn(usize) -> Option<&'a Standing>,
+) -> Vec<(usize, Standing)> {
+    let answered = answers
+        .segment
+        .iter()
+        .enumerate()
+        .map(|(row, answer)| (row, standing(descriptor, *answer)));
+    answered
+        .filter(|(row, standing)| standing_of(*row) != Some(standing))
+        .collect()
+}
+
+/// What the account is worth in a year: its ARR, or what it is expected to buy.
+pub(crate) fn value_minor(table: &RecordBatch, row: usize) -> i64 {
+    let number =
+        |feature| sextant_columns::number(table, feature, row).filter(|value| *value > 0.0);
+    let value = number(Feature::RevenueArrMinor)
+        .or_else(|| number(Feature::ClvValue12mMinor))
+        .unwrap_or(0.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "whole minor units that came from 64 bits; saturates"
+    )]
+    let minor = value as i64;
+    minor
+}
+
+/// True when the new segment ranks below the old one; rank 1 is the best.
+pub(crate) fn is_downward(descriptor: &Descriptor, from: Option<&Standing>, to: &Standing) -> bool {
+    let rank = |standing: &Standing| {
+        let key = standing.member_of()?;
+        descriptor
+            .segments
+            .iter()
+            .find(|segment| segment.key == key)?
+            .rank
+    };
+    match (from.and_then(rank), rank(to)) {
+        (Some(from), Some(to)) => to > from,
+        _ => false,
+    }
+}
+
+/// The grounds of a move: what the segmenter said, with the value of each feature now and at the move before.
+pub(crate) fn reasons(
+    descriptor: &Descriptor,
+    table: &RecordBatch,
+    row: usize,
+    said: &[Reason],
+    before: Option<&pb::Transition>,
+) -> Vec<pb::Reason> {
+    let name_of = |index: u16| {
+        descriptor
+            .features
+            .get(usize::from(index))
+            .map(|feature| feature.name.as_str())
+    };
+    said.iter()
+        .filter_map(|reason| {
+            let name = name_of(reason.feature_index)?;
+            let old =
+                before.and_then(|before| before.reasons.iter().find(|old| old.feature == name));
+            Some(pb::Reason {
+                feature: name.to_owned(),
+                value: value_text(table, name, row),
+                previous_value: old.map_or(String::new(), |old| old.value.clone()),
+                contribution: reason.contribution.into(),
+                text: reason.text.clone().unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+/// The grounds where a segmenter gives none: the features that it requires.
+pub(crate) fn required(descriptor: &Descriptor) -> Vec<Reason> {
+    let features = (0_u16..).zip(descriptor.features.iter().take(descriptor.required));
+    features
+        .map(|(feature_index, _)| Reason {
+            feature_index,
+            contribution: 0.0,
+            text: None,
+        })
+        .collect()
+}
+
+/// A feature's value as people read it; empty where it is unknown.
+pub(crate) fn value_text(table: &RecordBatch, name: &str, row: usize) -> String {
+    if let Some(feature) = Feature::parse(name) {
+        return sextant_columns::value_text(table, feature, row).unwrap_or_default();
+    }
+    let column = table.schema_ref().index_of(name).ok();
+    column
+        .and_then(|column| sextant_columns::text(table, column, row))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Whom a move is about, and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Move<'a> {
+    pub(crate) uid: AccountUid,
+    pub(crate) id: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) at: Instant,
+    pub(crate) known_at: Instant,
+}
+
+/// A stored transition.
+pub(crate) fn decode(bytes: &[u8]) -> Option<pb::Transition> {
+    pb::Transition::decode(bytes).ok()
+}

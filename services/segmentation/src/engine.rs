@@ -1,0 +1,309 @@
+//! The tenants in memory: loaded from the store when they are needed, dropped when too many are.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock as StdRwLock};
+
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::time::{Instant, Zone};
+use sextant_proto::common::v1::{ErrorReason, FreshnessState};
+use sextant_proto::scoring::v1 as scoring;
+use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
+use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
+use sextant_runtime::clock::Clock;
+use sextant_runtime::heads::Heads;
+use sextant_runtime::link::Link;
+use sextant_runtime::progress::Progress;
+use sextant_runtime::tenant::TENANT_HEADER;
+use sextant_store::cache::Cache;
+use sextant_store::port::{Feed, Memberships, Segmentations};
+use sextant_wire::read::Currency;
+use sextant_wire::status::{Problem, store};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use crate::registry::{Registry, instance};
+use crate::state::{self, Names, TenantState, Use};
+
+/// Tenants kept in memory at most, besides those in use.
+const MAX_LOADED: usize = 64;
+/// Columns of 16,384 accounts, and room to spare.
+const MAX_COLUMNS_BYTES: usize = 64 << 20;
+
+/// A tenant's state while it is written.
+pub(crate) type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
+/// A tenant's state while it is read.
+pub(crate) type Reading = OwnedRwLockReadGuard<Option<TenantState>>;
+
+#[derive(Debug, Default)]
+struct TenantCell {
+    /// `None`: has to be loaded from the store.
+    state: Arc<RwLock<Option<TenantState>>>,
+    used: AtomicU64,
+}
+
+/// What answers say of a tenant without looking at its state.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) currency: Currency,
+    pub(crate) zone: Zone,
+    pub(crate) n_slices: u16,
+    /// Key and version of each segmentation.
+    pub(crate) segmentations: Vec<(String, u16, u32)>,
+}
+
+/// What all parts of the service share.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) memberships: Arc<dyn Memberships>,
+    pub(crate) segmentations: Arc<dyn Segmentations>,
+    pub(crate) feed: Arc<dyn Feed>,
+    pub(crate) caches: Vec<Arc<dyn Cache>>,
+    pub(crate) registry: Registry,
+    scoring: Link,
+    pub(crate) clock: Clock,
+    pub(crate) heads: Arc<Heads>,
+    pub(crate) progress: Progress,
+    views: StdRwLock<HashMap<TenantId, Arc<View>>>,
+    cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
+    uses: AtomicU64,
+}
+
+impl Engine {
+    pub(crate) fn new(deps: crate::part::Deps) -> Self {
+        Self {
+            memberships: deps.memberships,
+            segmentations: deps.segmentations,
+            feed: deps.feed,
+            caches: deps.caches,
+            registry: deps.registry,
+            scoring: deps.scoring,
+            clock: deps.clock,
+            heads: Arc::default(),
+            progress: Progress::default(),
+            views: StdRwLock::default(),
+            cells: Mutex::default(),
+            uses: AtomicU64::new(0),
+        }
+    }
+
+    /// A client of scoring's feed.
+    pub(crate) fn scores(&self) -> FeedServiceClient<Link> {
+        FeedServiceClient::new(self.scoring.clone()).max_decoding_message_size(MAX_COLUMNS_BYTES)
+    }
+
+    fn cell(&self, tenant: TenantId) -> Arc<TenantCell> {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let cell = Arc::clone(cells.entry(tenant).or_default());
+        cell.used
+            .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        while cells.len() > MAX_LOADED {
+            let idle = cells
+                .iter()
+                .filter(|(_, cell)| Arc::strong_count(cell) == 1);
+            let Some(oldest) = idle
+                .min_by_key(|(_, cell)| cell.used.load(Ordering::Relaxed))
+                .map(|(tenant, _)| *tenant)
+            else {
+                break;
+            };
+            cells.remove(&oldest);
+        }
+        cell
+    }
+
+    /// The state of a tenant to write, loaded.
+    pub(crate) async fn write(&self, tenant: TenantId) -> Result<Writing, Status> {
+        let mut writing = Arc::clone(&self.cell(tenant).state).write_owned().await;
+        if writing.is_none() {
+            *writing = Some(self.load(tenant).await?);
+        }
+        Ok(writing)
+    }
+
+    /// The state of a tenant to read, loaded.
+    pub(crate) async fn read(&self, tenant: TenantId) -> Result<Reading, Status> {
+        let reading = Arc::clone(&self.cell(tenant).state).read_owned().await;
+        if reading.is_some() {
+            return Ok(reading);
+        }
+        drop(reading);
+        Ok(self.write(tenant).await?.downgrade())
+    }
+
+    async fn load(&self, tenant: TenantId) -> Result<TenantState, Status> {
+        let mut state = TenantState {
+            tenant,
+            zone: self.zone(tenant).await?,
+            uses: Vec::new(),
+            slices: BTreeMap::new(),
+            names: HashMap::new(),
+            present: HashMap::new(),
+            table: None,
+        };
+        self.load_uses(&mut state).await?;
+        let slices = self.memberships.cursors().await.map_err(store)?;
+        let mut slices: Vec<Slice> = slices
+            .into_iter()
+            .filter(|(owner, ..)| *owner == tenant)
+            .map(|(_, slice, _)| slice)
+            .collect();
+        if slices.is_empty() {
+            slices.push(Slice(0));
+        }
+        for slice in slices {
+            let (cursor, facts_sequence, closed_on) = self
+                .memberships
+                .cursor(tenant, slice)
+                .await
+                .map_err(store)?;
+            state.slices.insert(
+                slice,
+                state::Progress {
+                    cursor,
+                    facts_sequence,
+                    closed_on,
+                    ..state::Progress::default()
+                },
+            );
+            for row in self
+                .memberships
+                .of_slice(tenant, slice)
+                .await
+                .map_err(store)?
+            {
+                let (segmentation, uid, present) = TenantState::from_row(row);
+                if let Some(transition) = crate::decide::decode(&present.transition) {
+                    let id = transition
+                        .account
+                        .map(|account| account.id)
+                        .unwrap_or_default();
+                    state.names.insert(
+                        uid,
+                        Names {
+                            id: id.into(),
+                            name: transition.account_name.into(),
+                        },
+                    );
+                }
+                state
+                    .present
+                    .entry(segmentation)
+                    .or_default()
+                    .insert(uid, present);
+            }
+        }
+        self.publish(&state);
+        Ok(state)
+    }
+
+    async fn zone(&self, tenant: TenantId) -> Result<Zone, Status> {
+        let request = scoring::ReadEvaluationsRequest {
+            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+            slice: 0,
+            after_sequence: i64::MAX.unsigned_abs(),
+        };
+        let answer = self.scores().read_evaluations(request).await?.into_inner();
+        let damaged = |error: sextant_domain::time::TimeError| {
+            Problem::new(ErrorReason::Internal, error.to_string())
+        };
+        Ok(Zone::parse(&answer.time_zone).map_err(damaged)?)
+    }
+
+    /// Takes over segmentations that this or another process has made since.
+    pub(crate) async fn load_uses(&self, state: &mut TenantState) -> Result<(), Status> {
+        for row in self.segmentations.all(state.tenant).await.map_err(store)? {
+            if state
+                .by_key(&row.key)
+                .is_none_or(|known| known.row.version != row.version)
+            {
+                let plugin = self.registry.get(&row.segmenter_id)?.clone();
+                let instance = instance(&plugin, &row.config)?;
+                state.uses.retain(|known| known.row.key != row.key);
+                state.uses.push(Use {
+                    row,
+                    plugin,
+                    instance,
+                });
+            }
+        }
+        state
+            .uses
+            .sort_by(|left, right| left.row.key.cmp(&right.row.key));
+        Ok(())
+    }
+
+    /// Notes what answers say of a tenant.
+    pub(crate) fn publish(&self, state: &TenantState) {
+        let as_of = state.slices.values().filter_map(|slice| slice.as_of).max();
+        let currency = Currency {
+            as_of: as_of.unwrap_or_else(|| self.clock.now()),
+            watermark: state.watermark(),
+            state: if state.is_backfilling() {
+                FreshnessState::Backfilling
+            } else {
+                FreshnessState::Fresh
+            },
+            position: self.progress.position(state.tenant),
+            definition_version: 0,
+            model_version: state
+                .closed_on()
+                .map_or(String::new(), |day| day.to_string()),
+            closed_on: state.closed_on(),
+        };
+        let segmentations = state
+            .uses
+            .iter()
+            .map(|one| (one.row.key.clone(), one.row.number, one.row.version))
+            .collect();
+        let view = View {
+            currency,
+            zone: state.zone.clone(),
+            n_slices: u16::try_from(state.slices.len()).unwrap_or(1),
+            segmentations,
+        };
+        self.views
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(state.tenant, Arc::new(view));
+    }
+
+    /// What answers say of a tenant; loads it the first time.
+    pub(crate) async fn view(&self, tenant: TenantId) -> Result<Arc<View>, Status> {
+        if let Some(view) = self.known_view(tenant) {
+            return Ok(view);
+        }
+        drop(self.read(tenant).await?);
+        self.known_view(tenant).ok_or_else(|| {
+            Problem::new(
+                ErrorReason::Unavailable,
+                "the tenant is being loaded; try again",
+            )
+            .into()
+        })
+    }
+
+    fn known_view(&self, tenant: TenantId) -> Option<Arc<View>> {
+        self.views
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&tenant)
+            .map(Arc::clone)
+    }
+
+    /// The tenant's evaluation clock, as scoring tells it.
+    pub(crate) async fn now(&self, tenant: TenantId) -> Result<Instant, Status> {
+        let mut request = Request::new(scoring::GetClockRequest {});
+        let id = Uuid::from_u128(tenant.0).to_string();
+        let value = id
+            .parse()
+            .map_err(|_not_ascii| Problem::new(ErrorReason::Internal, "tenant id is unreadable"))?;
+        request.metadata_mut().insert(TENANT_HEADER, value);
+        let answer = ClockServiceClient::new(self.scoring.clone())
+            .get_clock(request)
+            .await?
+            .into_inner();
+        Ok(sextant_wire::time::required(answer.now.as_ref(), "now")?)
+    }
+}

@@ -1,0 +1,329 @@
+//! One evaluation: segmenters over columns, and what has to be stored of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use prost::Message;
+use sextant_columns::{ID_COLUMN, NAME_COLUMN};
+use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_domain::time::{Day, Instant};
+use sextant_plugin_host::{Call, CallError, Reason};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_store::port::{MembershipRow, ReplicaAccount, SegmentationCommit, TransitionRow};
+use sextant_wire::read::{account_ref, uid_bytes};
+use sextant_wire::status::Problem;
+use sextant_wire::time;
+use uuid::Uuid;
+
+use crate::columns;
+use crate::decide;
+use crate::registry::chain;
+use crate::state::{Names, Present, Standing, TenantState, Use};
+
+/// Reasons kept with a transition.
+const MAX_REASONS: u32 = 4;
+
+/// What an evaluation is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Evaluation {
+    pub(crate) slice: Slice,
+    pub(crate) cursor: u64,
+    pub(crate) facts_sequence: u64,
+    pub(crate) as_of: Instant,
+    pub(crate) known_at: Instant,
+    pub(crate) closed_on: Option<Day>,
+    pub(crate) backfilling: bool,
+    pub(crate) watermark: Option<Instant>,
+}
+
+/// What one evaluation changes.
+#[derive(Debug, Default)]
+struct Changes {
+    accounts: Vec<ReplicaAccount>,
+    memberships: Vec<MembershipRow>,
+    transitions: Vec<TransitionRow>,
+    moves: Vec<pb::Move>,
+}
+
+impl TenantState {
+    /// Evaluates all segmentations (or only the one of number `only`) over tables of accounts, takes the results over and
+    /// returns what has to be stored. When storing fails, the state has to be loaded again.
+    pub(crate) fn evaluate(
+        &mut self,
+        evaluation: &Evaluation,
+        tables: &[RecordBatch],
+        only: Option<u16>,
+    ) -> Result<SegmentationCommit, Problem> {
+        let mut changes = Changes::default();
+        for table in tables {
+            let uids = sextant_columns::uids(table);
+            self.learn_names(table, &uids, &mut changes);
+            for index in 0..self.uses.len() {
+                if only.is_none_or(|only| only == self.uses[index].row.number) {
+                    self.evaluate_one(index, evaluation, table, &uids, &mut changes)?;
+                }
+            }
+        }
+        let progress = self.slices.entry(evaluation.slice).or_default();
+        let expected_cursor = progress.cursor;
+        progress.cursor = evaluation.cursor;
+        progress.facts_sequence = progress.facts_sequence.max(evaluation.facts_sequence);
+        progress.closed_on = progress.closed_on.max(evaluation.closed_on);
+        progress.backfilling = evaluation.backfilling;
+        progress.watermark = progress.watermark.max(evaluation.watermark);
+        progress.as_of = Some(evaluation.as_of);
+        self.table = None;
+        let entry = pb::MoveEntry {
+            sequence: 0,
+            facts_sequence: progress.facts_sequence,
+            known_at: Some(time::timestamp(evaluation.known_at)),
+            closed_on: evaluation.closed_on.map(time::date),
+            moves: changes.moves,
+            backfilling: evaluation.backfilling,
+        };
+        Ok(SegmentationCommit {
+            tenant: self.tenant,
+            slice: evaluation.slice,
+            expected_cursor,
+            cursor: evaluation.cursor,
+            facts_sequence: progress.facts_sequence,
+            closed_on: progress.closed_on,
+            accounts: changes.accounts,
+            memberships: changes.memberships,
+            transitions: changes.transitions,
+            entry: Some(entry.encode_to_vec()),
+        })
+    }
+
+    fn learn_names(&mut self, table: &RecordBatch, uids: &[AccountUid], changes: &mut Changes) {
+        for (row, uid) in uids.iter().enumerate() {
+            let id = sextant_columns::text(table, ID_COLUMN, row).unwrap_or_default();
+            let name = sextant_columns::text(table, NAME_COLUMN, row).unwrap_or_default();
+            let known = self
+                .names
+                .get(uid)
+                .is_some_and(|names| &*names.id == id && &*names.name == name);
+            if let (false, Ok(external)) = (known, ExternalId::parse(id)) {
+                self.names.insert(
+                    *uid,
+                    Names {
+                        id: id.into(),
+                        name: name.into(),
+                    },
+                );
+                changes.accounts.push(ReplicaAccount {
+                    uid: *uid,
+                    id: external,
+                    name: name.to_owned(),
+                });
+            }
+        }
+    }
+
+    fn evaluate_one(
+        &mut self,
+        index: usize,
+        evaluation: &Evaluation,
+        table: &RecordBatch,
+        uids: &[AccountUid],
+        changes: &mut Changes,
+    ) -> Result<(), Problem> {
+        let one = &self.uses[index];
+        let number = one.row.number;
+        let present = self.present.entry(number).or_default();
+        let at_close = |uid: &AccountUid| {
+            present
+                .get(uid)
+                .and_then(|present| present.at_close.as_ref())
+                .and_then(|standing| standing.member_of())
+        };
+        let input = columns::with_previous(table, uids.iter().map(at_close))?;
+        let tenant = Uuid::from_u128(self.tenant.0).to_string();
+        let call = Call {
+            tenant: &tenant,
+            as_of_us: evaluation.as_of.0,
+            seed: 0,
+            deadline: None,
+            cancel: None,
+        };
+        let answers = one
+            .instance
+            .segment(&input, &call)
+            .map_err(|error| failed(one, &error))?;
+        let moved = decide::moved(one.plugin.descriptor(), &answers, |row| {
+            present.get(&uids[row]).map(|present| &present.standing)
+        });
+        let grounds = Grounds::of(one, &input, &moved, &call)?;
+        for (at, (row, standing)) in moved.into_iter().enumerate() {
+            let uid = uids[row];
+            let Some(names) = self.names.get(&uid) else {
+                continue;
+            };
+            let before = present.get(&uid);
+            let about = decide::Move {
+                uid,
+                id: &names.id,
+                name: &names.name,
+                at: evaluation.as_of,
+                known_at: evaluation.known_at,
+            };
+            let value_minor = decide::value_minor(&grounds.rows, at);
+            let transition = transition(
+                one,
+                &about,
+                before,
+                &standing,
+                (value_minor, grounds.reasons(one, at, before)),
+            );
+            let encoded = changes.record(number, &about, &standing, &transition);
+            let at_close = match evaluation.closed_on {
+                Some(_) => Some(standing.clone()),
+                None => before.and_then(|before| before.at_close.clone()),
+            };
+            let entered = Present {
+                standing,
+                entered_at: evaluation.as_of,
+                at_close,
+                transition: encoded,
+            };
+            changes
+                .memberships
+                .push(Self::to_row(number, uid, &entered));
+            present.insert(uid, entered);
+        }
+        if evaluation.closed_on.is_some() {
+            confirm(number, present, uids, changes);
+        }
+        Ok(())
+    }
+}
+
+/// The day is closed: what stands now is what the next day is compared with.
+fn confirm(
+    number: u16,
+    present: &mut BTreeMap<AccountUid, Present>,
+    uids: &[AccountUid],
+    changes: &mut Changes,
+) {
+    for uid in uids {
+        let Some(present) = present.get_mut(uid) else {
+            continue;
+        };
+        if present.at_close.as_ref() != Some(&present.standing) {
+            present.at_close = Some(present.standing.clone());
+            changes
+                .memberships
+                .push(TenantState::to_row(number, *uid, present));
+        }
+    }
+}
+
+fn failed(one: &Use, error: &CallError) -> Problem {
+    Problem::new(
+        ErrorReason::Internal,
+        format!(
+            "segmentation \"{}\" could not be evaluated: {}",
+            one.row.key,
+            chain(error)
+        ),
+    )
+}
+
+/// The rows that moved, and what the segmenter said of each.
+struct Grounds {
+    rows: RecordBatch,
+    said: Vec<Vec<Reason>>,
+}
+
+impl Grounds {
+    fn of(
+        one: &Use,
+        input: &RecordBatch,
+        moved: &[(usize, Standing)],
+        call: &Call<'_>,
+    ) -> Result<Self, Problem> {
+        let rows = columns::rows(
+            input,
+            &moved.iter().map(|(row, _)| *row).collect::<Vec<_>>(),
+        )?;
+        let said = if one.plugin.explains() && !moved.is_empty() {
+            one.instance
+                .explain(&rows, call, MAX_REASONS)
+                .map_err(|error| failed(one, &error))?
+        } else {
+            vec![decide::required(one.plugin.descriptor()); moved.len()]
+        };
+        Ok(Self { rows, said })
+    }
+
+    fn reasons(&self, one: &Use, at: usize, before: Option<&Present>) -> Vec<pb::Reason> {
+        let old = before.and_then(|before| decide::decode(&before.transition));
+        let said = self.said.get(at).map_or(&[][..], Vec::as_slice);
+        decide::reasons(one.plugin.descriptor(), &self.rows, at, said, old.as_ref())
+    }
+}
+
+impl Changes {
+    /// Notes a move; returns the encoded transition.
+    fn record(
+        &mut self,
+        number: u16,
+        about: &decide::Move<'_>,
+        to: &Standing,
+        transition: &pb::Transition,
+    ) -> Arc<[u8]> {
+        let encoded: Arc<[u8]> = transition.encode_to_vec().into();
+        self.moves.push(pb::Move {
+            account_uid: uid_bytes(about.uid),
+            segmentation: transition.segmentation.clone(),
+            segment: to.segment.to_string(),
+            at: transition.at,
+        });
+        self.transitions.push(TransitionRow {
+            id: Uuid::parse_str(&transition.transition_id).map_or(0, |id| id.as_u128()),
+            segmentation: number,
+            uid: about.uid,
+            at: about.at,
+            known_at: about.known_at,
+            to_state: u8::try_from(i32::from(to.state)).unwrap_or(0),
+            to_segment: to.segment.to_string(),
+            value_minor: transition.value_minor,
+            downward: transition.downward,
+            transition: encoded.to_vec(),
+        });
+        encoded
+    }
+}
+
+fn transition(
+    one: &Use,
+    about: &decide::Move<'_>,
+    before: Option<&Present>,
+    to: &Standing,
+    (value_minor, reasons): (i64, Vec<pb::Reason>),
+) -> pb::Transition {
+    let from = before.map(|before| &before.standing);
+    pb::Transition {
+        transition_id: Uuid::now_v7().to_string(),
+        account: Some(account_ref(about.id)),
+        account_name: about.name.to_owned(),
+        segmentation: one.row.key.clone(),
+        segmentation_version: one.row.version,
+        from_state: from
+            .map_or(pb::MembershipState::Unspecified, |from| from.state)
+            .into(),
+        from_segment: from.map_or(String::new(), |from| from.segment.to_string()),
+        to_state: to.state.into(),
+        to_segment: to.segment.to_string(),
+        at: Some(time::timestamp(about.at)),
+        known_at: Some(time::timestamp(about.known_at)),
+        provisional: false,
+        reasons,
+        value_minor,
+        downward: decide::is_downward(one.plugin.descriptor(), from, to),
+        plugin_digest: one.row.plugin_digest.clone(),
+        model_version: String::new(),
+    }
+}

@@ -1,0 +1,97 @@
+//! The feed of moves.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use prost::Message;
+use sextant_domain::id::{Slice, TenantId};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::feed_service_server::FeedService;
+use sextant_runtime::follow::Head;
+use sextant_wire::read::uuid;
+use sextant_wire::status::{Problem, store};
+use tonic::{Request, Response, Status};
+
+use crate::engine::Engine;
+
+/// Entries read from the store for one answer.
+const MAX_ENTRIES: usize = 200;
+/// Entries beyond this size wait for the next answer.
+const MAX_ANSWER_BYTES: usize = 3 << 20;
+
+/// The handlers of `FeedService`.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed(pub(crate) Arc<Engine>);
+
+fn wire(head: Head) -> pb::FeedHead {
+    pb::FeedHead {
+        tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
+        slice: head.slice.0.into(),
+        sequence: head.sequence,
+    }
+}
+
+impl Engine {
+    /// Entries of the feed after a number, as many as fit an answer.
+    pub(crate) async fn entries(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after: u64,
+    ) -> Result<Vec<pb::MoveEntry>, Status> {
+        let mut bytes = 0;
+        let mut entries = Vec::new();
+        for entry in self
+            .feed
+            .entries(tenant, slice, after, MAX_ENTRIES)
+            .await
+            .map_err(store)?
+        {
+            bytes += entry.payload.len();
+            if bytes > MAX_ANSWER_BYTES && !entries.is_empty() {
+                break;
+            }
+            let mut read = pb::MoveEntry::decode(entry.payload.as_slice()).map_err(|_damaged| {
+                Problem::new(ErrorReason::Internal, "stored moves are unreadable")
+            })?;
+            read.sequence = entry.sequence;
+            entries.push(read);
+        }
+        Ok(entries)
+    }
+}
+
+#[tonic::async_trait]
+impl FeedService for Feed {
+    type WatchHeadsStream = BoxStream<'static, Result<pb::WatchHeadsResponse, Status>>;
+
+    async fn watch_heads(
+        &self,
+        _request: Request<pb::WatchHeadsRequest>,
+    ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        let answers = self.0.heads.watch().map(|heads| {
+            Ok(pb::WatchHeadsResponse {
+                heads: heads.into_iter().map(wire).collect(),
+            })
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn read_moves(
+        &self,
+        request: Request<pb::ReadMovesRequest>,
+    ) -> Result<Response<pb::ReadMovesResponse>, Status> {
+        let request = request.into_inner();
+        let tenant = TenantId(uuid(&request.tenant_id, "tenant_id")?);
+        let slice = u16::try_from(request.slice).map_err(|_too_large| {
+            Problem::field(ErrorReason::FieldInvalid, "slice", "must be below 65536")
+        })?;
+        let entries = self
+            .0
+            .entries(tenant, Slice(slice), request.after_sequence)
+            .await?;
+        Ok(Response::new(pb::ReadMovesResponse { entries }))
+    }
+}

@@ -1,0 +1,289 @@
+//! Following scoring's feed.
+
+use std::collections::BTreeSet;
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::time::Day;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::scoring::v1 as scoring;
+use sextant_runtime::follow::{Follower, Head, Heads};
+use sextant_store::cache::Entry;
+use sextant_store::port::{MembershipRow, SegmentationCommit};
+use sextant_wire::read::uuid;
+use sextant_wire::status::{Problem, store};
+use sextant_wire::time;
+use tonic::Status;
+
+use crate::engine::{Engine, Writing};
+use crate::evaluate::Evaluation;
+use crate::wire::{cache_key, cached};
+
+/// Accounts that are asked for by uid; more are asked for by asking for all.
+const MAX_UIDS: usize = 20_000;
+
+impl Follower for Engine {
+    fn feed(&self) -> &'static str {
+        "scoring"
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
+        async move {
+            let heads = self
+                .scores()
+                .watch_heads(scoring::WatchHeadsRequest {})
+                .await?
+                .into_inner();
+            Ok(heads
+                .map(|answer| answer?.heads.iter().map(head).collect())
+                .boxed())
+        }
+        .boxed()
+    }
+
+    fn catch_up(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        head: u64,
+    ) -> BoxFuture<'_, Result<u64, Status>> {
+        async move {
+            let (stored, facts_sequence, _) = self
+                .memberships
+                .cursor(tenant, slice)
+                .await
+                .map_err(store)?;
+            if stored >= head {
+                self.progress.reach(tenant, slice, facts_sequence);
+                return Ok(stored);
+            }
+            let mut writing = self.write(tenant).await?;
+            if let Some(state) = writing.as_mut() {
+                self.load_uses(state).await?;
+            }
+            self.take_in_feed(writing, (tenant, slice), head).await
+        }
+        .boxed()
+    }
+}
+
+fn head(head: &scoring::FeedHead) -> Result<Head, Status> {
+    let slice = u16::try_from(head.slice)
+        .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
+    Ok(Head {
+        tenant: TenantId(uuid(&head.tenant_id, "tenant_id")?),
+        slice: Slice(slice),
+        sequence: head.sequence,
+    })
+}
+
+/// Entries that are evaluated together: one close, or several changes within a day.
+#[derive(Debug, Default)]
+struct Run {
+    last: scoring::Evaluation,
+    uids: BTreeSet<Bytes>,
+    all: bool,
+}
+
+/// Cuts entries into runs. Changes within a day are evaluated once, as of the last of them; a close stands alone.
+fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for entry in entries {
+        let joins = runs
+            .last()
+            .is_some_and(|run| run.last.closed_on.is_none() && entry.closed_on.is_none());
+        if !joins {
+            runs.push(Run::default());
+        }
+        if let Some(run) = runs.last_mut() {
+            run.uids.extend(entry.account_uids.iter().cloned());
+            run.all |= entry.all_accounts || entry.closed_on.is_some();
+            run.last = entry;
+        }
+    }
+    runs
+}
+
+impl Engine {
+    async fn take_in_feed(
+        &self,
+        mut writing: Writing,
+        (tenant, slice): (TenantId, Slice),
+        head: u64,
+    ) -> Result<u64, Status> {
+        loop {
+            let cursor = writing
+                .as_ref()
+                .and_then(|state| state.slices.get(&slice))
+                .map_or(0, |progress| progress.cursor);
+            if cursor >= head {
+                return Ok(cursor);
+            }
+            let request = scoring::ReadEvaluationsRequest {
+                tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+                slice: slice.0.into(),
+                after_sequence: cursor,
+            };
+            let entries = self
+                .scores()
+                .read_evaluations(request)
+                .await?
+                .into_inner()
+                .evaluations;
+            if entries.is_empty() {
+                return Ok(cursor);
+            }
+            for run in runs(entries) {
+                writing = self.take_in_run(writing, (tenant, slice), run).await?;
+            }
+        }
+    }
+
+    async fn take_in_run(
+        &self,
+        writing: Writing,
+        (tenant, slice): (TenantId, Slice),
+        run: Run,
+    ) -> Result<Writing, Status> {
+        let evaluation = Evaluation {
+            slice,
+            cursor: run.last.sequence,
+            facts_sequence: run.last.facts_sequence,
+            as_of: time::required(run.last.as_of.as_ref(), "as_of")?,
+            known_at: time::required(run.last.known_at.as_ref(), "known_at")?,
+            closed_on: run.last.closed_on.as_ref().map(time::day).transpose()?,
+            backfilling: run.last.backfilling,
+            watermark: time::optional(run.last.watermark.as_ref(), "watermark")?,
+        };
+        let nobody = !run.all && run.uids.is_empty();
+        let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
+        let tables = if nobody || !has_uses {
+            Vec::new()
+        } else {
+            let uids = if run.all || run.uids.len() > MAX_UIDS {
+                Vec::new()
+            } else {
+                run.uids.into_iter().collect()
+            };
+            self.columns(tenant, slice, evaluation.closed_on, uids)
+                .await?
+        };
+        self.evaluate(writing, evaluation, tables, None).await
+    }
+
+    /// Features of accounts: of these, or of all of the slice.
+    pub(crate) async fn columns(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        closed_on: Option<Day>,
+        uids: Vec<Bytes>,
+    ) -> Result<Vec<RecordBatch>, Status> {
+        let request = scoring::ReadColumnsRequest {
+            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+            slice: slice.0.into(),
+            closed_on: closed_on.map(time::date),
+            account_uids: uids,
+        };
+        let mut stream = self.scores().read_columns(request).await?.into_inner();
+        let mut tables = Vec::new();
+        while let Some(message) = stream.next().await {
+            let decoded = sextant_columns::decode(&message?.arrow_ipc);
+            tables.extend(
+                decoded
+                    .map_err(|error| Problem::new(ErrorReason::Unavailable, error.to_string()))?,
+            );
+        }
+        Ok(tables)
+    }
+
+    /// Evaluates, stores, and tells who listens. When it fails, the state in memory is dropped.
+    pub(crate) async fn evaluate(
+        &self,
+        mut writing: Writing,
+        evaluation: Evaluation,
+        tables: Vec<RecordBatch>,
+        only: Option<u16>,
+    ) -> Result<Writing, Status> {
+        let (backfilling, within_day) = (evaluation.backfilling, evaluation.closed_on.is_none());
+        let work = tokio::task::spawn_blocking(move || {
+            let commit = match writing.as_mut() {
+                Some(state) => state.evaluate(&evaluation, &tables, only),
+                None => Err(Problem::new(
+                    ErrorReason::Unavailable,
+                    "the tenant is being loaded again; try again",
+                )),
+            };
+            if commit.is_err() {
+                *writing = None;
+            }
+            (writing, commit)
+        });
+        let (mut writing, commit) = work.await.map_err(|_panicked| {
+            Problem::new(
+                ErrorReason::Internal,
+                "segmentations could not be evaluated",
+            )
+        })?;
+        let commit = commit?;
+        let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);
+        let renewed = if within_day {
+            self.cache_entries(&writing, &commit)
+        } else {
+            Vec::new()
+        };
+        match self.memberships.commit(commit).await {
+            Ok(sequence) => {
+                for cache in &self.caches {
+                    cache.put(&renewed).await;
+                }
+                self.heads.publish([Head {
+                    tenant,
+                    slice,
+                    sequence,
+                }]);
+                if !backfilling {
+                    self.progress.reach(tenant, slice, facts_sequence);
+                }
+                if let Some(state) = writing.as_ref() {
+                    self.publish(state);
+                }
+                Ok(writing)
+            },
+            Err(error) => {
+                *writing = None;
+                Err(store(error))
+            },
+        }
+    }
+
+    /// Memberships that changed within a day, as point reads cache them. A close begins new keys.
+    fn cache_entries(
+        &self,
+        writing: &Writing,
+        commit: &SegmentationCommit,
+    ) -> Vec<(String, Entry)> {
+        let Some(state) = writing.as_ref().filter(|_| !self.caches.is_empty()) else {
+            return Vec::new();
+        };
+        let entry = |row: &MembershipRow| {
+            let key = state
+                .uses
+                .iter()
+                .find(|one| one.row.number == row.segmentation)?
+                .row
+                .key
+                .as_str();
+            let id = &state.names.get(&row.uid)?.id;
+            let entry = Entry {
+                position: commit.cursor,
+                bytes: cached(commit.facts_sequence, &row.transition),
+            };
+            Some((cache_key(commit.tenant, commit.closed_on, key, id), entry))
+        };
+        commit.memberships.iter().filter_map(entry).collect()
+    }
+}

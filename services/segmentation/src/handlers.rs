@@ -1,0 +1,235 @@
+//! One handler per rpc.
+
+mod create_segmentation;
+mod get_membership;
+mod list_members;
+mod list_memberships;
+mod list_segmentations;
+mod list_segmenters;
+mod list_segments;
+mod list_transitions;
+mod watch_transitions;
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use sextant_domain::feature::Feature;
+use sextant_domain::id::{ExternalId, TenantId};
+use sextant_domain::position::Position;
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::segmentation_service_server::SegmentationService;
+use sextant_store::port::ReplicaAccount;
+use sextant_wire::page::Pager;
+use sextant_wire::read::{self, Currency, Moment};
+use sextant_wire::status::{Problem, store};
+use tonic::{Request, Response, Status};
+
+use crate::engine::{Engine, View, Writing};
+use crate::watch::Answers;
+
+/// The handlers of `SegmentationService`.
+#[derive(Debug, Clone)]
+pub(crate) struct Handlers {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) pager: Pager,
+}
+
+/// A read that may begin: its moment is known and its position is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    tenant: TenantId,
+    at: Moment,
+    position: Position,
+    view: Arc<View>,
+}
+
+impl Handlers {
+    async fn begin(&self, tenant: TenantId, at: Option<&ReadAt>) -> Result<Reading, Status> {
+        let at = read::moment(at, tenant)?;
+        let position = self.engine.progress.wait_for(tenant, &at.floor).await?;
+        let view = self.engine.view(tenant).await?;
+        let backfilling = view.currency.state == FreshnessState::Backfilling;
+        if let (Some(max_age_ms), true) = (at.max_age_ms, backfilling) {
+            let message = format!(
+                "imported history is still being evaluated; data is not within {max_age_ms} ms of the present"
+            );
+            return Err(Problem::field(
+                ErrorReason::FreshnessNotMet,
+                "at.require_fresh_within_ms",
+                message,
+            )
+            .into());
+        }
+        Ok(Reading {
+            tenant,
+            at,
+            position,
+            view,
+        })
+    }
+
+    async fn account(&self, tenant: TenantId, id: &ExternalId) -> Result<ReplicaAccount, Status> {
+        let found = self
+            .engine
+            .memberships
+            .account(tenant, id)
+            .await
+            .map_err(store)?;
+        found.ok_or_else(|| read::account_unknown(id).into())
+    }
+
+    /// Features of the present, shared until something changes.
+    async fn table(&self, tenant: TenantId) -> Result<(Writing, Arc<Vec<RecordBatch>>), Status> {
+        let mut writing = self.engine.write(tenant).await?;
+        let Some(state) = writing.as_mut() else {
+            return Err(Problem::new(
+                ErrorReason::Unavailable,
+                "the tenant is being loaded again; try again",
+            )
+            .into());
+        };
+        if let Some(table) = &state.table {
+            let table = Arc::clone(table);
+            return Ok((writing, table));
+        }
+        let mut tables = Vec::new();
+        for slice in state.slices.keys() {
+            tables.extend(
+                self.engine
+                    .columns(tenant, *slice, None, Vec::new())
+                    .await?,
+            );
+        }
+        let table = Arc::new(tables);
+        state.table = Some(Arc::clone(&table));
+        Ok((writing, table))
+    }
+}
+
+impl Reading {
+    fn segmentation(&self, key: &str) -> Result<&(String, u16, u32), Problem> {
+        self.view
+            .segmentations
+            .iter()
+            .find(|(known, ..)| known == key)
+            .ok_or_else(|| {
+                let known: Vec<&str> = self
+                    .view
+                    .segmentations
+                    .iter()
+                    .map(|(key, ..)| key.as_str())
+                    .collect();
+                let message = format!(
+                    "segmentation \"{key}\" is not known; there are: {}",
+                    known.join(", ")
+                );
+                Problem::field(ErrorReason::SegmentationUnknown, "segmentation", message)
+            })
+    }
+
+    /// The moments of a read of the past; absent ones are open.
+    fn past(&self) -> (Instant, Instant) {
+        let open = Instant(i64::MAX);
+        (
+            self.at.as_of.unwrap_or(open),
+            self.at.known_at.unwrap_or(open),
+        )
+    }
+
+    fn freshness(&self, definition_version: u32) -> Freshness {
+        let currency = Currency {
+            as_of: self.at.as_of.unwrap_or(self.view.currency.as_of),
+            position: self.position.clone(),
+            definition_version,
+            ..self.view.currency.clone()
+        };
+        read::freshness(self.tenant, &currency)
+    }
+}
+
+fn feature(name: &str, field: &str) -> Result<Feature, Problem> {
+    Feature::parse(name).ok_or_else(|| {
+        let message = format!(
+            "feature \"{name}\" is not in the catalogue; list it with ListFeatureDefinitions"
+        );
+        Problem::field(ErrorReason::FeatureUnknown, field, message)
+    })
+}
+
+fn offset(cursor: Option<String>) -> Result<u64, Problem> {
+    cursor.map_or(Ok(0), |cursor| {
+        cursor.parse().map_err(|_not_a_place| {
+            Problem::field(ErrorReason::PageTokenInvalid, "page_token", "is unreadable")
+        })
+    })
+}
+
+#[tonic::async_trait]
+impl SegmentationService for Handlers {
+    type WatchTransitionsStream = Answers;
+
+    async fn list_segmenters(
+        &self,
+        request: Request<pb::ListSegmentersRequest>,
+    ) -> Result<Response<pb::ListSegmentersResponse>, Status> {
+        list_segmenters::handle(self, &request)
+    }
+
+    async fn create_segmentation(
+        &self,
+        request: Request<pb::CreateSegmentationRequest>,
+    ) -> Result<Response<pb::CreateSegmentationResponse>, Status> {
+        create_segmentation::handle(self, request).await
+    }
+
+    async fn list_segmentations(
+        &self,
+        request: Request<pb::ListSegmentationsRequest>,
+    ) -> Result<Response<pb::ListSegmentationsResponse>, Status> {
+        list_segmentations::handle(self, request).await
+    }
+
+    async fn list_segments(
+        &self,
+        request: Request<pb::ListSegmentsRequest>,
+    ) -> Result<Response<pb::ListSegmentsResponse>, Status> {
+        list_segments::handle(self, request).await
+    }
+
+    async fn get_membership(
+        &self,
+        request: Request<pb::GetMembershipRequest>,
+    ) -> Result<Response<pb::GetMembershipResponse>, Status> {
+        get_membership::handle(self, request).await
+    }
+
+    async fn list_memberships(
+        &self,
+        request: Request<pb::ListMembershipsRequest>,
+    ) -> Result<Response<pb::ListMembershipsResponse>, Status> {
+        list_memberships::handle(self, request).await
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<pb::ListMembersRequest>,
+    ) -> Result<Response<pb::ListMembersResponse>, Status> {
+        list_members::handle(self, request).await
+    }
+
+    async fn list_transitions(
+        &self,
+        request: Request<pb::ListTransitionsRequest>,
+    ) -> Result<Response<pb::ListTransitionsResponse>, Status> {
+        list_transitions::handle(self, request).await
+    }
+
+    async fn watch_transitions(
+        &self,
+        request: Request<pb::WatchTransitionsRequest>,
+    ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
+        watch_transitions::handle(self, request).await
+    }
+}

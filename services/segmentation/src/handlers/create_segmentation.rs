@@ -1,0 +1,155 @@
+use sextant_domain::id::TenantId;
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use sextant_store::port::SegmentationRow;
+use sextant_wire::status::{Problem, store};
+use sextant_wire::time;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use super::Handlers;
+use crate::engine::Writing;
+use crate::evaluate::Evaluation;
+use crate::registry;
+
+/// Segmentations of one tenant at most.
+const MAX_SEGMENTATIONS: usize = 100;
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::CreateSegmentationRequest>,
+) -> Result<Response<pb::CreateSegmentationResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let row = parse(handlers, &request)?;
+    if request.validate_only {
+        return Ok(Response::new(pb::CreateSegmentationResponse {
+            segmentation: Some(to_wire(&row)),
+        }));
+    }
+    let engine = &handlers.engine;
+    let mut writing = engine.write(tenant).await?;
+    if writing
+        .as_ref()
+        .is_some_and(|state| state.uses.len() >= MAX_SEGMENTATIONS)
+    {
+        let message =
+            format!("the tenant has {MAX_SEGMENTATIONS} segmentations, which is the most");
+        return Err(Problem::field(ErrorReason::FieldInvalid, "segmentation", message).into());
+    }
+    let stored = engine
+        .segmentations
+        .create(tenant, &row, &request.request_id)
+        .await
+        .map_err(store)?;
+    let mut is_new = false;
+    if let Some(state) = writing.as_mut() {
+        is_new = state.by_key(&stored.key).is_none();
+        engine.load_uses(state).await?;
+        engine.publish(state);
+    }
+    if is_new {
+        evaluate(handlers, tenant, writing, &stored).await?;
+    }
+    Ok(Response::new(pb::CreateSegmentationResponse {
+        segmentation: Some(to_wire(&stored)),
+    }))
+}
+
+/// Evaluates the new segmentation over the accounts of the present.
+async fn evaluate(
+    handlers: &Handlers,
+    tenant: TenantId,
+    mut writing: Writing,
+    row: &SegmentationRow,
+) -> Result<(), Status> {
+    let engine = &handlers.engine;
+    let slices: Vec<_> = writing.as_ref().map_or(Vec::new(), |state| {
+        state
+            .slices
+            .iter()
+            .map(|(slice, progress)| (*slice, *progress))
+            .collect()
+    });
+    for (slice, progress) in slices
+        .into_iter()
+        .filter(|(_, progress)| progress.cursor > 0 && !progress.backfilling)
+    {
+        let now = engine.now(tenant).await?;
+        let tables = engine.columns(tenant, slice, None, Vec::new()).await?;
+        let evaluation = Evaluation {
+            slice,
+            cursor: progress.cursor,
+            facts_sequence: progress.facts_sequence,
+            as_of: now,
+            known_at: now,
+            closed_on: None,
+            backfilling: false,
+            watermark: progress.watermark,
+        };
+        writing = engine
+            .evaluate(writing, evaluation, tables, Some(row.number))
+            .await?;
+    }
+    Ok(())
+}
+
+fn parse(
+    handlers: &Handlers,
+    request: &pb::CreateSegmentationRequest,
+) -> Result<SegmentationRow, Problem> {
+    let missing = || Problem::field(ErrorReason::FieldMissing, "segmentation", "must be set");
+    let segmentation = request.segmentation.as_ref().ok_or_else(missing)?;
+    let valid_key = |key: &str| {
+        (1..=64).contains(&key.len())
+            && key
+                .bytes()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_')
+    };
+    if !valid_key(&segmentation.key) {
+        let message = "must have 1 to 64 lower-case letters, digits, '-' and '_'";
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "segmentation.key",
+            message,
+        ));
+    }
+    if !request.validate_only && Uuid::parse_str(&request.request_id).is_err() {
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "request_id",
+            "must be a UUID",
+        ));
+    }
+    let plugin = handlers.engine.registry.get(&segmentation.segmenter_id)?;
+    let config = if segmentation.config.is_empty() {
+        "{}"
+    } else {
+        &segmentation.config
+    };
+    let instance = registry::instance(plugin, config)?;
+    Ok(SegmentationRow {
+        key: segmentation.key.clone(),
+        number: 0,
+        segmenter_id: segmentation.segmenter_id.clone(),
+        config: instance.config().to_owned(),
+        version: 1,
+        plugin_digest: plugin.digest_hex(),
+        created_at: handlers.engine.clock.now(),
+    })
+}
+
+/// A segmentation as callers see it.
+pub(super) fn to_wire(row: &SegmentationRow) -> pb::Segmentation {
+    let created_at: Instant = row.created_at;
+    pb::Segmentation {
+        key: row.key.clone(),
+        segmenter_id: row.segmenter_id.clone(),
+        config: row.config.clone(),
+        version: row.version,
+        plugin_digest: row.plugin_digest.clone(),
+        created_at: Some(time::timestamp(created_at)),
+    }
+}

@@ -1,0 +1,71 @@
+use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use sextant_wire::status::store;
+use sextant_wire::{page, read};
+use tonic::{Request, Response, Status};
+
+use super::Handlers;
+use crate::decide::decode;
+use crate::wire::membership;
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::ListMembershipsRequest>,
+) -> Result<Response<pb::ListMembershipsResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let account = read::account(request.account.as_ref(), "account")?;
+    let size = page::size(request.page_size)?;
+    let bound = pb::ListMembershipsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
+    let after = handlers
+        .pager
+        .cursor(tenant.0, &bound, &request.page_token)?
+        .unwrap_or_default();
+    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let uid = handlers.account(tenant, &account).await?.uid;
+    let mut transitions = Vec::new();
+    if reading.at.is_now() {
+        let rows = handlers
+            .engine
+            .memberships
+            .of_account(tenant, uid)
+            .await
+            .map_err(store)?;
+        transitions.extend(rows.iter().filter_map(|row| decode(&row.transition)));
+    } else {
+        let (as_of, known_at) = reading.past();
+        for (_, number, _) in &reading.view.segmentations {
+            let row = handlers
+                .engine
+                .memberships
+                .at(tenant, uid, *number, as_of, known_at)
+                .await
+                .map_err(store)?;
+            transitions.extend(row.and_then(|row| decode(&row.transition)));
+        }
+    }
+    transitions.sort_by(|left, right| left.segmentation.cmp(&right.segmentation));
+    let (closed_on, zone) = (reading.view.currency.closed_on, &reading.view.zone);
+    let behind = transitions
+        .into_iter()
+        .filter(|transition| transition.segmentation > after);
+    let mut memberships: Vec<_> = behind
+        .take(size + 1)
+        .map(|transition| membership(transition, closed_on, zone))
+        .collect();
+    let more = memberships.len() > size;
+    memberships.truncate(size);
+    let last = memberships.last().filter(|_| more);
+    let next_page_token = last.map_or(String::new(), |last| {
+        handlers.pager.token(tenant.0, &bound, &last.segmentation)
+    });
+    Ok(Response::new(pb::ListMembershipsResponse {
+        memberships,
+        next_page_token,
+        freshness: Some(reading.freshness(0)),
+    }))
+}

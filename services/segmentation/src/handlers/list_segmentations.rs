@@ -1,0 +1,44 @@
+use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use sextant_wire::page;
+use sextant_wire::status::store;
+use tonic::{Request, Response, Status};
+
+use super::Handlers;
+use super::create_segmentation::to_wire;
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::ListSegmentationsRequest>,
+) -> Result<Response<pb::ListSegmentationsResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let size = page::size(request.page_size)?;
+    let bound = pb::ListSegmentationsRequest::default();
+    let after = handlers
+        .pager
+        .cursor(tenant.0, &bound, &request.page_token)?
+        .unwrap_or_default();
+    let rows = handlers
+        .engine
+        .segmentations
+        .all(tenant)
+        .await
+        .map_err(store)?;
+    let mut segmentations: Vec<_> = rows
+        .iter()
+        .filter(|row| row.key > after)
+        .take(size + 1)
+        .map(to_wire)
+        .collect();
+    let more = segmentations.len() > size;
+    segmentations.truncate(size);
+    let last = segmentations.last().filter(|_| more);
+    let next_page_token = last.map_or(String::new(), |last| {
+        handlers.pager.token(tenant.0, &bound, &last.key)
+    });
+    Ok(Response::new(pb::ListSegmentationsResponse {
+        segmentations,
+        next_page_token,
+    }))
+}

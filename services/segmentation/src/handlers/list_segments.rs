@@ -1,0 +1,200 @@
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use sextant_domain::feature::Feature;
+use sextant_domain::id::TenantId;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::MembershipState;
+use sextant_runtime::tenant::tenant_of;
+use sextant_wire::status::{Problem, store};
+use tonic::{Request, Response, Status};
+
+use super::{Handlers, feature};
+use crate::registry::segment_definition;
+use crate::state::{TenantState, state as state_of};
+
+/// State and segment of a group of accounts.
+type Group = (i32, String);
+
+#[derive(Debug, Clone, Default)]
+struct Totals {
+    accounts: u64,
+    sums: Vec<(f64, u64)>,
+}
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::ListSegmentsRequest>,
+) -> Result<Response<pb::ListSegmentsResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let (_, number, version) = *reading
+        .segmentation(&request.segmentation)
+        .map(|(key, number, version)| Box::new((key.clone(), *number, *version)))?;
+    let features = request
+        .sum_features
+        .iter()
+        .map(|name| feature(name, "sum_features"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let groups = if reading.at.is_now() {
+        handlers.present_groups(tenant, number, &features).await?
+    } else if features.is_empty() {
+        let (as_of, known_at) = reading.past();
+        let counts = handlers
+            .engine
+            .memberships
+            .counts_at(tenant, number, as_of, known_at)
+            .await
+            .map_err(store)?;
+        let group = |state: u8, segment: String, accounts| {
+            (
+                (i32::from(state_of(state)), segment),
+                Totals {
+                    accounts,
+                    sums: Vec::new(),
+                },
+            )
+        };
+        counts
+            .into_iter()
+            .map(|count| group(count.state, count.segment, count.accounts))
+            .collect()
+    } else {
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "sum_features",
+            "are summed up only for the present",
+        )
+        .into());
+    };
+    let state = handlers.engine.read(tenant).await?;
+    let Some(state) = state.as_ref() else {
+        return Err(Problem::new(
+            ErrorReason::Unavailable,
+            "the tenant is being loaded again; try again",
+        )
+        .into());
+    };
+    Ok(Response::new(pb::ListSegmentsResponse {
+        segments: summaries(state, &request.segmentation, &groups, &features),
+        accounts: groups.values().map(|totals| totals.accounts).sum(),
+        freshness: Some(reading.freshness(version)),
+    }))
+}
+
+fn summaries(
+    state: &TenantState,
+    key: &str,
+    groups: &BTreeMap<Group, Totals>,
+    features: &[Feature],
+) -> Vec<pb::SegmentSummary> {
+    let Some(one) = state.by_key(key) else {
+        return Vec::new();
+    };
+    let nobody = Totals {
+        accounts: 0,
+        sums: vec![(0.0, 0); features.len()],
+    };
+    let summary = |state: MembershipState,
+                   segment: Option<pb::SegmentDefinition>,
+                   totals: &Totals| pb::SegmentSummary {
+        segment,
+        state: state.into(),
+        accounts: totals.accounts,
+        sums: features
+            .iter()
+            .zip(&totals.sums)
+            .map(|(feature, (sum, known))| pb::FeatureSum {
+                feature: feature.name().to_owned(),
+                sum: *sum,
+                known: *known,
+            })
+            .collect(),
+    };
+    let mut summaries: Vec<pb::SegmentSummary> = Vec::new();
+    for segment in &one.plugin.descriptor().segments {
+        let totals = groups
+            .get(&(MembershipState::Member.into(), segment.key.clone()))
+            .unwrap_or(&nobody);
+        summaries.push(summary(
+            MembershipState::Member,
+            Some(segment_definition(segment)),
+            totals,
+        ));
+    }
+    for rest in [MembershipState::None, MembershipState::Abstained] {
+        if let Some(totals) = groups.get(&(rest.into(), String::new())) {
+            summaries.push(summary(rest, None, totals));
+        }
+    }
+    summaries
+}
+
+impl Handlers {
+    async fn present_groups(
+        &self,
+        tenant: TenantId,
+        number: u16,
+        features: &[Feature],
+    ) -> Result<BTreeMap<Group, Totals>, Status> {
+        if features.is_empty() {
+            let state = self.engine.read(tenant).await?;
+            return Ok(state
+                .as_ref()
+                .map_or_else(BTreeMap::new, |state| totals(state, number, &[], &[])));
+        }
+        let (writing, tables) = self.table(tenant).await?;
+        let state = writing.downgrade();
+        Ok(state.as_ref().map_or_else(BTreeMap::new, |state| {
+            totals(state, number, features, &tables)
+        }))
+    }
+}
+
+fn totals(
+    state: &TenantState,
+    number: u16,
+    features: &[Feature],
+    tables: &[RecordBatch],
+) -> BTreeMap<Group, Totals> {
+    let mut groups: BTreeMap<Group, Totals> = BTreeMap::new();
+    let Some(present) = state.present.get(&number) else {
+        return groups;
+    };
+    let empty = Totals {
+        accounts: 0,
+        sums: vec![(0.0, 0); features.len()],
+    };
+    for one in present.values() {
+        let group = (
+            i32::from(one.standing.state),
+            one.standing.segment.to_string(),
+        );
+        groups
+            .entry(group)
+            .or_insert_with(|| empty.clone())
+            .accounts += 1;
+    }
+    for table in tables {
+        for (row, uid) in sextant_columns::uids(table).iter().enumerate() {
+            let Some(one) = present.get(uid) else {
+                continue;
+            };
+            let Some(totals) = groups.get_mut(&(
+                i32::from(one.standing.state),
+                one.standing.segment.to_string(),
+            )) else {
+                continue;
+            };
+            for (feature, (sum, known)) in features.iter().zip(&mut totals.sums) {
+                if let Some(value) = sextant_columns::number(table, *feature, row) {
+                    *sum += value;
+                    *known += 1;
+                }
+            }
+        }
+    }
+    groups
+}

@@ -1,0 +1,77 @@
+use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use sextant_store::port::{TransitionFilter, TransitionOrder};
+use sextant_wire::status::store;
+use sextant_wire::{page, read, time};
+use tonic::{Request, Response, Status};
+
+use super::{Handlers, offset};
+use crate::decide::decode;
+use crate::wire;
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::ListTransitionsRequest>,
+) -> Result<Response<pb::ListTransitionsResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let account = read::optional_account(request.account.as_ref(), "account")?;
+    let size = page::size(request.page_size)?;
+    let bound = pb::ListTransitionsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
+    let skip = offset(
+        handlers
+            .pager
+            .cursor(tenant.0, &bound, &request.page_token)?,
+    )?;
+    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let segmentation = match request.segmentation.as_str() {
+        "" => None,
+        key => Some(reading.segmentation(key)?),
+    };
+    let uid = match account {
+        Some(account) => Some(handlers.account(tenant, &account).await?.uid),
+        None => None,
+    };
+    let filter = TransitionFilter {
+        segmentation: segmentation.map(|(_, number, _)| *number),
+        uid,
+        since: time::optional(request.since.as_ref(), "since")?,
+        until: reading.at.as_of,
+        known_at: reading.at.known_at,
+        order: match request.order() {
+            pb::TransitionOrder::Unspecified | pb::TransitionOrder::NewestFirst => {
+                TransitionOrder::NewestFirst
+            },
+            pb::TransitionOrder::ValueAtRisk => TransitionOrder::ValueAtRisk,
+        },
+        offset: skip,
+        limit: size + 1,
+    };
+    let mut rows = handlers
+        .engine
+        .memberships
+        .transitions(tenant, &filter)
+        .await
+        .map_err(store)?;
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let next = (skip + rows.len() as u64).to_string();
+    let (closed_on, zone) = (reading.view.currency.closed_on, &reading.view.zone);
+    let transitions = rows
+        .iter()
+        .filter_map(|row| decode(&row.transition))
+        .map(|transition| wire::transition(transition, closed_on, zone));
+    Ok(Response::new(pb::ListTransitionsResponse {
+        transitions: transitions.collect(),
+        next_page_token: if more {
+            handlers.pager.token(tenant.0, &bound, &next)
+        } else {
+            String::new()
+        },
+        freshness: Some(reading.freshness(segmentation.map_or(0, |(_, _, version)| *version))),
+    }))
+}

@@ -1,0 +1,40 @@
+use std::sync::Arc;
+
+use sextant_domain::id::Slice;
+use sextant_domain::position::Position;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use sextant_wire::read;
+use tonic::{Request, Response, Status};
+
+use super::Handlers;
+use crate::watch::{Answers, watch};
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::WatchTransitionsRequest>,
+) -> Result<Response<Answers>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let reading = handlers.begin(tenant, None).await?;
+    if !request.segmentation.is_empty() {
+        reading.segmentation(&request.segmentation)?;
+    }
+    let after = if request.resume_after.is_empty() {
+        let slices = (0..reading.view.n_slices.max(1)).map(Slice);
+        Position::new(
+            slices
+                .map(|slice| (slice, handlers.engine.heads.sequence(tenant, slice)))
+                .collect(),
+        )
+    } else {
+        read::position(&request.resume_after, tenant)
+            .map_err(|problem| problem.below("resume_after"))?
+    };
+    Ok(Response::new(watch(
+        Arc::clone(&handlers.engine),
+        tenant,
+        request.segmentation,
+        &after,
+    )))
+}

@@ -1,0 +1,118 @@
+use std::sync::Arc;
+
+use sextant_proto::methods;
+use sextant_proto::segmentation::v1::feed_service_server::FeedServiceServer;
+use sextant_proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
+use sextant_runtime::auth::{Access, MethodTable, Scope};
+use sextant_runtime::clock::Clock;
+use sextant_runtime::follow::{Head, follow};
+use sextant_runtime::link::Link;
+use sextant_runtime::server::Part;
+use sextant_store::cache::Cache;
+use sextant_store::port::{Feed as FeedPort, Memberships, Segmentations};
+use sextant_wire::page::Pager;
+use sextant_wire::status::store;
+
+use crate::engine::Engine;
+use crate::feed::Feed;
+use crate::handlers::Handlers;
+use crate::registry::Registry;
+
+/// What segmentation needs.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    /// Memberships and transitions.
+    pub memberships: Arc<dyn Memberships>,
+    /// Definitions.
+    pub segmentations: Arc<dyn Segmentations>,
+    /// Its own feed.
+    pub feed: Arc<dyn FeedPort>,
+    /// Caches of point reads, the nearest first; may be empty.
+    pub caches: Vec<Arc<dyn Cache>>,
+    /// The segmenters.
+    pub registry: Registry,
+    /// The service before it, called with the services' own key.
+    pub scoring: Link,
+    /// The real clock.
+    pub clock: Clock,
+    /// Makes page tokens.
+    pub pager: Pager,
+}
+
+const METHODS: &[(&str, Access)] = &[
+    (
+        "/sextant.segmentation.v1.SegmentationService/ListSegmenters",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/CreateSegmentation",
+        Access::Scope(Scope::Define),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/ListSegmentations",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/ListSegments",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/GetMembership",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/ListMemberships",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/ListMembers",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/ListTransitions",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmentationService/WatchTransitions",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.FeedService/WatchHeads",
+        Access::Scope(Scope::Service),
+    ),
+    (
+        "/sextant.segmentation.v1.FeedService/ReadMoves",
+        Access::Scope(Scope::Service),
+    ),
+];
+
+/// The segmentation service, ready to be mounted.
+#[must_use]
+pub fn part(deps: Deps) -> Part {
+    let pager = deps.pager.clone();
+    let engine = Arc::new(Engine::new(deps));
+    let handlers = Handlers {
+        engine: Arc::clone(&engine),
+        pager,
+    };
+    let (announcing, following) = (Arc::clone(&engine), Arc::clone(&engine));
+    Part::new("segmentation", MethodTable::new(METHODS))
+        .service(
+            SegmentationServiceServer::new(handlers),
+            methods::SEGMENTATION_SEGMENTATION_SERVICE,
+        )
+        .service(
+            FeedServiceServer::new(Feed(engine)),
+            methods::SEGMENTATION_FEED_SERVICE,
+        )
+        .task("segmentation-heads", |_stop| async move {
+            let heads = announcing.feed.heads().await.map_err(store)?;
+            announcing.heads.publish(heads.into_iter().map(|head| Head {
+                tenant: head.tenant,
+                slice: head.slice,
+                sequence: head.sequence,
+            }));
+            Ok::<(), tonic::Status>(())
+        })
+        .task("segmentation-follow", |stop| follow(following, stop))
+}

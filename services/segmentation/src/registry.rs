@@ -1,0 +1,117 @@
+//! The segmenters of this process.
+
+use std::collections::BTreeMap;
+
+use sextant_plugin_host::{CallError, Instance, Plugin};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_wire::status::Problem;
+
+/// Loaded segmenters, by id. Of several versions of one id, the last one loaded counts.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    plugins: BTreeMap<String, Plugin>,
+}
+
+impl Registry {
+    /// A registry of the given plugins.
+    #[must_use]
+    pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
+        Self {
+            plugins: plugins
+                .into_iter()
+                .map(|plugin| (plugin.descriptor().id.clone(), plugin))
+                .collect(),
+        }
+    }
+
+    /// All segmenters, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.values()
+    }
+
+    /// A segmenter by id.
+    ///
+    /// # Errors
+    /// SEGMENTER_UNKNOWN, naming the ones that are there.
+    pub fn get(&self, id: &str) -> Result<&Plugin, Problem> {
+        self.plugins.get(id).ok_or_else(|| {
+            let known: Vec<&str> = self.plugins.keys().map(String::as_str).collect();
+            let message = format!(
+                "segmenter \"{id}\" is not loaded; there are: {}",
+                known.join(", ")
+            );
+            Problem::field(
+                ErrorReason::SegmenterUnknown,
+                "segmentation.segmenter_id",
+                message,
+            )
+        })
+    }
+}
+
+/// An instance bound to feature columns.
+///
+/// # Errors
+/// CONFIG_INVALID with the JSON pointer, or what the segmenter said.
+pub(crate) fn instance(plugin: &Plugin, config: &str) -> Result<Instance, Problem> {
+    let mut instance = Instance::create(plugin, config).map_err(config_problem)?;
+    instance
+        .bind(&crate::columns::input_schema())
+        .map_err(config_problem)?;
+    Ok(instance)
+}
+
+fn config_problem(error: CallError) -> Problem {
+    let message = match &error {
+        CallError::Config(faults) => faults
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; "),
+        _ => chain(&error),
+    };
+    Problem::field(ErrorReason::ConfigInvalid, "segmentation.config", message)
+}
+
+/// An error with everything behind it, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+/// A segmenter as callers see it.
+pub(crate) fn to_wire(plugin: &Plugin) -> pb::Segmenter {
+    let descriptor = plugin.descriptor();
+    pb::Segmenter {
+        segmenter_id: descriptor.id.clone(),
+        version: descriptor.version.clone(),
+        digest: plugin.digest_hex(),
+        title: descriptor.title.get("en").to_owned(),
+        description: descriptor.description.get("en").to_owned(),
+        required_features: descriptor
+            .features
+            .iter()
+            .take(descriptor.required)
+            .map(|feature| feature.name.clone())
+            .collect(),
+        config_schema: descriptor.config_schema.json().to_string(),
+        segments: descriptor.segments.iter().map(segment_definition).collect(),
+    }
+}
+
+/// A segment as callers see it.
+pub(crate) fn segment_definition(segment: &sextant_plugin_host::Segment) -> pb::SegmentDefinition {
+    pb::SegmentDefinition {
+        key: segment.key.clone(),
+        title: segment.title.get("en").to_owned(),
+        description: segment.description.get("en").to_owned(),
+        color: segment.color.clone().unwrap_or_default(),
+        rank: segment.rank.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,158 @@
+//! What segmentation keeps of one tenant in memory. Everything in it can be read back from the store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::time::{Day, Instant, Zone};
+use sextant_plugin_host::{Instance, Plugin};
+use sextant_proto::segmentation::v1::MembershipState;
+use sextant_store::port::{MembershipRow, SegmentationRow};
+
+/// A segmentation and the segmenter behind it.
+#[derive(Debug)]
+pub(crate) struct Use {
+    pub(crate) row: SegmentationRow,
+    pub(crate) plugin: Plugin,
+    pub(crate) instance: Instance,
+}
+
+/// How an account stands to a segmentation: the key of its segment, or none for other states.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) state: MembershipState,
+    pub(crate) segment: Arc<str>,
+}
+
+impl Standing {
+    pub(crate) fn new(state: MembershipState, segment: &str) -> Self {
+        Self {
+            state,
+            segment: segment.into(),
+        }
+    }
+
+    /// The segment, for a member.
+    pub(crate) fn member_of(&self) -> Option<&str> {
+        (self.state == MembershipState::Member).then_some(&self.segment)
+    }
+}
+
+/// The present membership of an account in a segmentation.
+#[derive(Debug, Clone)]
+pub(crate) struct Present {
+    pub(crate) standing: Standing,
+    pub(crate) entered_at: Instant,
+    /// At the last close; `None` before the first.
+    pub(crate) at_close: Option<Standing>,
+    /// The encoded transition that led here.
+    pub(crate) transition: Arc<[u8]>,
+}
+
+/// An account by its names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    pub(crate) id: Box<str>,
+    pub(crate) name: Box<str>,
+}
+
+/// How far one slice has got.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Progress {
+    /// Newest entry of scoring's feed that is taken in.
+    pub(crate) cursor: u64,
+    /// Newest ingestion entry in it.
+    pub(crate) facts_sequence: u64,
+    /// The last day that was closed.
+    pub(crate) closed_on: Option<Day>,
+    /// True: imported history is still being evaluated.
+    pub(crate) backfilling: bool,
+    /// Own time of the newest fact.
+    pub(crate) watermark: Option<Instant>,
+    /// The moment of the last evaluation.
+    pub(crate) as_of: Option<Instant>,
+}
+
+/// One tenant.
+#[derive(Debug)]
+pub(crate) struct TenantState {
+    pub(crate) tenant: TenantId,
+    pub(crate) zone: Zone,
+    pub(crate) uses: Vec<Use>,
+    pub(crate) slices: BTreeMap<Slice, Progress>,
+    pub(crate) names: HashMap<AccountUid, Names>,
+    /// By number of the segmentation.
+    pub(crate) present: HashMap<u16, BTreeMap<AccountUid, Present>>,
+    /// Features of the present, until something changes.
+    pub(crate) table: Option<Arc<Vec<RecordBatch>>>,
+}
+
+impl TenantState {
+    /// A segmentation by key.
+    pub(crate) fn by_key(&self, key: &str) -> Option<&Use> {
+        self.uses.iter().find(|one| one.row.key == key)
+    }
+
+    /// The last day that is closed in every slice.
+    pub(crate) fn closed_on(&self) -> Option<Day> {
+        self.slices
+            .values()
+            .map(|slice| slice.closed_on)
+            .min()
+            .flatten()
+    }
+
+    /// True while imported history is being evaluated in any slice.
+    pub(crate) fn is_backfilling(&self) -> bool {
+        self.slices.values().any(|slice| slice.backfilling)
+    }
+
+    /// Own time of the newest fact.
+    pub(crate) fn watermark(&self) -> Option<Instant> {
+        self.slices
+            .values()
+            .filter_map(|slice| slice.watermark)
+            .max()
+    }
+
+    /// The present membership of an account.
+    pub(crate) fn present(&self, segmentation: u16, uid: AccountUid) -> Option<&Present> {
+        self.present.get(&segmentation)?.get(&uid)
+    }
+
+    /// The present as it is stored.
+    pub(crate) fn from_row(row: MembershipRow) -> (u16, AccountUid, Present) {
+        let present = Present {
+            standing: Standing::new(state(row.state), &row.segment),
+            entered_at: row.entered_at,
+            at_close: (row.close_state != 0)
+                .then(|| Standing::new(state(row.close_state), &row.close_segment)),
+            transition: row.transition.into(),
+        };
+        (row.segmentation, row.uid, present)
+    }
+
+    /// The stored form of a present membership.
+    pub(crate) fn to_row(segmentation: u16, uid: AccountUid, present: &Present) -> MembershipRow {
+        let code = |standing: &Standing| u8::try_from(i32::from(standing.state)).unwrap_or(0);
+        MembershipRow {
+            segmentation,
+            uid,
+            state: code(&present.standing),
+            segment: present.standing.segment.to_string(),
+            entered_at: present.entered_at,
+            close_state: present.at_close.as_ref().map_or(0, code),
+            close_segment: present
+                .at_close
+                .as_ref()
+                .map_or(String::new(), |standing| standing.segment.to_string()),
+            transition: present.transition.to_vec(),
+        }
+    }
+}
+
+/// A state by its stored code.
+pub(crate) fn state(code: u8) -> MembershipState {
+    MembershipState::try_from(i32::from(code)).unwrap_or(MembershipState::Unspecified)
+}

@@ -1,0 +1,168 @@
+//! Watching transitions: from a place in the feed on, as they happen.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Position;
+use sextant_domain::time::Instant;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::follow::Head;
+use sextant_store::port::{TransitionFilter, TransitionOrder};
+use sextant_wire::read::uid_bytes;
+use sextant_wire::status::store;
+use sextant_wire::time;
+use tonic::Status;
+
+use crate::decide::decode;
+use crate::engine::Engine;
+use crate::wire;
+
+/// Transitions read from the store at a time.
+const PAGE: usize = 1000;
+
+pub(crate) type Answers = BoxStream<'static, Result<pb::WatchTransitionsResponse, Status>>;
+
+/// One watcher: where it is in each slice, and which segmentation it wants.
+struct Watcher {
+    engine: Arc<Engine>,
+    tenant: TenantId,
+    /// Key of the segmentation; empty: all.
+    segmentation: String,
+    after: BTreeMap<Slice, u64>,
+    heads: BoxStream<'static, Vec<Head>>,
+    ready: VecDeque<pb::WatchTransitionsResponse>,
+}
+
+/// Transitions behind `after`, and all that follow.
+pub(crate) fn watch(
+    engine: Arc<Engine>,
+    tenant: TenantId,
+    segmentation: String,
+    after: &Position,
+) -> Answers {
+    let heads = engine.heads.watch();
+    let after = after.slices().iter().copied().collect();
+    let mut watcher = Watcher {
+        engine,
+        tenant,
+        segmentation,
+        after,
+        heads,
+        ready: VecDeque::new(),
+    };
+    watcher.ready.push_back(pb::WatchTransitionsResponse {
+        transitions: Vec::new(),
+        resume_token: watcher.token(),
+    });
+    stream::try_unfold(watcher, |mut watcher| async move {
+        loop {
+            if let Some(answer) = watcher.ready.pop_front() {
+                return Ok(Some((answer, watcher)));
+            }
+            let Some(heads) = watcher.heads.next().await else {
+                return Ok(None);
+            };
+            let grown: Vec<Head> = heads
+                .into_iter()
+                .filter(|head| head.tenant == watcher.tenant)
+                .collect();
+            for head in grown {
+                watcher.read(head).await?;
+            }
+        }
+    })
+    .boxed()
+}
+
+impl Watcher {
+    fn token(&self) -> String {
+        Position::new(
+            self.after
+                .iter()
+                .map(|(slice, sequence)| (*slice, *sequence))
+                .collect(),
+        )
+        .encode(self.tenant)
+    }
+
+    async fn read(&mut self, head: Head) -> Result<(), Status> {
+        while self.after.get(&head.slice).copied().unwrap_or(0) < head.sequence {
+            let after = self.after.get(&head.slice).copied().unwrap_or(0);
+            let entries = self.engine.entries(self.tenant, head.slice, after).await?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            for entry in entries {
+                let transitions = self.transitions(&entry).await?;
+                self.after.insert(head.slice, entry.sequence);
+                if !transitions.is_empty() {
+                    self.ready.push_back(pb::WatchTransitionsResponse {
+                        transitions,
+                        resume_token: self.token(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The transitions of one entry: all of them happened at one moment.
+    async fn transitions(&mut self, entry: &pb::MoveEntry) -> Result<Vec<pb::Transition>, Status> {
+        let wanted: BTreeSet<(&Bytes, &str)> = entry
+            .moves
+            .iter()
+            .filter(|one| self.segmentation.is_empty() || self.segmentation == one.segmentation)
+            .map(|one| (&one.account_uid, one.segmentation.as_str()))
+            .collect();
+        let Some(at) = entry
+            .moves
+            .iter()
+            .find_map(|one| one.at.as_ref())
+            .filter(|_| !wanted.is_empty())
+        else {
+            return Ok(Vec::new());
+        };
+        let (at, view) = (time::instant(at)?, self.engine.view(self.tenant).await?);
+        let mut transitions = Vec::with_capacity(wanted.len());
+        let mut offset = 0;
+        loop {
+            let rows = self
+                .engine
+                .memberships
+                .transitions(self.tenant, &filter(at, offset))
+                .await
+                .map_err(store)?;
+            let n_rows = rows.len();
+            for row in rows {
+                let uid = uid_bytes(row.uid);
+                let found = decode(&row.transition).filter(|transition| {
+                    wanted.contains(&(&uid, transition.segmentation.as_str()))
+                });
+                transitions.extend(
+                    found.map(|found| wire::transition(found, view.currency.closed_on, &view.zone)),
+                );
+            }
+            offset += n_rows as u64;
+            if n_rows < PAGE {
+                return Ok(transitions);
+            }
+        }
+    }
+}
+
+fn filter(at: Instant, offset: u64) -> TransitionFilter {
+    TransitionFilter {
+        segmentation: None,
+        uid: None,
+        since: Some(at),
+        until: Some(at),
+        known_at: None,
+        order: TransitionOrder::NewestFirst,
+        offset,
+        limit: PAGE,
+    }
+}

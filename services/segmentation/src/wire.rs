@@ -1,0 +1,85 @@
+//! Memberships as answers and as cached bytes.
+
+use sextant_domain::id::TenantId;
+use sextant_domain::time::{Day, Zone};
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::MembershipState;
+use sextant_wire::time;
+use uuid::Uuid;
+
+use crate::decide::decode;
+
+/// The key of a cached membership. It holds the last closed day: a close can change every membership, and begins new keys.
+pub(crate) fn cache_key(
+    tenant: TenantId,
+    closed_on: Option<Day>,
+    segmentation: &str,
+    account: &str,
+) -> String {
+    let closed_on = closed_on.map_or(0, |day| day.0);
+    let tenant = Uuid::from_u128(tenant.0).simple();
+    format!("{{{tenant}}}:m:{closed_on}:{segmentation}:{account}")
+}
+
+/// The cached form of a membership: the newest ingestion entry in it, then the encoded transition that led to it.
+pub(crate) fn cached(facts_sequence: u64, transition: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8 + transition.len());
+    bytes.extend_from_slice(&facts_sequence.to_be_bytes());
+    bytes.extend_from_slice(transition);
+    bytes
+}
+
+/// Reads the cached form; `None` where it knows less than `floor`, or is damaged.
+pub(crate) fn from_cached(bytes: &[u8], floor: u64) -> Option<pb::Transition> {
+    let (sequence, transition) = bytes.split_first_chunk::<8>()?;
+    if u64::from_be_bytes(*sequence) < floor {
+        return None;
+    }
+    decode(transition)
+}
+
+/// The membership that a transition led to. It is provisional until its day is closed.
+pub(crate) fn membership(
+    transition: pb::Transition,
+    closed_on: Option<Day>,
+    zone: &Zone,
+) -> pb::Membership {
+    let provisional = is_provisional(&transition, closed_on, zone);
+    let state = transition.to_state();
+    let missing = transition
+        .reasons
+        .iter()
+        .filter(|reason| reason.value.is_empty())
+        .map(|reason| reason.feature.clone());
+    pb::Membership {
+        account: transition.account,
+        segmentation: transition.segmentation,
+        segment: transition.to_segment,
+        state: state.into(),
+        entered_at: transition.at,
+        left_at: None,
+        known_at: transition.known_at,
+        provisional,
+        missing_features: if state == MembershipState::Abstained {
+            missing.collect()
+        } else {
+            Vec::new()
+        },
+        reasons: transition.reasons,
+    }
+}
+
+/// A transition with what only the present knows of it.
+pub(crate) fn transition(
+    mut transition: pb::Transition,
+    closed_on: Option<Day>,
+    zone: &Zone,
+) -> pb::Transition {
+    transition.provisional = is_provisional(&transition, closed_on, zone);
+    transition
+}
+
+fn is_provisional(transition: &pb::Transition, closed_on: Option<Day>, zone: &Zone) -> bool {
+    let at = transition.at.as_ref().and_then(|at| time::instant(at).ok());
+    at.is_some_and(|at| closed_on.is_none_or(|closed_on| zone.day_of(at) > closed_on))
+}
