@@ -1,12 +1,13 @@
 //! A response body that ends with a proper gRPC status when its deadline passes, the server drains, or the peer vanishes.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
+use tokio::task::coop;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
@@ -30,6 +31,14 @@ struct Stop {
     token: CancellationToken,
     /// Registered on the first wait: unary answers never wait.
     waiting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl Stop {
+    fn waiting(&mut self) -> Pin<&mut WaitForCancellationFutureOwned> {
+        self.waiting
+            .get_or_insert_with(|| Box::pin(self.token.clone().cancelled_owned()))
+            .as_mut()
+    }
 }
 
 /// What a broken body means.
@@ -67,13 +76,31 @@ impl GuardedBody {
     }
 
     /// Reports transport errors as UNAVAILABLE.
-    pub(crate) fn from_peer(mut self) -> Self {
+    pub(crate) fn of_peer(mut self) -> Self {
         self.failure = Failure::PeerGone;
         self
     }
 
     pub(crate) fn boxed(self) -> Body {
         Body::new(self)
+    }
+
+    /// Nothing to say: is it time to end?
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some((_, sleep)) = &mut self.deadline
+            && sleep.as_mut().poll(cx).is_ready()
+        {
+            return self.end_with(sextant_wire::status::deadline_exceeded());
+        }
+        if let Some(stop) = &mut self.stop
+            && stop.waiting().poll(cx).is_ready()
+        {
+            return self.end_with(sextant_wire::status::unavailable(
+                "the server is shutting down",
+                RETRY_AFTER_GONE,
+            ));
+        }
+        Poll::Pending
     }
 
     fn end_with(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -101,9 +128,11 @@ impl http_body::Body for GuardedBody {
         let Some(inner) = &mut this.inner else {
             return Poll::Ready(None);
         };
-        // Looked at first: a producer that always has something to say must not outlive its deadline.
-        if let Some((_, sleep)) = &mut this.deadline
-            && sleep.as_mut().poll(cx).is_ready()
+        // A producer that always has something to say must neither keep its thread nor outlive its deadline: it takes part in
+        // the executor's budget, and the time is looked at although no timer may have fired.
+        let budget = ready!(coop::poll_proceed(cx));
+        if let Some((at, _)) = &this.deadline
+            && *at <= Instant::now()
         {
             return this.end_with(sextant_wire::status::deadline_exceeded());
         }
@@ -111,6 +140,9 @@ impl http_body::Body for GuardedBody {
             Some((at, _)) => DEADLINE.sync_scope(*at, || Pin::new(inner).poll_frame(cx)),
             None => Pin::new(inner).poll_frame(cx),
         };
+        if polled.is_ready() {
+            budget.made_progress();
+        }
         match (polled, this.failure) {
             (Poll::Ready(Some(Err(error))), Failure::PeerGone) => {
                 tracing::debug!(%error, "a stream broke");
@@ -120,21 +152,7 @@ impl http_body::Body for GuardedBody {
                 ))
             },
             (Poll::Ready(frame), _) => Poll::Ready(frame),
-            (Poll::Pending, _) => {
-                let Some(stop) = &mut this.stop else {
-                    return Poll::Pending;
-                };
-                let waiting = stop
-                    .waiting
-                    .get_or_insert_with(|| Box::pin(stop.token.clone().cancelled_owned()));
-                if waiting.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                this.end_with(sextant_wire::status::unavailable(
-                    "the server is shutting down",
-                    RETRY_AFTER_GONE,
-                ))
-            },
+            (Poll::Pending, _) => this.poll_end(cx),
         }
     }
 

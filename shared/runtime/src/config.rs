@@ -119,6 +119,8 @@ pub struct Services {
 pub struct Auth {
     /// The key by which services know each other; absent = a fresh one per process.
     pub service_key: Option<Secret>,
+    /// The first key of the installation, with every scope; absent = the one of the data directory.
+    pub admin_key: Option<Secret>,
     /// How long the answer about a key is remembered, in seconds: the longest a revoked key keeps working.
     pub key_cache_s: u64,
 }

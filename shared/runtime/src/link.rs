@@ -272,7 +272,11 @@ impl Service<Request<Body>> for Remote {
         let started = Instant::now();
         Box::pin(async move {
             let response = match channel.oneshot(request).await {
-                Ok(response) => response.map(|body| GuardedBody::new(body).from_peer().boxed()),
+                Ok(response) => response.map(|body| GuardedBody::new(body).of_peer().boxed()),
+                // The channel watches `grpc-timeout` as well, and may be first.
+                Err(error) if is_timeout(&error) => {
+                    sextant_wire::status::deadline_exceeded().into_http()
+                },
                 Err(error) => {
                     tracing::debug!(%error, "a call did not reach its peer");
                     sextant_wire::status::unavailable(
@@ -290,4 +294,15 @@ impl Service<Request<Body>> for Remote {
             Ok(response)
         })
     }
+}
+
+fn is_timeout(error: &tonic::transport::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

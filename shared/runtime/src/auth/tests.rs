@@ -91,7 +91,8 @@ fn a_key_reads_back_from_its_text_and_prints_without_its_secret() {
     let back = Key::parse(&text).unwrap();
     assert_eq!(back.id(), key.id());
     assert!(back.digest().matches(&key.digest()));
-    let secret = &text[20..];
+    let (_, secret) = text.rsplit_once('_').unwrap();
+    let short = text.trim_end_matches(char::is_alphanumeric);
     assert!(!format!("{key:?} {:?}", key.digest()).contains(secret));
     assert_ne!(Key::generate().unwrap().expose(), text);
     let long = format!("{text}0");
@@ -99,7 +100,7 @@ fn a_key_reads_back_from_its_text_and_prints_without_its_secret() {
         "",
         "sx_",
         "sx_12_34",
-        &text[..83],
+        short,
         long.as_str(),
         &text.to_uppercase(),
         &text.replace("sx_", "sk_"),
@@ -155,7 +156,9 @@ async fn every_other_key_is_refused_with_its_reason() {
     let world = world(|_| {});
     let text = world.key.expose();
     let stranger = Key::generate().unwrap();
-    let wrong_secret = format!("{}{}", &text[..20], &stranger.expose()[20..]);
+    let wrong_secret = stranger
+        .expose()
+        .replace(&stranger.id().to_string(), &world.key.id().to_string());
     for (headers, refusal) in [
         (HeaderMap::new(), Refusal::Missing),
         (with("Basic dXNlcjpwYXNz"), Refusal::Missing),
@@ -182,7 +185,7 @@ async fn a_revoked_key_is_refused_but_only_its_holder_learns_why() {
             .await,
         Err(Refusal::Revoked)
     );
-    let guess = format!("Bearer {}{}", &world.key.expose()[..20], "0".repeat(64));
+    let guess = format!("Bearer sx_{}_{}", world.key.id(), "0".repeat(64));
     assert_eq!(
         world.authenticator.authenticate(&with(&guess)).await,
         Err(Refusal::Invalid)

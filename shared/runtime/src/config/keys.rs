@@ -174,6 +174,11 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Secret,
         "key by which services know each other",
     ),
+    optional(
+        "auth.admin_key",
+        Kind::Secret,
+        "first key of the installation, with every scope; absent = local.key in the data directory",
+    ),
     key(
         "auth.key_cache_s",
         integer(0, 3_600),

@@ -1,13 +1,17 @@
 //! One span and one measurement per call, from its first byte to its last.
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::Problem;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -74,7 +78,17 @@ where
         };
         let answer = span.in_scope(|| self.inner.call(request));
         let observed = async move {
-            let response = answer.await?;
+            // A panic is the call's problem, not that of the connection or, in-process, of the caller.
+            let Ok(answered) = AssertUnwindSafe(answer).catch_unwind().await else {
+                tracing::error!(method, "a handler panicked");
+                call.end(Code::Internal);
+                let problem = Problem::new(
+                    ErrorReason::Internal,
+                    "the call failed because of a defect in the service",
+                );
+                return Ok(Status::from(problem).into_http());
+            };
+            let response = answered?;
             if let Some(code) = code_in(response.headers()) {
                 // Trailers-only: the head is the whole answer.
                 call.end(code);

@@ -21,6 +21,8 @@ use crate::server::{Stack, Surroundings};
 
 /// Health name that answers SERVING as long as the process lives, drain included.
 const LIVENESS: &str = "liveness";
+/// Health name of the process as a whole.
+const OVERALL: &str = "";
 /// Asked of an idle client, so that a vanished one does not hold a connection.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -131,26 +133,36 @@ impl Server {
     ///
     /// # Errors
     /// The address is taken, or two parts serve the same gRPC service.
-    pub fn start(
+    pub async fn start(
         self,
         address: SocketAddr,
         around: &Surroundings,
         readiness: &Readiness,
     ) -> Result<SocketAddr, ServeError> {
-        let mut stacks: Vec<(&'static str, Stack)> = Vec::new();
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let stop = around.lifecycle.stop().clone();
+        let health_name = service_name(&health);
+        let mut stacks: Vec<(&'static str, Stack)> = vec![(
+            health_name,
+            BoxCloneSyncService::new(EndStreams::new(health, stop)),
+        )];
         for (service, stack) in self.parts.into_iter().flat_map(Mounted::into_stacks) {
             if stacks.iter().any(|(known, _)| *known == service) {
                 return Err(ServeError::ServedTwice { service });
             }
             stacks.push((service, stack));
         }
-        let names = stacks.iter().map(|(name, _)| *name).collect();
-        let (reporter, health) = tonic_health::server::health_reporter();
-        let health_name = service_name(&health);
-        stacks.push((
-            health_name,
-            BoxCloneSyncService::new(EndStreams::new(health, around.lifecycle.stop().clone())),
-        ));
+        let names: Vec<&'static str> = stacks
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(|name| *name != health_name)
+            .collect();
+        report(
+            &reporter,
+            names.iter().chain([&LIVENESS]),
+            ServingStatus::Serving,
+        )
+        .await;
         let (incoming, bound) = bind(address)?;
         let server = transport(self.max_connection_age);
         let dispatch = Dispatch::new(stacks);
@@ -158,9 +170,16 @@ impl Server {
             server.serve_with_incoming_shutdown(dispatch, incoming, stop.cancelled_owned())
         });
         let draining = around.lifecycle.draining().clone();
-        around
-            .lifecycle
-            .spawn("health", |stop| report(reporter, names, draining, stop));
+        around.lifecycle.spawn("health", |stop| async move {
+            draining.cancelled().await;
+            report(
+                &reporter,
+                names.iter().chain([&OVERALL]),
+                ServingStatus::NotServing,
+            )
+            .await;
+            stop.cancelled().await;
+        });
         readiness.serving.store(true, Ordering::Release);
         Ok(bound)
     }
@@ -191,27 +210,11 @@ fn service_name<S: NamedService>(_service: &S) -> &'static str {
 }
 
 async fn report(
-    reporter: HealthReporter,
-    names: Vec<&'static str>,
-    draining: CancellationToken,
-    stop: CancellationToken,
+    reporter: &HealthReporter,
+    names: impl Iterator<Item = &&'static str>,
+    status: ServingStatus,
 ) {
-    reporter
-        .set_service_status(LIVENESS, ServingStatus::Serving)
-        .await;
-    for name in &names {
-        reporter
-            .set_service_status(name, ServingStatus::Serving)
-            .await;
+    for name in names {
+        reporter.set_service_status(name, status).await;
     }
-    draining.cancelled().await;
-    reporter
-        .set_service_status("", ServingStatus::NotServing)
-        .await;
-    for name in &names {
-        reporter
-            .set_service_status(name, ServingStatus::NotServing)
-            .await;
-    }
-    stop.cancelled().await;
 }

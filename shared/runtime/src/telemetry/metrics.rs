@@ -188,7 +188,10 @@ impl Meters {
 
     /// A call over the network, by the `package.Service/Method` that generated code names.
     pub(crate) fn record_client_call(&self, method: Option<String>, code: Code, took: Duration) {
-        let method = method.map_or_else(|| KeyValue::new("rpc.method", "_OTHER"), |name| KeyValue::new("rpc.method", name));
+        let method = method.map_or_else(
+            || KeyValue::new("rpc.method", "_OTHER"),
+            |name| KeyValue::new("rpc.method", name),
+        );
         let status = Label::RpcStatus(code_name(code)).key_value();
         self.write(
             Metric::RpcClientCallDuration,

@@ -1,0 +1,169 @@
+use sextant_domain::id::TenantId;
+use sextant_domain::time::Instant;
+use sextant_runtime::auth::{Access, Key, KeyRecord, MethodTable, Scope, Scopes};
+use sextant_runtime::server::{MountError, Part};
+use sextant_runtime::telemetry::Meters;
+use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt as _;
+
+use crate::probe::{ASK, Probe, TALK, ask, call, talk};
+use crate::world::{BOTH, Keys, LIMITS, World, within};
+
+fn record(key: &Key, scopes: Scopes) -> KeyRecord {
+    KeyRecord {
+        secret_sha256: key.digest(),
+        tenant: Some(TenantId(7)),
+        scopes,
+        expires_at: None,
+        revoked: false,
+    }
+}
+
+#[tokio::test]
+async fn only_a_living_key_with_the_scope_of_the_method_gets_through() {
+    let keys: Vec<Key> = (0..5).map(|_| Key::generate().unwrap()).collect();
+    let read = Scopes::NONE.with(Scope::Read);
+    let all_but_read: Scopes = Scope::ALL
+        .into_iter()
+        .filter(|scope| *scope != Scope::Read)
+        .collect();
+    let known = || {
+        vec![
+            (keys[0].id(), record(&keys[0], read)),
+            (keys[1].id(), record(&keys[1], all_but_read)),
+            (
+                keys[2].id(),
+                KeyRecord {
+                    expires_at: Some(Instant(1)),
+                    ..record(&keys[2], read)
+                },
+            ),
+            (
+                keys[3].id(),
+                KeyRecord {
+                    revoked: true,
+                    ..record(&keys[3], read)
+                },
+            ),
+        ]
+    };
+    let bearer = |key: &Key| Some(format!("Bearer {}", key.expose()));
+    let cases = [
+        ("a good key", bearer(&keys[0]), None),
+        ("no key", None, Some((Code::Unauthenticated, "KEY_MISSING"))),
+        (
+            "no such key",
+            bearer(&keys[4]),
+            Some((Code::Unauthenticated, "KEY_INVALID")),
+        ),
+        (
+            "no key at all",
+            Some("Bearer sx_nonsense".to_owned()),
+            Some((Code::Unauthenticated, "KEY_INVALID")),
+        ),
+        (
+            "wrong scope",
+            bearer(&keys[1]),
+            Some((Code::PermissionDenied, "SCOPE_MISSING")),
+        ),
+        (
+            "expired",
+            bearer(&keys[2]),
+            Some((Code::Unauthenticated, "KEY_INVALID")),
+        ),
+        (
+            "revoked",
+            bearer(&keys[3]),
+            Some((Code::Unauthenticated, "KEY_INVALID")),
+        ),
+    ];
+    for kind in BOTH {
+        let world = World::with(LIMITS, Keys(known()), Meters::none());
+        let link = world
+            .link(Probe::new().0, kind, &world.options_without_key())
+            .await;
+        // Twice: the second time, the cache answers.
+        for (case, header, refused) in cases.iter().chain(&cases) {
+            let mut request = Request::new("principal".to_owned());
+            if let Some(header) = header {
+                request
+                    .metadata_mut()
+                    .insert("authorization", header.parse().unwrap());
+            }
+            let answer = within(call(&link, request)).await;
+            expect_verdict(&format!("{kind:?}, {case}"), answer, *refused);
+        }
+    }
+}
+
+fn expect_verdict(
+    case: &str,
+    answer: Result<Response<String>, Status>,
+    refused: Option<(Code, &str)>,
+) {
+    match (answer, refused) {
+        (Ok(answer), None) => assert!(
+            answer.get_ref().contains("TenantId(7)"),
+            "{case}: {answer:?}"
+        ),
+        (Err(status), Some(expected)) => {
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!((status.code(), info.reason.as_str()), expected, "{case}");
+        },
+        (answer, _) => panic!("{case}: {answer:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_public_method_needs_no_key_and_a_service_of_ours_may_call_everything() {
+    for kind in BOTH {
+        let world = World::new(LIMITS);
+        let link = world
+            .link(Probe::new().0, kind, &world.options_without_key())
+            .await;
+        let (_say, words) = tokio::sync::mpsc::channel(1);
+        assert!(within(talk(&link, words)).await.is_ok(), "{kind:?}");
+
+        let world = World::new(LIMITS);
+        let link = world.link(Probe::new().0, kind, &world.options()).await;
+        let principal = within(ask(&link, "principal")).await.unwrap();
+        assert!(principal.contains("tenant: None"), "{kind:?}: {principal}");
+    }
+}
+
+#[tokio::test]
+async fn a_method_without_an_entry_prevents_the_start() {
+    let world = World::new(LIMITS);
+    let table = MethodTable::new(&[(ASK, Access::Scope(Scope::Read)), (TALK, Access::Public)]);
+    let part = Part::new("probe", table).service(Probe::new().0, ["Ask", "Watch", "Talk"]);
+    let MountError::Methods { part, source } = part.mount(&world.around).unwrap_err();
+    assert_eq!(part, "probe");
+    assert_eq!(
+        source.to_string(),
+        "methods without a required scope: /test.v1.Probe/Watch; add them to the method table"
+    );
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_in_the_table_is_not_served_even_if_a_route_exists() {
+    for kind in BOTH {
+        // The part forgets to say that it serves Ask, so the check cannot see it.
+        let world = World::new(LIMITS);
+        let part = Part::new("probe", MethodTable::new(&[(TALK, Access::Public)]))
+            .service(Probe::new().0, ["Talk"]);
+        let mounted = part.mount(&world.around).unwrap();
+        let link = match kind {
+            crate::world::Kind::InProcess => mounted.link(&world.options()),
+            crate::world::Kind::Network => {
+                let address = world.serve(mounted).await;
+                sextant_runtime::link::Link::connect(&format!("http://{address}"), &world.options())
+                    .unwrap()
+            },
+        };
+        assert_eq!(
+            within(ask(&link, "echo:x")).await.unwrap_err().code(),
+            Code::Unimplemented,
+            "{kind:?}"
+        );
+    }
+}

@@ -1,0 +1,127 @@
+use std::time::Duration;
+
+use sextant_runtime::link::{Link, LinkError, LinkOptions};
+use sextant_runtime::telemetry::Meters;
+use tonic::{Code, Request};
+use tonic_types::StatusExt as _;
+
+use crate::probe::{Probe, ask, watch};
+use crate::world::{BOTH, LIMITS, World, linked, within};
+
+#[tokio::test]
+async fn a_status_is_the_same_over_both_kinds() {
+    for kind in BOTH {
+        let (_world, link, _probe, _seen) = linked(kind).await;
+        assert_eq!(within(ask(&link, "echo:hello")).await.unwrap(), "hello");
+        for (command, code, message) in [
+            ("absent", Code::NotFound, "no such thing"),
+            ("cancelled", Code::Cancelled, "changed my mind"),
+            (
+                "nonsense",
+                Code::InvalidArgument,
+                "unknown command \"nonsense\"",
+            ),
+        ] {
+            let status = within(ask(&link, command)).await.unwrap_err();
+            assert_eq!(
+                (status.code(), status.message()),
+                (code, message),
+                "{kind:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_timeout_of_a_tonic_server_is_deadline_exceeded_not_cancelled() {
+    for kind in BOTH {
+        let (_world, link, _probe, _seen) = linked(kind).await;
+        let status = within(ask(&link, "tonic-timeout")).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{kind:?}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_fails_its_own_call_only() {
+    for kind in BOTH {
+        let (_world, link, _probe, _seen) = linked(kind).await;
+        let status = within(ask(&link, "panic")).await.unwrap_err();
+        assert_eq!(status.code(), Code::Internal, "{kind:?}: {status}");
+        assert_eq!(
+            within(ask(&link, "echo:still here")).await.unwrap(),
+            "still here",
+            "{kind:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_listen_is_unavailable_with_a_retry_hint() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let options = LinkOptions::new(Duration::from_secs(10), Meters::none());
+    let link = Link::connect(&format!("http://{free}"), &options).unwrap();
+    let status = within(ask(&link, "echo:hello")).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    assert!(status.get_details_retry_info().is_some());
+}
+
+#[tokio::test]
+async fn a_link_reconnects_once_its_peer_is_back() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let world = World::new(LIMITS);
+    let link = Link::connect(&format!("http://{address}"), &world.options()).unwrap();
+    assert_eq!(
+        within(ask(&link, "echo:hello")).await.unwrap_err().code(),
+        Code::Unavailable
+    );
+    let mounted = world.mount(Probe::new().0);
+    let server = sextant_runtime::server::Server::new(vec![mounted], Duration::from_secs(600));
+    server
+        .start(address, &world.around, &world.readiness)
+        .await
+        .unwrap();
+    assert_eq!(within(ask(&link, "echo:hello")).await.unwrap(), "hello");
+}
+
+#[test]
+fn a_peer_that_dies_ends_its_streams_with_unavailable() {
+    // Two executors: dropping the server's closes its sockets, as the end of its process would.
+    let server = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let world = World::new(LIMITS);
+    let address = server.block_on(async { world.serve(world.mount(Probe::new().0)).await });
+    client.block_on(async {
+        let link = Link::connect(&format!("http://{address}"), &world.options()).unwrap();
+        let mut stream = within(watch(&link, Request::new("one".to_owned())))
+            .await
+            .unwrap();
+        assert_eq!(
+            within(stream.message()).await.unwrap().as_deref(),
+            Some("first")
+        );
+        server.shutdown_background();
+        let status = within(stream.message()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status}");
+        assert!(status.get_details_retry_info().is_some());
+    });
+}
+
+#[test]
+fn an_address_that_cannot_be_read_is_refused() {
+    let options = LinkOptions::new(Duration::from_secs(1), Meters::none());
+    let error = Link::connect("http://not an address", &options).unwrap_err();
+    assert!(matches!(error, LinkError::AddressMalformed { .. }));
+}
