@@ -1,1 +1,3 @@
 //! sextant
+
+pub mod generate;

@@ -4,20 +4,26 @@ use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::Money;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{
-    BillingInterval, CancellationKind, Discount, DiscountDuration, InvoiceFact, InvoiceStatus, PaymentFact,
-    PaymentStatus, Price, SubscriptionFact, SubscriptionItem, SubscriptionStatus, UsageType,
+    BillingInterval, CancellationKind, Discount, DiscountDuration, InvoiceFact, InvoiceStatus,
+    PaymentFact, PaymentStatus, Price, SubscriptionFact, SubscriptionItem, SubscriptionStatus,
+    UsageType,
 };
 
-use crate::generate::calendar::{anniversary, midnight};
+use crate::generate::calendar::{anniversary, midnight, timestamp};
 use crate::generate::draw::nearest;
 use crate::generate::life::{Cause, DUNNING_DAYS, Month, Outcome, Payment, Plan, Spell};
 use crate::generate::profile::{Currency, Interval, Tier};
-use crate::generate::timestamp;
 
 const HOUR_US: i64 = 3_600_000_000;
 /// Days after the first attempt on which a failing payment is tried again.
 const RETRY_DAYS: [i32; 3] = [3, 7, 14];
-const REASONS: [&str; 5] = ["missing_features", "switched_service", "too_complex", "too_expensive", "unused"];
+const REASONS: [&str; 5] = [
+    "missing_features",
+    "switched_service",
+    "too_complex",
+    "too_expensive",
+    "unused",
+];
 
 impl Currency {
     /// ISO 4217 code.
@@ -100,12 +106,14 @@ impl Contract<'_> {
 
     /// End of the period that a month of the contract belongs to.
     pub(crate) fn term_end(&self, month: &Month) -> Day {
+        let first = self
+            .spell
+            .months
+            .first()
+            .map_or(month.starts_on, |first| first.starts_on);
         match self.interval {
-            Interval::Month => month.ends_on,
-            Interval::Year => {
-                let first = self.spell.months.first().map_or(month.starts_on, |first| first.starts_on);
-                anniversary(first, (month.age / 12 + 1) * 12)
-            },
+            Interval::Month => anniversary(first, month.age + 1),
+            Interval::Year => anniversary(first, (month.age / 12 + 1) * 12),
         }
     }
 
@@ -119,7 +127,9 @@ impl Contract<'_> {
 
     /// Facts of a trial: its start and, where it did not convert, its end. `plan` is what is tried.
     pub(crate) fn trial(&self, plan: &Plan) -> Facts {
-        let Some(trial) = self.spell.trial else { return Facts::new() };
+        let Some(trial) = self.spell.trial else {
+            return Facts::new();
+        };
         let starts = self.at(trial.starts_on);
         let mut fact = self.subscription(SubscriptionStatus::Trialing, plan, trial.ends_on, starts);
         let mut facts = vec![(starts, Fact::Subscription(fact.clone()))];
@@ -142,14 +152,23 @@ impl Contract<'_> {
             Payment::Exhausted => SubscriptionStatus::PastDue,
             Payment::Prompt | Payment::Recovered(_) => SubscriptionStatus::Active,
         };
-        self.subscription(status, &month.plan_on(day.plus(-1)), self.term_end(month), midnight(day))
+        self.subscription(
+            status,
+            &month.plan_on(day.plus(-1)),
+            self.term_end(month),
+            midnight(day),
+        )
     }
 
     /// All facts of a month: renewal, change of plan, notice, loss, invoice and payments.
     pub(crate) fn month(&self, month: &Month) -> Facts {
         let mut facts = Facts::new();
         let starts = self.at(month.starts_on);
-        let status = if month.payment == Payment::Paused { SubscriptionStatus::Paused } else { SubscriptionStatus::Active };
+        let status = if month.payment == Payment::Paused {
+            SubscriptionStatus::Paused
+        } else {
+            SubscriptionStatus::Active
+        };
         if self.bills(month) {
             facts.push(self.version(status, month, &month.plan, starts));
         }
@@ -157,7 +176,12 @@ impl Contract<'_> {
             self.charge(month, &mut facts);
         }
         if let Some(change) = month.change {
-            facts.push(self.version(SubscriptionStatus::Active, month, &change.plan, self.at(change.on)));
+            facts.push(self.version(
+                SubscriptionStatus::Active,
+                month,
+                &change.plan,
+                self.at(change.on),
+            ));
         }
         if let Some(end) = self.spell.end {
             if let Cause::Voluntary { asked_on, .. } = end.cause
@@ -165,11 +189,21 @@ impl Contract<'_> {
                 && asked_on < month.ends_on
             {
                 let asked = self.at(asked_on);
-                facts.push(self.version(SubscriptionStatus::Active, month, &month.plan_on(asked_on), asked));
+                facts.push(self.version(
+                    SubscriptionStatus::Active,
+                    month,
+                    &month.plan_on(asked_on),
+                    asked,
+                ));
             }
             if end.on == month.ends_on {
                 let ends = self.at(end.on);
-                facts.push(self.version(SubscriptionStatus::Canceled, month, &month.plan_on(end.on), ends));
+                facts.push(self.version(
+                    SubscriptionStatus::Canceled,
+                    month,
+                    &month.plan_on(end.on),
+                    ends,
+                ));
             }
         }
         facts
@@ -191,57 +225,93 @@ impl Contract<'_> {
                 due_at: Some(timestamp(starts)),
             })
         };
-        let attempt = |number: usize, status: PaymentStatus| {
+        let attempt = |number: usize, days: i32, status: PaymentStatus| {
             let failed = status == PaymentStatus::Failed;
             Fact::Payment(PaymentFact {
                 account_id: self.account_id.to_owned(),
-                payment_id: format!("pay-{:06}-{}-{}-{number}", self.account, self.number, month.age + 1),
+                payment_id: format!(
+                    "pay-{:06}-{}-{}-{number}",
+                    self.account,
+                    self.number,
+                    month.age + 1
+                ),
                 invoice_id: invoice.clone(),
                 status: status.into(),
                 amount: Some(self.money(total.gross_minor)),
                 refunded_minor: 0,
-                failure_code: if failed { "insufficient_funds".to_owned() } else { String::new() },
+                failure_code: if failed {
+                    "insufficient_funds".to_owned()
+                } else {
+                    String::new()
+                },
+                fx_rate_micros: self.currency.rate_micros(month.starts_on.plus(days)),
             })
         };
         facts.push((starts, issue(InvoiceStatus::Open)));
         let first = starts.plus_us(HOUR_US);
         match month.payment {
             Payment::Prompt | Payment::Paused => {
-                facts.push((first, attempt(1, PaymentStatus::Succeeded)));
+                facts.push((first, attempt(1, 0, PaymentStatus::Succeeded)));
                 facts.push((first, issue(InvoiceStatus::Paid)));
             },
             Payment::Recovered(days) => {
                 let retry_on = month.starts_on.plus(days);
                 let retry = self.at(retry_on).plus_us(HOUR_US);
-                facts.push((first, attempt(1, PaymentStatus::Failed)));
+                facts.push((first, attempt(1, 0, PaymentStatus::Failed)));
                 facts.push(self.version(SubscriptionStatus::PastDue, month, &month.plan, first));
-                facts.push((retry, attempt(2, PaymentStatus::Succeeded)));
+                facts.push((retry, attempt(2, days, PaymentStatus::Succeeded)));
                 facts.push((retry, issue(InvoiceStatus::Paid)));
-                facts.push(self.version(SubscriptionStatus::Active, month, &month.plan_on(retry_on), retry));
+                facts.push(self.version(
+                    SubscriptionStatus::Active,
+                    month,
+                    &month.plan_on(retry_on),
+                    retry,
+                ));
             },
             Payment::Exhausted => {
-                facts.push((first, attempt(1, PaymentStatus::Failed)));
+                facts.push((first, attempt(1, 0, PaymentStatus::Failed)));
                 facts.push(self.version(SubscriptionStatus::PastDue, month, &month.plan, first));
                 for (index, days) in RETRY_DAYS.into_iter().enumerate() {
                     let retry = self.at(month.starts_on.plus(days)).plus_us(HOUR_US);
-                    facts.push((retry, attempt(index + 2, PaymentStatus::Failed)));
+                    facts.push((retry, attempt(index + 2, days, PaymentStatus::Failed)));
                 }
-                facts.push((self.at(month.starts_on.plus(DUNNING_DAYS)), issue(InvoiceStatus::Uncollectible)));
+                facts.push((
+                    self.at(month.starts_on.plus(DUNNING_DAYS)),
+                    issue(InvoiceStatus::Uncollectible),
+                ));
             },
         }
     }
 
-    fn version(&self, status: SubscriptionStatus, month: &Month, plan: &Plan, at: Instant) -> (Instant, Fact) {
-        (at, Fact::Subscription(self.subscription(status, plan, self.term_end(month), at)))
+    fn version(
+        &self,
+        status: SubscriptionStatus,
+        month: &Month,
+        plan: &Plan,
+        at: Instant,
+    ) -> (Instant, Fact) {
+        (
+            at,
+            Fact::Subscription(self.subscription(status, plan, self.term_end(month), at)),
+        )
     }
 
-    fn subscription(&self, status: SubscriptionStatus, plan: &Plan, paid_until: Day, at: Instant) -> SubscriptionFact {
+    fn subscription(
+        &self,
+        status: SubscriptionStatus,
+        plan: &Plan,
+        paid_until: Day,
+        at: Instant,
+    ) -> SubscriptionFact {
         let mut fact = SubscriptionFact {
             account_id: self.account_id.to_owned(),
             subscription_id: self.subscription_id(),
             status: status.into(),
             started_at: self.spell.starts_on().map(|day| timestamp(self.at(day))),
-            trial_ends_at: self.spell.trial.map(|trial| timestamp(self.at(trial.ends_on))),
+            trial_ends_at: self
+                .spell
+                .trial
+                .map(|trial| timestamp(self.at(trial.ends_on))),
             current_period_ends_at: Some(timestamp(self.at(paid_until))),
             items: vec![self.item(plan)],
             ..SubscriptionFact::default()
@@ -249,9 +319,15 @@ impl Contract<'_> {
         let percent_off_bps = volume_discount_bps(plan.seats);
         if percent_off_bps > 0 {
             let duration = DiscountDuration::Forever.into();
-            fact.discounts.push(Discount { percent_off_bps, duration, ..Discount::default() });
+            fact.discounts.push(Discount {
+                percent_off_bps,
+                duration,
+                ..Discount::default()
+            });
         }
-        let Some(end) = self.spell.end else { return fact };
+        let Some(end) = self.spell.end else {
+            return fact;
+        };
         let ends = self.at(end.on);
         match end.cause {
             Cause::Voluntary { asked_on, .. } if self.at(asked_on) <= at => {
@@ -279,13 +355,23 @@ impl Contract<'_> {
             Interval::Month => ("month", BillingInterval::Month),
             Interval::Year => ("year", BillingInterval::Year),
         };
-        let product_id = format!("{}-u{}d{}", self.tier.as_str(), plan.upgrades, plan.downgrades);
+        let product_id = format!(
+            "{}-u{}d{}",
+            self.tier.as_str(),
+            plan.upgrades,
+            plan.downgrades
+        );
         let rank = self.tier.parameters().rank + plan.upgrades;
         SubscriptionItem {
             item_id: "seats".to_owned(),
             price: Some(Price {
                 price_id: format!("{product_id}-{period}-{}", self.currency.code()),
-                unit_amount: Some(self.money(unit_minor(self.tier, self.interval, plan, self.currency))),
+                unit_amount: Some(self.money(unit_minor(
+                    self.tier,
+                    self.interval,
+                    plan,
+                    self.currency,
+                ))),
                 interval: interval.into(),
                 interval_count: 1,
                 usage_type: UsageType::Licensed.into(),
@@ -298,14 +384,21 @@ impl Contract<'_> {
     }
 
     fn total(&self, plan: &Plan) -> Total {
-        let list = unit_minor(self.tier, self.interval, plan, self.currency) * i64::from(plan.seats);
+        let list =
+            unit_minor(self.tier, self.interval, plan, self.currency) * i64::from(plan.seats);
         let net = list * (10_000 - i64::from(volume_discount_bps(plan.seats))) / 10_000;
         let tax_minor = net * self.currency.tax_bps() / 10_000;
-        Total { gross_minor: net + tax_minor, tax_minor }
+        Total {
+            gross_minor: net + tax_minor,
+            tax_minor,
+        }
     }
 
     fn money(&self, minor: i64) -> Money {
-        Money { minor, currency: self.currency.code().to_owned() }
+        Money {
+            minor,
+            currency: self.currency.code().to_owned(),
+        }
     }
 
     fn subscription_id(&self) -> String {

@@ -4,6 +4,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Poisson, StandardNormal};
 
+#[cfg(test)]
+mod tests;
+
 /// What a stream of random numbers decides. Each purpose has a stream of its own: dirty and clean data tell the same story.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
@@ -11,12 +14,10 @@ pub(crate) enum Purpose {
     Life = 1,
     /// Names, titles and other decoration.
     Appearance = 2,
-    /// Hours of the day, retries of payments.
-    Billing = 3,
     /// Events.
-    Usage = 4,
+    Usage = 3,
     /// Flaws of the delivery.
-    Dirt = 5,
+    Dirt = 4,
 }
 
 /// A stream of draws: `ChaCha8` keyed by (seed, account index, purpose).
@@ -28,7 +29,21 @@ impl Draw {
         let [s0, s1, s2, s3, s4, s5, s6, s7] = seed.to_le_bytes();
         let [a0, a1, a2, a3] = account.to_le_bytes();
         let mut key = [0; 32];
-        key[..13].copy_from_slice(&[s0, s1, s2, s3, s4, s5, s6, s7, a0, a1, a2, a3, purpose as u8]);
+        key[..13].copy_from_slice(&[
+            s0,
+            s1,
+            s2,
+            s3,
+            s4,
+            s5,
+            s6,
+            s7,
+            a0,
+            a1,
+            a2,
+            a3,
+            purpose as u8,
+        ]);
         Self(ChaCha8Rng::from_seed(key))
     }
 
@@ -96,7 +111,9 @@ impl Draw {
     /// Index into a cumulative distribution whose last value is about 1.
     pub(crate) fn index(&mut self, cumulative: &[f64]) -> usize {
         let at = self.unit();
-        cumulative.partition_point(|&edge| edge <= at).min(cumulative.len().saturating_sub(1))
+        cumulative
+            .partition_point(|&edge| edge <= at)
+            .min(cumulative.len().saturating_sub(1))
     }
 }
 
@@ -111,7 +128,10 @@ pub(crate) fn whole(value: f64) -> u32 {
 }
 
 /// The nearest whole number, for amounts far below 2^53.
-#[expect(clippy::cast_possible_truncation, reason = "the cast saturates; amounts are far from the limit")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the cast saturates; amounts are far from the limit"
+)]
 pub(crate) fn nearest(value: f64) -> i64 {
     value.round() as i64
 }

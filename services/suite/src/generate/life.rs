@@ -88,7 +88,10 @@ impl Month {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cause {
     /// Asked for; with the day from which usage fell, if it did.
-    Voluntary { asked_on: Day, dips_from: Option<Day> },
+    Voluntary {
+        asked_on: Day,
+        dips_from: Option<Day>,
+    },
     /// Payments failed.
     Involuntary,
 }
@@ -149,38 +152,68 @@ pub(crate) fn simulate(profile: &Profile, joined_on: Day, until: Day, draw: &mut
         Some(kind) => with_trial(profile, kind, joined_on, until, draw),
         None => contract(profile, opening_plan(profile.seats, joined_on), until, draw),
     };
-    let mut life = Life { spells: vec![first] };
+    let mut life = Life {
+        spells: vec![first],
+    };
     continue_after_loss(profile, &mut life, until, draw);
     life
 }
 
 /// Draws the life of an account that has paid since `joined_on` and must still be there on `alive_on`; `None` if chance
 /// had it leave before.
-pub(crate) fn survive(profile: &Profile, joined_on: Day, alive_on: Day, until: Day, draw: &mut Draw) -> Option<Life> {
+pub(crate) fn survive(
+    profile: &Profile,
+    joined_on: Day,
+    alive_on: Day,
+    until: Day,
+    draw: &mut Draw,
+) -> Option<Life> {
     let spell = contract(profile, opening_plan(profile.seats, joined_on), until, draw);
     if spell.end.is_some_and(|end| end.on <= alive_on) {
         return None;
     }
-    let mut life = Life { spells: vec![spell] };
+    let mut life = Life {
+        spells: vec![spell],
+    };
     continue_after_loss(profile, &mut life, until, draw);
     Some(life)
 }
 
 fn opening_plan(seats: u32, priced_on: Day) -> Plan {
-    Plan { seats, upgrades: 0, downgrades: 0, priced_on }
+    Plan {
+        seats,
+        upgrades: 0,
+        downgrades: 0,
+        priced_on,
+    }
 }
 
-fn with_trial(profile: &Profile, kind: TrialKind, joined_on: Day, until: Day, draw: &mut Draw) -> Spell {
+fn with_trial(
+    profile: &Profile,
+    kind: TrialKind,
+    joined_on: Day,
+    until: Day,
+    draw: &mut Draw,
+) -> Spell {
     let ends_on = joined_on.plus(TRIAL_DAYS);
     let outcome = match (draw.chance(kind.conversion()), draw.chance(ONE_AND_DONE)) {
         (true, _) => Outcome::Converted,
         (false, true) => Outcome::OneAndDone,
         (false, false) => Outcome::Expired,
     };
-    let trial = Trial { starts_on: joined_on, ends_on, usage: first_usage(profile, draw), outcome };
+    let trial = Trial {
+        starts_on: joined_on,
+        ends_on,
+        usage: first_usage(profile, draw),
+        outcome,
+    };
     let mut spell = match outcome {
         Outcome::Converted => contract(profile, opening_plan(profile.seats, ends_on), until, draw),
-        Outcome::Expired | Outcome::OneAndDone => Spell { trial: None, months: Vec::new(), end: None },
+        Outcome::Expired | Outcome::OneAndDone => Spell {
+            trial: None,
+            months: Vec::new(),
+            end: None,
+        },
     };
     spell.trial = Some(trial);
     spell
@@ -188,25 +221,42 @@ fn with_trial(profile: &Profile, kind: TrialKind, joined_on: Day, until: Day, dr
 
 fn continue_after_loss(profile: &Profile, life: &mut Life, until: Day, draw: &mut Draw) {
     loop {
-        let Some(last) = life.spells.last() else { return };
-        let (Some(end), Some(month)) = (last.end, last.months.last()) else { return };
+        let Some(last) = life.spells.last() else {
+            return;
+        };
+        let (Some(end), Some(month)) = (last.end, last.months.last()) else {
+            return;
+        };
         if !draw.chance(REACTIVATION) {
             return;
         }
-        let away = if draw.chance(0.5) { draw.days(7, 90) } else { draw.days(91, 365) };
+        let away = if draw.chance(0.5) {
+            draw.days(7, 90)
+        } else {
+            draw.days(91, 365)
+        };
         let returns_on = end.on.plus(away);
         if returns_on >= until {
             return;
         }
         let seats = month.plan_on(end.on).seats;
-        life.spells.push(contract(profile, opening_plan(seats, returns_on), until, draw));
+        life.spells.push(contract(
+            profile,
+            opening_plan(seats, returns_on),
+            until,
+            draw,
+        ));
     }
 }
 
 /// A contract that begins on the day its plan was priced.
 fn contract(profile: &Profile, plan: Plan, until: Day, draw: &mut Draw) -> Spell {
     let begins_on = plan.priced_on;
-    let mut spell = Spell { trial: None, months: Vec::new(), end: None };
+    let mut spell = Spell {
+        trial: None,
+        months: Vec::new(),
+        end: None,
+    };
     let mut usage = first_usage(profile, draw);
     let mut plan = plan;
     let mut paused_months = 0;
@@ -218,15 +268,37 @@ fn contract(profile: &Profile, plan: Plan, until: Day, draw: &mut Draw) -> Spell
         let ends_on = anniversary(begins_on, age + 1);
         if paused_months > 0 {
             paused_months -= 1;
-            let month = Month { starts_on, ends_on, age, usage, leaving: 0.0, plan, change: None, payment: Payment::Paused };
+            let month = Month {
+                starts_on,
+                ends_on,
+                age,
+                usage,
+                leaving: 0.0,
+                plan,
+                change: None,
+                payment: Payment::Paused,
+            };
             spell.months.push(month);
             continue;
         }
         usage = 0.85 * usage + 0.15 * 0.9 * profile.fit + 0.28 * draw.normal() - 0.01;
         let risk = Risk::at(profile, usage, age);
         let change = change(usage, plan, (starts_on, ends_on), draw);
-        let payment = if draw.chance(RECOVERED_PAYMENT) { Payment::Recovered(draw.days(1, 9)) } else { Payment::Prompt };
-        spell.months.push(Month { starts_on, ends_on, age, usage, leaving: risk.either(), plan, change, payment });
+        let payment = if draw.chance(RECOVERED_PAYMENT) {
+            Payment::Recovered(draw.days(1, 9))
+        } else {
+            Payment::Prompt
+        };
+        spell.months.push(Month {
+            starts_on,
+            ends_on,
+            age,
+            usage,
+            leaving: risk.either(),
+            plan,
+            change,
+            payment,
+        });
         plan = change.map_or(plan, |change| change.plan);
         if draw.chance(risk.voluntary) {
             let cause = voluntary(profile.interval, starts_on, ends_on, draw);
@@ -235,9 +307,21 @@ fn contract(profile: &Profile, plan: Plan, until: Day, draw: &mut Draw) -> Spell
         }
         if draw.chance(risk.involuntary) {
             let lost_on = ends_on.plus(DUNNING_DAYS);
-            let month = Month { starts_on: ends_on, ends_on: lost_on, age: age + 1, usage, leaving: 0.0, plan, change: None, payment: Payment::Exhausted };
+            let month = Month {
+                starts_on: ends_on,
+                ends_on: lost_on,
+                age: age + 1,
+                usage,
+                leaving: 0.0,
+                plan,
+                change: None,
+                payment: Payment::Exhausted,
+            };
             spell.months.push(month);
-            spell.end = Some(End { on: lost_on, cause: Cause::Involuntary });
+            spell.end = Some(End {
+                on: lost_on,
+                cause: Cause::Involuntary,
+            });
             break;
         }
         if profile.interval == Interval::Month && draw.chance(PAUSE) {
@@ -267,11 +351,18 @@ impl Risk {
         let youth = 0.9 * (-f64::from(age) / 3.0).exp();
         let hazard = logistic(parameters.hazard_base - 0.85 * level - 0.55 * surprise + youth);
         match profile.interval {
-            Interval::Month => Self { voluntary: hazard, involuntary: parameters.involuntary },
-            Interval::Year if age % 12 == 11 => {
-                Self { voluntary: 1.0 - (1.0 - 0.75 * hazard).powi(9), involuntary: INVOLUNTARY_AT_RENEWAL }
+            Interval::Month => Self {
+                voluntary: hazard,
+                involuntary: parameters.involuntary,
             },
-            Interval::Year => Self { voluntary: 0.0, involuntary: 0.0 },
+            Interval::Year if age % 12 == 11 => Self {
+                voluntary: 1.0 - (1.0 - 0.75 * hazard).powi(9),
+                involuntary: INVOLUNTARY_AT_RENEWAL,
+            },
+            Interval::Year => Self {
+                voluntary: 0.0,
+                involuntary: 0.0,
+            },
         }
     }
 
@@ -281,7 +372,12 @@ impl Risk {
 }
 
 /// Growth, shrinkage, upgrade and downgrade of one month, taken together on one day.
-fn change(usage: f64, plan: Plan, (starts_on, ends_on): (Day, Day), draw: &mut Draw) -> Option<Change> {
+fn change(
+    usage: f64,
+    plan: Plan,
+    (starts_on, ends_on): (Day, Day),
+    draw: &mut Draw,
+) -> Option<Change> {
     let level = usage.clamp(-2.0, 2.0);
     let on = starts_on.plus(draw.days(1, starts_on.days_until(ends_on) - 1));
     let mut next = plan;
@@ -290,7 +386,10 @@ fn change(usage: f64, plan: Plan, (starts_on, ends_on): (Day, Day), draw: &mut D
         next.seats = next.seats.saturating_add(draw.poisson(0.14 * seats).max(1));
     }
     if draw.chance(0.022 * (-0.5 * level).exp()) {
-        next.seats = next.seats.saturating_sub(draw.poisson(0.11 * seats).max(1)).max(1);
+        next.seats = next
+            .seats
+            .saturating_sub(draw.poisson(0.11 * seats).max(1))
+            .max(1);
     }
     let repriced = match (draw.chance(0.004 * (0.4 * level).exp()), draw.chance(0.002)) {
         (true, _) => {
@@ -316,5 +415,8 @@ fn voluntary(interval: Interval, starts_on: Day, ends_on: Day, draw: &mut Draw) 
     };
     let dips = draw.chance(DIP);
     let dip_days = draw.days(21, 56);
-    Cause::Voluntary { asked_on: ends_on.plus(-notice_days), dips_from: dips.then(|| ends_on.plus(-dip_days)) }
+    Cause::Voluntary {
+        asked_on: ends_on.plus(-notice_days),
+        dips_from: dips.then(|| ends_on.plus(-dip_days)),
+    }
 }

@@ -3,6 +3,9 @@
 use crate::generate::draw::Draw;
 use crate::generate::profile::Need;
 
+#[cfg(test)]
+mod tests;
+
 /// Number of product features.
 pub(crate) const FEATURES: usize = 40;
 const GROUP: usize = 8;
@@ -13,21 +16,66 @@ const MAIN_NEED: f64 = 0.65;
 
 /// Keys of the features, eight for each need in the order of [`Need::ALL`].
 pub(crate) const KEYS: [&str; FEATURES] = [
-    "report.dashboard", "report.export", "report.schedule", "report.funnel", "report.cohort", "report.custom",
-    "report.share", "report.forecast", "automate.rule", "automate.trigger", "automate.template", "automate.bulk_edit",
-    "automate.schedule", "automate.webhook", "automate.approval", "automate.script", "collaborate.comment",
-    "collaborate.mention", "collaborate.board", "collaborate.document", "collaborate.review", "collaborate.guest",
-    "collaborate.poll", "collaborate.chat", "connect.api", "connect.crm", "connect.calendar", "connect.email",
-    "connect.warehouse", "connect.import", "connect.sync", "connect.marketplace", "govern.roles", "govern.audit_log",
-    "govern.sso", "govern.retention", "govern.backup", "govern.policy", "govern.region", "govern.encryption",
+    "report.dashboard",
+    "report.export",
+    "report.schedule",
+    "report.funnel",
+    "report.cohort",
+    "report.custom",
+    "report.share",
+    "report.forecast",
+    "automate.rule",
+    "automate.trigger",
+    "automate.template",
+    "automate.bulk_edit",
+    "automate.schedule",
+    "automate.webhook",
+    "automate.approval",
+    "automate.script",
+    "collaborate.comment",
+    "collaborate.mention",
+    "collaborate.board",
+    "collaborate.document",
+    "collaborate.review",
+    "collaborate.guest",
+    "collaborate.poll",
+    "collaborate.chat",
+    "connect.api",
+    "connect.crm",
+    "connect.calendar",
+    "connect.email",
+    "connect.warehouse",
+    "connect.import",
+    "connect.sync",
+    "connect.marketplace",
+    "govern.roles",
+    "govern.audit_log",
+    "govern.sso",
+    "govern.retention",
+    "govern.backup",
+    "govern.policy",
+    "govern.region",
+    "govern.encryption",
 ];
 
 /// Steps of setting the product up, in order.
-pub(crate) const SETUP_STEPS: [&str; 5] =
-    ["create_workspace", "import_data", "invite_team", "connect_system", "first_report"];
+pub(crate) const SETUP_STEPS: [&str; 5] = [
+    "create_workspace",
+    "import_data",
+    "invite_team",
+    "connect_system",
+    "first_report",
+];
 
 /// Pages that users look at.
-pub(crate) const PAGES: [&str; 6] = ["/home", "/search", "/settings", "/help", "/plans", "/notifications"];
+pub(crate) const PAGES: [&str; 6] = [
+    "/home",
+    "/search",
+    "/settings",
+    "/help",
+    "/plans",
+    "/notifications",
+];
 
 /// Whether a feature makes reports, which are used more at the end of a quarter.
 pub(crate) fn reports(feature: usize) -> bool {

@@ -75,8 +75,18 @@ pub(crate) struct Country {
     share: f64,
 }
 
-const fn country(code: &'static str, zone: &'static str, currency: Currency, share: f64) -> Country {
-    Country { code, zone, currency, share }
+const fn country(
+    code: &'static str,
+    zone: &'static str,
+    currency: Currency,
+    share: f64,
+) -> Country {
+    Country {
+        code,
+        zone,
+        currency,
+        share,
+    }
 }
 
 /// The countries and zones of the accounts.
@@ -189,8 +199,13 @@ impl Tier {
 
 impl Need {
     /// All needs.
-    pub const ALL: [Self; 5] =
-        [Self::Reporting, Self::Automation, Self::Collaboration, Self::Integration, Self::Governance];
+    pub const ALL: [Self; 5] = [
+        Self::Reporting,
+        Self::Automation,
+        Self::Collaboration,
+        Self::Integration,
+        Self::Governance,
+    ];
 }
 
 /// What an account is, from its first day to its last.
@@ -210,7 +225,8 @@ pub(crate) struct Profile {
 
 impl Profile {
     pub(crate) fn draw(draw: &mut Draw) -> Self {
-        let tier = Tier::ALL[draw.index(&cumulative(Tier::ALL.map(|tier| tier.parameters().share)))];
+        let tier =
+            Tier::ALL[draw.index(&cumulative(Tier::ALL.map(|tier| tier.parameters().share)))];
         let parameters = tier.parameters();
         let seats = (parameters.seats_median.ln() + parameters.seats_sigma * draw.normal()).exp();
         let seats = whole(seats.round()).max(1);
@@ -221,7 +237,11 @@ impl Profile {
             fit: draw.normal(),
             intensity: (0.8 * draw.normal() - 0.32).exp(),
             seats,
-            interval: if draw.chance(parameters.annual_share) { Interval::Year } else { Interval::Month },
+            interval: if draw.chance(parameters.annual_share) {
+                Interval::Year
+            } else {
+                Interval::Month
+            },
             country: draw.index(&cumulative(COUNTRIES.map(|country| country.share))),
             employees: whole(people).max(seats),
         }
