@@ -3,10 +3,9 @@
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, Slice};
 
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, BOLT, account, at, batch, event, external, fact, uid};
 use crate::port::{AccountRow, FactBatch, NewFact, Page};
-
-use super::Harness;
-use super::make::{ACME, BOLT, account, at, batch, event, external, fact, uid};
 
 pub async fn accounts_are_found_by_external_id<H: Harness>(harness: H) {
     let store = harness.ingestion().await;

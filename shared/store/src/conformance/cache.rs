@@ -3,8 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::cache::{Cache, Entry};
-
-use super::CacheHarness;
+use crate::conformance::CacheHarness;
 
 fn entry(position: u64, bytes: &[u8]) -> Entry {
     Entry {

@@ -99,7 +99,8 @@ macro_rules! conformance_suite {
                 of_transitions_at_one_moment_the_greater_id_is_newer,
                 members_at_a_moment_are_listed_by_external_id,
                 counts_at_a_moment_are_of_newest_transitions,
-                transitions_are_filtered_and_come_newest_first,
+                transitions_come_newest_first,
+                transitions_are_filtered,
                 transitions_come_by_value_at_risk,
             ]
             metrics: [
@@ -115,7 +116,9 @@ macro_rules! conformance_suite {
             ]
             durability: [
                 facts_are_there_after_reopening,
-                results_are_there_after_reopening,
+                scores_are_there_after_reopening,
+                memberships_are_there_after_reopening,
+                moves_are_there_after_reopening,
             ]
         } }
     };

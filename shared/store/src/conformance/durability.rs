@@ -1,14 +1,13 @@
 //! What was acknowledged is there after the store was closed and opened.
 
+use crate::conformance::Harness;
+use crate::conformance::make::{
+    ACME, SLICE, account, account_fact, at, batch, event, membership, records, replica,
+    segmentation, tenant_row, transition, uid,
+};
 use crate::port::{
     EvaluationRow, Import, MetricsCommit, MonthRow, MoveRow, Outcome, ReplicaCommit, ScoringCommit,
     SegmentationCommit, SliceState,
-};
-
-use super::Harness;
-use super::make::{
-    ACME, SLICE, account, account_fact, at, batch, event, membership, records, replica,
-    segmentation, tenant_row, transition, uid,
 };
 
 pub async fn facts_are_there_after_reopening<H: Harness>(harness: H) {
@@ -61,109 +60,99 @@ pub async fn facts_are_there_after_reopening<H: Harness>(harness: H) {
     );
 }
 
-pub async fn results_are_there_after_reopening<H: Harness>(harness: H) {
+pub async fn scores_are_there_after_reopening<H: Harness>(harness: H) {
     let month = MonthRow {
         uid: uid(1),
         month: 1,
         cells: b"cells".to_vec(),
     };
-    let moved = MoveRow {
+    let state = SliceState {
+        watermark: Some(at(3)),
+        ..SliceState::default()
+    };
+    let commit = ScoringCommit {
+        replica: ReplicaCommit {
+            facts: vec![account_fact(1, 1, 0)],
+            ..replica(ACME, 0, 1)
+        },
+        months: vec![month.clone()],
+        models: Vec::new(),
+        state,
+        evaluations: vec![EvaluationRow {
+            payload: b"one".to_vec(),
+        }],
+    };
+    harness
+        .scoring()
+        .await
+        .scoring
+        .commit(commit)
+        .await
+        .unwrap();
+    let harness = harness.reopen().await;
+    let store = harness.scoring().await;
+    assert_eq!(store.scoring.months(ACME, SLICE).await.unwrap(), [month]);
+    assert_eq!(store.scoring.state(ACME, SLICE).await.unwrap(), state);
+    assert_eq!(
+        store.replica.facts(ACME, SLICE).await.unwrap(),
+        [account_fact(1, 1, 0)]
+    );
+    assert_eq!(store.feed.heads().await.unwrap().len(), 1);
+}
+
+pub async fn memberships_are_there_after_reopening<H: Harness>(harness: H) {
+    let gold = transition(1, 1, "gold", 1);
+    let commit = SegmentationCommit {
+        memberships: vec![membership(1, 1, "gold")],
+        transitions: vec![gold.clone()],
+        entry: Some(b"two".to_vec()),
+        ..segmentation(ACME, 0, 1)
+    };
+    harness
+        .segmentation()
+        .await
+        .memberships
+        .commit(commit)
+        .await
+        .unwrap();
+    let harness = harness.reopen().await;
+    let store = harness.segmentation().await.memberships;
+    assert_eq!(
+        store.of_slice(ACME, SLICE).await.unwrap(),
+        [membership(1, 1, "gold")]
+    );
+    assert_eq!(
+        store.at(ACME, uid(1), 1, at(1), at(1)).await.unwrap(),
+        Some(gold)
+    );
+    assert_eq!(store.cursor(ACME, SLICE).await.unwrap().0, 1);
+}
+
+pub async fn moves_are_there_after_reopening<H: Harness>(harness: H) {
+    let moves = vec![MoveRow {
         uid: uid(1),
         segmentation: "value".to_owned(),
         segment: "gold".to_owned(),
         at: at(1),
         known_at: at(1),
+    }];
+    let commit = MetricsCommit::Moves {
+        tenant: ACME,
+        slice: SLICE,
+        expected_cursor: 0,
+        cursor: 1,
+        facts_sequence: 1,
+        moves: moves.clone(),
     };
-    {
-        let commit = ScoringCommit {
-            replica: ReplicaCommit {
-                facts: vec![account_fact(1, 1, 0)],
-                ..replica(ACME, 0, 1)
-            },
-            months: vec![month.clone()],
-            models: Vec::new(),
-            state: SliceState {
-                watermark: Some(at(3)),
-                ..SliceState::default()
-            },
-            evaluations: vec![EvaluationRow {
-                payload: b"one".to_vec(),
-            }],
-        };
-        harness
-            .scoring()
-            .await
-            .scoring
-            .commit(commit)
-            .await
-            .unwrap();
-        let commit = SegmentationCommit {
-            memberships: vec![membership(1, 1, "gold")],
-            transitions: vec![transition(1, 1, "gold", 1)],
-            entry: Some(b"two".to_vec()),
-            ..segmentation(ACME, 0, 1)
-        };
-        harness
-            .segmentation()
-            .await
-            .memberships
-            .commit(commit)
-            .await
-            .unwrap();
-        let moves = vec![moved.clone()];
-        let commit = MetricsCommit::Moves {
-            tenant: ACME,
-            slice: SLICE,
-            expected_cursor: 0,
-            cursor: 1,
-            facts_sequence: 1,
-            moves,
-        };
-        harness
-            .metrics()
-            .await
-            .metrics
-            .commit(commit)
-            .await
-            .unwrap();
-    }
+    harness
+        .metrics()
+        .await
+        .metrics
+        .commit(commit)
+        .await
+        .unwrap();
     let harness = harness.reopen().await;
-    let scoring = harness.scoring().await;
-    assert_eq!(scoring.scoring.months(ACME, SLICE).await.unwrap(), [month]);
-    assert_eq!(
-        scoring.scoring.state(ACME, SLICE).await.unwrap().watermark,
-        Some(at(3))
-    );
-    assert_eq!(
-        scoring.replica.facts(ACME, SLICE).await.unwrap(),
-        [account_fact(1, 1, 0)]
-    );
-    assert_eq!(scoring.feed.heads().await.unwrap().len(), 1);
-    let segmentation = harness.segmentation().await;
-    assert_eq!(
-        segmentation
-            .memberships
-            .of_slice(ACME, SLICE)
-            .await
-            .unwrap(),
-        [membership(1, 1, "gold")]
-    );
-    assert_eq!(
-        segmentation
-            .memberships
-            .at(ACME, uid(1), 1, at(1), at(1))
-            .await
-            .unwrap(),
-        Some(transition(1, 1, "gold", 1))
-    );
-    assert_eq!(
-        harness
-            .metrics()
-            .await
-            .metrics
-            .moves(ACME, SLICE)
-            .await
-            .unwrap(),
-        [moved]
-    );
+    let store = harness.metrics().await.metrics;
+    assert_eq!(store.moves(ACME, SLICE).await.unwrap(), moves);
+    assert_eq!(store.moves_cursor(ACME, SLICE).await.unwrap(), (1, 1));
 }

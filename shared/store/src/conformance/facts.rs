@@ -4,13 +4,12 @@ use futures_util::future::join_all;
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{Slice, TenantId};
 
-use crate::port::{Committed, FactBatch, NewFact, Outcome};
-
-use super::make::{
+use crate::conformance::make::{
     ACME, SLICE, account, at, batch, changed, entries, event, external, fact, records, rejection,
     uid,
 };
-use super::{Harness, Ingestion};
+use crate::conformance::{Harness, Ingestion};
+use crate::port::{Committed, FactBatch, NewFact, Outcome};
 
 async fn commit(store: &Ingestion, batch: FactBatch) -> Vec<Outcome> {
     store.facts.commit(batch).await.unwrap().outcomes

@@ -2,10 +2,9 @@
 
 use futures_util::future::{join, join_all};
 
+use crate::conformance::make::{ACME, BOLT, SLICE, account, batch, event};
+use crate::conformance::{Harness, Ingestion};
 use crate::port::{FactEntry, Head};
-
-use super::make::{ACME, BOLT, SLICE, account, batch, event};
-use super::{Harness, Ingestion};
 
 async fn with_batches(store: &Ingestion, n_batches: u32) {
     store

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use sextant_domain::id::Slice;
 
-use crate::port::{FactBatch, NewFact, Outcome, SourceCount};
-
-use super::make::{
+use crate::conformance::make::{
     ACME, SLICE, account, at, batch, changed, entries, event, external, from_source, records,
 };
-use super::{Harness, Ingestion};
+use crate::conformance::{Harness, Ingestion};
+use crate::port::{FactBatch, NewFact, Outcome, SourceCount};
 
 async fn commit(store: &Ingestion, batch: FactBatch) -> Vec<Outcome> {
     store.facts.commit(batch).await.unwrap().outcomes

@@ -1,9 +1,8 @@
 //! `Intake`: refusals and counts.
 
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, account, at, batch, changed, event, from_source, rejection};
 use crate::port::{FactBatch, SourceCount};
-
-use super::Harness;
-use super::make::{ACME, account, at, batch, changed, event, from_source, rejection};
 
 pub async fn refused_records_are_listed_newest_first<H: Harness>(harness: H) {
     let store = harness.ingestion().await;

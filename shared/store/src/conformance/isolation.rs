@@ -1,17 +1,17 @@
 //! What one tenant stores, another does not see, though all its ids are the same.
 
+use sextant_domain::id::TenantId;
+use sextant_domain::time::Day;
+
+use crate::conformance::make::{
+    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, membership, rejection,
+    replica, replica_account, segmentation, transition, uid,
+};
+use crate::conformance::{Harness, Ingestion, Segmentation};
 use crate::port::{
     EvaluationRow, FactBatch, MetricsCommit, ModelRow, MonthRow, MoveRow, Page, ReplicaCommit,
     ScoringCommit, SegmentationCommit, SegmentationRow, SliceState, TransitionFilter,
     TransitionOrder,
-};
-use sextant_domain::id::TenantId;
-use sextant_domain::time::Day;
-
-use super::Harness;
-use super::make::{
-    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, membership, rejection,
-    replica, replica_account, segmentation, transition, uid,
 };
 
 const NOBODY: TenantId = TenantId(3);
@@ -80,6 +80,10 @@ pub async fn tenants_see_their_own_facts_only<H: Harness>(harness: H) {
         assert_eq!(store.intake.held(tenant, 0, 9).await.unwrap().len(), 1);
         assert_eq!(store.intake.counts(tenant).await.unwrap()[0].accepted, 2);
     }
+    sees_no_facts(&store).await;
+}
+
+async fn sees_no_facts(store: &Ingestion) {
     assert_eq!(
         store
             .accounts
@@ -177,9 +181,8 @@ pub async fn tenants_see_their_own_scores_only<H: Harness>(harness: H) {
     assert_eq!(store.feed.entries(NOBODY, SLICE, 0, 9).await.unwrap(), []);
 }
 
-pub async fn tenants_see_their_own_memberships_only<H: Harness>(harness: H) {
-    let store = harness.segmentation().await;
-    let row = |config: &str| SegmentationRow {
+fn definition(config: &str) -> SegmentationRow {
+    SegmentationRow {
         key: "value".to_owned(),
         number: 1,
         segmenter_id: "rfm".to_owned(),
@@ -187,154 +190,137 @@ pub async fn tenants_see_their_own_memberships_only<H: Harness>(harness: H) {
         version: 1,
         plugin_digest: String::new(),
         created_at: at(1),
-    };
-    let commit = |tenant, segment: &str| SegmentationCommit {
+    }
+}
+
+fn membership_of(tenant: TenantId, segment: &str) -> SegmentationCommit {
+    SegmentationCommit {
         accounts: vec![replica_account(1, "anvil", segment)],
         memberships: vec![membership(1, 1, segment)],
         transitions: vec![transition(1, 1, segment, 1)],
         entry: Some(segment.as_bytes().to_vec()),
         ..segmentation(tenant, 0, 1)
-    };
-    let filter = TransitionFilter {
-        segmentation: None,
-        uid: None,
-        since: None,
-        until: None,
-        known_at: None,
-        order: TransitionOrder::NewestFirst,
-        offset: 0,
-        limit: 9,
-    };
+    }
+}
+
+const ALL: TransitionFilter = TransitionFilter {
+    segmentation: None,
+    uid: None,
+    since: None,
+    until: None,
+    known_at: None,
+    order: TransitionOrder::NewestFirst,
+    offset: 0,
+    limit: 9,
+};
+
+pub async fn tenants_see_their_own_memberships_only<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
     let both = [(ACME, "gold"), (BOLT, "iron")];
     for (tenant, segment) in both {
         store
             .segmentations
-            .create(tenant, &row(segment), "request 1")
+            .create(tenant, &definition(segment), "request 1")
             .await
             .unwrap();
         store
             .memberships
-            .commit(commit(tenant, segment))
+            .commit(membership_of(tenant, segment))
             .await
             .unwrap();
     }
-    let moment = (at(9), at(9));
     for (tenant, segment) in both {
-        let commit = commit(tenant, segment);
+        let commit = membership_of(tenant, segment);
+        let memberships = &store.memberships;
         assert_eq!(
             store.segmentations.all(tenant).await.unwrap(),
-            [row(segment)]
+            [definition(segment)]
         );
+        let account = memberships
+            .account(tenant, &external("anvil"))
+            .await
+            .unwrap();
+        assert_eq!(account.as_ref(), commit.accounts.first());
         assert_eq!(
-            store
-                .memberships
-                .account(tenant, &external("anvil"))
-                .await
-                .unwrap()
-                .as_ref(),
-            commit.accounts.first()
-        );
-        assert_eq!(
-            store.memberships.of_slice(tenant, SLICE).await.unwrap(),
+            memberships.of_slice(tenant, SLICE).await.unwrap(),
             commit.memberships
         );
         assert_eq!(
-            store.memberships.of_account(tenant, uid(1)).await.unwrap(),
+            memberships.of_account(tenant, uid(1)).await.unwrap(),
             commit.memberships
         );
-        assert_eq!(
-            store
-                .memberships
-                .at(tenant, uid(1), 1, moment.0, moment.1)
-                .await
-                .unwrap()
-                .as_ref(),
-            commit.transitions.first()
-        );
-        let members = store
-            .memberships
-            .members_at(tenant, 1, &[], moment, &Page::first(9))
+        let newest = memberships
+            .at(tenant, uid(1), 1, at(9), at(9))
+            .await
+            .unwrap();
+        assert_eq!(newest.as_ref(), commit.transitions.first());
+        let page = Page::first(9);
+        let members = memberships
+            .members_at(tenant, 1, &[], (at(9), at(9)), &page)
             .await
             .unwrap();
         assert_eq!(
             members,
             [(commit.accounts[0].clone(), commit.transitions[0].clone())]
         );
-        let counts = store
-            .memberships
-            .counts_at(tenant, 1, moment.0, moment.1)
+        let counts = memberships
+            .counts_at(tenant, 1, at(9), at(9))
             .await
             .unwrap();
         assert_eq!(
-            counts
-                .iter()
-                .map(|count| (count.segment.as_str(), count.accounts))
-                .collect::<Vec<_>>(),
-            [(segment, 1)]
+            (counts.len(), counts[0].segment.as_str(), counts[0].accounts),
+            (1, segment, 1)
         );
         assert_eq!(
-            store
-                .memberships
-                .transitions(tenant, &filter)
-                .await
-                .unwrap(),
+            memberships.transitions(tenant, &ALL).await.unwrap(),
             commit.transitions
         );
-        assert_eq!(
-            Some(&store.feed.entries(tenant, SLICE, 0, 9).await.unwrap()[0].payload),
-            commit.entry.as_ref()
-        );
+        let entries = store.feed.entries(tenant, SLICE, 0, 9).await.unwrap();
+        assert_eq!(Some(&entries[0].payload), commit.entry.as_ref());
     }
+    sees_no_memberships(&store).await;
+}
+
+async fn sees_no_memberships(store: &Segmentation) {
+    let memberships = &store.memberships;
     assert_eq!(store.segmentations.all(NOBODY).await.unwrap(), []);
     assert_eq!(
-        store.memberships.cursor(NOBODY, SLICE).await.unwrap(),
+        memberships.cursor(NOBODY, SLICE).await.unwrap(),
         (0, 0, None)
     );
     assert_eq!(
-        store
-            .memberships
+        memberships
             .account(NOBODY, &external("anvil"))
             .await
             .unwrap(),
         None
     );
-    assert_eq!(store.memberships.of_slice(NOBODY, SLICE).await.unwrap(), []);
+    assert_eq!(memberships.of_slice(NOBODY, SLICE).await.unwrap(), []);
+    assert_eq!(memberships.of_account(NOBODY, uid(1)).await.unwrap(), []);
     assert_eq!(
-        store.memberships.of_account(NOBODY, uid(1)).await.unwrap(),
-        []
-    );
-    assert_eq!(
-        store
-            .memberships
-            .at(NOBODY, uid(1), 1, moment.0, moment.1)
+        memberships
+            .at(NOBODY, uid(1), 1, at(9), at(9))
             .await
             .unwrap(),
         None
     );
+    let page = Page::first(9);
     assert_eq!(
-        store
-            .memberships
-            .members_at(NOBODY, 1, &[], moment, &Page::first(9))
+        memberships
+            .members_at(NOBODY, 1, &[], (at(9), at(9)), &page)
             .await
             .unwrap(),
         []
     );
     assert_eq!(
-        store
-            .memberships
-            .counts_at(NOBODY, 1, moment.0, moment.1)
+        memberships
+            .counts_at(NOBODY, 1, at(9), at(9))
             .await
             .unwrap(),
         []
     );
-    assert_eq!(
-        store
-            .memberships
-            .transitions(NOBODY, &filter)
-            .await
-            .unwrap(),
-        []
-    );
+    assert_eq!(memberships.transitions(NOBODY, &ALL).await.unwrap(), []);
+    assert_eq!(store.feed.entries(NOBODY, SLICE, 0, 9).await.unwrap(), []);
 }
 
 pub async fn tenants_see_their_own_moves_only<H: Harness>(harness: H) {

@@ -3,10 +3,9 @@
 use sextant_domain::id::TenantId;
 
 use crate::Error;
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, BOLT, at};
 use crate::port::{KeyRow, Page};
-
-use super::Harness;
-use super::make::{ACME, BOLT, at};
 
 fn key(key_id: &str, tenant: Option<TenantId>) -> KeyRow {
     KeyRow {

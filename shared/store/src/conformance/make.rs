@@ -6,12 +6,11 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 
+use crate::conformance::Ingestion;
 use crate::port::{
     AccountFactRow, FactBatch, FactEntry, MembershipRow, NewFact, NewRejection, ReplicaAccount,
     ReplicaCommit, SegmentationCommit, TenantRow, TransitionRow,
 };
-
-use super::Ingestion;
 
 pub(super) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0a01);
 pub(super) const BOLT: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0b02);

@@ -4,13 +4,12 @@ use futures_util::future::join_all;
 use sextant_domain::time::Day;
 
 use crate::Error;
-use crate::port::{MembershipRow, SegmentationCommit};
-
-use super::Harness;
-use super::make::{
+use crate::conformance::Harness;
+use crate::conformance::make::{
     ABSTAINED, ACME, BOLT, SLICE, at, external, membership, replica_account, segmentation,
     transition, uid,
 };
+use crate::port::{MembershipRow, SegmentationCommit};
 
 pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
     let store = harness.segmentation().await;

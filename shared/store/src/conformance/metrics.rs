@@ -3,10 +3,9 @@
 use sextant_domain::id::TenantId;
 
 use crate::Error;
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, BOLT, SLICE, at, replica, uid};
 use crate::port::{MetricsCommit, MoveRow};
-
-use super::Harness;
-use super::make::{ACME, BOLT, SLICE, at, replica, uid};
 
 fn moved(n: u128, segment: &str, seconds: i64) -> MoveRow {
     MoveRow {

@@ -2,14 +2,13 @@
 
 use futures_util::future::join_all;
 
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, BOLT, SLICE, account_fact, replica, replica_account};
 use crate::port::{
     AccountFactRow, Metrics, MetricsCommit, Replica, ReplicaCommit, Scoring, ScoringCommit,
     SliceState,
 };
 use crate::{Error, Result};
-
-use super::Harness;
-use super::make::{ACME, BOLT, SLICE, account_fact, replica, replica_account};
 
 /// A service that keeps a replica.
 enum Follower<'a> {

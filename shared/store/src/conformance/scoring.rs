@@ -3,10 +3,9 @@
 use sextant_domain::time::Day;
 
 use crate::Error;
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, BOLT, SLICE, at, replica, uid};
 use crate::port::{EvaluationRow, ModelRow, MonthRow, ScoringCommit, SliceState};
-
-use super::Harness;
-use super::make::{ACME, BOLT, SLICE, at, replica, uid};
 
 fn nothing(expected_cursor: u64, cursor: u64) -> ScoringCommit {
     ScoringCommit {

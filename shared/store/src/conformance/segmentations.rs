@@ -3,10 +3,9 @@
 use futures_util::future::join_all;
 
 use crate::Error;
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, BOLT, at};
 use crate::port::SegmentationRow;
-
-use super::Harness;
-use super::make::{ACME, BOLT, at};
 
 fn row(key: &str) -> SegmentationRow {
     SegmentationRow {

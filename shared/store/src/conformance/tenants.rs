@@ -4,10 +4,9 @@ use futures_util::future::join_all;
 use sextant_domain::id::{Slice, TenantId};
 
 use crate::Error;
+use crate::conformance::Harness;
+use crate::conformance::make::{ACME, BOLT, at, entries, tenant_row};
 use crate::port::{Import, Page, TenantRow};
-
-use super::Harness;
-use super::make::{ACME, BOLT, at, entries, tenant_row};
 
 pub async fn a_tenant_is_found_by_id_and_by_name<H: Harness>(harness: H) {
     let store = harness.ingestion().await;

@@ -1,13 +1,12 @@
 //! `Memberships`: what transitions say about any moment.
 
+use crate::conformance::make::{
+    ABSTAINED, ACME, BOLT, MEMBER, at, replica_account, segmentation, transition, uid,
+};
+use crate::conformance::{Harness, Segmentation};
 use crate::port::{
     Page, SegmentCount, SegmentationCommit, TransitionFilter, TransitionOrder, TransitionRow,
 };
-
-use super::make::{
-    ABSTAINED, ACME, BOLT, MEMBER, at, replica_account, segmentation, transition, uid,
-};
-use super::{Harness, Segmentation};
 
 async fn store_transitions(store: &Segmentation, transitions: Vec<TransitionRow>) {
     let accounts = vec![
@@ -263,45 +262,46 @@ async fn ids(store: &Segmentation, filter: TransitionFilter) -> Vec<u128> {
         .collect()
 }
 
-pub async fn transitions_are_filtered_and_come_newest_first<H: Harness>(harness: H) {
+pub async fn transitions_come_newest_first<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     store_transitions(&store, history()).await;
     let newest = || everything(TransitionOrder::NewestFirst);
     assert_eq!(ids(&store, newest()).await, [5, 6, 2, 3, 4, 1, 7]);
+    let page = TransitionFilter {
+        offset: 2,
+        limit: 3,
+        ..newest()
+    };
+    assert_eq!(ids(&store, page).await, [2, 3, 4]);
     assert_eq!(
-        ids(
-            &store,
-            TransitionFilter {
-                segmentation: Some(1),
-                ..newest()
-            }
-        )
-        .await,
-        [5, 6, 2, 3, 4, 1]
+        store
+            .memberships
+            .transitions(BOLT, &newest())
+            .await
+            .unwrap(),
+        []
     );
-    assert_eq!(
-        ids(
-            &store,
-            TransitionFilter {
-                uid: Some(uid(3)),
-                ..newest()
-            }
-        )
-        .await,
-        [6, 7]
-    );
-    assert_eq!(
-        ids(
-            &store,
-            TransitionFilter {
-                uid: Some(uid(3)),
-                segmentation: Some(2),
-                ..newest()
-            }
-        )
-        .await,
-        [7]
-    );
+}
+
+pub async fn transitions_are_filtered<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    store_transitions(&store, history()).await;
+    let newest = || everything(TransitionOrder::NewestFirst);
+    let of_first = TransitionFilter {
+        segmentation: Some(1),
+        ..newest()
+    };
+    assert_eq!(ids(&store, of_first).await, [5, 6, 2, 3, 4, 1]);
+    let of_chisel = TransitionFilter {
+        uid: Some(uid(3)),
+        ..newest()
+    };
+    assert_eq!(ids(&store, of_chisel.clone()).await, [6, 7]);
+    let of_both = TransitionFilter {
+        segmentation: Some(2),
+        ..of_chisel
+    };
+    assert_eq!(ids(&store, of_both).await, [7]);
     let between = TransitionFilter {
         since: Some(at(12)),
         until: Some(at(20)),
@@ -312,48 +312,16 @@ pub async fn transitions_are_filtered_and_come_newest_first<H: Harness>(harness:
         [2, 3, 4],
         "both ends included"
     );
-    assert_eq!(
-        ids(
-            &store,
-            TransitionFilter {
-                known_at: Some(at(89)),
-                ..between.clone()
-            }
-        )
-        .await,
-        [2, 4]
-    );
-    assert_eq!(
-        ids(
-            &store,
-            TransitionFilter {
-                uid: Some(uid(1)),
-                ..between
-            }
-        )
-        .await,
-        [2, 3]
-    );
-    assert_eq!(
-        ids(
-            &store,
-            TransitionFilter {
-                offset: 2,
-                limit: 3,
-                ..newest()
-            }
-        )
-        .await,
-        [2, 3, 4]
-    );
-    assert_eq!(
-        store
-            .memberships
-            .transitions(BOLT, &newest())
-            .await
-            .unwrap(),
-        []
-    );
+    let known_then = TransitionFilter {
+        known_at: Some(at(89)),
+        ..between.clone()
+    };
+    assert_eq!(ids(&store, known_then).await, [2, 4]);
+    let of_anvil = TransitionFilter {
+        uid: Some(uid(1)),
+        ..between
+    };
+    assert_eq!(ids(&store, of_anvil).await, [2, 3]);
 }
 
 pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {

@@ -1,0 +1,222 @@
+//! How fast the embedded engine commits facts, against raw prepared inserts of the same rows into the same tables with the
+//! same durability, 1,000 per transaction. Both take turns; the medians are compared.
+//!
+//! `cargo run --release -p sextant-store --example ingest_rate [directory]`
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement prints, and stops when something is wrong"
+)]
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rusqlite::{Connection, params};
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
+use sextant_domain::time::Instant;
+use sextant_store::embedded::Embedded;
+use sextant_store::port::{FactBatch, Facts, NewFact, Outcome};
+use tempfile::TempDir;
+use tokio::runtime;
+use uuid::Uuid;
+
+const N_ACCOUNTS: usize = 100_000;
+const ROUNDS: usize = 9;
+const BATCHES: usize = 50;
+const FACTS: usize = 1_000;
+const RECORD_BYTES: usize = 180;
+const TENANT: TenantId = TenantId(1);
+const HOUR_US: i64 = 3_600_000_000;
+const START: Instant = Instant(1_767_225_600_000_000);
+
+const FACT_INSERT: &str = include_str!("../queries/sqlite/ingestion/fact_insert.sql");
+const DEDUPE_INSERT: &str = include_str!("../tests/queries/raw_dedupe_insert.sql");
+const SCHEMA: &str = include_str!("../queries/sqlite/migrations/ingestion/0001_initial.sql");
+
+fn main() {
+    let scratch = TempDir::new().unwrap();
+    let directory = env::args_os()
+        .nth(1)
+        .map_or_else(|| scratch.path().to_owned(), PathBuf::from);
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(measure(&directory));
+}
+
+#[expect(
+    clippy::future_not_send,
+    reason = "it stays on the main thread, like the raw connection"
+)]
+async fn measure(directory: &Path) {
+    let names: Vec<ExternalId> = (0..N_ACCOUNTS)
+        .map(|n| ExternalId::parse(&format!("account-{n}")).unwrap())
+        .collect();
+    let raw = open_raw(&directory.join("raw.db"));
+    let ours = Embedded::open(&directory.join("ours")).unwrap().ingestion();
+    for some in names.chunks(FACTS) {
+        let facts = some
+            .iter()
+            .map(|name| fact(name, FactKind::Account))
+            .collect();
+        ours.commit(batch(facts)).await.unwrap();
+    }
+    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        let batches =
+            || -> Vec<FactBatch> { (0..BATCHES).map(|_| batch(events(&names))).collect() };
+        rates[0].push(rate(async { insert_raw(&raw, batches()) }).await);
+        rates[1].push(rate(async { commit_one_by_one(&*ours, batches()).await }).await);
+        rates[2].push(rate(async { commit_four_at_once(&*ours, batches()).await }).await);
+        println!(
+            "round {round}: raw {:.0}, one writer {:.0}, four writers {:.0} facts/s",
+            rates[0][round], rates[1][round], rates[2][round]
+        );
+    }
+    let [raw, one, four] = rates.map(median);
+    println!(
+        "median: raw {raw:.0}, one writer {one:.0} ({:.2}), four writers {four:.0} ({:.2})",
+        one / raw,
+        four / raw
+    );
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+/// Facts per second of a step that returns how long it took.
+async fn rate(step: impl Future<Output = Duration>) -> f64 {
+    let facts = u32::try_from(BATCHES * FACTS).unwrap();
+    f64::from(facts) / step.await.as_secs_f64()
+}
+
+fn insert_raw(connection: &Connection, batches: Vec<FactBatch>) -> Duration {
+    let start = tokio::time::Instant::now();
+    for batch in batches {
+        let transaction = connection.unchecked_transaction().unwrap();
+        let mut dedupe = transaction.prepare_cached(DEDUPE_INSERT).unwrap();
+        let mut insert = transaction.prepare_cached(FACT_INSERT).unwrap();
+        let (tenant, batch_id) = (batch.tenant.0.to_be_bytes(), batch.batch_id.to_be_bytes());
+        for (ordinal, fact) in (0_u32..).zip(&batch.facts) {
+            let (hash, payload) = (
+                fact.identity.hash.to_be_bytes(),
+                fact.payload.0.to_be_bytes(),
+            );
+            dedupe
+                .execute(params![tenant, fact.identity.hour, hash, payload])
+                .unwrap();
+            let times = (fact.occurred_at.0, fact.known_at.0);
+            let uid = hash;
+            insert
+                .execute(params![
+                    tenant,
+                    batch_id,
+                    ordinal,
+                    uid,
+                    4,
+                    times.0,
+                    times.1,
+                    fact.historical,
+                    fact.record
+                ])
+                .unwrap();
+        }
+        drop((dedupe, insert));
+        transaction.commit().unwrap();
+    }
+    start.elapsed()
+}
+
+async fn commit_one_by_one(store: &dyn Facts, batches: Vec<FactBatch>) -> Duration {
+    let start = tokio::time::Instant::now();
+    for batch in batches {
+        let committed = store.commit(batch).await.unwrap();
+        assert!(
+            committed
+                .outcomes
+                .iter()
+                .all(|outcome| *outcome == Outcome::Accepted)
+        );
+    }
+    start.elapsed()
+}
+
+async fn commit_four_at_once(store: &dyn Facts, mut batches: Vec<FactBatch>) -> Duration {
+    let start = tokio::time::Instant::now();
+    while !batches.is_empty() {
+        let some = batches.split_off(batches.len().saturating_sub(4));
+        join_all(
+            some.into_iter()
+                .map(async |batch| store.commit(batch).await.unwrap()),
+        )
+        .await;
+    }
+    start.elapsed()
+}
+
+fn open_raw(path: &Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    for (name, value) in [
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("wal_autocheckpoint", "8192"),
+        ("cache_size", "-16384"),
+    ] {
+        connection.pragma_update(None, name, value).unwrap();
+    }
+    connection.execute_batch(SCHEMA).unwrap();
+    connection
+}
+
+/// Events of accounts in random order with random ids, of own times spread over two hours.
+fn events(names: &[ExternalId]) -> Vec<NewFact> {
+    let account = || usize::try_from(Uuid::new_v4().as_u128() % 100_000).unwrap();
+    (0..FACTS)
+        .map(|_| fact(&names[account()], FactKind::Event))
+        .collect()
+}
+
+fn fact(account: &ExternalId, kind: FactKind) -> NewFact {
+    let id = Uuid::new_v4();
+    let within = i64::try_from(id.as_u128() % 7_200_000_000).unwrap();
+    let occurred_at = Instant(START.0 + within);
+    let record: Vec<u8> = id
+        .as_bytes()
+        .iter()
+        .copied()
+        .cycle()
+        .take(RECORD_BYTES)
+        .collect();
+    NewFact {
+        identity: RecordIdentity::new("app", &id.to_string(), occurred_at),
+        payload: PayloadHash::of(&record),
+        kind,
+        account: Some(account.clone()),
+        new_account_uid: Uuid::now_v7().as_u128(),
+        occurred_at,
+        known_at: START.plus_us(2 * HOUR_US),
+        historical: false,
+        record,
+    }
+}
+
+fn batch(facts: Vec<NewFact>) -> FactBatch {
+    let source: Arc<str> = "app".into();
+    FactBatch {
+        tenant: TENANT,
+        n_slices: 1,
+        batch_id: Uuid::now_v7().as_u128(),
+        recorded_at: START.plus_us(2 * HOUR_US),
+        sources: vec![source; facts.len()],
+        facts,
+        rejections: Vec::new(),
+    }
+}

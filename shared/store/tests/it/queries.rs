@@ -1,0 +1,143 @@
+//! The SQL files: each can be prepared, and names its tenant.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+/// Statements on system tables, and those that read across tenants for a service that follows all of them.
+const ACROSS_TENANTS: [&str; 16] = [
+    "feed/head_list",
+    "ingestion/key_by_id",
+    "ingestion/key_insert",
+    "ingestion/key_list_all",
+    "ingestion/key_revoke",
+    "ingestion/tenant_by_name",
+    "ingestion/tenant_by_request",
+    "ingestion/tenant_list",
+    "metrics/cursor_list",
+    "replica/cursor_list",
+    "scoring/state_list",
+    "segmentation/cursor_list",
+    "migrations/ingestion/0001_initial",
+    "migrations/metrics/0001_initial",
+    "migrations/scoring/0001_initial",
+    "migrations/segmentation/0001_initial",
+];
+/// Tables whose primary key does not begin with the tenant: its own id does, or the key opens the installation.
+const SYSTEM_KEYS: [&str; 1] = ["access_key"];
+/// Indexes that are unique across tenants: of tenants themselves.
+const SYSTEM_INDEXES: [&str; 2] = ["sqlite_autoindex_tenant_2", "sqlite_autoindex_tenant_3"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/sqlite")
+}
+
+/// Names of all query files, such as "feed/head_list".
+fn names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut directories = vec![root()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root()).unwrap().with_extension("");
+            names.insert(name.to_str().unwrap().to_owned());
+        }
+    }
+    names
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(root().join(name).with_extension("sql")).unwrap()
+}
+
+fn database(service: &str) -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    connection
+        .execute_batch(&text(&format!("migrations/{service}/0001_initial")))
+        .unwrap();
+    connection
+}
+
+#[test]
+fn every_query_can_be_prepared_on_the_schemas_that_use_it() {
+    for name in names() {
+        let (folder, _) = name.split_once('/').unwrap();
+        let services: &[&str] = match folder {
+            "feed" => &["ingestion", "scoring", "segmentation"],
+            "replica" => &["scoring", "metrics"],
+            "migrations" => continue,
+            service => &[service],
+        };
+        for service in services {
+            let prepared = database(service).prepare(&text(&name)).map(|_| ());
+            assert!(prepared.is_ok(), "{name} on {service}: {prepared:?}");
+        }
+    }
+}
+
+#[test]
+fn every_query_names_its_tenant_or_is_on_the_list() {
+    for name in names() {
+        let text = text(&name);
+        let insert =
+            text.contains("INSERT INTO") && text.contains("(tenant_id, ") && text.contains("(?1, ");
+        let named = text.contains("tenant_id = ?1") || insert;
+        assert_eq!(named, !ACROSS_TENANTS.contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn every_key_begins_with_the_tenant() {
+    for service in ["ingestion", "scoring", "segmentation", "metrics"] {
+        let connection = database(service);
+        let mut indexes = Vec::new();
+        for table in tables(&connection) {
+            connection
+                .pragma(None, "index_list", &table, |row| {
+                    let (index, unique, origin): (String, bool, String) =
+                        (row.get(1)?, row.get(2)?, row.get(3)?);
+                    if unique && !(origin == "pk" && SYSTEM_KEYS.contains(&table.as_str())) {
+                        indexes.push(index);
+                    }
+                    Ok(())
+                })
+                .unwrap();
+        }
+        for index in indexes {
+            let mut first = String::new();
+            connection
+                .pragma(None, "index_info", &index, |row| {
+                    if row.get::<_, i64>(0)? == 0 {
+                        first = row.get(2)?;
+                    }
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(
+                first == "tenant_id",
+                !SYSTEM_INDEXES.contains(&index.as_str()),
+                "{index} of {service} begins with {first}"
+            );
+        }
+    }
+}
+
+fn tables(connection: &Connection) -> Vec<String> {
+    let mut tables = Vec::new();
+    connection
+        .pragma_query(None, "table_list", |row| {
+            let (schema, table): (String, String) = (row.get(0)?, row.get(1)?);
+            if schema == "main" && !table.starts_with("sqlite_") {
+                tables.push(table);
+            }
+            Ok(())
+        })
+        .unwrap();
+    tables
+}

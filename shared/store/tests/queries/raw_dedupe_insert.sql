@@ -1,0 +1,1 @@
+INSERT INTO dedupe (tenant_id, hour, hash, payload) VALUES (?1, ?2, ?3, ?4);
