@@ -77,15 +77,15 @@ pub(crate) unsafe fn guard(
 
 fn panic_text(payload: Box<dyn Any + Send>) -> String {
     let said = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned());
-    let said = said.or_else(|| payload.downcast_ref::<String>().cloned());
-    // A payload may itself panic when dropped; leaking it is the one thing that cannot fail.
-    std::mem::forget(payload);
-    LAST_PANIC
-        .take()
-        .or(said)
-        .unwrap_or_else(|| "panic without a message".to_owned())
+        .downcast::<String>()
+        .map(|text| *text)
+        .or_else(|payload| payload.downcast::<&str>().map(|text| (*text).to_owned()));
+    let said = said.unwrap_or_else(|payload| {
+        // A payload of another type may panic when dropped; leaking it is the one thing that cannot fail.
+        std::mem::forget(payload);
+        "panic without a message".to_owned()
+    });
+    LAST_PANIC.take().unwrap_or(said)
 }
 
 /// # Safety
