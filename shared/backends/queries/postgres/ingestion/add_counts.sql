@@ -1,8 +1,8 @@
 -- In key order; the row locks are held until the commit, so this comes after all other work.
 INSERT INTO source_count AS stored (tenant_id, source, accepted, duplicate, conflict, held, rejected, last_received_at)
-SELECT $1, new.source, new.accepted, new.duplicate, new.conflict, new.held, new.rejected, $2
-FROM unnest($3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-  AS new (source, accepted, duplicate, conflict, held, rejected)
+SELECT $1, new.source, new.accepted, new.duplicate, new.conflict, new.held, new.rejected, new.last_received_at
+FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
+  AS new (source, accepted, duplicate, conflict, held, rejected, last_received_at)
 ON CONFLICT (tenant_id, source) DO UPDATE SET
   accepted = stored.accepted + excluded.accepted,
   duplicate = stored.duplicate + excluded.duplicate,

@@ -1,12 +1,16 @@
--- The last statement of a transaction: takes the next number of each slice, in ascending order, under the row lock of its
--- head, which is held until the commit, and writes an entry with it.
+-- The last statement of a transaction: takes the next numbers of each slice, in ascending order, under the row lock of its
+-- head, which is held until the commit, and writes the entries with them.
 WITH new AS (
-  SELECT * FROM unnest($4::integer[], $5::bigint[], $6::bigint[], $7::bigint[]) AS new (slice, first_at, last_at, record_bytes)
+  SELECT *, row_number() OVER (PARTITION BY slice ORDER BY place) AS number, count(*) OVER (PARTITION BY slice) AS n_entries
+  FROM unnest($2::bigint[], $3::uuid[], $4::integer[], $5::bigint[], $6::bigint[], $7::bigint[])
+    WITH ORDINALITY AS new (recorded_at, batch_id, slice, first_at, last_at, record_bytes, place)
 ), head AS (
-  INSERT INTO feed_head AS head (tenant_id, slice, sequence) SELECT $1, new.slice, 1 FROM new ORDER BY new.slice
-  ON CONFLICT (tenant_id, slice) DO UPDATE SET sequence = head.sequence + 1
+  INSERT INTO feed_head AS head (tenant_id, slice, sequence) SELECT $1, slice, count(*) FROM new GROUP BY slice ORDER BY slice
+  ON CONFLICT (tenant_id, slice) DO UPDATE SET sequence = head.sequence + excluded.sequence
   RETURNING slice, sequence
 )
-INSERT INTO feed (tenant_id, slice, sequence, recorded_at, batch_id, first_at, last_at, record_bytes, import)
-SELECT $1, head.slice, head.sequence, $2, $3, new.first_at, new.last_at, new.record_bytes, $8::smallint FROM head JOIN new USING (slice)
-RETURNING slice, sequence
+INSERT INTO feed (tenant_id, slice, sequence, recorded_at, batch_id, first_at, last_at, record_bytes, import, clock)
+SELECT $1, head.slice, head.sequence - new.n_entries + new.number, new.recorded_at, new.batch_id, new.first_at, new.last_at,
+  new.record_bytes, $8::smallint, $9::bigint
+FROM head JOIN new USING (slice)
+RETURNING slice, sequence, batch_id

@@ -126,6 +126,7 @@ CREATE TABLE feed (
   last_at bigint,
   record_bytes bigint NOT NULL,
   import smallint,
+  clock bigint,
   PRIMARY KEY (tenant_id, slice, sequence)
 );
 

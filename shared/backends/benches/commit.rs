@@ -1,0 +1,408 @@
+//! Commits of facts, as a share of keyed COPY: binary COPY of the same rows into identical tables with identical keys and
+//! without row-level security, on one connection, committed per 1,000 rows.
+//!
+//! Both store random ids over two hours for 100,000 known accounts. The engine is also given 1 % duplicates, which COPY
+//! cannot take. After each run the rows are counted. Prints rows per second and the ratio of each pair of runs.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench fails by panicking and prints its result"
+)]
+
+use std::time::Duration;
+
+use sextant_backends::postgres::Ingestion;
+use sextant_backends::testing::{Database, migrated_database};
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
+use sextant_domain::time::Instant;
+use sextant_store::port::{FactBatch, Facts, NewFact};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+const N_ACCOUNTS: usize = 100_000;
+const N_BATCHES: usize = 200;
+const BATCH: usize = 1_000;
+const N_ROUNDS: usize = 3;
+const TWO_HOURS_US: u64 = 7_200_000_000;
+const NOON: i64 = 1_768_478_400_000_000;
+const RECORD_BYTES: usize = 110;
+
+/// A small generator with a fixed start (splitmix64), so that every run stores the same kind of data.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+fn account(number: u64) -> ExternalId {
+    ExternalId::parse(&format!("account-{number:08}")).unwrap()
+}
+
+fn event(numbers: &mut Numbers) -> NewFact {
+    let at = Instant(NOON + i64::try_from(numbers.below(TWO_HOURS_US)).unwrap());
+    let id = format!("{:016x}{:016x}", numbers.next(), numbers.next());
+    let mut record = id.clone().into_bytes();
+    record.resize(RECORD_BYTES, b'.');
+    NewFact {
+        identity: RecordIdentity::new("bench", &id, at),
+        payload: PayloadHash::of(&record),
+        kind: FactKind::Event,
+        account: Some(account(numbers.below(u64::try_from(N_ACCOUNTS).unwrap()))),
+        new_account_uid: 0,
+        occurred_at: at,
+        known_at: at,
+        historical: false,
+        record,
+    }
+}
+
+fn batch(tenant: TenantId, facts: Vec<NewFact>) -> FactBatch {
+    FactBatch {
+        tenant,
+        n_slices: 1,
+        batch_id: Uuid::now_v7().as_u128(),
+        recorded_at: Instant(NOON),
+        sources: facts.iter().map(|_| "bench".into()).collect(),
+        facts,
+        rejections: Vec::new(),
+    }
+}
+
+/// Batches of events; every hundredth is one that an earlier batch brought.
+fn deliveries(numbers: &mut Numbers, tenant: TenantId, size: usize) -> Vec<FactBatch> {
+    let mut earlier: Vec<NewFact> = Vec::new();
+    let n_batches = N_BATCHES * BATCH / size;
+    let mut batches = Vec::new();
+    for _ in 0..n_batches {
+        let mut facts: Vec<NewFact> = (0..size).map(|_| event(numbers)).collect();
+        for place in (0..size)
+            .step_by(100)
+            .filter(|_| !earlier.is_empty() && size >= 100)
+        {
+            let chosen = usize::try_from(numbers.next() >> 33).unwrap() % earlier.len();
+            facts[place] = earlier[chosen].clone();
+        }
+        earlier.extend(facts.iter().skip(1).step_by(50).cloned());
+        batches.push(batch(tenant, facts));
+    }
+    batches
+}
+
+async fn known_accounts(store: &Ingestion, tenant: TenantId) {
+    let mut numbers = Numbers(1);
+    for first in (0..N_ACCOUNTS).step_by(10_000) {
+        let states = (first..first + 10_000).map(|number| NewFact {
+            kind: FactKind::Account,
+            account: Some(account(u64::try_from(number).unwrap())),
+            new_account_uid: Uuid::now_v7().as_u128(),
+            ..event(&mut numbers)
+        });
+        store.commit(batch(tenant, states.collect())).await.unwrap();
+    }
+}
+
+/// Commits with so many callers at once; returns rows per second.
+async fn commit_all(store: &Ingestion, batches: Vec<FactBatch>, n_callers: usize) -> f64 {
+    let n_rows: usize = batches.iter().map(|batch| batch.facts.len()).sum();
+    let mut queues: Vec<Vec<FactBatch>> = (0..n_callers).map(|_| Vec::new()).collect();
+    for (number, batch) in batches.into_iter().enumerate() {
+        queues[number % n_callers].push(batch);
+    }
+    let started = tokio::time::Instant::now();
+    let mut callers = tokio::task::JoinSet::new();
+    for queue in queues {
+        let store = store.clone();
+        callers.spawn(async move {
+            for batch in queue {
+                store.commit(batch).await.unwrap();
+            }
+        });
+    }
+    callers.join_all().await;
+    per_second(n_rows, started.elapsed())
+}
+
+fn per_second(n_rows: usize, spent: Duration) -> f64 {
+    f64::from(u32::try_from(n_rows).unwrap()) / spent.as_secs_f64()
+}
+
+const COPY_TABLES: &str = "
+DROP SCHEMA IF EXISTS keyed_copy CASCADE; CREATE SCHEMA keyed_copy; SET search_path = keyed_copy;
+CREATE TABLE dedupe (LIKE sextant_ingestion.dedupe INCLUDING INDEXES) PARTITION BY RANGE (hour);
+CREATE TABLE dedupe_2026_01 PARTITION OF dedupe FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
+CREATE TABLE fact (LIKE sextant_ingestion.fact INCLUDING INDEXES) PARTITION BY RANGE (occurred_at);
+CREATE TABLE fact_2026_01 PARTITION OF fact FOR VALUES FROM (MINVALUE) TO (MAXVALUE);";
+
+const FACT_TYPES: [Type; 10] = [
+    Type::UUID,
+    Type::UUID,
+    Type::INT8,
+    Type::INT8,
+    Type::INT4,
+    Type::INT4,
+    Type::INT2,
+    Type::BOOL,
+    Type::UUID,
+    Type::BYTEA,
+];
+
+fn fact_rows(
+    tenant: Uuid,
+    batch_id: Uuid,
+    facts: Vec<NewFact>,
+) -> Vec<Vec<Box<dyn ToSql + Sync + Send>>> {
+    let rows = facts.into_iter().zip(0_i32..).map(
+        |(fact, ordinal)| -> Vec<Box<dyn ToSql + Sync + Send>> {
+            vec![
+                Box::new(tenant),
+                Box::new(batch_id),
+                Box::new(fact.occurred_at.0),
+                Box::new(fact.known_at.0),
+                Box::new(ordinal),
+                Box::new(0_i32),
+                Box::new(i16::from(fact.kind.code())),
+                Box::new(fact.historical),
+                Box::new(tenant),
+                Box::new(fact.record),
+            ]
+        },
+    );
+    rows.collect()
+}
+
+async fn copy(
+    client: &Client,
+    sql: &str,
+    types: &[Type],
+    rows: Vec<Vec<Box<dyn ToSql + Sync + Send>>>,
+) {
+    let sink = client.copy_in(sql).await.unwrap();
+    let writer = tokio_postgres::binary_copy::BinaryCopyInWriter::new(sink, types);
+    let mut writer = std::pin::pin!(writer);
+    for row in &rows {
+        writer
+            .as_mut()
+            .write_raw(row.iter().map(|value| &**value as &(dyn ToSql + Sync)))
+            .await
+            .unwrap();
+    }
+    writer.finish().await.unwrap();
+}
+
+/// Keyed COPY; returns rows per second. The encoding of rows is part of it, as it is of a commit.
+async fn copy_all(client: &Client, tenant: Uuid, numbers: &mut Numbers) -> f64 {
+    client.batch_execute(COPY_TABLES).await.unwrap();
+    let batches: Vec<Vec<NewFact>> = (0..N_BATCHES)
+        .map(|_| (0..BATCH).map(|_| event(numbers)).collect())
+        .collect();
+    let started = tokio::time::Instant::now();
+    for facts in batches {
+        let batch_id = Uuid::now_v7();
+        let identities = facts
+            .iter()
+            .map(|fact| -> Vec<Box<dyn ToSql + Sync + Send>> {
+                vec![
+                    Box::new(tenant),
+                    Box::new(fact.identity.hour),
+                    Box::new(Uuid::from_u128(fact.identity.hash)),
+                    Box::new(Uuid::from_u128(fact.payload.0)),
+                ]
+            });
+        client.batch_execute("BEGIN").await.unwrap();
+        let types = [Type::UUID, Type::INT4, Type::UUID, Type::UUID];
+        copy(
+            client,
+            "COPY dedupe FROM STDIN BINARY",
+            &types,
+            identities.collect(),
+        )
+        .await;
+        copy(
+            client,
+            "COPY fact FROM STDIN BINARY",
+            &FACT_TYPES,
+            fact_rows(tenant, batch_id, facts),
+        )
+        .await;
+        client.batch_execute("COMMIT").await.unwrap();
+    }
+    let rate = per_second(N_BATCHES * BATCH, started.elapsed());
+    let stored: i64 = client
+        .query_one("SELECT count(*) FROM fact", &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(stored, i64::try_from(N_BATCHES * BATCH).unwrap());
+    rate
+}
+
+const INSERT_FACTS: &str = include_str!("../queries/postgres/ingestion/insert_facts.sql");
+const STAGE: &str = "CREATE TEMPORARY TABLE stage (LIKE fact) ON COMMIT DELETE ROWS";
+
+/// How facts get past row-level security.
+#[derive(Debug, Clone, Copy)]
+enum Bulk {
+    /// INSERT … SELECT … FROM unnest.
+    Unnest,
+    /// COPY into a temporary table, INSERT … SELECT from it.
+    Stage,
+}
+
+/// Facts alone, with the rights of the application; returns rows per second.
+async fn bulk_run(numbers: &mut Numbers, bulk: Bulk) -> f64 {
+    let database = migrated_database().await;
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
+        .await
+        .unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { connection.await.unwrap() });
+    let tenant = Uuid::new_v4();
+    let open = "SET search_path = sextant_ingestion; SELECT create_partition('fact', 672);
+        DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO sextant_app', current_database()); END $$; SET ROLE sextant_app";
+    client.batch_execute(open).await.unwrap();
+    client.batch_execute(STAGE).await.unwrap();
+    let insert = client.prepare(INSERT_FACTS).await.unwrap();
+    let from_stage = client
+        .prepare("INSERT INTO fact SELECT * FROM stage")
+        .await
+        .unwrap();
+    settle(&database).await;
+    let batches: Vec<Vec<NewFact>> = (0..N_BATCHES)
+        .map(|_| (0..BATCH).map(|_| event(numbers)).collect())
+        .collect();
+    let started = tokio::time::Instant::now();
+    for facts in batches {
+        client
+            .batch_execute(&format!("BEGIN; SET LOCAL app.tenant_id = '{tenant}'"))
+            .await
+            .unwrap();
+        match bulk {
+            Bulk::Unnest => unnest(&client, &insert, tenant, &facts).await,
+            Bulk::Stage => {
+                copy(
+                    &client,
+                    "COPY stage FROM STDIN BINARY",
+                    &FACT_TYPES,
+                    fact_rows(tenant, Uuid::now_v7(), facts),
+                )
+                .await;
+                client.execute(&from_stage, &[]).await.unwrap();
+            },
+        }
+        client.batch_execute("COMMIT").await.unwrap();
+    }
+    let rate = per_second(N_BATCHES * BATCH, started.elapsed());
+    drop(client);
+    tasks.join_all().await;
+    database.drop_now().await;
+    rate
+}
+
+async fn unnest(
+    client: &Client,
+    insert: &tokio_postgres::Statement,
+    tenant: Uuid,
+    facts: &[NewFact],
+) {
+    let batch_ids = vec![Uuid::now_v7(); facts.len()];
+    let times: Vec<i64> = facts.iter().map(|fact| fact.occurred_at.0).collect();
+    let ordinals: Vec<i32> = (0_i32..).take(facts.len()).collect();
+    let kinds: Vec<i16> = facts
+        .iter()
+        .map(|fact| i16::from(fact.kind.code()))
+        .collect();
+    let (slices, historical, uids) = (
+        vec![0_i32; facts.len()],
+        vec![false; facts.len()],
+        vec![Some(tenant); facts.len()],
+    );
+    let records: Vec<&[u8]> = facts.iter().map(|fact| fact.record.as_slice()).collect();
+    let params: [&(dyn ToSql + Sync); 10] = [
+        &tenant,
+        &batch_ids,
+        &times,
+        &times,
+        &ordinals,
+        &slices,
+        &kinds,
+        &historical,
+        &uids,
+        &records,
+    ];
+    client.execute(insert, &params).await.unwrap();
+}
+
+/// Every run starts in a database of its own with the accounts in it.
+async fn commit_run(numbers: &mut Numbers, size: usize, n_callers: usize) -> f64 {
+    let database = migrated_database().await;
+    let store = Ingestion::connect(&database.config()).await.unwrap();
+    let tenant = TenantId(Uuid::new_v4().as_u128());
+    known_accounts(&store, tenant).await;
+    settle(&database).await;
+    let rate = commit_all(&store, deliveries(numbers, tenant, size), n_callers).await;
+    drop(store);
+    database.drop_now().await;
+    rate
+}
+
+async fn copy_run(numbers: &mut Numbers) -> f64 {
+    let database = migrated_database().await;
+    settle(&database).await;
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
+        .await
+        .unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { connection.await.unwrap() });
+    let rate = copy_all(&client, Uuid::new_v4(), numbers).await;
+    drop(client);
+    tasks.join_all().await;
+    database.drop_now().await;
+    rate
+}
+
+/// Writes dirty pages out, so that one run does not pay for the one before.
+async fn settle(database: &Database) {
+    let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
+        .await
+        .unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move { connection.await.unwrap() });
+    client.batch_execute("CHECKPOINT").await.unwrap();
+    drop(client);
+    tasks.join_all().await;
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut numbers = Numbers(20_260_115);
+        for round in 1..=N_ROUNDS {
+            let copy = copy_run(&mut numbers).await;
+            println!("round {round}: keyed COPY {copy:.0} rows/s");
+            for bulk in [Bulk::Unnest, Bulk::Stage] {
+                let rate = bulk_run(&mut numbers, bulk).await;
+                println!("round {round}: facts alone by {bulk:?} {rate:.0} rows/s");
+            }
+            for (size, n_callers) in [(1_000, 1), (1_000, 2), (100, 16), (100, 1)] {
+                let rate = commit_run(&mut numbers, size, n_callers).await;
+                println!("round {round}: {size} facts per batch, {n_callers} at once: {rate:.0} rows/s, {:.2} of COPY", rate / copy);
+            }
+        }
+    });
+}

@@ -1,0 +1,70 @@
+//! Ingestion's tables.
+
+mod accounts;
+mod commit;
+mod intake;
+mod keys;
+mod partitions;
+mod tenants;
+mod writers;
+
+use std::sync::Arc;
+
+use sextant_domain::id::{Slice, TenantId};
+use sextant_store::port::{Committed, FactBatch, FeedEntry, Head};
+use sextant_store::{BoxFuture, Result, port};
+
+use super::pool::{Config, ConnectError, Pool};
+use super::{Service, feed};
+use writers::Writers;
+
+const FEED_ENTRIES: &str = include_str!("../../queries/postgres/ingestion/feed_entries.sql");
+const APPEND_FEED: &str = include_str!("../../queries/postgres/ingestion/append_feed.sql");
+
+/// The store of ingestion: the ports `Facts`, `Feed`, `Tenants`, `Keys`, `Accounts` and `Intake`.
+#[derive(Debug, Clone)]
+pub struct Ingestion {
+    pool: Pool,
+    writers: Arc<Writers>,
+}
+
+impl Ingestion {
+    /// Connects and checks the version of the schema.
+    ///
+    /// # Errors
+    /// The database does not answer, or its schema has another version.
+    pub async fn connect(config: &Config) -> std::result::Result<Self, ConnectError> {
+        let pool = Pool::connect(config, Service::Ingestion).await?;
+        let writers = Arc::new(Writers::new(pool.clone(), config.wait_timeout));
+        Ok(Self { pool, writers })
+    }
+}
+
+impl port::Facts for Ingestion {
+    fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>> {
+        Box::pin(self.writers.commit(batch))
+    }
+}
+
+impl port::Feed for Ingestion {
+    fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>> {
+        Box::pin(feed::heads(&self.pool))
+    }
+
+    /// The payload is the id of the batch, or empty where an import begins or ends.
+    fn entries(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<FeedEntry>>> {
+        Box::pin(feed::entries_by(
+            &self.pool,
+            FEED_ENTRIES,
+            (tenant, slice),
+            after,
+            limit,
+        ))
+    }
+}

@@ -1,0 +1,261 @@
+//! What has come in: the feed of facts, refusals, what is held, counts.
+
+use std::collections::HashMap;
+
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::time::Instant;
+use sextant_store::port::{FactEntry, HeldRow, Intake, RejectionRow, SourceCount, StoredFact};
+use sextant_store::{BoxFuture, Result};
+use uuid::Uuid;
+
+use super::Ingestion;
+use super::tenants::import_of;
+use crate::postgres::decode::{self, Fields};
+use crate::postgres::rows;
+
+const READ_FEED: &str = include_str!("../../../queries/postgres/ingestion/read_feed.sql");
+const READ_FACTS: &str = include_str!("../../../queries/postgres/ingestion/read_facts.sql");
+const REJECTIONS: &str = include_str!("../../../queries/postgres/ingestion/rejections.sql");
+const HELD: &str = include_str!("../../../queries/postgres/ingestion/held.sql");
+const COUNTS: &str = include_str!("../../../queries/postgres/ingestion/counts.sql");
+
+/// Entries that are looked at in one call.
+const MAX_ENTRIES: usize = 1_000;
+
+/// A feed entry before its facts are read.
+struct Announced {
+    sequence: u64,
+    recorded_at: Instant,
+    batch: Option<Batch>,
+    import: Option<i16>,
+    clock: Option<Instant>,
+}
+
+/// Where the facts of an entry are.
+#[derive(Clone, Copy)]
+struct Batch {
+    id: Uuid,
+    first_at: i64,
+    last_at: i64,
+    record_bytes: usize,
+}
+
+fn announced(row: &mut Fields<'_>) -> Result<Announced> {
+    let (sequence, recorded_at) = (row.sequence()?, row.instant()?);
+    let (id, first_at, last_at) = (
+        row.take::<Option<Uuid>>()?,
+        row.take::<Option<i64>>()?,
+        row.take::<Option<i64>>()?,
+    );
+    let record_bytes = row.number::<i64, usize>()?;
+    let batch = id
+        .zip(first_at)
+        .zip(last_at)
+        .map(|((id, first_at), last_at)| Batch {
+            id,
+            first_at,
+            last_at,
+            record_bytes,
+        });
+    Ok(Announced {
+        sequence,
+        recorded_at,
+        batch,
+        import: row.take()?,
+        clock: row.maybe_instant()?,
+    })
+}
+
+/// The leading entries up to the one that passes `max_bytes`.
+fn within(mut entries: Vec<Announced>, max_bytes: usize) -> Vec<Announced> {
+    let mut bytes = 0_usize;
+    let end = entries.iter().position(|entry| {
+        bytes = bytes.saturating_add(entry.batch.map_or(0, |batch| batch.record_bytes));
+        bytes > max_bytes
+    });
+    if let Some(last) = end {
+        entries.truncate(last + 1);
+    }
+    entries
+}
+
+impl Ingestion {
+    async fn read_entries(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<FactEntry>> {
+        let params = (
+            rows::tenant(tenant),
+            rows::slice(slice),
+            rows::number(after),
+            rows::limit(MAX_ENTRIES),
+        );
+        let found = self
+            .pool
+            .read(
+                tenant,
+                "reading the feed",
+                READ_FEED,
+                &[&params.0, &params.1, &params.2, &params.3],
+            )
+            .await?;
+        let entries = within(decode::all(&found, "feed entry", announced)?, max_bytes);
+        let batches: Vec<Batch> = entries.iter().filter_map(|entry| entry.batch).collect();
+        let mut facts = self.read_facts(tenant, slice, &batches).await?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| FactEntry {
+                sequence: entry.sequence,
+                recorded_at: entry.recorded_at,
+                facts: entry
+                    .batch
+                    .and_then(|batch| facts.remove(&batch.id))
+                    .unwrap_or_default(),
+                import: entry.import.map(import_of),
+                clock: entry.clock,
+            })
+            .collect())
+    }
+
+    /// The facts of batches in a slice, by batch, in the order in which they were stored.
+    async fn read_facts(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        batches: &[Batch],
+    ) -> Result<HashMap<Uuid, Vec<StoredFact>>> {
+        let bounds = (
+            batches.iter().map(|batch| batch.first_at).min(),
+            batches.iter().map(|batch| batch.last_at).max(),
+        );
+        let (Some(first_at), Some(last_at)) = bounds else {
+            return Ok(HashMap::new());
+        };
+        let ids: Vec<Uuid> = batches.iter().map(|batch| batch.id).collect();
+        let (tenant_id, slice) = (rows::tenant(tenant), rows::slice(slice));
+        let found = self
+            .pool
+            .read(
+                tenant,
+                "reading facts of the feed",
+                READ_FACTS,
+                &[&tenant_id, &ids, &slice, &first_at, &last_at],
+            )
+            .await?;
+        let mut facts: HashMap<Uuid, Vec<StoredFact>> = HashMap::new();
+        for row in &found {
+            let mut row = Fields::of(row, "fact");
+            facts
+                .entry(row.take()?)
+                .or_default()
+                .push(stored_fact(&mut row)?);
+        }
+        Ok(facts)
+    }
+}
+
+fn stored_fact(row: &mut Fields<'_>) -> Result<StoredFact> {
+    Ok(StoredFact {
+        uid: row
+            .take::<Option<Uuid>>()?
+            .map(|uid| sextant_domain::id::AccountUid(uid.as_u128())),
+        kind: row.kind()?,
+        occurred_at: row.instant()?,
+        known_at: row.instant()?,
+        historical: row.take()?,
+        record: row.take()?,
+    })
+}
+
+impl Intake for Ingestion {
+    fn fact_entries(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after: u64,
+        max_bytes: usize,
+    ) -> BoxFuture<'_, Result<Vec<FactEntry>>> {
+        Box::pin(self.read_entries(tenant, slice, after, max_bytes))
+    }
+
+    fn rejections(
+        &self,
+        tenant: TenantId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<RejectionRow>>> {
+        Box::pin(async move {
+            let (before, limit) = (before.map_or(i64::MAX, rows::number), rows::limit(limit));
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "listing rejections",
+                    REJECTIONS,
+                    &[&rows::tenant(tenant), &before, &limit],
+                )
+                .await?;
+            decode::all(&found, "rejection", |row| {
+                Ok(RejectionRow {
+                    ordinal: row.sequence()?,
+                    field: row.take()?,
+                    reason: row.take()?,
+                    hint: row.take()?,
+                    record: row.take()?,
+                    received_at: row.instant()?,
+                })
+            })
+        })
+    }
+
+    fn held(
+        &self,
+        tenant: TenantId,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<HeldRow>>> {
+        Box::pin(async move {
+            let (after, limit) = (rows::number(after), rows::limit(limit));
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "listing held records",
+                    HELD,
+                    &[&rows::tenant(tenant), &after, &limit],
+                )
+                .await?;
+            decode::all(&found, "held record", |row| {
+                Ok(HeldRow {
+                    ordinal: row.sequence()?,
+                    account: row.external_id()?,
+                    record: row.take()?,
+                    received_at: row.instant()?,
+                })
+            })
+        })
+    }
+
+    fn counts(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SourceCount>>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .read(tenant, "reading counts", COUNTS, &[&rows::tenant(tenant)])
+                .await?;
+            decode::all(&found, "count", |row| {
+                Ok(SourceCount {
+                    source: row.take()?,
+                    accepted: row.sequence()?,
+                    duplicate: row.sequence()?,
+                    conflict: row.sequence()?,
+                    held: row.sequence()?,
+                    rejected: row.sequence()?,
+                    last_received_at: row.instant()?,
+                })
+            })
+        })
+    }
+}

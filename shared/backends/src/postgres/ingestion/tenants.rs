@@ -1,0 +1,235 @@
+//! Tenants and the requests that made them.
+
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::time::Instant;
+use sextant_store::port::{Import, Page, TenantRow, Tenants};
+use sextant_store::{BoxFuture, Error, Result};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::{APPEND_FEED, Ingestion};
+use crate::postgres::decode::{self, Fields};
+use crate::postgres::rows;
+
+const INSERT: &str = include_str!("../../../queries/postgres/ingestion/insert_tenant.sql");
+const BY_ID: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_id.sql");
+const BY_NAME: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_name.sql");
+const BY_REQUEST: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_request.sql");
+const LIST: &str = include_str!("../../../queries/postgres/ingestion/list_tenants.sql");
+const ADVANCE_CLOCK: &str = include_str!("../../../queries/postgres/ingestion/advance_clock.sql");
+const MARK_IMPORT: &str = include_str!("../../../queries/postgres/ingestion/mark_import.sql");
+
+fn tenant(row: &mut Fields<'_>) -> Result<TenantRow> {
+    Ok(TenantRow {
+        tenant: row.tenant()?,
+        name: row.take()?,
+        time_zone: row.take()?,
+        base_currency: row.take()?,
+        fixed_clock: row.maybe_instant()?,
+        retention_days: row.number::<i64, u32>()?,
+        n_slices: row.number::<i32, u16>()?,
+        importing: row.take()?,
+        created_at: row.instant()?,
+    })
+}
+
+/// What a caller states; the rest is given anew with each attempt, or has moved since.
+fn same_parameters(left: &TenantRow, right: &TenantRow) -> bool {
+    left.name == right.name
+        && left.time_zone == right.time_zone
+        && left.base_currency == right.base_currency
+        && left.fixed_clock.is_some() == right.fixed_clock.is_some()
+        && left.retention_days == right.retention_days
+        && left.n_slices == right.n_slices
+}
+
+/// How the feed stores where an import begins (−1) or ends (the schedule).
+pub(super) fn import_code(mark: Import) -> i16 {
+    match mark {
+        Import::Started => -1,
+        Import::Completed(schedule) => i16::from(schedule),
+    }
+}
+
+/// The reverse of [`import_code`].
+pub(super) fn import_of(code: i16) -> Import {
+    u8::try_from(code).map_or(Import::Started, Import::Completed)
+}
+
+impl Ingestion {
+    async fn insert_tenant(&self, row: &TenantRow, request_id: &str) -> Result<TenantRow> {
+        let (id, fixed_clock) = (rows::tenant(row.tenant), row.fixed_clock.map(|at| at.0));
+        let (retention, n_slices) = (i64::from(row.retention_days), i32::from(row.n_slices));
+        let session = self.pool.session("storing a tenant").await?;
+        let statement = session.prepare(INSERT).await?;
+        let params: [&(dyn ToSql + Sync); 10] = [
+            &id,
+            &row.name,
+            &row.time_zone,
+            &row.base_currency,
+            &fixed_clock,
+            &retention,
+            &n_slices,
+            &row.importing,
+            &row.created_at.0,
+            &request_id,
+        ];
+        if session.execute(&statement, &params).await? == 1 {
+            return Ok(row.clone());
+        }
+        let by_request = session.prepare(BY_REQUEST).await?;
+        let found = session.query(&by_request, &[&request_id]).await?;
+        match decode::first(&found, "tenant", tenant)? {
+            Some(stored) if same_parameters(&stored, row) => Ok(stored),
+            Some(_) => Err(Error::RequestIdReused),
+            None => Err(Error::AlreadyExists {
+                what: format!("tenant \"{}\"", row.name),
+            }),
+        }
+    }
+
+    async fn write_mark(
+        &self,
+        tenant: TenantId,
+        mark: Import,
+        at: Instant,
+    ) -> Result<Option<Vec<(Slice, u64)>>> {
+        let importing = matches!(mark, Import::Started);
+        let announcement = Announcement {
+            recorded_at: at,
+            import: Some(import_code(mark)),
+            clock: None,
+        };
+        self.change_and_announce(tenant, MARK_IMPORT, &importing, &announcement)
+            .await
+    }
+
+    async fn move_clock(
+        &self,
+        tenant: TenantId,
+        to: Instant,
+        at: Instant,
+    ) -> Result<Option<Vec<(Slice, u64)>>> {
+        let announcement = Announcement {
+            recorded_at: at,
+            import: None,
+            clock: Some(to.0),
+        };
+        self.change_and_announce(tenant, ADVANCE_CLOCK, &to.0, &announcement)
+            .await
+    }
+
+    /// Changes a tenant by a statement that returns its number of slices (or nothing: there is nothing to change), and writes
+    /// an entry to the feed of every slice.
+    async fn change_and_announce(
+        &self,
+        tenant: TenantId,
+        change: &str,
+        value: &(dyn ToSql + Sync),
+        announcement: &Announcement,
+    ) -> Result<Option<Vec<(Slice, u64)>>> {
+        let session = self.pool.session("announcing a change of a tenant").await?;
+        let (change, append) = (
+            session.prepare(change).await?,
+            session.prepare(APPEND_FEED).await?,
+        );
+        let id = rows::tenant(tenant);
+        let changed = session.first(tenant, &change, &[&id, value]).await?;
+        let Some(n_slices) = decode::first(&changed, "tenant", |row| row.take::<i32>())? else {
+            session.commit().await?;
+            return Ok(None);
+        };
+        let slices: Vec<i32> = (0..n_slices.max(1)).collect();
+        let (no_bounds, no_bytes) = (vec![None::<i64>; slices.len()], vec![0_i64; slices.len()]);
+        let no_batch = vec![None::<Uuid>; slices.len()];
+        let Announcement {
+            recorded_at,
+            import,
+            clock,
+        } = announcement;
+        let recorded_at = vec![recorded_at.0; slices.len()];
+        let params: [&(dyn ToSql + Sync); 9] = [
+            &id,
+            &recorded_at,
+            &no_batch,
+            &slices,
+            &no_bounds,
+            &no_bounds,
+            &no_bytes,
+            import,
+            clock,
+        ];
+        let heads = session.last(&append, &params).await?;
+        let mut heads = decode::all(&heads, "feed head", |row| {
+            Ok((row.slice()?, row.sequence()?))
+        })?;
+        heads.sort_unstable();
+        Ok(Some(heads))
+    }
+}
+
+/// A feed entry without facts.
+struct Announcement {
+    recorded_at: Instant,
+    import: Option<i16>,
+    clock: Option<i64>,
+}
+
+impl Tenants for Ingestion {
+    fn create<'a>(
+        &'a self,
+        tenant: &'a TenantRow,
+        request_id: &'a str,
+    ) -> BoxFuture<'a, Result<TenantRow>> {
+        Box::pin(self.insert_tenant(tenant, request_id))
+    }
+
+    fn by_id(&self, id: TenantId) -> BoxFuture<'_, Result<Option<TenantRow>>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .system("reading a tenant", BY_ID, &[&rows::tenant(id)])
+                .await?;
+            decode::first(&found, "tenant", tenant)
+        })
+    }
+
+    fn by_name<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<TenantRow>>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .system("reading a tenant", BY_NAME, &[&rows::text(name)])
+                .await?;
+            decode::first(&found, "tenant", tenant)
+        })
+    }
+
+    fn list<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<TenantRow>>> {
+        Box::pin(async move {
+            let after = rows::text(page.after.as_deref().unwrap_or_default());
+            let found = self
+                .pool
+                .system("listing tenants", LIST, &[&after, &rows::limit(page.limit)])
+                .await?;
+            decode::all(&found, "tenant", tenant)
+        })
+    }
+
+    fn mark_import(
+        &self,
+        tenant: TenantId,
+        mark: Import,
+        at: Instant,
+    ) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>> {
+        Box::pin(self.write_mark(tenant, mark, at))
+    }
+
+    fn advance_clock(
+        &self,
+        tenant: TenantId,
+        to: Instant,
+        at: Instant,
+    ) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>> {
+        Box::pin(self.move_clock(tenant, to, at))
+    }
+}

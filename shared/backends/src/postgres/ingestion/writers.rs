@@ -1,0 +1,271 @@
+//! Who writes at once, and how small batches share a transaction.
+//!
+//! A commit costs a flush to disk and a handful of messages however small its batch is. So batches of one tenant that
+//! arrive while others are being written wait for a place and are then written together, in one transaction, each with its
+//! own feed entries. A single writer never waits, and large batches stay alone.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sextant_domain::id::TenantId;
+use sextant_store::port::{Committed, FactBatch};
+use sextant_store::{Error, Result};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+
+use super::commit::{Group, commit};
+use super::partitions::Partitions;
+use crate::postgres::pool::Pool;
+
+/// Transactions of one tenant at once: two hide each other's waits, more only queue for the feed's lock.
+const WRITERS_PER_TENANT: usize = 2;
+/// Batches are joined up to so many facts; a larger one is written alone.
+const MAX_JOINED_FACTS: usize = 2_000;
+/// Batches of a tenant that may wait.
+const MAX_WAITING: usize = 1_024;
+
+type Answer = Result<Committed>;
+
+/// A batch that waits, and who waits for it.
+#[derive(Debug)]
+struct Waiting {
+    batch: FactBatch,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The writers of one tenant.
+#[derive(Debug)]
+struct Lane {
+    places: Arc<Semaphore>,
+    waiting: VecDeque<Waiting>,
+    /// Callers inside, so that an idle tenant costs nothing.
+    callers: usize,
+}
+
+/// The writers of all tenants.
+#[derive(Debug)]
+pub(super) struct Writers {
+    store: Arc<Store>,
+    wait: Duration,
+    lanes: Mutex<HashMap<TenantId, Lane>>,
+    /// Transactions under way. They are not the callers' futures: a caller that goes away must not undo what others wait for.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// What a transaction needs.
+#[derive(Debug)]
+struct Store {
+    pool: Pool,
+    partitions: Partitions,
+}
+
+/// A caller within a lane; the lane goes with its last caller.
+struct Caller<'w> {
+    writers: &'w Writers,
+    tenant: TenantId,
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        let mut lanes = self
+            .writers
+            .lanes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get_mut(&self.tenant) {
+            lane.callers -= 1;
+            if lane.callers == 0 {
+                lanes.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+impl Writers {
+    pub(super) fn new(pool: Pool, wait: Duration) -> Self {
+        let store = Arc::new(Store {
+            pool,
+            partitions: Partitions::default(),
+        });
+        Self {
+            store,
+            wait,
+            lanes: Mutex::default(),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// Stores a batch, alone or together with others of its tenant.
+    ///
+    /// A caller that gets a place starts a transaction with whatever waits at the head of the lane, which need not be its own
+    /// batch. A caller that goes away while its batch waits takes it along; once it is being written, it is written.
+    pub(super) async fn commit(&self, batch: FactBatch) -> Answer {
+        let tenant = batch.tenant;
+        let (answer, mut answered) = oneshot::channel();
+        let (places, _caller) = self.enter(Waiting { batch, answer })?;
+        loop {
+            let place = tokio::select! {
+                biased;
+                answer = &mut answered => return answer.unwrap_or_else(|_writer_gone| Err(interrupted())),
+                place = tokio::time::timeout(self.wait, Arc::clone(&places).acquire_owned()) => place,
+            };
+            let Ok(Ok(place)) = place else {
+                return Err(Error::unavailable(
+                    "waiting to commit facts",
+                    "all writers of the tenant are busy",
+                ));
+            };
+            let joined = self.take(tenant);
+            if joined.is_empty() {
+                // The batch is being written by another.
+                drop(place);
+                return answered
+                    .await
+                    .unwrap_or_else(|_writer_gone| Err(interrupted()));
+            }
+            self.start(joined, place);
+        }
+    }
+
+    fn enter(&self, waiting: Waiting) -> Result<(Arc<Semaphore>, Caller<'_>)> {
+        let tenant = waiting.batch.tenant;
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(tenant).or_insert_with(|| Lane {
+            places: Arc::new(Semaphore::new(WRITERS_PER_TENANT)),
+            waiting: VecDeque::new(),
+            callers: 0,
+        });
+        if lane.waiting.len() >= MAX_WAITING {
+            return Err(Error::unavailable(
+                "waiting to commit facts",
+                "too many batches of the tenant wait",
+            ));
+        }
+        lane.waiting.push_back(waiting);
+        lane.callers += 1;
+        Ok((
+            Arc::clone(&lane.places),
+            Caller {
+                writers: self,
+                tenant,
+            },
+        ))
+    }
+
+    /// Takes the batches at the head of a lane that go into one transaction.
+    fn take(&self, tenant: TenantId) -> Vec<Waiting> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lane) = lanes.get_mut(&tenant) else {
+            return Vec::new();
+        };
+        let mut joined: Vec<Waiting> = Vec::new();
+        let mut facts = 0;
+        while let Some(next) = lane.waiting.pop_front() {
+            if next.answer.is_closed() {
+                continue;
+            }
+            let fits = facts + next.batch.facts.len() <= MAX_JOINED_FACTS
+                && joined
+                    .first()
+                    .is_none_or(|first| first.batch.n_slices == next.batch.n_slices);
+            if !joined.is_empty() && !fits {
+                lane.waiting.push_front(next);
+                break;
+            }
+            facts += next.batch.facts.len();
+            joined.push(next);
+        }
+        joined
+    }
+
+    fn start(&self, joined: Vec<Waiting>, place: OwnedSemaphorePermit) {
+        let store = Arc::clone(&self.store);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            store.write(joined).await;
+            drop(place);
+        });
+    }
+}
+
+impl Store {
+    /// Writes batches in one transaction and answers each caller. If the database refuses the whole, each batch is written
+    /// alone: what one of them did must not fail the others.
+    async fn write(&self, joined: Vec<Waiting>) {
+        let (batches, answers): (Vec<FactBatch>, Vec<oneshot::Sender<Answer>>) = joined
+            .into_iter()
+            .map(|waiting| (waiting.batch, waiting.answer))
+            .unzip();
+        let spare = if batches.len() > 1 {
+            batches.clone()
+        } else {
+            Vec::new()
+        };
+        let results = match self.write_group(batches).await {
+            Ok(committed) => committed.into_iter().map(Ok).collect(),
+            Err(error) if spare.is_empty() => vec![Err(error)],
+            Err(error) if is_refusal(&error) => self.write_each(spare).await,
+            Err(error) => answers.iter().map(|_| Err(copy_of(&error))).collect(),
+        };
+        for (result, answer) in results.into_iter().zip(answers) {
+            // A caller that has gone away needs no answer.
+            drop(answer.send(result));
+        }
+    }
+
+    async fn write_each(&self, batches: Vec<FactBatch>) -> Vec<Answer> {
+        let mut results = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let result = self.write_group(vec![batch]).await;
+            results.push(result.and_then(|mut committed| committed.pop().ok_or_else(interrupted)));
+        }
+        results
+    }
+
+    async fn write_group(&self, batches: Vec<FactBatch>) -> Result<Vec<Committed>> {
+        let Some(group) = Group::of(batches) else {
+            return Ok(Vec::new());
+        };
+        self.partitions.ensure(&self.pool, group.whole()).await?;
+        let result = commit(&self.pool, &group).await;
+        if result.is_err() {
+            self.partitions.forget();
+        }
+        result
+    }
+}
+
+/// Whether the database answered that it does not store this, so that nothing of it was stored.
+fn is_refusal(error: &Error) -> bool {
+    let Error::Unavailable { source, .. } = error else {
+        return false;
+    };
+    let state = source
+        .downcast_ref::<tokio_postgres::Error>()
+        .and_then(tokio_postgres::Error::code);
+    state.is_some_and(|state| {
+        state.code().starts_with(DATA_EXCEPTION) || state.code().starts_with(INTEGRITY_VIOLATION)
+    })
+}
+
+/// Classes of SQLSTATE.
+const DATA_EXCEPTION: &str = "22";
+const INTEGRITY_VIOLATION: &str = "23";
+
+fn interrupted() -> Error {
+    Error::unavailable("committing facts", "the writer was interrupted")
+}
+
+/// Each caller gets an error of its own.
+fn copy_of(error: &Error) -> Error {
+    match error {
+        Error::Full { doing } => Error::Full { doing },
+        Error::Unreadable { what } => Error::Unreadable { what: what.clone() },
+        Error::Unavailable { doing, source } => Error::unavailable(doing, source.to_string()),
+        Error::Fenced | Error::AlreadyExists { .. } | Error::RequestIdReused => {
+            Error::unavailable("committing facts", error.to_string())
+        },
+    }
+}

@@ -1,0 +1,214 @@
+//! Bringing a database to the version that this program knows.
+
+use std::fmt;
+
+use tokio_postgres::{Client, NoTls};
+
+use super::Service;
+
+/// Tables without row-level security, in any schema. They are read across tenants (which feeds have moved, whose key is
+/// this, who is there) before a tenant is known, and hold no facts: names, numbers and hashes only.
+pub const SYSTEM_TABLES: [&str; 6] = [
+    "access_key",
+    "cursor",
+    "feed_head",
+    "migration",
+    "move_cursor",
+    "tenant",
+];
+
+const LOCK: &str = include_str!("../../queries/postgres/migrations/lock.sql");
+const PREPARE: &str = include_str!("../../queries/postgres/migrations/prepare.sql");
+const RECORD: &str = include_str!("../../queries/postgres/migrations/record.sql");
+const VERSION: &str = include_str!("../../queries/postgres/session/version.sql");
+
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// The migrations of a service, in order: the version is the place in the list, from 1.
+fn migrations(service: Service) -> &'static [Migration] {
+    match service {
+        Service::Ingestion => &[Migration {
+            name: "tables",
+            sql: include_str!("../../queries/postgres/migrations/ingestion/0001_tables.sql"),
+        }],
+        Service::Scoring => &[Migration {
+            name: "tables",
+            sql: include_str!("../../queries/postgres/migrations/scoring/0001_tables.sql"),
+        }],
+        Service::Segmentation => &[Migration {
+            name: "tables",
+            sql: include_str!("../../queries/postgres/migrations/segmentation/0001_tables.sql"),
+        }],
+        Service::Metrics => &[Migration {
+            name: "tables",
+            sql: include_str!("../../queries/postgres/migrations/metrics/0001_tables.sql"),
+        }],
+    }
+}
+
+/// The version of a service's schema that this program knows.
+pub(super) fn known_version(service: Service) -> i32 {
+    i32::try_from(migrations(service).len()).unwrap_or(i32::MAX)
+}
+
+/// What a migration did to one schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The service.
+    pub service: Service,
+    /// Version before; 0: there was none.
+    pub from: i32,
+    /// Version now.
+    pub to: i32,
+}
+
+/// Why a database was not migrated.
+#[derive(Debug)]
+pub enum MigrateError {
+    /// The URL cannot be read.
+    Url(tokio_postgres::Error),
+    /// The database does not answer.
+    Unreachable(tokio_postgres::Error),
+    /// A migration was refused; nothing of it was done.
+    Refused {
+        /// The schema.
+        schema: &'static str,
+        /// The migration.
+        name: &'static str,
+        /// What the database said.
+        source: tokio_postgres::Error,
+    },
+    /// The schema was made by a newer version of this program.
+    Newer {
+        /// The schema.
+        schema: &'static str,
+        /// Its version.
+        stored: i32,
+        /// The version that this program knows.
+        known: i32,
+    },
+}
+
+impl fmt::Display for MigrateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(_) => write!(
+                f,
+                "database url is unreadable: write postgresql://user@host/database"
+            ),
+            Self::Unreachable(_) => write!(f, "database does not answer"),
+            Self::Refused { schema, name, .. } => {
+                write!(f, "migration \"{name}\" of schema {schema} was refused")
+            },
+            Self::Newer {
+                schema,
+                stored,
+                known,
+            } => {
+                write!(
+                    f,
+                    "schema {schema} has version {stored}, this program knows {known}: install the newer program"
+                )
+            },
+        }
+    }
+}
+
+impl std::error::Error for MigrateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Url(source) | Self::Unreachable(source) | Self::Refused { source, .. } => {
+                Some(source)
+            },
+            Self::Newer { .. } => None,
+        }
+    }
+}
+
+/// Brings the schemas of all services to the version that this program knows, under a lock: any number of migrators may be
+/// started at once. The user of `url` becomes the owner of everything and must be able to create roles and schemas.
+///
+/// # Errors
+/// The database does not answer, refuses, or was migrated by a newer program (nothing is changed then).
+pub async fn migrate(url: &str) -> Result<Vec<Migrated>, MigrateError> {
+    let config: tokio_postgres::Config = url.parse().map_err(MigrateError::Url)?;
+    let (mut client, connection) = config
+        .connect(NoTls)
+        .await
+        .map_err(MigrateError::Unreachable)?;
+    // The connection is driven here and nowhere else, so no task outlives the call.
+    let work = migrate_all(&mut client);
+    let mut connection = std::pin::pin!(connection);
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        result = &mut work => result,
+        ended = &mut connection => match ended {
+            Err(source) => Err(MigrateError::Unreachable(source)),
+            Ok(()) => work.await,
+        },
+    }
+}
+
+async fn migrate_all(client: &mut Client) -> Result<Vec<Migrated>, MigrateError> {
+    client
+        .batch_execute(LOCK)
+        .await
+        .map_err(MigrateError::Unreachable)?;
+    let mut done = Vec::new();
+    for service in Service::ALL {
+        let prepare = PREPARE.replace("{schema}", service.schema());
+        client
+            .batch_execute(&prepare)
+            .await
+            .map_err(|source| refused(service, "prepare", source))?;
+        let from = stored_version(client)
+            .await
+            .map_err(|source| refused(service, "version", source))?;
+        let to = known_version(service);
+        if from > to {
+            return Err(MigrateError::Newer {
+                schema: service.schema(),
+                stored: from,
+                known: to,
+            });
+        }
+        for (version, migration) in (1_i32..).zip(migrations(service)) {
+            if version > from {
+                apply(client, version, migration)
+                    .await
+                    .map_err(|source| refused(service, migration.name, source))?;
+            }
+        }
+        done.push(Migrated { service, from, to });
+    }
+    Ok(done)
+}
+
+async fn apply(
+    client: &mut Client,
+    version: i32,
+    migration: &Migration,
+) -> Result<(), tokio_postgres::Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(migration.sql).await?;
+    transaction
+        .execute(RECORD, &[&version, &migration.name])
+        .await?;
+    transaction.commit().await
+}
+
+async fn stored_version(client: &Client) -> Result<i32, tokio_postgres::Error> {
+    let row = client.query_one(VERSION, &[]).await?;
+    Ok(row.try_get::<_, Option<i32>>(0)?.unwrap_or(0))
+}
+
+fn refused(service: Service, name: &'static str, source: tokio_postgres::Error) -> MigrateError {
+    MigrateError::Refused {
+        schema: service.schema(),
+        name,
+        source,
+    }
+}

@@ -1,0 +1,339 @@
+//! Connections: how many, how they are opened, how long anything may take, and when one is thrown away.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Runtime};
+use sextant_domain::id::TenantId;
+use sextant_store::{Error, Result};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+
+use super::Service;
+use super::migrate::known_version;
+use super::session::Session;
+
+const OPEN: &str = include_str!("../../queries/postgres/session/open.sql");
+const CHECK: &str = include_str!("../../queries/postgres/session/check.sql");
+const VERSION: &str = include_str!("../../queries/postgres/session/version.sql");
+
+/// A connection that was used within this time is not checked again before its next use.
+const TRUSTED_FOR: Duration = Duration::from_millis(500);
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// How a service reaches its database.
+#[derive(Clone)]
+pub struct Config {
+    /// `postgresql://user@host/database`; several hosts may be given, the writable one is used.
+    pub url: String,
+    /// Connections at most, 1 or more.
+    pub pool_size: usize,
+    /// Longest wait for a free connection.
+    pub wait_timeout: Duration,
+    /// Longest time that opening a connection may take.
+    pub connect_timeout: Duration,
+    /// Longest time that a statement may take.
+    pub statement_timeout: Duration,
+    /// Longest wait for a lock.
+    pub lock_timeout: Duration,
+    /// An open transaction that does nothing for so long is ended by the server.
+    pub idle_in_transaction_timeout: Duration,
+}
+
+impl Config {
+    /// The defaults: 8 connections, 2 s for a free one, 3 s to connect, 30 s for a statement, 10 s for a lock, 10 s idle.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            pool_size: 8,
+            wait_timeout: Duration::from_secs(2),
+            connect_timeout: Duration::from_secs(3),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+            idle_in_transaction_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Without the URL: it may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("pool_size", &self.pool_size)
+            .field("wait_timeout", &self.wait_timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("lock_timeout", &self.lock_timeout)
+            .field(
+                "idle_in_transaction_timeout",
+                &self.idle_in_transaction_timeout,
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a service cannot use its database.
+#[derive(Debug)]
+pub enum ConnectError {
+    /// The URL cannot be read.
+    Url(tokio_postgres::Error),
+    /// The pool cannot be made.
+    Pool(deadpool_postgres::BuildError),
+    /// The database does not answer.
+    Unreachable(Error),
+    /// The schema is missing or older than this program needs.
+    Outdated {
+        /// The schema.
+        schema: &'static str,
+        /// Its version; 0: it is missing.
+        stored: i32,
+        /// The version that this program needs.
+        known: i32,
+    },
+    /// The schema was made by a newer version of this program.
+    Newer {
+        /// The schema.
+        schema: &'static str,
+        /// Its version.
+        stored: i32,
+        /// The version that this program knows.
+        known: i32,
+    },
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(_) => write!(
+                f,
+                "database url is unreadable: write postgresql://user@host/database"
+            ),
+            Self::Pool(_) => write!(f, "connection pool cannot be made"),
+            Self::Unreachable(_) => write!(f, "database does not answer"),
+            Self::Outdated {
+                schema,
+                stored,
+                known,
+            } => {
+                write!(
+                    f,
+                    "schema {schema} has version {stored}, this program needs {known}: run the migrations"
+                )
+            },
+            Self::Newer {
+                schema,
+                stored,
+                known,
+            } => {
+                write!(
+                    f,
+                    "schema {schema} has version {stored}, this program knows {known}: install the newer program"
+                )
+            },
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Url(source) => Some(source),
+            Self::Pool(source) => Some(source),
+            Self::Unreachable(source) => Some(source),
+            Self::Outdated { .. } | Self::Newer { .. } => None,
+        }
+    }
+}
+
+/// The connections of one service.
+#[derive(Clone)]
+pub(super) struct Pool {
+    inner: deadpool_postgres::Pool,
+    schema: &'static str,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("schema", &self.schema)
+            .field("status", &self.inner.status())
+            .finish()
+    }
+}
+
+impl Pool {
+    /// Opens a first connection and checks the version of the schema.
+    pub(super) async fn connect(
+        config: &Config,
+        service: Service,
+    ) -> std::result::Result<Self, ConnectError> {
+        let pool = Self {
+            inner: build(config, service)?,
+            schema: service.schema(),
+        };
+        let known = known_version(service);
+        let stored = pool.stored_version().await?;
+        if stored < known {
+            return Err(ConnectError::Outdated {
+                schema: service.schema(),
+                stored,
+                known,
+            });
+        }
+        if stored > known {
+            return Err(ConnectError::Newer {
+                schema: service.schema(),
+                stored,
+                known,
+            });
+        }
+        Ok(pool)
+    }
+
+    async fn stored_version(&self) -> std::result::Result<i32, ConnectError> {
+        let client = self.inner.get().await.map_err(|error| {
+            // The role is made by the first migration: a database without it was never migrated.
+            match sql_state(&error) {
+                Some("22023" | "42704") => ConnectError::Outdated {
+                    schema: self.schema,
+                    stored: 0,
+                    known: 1,
+                },
+                Some(_) | None => {
+                    ConnectError::Unreachable(Error::unavailable("connecting", error))
+                },
+            }
+        })?;
+        match client.query_one(VERSION, &[]).await {
+            Ok(row) => Ok(row.get::<_, Option<i32>>(0).unwrap_or(0)),
+            Err(error)
+                if matches!(
+                    error.code().map(|code| code.code()),
+                    Some("42P01" | "3F000" | "42501")
+                ) =>
+            {
+                Ok(0)
+            },
+            Err(error) => Err(ConnectError::Unreachable(Error::unavailable(
+                "reading the schema version",
+                error,
+            ))),
+        }
+    }
+
+    /// A connection for a transaction of its own.
+    pub(super) async fn session(&self, doing: &'static str) -> Result<Session> {
+        let object = self
+            .inner
+            .get()
+            .await
+            .map_err(|error| Error::unavailable(doing, error))?;
+        Ok(Session::new(object, doing))
+    }
+
+    /// Reads rows of one tenant.
+    pub(super) async fn read(
+        &self,
+        tenant: TenantId,
+        doing: &'static str,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        let session = self.session(doing).await?;
+        let statement = session.prepare(sql).await?;
+        session.only(tenant, &statement, params).await
+    }
+
+    /// Runs one statement on system tables.
+    pub(super) async fn system(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        let session = self.session(doing).await?;
+        let statement = session.prepare(sql).await?;
+        session.query(&statement, params).await
+    }
+}
+
+fn build(
+    config: &Config,
+    service: Service,
+) -> std::result::Result<deadpool_postgres::Pool, ConnectError> {
+    let mut server: tokio_postgres::Config = config.url.parse().map_err(ConnectError::Url)?;
+    server
+        .application_name(service.schema())
+        .connect_timeout(config.connect_timeout)
+        .keepalives(true)
+        .keepalives_idle(KEEPALIVE_IDLE)
+        .keepalives_interval(KEEPALIVE_INTERVAL)
+        .keepalives_retries(KEEPALIVE_RETRIES)
+        .tcp_user_timeout(KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_RETRIES)
+        .target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+    let open: Arc<str> = OPEN
+        .replace("{schema}", service.schema())
+        .replace(
+            "{statement_timeout_ms}",
+            &config.statement_timeout.as_millis().to_string(),
+        )
+        .replace(
+            "{lock_timeout_ms}",
+            &config.lock_timeout.as_millis().to_string(),
+        )
+        .replace(
+            "{idle_timeout_ms}",
+            &config.idle_in_transaction_timeout.as_millis().to_string(),
+        )
+        .into();
+    let manager = Manager::from_config(
+        server,
+        NoTls,
+        ManagerConfig {
+            recycling_method: RecyclingMethod::Fast,
+        },
+    );
+    deadpool_postgres::Pool::builder(manager)
+        .max_size(config.pool_size.max(1))
+        .wait_timeout(Some(config.wait_timeout))
+        .create_timeout(Some(config.connect_timeout))
+        .recycle_timeout(Some(config.wait_timeout))
+        .runtime(Runtime::Tokio1)
+        .post_create(Hook::async_fn(move |client, _metrics| {
+            let open = Arc::clone(&open);
+            Box::pin(async move {
+                client
+                    .batch_execute(&open)
+                    .await
+                    .map_err(HookError::Backend)
+            })
+        }))
+        .pre_recycle(Hook::async_fn(|client, metrics| {
+            let trusted = metrics.last_used() < TRUSTED_FOR;
+            Box::pin(async move {
+                if trusted {
+                    return Ok(());
+                }
+                client
+                    .batch_execute(CHECK)
+                    .await
+                    .map_err(HookError::Backend)
+            })
+        }))
+        .build()
+        .map_err(ConnectError::Pool)
+}
+
+fn sql_state(error: &deadpool_postgres::PoolError) -> Option<&str> {
+    use deadpool_postgres::PoolError;
+    match error {
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            error.code().map(|code| code.code())
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! Writing parameters: how the domain's types are stored.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use sextant_domain::id::{Slice, TenantId};
+use uuid::Uuid;
+
+pub(super) fn tenant(id: TenantId) -> Uuid {
+    Uuid::from_u128(id.0)
+}
+
+pub(super) fn slice(slice: Slice) -> i32 {
+    i32::from(slice.0)
+}
+
+/// A number that a caller compares with stored ones; above every stored one it stays above.
+pub(super) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A bound of a list.
+pub(super) fn limit(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// PostgreSQL text cannot hold NUL; what senders wrote may.
+pub(super) fn text(value: &str) -> Cow<'_, str> {
+    if value.contains('\0') {
+        Cow::Owned(value.replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(value)
+    }
+}
+
+/// The tenant's advisory lock: the low half of its id, which is random.
+pub(super) fn lock_key(tenant: TenantId) -> i64 {
+    let [.., a, b, c, d, e, f, g, h] = tenant.0.to_be_bytes();
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The last of the rows with equal keys, in the order of their first appearance: one INSERT … ON CONFLICT DO UPDATE may
+/// meet a row once.
+pub(super) fn last_of_each<T, K: Hash + Eq>(rows: &[T], key: impl Fn(&T) -> K) -> Vec<&T> {
+    let mut places: HashMap<K, usize> = HashMap::with_capacity(rows.len());
+    let mut kept: Vec<&T> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = *places.entry(key(row)).or_insert(kept.len());
+        match kept.get_mut(place) {
+            Some(older) => *older = row,
+            None => kept.push(row),
+        }
+    }
+    kept
+}

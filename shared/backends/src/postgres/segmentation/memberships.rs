@@ -1,0 +1,276 @@
+//! Present memberships, and the commit of a slice.
+
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::time::{Day, Instant};
+use sextant_store::port::{
+    MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
+    TransitionFilter, TransitionRow,
+};
+use sextant_store::{BoxFuture, Error, Result};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::Segmentation;
+use crate::postgres::decode::{self, Fields};
+use crate::postgres::session::Session;
+use crate::postgres::{feed, replica, rows};
+
+const START_CURSOR: &str = include_str!("../../../queries/postgres/segmentation/start_cursor.sql");
+const MOVE_CURSOR: &str = include_str!("../../../queries/postgres/segmentation/move_cursor.sql");
+const CURSOR: &str = include_str!("../../../queries/postgres/segmentation/cursor.sql");
+const CURSORS: &str = include_str!("../../../queries/postgres/segmentation/cursors.sql");
+const PUT_ACCOUNTS: &str = include_str!("../../../queries/postgres/segmentation/put_accounts.sql");
+const PUT_MEMBERSHIPS: &str =
+    include_str!("../../../queries/postgres/segmentation/put_memberships.sql");
+const OF_SLICE: &str = include_str!("../../../queries/postgres/segmentation/of_slice.sql");
+const OF_ACCOUNT: &str = include_str!("../../../queries/postgres/segmentation/of_account.sql");
+const ACCOUNT: &str = include_str!("../../../queries/postgres/segmentation/account.sql");
+
+fn membership(row: &mut Fields<'_>) -> Result<MembershipRow> {
+    Ok(MembershipRow {
+        segmentation: row.number::<i32, u16>()?,
+        uid: row.uid()?,
+        state: row.number::<i16, u8>()?,
+        segment: row.take()?,
+        entered_at: row.instant()?,
+        close_state: row.number::<i16, u8>()?,
+        close_segment: row.take()?,
+        transition: row.take()?,
+    })
+}
+
+/// Opens the transaction and moves the cursor on, if it is the expected one.
+async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
+    let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
+    let (position, expected) = (
+        rows::number(commit.cursor),
+        rows::number(commit.expected_cursor),
+    );
+    let (facts, closed_on) = (
+        rows::number(commit.facts_sequence),
+        commit.closed_on.map(|day| day.0),
+    );
+    let moved = if expected == 0 {
+        let statement = session.prepare(START_CURSOR).await?;
+        session
+            .first_counted(
+                commit.tenant,
+                &statement,
+                &[&tenant, &slice, &position, &facts, &closed_on],
+            )
+            .await?
+    } else {
+        let statement = session.prepare(MOVE_CURSOR).await?;
+        session
+            .first_counted(
+                commit.tenant,
+                &statement,
+                &[&tenant, &slice, &position, &facts, &closed_on, &expected],
+            )
+            .await?
+    };
+    if moved == 0 {
+        Err(Error::Fenced)
+    } else {
+        Ok(())
+    }
+}
+
+async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Result<()> {
+    if commit.memberships.is_empty() {
+        return Ok(());
+    }
+    let changed = rows::last_of_each(&commit.memberships, |row| (row.segmentation, row.uid));
+    let segmentations: Vec<i32> = changed
+        .iter()
+        .map(|row| i32::from(row.segmentation))
+        .collect();
+    let uids: Vec<Uuid> = changed
+        .iter()
+        .map(|row| Uuid::from_u128(row.uid.0))
+        .collect();
+    let states: Vec<i16> = changed.iter().map(|row| i16::from(row.state)).collect();
+    let segments: Vec<&str> = changed.iter().map(|row| row.segment.as_str()).collect();
+    let entered: Vec<i64> = changed.iter().map(|row| row.entered_at.0).collect();
+    let close_states: Vec<i16> = changed
+        .iter()
+        .map(|row| i16::from(row.close_state))
+        .collect();
+    let close_segments: Vec<&str> = changed
+        .iter()
+        .map(|row| row.close_segment.as_str())
+        .collect();
+    let transitions: Vec<&[u8]> = changed
+        .iter()
+        .map(|row| row.transition.as_slice())
+        .collect();
+    let statement = session.prepare(PUT_MEMBERSHIPS).await?;
+    let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
+    let params: [&(dyn ToSql + Sync); 10] = [
+        &tenant,
+        &slice,
+        &segmentations,
+        &uids,
+        &states,
+        &segments,
+        &entered,
+        &close_states,
+        &close_segments,
+        &transitions,
+    ];
+    session.query(&statement, &params).await?;
+    Ok(())
+}
+
+impl Segmentation {
+    async fn store(&self, commit: &SegmentationCommit) -> Result<u64> {
+        let session = self.pool.session("committing memberships").await?;
+        advance(&session, commit).await?;
+        replica::put_accounts(
+            &session,
+            PUT_ACCOUNTS,
+            (commit.tenant, commit.slice),
+            &commit.accounts,
+        )
+        .await?;
+        put_memberships(&session, commit).await?;
+        super::transitions::insert(&session, commit.tenant, &commit.transitions).await?;
+        let payloads: Vec<&[u8]> = commit.entry.iter().map(Vec::as_slice).collect();
+        feed::append_and_commit(&session, commit.tenant, commit.slice, &payloads).await
+    }
+}
+
+impl Memberships for Segmentation {
+    fn commit(&self, commit: SegmentationCommit) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(async move { self.store(&commit).await })
+    }
+
+    fn cursor(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+    ) -> BoxFuture<'_, Result<(u64, u64, Option<Day>)>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .system(
+                    "reading a cursor",
+                    CURSOR,
+                    &[&rows::tenant(tenant), &rows::slice(slice)],
+                )
+                .await?;
+            let cursor = decode::first(&found, "cursor", |row| {
+                Ok((row.sequence()?, row.sequence()?, row.maybe_day()?))
+            })?;
+            Ok(cursor.unwrap_or((0, 0, None)))
+        })
+    }
+
+    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
+        Box::pin(replica::cursors_by(&self.pool, CURSORS))
+    }
+
+    fn of_slice(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+    ) -> BoxFuture<'_, Result<Vec<MembershipRow>>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "reading memberships",
+                    OF_SLICE,
+                    &[&rows::tenant(tenant), &rows::slice(slice)],
+                )
+                .await?;
+            decode::all(&found, "membership", membership)
+        })
+    }
+
+    fn account<'a>(
+        &'a self,
+        tenant: TenantId,
+        id: &'a ExternalId,
+    ) -> BoxFuture<'a, Result<Option<ReplicaAccount>>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "reading an account",
+                    ACCOUNT,
+                    &[&rows::tenant(tenant), &id.as_str()],
+                )
+                .await?;
+            decode::first(&found, "account", |row| {
+                Ok(ReplicaAccount {
+                    uid: row.uid()?,
+                    id: row.external_id()?,
+                    name: row.take()?,
+                })
+            })
+        })
+    }
+
+    fn of_account(
+        &self,
+        tenant: TenantId,
+        uid: AccountUid,
+    ) -> BoxFuture<'_, Result<Vec<MembershipRow>>> {
+        Box::pin(async move {
+            let uid = Uuid::from_u128(uid.0);
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "reading memberships",
+                    OF_ACCOUNT,
+                    &[&rows::tenant(tenant), &uid],
+                )
+                .await?;
+            decode::all(&found, "membership", membership)
+        })
+    }
+
+    fn at(
+        &self,
+        tenant: TenantId,
+        uid: AccountUid,
+        segmentation: u16,
+        as_of: Instant,
+        known_at: Instant,
+    ) -> BoxFuture<'_, Result<Option<TransitionRow>>> {
+        Box::pin(self.newest_transition(tenant, uid, segmentation, (as_of, known_at)))
+    }
+
+    fn members_at<'a>(
+        &'a self,
+        tenant: TenantId,
+        segmentation: u16,
+        segments: &'a [String],
+        moment: (Instant, Instant),
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<(ReplicaAccount, TransitionRow)>>> {
+        Box::pin(self.members(tenant, segmentation, segments, moment, page))
+    }
+
+    fn counts_at(
+        &self,
+        tenant: TenantId,
+        segmentation: u16,
+        as_of: Instant,
+        known_at: Instant,
+    ) -> BoxFuture<'_, Result<Vec<SegmentCount>>> {
+        Box::pin(self.counts(tenant, segmentation, (as_of, known_at)))
+    }
+
+    fn transitions<'a>(
+        &'a self,
+        tenant: TenantId,
+        filter: &'a TransitionFilter,
+    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
+        Box::pin(self.filtered(tenant, filter))
+    }
+}

@@ -1,0 +1,260 @@
+//! A private PostgreSQL.
+
+#![expect(
+    clippy::panic,
+    reason = "a fixture that cannot be set up fails the test that needs it"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio_postgres::NoTls;
+use uuid::Uuid;
+
+use super::process::{Watchdog, as_server_user, give_to_server_user, program, run, setting};
+use crate::postgres::{Config, migrate};
+
+const URL: &str = "SEXTANT_TEST_POSTGRES_URL";
+const PACKAGE: &str = "postgresql";
+const CREATE_DATABASE: &str = include_str!("../../queries/postgres/testing/create_database.sql");
+const DROP_DATABASE: &str = include_str!("../../queries/postgres/testing/drop_database.sql");
+
+/// A PostgreSQL server of this process alone; it listens on a Unix socket in its own folder.
+#[derive(Debug)]
+pub struct PostgresServer {
+    folder: PathBuf,
+    pg_ctl: PathBuf,
+    /// Stops the server and removes the folder when it is dropped or the process ends.
+    _watchdog: Watchdog,
+}
+
+impl PostgresServer {
+    /// Starts a server with default settings, `fsync` included.
+    ///
+    /// # Panics
+    /// PostgreSQL is not installed or does not start.
+    #[must_use]
+    pub fn start() -> Self {
+        let bin = installed();
+        let (initdb, pg_ctl) = (
+            program("initdb", PACKAGE, &bin),
+            program("pg_ctl", PACKAGE, &bin),
+        );
+        let folder = tempfile::Builder::new()
+            .prefix("sextant-pg-")
+            .tempdir()
+            .map(tempfile::TempDir::keep);
+        let folder = folder.unwrap_or_else(|error| panic!("no folder for a test server: {error}"));
+        give_to_server_user(&folder);
+        let data = folder.join("data");
+        run(as_server_user(&initdb).arg("-D").arg(&data).args([
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]));
+        let stop = format!(
+            "{} -m immediate stop",
+            shell_command(&as_server_user(&pg_ctl), &data)
+        );
+        let server = Self {
+            pg_ctl,
+            _watchdog: Watchdog::watch(&stop, &folder),
+            folder,
+        };
+        server.run_up();
+        server
+    }
+
+    /// Where a database of the server is reached.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!(
+            "postgresql:///{database}?host={}&user=postgres",
+            self.folder.display()
+        )
+    }
+
+    /// Stops the server as a crash would, and starts it again.
+    ///
+    /// # Panics
+    /// The server does not do so.
+    pub fn crash_and_restart(&self) {
+        run(self.control().args(["-m", "immediate", "stop"]));
+        self.run_up();
+    }
+
+    fn run_up(&self) {
+        let options = format!(
+            "-k {} -c listen_addresses='' -c max_connections=300 -c shared_buffers=256MB",
+            self.folder.display()
+        );
+        run(self
+            .control()
+            .arg("-o")
+            .arg(options)
+            .arg("-l")
+            .arg(self.folder.join("log"))
+            .args(["-w", "start"]));
+    }
+
+    fn control(&self) -> Command {
+        let mut command = as_server_user(&self.pg_ctl);
+        command.arg("-D").arg(self.folder.join("data"));
+        command
+    }
+}
+
+/// Where distributions put the programs of PostgreSQL, newest version first.
+fn installed() -> Vec<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut versions: Vec<(u32, PathBuf)> = versions
+        .filter_map(|version| {
+            Some((
+                version.file_name().to_str()?.parse().ok()?,
+                version.path().join("bin"),
+            ))
+        })
+        .collect();
+    versions.sort();
+    versions.into_iter().rev().map(|(_, path)| path).collect()
+}
+
+/// A command as shell text, with the data folder.
+fn shell_command(command: &Command, data: &Path) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<String> = words
+        .map(|word| format!("'{}'", word.to_string_lossy()))
+        .collect();
+    format!("{} -D '{}'", words.join(" "), data.display())
+}
+
+/// A database of one test. It is dropped with its last connection when the server goes; on a server that was named from
+/// outside, by [`Database::drop_now`].
+#[derive(Debug, Clone)]
+pub struct Database {
+    server: String,
+    name: String,
+    url: String,
+}
+
+impl Database {
+    /// Makes an empty database on a server.
+    ///
+    /// # Panics
+    /// The server does not.
+    pub async fn on(server: &PostgresServer) -> Self {
+        Self::create(server.url("postgres"), |name| server.url(name)).await
+    }
+
+    async fn create(server: String, url: impl Fn(&str) -> String) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "sextant_{}_{}",
+            Uuid::new_v4().simple(),
+            NUMBER.fetch_add(1, Ordering::Relaxed)
+        );
+        execute(&server, &CREATE_DATABASE.replace("{database}", &name)).await;
+        Self {
+            url: url(&name),
+            server,
+            name,
+        }
+    }
+
+    /// Where it is reached.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Settings of an engine on it.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config::new(self.url.clone())
+    }
+
+    /// Drops it, and its connections.
+    ///
+    /// # Panics
+    /// The server does not.
+    pub async fn drop_now(self) {
+        execute(
+            &self.server,
+            &DROP_DATABASE.replace("{database}", &self.name),
+        )
+        .await;
+    }
+}
+
+/// A fresh, empty database on the server of this process.
+///
+/// # Panics
+/// PostgreSQL is not installed, does not start or does not answer.
+pub async fn database() -> Database {
+    if let Some(named) = setting(URL) {
+        return Database::create(named.clone(), |name| with_database(&named, name)).await;
+    }
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    Database::on(SERVER.get_or_init(PostgresServer::start)).await
+}
+
+/// A fresh database with the tables of all services.
+///
+/// # Panics
+/// PostgreSQL is not installed, does not start, does not answer or refuses a migration.
+pub async fn migrated_database() -> Database {
+    let database = database().await;
+    if let Err(error) = migrate(database.url()).await {
+        panic!("a test database was not migrated: {error:?}");
+    }
+    database
+}
+
+/// The URL of another database on the same server.
+fn with_database(url: &str, database: &str) -> String {
+    let (address, options) = url
+        .split_once('?')
+        .map_or((url, None), |(address, options)| (address, Some(options)));
+    let scheme_end = address.find("://").map_or(0, |at| at + 3);
+    let base = address
+        .get(scheme_end..)
+        .and_then(|rest| rest.find('/'))
+        .and_then(|slash| address.get(..scheme_end + slash));
+    let base = base.unwrap_or(address);
+    match options {
+        Some(options) => format!("{base}/{database}?{options}"),
+        None => format!("{base}/{database}"),
+    }
+}
+
+async fn execute(url: &str, sql: &str) {
+    let (client, connection) = match tokio_postgres::connect(url, NoTls).await {
+        Ok(connected) => connected,
+        Err(error) => panic!("test server does not answer: {error:?}"),
+    };
+    let (done, _) = futures_util::future::join(
+        async {
+            let done = client.batch_execute(sql).await;
+            drop(client);
+            done
+        },
+        connection,
+    )
+    .await;
+    if let Err(error) = done {
+        panic!("test server refuses \"{sql}\": {error:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

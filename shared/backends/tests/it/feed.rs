@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use sextant_backends::postgres::Ingestion;
+use sextant_backends::testing::{database, migrated_database};
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::Slice;
+use sextant_store::port::{Facts, Intake};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use crate::support::{account, batch, connect, connect_as_app, fact, tenant, within};
+
+const APPEND: &str = include_str!("../../queries/postgres/feed/append.sql");
+const ENTRIES: &str = include_str!("../../queries/postgres/feed/entries.sql");
+
+#[tokio::test]
+async fn a_reader_of_plain_sequence_numbers_skips_what_commits_late() {
+    let database = database().await;
+    let mut tasks = JoinSet::new();
+    let (slow, fast) = (
+        connect(database.url(), &mut tasks).await,
+        connect(database.url(), &mut tasks).await,
+    );
+    slow.batch_execute(
+        "CREATE TABLE naive (number bigint GENERATED ALWAYS AS IDENTITY, what text)",
+    )
+    .await
+    .unwrap();
+    slow.batch_execute("BEGIN; INSERT INTO naive (what) VALUES ('slow')")
+        .await
+        .unwrap();
+    fast.batch_execute("INSERT INTO naive (what) VALUES ('fast')")
+        .await
+        .unwrap();
+    let read = async |after: i64| {
+        let rows = fast
+            .query(
+                "SELECT number, what FROM naive WHERE number > $1 ORDER BY number",
+                &[&after],
+            )
+            .await
+            .unwrap();
+        rows.iter()
+            .map(|row| (row.get(0), row.get(1)))
+            .collect::<Vec<(i64, String)>>()
+    };
+    let seen = read(0).await;
+    assert_eq!(seen, [(2, "fast".to_owned())]);
+    slow.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(
+        read(2).await,
+        [],
+        "the slow entry has number 1 and is never read"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_is_taken_under_a_lock_that_lasts_until_the_commit() {
+    let database = migrated_database().await;
+    let mut tasks = JoinSet::new();
+    let schema = "sextant_scoring";
+    let (slow, fast) = (
+        connect_as_app(database.url(), schema, &mut tasks).await,
+        connect_as_app(database.url(), schema, &mut tasks).await,
+    );
+    let watcher = connect(database.url(), &mut tasks).await;
+    let tenant = Uuid::from_u128(tenant().0);
+    let begin = format!("BEGIN; SET LOCAL app.tenant_id = '{tenant}'");
+    for client in [&slow, &fast] {
+        client.batch_execute(&begin).await.unwrap();
+    }
+    let payload: Vec<&[u8]> = vec![b"x"];
+    slow.query(APPEND, &[&tenant, &0_i32, &payload])
+        .await
+        .unwrap();
+    let fast_commits = async {
+        let number: i64 = fast
+            .query_one(APPEND, &[&tenant, &0_i32, &payload])
+            .await
+            .unwrap()
+            .get(0);
+        fast.batch_execute("COMMIT").await.unwrap();
+        number
+    };
+    let slow_commits = async {
+        // The fast writer waits for the slow one: a level to wait for, not a time.
+        let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database OR database IS NULL
+            WHERE NOT granted AND datname = current_database()";
+        while watcher
+            .query_one(waiting, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            == 0
+        {
+            tokio::task::yield_now().await;
+        }
+        watcher.batch_execute(&begin).await.unwrap();
+        watcher
+            .batch_execute(&format!("SET LOCAL search_path = {schema}"))
+            .await
+            .unwrap();
+        let visible = watcher
+            .query(ENTRIES, &[&tenant, &0_i32, &0_i64, &10_i64])
+            .await
+            .unwrap();
+        assert!(
+            visible.is_empty(),
+            "no number is visible while a smaller one may still commit"
+        );
+        slow.batch_execute("COMMIT").await.unwrap();
+    };
+    let (number, ()) = within(Duration::from_secs(30), join(fast_commits, slow_commits)).await;
+    assert_eq!(number, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_follows_concurrent_writers_misses_nothing() {
+    const N_WRITERS: usize = 4;
+    const N_BATCHES: usize = 40;
+    let database = migrated_database().await;
+    let tenant = tenant();
+    let reader = Ingestion::connect(&database.config()).await.unwrap();
+    account(&reader, tenant, "acme").await;
+    let mut stores = Vec::new();
+    for _ in 0..N_WRITERS {
+        stores.push(Ingestion::connect(&database.config()).await.unwrap());
+    }
+    let writers = stores.iter().enumerate().map(async |(writer, store)| {
+        for number in 0..N_BATCHES {
+            let events = (0..=number % 7).map(|event| {
+                fact(
+                    FactKind::Event,
+                    "acme",
+                    &format!("{writer}/{number}/{event}"),
+                )
+            });
+            store.commit(batch(tenant, events.collect())).await.unwrap();
+        }
+    });
+    let expected: usize =
+        1 + N_WRITERS * (0..N_BATCHES).map(|number| number % 7 + 1).sum::<usize>();
+    let follow = async {
+        let (mut after, mut seen) = (0, 0);
+        while seen < expected {
+            for entry in reader
+                .fact_entries(tenant, Slice(0), after, 10_000)
+                .await
+                .unwrap()
+            {
+                assert_eq!(entry.sequence, after + 1, "numbers ascend without gaps");
+                after = entry.sequence;
+                seen += entry.facts.len();
+            }
+        }
+        assert_eq!(seen, expected);
+    };
+    within(Duration::from_secs(60), join(join_all(writers), follow)).await;
+}

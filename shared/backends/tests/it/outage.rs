@@ -1,0 +1,202 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sextant_backends::postgres::{Config, Ingestion, migrate};
+use sextant_backends::testing::{Database, PostgresServer};
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::TenantId;
+use sextant_store::Error;
+use sextant_store::port::Facts;
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
+use crate::support::{account, batch, connect, fact, records, tenant, within};
+
+/// Writes batches until told to stop; returns the records that were acknowledged. Nothing is sent twice.
+async fn write(
+    store: Ingestion,
+    tenant: TenantId,
+    writer: usize,
+    stop: Arc<AtomicBool>,
+) -> (Vec<String>, usize) {
+    let (mut acknowledged, mut n_failed) = (Vec::new(), 0);
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let facts: Vec<_> = (0..5)
+            .map(|event| {
+                fact(
+                    FactKind::Event,
+                    "acme",
+                    &format!("{writer}/{number}/{event}"),
+                )
+            })
+            .collect();
+        let sent: Vec<String> = facts
+            .iter()
+            .map(|fact| String::from_utf8(fact.record.clone()).unwrap())
+            .collect();
+        match store.commit(batch(tenant, facts)).await {
+            Ok(_) => acknowledged.extend(sent),
+            Err(Error::Unavailable { .. }) => n_failed += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+        number += 1;
+    }
+    (acknowledged, n_failed)
+}
+
+async fn commits(store: &Ingestion, tenant: TenantId, id: &str) -> Result<(), Error> {
+    store
+        .commit(batch(tenant, vec![fact(FactKind::Event, "acme", id)]))
+        .await
+        .map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_of_the_server_under_load_loses_nothing_acknowledged() {
+    let server = Arc::new(PostgresServer::start());
+    let database = Database::on(&server).await;
+    migrate(database.url()).await.unwrap();
+    let tenant = tenant();
+    let store = Ingestion::connect(&Config {
+        wait_timeout: Duration::from_millis(500),
+        ..database.config()
+    })
+    .await
+    .unwrap();
+    account(&store, tenant, "acme").await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = JoinSet::new();
+    for writer in 0..3 {
+        writers.spawn(write(store.clone(), tenant, writer, Arc::clone(&stop)));
+    }
+    for round in 0..3 {
+        let crashing = Arc::clone(&server);
+        tokio::task::spawn_blocking(move || crashing.crash_and_restart())
+            .await
+            .unwrap();
+        // The same engine recovers: wait until it commits again.
+        within(Duration::from_secs(30), async {
+            while commits(&store, tenant, &format!("after crash {round}"))
+                .await
+                .is_err()
+            {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let results = within(Duration::from_secs(60), writers.join_all()).await;
+    let n_failed: usize = results.iter().map(|(_, failed)| failed).sum();
+    assert!(n_failed > 0, "the crashes were noticed");
+    let stored = records(&store, tenant).await;
+    let unique: BTreeSet<&String> = stored.iter().collect();
+    assert_eq!(unique.len(), stored.len(), "nothing is stored twice");
+    for (acknowledged, _) in &results {
+        assert!(!acknowledged.is_empty());
+        assert!(
+            acknowledged.iter().all(|record| unique.contains(record)),
+            "nothing acknowledged is lost"
+        );
+    }
+}
+
+async fn pids(client: &Client) -> BTreeSet<i32> {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'sextant_ingestion'";
+    client
+        .query(sql, &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_turns_read_only_loses_its_connections_and_gets_new_ones() {
+    let server = PostgresServer::start();
+    let database = Database::on(&server).await;
+    migrate(database.url()).await.unwrap();
+    let tenant = tenant();
+    let store = Ingestion::connect(&database.config()).await.unwrap();
+    account(&store, tenant, "acme").await;
+    let mut tasks = JoinSet::new();
+    let admin = connect(database.url(), &mut tasks).await;
+    admin
+        .batch_execute("SET default_transaction_read_only = off")
+        .await
+        .unwrap();
+    let before = pids(&admin).await;
+    assert!(!before.is_empty());
+
+    admin
+        .batch_execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        .await
+        .unwrap();
+    admin
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .unwrap();
+    let mut number = 0;
+    let error = within(Duration::from_secs(30), async {
+        loop {
+            number += 1;
+            if let Err(error) = commits(&store, tenant, &format!("e{number}")).await {
+                break error;
+            }
+        }
+    })
+    .await;
+    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    within(Duration::from_secs(30), async {
+        while !pids(&admin).await.is_disjoint(&before) {}
+    })
+    .await;
+
+    admin
+        .batch_execute("ALTER SYSTEM RESET default_transaction_read_only")
+        .await
+        .unwrap();
+    admin
+        .batch_execute("SELECT pg_reload_conf()")
+        .await
+        .unwrap();
+    within(Duration::from_secs(30), async {
+        while commits(&store, tenant, "afterwards").await.is_err() {}
+    })
+    .await;
+    assert_eq!(records(&store, tenant).await.len(), number + 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_given_up_leaves_no_open_transaction_behind() {
+    let server = PostgresServer::start();
+    let database = Database::on(&server).await;
+    migrate(database.url()).await.unwrap();
+    let tenant = tenant();
+    let store = Ingestion::connect(&Config {
+        pool_size: 2,
+        ..database.config()
+    })
+    .await
+    .unwrap();
+    account(&store, tenant, "acme").await;
+    for number in 0..200_u64 {
+        let id = format!("e{number}");
+        let given_up = tokio::time::timeout(
+            Duration::from_micros(number * 20),
+            commits(&store, tenant, &id),
+        )
+        .await;
+        drop(given_up);
+    }
+    within(Duration::from_secs(10), commits(&store, tenant, "last"))
+        .await
+        .unwrap();
+    let stored = records(&store, tenant).await;
+    let unique: BTreeSet<&String> = stored.iter().collect();
+    assert_eq!(unique.len(), stored.len());
+}

@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use sextant_backends::redis::{Config, Redis};
+use sextant_backends::testing::{RedisServer, redis_url};
+use sextant_store::cache::{Cache, Entry};
+use tokio::time::Instant;
+
+use crate::support::within;
+
+const RECOVERY: Duration = Duration::from_secs(20);
+
+fn cache(server: &RedisServer) -> Redis {
+    Redis::new(Config {
+        pause: Duration::from_millis(50),
+        ..Config::new(server.url())
+    })
+    .unwrap()
+}
+
+fn entry(position: u64, text: &str) -> Entry {
+    Entry {
+        position,
+        bytes: text.as_bytes().to_vec(),
+    }
+}
+
+/// Puts until it is read back.
+async fn recovers(cache: &Redis, key: &str) {
+    within(RECOVERY, async {
+        loop {
+            cache.put(&[(key.to_owned(), entry(1, "again"))]).await;
+            if cache.get(key, 0).await.is_some() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_killed_server_is_a_miss_and_a_restarted_one_is_used_again() {
+    let server = RedisServer::start();
+    let cache = cache(&server);
+    recovers(&cache, "{t}:a").await;
+    assert_eq!(cache.get("{t}:a", 0).await, Some(entry(1, "again")));
+    server.kill();
+    for _ in 0..100 {
+        assert_eq!(cache.get("{t}:a", 0).await, None);
+    }
+    server.start_again();
+    recovers(&cache, "{t}:a").await;
+}
+
+#[tokio::test]
+async fn a_server_that_turned_replica_is_given_up_and_found_again() {
+    let (server, primary) = (RedisServer::start(), RedisServer::start());
+    let cache = cache(&server);
+    recovers(&cache, "{t}:a").await;
+    let admin = redis::Client::open(server.url()).unwrap();
+    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    let port = primary.port().to_string();
+    redis::cmd("REPLICAOF")
+        .arg("127.0.0.1")
+        .arg(&port)
+        .exec_async(&mut admin)
+        .await
+        .unwrap();
+    // A write is refused (READONLY): no error for the caller, and no answer from what was the primary.
+    cache.put(&[("{t}:b".to_owned(), entry(1, "lost"))]).await;
+    assert_eq!(cache.get("{t}:b", 0).await, None);
+    redis::cmd("REPLICAOF")
+        .arg("NO")
+        .arg("ONE")
+        .exec_async(&mut admin)
+        .await
+        .unwrap();
+    recovers(&cache, "{t}:c").await;
+}
+
+#[tokio::test]
+async fn a_frozen_server_costs_one_timeout_and_then_nothing_until_the_pause_is_over() {
+    let server = RedisServer::start();
+    let pause = Duration::from_secs(2);
+    let cache = Redis::new(Config {
+        pause,
+        ..Config::new(server.url())
+    })
+    .unwrap();
+    recovers(&cache, "{t}:a").await;
+    server.freeze();
+    let started = Instant::now();
+    assert_eq!(cache.get("{t}:a", 0).await, None);
+    for _ in 0..1_000 {
+        assert_eq!(cache.get("{t}:a", 0).await, None);
+    }
+    let spent = started.elapsed();
+    server.thaw();
+    assert!(
+        spent >= Duration::from_millis(100) && spent < pause,
+        "{spent:?}"
+    );
+    recovers(&cache, "{t}:a").await;
+}
+
+#[tokio::test]
+async fn scripts_that_the_server_forgot_are_loaded_again() {
+    let server = RedisServer::start();
+    let cache = cache(&server);
+    recovers(&cache, "{t}:a").await;
+    let admin = redis::Client::open(server.url()).unwrap();
+    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("SCRIPT")
+        .arg("FLUSH")
+        .exec_async(&mut admin)
+        .await
+        .unwrap();
+    recovers(&cache, "{t}:b").await;
+}
+
+#[tokio::test]
+async fn positions_beyond_the_precision_of_floats_are_compared_exactly() {
+    let cache = Redis::new(Config::new(redis_url())).unwrap();
+    let key = format!("{{{}}}:position", uuid::Uuid::new_v4());
+    let newer = entry((1 << 53) + 1, "newer");
+    cache.put(&[(key.clone(), newer.clone())]).await;
+    cache.put(&[(key.clone(), entry(1 << 53, "older"))]).await;
+    assert_eq!(cache.get(&key, 0).await, Some(newer));
+    let newest = entry(u64::MAX, "newest");
+    cache.put(&[(key.clone(), newest.clone())]).await;
+    cache
+        .put(&[(key.clone(), entry(0x7fff_ffff_ffff_ffff, "older"))])
+        .await;
+    assert_eq!(cache.get(&key, u64::MAX).await, Some(newest));
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_under_a_key_is_a_miss_for_that_key_alone() {
+    let url = redis_url();
+    let cache = Redis::new(Config::new(url.clone())).unwrap();
+    let (other, ours) = (
+        format!("{{{}}}:list", uuid::Uuid::new_v4()),
+        format!("{{{}}}:ours", uuid::Uuid::new_v4()),
+    );
+    let admin = redis::Client::open(url).unwrap();
+    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("RPUSH")
+        .arg(&other)
+        .arg("x")
+        .exec_async(&mut admin)
+        .await
+        .unwrap();
+    cache.put(&[(ours.clone(), entry(1, "x"))]).await;
+    assert_eq!(cache.get(&other, 0).await, None);
+    assert_eq!(cache.get(&ours, 0).await, Some(entry(1, "x")));
+}

@@ -1,0 +1,191 @@
+use std::path::{Path, PathBuf};
+
+use sextant_backends::postgres::Service;
+use sextant_backends::testing::migrated_database;
+use tokio::task::JoinSet;
+
+use crate::support::connect_as_app;
+
+/// Folders of statements and the services that use them.
+const FOLDERS: [(&str, &[Service]); 6] = [
+    ("feed", &[Service::Scoring, Service::Segmentation]),
+    ("replica", &[Service::Scoring, Service::Metrics]),
+    ("ingestion", &[Service::Ingestion]),
+    ("scoring", &[Service::Scoring]),
+    ("segmentation", &[Service::Segmentation]),
+    ("metrics", &[Service::Metrics]),
+];
+
+/// Statements across tenants, all on system tables, or on no table.
+const SYSTEM_STATEMENTS: [&str; 19] = [
+    "create_partition.sql",
+    "cursors.sql",
+    "heads.sql",
+    "insert_key.sql",
+    "insert_tenant.sql",
+    "key_by_id.sql",
+    "list_keys.sql",
+    "list_tenants.sql",
+    "lock_accounts.sql",
+    "lock_segmentations.sql",
+    "moves_cursors.sql",
+    "revoke_key.sql",
+    "states.sql",
+    "tenant_by_name.sql",
+    "tenant_by_request.sql",
+    "advance_clock.sql",
+    "mark_import.sql",
+    "tenant_by_id.sql",
+    "head.sql",
+];
+
+const TENANT_TABLES: [&str; 14] = [
+    "account",
+    "account_move",
+    "dedupe",
+    "fact",
+    "feed",
+    "held",
+    "membership",
+    "model",
+    "rejection",
+    "replica_account",
+    "replica_fact",
+    "rollup_month",
+    "segmentation",
+    "source_count",
+];
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("queries/postgres")
+        .join(name)
+}
+
+fn files(name: &str) -> Vec<(String, String)> {
+    let entries = std::fs::read_dir(folder(name))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .filter(|path| path.is_file())
+        .map(|path| {
+            (
+                path.file_name().unwrap().to_str().unwrap().to_owned(),
+                std::fs::read_to_string(&path).unwrap(),
+            )
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{name}");
+    files
+}
+
+/// A statement without comments.
+fn code(sql: &str) -> String {
+    sql.lines()
+        .map(|line| line.split("--").next().unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn words(sql: &str) -> Vec<String> {
+    code(sql)
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn every_statement_can_be_prepared_with_the_rights_of_the_application() {
+    let database = migrated_database().await;
+    let mut tasks = JoinSet::new();
+    for (folder, services) in FOLDERS {
+        for service in services {
+            let client = connect_as_app(database.url(), service.schema(), &mut tasks).await;
+            for (name, sql) in files(folder) {
+                let prepared = client.prepare(&sql).await;
+                assert!(
+                    prepared.is_ok(),
+                    "{folder}/{name} in {}: {prepared:?}",
+                    service.schema()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_statement_on_tenant_tables_names_the_tenant_first() {
+    for (folder, _) in FOLDERS {
+        for (name, sql) in files(folder) {
+            let code = code(&sql);
+            let on_tenant_table = words(&sql)
+                .iter()
+                .any(|word| TENANT_TABLES.contains(&word.as_str()));
+            if SYSTEM_STATEMENTS.contains(&name.as_str()) {
+                assert!(!on_tenant_table, "{folder}/{name} is no system statement");
+                continue;
+            }
+            assert!(
+                code.contains("tenant_id = $1") || inserts_with_tenant(&code),
+                "{folder}/{name} does not name its tenant"
+            );
+            for conflict in code.split("ON CONFLICT (").skip(1) {
+                assert!(
+                    conflict.starts_with("tenant_id"),
+                    "{folder}/{name}: the tenant leads every key"
+                );
+            }
+        }
+    }
+}
+
+/// Every INSERT has the tenant as its first column and `$1` as its value.
+fn inserts_with_tenant(code: &str) -> bool {
+    let inserts: Vec<&str> = code.split("INSERT INTO").skip(1).collect();
+    let named = |insert: &&str| {
+        let columns = insert
+            .split_once('(')
+            .is_some_and(|(_, columns)| columns.starts_with("tenant_id"));
+        columns && (insert.contains("SELECT $1") || insert.contains("VALUES ($1"))
+    };
+    !inserts.is_empty() && inserts.iter().all(named)
+}
+
+#[test]
+fn no_statement_uses_what_a_sharded_database_refuses() {
+    let refused = ["MERGE", "TRIGGER", "LISTEN", "NOTIFY", "COPY", "RECURSIVE"];
+    let volatile = [
+        "now",
+        "random",
+        "gen_random_uuid",
+        "clock_timestamp",
+        "statement_timestamp",
+        "nextval",
+    ];
+    let migrations = [
+        "migrations/ingestion",
+        "migrations/scoring",
+        "migrations/segmentation",
+        "migrations/metrics",
+    ];
+    for folder in FOLDERS
+        .map(|(folder, _)| folder)
+        .into_iter()
+        .chain(migrations)
+    {
+        for (name, sql) in files(folder) {
+            let words = words(&sql);
+            for word in refused.iter().chain(&volatile) {
+                assert!(
+                    !words.iter().any(|other| other == word),
+                    "{folder}/{name} uses {word}"
+                );
+            }
+            assert!(
+                !sql.contains("NOT VALID") && !sql.contains("REFERENCES"),
+                "{folder}/{name}"
+            );
+        }
+    }
+}
