@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 
-/// Accounts of one generation; two are kept, about 20 MiB when full.
-const MAX_GENERATION: usize = 65_536;
+/// Accounts of one generation; two are kept, about 25 MiB when both are full.
+const MAX_GENERATION: usize = 131_072;
 
 /// Where the facts of an account go. It never changes once the account is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
