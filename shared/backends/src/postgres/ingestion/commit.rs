@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::future::{try_join, try_join3};
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_store::Result;
-use sextant_store::port::{Committed, FactBatch, Outcome};
+use sextant_store::port::{Committed, FactBatch, NewRejection, Outcome};
+use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -228,40 +229,10 @@ async fn store(
             )
         })
         .unzip();
-    let rejections = &batch.rejections;
-    let sources: Vec<_> = rejections
-        .iter()
-        .map(|rejection| rows::text(&rejection.source))
-        .collect();
-    let fields: Vec<_> = rejections
-        .iter()
-        .map(|rejection| rows::text(&rejection.field))
-        .collect();
-    let reasons: Vec<_> = rejections
-        .iter()
-        .map(|rejection| rows::text(&rejection.reason))
-        .collect();
-    let hints: Vec<_> = rejections
-        .iter()
-        .map(|rejection| rows::text(&rejection.hint))
-        .collect();
-    let records: Vec<&[u8]> = rejections
-        .iter()
-        .map(|rejection| rejection.record.as_slice())
-        .collect();
     let tenant = rows::tenant(batch.tenant);
 
     let fact_params = facts.params(&tenant);
     let known_params: [&(dyn ToSql + Sync); 3] = [&tenant, &hours, &hashes];
-    let rejection_params: [&(dyn ToSql + Sync); 7] = [
-        &tenant,
-        &batch.recorded_at.0,
-        &sources,
-        &fields,
-        &reasons,
-        &hints,
-        &records,
-    ];
     let (_, payloads, _) = try_join3(
         async {
             if accepted.is_empty() {
@@ -277,13 +248,7 @@ async fn store(
                 session.query(&find, &known_params).await
             }
         },
-        async {
-            if rejections.is_empty() {
-                Ok(Vec::new())
-            } else {
-                session.query(&reject, &rejection_params).await
-            }
-        },
+        reject_records(session, &reject, batch),
     )
     .await?;
     decisions.stored(decode::all(
@@ -292,6 +257,44 @@ async fn store(
         decide::identity_and_payload,
     )?);
     Ok(facts.announcements)
+}
+
+/// Stores the refused records.
+async fn reject_records(session: &Session, insert: &Statement, batch: &FactBatch) -> Result<()> {
+    let rejections = &batch.rejections;
+    if rejections.is_empty() {
+        return Ok(());
+    }
+    let column = |text: fn(&NewRejection) -> &str| -> Vec<_> {
+        rejections
+            .iter()
+            .map(|rejection| rows::text(text(rejection)))
+            .collect()
+    };
+    let (sources, fields) = (
+        column(|rejection| &rejection.source),
+        column(|rejection| &rejection.field),
+    );
+    let (reasons, hints) = (
+        column(|rejection| &rejection.reason),
+        column(|rejection| &rejection.hint),
+    );
+    let records: Vec<&[u8]> = rejections
+        .iter()
+        .map(|rejection| rejection.record.as_slice())
+        .collect();
+    let tenant = rows::tenant(batch.tenant);
+    let params: [&(dyn ToSql + Sync); 7] = [
+        &tenant,
+        &batch.recorded_at.0,
+        &sources,
+        &fields,
+        &reasons,
+        &hints,
+        &records,
+    ];
+    session.query(insert, &params).await?;
+    Ok(())
 }
 
 /// Adds the counts, announces what was stored, and commits.
