@@ -1,1 +1,23 @@
-//! sextant-ingestion
+//! Ingestion: records in, every one with a verdict of its own; accounts, tenants and keys; and the feed of stored facts that
+//! the other services follow.
+#![forbid(unsafe_code)]
+
+mod admission;
+mod commit;
+mod convert;
+mod failure;
+mod fold;
+mod handlers;
+mod heads;
+mod keys;
+mod pages;
+mod part;
+mod reading;
+mod requests;
+mod service;
+mod stream;
+mod tenants;
+mod verdicts;
+
+pub use keys::{LinkKeySource, StoreKeySource, ensure_installation_key, installation_key};
+pub use part::{DEFAULT_CREDIT_RECORDS, Deps, Limits, part};

@@ -1,0 +1,123 @@
+//! Storing batches that have passed the door.
+
+use sextant_domain::position::Position;
+use sextant_proto::ingestion::v1::Rejection;
+use sextant_runtime::telemetry::{Label, Metric};
+use sextant_store::port::{FactBatch, Outcome};
+use sextant_wire::status::Problem;
+
+use crate::admission::{self, CheckedBatch};
+use crate::failure;
+use crate::service::Shared;
+use crate::tenants::KnownTenant;
+use crate::verdicts;
+
+/// What became of several batches that were stored together.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// One for each fact, batch after batch.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// The refused records of each batch, by ascending index.
+    pub(crate) refused: Vec<Vec<(u32, Rejection)>>,
+    /// All of it is stored at this position, records that had been stored before included.
+    pub(crate) position: Position,
+}
+
+/// Stores batches of one tenant in one transaction.
+///
+/// # Errors
+/// The store's failure; then nothing of it is stored.
+pub(crate) async fn commit(
+    shared: &Shared,
+    tenant: &KnownTenant,
+    batches: Vec<CheckedBatch>,
+) -> Result<Stored, Problem> {
+    let now = shared.deps.clock.now();
+    let mut whole = FactBatch {
+        tenant: tenant.row.tenant,
+        n_slices: tenant.row.n_slices,
+        batch_id: admission::new_uid(now),
+        recorded_at: now,
+        facts: Vec::new(),
+        sources: Vec::new(),
+        rejections: Vec::new(),
+    };
+    let mut refused = Vec::with_capacity(batches.len());
+    for mut batch in batches {
+        if whole.facts.is_empty() {
+            // The usual case, one batch: nothing is moved.
+            whole.facts = std::mem::take(&mut batch.facts);
+            whole.sources = std::mem::take(&mut batch.sources);
+        } else {
+            whole.facts.append(&mut batch.facts);
+            whole.sources.append(&mut batch.sources);
+        }
+        refused.push(
+            batch
+                .refused
+                .iter()
+                .map(|one| (one.index, verdicts::rejection(&one.kept)))
+                .collect(),
+        );
+        whole
+            .rejections
+            .extend(batch.refused.into_iter().map(|one| one.kept));
+    }
+    let n_rejections = whole.rejections.len();
+    let outcomes = if whole.facts.is_empty() && n_rejections == 0 {
+        Vec::new()
+    } else {
+        store(shared, whole).await?
+    };
+    count(shared, &outcomes, n_rejections);
+    Ok(Stored {
+        outcomes,
+        refused,
+        position: shared.heads.position(tenant.row.tenant),
+    })
+}
+
+async fn store(shared: &Shared, batch: FactBatch) -> Result<Vec<Outcome>, Problem> {
+    let tenant = batch.tenant;
+    let committed = shared
+        .deps
+        .facts
+        .commit(batch)
+        .await
+        .map_err(failure::of_store)?;
+    shared.heads.note(tenant, &committed.heads);
+    if committed
+        .outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Duplicate | Outcome::Conflict))
+    {
+        // Another replica may have stored the first delivery: its sender waits for a position that covers it.
+        shared.heads.refresh().await.map_err(failure::of_store)?;
+    }
+    Ok(committed.outcomes)
+}
+
+fn count(shared: &Shared, outcomes: &[Outcome], n_rejections: usize) {
+    let n_of = |wanted: Outcome| {
+        outcomes
+            .iter()
+            .filter(|outcome| **outcome == wanted)
+            .count()
+    };
+    let counts = [
+        (n_of(Outcome::Accepted), "accepted"),
+        (n_of(Outcome::Duplicate), "duplicate"),
+        (n_of(Outcome::Conflict), "conflict"),
+        (n_of(Outcome::Held), "held"),
+        (n_rejections, "rejected"),
+    ];
+    for (count, verdict) in counts {
+        if let Ok(count @ 1..) = u32::try_from(count) {
+            shared.deps.meters.record(
+                Metric::IngestRecords,
+                count.into(),
+                &[Label::Outcome(verdict)],
+            );
+        }
+    }
+}

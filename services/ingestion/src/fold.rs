@@ -1,0 +1,230 @@
+//! What an account's facts say of it at a moment, with the knowledge of a moment. Pure.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::ExternalId;
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::{EntityKind, EntityRef};
+use sextant_proto::ingestion::v1 as pb;
+use sextant_proto::ingestion::v1::record::Fact;
+use sextant_store::port::FactVersion;
+use sextant_wire::read::account_ref;
+use sextant_wire::record;
+use sextant_wire::status::Problem;
+use sextant_wire::time::timestamp;
+
+/// Users of one account in an answer.
+const MAX_USERS: usize = 1_000;
+/// Payments of one account in an answer.
+const MAX_PAYMENTS: usize = 20;
+
+/// Which facts count: those that hold at `as_of` and were known at `known_at`, both included.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) as_of: Instant,
+    pub(crate) known_at: Instant,
+}
+
+/// An account's profile at a moment.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Profile {
+    pub(crate) account: pb::Account,
+    /// Own time of the newest fact in it.
+    pub(crate) watermark: Instant,
+}
+
+/// All that is shown of an account at a moment.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Picture {
+    pub(crate) account: pb::Account,
+    /// By id.
+    pub(crate) users: Vec<pb::AccountUser>,
+    /// As they stand, by id.
+    pub(crate) subscriptions: Vec<pb::SubscriptionFact>,
+    /// Newest first.
+    pub(crate) payments: Vec<pb::PaymentFact>,
+    /// Own time of the newest fact in it.
+    pub(crate) watermark: Instant,
+}
+
+/// A fact that counts.
+struct Visible {
+    at: Instant,
+    fact: Fact,
+}
+
+/// The profile of an account; `None` when nothing of it was known at the moment.
+///
+/// # Errors
+/// A stored record is damaged.
+pub(crate) fn profile(
+    id: &ExternalId,
+    versions: &[FactVersion],
+    moment: Moment,
+) -> Result<Option<Profile>, Problem> {
+    let visible = visible(versions, moment, |kind| kind == FactKind::Account)?;
+    let watermark = visible.last().map(|newest| newest.at);
+    Ok(merge(id, &visible)
+        .zip(watermark)
+        .map(|(account, watermark)| Profile { account, watermark }))
+}
+
+/// The picture of an account; `None` when nothing of it was known at the moment.
+///
+/// # Errors
+/// A stored record is damaged.
+pub(crate) fn picture(
+    id: &ExternalId,
+    versions: &[FactVersion],
+    moment: Moment,
+) -> Result<Option<Picture>, Problem> {
+    let visible = visible(versions, moment, is_shown)?;
+    let Some(account) = merge(id, &visible) else {
+        return Ok(None);
+    };
+    let Some(watermark) = visible.last().map(|newest| newest.at) else {
+        return Ok(None);
+    };
+    Ok(Some(Picture {
+        account,
+        users: users(&visible),
+        subscriptions: subscriptions(&visible),
+        payments: payments(&visible),
+        watermark,
+    }))
+}
+
+fn is_shown(kind: FactKind) -> bool {
+    match kind {
+        FactKind::Account | FactKind::AccountUser | FactKind::Subscription | FactKind::Payment => {
+            true
+        },
+        FactKind::User | FactKind::Event | FactKind::Invoice => false,
+    }
+}
+
+/// The facts that count, by (time, knowledge): a later one overrides what an earlier one says. Facts of one time and
+/// knowledge stay in the order of `versions`.
+fn visible(
+    versions: &[FactVersion],
+    moment: Moment,
+    wanted: impl Fn(FactKind) -> bool,
+) -> Result<Vec<Visible>, Problem> {
+    let mut chosen: Vec<&FactVersion> = versions
+        .iter()
+        .filter(|version| {
+            wanted(version.kind)
+                && version.occurred_at <= moment.as_of
+                && version.known_at <= moment.known_at
+        })
+        .collect();
+    chosen.sort_by_key(|version| (version.occurred_at, version.known_at));
+    let mut facts = Vec::with_capacity(chosen.len());
+    for version in chosen {
+        if let Some(fact) = record::decode(&version.record)?.fact {
+            facts.push(Visible {
+                at: version.occurred_at,
+                fact,
+            });
+        }
+    }
+    Ok(facts)
+}
+
+/// Account facts merged: each changes what it names and leaves the rest.
+fn merge(id: &ExternalId, visible: &[Visible]) -> Option<pb::Account> {
+    let mut account: Option<pb::Account> = None;
+    for one in visible {
+        let Fact::Account(fact) = &one.fact else {
+            continue;
+        };
+        let account = account.get_or_insert_with(|| pb::Account {
+            r#ref: Some(account_ref(id.as_str())),
+            created_at: Some(timestamp(one.at)),
+            ..pb::Account::default()
+        });
+        override_text(&mut account.name, &fact.name);
+        override_text(&mut account.owner_id, &fact.owner_id);
+        override_text(&mut account.parent_account_id, &fact.parent_account_id);
+        if fact.created_at.is_some() {
+            account.created_at = fact.created_at;
+        }
+        account.traits.extend(
+            fact.traits
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        // A trait that is named in both has no value.
+        for name in &fact.cleared_traits {
+            account.traits.remove(name);
+        }
+    }
+    account
+}
+
+fn override_text(text: &mut String, with: &str) {
+    if !with.is_empty() {
+        with.clone_into(text);
+    }
+}
+
+/// Who is in the account: a user who left and came again joined when they came again.
+fn users(visible: &[Visible]) -> Vec<pb::AccountUser> {
+    let mut present: BTreeMap<&str, pb::AccountUser> = BTreeMap::new();
+    for one in visible {
+        let Fact::AccountUser(fact) = &one.fact else {
+            continue;
+        };
+        if fact.left {
+            present.remove(fact.user_id.as_str());
+            continue;
+        }
+        let user = present
+            .entry(&fact.user_id)
+            .or_insert_with(|| pb::AccountUser {
+                user: Some(EntityRef {
+                    kind: EntityKind::User.into(),
+                    id: fact.user_id.clone(),
+                }),
+                role: fact.role,
+                joined_at: Some(timestamp(one.at)),
+            });
+        user.role = fact.role;
+    }
+    present.into_values().take(MAX_USERS).collect()
+}
+
+fn subscriptions(visible: &[Visible]) -> Vec<pb::SubscriptionFact> {
+    let mut newest: BTreeMap<&str, &pb::SubscriptionFact> = BTreeMap::new();
+    for one in visible {
+        if let Fact::Subscription(fact) = &one.fact {
+            newest.insert(&fact.subscription_id, fact);
+        }
+    }
+    newest.into_values().cloned().collect()
+}
+
+/// The newest payments by the moment at which each was first heard of: a refund does not make an old payment a new one.
+fn payments(visible: &[Visible]) -> Vec<pb::PaymentFact> {
+    let mut newest: BTreeMap<&str, (Instant, &pb::PaymentFact)> = BTreeMap::new();
+    for one in visible {
+        if let Fact::Payment(fact) = &one.fact {
+            newest
+                .entry(&fact.payment_id)
+                .and_modify(|(_, version)| *version = fact)
+                .or_insert((one.at, fact));
+        }
+    }
+    let mut payments: Vec<_> = newest.into_values().collect();
+    payments.sort_by_key(|(first_at, _)| Reverse(*first_at));
+    payments
+        .into_iter()
+        .take(MAX_PAYMENTS)
+        .map(|(_, fact)| fact.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

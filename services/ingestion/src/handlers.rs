@@ -1,0 +1,21 @@
+//! One file per rpc: parse, decide, store, answer.
+
+pub(crate) mod advance_clock;
+pub(crate) mod complete_import;
+pub(crate) mod create_key;
+pub(crate) mod create_tenant;
+pub(crate) mod get_account;
+pub(crate) mod get_ingest_counts;
+pub(crate) mod get_tenant;
+pub(crate) mod ingest;
+pub(crate) mod ingest_batch;
+pub(crate) mod list_accounts;
+pub(crate) mod list_held;
+pub(crate) mod list_keys;
+pub(crate) mod list_rejections;
+pub(crate) mod list_tenants;
+pub(crate) mod read_facts;
+pub(crate) mod resolve_key;
+pub(crate) mod revoke_key;
+pub(crate) mod start_import;
+pub(crate) mod watch_heads;

@@ -1,0 +1,26 @@
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use sextant_proto::ingestion::v1::{IngestRequest, IngestResponse};
+use sextant_runtime::tenant::tenant_of;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::service::Shared;
+use crate::stream;
+
+type Answers = BoxStream<'static, Result<IngestResponse, Status>>;
+
+pub(crate) async fn handle(
+    shared: &Arc<Shared>,
+    request: Request<Streaming<IngestRequest>>,
+) -> Result<Response<Answers>, Status> {
+    let tenant = tenant_of(&request)?;
+    shared.tenants.get(tenant).await?;
+    let messages = request.into_inner().boxed();
+    Ok(Response::new(stream::acknowledge(
+        Arc::clone(shared),
+        tenant,
+        messages,
+    )))
+}

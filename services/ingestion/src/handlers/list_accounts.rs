@@ -1,0 +1,111 @@
+use prost::Message;
+use sextant_domain::time::Instant;
+use sextant_proto::ingestion::v1::{Account, ListAccountsRequest, ListAccountsResponse};
+use sextant_store::port::{AccountRow, FactVersion, Page};
+use sextant_wire::page;
+use sextant_wire::status::Problem;
+use tonic::{Request, Response, Status};
+
+use crate::failure;
+use crate::fold;
+use crate::pages::Room;
+use crate::reading::Reading;
+use crate::service::Shared;
+
+pub(crate) async fn handle(
+    shared: &Shared,
+    request: Request<ListAccountsRequest>,
+) -> Result<Response<ListAccountsResponse>, Status> {
+    let tenant = shared.tenant(&request).await?;
+    let request = request.into_inner();
+    let size = page::size(request.page_size)?;
+    let bound = ListAccountsRequest {
+        at: request.at.clone(),
+        ..ListAccountsRequest::default()
+    };
+    let after = shared
+        .deps
+        .pager
+        .cursor(tenant.row.tenant.0, &bound, &request.page_token)?;
+    let reading = Reading::begin(shared, tenant, request.at.as_ref()).await?;
+    let list = list(shared, &reading, size, after).await?;
+    let token = list.continue_behind.map(|behind| {
+        shared
+            .deps
+            .pager
+            .token(reading.tenant_id().0, &bound, &behind)
+    });
+    Ok(Response::new(ListAccountsResponse {
+        accounts: list.accounts,
+        next_page_token: token.unwrap_or_default(),
+        freshness: Some(reading.freshness(list.watermark)),
+    }))
+}
+
+/// Accounts that one call looks at: a moment of which little was known gives short pages, not long calls.
+const MAX_READ: usize = 10_000;
+
+#[derive(Default)]
+struct List {
+    accounts: Vec<Account>,
+    watermark: Option<Instant>,
+    continue_behind: Option<String>,
+}
+
+/// Accounts behind an id. Those of which nothing was known at the moment are passed over.
+async fn list(
+    shared: &Shared,
+    reading: &Reading,
+    size: usize,
+    mut after: Option<String>,
+) -> Result<List, Problem> {
+    let mut room = Room::new(size);
+    let mut list = List::default();
+    let mut n_read = 0;
+    loop {
+        let page = Page {
+            after: after.clone(),
+            limit: room.ask(),
+        };
+        let rows = shared
+            .deps
+            .accounts
+            .list(reading.tenant_id(), &page)
+            .await
+            .map_err(failure::of_store)?;
+        let uids: Vec<_> = rows.iter().map(|row| row.uid).collect();
+        let versions = shared
+            .deps
+            .accounts
+            .versions(reading.tenant_id(), &uids)
+            .await
+            .map_err(failure::of_store)?;
+        let exhausted = rows.len() < page.limit;
+        n_read += rows.len();
+        for row in rows {
+            if let Some(profile) = fold::profile(&row.id, of(&row, &versions), reading.moment)? {
+                if !room.take(profile.account.encoded_len()) {
+                    list.continue_behind = after;
+                    return Ok(list);
+                }
+                list.watermark = list.watermark.max(Some(profile.watermark));
+                list.accounts.push(profile.account);
+            }
+            after = Some(row.id.as_str().to_owned());
+        }
+        if exhausted {
+            return Ok(list);
+        }
+        if n_read >= MAX_READ {
+            list.continue_behind = after;
+            return Ok(list);
+        }
+    }
+}
+
+/// The versions of one account, among those of several by uid.
+fn of<'a>(row: &AccountRow, versions: &'a [FactVersion]) -> &'a [FactVersion] {
+    let from = versions.partition_point(|version| version.uid < row.uid);
+    let to = versions.partition_point(|version| version.uid <= row.uid);
+    &versions[from..to]
+}

@@ -1,0 +1,64 @@
+use sextant_domain::id::TenantId;
+use sextant_proto::ingestion::v1::{
+    ListRejectionsRequest, ListRejectionsResponse, RejectedRecord, Rejection,
+};
+use sextant_store::port::RejectionRow;
+use sextant_wire::status::Problem;
+use sextant_wire::time::timestamp;
+use sextant_wire::{page, record};
+use tonic::{Request, Response, Status};
+
+use crate::pages::{self, Numbered};
+use crate::service::Shared;
+
+impl Numbered for RejectionRow {
+    fn ordinal(&self) -> u64 {
+        self.ordinal
+    }
+
+    fn n_bytes(&self) -> usize {
+        self.record.len()
+    }
+}
+
+pub(crate) async fn handle(
+    shared: &Shared,
+    request: Request<ListRejectionsRequest>,
+) -> Result<Response<ListRejectionsResponse>, Status> {
+    let tenant = shared.tenant(&request).await?.row.tenant;
+    Ok(Response::new(
+        list(shared, tenant, &request.into_inner()).await?,
+    ))
+}
+
+async fn list(
+    shared: &Shared,
+    tenant: TenantId,
+    request: &ListRejectionsRequest,
+) -> Result<ListRejectionsResponse, Problem> {
+    let size = page::size(request.page_size)?;
+    let bound = ListRejectionsRequest::default();
+    let before = pages::number(&shared.deps.pager, tenant, &bound, &request.page_token)?;
+    let page = pages::gather(size, before, |before, limit| {
+        shared.deps.intake.rejections(tenant, before, limit)
+    })
+    .await?;
+    let rejections = page.rows.into_iter().map(shown).collect::<Result<_, _>>()?;
+    let next_page_token = pages::token(&shared.deps.pager, tenant, &bound, page.continue_behind);
+    Ok(ListRejectionsResponse {
+        rejections,
+        next_page_token,
+    })
+}
+
+fn shown(row: RejectionRow) -> Result<RejectedRecord, Problem> {
+    Ok(RejectedRecord {
+        record: Some(record::decode(&row.record)?),
+        rejection: Some(Rejection {
+            field: row.field,
+            reason: row.reason,
+            hint: row.hint,
+        }),
+        received_at: Some(timestamp(row.received_at)),
+    })
+}

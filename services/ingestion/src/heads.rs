@@ -1,0 +1,128 @@
+//! The newest number of every feed, as this process knows it.
+//!
+//! Commits of this process are noted at once. Those of other replicas are found by one query for all tenants, every two
+//! seconds, so an idle tenant costs nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::BoxStream;
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Position;
+use sextant_runtime::follow::Head;
+use sextant_runtime::heads;
+use sextant_runtime::progress::Progress;
+use sextant_store::port::Feed;
+use sextant_wire::status::Problem;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::failure;
+
+/// Pause between two looks at what other replicas have committed.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+/// What is known to be stored, for those who watch the feeds and for those who wait for a position.
+#[derive(Debug)]
+pub(crate) struct Heads {
+    feed: Arc<dyn Feed>,
+    watched: Arc<heads::Heads>,
+    stored: Progress,
+}
+
+impl Heads {
+    pub(crate) fn new(feed: Arc<dyn Feed>) -> Self {
+        Self {
+            feed,
+            watched: Arc::default(),
+            stored: Progress::default(),
+        }
+    }
+
+    /// Notes heads of one tenant that a commit of this process has returned.
+    pub(crate) fn note(&self, tenant: TenantId, heads: &[(Slice, u64)]) {
+        let head = |(slice, sequence): &(Slice, u64)| Head {
+            tenant,
+            slice: *slice,
+            sequence: *sequence,
+        };
+        self.publish(heads.iter().map(head).collect());
+    }
+
+    /// Notes what all replicas have committed until now.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn refresh(&self) -> sextant_store::Result<()> {
+        let heads = self.feed.heads().await?;
+        let head = |head: sextant_store::port::Head| Head {
+            tenant: head.tenant,
+            slice: head.slice,
+            sequence: head.sequence,
+        };
+        self.publish(heads.into_iter().map(head).collect());
+        Ok(())
+    }
+
+    /// What is known to be stored of one tenant.
+    pub(crate) fn position(&self, tenant: TenantId) -> Position {
+        self.stored.position(tenant)
+    }
+
+    /// Waits until what is known covers `floor`, and returns it.
+    ///
+    /// # Errors
+    /// POSITION_NOT_REACHED at the call's deadline, or the store's failure.
+    pub(crate) async fn cover(
+        &self,
+        tenant: TenantId,
+        floor: &Position,
+    ) -> Result<Position, Problem> {
+        if !self.position(tenant).covers(floor) {
+            // Another replica has stored it, and its number has not come round yet.
+            self.refresh().await.map_err(failure::of_store)?;
+        }
+        self.stored.wait_for(tenant, floor).await
+    }
+
+    /// All heads at once, then those that grow. The first item comes even when there is no feed yet.
+    pub(crate) fn watch(&self) -> BoxStream<'static, Vec<Head>> {
+        self.watched.watch()
+    }
+
+    /// Looks for commits of other replicas until `stop`.
+    pub(crate) async fn sweep(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(SWEEP_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {},
+                () = stop.cancelled() => return,
+            }
+            match self.refresh().await {
+                Ok(()) if failing => {
+                    tracing::info!("feed heads can be read again");
+                    failing = false;
+                },
+                // Told once: the store's silence may last.
+                Err(error) if !failing => {
+                    tracing::warn!(%error, "feed heads cannot be read; trying again");
+                    failing = true;
+                },
+                Ok(()) | Err(_) => {},
+            }
+        }
+    }
+
+    /// Whoever waits for a position is woken before the watchers, so that what a watcher hears of can be read.
+    fn publish(&self, heads: Vec<Head>) {
+        for head in &heads {
+            self.stored.reach(head.tenant, head.slice, head.sequence);
+        }
+        self.watched.publish(heads);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The gRPC services: every rpc is one handler.
+
+use std::sync::Arc;
+
+use futures_util::stream::BoxStream;
+use sextant_proto::ingestion::v1 as pb;
+use sextant_proto::ingestion::v1::access_service_server::AccessService;
+use sextant_proto::ingestion::v1::account_service_server::AccountService;
+use sextant_proto::ingestion::v1::feed_service_server::FeedService;
+use sextant_proto::ingestion::v1::ingestion_service_server::IngestionService;
+use sextant_proto::ingestion::v1::tenant_service_server::TenantService;
+use sextant_runtime::tenant::tenant_of;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::handlers;
+use crate::heads::Heads;
+use crate::part::Deps;
+use crate::requests::Requests;
+use crate::tenants::{KnownTenant, TenantBook};
+
+/// What all handlers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) deps: Deps,
+    pub(crate) tenants: TenantBook,
+    pub(crate) heads: Arc<Heads>,
+    pub(crate) requests: Requests,
+}
+
+impl Shared {
+    pub(crate) fn new(deps: Deps) -> Self {
+        Self {
+            tenants: TenantBook::new(Arc::clone(&deps.tenants)),
+            heads: Arc::new(Heads::new(Arc::clone(&deps.feed))),
+            requests: Requests::default(),
+            deps,
+        }
+    }
+
+    /// The tenant that a call is about.
+    ///
+    /// # Errors
+    /// As [`tenant_of`], TENANT_UNKNOWN, or the store's failure.
+    pub(crate) async fn tenant<T>(&self, request: &Request<T>) -> Result<Arc<KnownTenant>, Status>
+    where
+        T: Sync,
+    {
+        Ok(self.tenants.get(tenant_of(request)?).await?)
+    }
+}
+
+/// All five services over one state.
+#[derive(Debug, Clone)]
+pub(crate) struct Service(pub(crate) Arc<Shared>);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl IngestionService for Service {
+    type IngestStream = BoxStream<'static, Result<pb::IngestResponse, Status>>;
+
+    async fn ingest(
+        &self,
+        request: Request<Streaming<pb::IngestRequest>>,
+    ) -> Answer<Self::IngestStream> {
+        handlers::ingest::handle(&self.0, request).await
+    }
+
+    async fn ingest_batch(
+        &self,
+        request: Request<pb::IngestBatchRequest>,
+    ) -> Answer<pb::IngestBatchResponse> {
+        handlers::ingest_batch::handle(&self.0, request).await
+    }
+
+    async fn list_rejections(
+        &self,
+        request: Request<pb::ListRejectionsRequest>,
+    ) -> Answer<pb::ListRejectionsResponse> {
+        handlers::list_rejections::handle(&self.0, request).await
+    }
+
+    async fn list_held(
+        &self,
+        request: Request<pb::ListHeldRequest>,
+    ) -> Answer<pb::ListHeldResponse> {
+        handlers::list_held::handle(&self.0, request).await
+    }
+
+    async fn get_ingest_counts(
+        &self,
+        request: Request<pb::GetIngestCountsRequest>,
+    ) -> Answer<pb::GetIngestCountsResponse> {
+        handlers::get_ingest_counts::handle(&self.0, request).await
+    }
+}
+
+#[tonic::async_trait]
+impl AccountService for Service {
+    async fn get_account(
+        &self,
+        request: Request<pb::GetAccountRequest>,
+    ) -> Answer<pb::GetAccountResponse> {
+        handlers::get_account::handle(&self.0, request).await
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<pb::ListAccountsRequest>,
+    ) -> Answer<pb::ListAccountsResponse> {
+        handlers::list_accounts::handle(&self.0, request).await
+    }
+}
+
+#[tonic::async_trait]
+impl TenantService for Service {
+    async fn create_tenant(
+        &self,
+        request: Request<pb::CreateTenantRequest>,
+    ) -> Answer<pb::CreateTenantResponse> {
+        handlers::create_tenant::handle(&self.0, request).await
+    }
+
+    async fn get_tenant(
+        &self,
+        request: Request<pb::GetTenantRequest>,
+    ) -> Answer<pb::GetTenantResponse> {
+        handlers::get_tenant::handle(&self.0, request).await
+    }
+
+    async fn list_tenants(
+        &self,
+        request: Request<pb::ListTenantsRequest>,
+    ) -> Answer<pb::ListTenantsResponse> {
+        handlers::list_tenants::handle(&self.0, request).await
+    }
+
+    async fn start_import(
+        &self,
+        request: Request<pb::StartImportRequest>,
+    ) -> Answer<pb::StartImportResponse> {
+        handlers::start_import::handle(&self.0, request).await
+    }
+
+    async fn complete_import(
+        &self,
+        request: Request<pb::CompleteImportRequest>,
+    ) -> Answer<pb::CompleteImportResponse> {
+        handlers::complete_import::handle(&self.0, request).await
+    }
+
+    async fn advance_clock(
+        &self,
+        request: Request<pb::AdvanceClockRequest>,
+    ) -> Answer<pb::AdvanceClockResponse> {
+        handlers::advance_clock::handle(&self.0, request).await
+    }
+}
+
+#[tonic::async_trait]
+impl AccessService for Service {
+    async fn create_key(
+        &self,
+        request: Request<pb::CreateKeyRequest>,
+    ) -> Answer<pb::CreateKeyResponse> {
+        handlers::create_key::handle(&self.0, request).await
+    }
+
+    async fn list_keys(
+        &self,
+        request: Request<pb::ListKeysRequest>,
+    ) -> Answer<pb::ListKeysResponse> {
+        handlers::list_keys::handle(&self.0, request).await
+    }
+
+    async fn revoke_key(
+        &self,
+        request: Request<pb::RevokeKeyRequest>,
+    ) -> Answer<pb::RevokeKeyResponse> {
+        handlers::revoke_key::handle(&self.0, request).await
+    }
+
+    async fn resolve_key(
+        &self,
+        request: Request<pb::ResolveKeyRequest>,
+    ) -> Answer<pb::ResolveKeyResponse> {
+        handlers::resolve_key::handle(&self.0, request).await
+    }
+}
+
+#[tonic::async_trait]
+impl FeedService for Service {
+    type WatchHeadsStream = BoxStream<'static, Result<pb::WatchHeadsResponse, Status>>;
+
+    async fn watch_heads(
+        &self,
+        _request: Request<pb::WatchHeadsRequest>,
+    ) -> Answer<Self::WatchHeadsStream> {
+        handlers::watch_heads::handle(&self.0).await
+    }
+
+    async fn read_facts(
+        &self,
+        request: Request<pb::ReadFactsRequest>,
+    ) -> Answer<pb::ReadFactsResponse> {
+        handlers::read_facts::handle(&self.0, request).await
+    }
+}

@@ -1,0 +1,181 @@
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::{FreshnessState, ReadAt};
+use sextant_proto::ingestion::v1 as pb;
+use sextant_wire::time::timestamp;
+
+use crate::records::{DAY, HOUR, account, account_at, account_ref, event_at, payment};
+use crate::world::{NOW, Tenant, World, reason};
+
+async fn get(
+    tenant: &Tenant,
+    account: &str,
+    at: Option<ReadAt>,
+) -> Result<pb::GetAccountResponse, tonic::Status> {
+    let request = pb::GetAccountRequest {
+        account: account_ref(account),
+        at,
+    };
+    Ok(tenant
+        .clients
+        .accounts()
+        .get_account(request)
+        .await?
+        .into_inner())
+}
+
+fn at(as_of: Option<Instant>, known_at: Option<Instant>) -> Option<ReadAt> {
+    Some(ReadAt {
+        as_of: as_of.map(timestamp),
+        known_at: known_at.map(timestamp),
+        ..ReadAt::default()
+    })
+}
+
+#[tokio::test]
+async fn an_account_is_read_as_of_a_moment_with_the_knowledge_of_a_moment() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    tenant
+        .send(vec![
+            account_at("1", "a", "Old", NOW.plus_us(-10 * DAY)),
+            payment("p", "a", 100, "USD"),
+        ])
+        .await;
+    world.hand.advance_us(DAY);
+    tenant
+        .send(vec![account_at("2", "a", "Late", NOW.plus_us(-5 * DAY))])
+        .await;
+    let name = |as_of, known_at| {
+        let tenant = &tenant;
+        async move {
+            get(tenant, "a", at(as_of, known_at))
+                .await
+                .unwrap()
+                .account
+                .unwrap()
+                .name
+        }
+    };
+    assert_eq!(name(None, None).await, "Late");
+    assert_eq!(name(Some(NOW), Some(NOW)).await, "Old");
+    assert_eq!(name(Some(NOW.plus_us(-6 * DAY)), None).await, "Old");
+    assert_eq!(
+        reason(get(&tenant, "a", at(Some(NOW.plus_us(-11 * DAY)), None)).await),
+        "ACCOUNT_UNKNOWN"
+    );
+    assert_eq!(reason(get(&tenant, "b", None).await), "ACCOUNT_UNKNOWN");
+    assert_eq!(reason(get(&tenant, "", None).await), "FIELD_MISSING");
+
+    let answer = get(&tenant, "a", None).await.unwrap();
+    assert_eq!(answer.recent_payments.len(), 1);
+    let freshness = answer.freshness.unwrap();
+    assert_eq!(freshness.as_of, Some(timestamp(NOW.plus_us(DAY))));
+    assert_eq!(freshness.watermark, Some(timestamp(NOW.plus_us(-HOUR))));
+    assert_eq!(freshness.state(), FreshnessState::Fresh);
+}
+
+#[tokio::test]
+async fn a_read_covers_the_position_that_it_is_asked_for() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let position = tenant.send(vec![account("1", "a")]).await.position;
+    let floor = |position: &str| {
+        Some(ReadAt {
+            at_least_position: position.to_owned(),
+            ..ReadAt::default()
+        })
+    };
+    let answer = get(&tenant, "a", floor(&position)).await.unwrap();
+    assert_eq!(answer.freshness.unwrap().position, position);
+    assert_eq!(
+        reason(get(&tenant, "a", floor("nonsense!")).await),
+        "POSITION_INVALID"
+    );
+    let other = world.tenant("other").await;
+    assert_eq!(
+        reason(get(&other, "a", floor(&position)).await),
+        "POSITION_INVALID"
+    );
+    let beyond = format!("{position}z");
+    let mut request = tonic::Request::new(pb::GetAccountRequest {
+        account: account_ref("a"),
+        at: floor(&beyond),
+    });
+    request.set_timeout(std::time::Duration::from_millis(500));
+    assert_eq!(
+        reason(tenant.clients.accounts().get_account(request).await),
+        "POSITION_NOT_REACHED"
+    );
+}
+
+#[tokio::test]
+async fn accounts_are_listed_by_id_in_pages_that_do_not_mix() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let mut records: Vec<_> = (0..250)
+        .map(|number| account(&format!("r{number}"), &format!("a{number:03}")))
+        .collect();
+    records.push(account_at("late", "zzz", "", NOW.plus_us(-30 * DAY)));
+    tenant.send(records).await;
+    let list = |page_size, page_token: String, as_of: Option<Instant>| {
+        let mut client = tenant.clients.accounts();
+        let request = pb::ListAccountsRequest {
+            at: at(as_of, None),
+            page_size,
+            page_token,
+        };
+        async move { Ok::<_, tonic::Status>(client.list_accounts(request).await?.into_inner()) }
+    };
+    let (mut ids, mut token, mut n_pages) = (Vec::new(), String::new(), 0);
+    loop {
+        let page = list(90, token, None).await.unwrap();
+        assert!(page.freshness.is_some());
+        ids.extend(
+            page.accounts
+                .into_iter()
+                .map(|account| account.r#ref.unwrap().id),
+        );
+        (token, n_pages) = (page.next_page_token, n_pages + 1);
+        if token.is_empty() {
+            break;
+        }
+    }
+    let expected: Vec<String> = (0..250)
+        .map(|number| format!("a{number:03}"))
+        .chain(["zzz".to_owned()])
+        .collect();
+    assert_eq!((ids, n_pages), (expected, 3));
+    // Of the others nothing was known a week ago.
+    let past = list(50, String::new(), Some(NOW.plus_us(-7 * DAY)))
+        .await
+        .unwrap();
+    assert_eq!(past.accounts.len(), 1);
+    let token = list(1, String::new(), None).await.unwrap().next_page_token;
+    assert_eq!(
+        reason(list(1, token, Some(NOW)).await),
+        "PAGE_TOKEN_INVALID"
+    );
+}
+
+#[tokio::test]
+async fn events_and_facts_ahead_of_the_clock_do_not_show_in_an_account() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let ahead = NOW.plus_us(2 * HOUR);
+    tenant
+        .send(vec![
+            account("1", "a"),
+            event_at("e", "a", NOW),
+            account_at("2", "a", "Soon", ahead),
+        ])
+        .await;
+    assert_eq!(
+        get(&tenant, "a", None).await.unwrap().account.unwrap().name,
+        "a"
+    );
+    world.hand.advance_us(2 * HOUR);
+    assert_eq!(
+        get(&tenant, "a", None).await.unwrap().account.unwrap().name,
+        "Soon"
+    );
+}

@@ -1,0 +1,20 @@
+//! The service through its generated clients.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::unused_result_ok,
+    reason = "helpers of tests fail as tests do, their tasks end with the test, and nobody may listen any more"
+)]
+
+mod access;
+mod accounts;
+mod door;
+mod feed;
+mod isolation;
+mod links;
+mod records;
+mod stream;
+mod tenants;
+mod world;
