@@ -42,7 +42,12 @@ pub trait Follower: Send + Sync + fmt::Debug + 'static {
 
     /// Takes in everything behind the service's own cursor of one feed, at least up to `head`, and stores cursor and results
     /// together. Calls for one (tenant, slice) never overlap. Returns the new cursor.
-    fn catch_up(&self, tenant: TenantId, slice: Slice, head: u64) -> BoxFuture<'_, Result<u64, Status>>;
+    fn catch_up(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        head: u64,
+    ) -> BoxFuture<'_, Result<u64, Status>>;
 }
 
 /// Feeds that are caught up at the same time.
@@ -52,7 +57,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Follows until `stop`.
 pub async fn follow(follower: Arc<dyn Follower>, stop: CancellationToken) {
-    let work = Arc::new(Work { follower, feeds: Mutex::default(), permits: Semaphore::new(MAX_CONCURRENT), stop });
+    let work = Arc::new(Work {
+        follower,
+        feeds: Mutex::default(),
+        permits: Semaphore::new(MAX_CONCURRENT),
+        stop,
+    });
     let tasks = TaskTracker::new();
     let mut pause = FIRST_PAUSE;
     while !work.stop.is_cancelled() {
@@ -134,7 +144,9 @@ impl Work {
         let mut cursor = 0;
         let mut pause = FIRST_PAUSE;
         while let Some(head) = self.next_head(key, cursor) {
-            let Ok(permit) = self.permits.acquire().await else { return };
+            let Ok(permit) = self.permits.acquire().await else {
+                return;
+            };
             match self.follower.catch_up(key.0, key.1, head).await {
                 Ok(reached) if reached >= head => {
                     cursor = reached;

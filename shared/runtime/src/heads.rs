@@ -32,7 +32,10 @@ struct Known {
 
 impl Default for Heads {
     fn default() -> Self {
-        Self { feeds: Mutex::default(), edition: watch::Sender::new(0) }
+        Self {
+            feeds: Mutex::default(),
+            edition: watch::Sender::new(0),
+        }
     }
 }
 
@@ -55,30 +58,43 @@ impl Heads {
     #[must_use]
     pub fn sequence(&self, tenant: TenantId, slice: Slice) -> u64 {
         let feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        feeds.heads.get(&(tenant, slice)).map_or(0, |known| known.sequence)
+        feeds
+            .heads
+            .get(&(tenant, slice))
+            .map_or(0, |known| known.sequence)
     }
 
     /// All feeds, and then those that have grown. The first answer comes at once, even if there are none.
     pub fn watch(self: &std::sync::Arc<Self>) -> BoxStream<'static, Vec<Head>> {
         let heads = std::sync::Arc::clone(self);
         let receiver = self.edition.subscribe();
-        stream::unfold((heads, receiver, None), |(heads, mut receiver, seen)| async move {
-            if seen.is_some() {
-                receiver.changed().await.ok()?;
-            }
-            receiver.mark_unchanged();
-            let (grown, edition) = heads.since(seen.unwrap_or(0));
-            Some((grown, (heads, receiver, Some(edition))))
-        })
+        stream::unfold(
+            (heads, receiver, None),
+            |(heads, mut receiver, seen)| async move {
+                if seen.is_some() {
+                    receiver.changed().await.ok()?;
+                }
+                receiver.mark_unchanged();
+                let (grown, edition) = heads.since(seen.unwrap_or(0));
+                Some((grown, (heads, receiver, Some(edition))))
+            },
+        )
         .boxed()
     }
 
     fn since(&self, edition: u64) -> (Vec<Head>, u64) {
         let feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        let grown = feeds.by_edition.range(edition + 1..).filter_map(|(_, key)| {
-            let known = feeds.heads.get(key)?;
-            Some(Head { tenant: key.0, slice: key.1, sequence: known.sequence })
-        });
+        let grown = feeds
+            .by_edition
+            .range(edition + 1..)
+            .filter_map(|(_, key)| {
+                let known = feeds.heads.get(key)?;
+                Some(Head {
+                    tenant: key.0,
+                    slice: key.1,
+                    sequence: known.sequence,
+                })
+            });
         (grown.collect(), feeds.edition)
     }
 }
@@ -94,7 +110,13 @@ impl Feeds {
             self.by_edition.remove(&known.edition);
         }
         self.edition += 1;
-        self.heads.insert(key, Known { sequence: head.sequence, edition: self.edition });
+        self.heads.insert(
+            key,
+            Known {
+                sequence: head.sequence,
+                edition: self.edition,
+            },
+        );
         self.by_edition.insert(self.edition, key);
     }
 }
@@ -106,7 +128,11 @@ mod tests {
     use super::*;
 
     fn head(tenant: u128, sequence: u64) -> Head {
-        Head { tenant: TenantId(tenant), slice: Slice(0), sequence }
+        Head {
+            tenant: TenantId(tenant),
+            slice: Slice(0),
+            sequence,
+        }
     }
 
     #[tokio::test]

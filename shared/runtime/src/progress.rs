@@ -26,7 +26,10 @@ pub struct Progress {
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { reached: Mutex::default(), edition: watch::Sender::new(0) }
+        Self {
+            reached: Mutex::default(),
+            edition: watch::Sender::new(0),
+        }
     }
 }
 
@@ -49,7 +52,11 @@ impl Progress {
     pub fn position(&self, tenant: TenantId) -> Position {
         let reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
         let slices = reached.range((tenant, Slice(0))..=(tenant, Slice(u16::MAX)));
-        Position::new(slices.map(|((_, slice), sequence)| (*slice, *sequence)).collect())
+        Position::new(
+            slices
+                .map(|((_, slice), sequence)| (*slice, *sequence))
+                .collect(),
+        )
     }
 
     /// Waits until at least `floor` can be read, no longer than the call's deadline allows.
@@ -66,8 +73,15 @@ impl Progress {
             if position.covers(floor) {
                 return Ok(position);
             }
-            if tokio::time::timeout_at(until, edition.changed()).await.is_err() {
-                return Err(Problem::field(ErrorReason::PositionNotReached, "at.at_least_position", "was not reached before the deadline; try again"));
+            if tokio::time::timeout_at(until, edition.changed())
+                .await
+                .is_err()
+            {
+                return Err(Problem::field(
+                    ErrorReason::PositionNotReached,
+                    "at.at_least_position",
+                    "was not reached before the deadline; try again",
+                ));
             }
         }
     }
@@ -75,29 +89,30 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     const ACME: TenantId = TenantId(1);
 
     #[tokio::test]
     async fn a_reader_waits_until_its_write_can_be_read() {
-        let progress = Arc::new(Progress::default());
+        let progress = Progress::default();
         let floor = Position::new(vec![(Slice(0), 2), (Slice(1), 1)]);
-        let reader = tokio::spawn({
-            let (progress, floor) = (Arc::clone(&progress), floor.clone());
-            async move { progress.wait_for(ACME, &floor).await }
-        });
-        progress.reach(ACME, Slice(1), 1);
-        progress.reach(TenantId(2), Slice(0), 9);
-        progress.reach(ACME, Slice(0), 3);
-        assert!(reader.await.unwrap().unwrap().covers(&floor));
+        let writer = async {
+            progress.reach(ACME, Slice(1), 1);
+            progress.reach(TenantId(2), Slice(0), 9);
+            tokio::task::yield_now().await;
+            progress.reach(ACME, Slice(0), 3);
+        };
+        let (read, ()) = tokio::join!(progress.wait_for(ACME, &floor), writer);
+        assert!(read.unwrap().covers(&floor));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_position_that_is_not_reached_ends_with_its_reason() {
-        let problem = Progress::default().wait_for(ACME, &Position::new(vec![(Slice(0), 1)])).await.unwrap_err();
+        let problem = Progress::default()
+            .wait_for(ACME, &Position::new(vec![(Slice(0), 1)]))
+            .await
+            .unwrap_err();
         assert_eq!(problem.reason_name(), "POSITION_NOT_REACHED");
     }
 }

@@ -17,12 +17,17 @@ pub const TENANT_HEADER: &str = "sextant-tenant";
 /// KEY_MISSING without a principal; FIELD_MISSING when a key of the installation names no tenant; FIELD_INVALID when the
 /// header is no UUID; TENANT_UNKNOWN when a tenant's key names another tenant.
 pub fn tenant_of<T>(request: &Request<T>) -> Result<TenantId, Status> {
-    let principal = Principal::of(request).ok_or_else(|| Problem::new(ErrorReason::KeyMissing, "no key was sent"))?;
+    let principal = Principal::of(request)
+        .ok_or_else(|| Problem::new(ErrorReason::KeyMissing, "no key was sent"))?;
     let named = named_tenant(request)?;
     match (principal.tenant, named) {
         (Some(own), None) => Ok(own),
         (Some(own), Some(named)) if own == named => Ok(own),
-        (Some(_), Some(_)) => Err(Problem::new(ErrorReason::TenantUnknown, "the key does not open this tenant").into()),
+        (Some(_), Some(_)) => Err(Problem::new(
+            ErrorReason::TenantUnknown,
+            "the key does not open this tenant",
+        )
+        .into()),
         (None, Some(named)) => Ok(named),
         (None, None) => {
             let message = "must name the tenant, for the key belongs to the installation";
@@ -35,7 +40,16 @@ fn named_tenant<T>(request: &Request<T>) -> Result<Option<TenantId>, Problem> {
     let Some(value) = request.metadata().get(TENANT_HEADER) else {
         return Ok(None);
     };
-    let id = value.to_str().ok().and_then(|text| uuid::Uuid::parse_str(text).ok());
-    let id = id.ok_or_else(|| Problem::field(ErrorReason::FieldInvalid, TENANT_HEADER, "must be the UUID of a tenant"))?;
+    let id = value
+        .to_str()
+        .ok()
+        .and_then(|text| uuid::Uuid::parse_str(text).ok());
+    let id = id.ok_or_else(|| {
+        Problem::field(
+            ErrorReason::FieldInvalid,
+            TENANT_HEADER,
+            "must be the UUID of a tenant",
+        )
+    })?;
     Ok(Some(TenantId(id.as_u128())))
 }
