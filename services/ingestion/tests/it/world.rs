@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) service: Key,
     mounted: Mounted,
     around: Surroundings,
+    clock: Clock,
+    store: Embedded,
     _directory: tempfile::TempDir,
 }
 
@@ -84,24 +86,7 @@ impl World {
             meters: Meters::none(),
             limits: LIMITS,
         };
-        let deps = Deps {
-            facts: wrap(store.ingestion()),
-            feed: store.ingestion(),
-            tenants: store.ingestion(),
-            keys: store.ingestion(),
-            accounts: store.ingestion(),
-            intake: store.ingestion(),
-            authenticator,
-            clock,
-            pager: Pager::new(b"test"),
-            meters: Meters::none(),
-            limits: Limits {
-                max_batch_records: 10_000,
-                max_batch_bytes: 4 << 20,
-                credit_records,
-                default_retention_days: 395,
-            },
-        };
+        let deps = deps(&store, &around, clock.clone(), credit_records, wrap);
         let mounted = part(deps).mount(&around).unwrap();
         Self {
             hand,
@@ -109,6 +94,8 @@ impl World {
             service,
             mounted,
             around,
+            clock,
+            store,
             _directory: directory,
         }
     }
@@ -116,6 +103,19 @@ impl World {
     /// The service as the holder of a key reaches it.
     pub(crate) fn by(&self, key: &Key) -> Clients {
         Clients(self.mounted.link(&self.options(key)))
+    }
+
+    /// Another replica over the same store, as the holder of a key reaches it.
+    pub(crate) fn replica(&self, key: &Key) -> Clients {
+        let deps = deps(
+            &self.store,
+            &self.around,
+            self.clock.clone(),
+            DEFAULT_CREDIT_RECORDS,
+            |facts| facts,
+        );
+        let mounted = part(deps).mount(&self.around).unwrap();
+        Clients(mounted.link(&self.options(key)))
     }
 
     /// The same, over a socket if asked for.
@@ -190,6 +190,34 @@ impl World {
 
     fn options(&self, key: &Key) -> LinkOptions {
         LinkOptions::new(LIMITS.default_deadline, Meters::none()).with_key(key)
+    }
+}
+
+/// What the service is made of over a store.
+fn deps(
+    store: &Embedded,
+    around: &Surroundings,
+    clock: Clock,
+    credit_records: u32,
+    wrap: impl FnOnce(Arc<dyn Facts>) -> Arc<dyn Facts>,
+) -> Deps {
+    Deps {
+        facts: wrap(store.ingestion()),
+        feed: store.ingestion(),
+        tenants: store.ingestion(),
+        keys: store.ingestion(),
+        accounts: store.ingestion(),
+        intake: store.ingestion(),
+        authenticator: Arc::clone(&around.authenticator),
+        clock,
+        pager: Pager::new(b"test"),
+        meters: Meters::none(),
+        limits: Limits {
+            max_batch_records: 10_000,
+            max_batch_bytes: 4 << 20,
+            credit_records,
+            default_retention_days: 395,
+        },
     }
 }
 

@@ -1,0 +1,83 @@
+//! Two replicas over one store.
+
+use sextant_proto::common::v1::ReadAt;
+use sextant_proto::ingestion::v1 as pb;
+
+use crate::records::{account, account_ref, event};
+use crate::world::{World, plain_tenant, request_id, told, within};
+
+#[tokio::test]
+async fn a_retry_that_reaches_another_replica_gets_a_position_that_covers_the_first_delivery() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let other = world.replica(&tenant.key);
+    // The other replica looks at the store once, before anything is there; its next look is two seconds away.
+    let get = |at| pb::GetAccountRequest {
+        account: account_ref("a"),
+        at,
+    };
+    assert!(other.accounts().get_account(get(None)).await.is_err());
+    let records = vec![account("1", "a"), event("2", "a")];
+    let first = tenant.send(records.clone()).await;
+    let batch = pb::IngestBatchRequest {
+        records,
+        ..Default::default()
+    };
+    let again = other
+        .ingestion()
+        .ingest_batch(batch)
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        again.verdicts.iter().map(told).collect::<Vec<_>>(),
+        ["DUPLICATE", "DUPLICATE"]
+    );
+    assert_eq!(again.position, first.position);
+}
+
+#[tokio::test]
+async fn a_position_of_one_replica_can_be_read_at_another_at_once() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let other = world.replica(&tenant.key);
+    let position = tenant.send(vec![account("1", "a")]).await.position;
+    let at = Some(ReadAt {
+        at_least_position: position.clone(),
+        ..ReadAt::default()
+    });
+    let request = pb::GetAccountRequest {
+        account: account_ref("a"),
+        at,
+    };
+    let answer = within(other.accounts().get_account(request))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(answer.freshness.unwrap().position, position);
+}
+
+#[tokio::test]
+async fn a_tenant_is_made_once_even_if_the_retry_reaches_another_replica() {
+    let world = World::new().await;
+    let (one, other) = (world.by(&world.operator), world.replica(&world.operator));
+    let request = pb::CreateTenantRequest {
+        tenant: Some(plain_tenant()),
+        request_id: request_id(),
+    };
+    let first = one
+        .tenants()
+        .create_tenant(request.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        other
+            .tenants()
+            .create_tenant(request)
+            .await
+            .unwrap()
+            .into_inner(),
+        first
+    );
+}
