@@ -1,0 +1,254 @@
+//! Following ingestion's feed for subscriptions and segmentation's for moves. A tenant is stored as it grows and loaded only
+//! when somebody asks for it.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use sextant_domain::id::{Slice, TenantId};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::{ingestion, segmentation};
+use sextant_runtime::follow::{Follower, Head, Heads};
+use sextant_wire::read::uuid;
+use sextant_wire::status::{Problem, store};
+use tonic::Status;
+
+use crate::apply::{Batch, FactsBatch, MovesBatch, Span};
+use crate::engine::{Engine, Feed, blocking};
+use crate::state::TenantState;
+
+/// Follows ingestion's feed.
+#[derive(Debug)]
+pub(crate) struct FactsFollower {
+    engine: Arc<Engine>,
+}
+
+/// Follows segmentation's feed.
+#[derive(Debug)]
+pub(crate) struct MovesFollower {
+    engine: Arc<Engine>,
+}
+
+impl FactsFollower {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        engine.facts.lag.deaf(engine.clock.now());
+        Self { engine }
+    }
+
+    /// How far this slice is stored; notes that so much can be read.
+    async fn stored(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+        let engine = &self.engine;
+        let cursor = engine.replica.cursor(tenant, slice).await.map_err(store)?;
+        let is_behind = |state: &TenantState| {
+            state
+                .slices
+                .get(&slice)
+                .is_none_or(|known| known.cursor < cursor)
+        };
+        engine.drop_behind(tenant, is_behind).await;
+        engine.facts_stored(tenant, slice, cursor);
+        Ok(cursor)
+    }
+}
+
+impl Follower for FactsFollower {
+    fn feed(&self) -> &'static str {
+        "ingestion"
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
+        async move {
+            self.engine.facts.lag.deaf(self.engine.clock.now());
+            let request = ingestion::v1::WatchHeadsRequest {};
+            let heads = self
+                .engine
+                .facts_client()
+                .watch_heads(request)
+                .await?
+                .into_inner();
+            let engine = Arc::clone(&self.engine);
+            let noted = heads.map(move |answer| {
+                let answer = answer?;
+                let heads = answer
+                    .heads
+                    .iter()
+                    .map(|told| head(&told.tenant_id, told.slice, told.sequence))
+                    .collect();
+                note(&engine, &engine.facts, heads)
+            });
+            Ok(noted.boxed())
+        }
+        .boxed()
+    }
+
+    fn catch_up(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        head: u64,
+    ) -> BoxFuture<'_, Result<u64, Status>> {
+        async move {
+            loop {
+                let after = self.stored(tenant, slice).await?;
+                if after >= head {
+                    return Ok(after);
+                }
+                let request = ingestion::v1::ReadFactsRequest {
+                    tenant_id: bytes(tenant),
+                    slice: slice.0.into(),
+                    after_sequence: after,
+                };
+                let answer = self
+                    .engine
+                    .facts_client()
+                    .read_facts(request)
+                    .await?
+                    .into_inner();
+                if answer.entries.is_empty() {
+                    return Ok(after);
+                }
+                let batch = blocking(move || {
+                    FactsBatch::read(
+                        Span {
+                            tenant,
+                            slice,
+                            after,
+                        },
+                        &answer,
+                    )
+                })
+                .await?;
+                self.engine.take_in(Batch::Facts(batch)).await?;
+            }
+        }
+        .boxed()
+    }
+}
+
+impl MovesFollower {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        engine.moves.lag.deaf(engine.clock.now());
+        Self { engine }
+    }
+
+    /// How far this slice is stored; notes that so much can be read.
+    async fn stored(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+        let engine = &self.engine;
+        let (cursor, include) = engine
+            .metrics
+            .moves_cursor(tenant, slice)
+            .await
+            .map_err(store)?;
+        let is_behind = |state: &TenantState| {
+            state
+                .slices
+                .get(&slice)
+                .is_none_or(|known| known.moves_cursor < cursor)
+        };
+        engine.drop_behind(tenant, is_behind).await;
+        engine.moves_stored(tenant, slice, (cursor, include));
+        Ok(cursor)
+    }
+}
+
+impl Follower for MovesFollower {
+    fn feed(&self) -> &'static str {
+        "segmentation"
+    }
+
+    fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
+        async move {
+            self.engine.moves.lag.deaf(self.engine.clock.now());
+            let request = segmentation::v1::WatchHeadsRequest {};
+            let heads = self
+                .engine
+                .moves_client()
+                .watch_heads(request)
+                .await?
+                .into_inner();
+            let engine = Arc::clone(&self.engine);
+            let noted = heads.map(move |answer| {
+                let answer = answer?;
+                let heads = answer
+                    .heads
+                    .iter()
+                    .map(|told| head(&told.tenant_id, told.slice, told.sequence))
+                    .collect();
+                note(&engine, &engine.moves, heads)
+            });
+            Ok(noted.boxed())
+        }
+        .boxed()
+    }
+
+    fn catch_up(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        head: u64,
+    ) -> BoxFuture<'_, Result<u64, Status>> {
+        async move {
+            loop {
+                let after = self.stored(tenant, slice).await?;
+                if after >= head {
+                    return Ok(after);
+                }
+                let request = segmentation::v1::ReadMovesRequest {
+                    tenant_id: bytes(tenant),
+                    slice: slice.0.into(),
+                    after_sequence: after,
+                };
+                let answer = self
+                    .engine
+                    .moves_client()
+                    .read_moves(request)
+                    .await?
+                    .into_inner();
+                if answer.entries.is_empty() {
+                    return Ok(after);
+                }
+                let batch = blocking(move || {
+                    MovesBatch::read(
+                        Span {
+                            tenant,
+                            slice,
+                            after,
+                        },
+                        &answer,
+                    )
+                })
+                .await?;
+                self.engine.take_in(Batch::Moves(batch)).await?;
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Notes how far feeds have grown before they are caught up, so that no reader takes an older answer for a fresh one.
+fn note(
+    engine: &Engine,
+    feed: &Feed,
+    heads: Result<Vec<Head>, Problem>,
+) -> Result<Vec<Head>, Status> {
+    let (heads, now) = (heads?, engine.clock.now());
+    heads
+        .iter()
+        .for_each(|head| feed.lag.grown(head.tenant, head.slice, head.sequence, now));
+    feed.lag.hears();
+    Ok(heads)
+}
+
+fn head(tenant_id: &[u8], slice: u32, sequence: u64) -> Result<Head, Problem> {
+    let slice = u16::try_from(slice)
+        .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
+    Ok(Head {
+        tenant: TenantId(uuid(tenant_id, "tenant_id")?),
+        slice: Slice(slice),
+        sequence,
+    })
+}
+
+fn bytes<B: From<Vec<u8>>>(tenant: TenantId) -> B {
+    tenant.0.to_be_bytes().to_vec().into()
+}

@@ -1,0 +1,35 @@
+use sextant_proto::metrics::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use tonic::{Request, Response, Status};
+
+use crate::figures;
+use crate::handlers::Handlers;
+use crate::state::Breakdown;
+use crate::waterfall::{months, waterfalls};
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::GetWaterfallRequest>,
+) -> Result<Response<pb::GetWaterfallResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let request = request.into_inner();
+    let reading = handlers
+        .begin(tenant, request.at.as_ref(), Breakdown::Total)
+        .await?;
+    let answer = reading.answer(move |reading| {
+        let settings = &reading.state.settings;
+        let months = months(
+            request.last_month.as_ref(),
+            request.months,
+            reading.moment.as_of,
+            &settings.policy.zone,
+        )?;
+        Ok(pb::GetWaterfallResponse {
+            months: waterfalls(&reading.state, &months, reading.moment)?,
+            currency: settings.currency.code().to_owned(),
+            policy: Some(figures::policy(&settings.policy)),
+            freshness: Some(reading.freshness),
+        })
+    });
+    answer.await
+}

@@ -1,0 +1,58 @@
+use sextant_proto::metrics::v1 as pb;
+use sextant_runtime::tenant::tenant_of;
+use sextant_wire::{page, read};
+use tonic::{Request, Response, Status};
+
+use crate::figures;
+use crate::handlers::Handlers;
+use crate::movements::{self, Place};
+use crate::state::Breakdown;
+
+pub(super) async fn handle(
+    handlers: &Handlers,
+    request: Request<pb::ListMovementsRequest>,
+) -> Result<Response<pb::ListMovementsResponse>, Status> {
+    let tenant = tenant_of(&request)?;
+    let mut request = request.into_inner();
+    let account = read::optional_account(request.account.as_ref(), "account")?;
+    let size = page::size(request.page_size)?;
+    let token = std::mem::take(&mut request.page_token);
+    request.page_size = 0;
+    let pager = handlers.pager.clone();
+    let cursor = pager.cursor(tenant.0, &request, &token)?;
+    let reading = handlers
+        .begin(tenant, request.at.as_ref(), Breakdown::Total)
+        .await?;
+    let answer = reading.answer(move |reading| {
+        let state = &reading.state;
+        let only = match &account {
+            Some(id) => Some(
+                state
+                    .account(id.as_str())
+                    .ok_or_else(|| read::account_unknown(id))?,
+            ),
+            None => None,
+        };
+        let behind = cursor.as_deref().map(Place::parse).transpose()?;
+        // One more than fits the page tells whether another page follows.
+        let mut page = movements::page(
+            movements::rows(state, only, reading.moment),
+            behind,
+            size + 1,
+        );
+        let more = page.len() > size;
+        page.truncate(size);
+        let next = page
+            .last()
+            .filter(|_| more)
+            .map(|(place, _)| pager.token(tenant.0, &request, &place.cursor()));
+        Ok(pb::ListMovementsResponse {
+            movements: page.iter().map(movements::to_wire).collect(),
+            next_page_token: next.unwrap_or_default(),
+            currency: state.settings.currency.code().to_owned(),
+            policy: Some(figures::policy(&state.settings.policy)),
+            freshness: Some(reading.freshness),
+        })
+    });
+    answer.await
+}

@@ -1,0 +1,109 @@
+//! How long a feed has been ahead of what was taken in of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::time::Instant;
+
+/// A restart of the service before this one goes unnoticed.
+const DEAF_GRACE_US: i64 = 10_000_000;
+
+/// How far feeds have grown, and how far they were taken in: told by two tasks, in any order.
+#[derive(Debug, Default)]
+pub(crate) struct Lag {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Feeds that have grown beyond what was taken in.
+    ahead: BTreeMap<(TenantId, Slice), Ahead>,
+    taken_in: BTreeMap<(TenantId, Slice), u64>,
+    deaf_since: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ahead {
+    head: u64,
+    since: Instant,
+}
+
+impl Known {
+    fn ahead_since(&self, tenant: TenantId) -> Option<Instant> {
+        let slices = self
+            .ahead
+            .range((tenant, Slice(0))..=(tenant, Slice(u16::MAX)));
+        slices.map(|(_, ahead)| ahead.since).min()
+    }
+}
+
+impl Lag {
+    /// Nothing is heard from the feed any more: whatever was taken in may be old.
+    pub(crate) fn deaf(&self, now: Instant) {
+        self.locked().deaf_since.get_or_insert(now);
+    }
+
+    /// The feed is heard again.
+    pub(crate) fn hears(&self) {
+        self.locked().deaf_since = None;
+    }
+
+    /// The feed has grown to `head`.
+    pub(crate) fn grown(&self, tenant: TenantId, slice: Slice, head: u64, now: Instant) {
+        let mut known = self.locked();
+        if known
+            .taken_in
+            .get(&(tenant, slice))
+            .is_some_and(|cursor| *cursor >= head)
+        {
+            return;
+        }
+        let ahead = known
+            .ahead
+            .entry((tenant, slice))
+            .or_insert(Ahead { head, since: now });
+        ahead.head = ahead.head.max(head);
+    }
+
+    /// Everything up to `cursor` was taken in.
+    pub(crate) fn taken_in(&self, tenant: TenantId, slice: Slice, cursor: u64) {
+        let mut known = self.locked();
+        known.taken_in.insert((tenant, slice), cursor);
+        if known
+            .ahead
+            .get(&(tenant, slice))
+            .is_some_and(|ahead| ahead.head <= cursor)
+        {
+            known.ahead.remove(&(tenant, slice));
+        }
+    }
+
+    /// How old what was taken in of a tenant's feeds may be, in microseconds: the time since they got ahead, or since nothing
+    /// is heard of them. 0: it is what they hold.
+    pub(crate) fn age_us(&self, tenant: TenantId, now: Instant) -> i64 {
+        let known = self.locked();
+        let oldest = known
+            .ahead_since(tenant)
+            .into_iter()
+            .chain(known.deaf_since)
+            .min();
+        oldest.map_or(0, |since| now.0.saturating_sub(since.0).max(0))
+    }
+
+    /// True where a tenant's feeds are known to be ahead, or were not heard for longer than it takes to connect again.
+    pub(crate) fn is_behind(&self, tenant: TenantId, now: Instant) -> bool {
+        let known = self.locked();
+        let is_deaf = known
+            .deaf_since
+            .is_some_and(|since| now.0.saturating_sub(since.0) > DEAF_GRACE_US);
+        is_deaf || known.ahead_since(tenant).is_some()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

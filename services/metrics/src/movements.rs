@@ -1,0 +1,145 @@
+//! Single changes of revenue, newest first.
+
+use std::cmp::Reverse;
+
+use sextant_domain::mrr::{Movement, MovementKind};
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::metrics::v1 as pb;
+use sextant_wire::read::account_ref;
+use sextant_wire::status::Problem;
+use sextant_wire::time::timestamp;
+
+use crate::state::{Account, Moment, TenantState};
+
+/// Where a movement stands in the list: the newest first; of one instant, accounts by id, and of one account the last step
+/// first. An account makes at most one step of each kind at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place<'a> {
+    at: Reverse<Instant>,
+    account: &'a str,
+    step: Reverse<u8>,
+}
+
+impl<'a> Place<'a> {
+    fn of(account: &'a str, movement: &Movement) -> Self {
+        // Late data moves the balance first, then a rate, then what the account did.
+        let step = match movement.kind {
+            MovementKind::Restatement => 0,
+            MovementKind::FxRevaluation => 1,
+            MovementKind::Transfer => 2,
+            MovementKind::New
+            | MovementKind::Expansion
+            | MovementKind::Contraction
+            | MovementKind::Churn
+            | MovementKind::Reactivation => 3,
+        };
+        Self {
+            at: Reverse(movement.at),
+            account,
+            step: Reverse(step),
+        }
+    }
+
+    /// The place as a page token carries it.
+    pub(crate) fn cursor(&self) -> String {
+        format!("{}.{}.{}", self.at.0.0, self.step.0, self.account)
+    }
+
+    /// Reads a place back.
+    ///
+    /// # Errors
+    /// PAGE_TOKEN_INVALID.
+    pub(crate) fn parse(cursor: &'a str) -> Result<Self, Problem> {
+        let parse = || {
+            let (at, rest) = cursor.split_once('.')?;
+            let (step, account) = rest.split_once('.')?;
+            Some(Self {
+                at: Reverse(Instant(at.parse().ok()?)),
+                account,
+                step: Reverse(step.parse().ok()?),
+            })
+        };
+        parse().ok_or_else(|| {
+            Problem::field(
+                ErrorReason::PageTokenInvalid,
+                "page_token",
+                "is unreadable; start again without one",
+            )
+        })
+    }
+}
+
+/// A movement and its place.
+type Row<'a> = (Place<'a>, &'a Movement);
+
+/// The first `limit` rows behind a place.
+pub(crate) fn page<'a>(
+    rows: impl Iterator<Item = Row<'a>>,
+    behind: Option<Place<'_>>,
+    limit: usize,
+) -> Vec<Row<'a>> {
+    let mut page: Vec<Row<'a>> = Vec::new();
+    let cut = |page: &mut Vec<Row<'a>>| {
+        page.sort_unstable_by_key(|(place, _)| *place);
+        page.truncate(limit);
+    };
+    for row in rows.filter(|(place, _)| behind.is_none_or(|behind| *place > behind)) {
+        page.push(row);
+        if page.len() >= limit.saturating_mul(2) {
+            cut(&mut page);
+        }
+    }
+    cut(&mut page);
+    page
+}
+
+/// The movements of accounts that happened up to a moment and were known then.
+pub(crate) fn rows<'a>(
+    state: &'a TenantState,
+    only: Option<&'a Account>,
+    moment: Moment,
+) -> impl Iterator<Item = Row<'a>> {
+    let all = state
+        .accounts
+        .values()
+        .map(AsRef::as_ref)
+        .filter(move |_| only.is_none());
+    all.chain(only).flat_map(move |account| {
+        let movements = account.movements(&state.settings).iter();
+        let counted = movements.filter(move |movement| {
+            movement.at <= moment.as_of && movement.is_known(moment.known_at)
+        });
+        counted.map(|movement| (Place::of(&account.id, movement), movement))
+    })
+}
+
+/// A movement as the contract shows it.
+pub(crate) fn to_wire((place, movement): &Row<'_>) -> pb::Movement {
+    let kind = match movement.kind {
+        MovementKind::New => pb::MovementKind::New,
+        MovementKind::Expansion => pb::MovementKind::Expansion,
+        MovementKind::Contraction => pb::MovementKind::Contraction,
+        MovementKind::Churn => pb::MovementKind::Churn,
+        MovementKind::Reactivation => pb::MovementKind::Reactivation,
+        MovementKind::FxRevaluation => pb::MovementKind::FxRevaluation,
+        MovementKind::Restatement => pb::MovementKind::Restatement,
+        // Only merged accounts transfer revenue, and accounts are not merged.
+        MovementKind::Transfer => pb::MovementKind::Unspecified,
+    };
+    pb::Movement {
+        account: Some(account_ref(place.account)),
+        at: Some(timestamp(movement.at)),
+        known_at: Some(timestamp(movement.known_at)),
+        kind: kind.into(),
+        delta_exact: movement.delta.0,
+        before_exact: movement.before.0,
+        after_exact: movement.after.0,
+        cause: movement
+            .cause
+            .map_or(String::new(), |cause| cause.as_str().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
