@@ -14,6 +14,10 @@ features! {
         days_since_last: I64 = "purchase.days_since_last",
         purchases: I64 = "purchase.count",
         total_minor: I64 = "purchase.total_minor",
+        basis: Text = "rfm.basis",
+        days_since_active: I64 = "usage.days_since_active",
+        active_days: I64 = "usage.active_days_28d",
+        mrr_minor: I64 = "revenue.mrr_minor",
     }
 }
 
@@ -24,6 +28,13 @@ pub struct Rfm {
     currency_digits: usize,
 }
 
+/// What the scores were computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    Purchases,
+    Usage,
+}
+
 impl Account<'_> {
     fn scores(&self, row: usize) -> Option<Scores> {
         Scores::new(
@@ -31,6 +42,54 @@ impl Account<'_> {
             self.frequency.get(row)?,
             self.monetary.get(row)?,
         )
+    }
+
+    fn basis(&self, row: usize) -> Basis {
+        match self.basis.get(row) {
+            Some("usage") => Basis::Usage,
+            _ => Basis::Purchases,
+        }
+    }
+
+    /// What stands behind the recency score, in words.
+    fn recency_detail(&self, row: usize) -> Option<String> {
+        let (last, days) = match self.basis(row) {
+            Basis::Purchases => ("last purchase", self.days_since_last.get(row)?),
+            Basis::Usage => ("last use", self.days_since_active.get(row)?),
+        };
+        Some(match days {
+            0 => format!("{last} today"),
+            1 => format!("{last} yesterday"),
+            days => format!("{last} {days} days ago"),
+        })
+    }
+
+    /// What stands behind the frequency score, in words.
+    fn frequency_detail(&self, row: usize) -> Option<String> {
+        match self.basis(row) {
+            Basis::Purchases => self.purchases.get(row).map(|count| match count {
+                1 => "1 purchase".to_owned(),
+                count => format!("{count} purchases"),
+            }),
+            Basis::Usage => {
+                let days = self.active_days.get(row)?;
+                Some(format!("active on {days} of 28 days"))
+            },
+        }
+    }
+
+    /// What stands behind the monetary score, in words.
+    fn monetary_detail(&self, row: usize, currency_digits: usize) -> Option<String> {
+        match self.basis(row) {
+            Basis::Purchases => {
+                let total = amount(self.total_minor.get(row)?, currency_digits);
+                Some(format!("purchases of {total} in total"))
+            },
+            Basis::Usage => {
+                let mrr = amount(self.mrr_minor.get(row)?, currency_digits);
+                Some(format!("{mrr} a month"))
+            },
+        }
     }
 }
 
@@ -65,41 +124,17 @@ impl Segmenter for Rfm {
     /// through 0 for score 3 to 1 for score 5.
     fn explain(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize, reasons: &mut Reasons) {
         if let Some(score) = rows.recency.get(row) {
-            let detail = rows.days_since_last.get(row).map(|days| match days {
-                0 => "last purchase today".to_owned(),
-                1 => "last purchase yesterday".to_owned(),
-                days => format!("last purchase {days} days ago"),
-            });
-            reasons.push(
-                &rows.recency,
-                from_middle(score),
-                sentence("recency", score, detail),
-            );
+            let text = sentence("recency", score, rows.recency_detail(row));
+            reasons.push(&rows.recency, from_middle(score), text);
         }
         if let Some(score) = rows.frequency.get(row) {
-            let detail = rows.purchases.get(row).map(|count| match count {
-                1 => "1 purchase".to_owned(),
-                count => format!("{count} purchases"),
-            });
-            reasons.push(
-                &rows.frequency,
-                from_middle(score),
-                sentence("frequency", score, detail),
-            );
+            let text = sentence("frequency", score, rows.frequency_detail(row));
+            reasons.push(&rows.frequency, from_middle(score), text);
         }
         if let (true, Some(score)) = (self.map.uses_monetary(), rows.monetary.get(row)) {
-            let total = rows.total_minor.get(row);
-            let detail = total.map(|minor| {
-                format!(
-                    "purchases of {} in total",
-                    amount(minor, self.currency_digits)
-                )
-            });
-            reasons.push(
-                &rows.monetary,
-                from_middle(score),
-                sentence("monetary value", score, detail),
-            );
+            let detail = rows.monetary_detail(row, self.currency_digits);
+            let text = sentence("monetary value", score, detail);
+            reasons.push(&rows.monetary, from_middle(score), text);
         }
     }
 }

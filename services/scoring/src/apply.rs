@@ -181,13 +181,12 @@ impl TenantState {
     }
 
     /// Finishes what several facts of one account need once, such as its billing history.
-    pub(crate) fn finish(&mut self, changes: &mut Changes) -> Result<(), Problem> {
+    pub(crate) fn finish(&mut self, changes: &mut Changes) {
         for uid in std::mem::take(&mut changes.rebuild) {
             if let Some(account) = self.accounts.get_mut(&uid) {
-                account.rebuild_billing(&self.settings.zone)?;
+                account.rebuild_billing(&self.settings.zone);
             }
         }
-        Ok(())
     }
 
     /// What has to be stored of a slice.

@@ -198,7 +198,7 @@ impl Engine {
             .values_mut()
             .filter(|account| account.slice == slice)
         {
-            account.rebuild_billing(&zone)?;
+            account.rebuild_billing(&zone);
         }
         Ok(())
     }

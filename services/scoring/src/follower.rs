@@ -297,7 +297,7 @@ fn prepare(
     for entry in &answer.entries {
         state.take_in(slice, entry, &mut changes)?;
     }
-    state.finish(&mut changes)?;
+    state.finish(&mut changes);
     let evaluations = if state.is_backfilling() {
         Vec::new()
     } else {

@@ -14,6 +14,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_store::port::SliceState;
 use sextant_wire::status::Problem;
+use tracing::warn;
 
 /// What the tenant decided about itself.
 #[derive(Debug, Clone)]
@@ -76,20 +77,21 @@ impl Account {
         self.subscriptions.push(version);
     }
 
-    /// Makes the billing history anew after subscriptions were added.
-    pub(crate) fn rebuild_billing(&mut self, zone: &Zone) -> Result<(), Problem> {
+    /// Makes the billing history anew after subscriptions were added. What does not add up was refused at the door; should
+    /// it be there all the same, the account's billing is unknown and everything else goes on.
+    pub(crate) fn rebuild_billing(&mut self, zone: &Zone) {
         if self.subscriptions.is_empty() {
-            return Ok(());
+            return;
         }
         let policy = MetricPolicy::preset(Preset::Sextant, zone.clone());
-        let billing = AccountBilling::new(self.subscriptions.iter().cloned(), &policy);
-        self.facts.billing = Some(billing.map_err(|error| {
-            Problem::new(
-                ErrorReason::Internal,
-                format!("billing of account \"{}\": {error}", self.id),
-            )
-        })?);
-        Ok(())
+        self.facts.billing = match AccountBilling::new(self.subscriptions.iter().cloned(), &policy)
+        {
+            Ok(billing) => Some(billing),
+            Err(error) => {
+                warn!(account = %self.id, %error, "billing of an account does not add up and is left out");
+                None
+            },
+        };
     }
 }
 

@@ -6,7 +6,7 @@ use super::Type;
 pub const CATALOGUE_VERSION: u32 = 1;
 
 /// Number of features.
-pub const N_FEATURES: usize = 32;
+pub const N_FEATURES: usize = 33;
 
 /// A feature of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +63,8 @@ pub enum Feature {
     ContractDaysToRenewal,
     /// `revenue.mrr_percentile`: share of paying accounts with less MRR, in percent; unknown where the account does not pay.
     RevenueMrrPercentile,
+    /// `rfm.basis`: what the three scores are computed from: purchases or usage.
+    RfmBasis,
     /// `rfm.recency`: recency score, 5 is best.
     RfmRecency,
     /// `rfm.frequency`: frequency score, 5 is best.
@@ -320,6 +322,13 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         Type::Number,
         "0 to 100",
         "share of paying accounts with less MRR, in percent; unknown where the account does not pay",
+    ),
+    population(
+        Feature::RfmBasis,
+        "rfm.basis",
+        Type::Text,
+        "",
+        "what the three scores are computed from: purchases or usage",
     ),
     population(
         Feature::RfmRecency,

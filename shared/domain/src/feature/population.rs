@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{AccountFacts, Feature, Moment, Row};
+use super::{AccountFacts, Feature, Moment, Row, Value};
 use crate::clv::{MonthlyDiscount, Months, PurchaseModel};
 use crate::id::AccountUid;
 use crate::money::Currency;
@@ -281,6 +281,10 @@ impl Models {
             mrr.and_then(|mrr| self.mrr_percentile(mrr)),
         );
         if let Some(scores) = self.rfm_scores(uid, row, moment, zone) {
+            row.set(
+                Feature::RfmBasis,
+                Some(Value::Word(self.rfm_basis.as_str())),
+            );
             row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
             row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
             row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));

@@ -216,7 +216,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "ingest.retention_days",
         integer(1, 36_500),
-        "395",
+        "1826",
         "days that facts and their identities are kept",
     ),
     key(

@@ -195,6 +195,7 @@ fn subscription(fact: &pb::SubscriptionFact, base: Currency) -> Result<ExternalI
     text(&fact.cancellation_reason, "cancellation_reason")?;
     at_most(fact.items.len(), MAX_ITEMS, "items")?;
     at_most(fact.discounts.len(), MAX_ITEMS, "discounts")?;
+    one_currency(&fact.items)?;
     for (index, item) in fact.items.iter().enumerate() {
         check_item(item, base).map_err(|problem| problem.below(&format!("items[{index}]")))?;
     }
@@ -203,6 +204,24 @@ fn subscription(fact: &pb::SubscriptionFact, base: Currency) -> Result<ExternalI
             .map_err(|problem| problem.below(&format!("discounts[{index}]")))?;
     }
     Ok(id)
+}
+
+/// MRR of a subscription is a sum, so its items speak one currency.
+fn one_currency(items: &[pb::SubscriptionItem]) -> Result<(), Problem> {
+    let currency = |item: &pb::SubscriptionItem| {
+        let amount = item.price.as_ref()?.unit_amount.as_ref()?;
+        Some(amount.currency.clone())
+    };
+    let first = items.iter().find_map(currency);
+    for (index, item) in items.iter().enumerate() {
+        if currency(item).is_some() && currency(item) != first {
+            let field = format!("items[{index}].price.unit_amount.currency");
+            let message =
+                "differs from that of the items before it; send one subscription per currency";
+            return Err(Problem::field(ErrorReason::FieldInvalid, field, message));
+        }
+    }
+    Ok(())
 }
 
 fn check_item(item: &pb::SubscriptionItem, base: Currency) -> Result<(), Problem> {
