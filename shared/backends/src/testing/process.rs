@@ -5,6 +5,7 @@
     reason = "a fixture that cannot be set up fails the test that needs it"
 )]
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -99,6 +100,8 @@ impl Watchdog {
             .arg("-c")
             .arg(script)
             .arg(folder)
+            // A signal to the group of the tests (an interrupt from the keyboard) must not end it before its work.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
