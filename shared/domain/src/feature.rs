@@ -79,9 +79,18 @@ impl std::fmt::Display for Value {
 }
 
 /// All features of one account, in catalogue order.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     values: [Option<Value>; N_FEATURES],
+}
+
+impl Default for Row {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self {
+            values: [const { None }; N_FEATURES],
+        }
+    }
 }
 
 impl Row {

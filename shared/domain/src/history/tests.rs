@@ -88,17 +88,19 @@ fn what_arrives_late_is_not_in_the_knowledge_of_an_earlier_day() {
 #[test]
 fn arrival_order_does_not_matter() {
     let mut late_first = History::default();
-    let mut occurrences = vec![
+    let mut occurrences = [
         occurrence("2026-02-10", "2026-02-20", "dan", "import"),
         occurrence("2026-02-10", "2026-02-10", "ann", "export"),
         occurrence("2026-01-05", "2026-01-05", "bob", ""),
     ];
-    occurrences.iter().for_each(|one| drop(late_first.add(one)));
+    for one in &occurrences {
+        late_first.add(one);
+    }
     occurrences.reverse();
     let mut early_first = History::default();
-    occurrences
-        .iter()
-        .for_each(|one| drop(early_first.add(one)));
+    for one in &occurrences {
+        early_first.add(one);
+    }
     for known in ["2026-02-10", "2026-02-20"] {
         assert_eq!(
             late_first.usage(day("2026-02-20"), day(known)),
