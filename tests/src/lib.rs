@@ -1,1 +1,1 @@
-//! sextant-tests
+//! Tests of the whole. They are in `it/`; see the README.

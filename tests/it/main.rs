@@ -1,0 +1,3 @@
+//! Tests of the whole repository, in one binary.
+
+mod tidy;
