@@ -10,6 +10,7 @@ use std::{env, hint};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
+
 use sextant_plugin_host::{Call, CallError, Instance, Plugin};
 
 const CALLS: usize = 501;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arrow_schema::ArrowError;
 use rustix::time::{ClockId, clock_gettime};
+
 use sextant_segmenter_abi::{
     SEG_E_CANCELLED, SEG_E_DEADLINE, SEG_E_INVALID_CONFIG, SEG_E_INVALID_INPUT, SEG_E_NOT_FITTED,
     SEG_E_PANIC, SEG_E_RESOURCE, SEG_E_STATE, SEG_E_UNSUPPORTED, SEG_ERROR_RETRYABLE, SegError,

@@ -5,6 +5,7 @@ use object::read::elf::ElfFile;
 use object::{
     Architecture, Endianness, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _,
 };
+
 use sextant_segmenter_abi::{
     ABI_MAJOR, ABI_MINOR, DESCRIPTOR_MAX_BYTES, DESCRIPTOR_SECTION, ENTRY_SYMBOL,
 };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
+
 use sextant_segmenter_abi::{
     ArrowArray, ArrowSchema, SEG_OK, SegCall, SegError, SegInstance, SegStatus,
 };

@@ -13,6 +13,7 @@ use std::slice;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
 use sextant_segmenter_abi::{
     ABI_MAJOR, ABI_MINOR, ENTRY_SYMBOL, SEG_CAP_EXPLAIN, SEG_CAP_FIT, SEG_CAP_ISOLATED_ONLY,
     SEG_CAP_MUST_UNDERSTAND, SegBind, SegCreate, SegDestroy, SegExplain, SegPlugin, SegPluginEntry,

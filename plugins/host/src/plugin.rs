@@ -6,10 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use sextant_segmenter_abi::{
     SEG_CAP_DETERMINISTIC, SEG_CAP_EXPLAIN, SEG_CAP_ROW_INDEPENDENT, SEG_CAP_THREAD_SAFE,
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::check::{Check, Finding};
 use crate::library::{self, Table};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prost::Message;
+
 use sextant_domain::feature::population::{self, Models, Refit};
 use sextant_domain::feature::{Moment, Row};
 use sextant_domain::id::{AccountUid, Slice};

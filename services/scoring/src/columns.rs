@@ -8,8 +8,8 @@ use sextant_wire::status::Problem;
 
 use crate::state::{Account, TenantState};
 
-/// Accounts of one message.
-const MAX_ROWS: usize = 16_384;
+/// Accounts of one message: small enough that two are computed and evaluated side by side.
+const MAX_ROWS: usize = 8_192;
 
 /// Which accounts.
 #[derive(Debug)]
@@ -21,33 +21,25 @@ pub(crate) enum Accounts {
 }
 
 impl TenantState {
-    /// Features of a slice's accounts at a moment, by uid, as Arrow IPC streams of at most 16,384 accounts each.
-    pub(crate) fn columns(
-        &self,
-        slice: Slice,
-        moment: &Moment,
-        accounts: &Accounts,
-    ) -> Result<Vec<Vec<u8>>, Problem> {
-        let known = |(_, account): &(AccountUid, &Account)| {
-            account.slice == slice && !account.id.is_empty()
+    /// The accounts whose features are asked for, by uid, cut into messages.
+    pub(crate) fn chunks(&self, slice: Slice, accounts: &Accounts) -> Vec<Vec<AccountUid>> {
+        let known = |uid: &&AccountUid| {
+            self.accounts
+                .get(uid)
+                .is_some_and(|account| account.slice == slice && !account.id.is_empty())
         };
-        let chosen: Vec<(AccountUid, &Account)> = match accounts {
-            Accounts::All => self
-                .accounts
-                .iter()
-                .map(|(uid, account)| (*uid, account))
-                .filter(known)
-                .collect(),
-            Accounts::These(uids) => uids
-                .iter()
-                .filter_map(|uid| Some((*uid, self.accounts.get(uid)?)))
-                .filter(known)
-                .collect(),
+        let chosen: Vec<AccountUid> = match accounts {
+            Accounts::All => self.accounts.keys().filter(known).copied().collect(),
+            Accounts::These(uids) => uids.iter().filter(known).copied().collect(),
         };
-        chosen
-            .chunks(MAX_ROWS)
-            .map(|chunk| self.encode(chunk, moment))
-            .collect()
+        chosen.chunks(MAX_ROWS).map(<[AccountUid]>::to_vec).collect()
+    }
+
+    /// Features of these accounts at a moment, as an Arrow IPC stream.
+    pub(crate) fn columns(&self, uids: &[AccountUid], moment: &Moment) -> Result<Vec<u8>, Problem> {
+        let accounts: Vec<(AccountUid, &Account)> =
+            uids.iter().filter_map(|uid| Some((*uid, self.accounts.get(uid)?))).collect();
+        self.encode(&accounts, moment)
     }
 
     fn encode(

@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::{Notify, RwLock};
+use tonic::Status;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
+use sextant_runtime::follow::patient;
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
 use sextant_store::port::{Feed, Replica, Scoring};
 use sextant_wire::status::{Problem, store};
-use tokio::sync::{Notify, RwLock};
-use tonic::Status;
 
 use crate::models;
 use crate::state::{Progress, Settings, TenantState};
@@ -132,7 +134,11 @@ impl Engine {
             slice: 0,
             after_sequence: i64::MAX.unsigned_abs(),
         };
-        let answer = self.facts().read_facts(request).await?.into_inner();
+        let answer = self
+            .facts()
+            .read_facts(patient(request))
+            .await?
+            .into_inner();
         let tenant = answer
             .tenant
             .ok_or_else(|| Problem::new(ErrorReason::TenantUnknown, "tenant is not known"))?;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use prost::Message;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as pb;
@@ -12,7 +14,6 @@ use sextant_proto::scoring::v1::feed_service_server::FeedService;
 use sextant_runtime::follow::Head;
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
-use tonic::{Request, Response, Status};
 
 use crate::columns::Accounts;
 use crate::engine::Engine;
@@ -121,19 +122,19 @@ impl FeedService for Feed {
         } else {
             Accounts::These(uids)
         };
-        let real = self.0.clock.now();
-        let messages = self
-            .0
-            .read(tenant, move |state| {
-                let moment = state.columns_moment(closed_on, real);
-                state.columns(slice, &moment, &accounts)
-            })
+        let engine = Arc::clone(&self.0);
+        let real = engine.clock.now();
+        let (chunks, moment) = engine
+            .read(tenant, move |state| Ok((state.chunks(slice, &accounts), state.columns_moment(closed_on, real))))
             .await?;
-        let answers = messages.into_iter().map(|arrow_ipc| {
-            Ok(pb::ReadColumnsResponse {
-                arrow_ipc: arrow_ipc.into(),
-            })
+        // Each message is computed when it is wanted: the first one is on its way while the second is made.
+        let answers = stream::iter(chunks).then(move |uids| {
+            let engine = Arc::clone(&engine);
+            async move {
+                let columns = engine.read(tenant, move |state| state.columns(&uids, &moment)).await?;
+                Ok(pb::ReadColumnsResponse { arrow_ipc: columns.into() })
+            }
         });
-        Ok(Response::new(stream::iter(answers).boxed()))
+        Ok(Response::new(answers.boxed()))
     }
 }

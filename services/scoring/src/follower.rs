@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::OwnedRwLockWriteGuard;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tracing::warn;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
-use sextant_runtime::follow::{Follower, Head, Heads};
+use sextant_runtime::follow::{Follower, Head, Heads, patient};
 use sextant_store::port::{EvaluationRow, ScoringCommit};
 use sextant_wire::read::{uid_bytes, uuid};
 use sextant_wire::status::{Problem, store};
-use tokio::sync::OwnedRwLockWriteGuard;
-use tokio_util::sync::CancellationToken;
-use tonic::Status;
-use tracing::warn;
 
 use crate::apply::Changes;
 use crate::engine::Engine;
@@ -116,7 +117,11 @@ impl Engine {
                 slice: slice.0.into(),
                 after_sequence: cursor,
             };
-            let answer = self.facts().read_facts(request).await?.into_inner();
+            let answer = self
+                .facts()
+                .read_facts(patient(request))
+                .await?
+                .into_inner();
             if answer.entries.is_empty() {
                 return self.close_days(writing).await.map(|_| cursor);
             }

@@ -8,6 +8,8 @@ mod list_models;
 
 use std::sync::Arc;
 
+use tonic::{Request, Response, Status};
+
 use sextant_domain::feature::Moment;
 use sextant_domain::id::TenantId;
 use sextant_domain::position::Position;
@@ -18,7 +20,6 @@ use sextant_proto::scoring::v1::scoring_service_server::ScoringService;
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency};
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::engine::Engine;
 use crate::state::TenantState;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
+
 use sextant_domain::bgnbd;
 use sextant_domain::clv::PurchaseModel;
 use sextant_domain::feature::population::{Models, RfmBasis};

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use tracing::warn;
+
 use sextant_domain::feature::population::Models;
 use sextant_domain::feature::{AccountFacts, Moment, Row};
 use sextant_domain::id::{AccountUid, Slice, TenantId};
@@ -14,7 +16,6 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_store::port::SliceState;
 use sextant_wire::status::Problem;
-use tracing::warn;
 
 /// What the tenant decided about itself.
 #[derive(Debug, Clone)]

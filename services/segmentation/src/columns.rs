@@ -6,6 +6,7 @@ use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::types::Int32Type;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
+
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
 

@@ -2,6 +2,7 @@
 
 use arrow_array::RecordBatch;
 use prost::Message;
+
 use sextant_domain::feature::Feature;
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::Instant;

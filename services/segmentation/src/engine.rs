@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock as StdRwLock};
 
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tonic::Status;
+use uuid::Uuid;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, FreshnessState};
@@ -11,6 +15,7 @@ use sextant_proto::scoring::v1 as scoring;
 use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
+use sextant_runtime::follow::patient;
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
@@ -19,9 +24,6 @@ use sextant_store::cache::Cache;
 use sextant_store::port::{Feed, Memberships, Segmentations};
 use sextant_wire::read::Currency;
 use sextant_wire::status::{Problem, store};
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
-use tonic::{Request, Status};
-use uuid::Uuid;
 
 use crate::registry::{Registry, instance};
 use crate::state::{self, Names, TenantState, Use};
@@ -204,7 +206,11 @@ impl Engine {
             slice: 0,
             after_sequence: i64::MAX.unsigned_abs(),
         };
-        let answer = self.scores().read_evaluations(request).await?.into_inner();
+        let answer = self
+            .scores()
+            .read_evaluations(patient(request))
+            .await?
+            .into_inner();
         let damaged = |error: sextant_domain::time::TimeError| {
             Problem::new(ErrorReason::Internal, error.to_string())
         };
@@ -294,7 +300,7 @@ impl Engine {
 
     /// The tenant's evaluation clock, as scoring tells it.
     pub(crate) async fn now(&self, tenant: TenantId) -> Result<Instant, Status> {
-        let mut request = Request::new(scoring::GetClockRequest {});
+        let mut request = patient(scoring::GetClockRequest {});
         let id = Uuid::from_u128(tenant.0).to_string();
         let value = id
             .parse()

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use prost::Message;
+use uuid::Uuid;
+
 use sextant_columns::{ID_COLUMN, NAME_COLUMN};
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
 use sextant_domain::time::{Day, Instant};
@@ -15,7 +17,6 @@ use sextant_store::port::{MembershipRow, ReplicaAccount, SegmentationCommit, Tra
 use sextant_wire::read::{account_ref, uid_bytes};
 use sextant_wire::status::Problem;
 use sextant_wire::time;
-use uuid::Uuid;
 
 use crate::columns;
 use crate::decide;

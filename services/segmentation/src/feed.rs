@@ -5,6 +5,8 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use prost::Message;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -12,7 +14,6 @@ use sextant_proto::segmentation::v1::feed_service_server::FeedService;
 use sextant_runtime::follow::Head;
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
-use tonic::{Request, Response, Status};
 
 use crate::engine::Engine;
 

@@ -6,17 +6,18 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use tonic::Status;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as scoring;
-use sextant_runtime::follow::{Follower, Head, Heads};
+use sextant_runtime::follow::{Follower, Head, Heads, patient};
 use sextant_store::cache::Entry;
 use sextant_store::port::{MembershipRow, SegmentationCommit};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
-use tonic::Status;
 
 use crate::engine::{Engine, Writing};
 use crate::evaluate::Evaluation;
@@ -129,7 +130,7 @@ impl Engine {
             };
             let entries = self
                 .scores()
-                .read_evaluations(request)
+                .read_evaluations(patient(request))
                 .await?
                 .into_inner()
                 .evaluations;
@@ -188,7 +189,11 @@ impl Engine {
             closed_on: closed_on.map(time::date),
             account_uids: uids,
         };
-        let mut stream = self.scores().read_columns(request).await?.into_inner();
+        let mut stream = self
+            .scores()
+            .read_columns(patient(request))
+            .await?
+            .into_inner();
         let mut tables = Vec::new();
         while let Some(message) = stream.next().await {
             let decoded = sextant_columns::decode(&message?.arrow_ipc);

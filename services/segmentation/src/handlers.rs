@@ -13,6 +13,8 @@ mod watch_transitions;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::feature::Feature;
 use sextant_domain::id::{ExternalId, TenantId};
 use sextant_domain::position::Position;
@@ -24,7 +26,6 @@ use sextant_store::port::ReplicaAccount;
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency, Moment};
 use sextant_wire::status::{Problem, store};
-use tonic::{Request, Response, Status};
 
 use crate::engine::{Engine, View, Writing};
 use crate::watch::Answers;

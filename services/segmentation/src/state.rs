@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_plugin_host::{Instance, Plugin};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use tonic::Status;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
@@ -15,7 +17,6 @@ use sextant_store::port::{TransitionFilter, TransitionOrder};
 use sextant_wire::read::uid_bytes;
 use sextant_wire::status::store;
 use sextant_wire::time;
-use tonic::Status;
 
 use crate::decide::decode;
 use crate::engine::Engine;

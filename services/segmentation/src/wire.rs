@@ -1,11 +1,12 @@
 //! Memberships as answers and as cached bytes.
 
+use uuid::Uuid;
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::{Day, Zone};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_wire::time;
-use uuid::Uuid;
 
 use crate::decide::decode;
 

@@ -7,6 +7,7 @@ use arrow_array::builder::{
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::ArrowError;
+
 use sextant_domain::feature::{CATALOGUE, Feature, Row, Type, Value};
 use sextant_domain::id::AccountUid;
 

@@ -2,6 +2,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
+
 use sextant_domain::feature::Feature;
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::Instant;

@@ -1,6 +1,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
 use sextant_domain::feature::{CATALOGUE, Feature, Type};
 
 /// Sextant's id of the account: fixed-size binary of 16 bytes, big-endian.

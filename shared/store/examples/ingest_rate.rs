@@ -15,14 +15,15 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rusqlite::{Connection, params};
+use tempfile::TempDir;
+use tokio::runtime;
+use uuid::Uuid;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{FactBatch, Facts, NewFact, Outcome};
-use tempfile::TempDir;
-use tokio::runtime;
-use uuid::Uuid;
 
 const N_ACCOUNTS: usize = 100_000;
 const ROUNDS: usize = 9;

@@ -2,8 +2,9 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
-use sextant_proto::common::v1::ErrorReason;
 use sha2::Sha256;
+
+use sextant_proto::common::v1::ErrorReason;
 
 use crate::status::Problem;
 

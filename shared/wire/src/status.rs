@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sextant_domain::store;
-use sextant_proto::common::v1::ErrorReason;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+
+use sextant_domain::store;
+use sextant_proto::common::v1::ErrorReason;
 
 /// Domain of every `google.rpc.ErrorInfo` of Sextant.
 pub const ERROR_DOMAIN: &str = "sextant";

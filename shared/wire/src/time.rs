@@ -1,6 +1,7 @@
 //! Instants and days.
 
 use prost_types::Timestamp;
+
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::{Date, ErrorReason};
 

@@ -7,6 +7,7 @@ use arrow_array::{
     Array as _, ArrayRef, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
 };
 use serde_json::Value;
+
 use sextant_plugin_host::{
     ABSTAIN, CallError, Example, FailureCode, FeatureType, Instance, Plugin, discover,
 };

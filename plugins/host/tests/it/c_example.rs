@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+
 use sextant_plugin_host::{ABSTAIN, CallError, FailureCode, Instance, Plugin};
 
 use crate::fixture::{call, compile};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+
 use sextant_plugin_host::{Call, Instance, LoadError, Plugin};
 
 /// The folder with the `.so` files of the dev-dependencies: where this binary is.

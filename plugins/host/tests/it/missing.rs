@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+
 use sextant_plugin_host::{CallError, Instance};
 
 use crate::fixture::{DESCRIPTOR, Fixture, call, values};

@@ -6,6 +6,7 @@ use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
+
 use sextant_plugin_host::{ABSTAIN, CallError, FailureCode, Instance, Plugin};
 
 use crate::fixture::{built_in_folder, call, values};

@@ -119,13 +119,13 @@ const R_DEMO: [[[usize; 5]; 5]; 5] = [
 
 #[test]
 fn published_segment_counts_of_the_r_package_come_out() {
-    let mut customers: BTreeMap<Segment, usize> = BTreeMap::new();
+    let mut accounts: BTreeMap<Segment, usize> = BTreeMap::new();
     for (r, f, m) in cells() {
         let index = |score: i64| usize::try_from(score - 1).unwrap();
         let segment = Map::RPackage.segment(Scores::new(r, f, m).unwrap());
-        *customers.entry(segment).or_default() += R_DEMO[index(r)][index(f)][index(m)];
+        *accounts.entry(segment).or_default() += R_DEMO[index(r)][index(f)][index(m)];
     }
-    assert_eq!(customers.values().sum::<usize>(), 995);
+    assert_eq!(accounts.values().sum::<usize>(), 995);
     for (segment, published) in [
         (PotentialLoyalist, 342),
         (Loyal, 170),
@@ -133,6 +133,6 @@ fn published_segment_counts_of_the_r_package_come_out() {
         (New, 104),
         (AboutToSleep, 102),
     ] {
-        assert_eq!(customers[&segment], published, "{segment:?}");
+        assert_eq!(accounts[&segment], published, "{segment:?}");
     }
 }

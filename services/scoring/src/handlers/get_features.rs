@@ -1,8 +1,9 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::feature::CATALOGUE;
 use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::read;
-use tonic::{Request, Response, Status};
 
 use super::Handlers;
 use crate::scores;

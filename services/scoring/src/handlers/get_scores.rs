@@ -1,7 +1,8 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::read;
-use tonic::{Request, Response, Status};
 
 use super::Handlers;
 

@@ -1,10 +1,11 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::page;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use super::Handlers;
 use crate::models;

@@ -1,3 +1,6 @@
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
@@ -6,8 +9,6 @@ use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::SegmentationRow;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
-use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use super::Handlers;
 use crate::engine::Writing;

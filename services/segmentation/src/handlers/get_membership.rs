@@ -1,3 +1,5 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::ExternalId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -5,7 +7,6 @@ use sextant_runtime::tenant::tenant_of;
 use sextant_store::cache::Entry;
 use sextant_wire::read;
 use sextant_wire::status::{Problem, store};
-use tonic::{Request, Response, Status};
 
 use super::{Handlers, Reading};
 use crate::decide::decode;

@@ -1,4 +1,6 @@
 use arrow_array::RecordBatch;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::feature::Feature;
 use sextant_domain::id::AccountUid;
 use sextant_proto::common::v1::ErrorReason;
@@ -7,7 +9,6 @@ use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::Page;
 use sextant_wire::page;
 use sextant_wire::status::{Problem, store};
-use tonic::{Request, Response, Status};
 
 use super::{Handlers, Reading, feature, offset};
 use crate::decide::decode;

@@ -1,8 +1,9 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::page;
 use sextant_wire::status::store;
-use tonic::{Request, Response, Status};
 
 use super::Handlers;
 use super::create_segmentation::to_wire;

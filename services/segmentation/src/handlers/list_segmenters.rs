@@ -1,7 +1,8 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::page;
-use tonic::{Request, Response, Status};
 
 use super::Handlers;
 use crate::registry;

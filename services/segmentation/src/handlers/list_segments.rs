@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::feature::Feature;
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
@@ -8,7 +10,6 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::status::{Problem, store};
-use tonic::{Request, Response, Status};
 
 use super::{Handlers, feature};
 use crate::registry::segment_definition;

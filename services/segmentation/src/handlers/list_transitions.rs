@@ -1,9 +1,10 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::{TransitionFilter, TransitionOrder};
 use sextant_wire::status::store;
 use sextant_wire::{page, read, time};
-use tonic::{Request, Response, Status};
 
 use super::{Handlers, offset};
 use crate::decide::decode;

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::Slice;
 use sextant_domain::position::Position;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::read;
-use tonic::{Request, Response, Status};
 
 use super::Handlers;
 use crate::watch::{Answers, watch};

@@ -1,6 +1,7 @@
 //! `Facts`: outcomes, accounts, slices, atomicity, exactness under concurrent writers.
 
 use futures_util::future::join_all;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{Slice, TenantId};
 

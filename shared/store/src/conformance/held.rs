@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+
 use sextant_domain::id::Slice;
 
 use crate::conformance::make::{

@@ -1,6 +1,7 @@
 //! `Memberships`: what is stored of the present.
 
 use futures_util::future::join_all;
+
 use sextant_domain::time::Day;
 
 use crate::Error;

@@ -1,6 +1,7 @@
 //! `Tenants`.
 
 use futures_util::future::join_all;
+
 use sextant_domain::id::{Slice, TenantId};
 
 use crate::Error;

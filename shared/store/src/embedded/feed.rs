@@ -1,6 +1,7 @@
 //! The feed tables, which ingestion, scoring and segmentation have alike.
 
 use rusqlite::{Connection, OptionalExtension, params};
+
 use sextant_domain::id::{Slice, TenantId};
 
 use crate::embedded::failure::Work;

@@ -1,6 +1,7 @@
 //! The store of metrics.
 
 use rusqlite::{Connection, OptionalExtension, params};
+
 use sextant_domain::id::{Slice, TenantId};
 
 use crate::embedded::failure::Work;

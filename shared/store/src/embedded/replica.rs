@@ -1,6 +1,7 @@
 //! The replica tables, which scoring and metrics have alike.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
 use sextant_domain::id::{Slice, TenantId};
 
 use crate::Error;

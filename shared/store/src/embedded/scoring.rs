@@ -1,6 +1,7 @@
 //! The store of scoring.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
 

@@ -5,6 +5,7 @@ mod definitions;
 mod transitions;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 

@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, Type};
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
+use tempfile::TempDir;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::Slice;
 use sextant_store::Error as StoreError;
 use sextant_store::embedded::{Embedded, Error, Options};
 use sextant_store::port::{Facts, Feed, FeedEntry, Intake, Outcome};
-use tempfile::TempDir;
 
 use crate::build::{TENANT, account, batch, event, fact};
 use crate::child;

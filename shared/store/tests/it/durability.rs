@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use tempfile::TempDir;
+
 use sextant_domain::id::Slice;
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{Facts, Intake};
-use tempfile::TempDir;
 
 use crate::build::{TENANT, account, batch, event};
 use crate::child;

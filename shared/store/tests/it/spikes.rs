@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use tempfile::TempDir;
+
 use sextant_domain::id::Slice;
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{Facts, Intake, Outcome};
-use tempfile::TempDir;
 
 use crate::build::{TENANT, account, batch, event};
 

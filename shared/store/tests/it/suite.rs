@@ -1,12 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use sextant_store::cache::{Cache, InProcess};
 use sextant_store::conformance::{
     CacheHarness, Harness, Ingestion, Metrics, Scoring, Segmentation,
 };
 use sextant_store::embedded::Embedded;
-use tempfile::TempDir;
 
 /// Handles of the embedded engine share its one writer per file: only one process may have the directory open.
 struct EmbeddedHarness {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity};
 use sextant_domain::money::Currency;

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use prost::Message;
+
 use sextant_domain::id::ExternalId;
 use sextant_domain::money::Currency;
 use sextant_domain::profile::{Change, ProfileVersion};

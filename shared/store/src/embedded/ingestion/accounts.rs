@@ -1,4 +1,5 @@
 use rusqlite::{Connection, OptionalExtension, params};
+
 use sextant_domain::id::{AccountUid, ExternalId, TenantId};
 
 use crate::embedded::failure::Work;

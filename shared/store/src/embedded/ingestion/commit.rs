@@ -5,6 +5,7 @@ mod dedupe;
 mod held;
 
 use rusqlite::{Connection, OptionalExtension, params};
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
 use sextant_domain::time::Instant;

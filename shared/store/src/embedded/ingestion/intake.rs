@@ -1,4 +1,5 @@
 use rusqlite::{Connection, Row, params};
+
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 
 use crate::embedded::failure::Work;

@@ -1,4 +1,5 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 

@@ -1,4 +1,5 @@
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 

@@ -1,4 +1,5 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
+
 use sextant_domain::id::TenantId;
 
 use crate::embedded::failure::Work;

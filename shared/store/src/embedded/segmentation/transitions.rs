@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, params};
+
 use sextant_domain::id::{AccountUid, TenantId};
 use sextant_domain::time::Instant;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 

@@ -1,6 +1,7 @@
 //! Each identity is stored once.
 
 use rusqlite::{CachedStatement, Connection, params};
+
 use sextant_domain::id::{PayloadHash, RecordIdentity, TenantId};
 
 use crate::embedded::failure::Work;

@@ -1,6 +1,7 @@
 //! Records that wait for their account.
 
 use rusqlite::{Connection, OptionalExtension, params};
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity};
 use sextant_domain::time::Instant;
