@@ -9,6 +9,7 @@ use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient as FactsClient;
 use sextant_proto::segmentation::v1::feed_service_client::FeedServiceClient as MovesClient;
 use sextant_runtime::clock::Clock;
+use sextant_runtime::follow::patient;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
 use sextant_store::Error;
@@ -174,7 +175,11 @@ impl Engine {
             slice: 0,
             after_sequence: i64::MAX.unsigned_abs(),
         };
-        let answer = self.facts_client().read_facts(request).await?.into_inner();
+        let answer = self
+            .facts_client()
+            .read_facts(patient(request))
+            .await?
+            .into_inner();
         let tenant = answer.tenant.ok_or_else(|| {
             Problem::new(
                 ErrorReason::TenantUnknown,

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt};
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, segmentation};
-use sextant_runtime::follow::{Follower, Head, Heads};
+use sextant_runtime::follow::{Follower, Head, Heads, patient};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use tonic::Status;
@@ -101,7 +101,7 @@ impl Follower for FactsFollower {
                 let answer = self
                     .engine
                     .facts_client()
-                    .read_facts(request)
+                    .read_facts(patient(request))
                     .await?
                     .into_inner();
                 if answer.entries.is_empty() {
@@ -201,7 +201,7 @@ impl Follower for MovesFollower {
                 let answer = self
                     .engine
                     .moves_client()
-                    .read_moves(request)
+                    .read_moves(patient(request))
                     .await?
                     .into_inner();
                 if answer.entries.is_empty() {

@@ -32,13 +32,18 @@ impl TenantState {
             Accounts::All => self.accounts.keys().filter(known).copied().collect(),
             Accounts::These(uids) => uids.iter().filter(known).copied().collect(),
         };
-        chosen.chunks(MAX_ROWS).map(<[AccountUid]>::to_vec).collect()
+        chosen
+            .chunks(MAX_ROWS)
+            .map(<[AccountUid]>::to_vec)
+            .collect()
     }
 
     /// Features of these accounts at a moment, as an Arrow IPC stream.
     pub(crate) fn columns(&self, uids: &[AccountUid], moment: &Moment) -> Result<Vec<u8>, Problem> {
-        let accounts: Vec<(AccountUid, &Account)> =
-            uids.iter().filter_map(|uid| Some((*uid, self.accounts.get(uid)?))).collect();
+        let accounts: Vec<(AccountUid, &Account)> = uids
+            .iter()
+            .filter_map(|uid| Some((*uid, self.accounts.get(uid)?)))
+            .collect();
         self.encode(&accounts, moment)
     }
 

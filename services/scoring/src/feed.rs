@@ -125,14 +125,23 @@ impl FeedService for Feed {
         let engine = Arc::clone(&self.0);
         let real = engine.clock.now();
         let (chunks, moment) = engine
-            .read(tenant, move |state| Ok((state.chunks(slice, &accounts), state.columns_moment(closed_on, real))))
+            .read(tenant, move |state| {
+                Ok((
+                    state.chunks(slice, &accounts),
+                    state.columns_moment(closed_on, real),
+                ))
+            })
             .await?;
         // Each message is computed when it is wanted: the first one is on its way while the second is made.
         let answers = stream::iter(chunks).then(move |uids| {
             let engine = Arc::clone(&engine);
             async move {
-                let columns = engine.read(tenant, move |state| state.columns(&uids, &moment)).await?;
-                Ok(pb::ReadColumnsResponse { arrow_ipc: columns.into() })
+                let columns = engine
+                    .read(tenant, move |state| state.columns(&uids, &moment))
+                    .await?;
+                Ok(pb::ReadColumnsResponse {
+                    arrow_ipc: columns.into(),
+                })
             }
         });
         Ok(Response::new(answers.boxed()))

@@ -15,7 +15,7 @@ use sextant_domain::id::{Slice, TenantId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::Status;
+use tonic::{Request, Status};
 use tracing::{debug, warn};
 
 /// The newest number of one feed.
@@ -48,6 +48,16 @@ pub trait Follower: Send + Sync + fmt::Debug + 'static {
         slice: Slice,
         head: u64,
     ) -> BoxFuture<'_, Result<u64, Status>>;
+}
+
+/// Longest wait for an answer of the service before: it may have to read a large tenant back from its store first.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A request to the service before, with a deadline that leaves it time to load a large tenant.
+pub fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
 }
 
 /// Feeds that are caught up at the same time.
