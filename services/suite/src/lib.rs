@@ -1,3 +1,16 @@
-//! sextant
+//! The `sextant` program: it puts the services together, and is the command line in front of their API.
 
+pub mod assemble;
+pub mod cli;
+pub mod client;
+pub mod demo;
+pub mod doctor;
+pub mod error;
+pub mod explain;
 pub mod generate;
+pub mod import;
+pub mod installation;
+pub mod links;
+pub mod output;
+pub mod progress;
+mod view;

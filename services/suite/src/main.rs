@@ -1,1 +1,37 @@
-fn main() {}
+//! The `sextant` program.
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use sextant::assemble::Program;
+use sextant::cli;
+use sextant::error::Error;
+use sextant_runtime::config::Environment;
+use tokio::runtime::Builder;
+
+/// How long a thread that still reads a file may hold up the end.
+const LAST_THREADS: Duration = Duration::from_millis(500);
+
+fn main() -> ExitCode {
+    match try_main() {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let error = Error::Installation(error.into());
+            cli::report(&error);
+            ExitCode::from(error.exit() as u8)
+        },
+    }
+}
+
+fn try_main() -> io::Result<u8> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let code = runtime.block_on(cli::run(
+        env::args_os(),
+        Environment::of_process(),
+        &Program,
+    ));
+    runtime.shutdown_timeout(LAST_THREADS);
+    Ok(code)
+}

@@ -1,0 +1,347 @@
+//! What may be written on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use crate::import::Layout;
+use crate::import::columns::Kind;
+use crate::installation::Role;
+use crate::output::Format;
+
+/// Exit codes, as the help has them.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 key, 5 unavailable (try again), 6 conflict, 130 interrupted.\n\
+    Data goes to standard output; logs and progress to standard error.\n\
+    Environment: SEXTANT_KEY or SEXTANT_KEY_FILE, SEXTANT_TENANT, SEXTANT_ADDRESS, SEXTANT_CONFIG, NO_COLOR, and SEXTANT_SECTION__KEY for every configuration key.";
+
+/// What a key may do, by the names of the contract's scopes.
+pub(crate) const SCOPES: [&str; 6] = [
+    "read",
+    "ingest",
+    "define",
+    "plugins_publish",
+    "plugins_activate",
+    "admin",
+];
+
+/// The whole command line.
+#[must_use]
+pub fn command() -> Command {
+    Command::new("sextant")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Tells, at any moment and for every account, which segment it is in, why, since when, and what that is worth")
+        .after_help(EXIT_CODES)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args(globals())
+        .subcommands(server_commands())
+        .subcommands(data_commands())
+        .subcommands(read_commands())
+        .subcommands(admin_commands())
+}
+
+fn globals() -> [Arg; 6] {
+    [
+        Arg::new("address")
+            .long("address")
+            .value_name("URL")
+            .help("Where the services are; default: where this configuration says they listen"),
+        Arg::new("key")
+            .long("key")
+            .value_name("KEY")
+            .help("Key to call with; default: SEXTANT_KEY, else local.key of the data directory"),
+        Arg::new("tenant")
+            .long("tenant")
+            .value_name("NAME")
+            .help("Tenant by name or id; needed where the key opens several"),
+        Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(value_parser!(PathBuf))
+            .help("Configuration file"),
+        Arg::new("set")
+            .long("set")
+            .value_name("KEY=VALUE")
+            .action(ArgAction::Append)
+            .help("Set one configuration key; may be repeated"),
+        Arg::new("quiet")
+            .long("quiet")
+            .short('q')
+            .action(ArgAction::SetTrue)
+            .help("No progress and no notes"),
+    ]
+    .map(|arg| arg.global(true))
+}
+
+fn named(name: &'static str) -> Command {
+    Command::new(name).arg(
+        Arg::new("output")
+            .long("output")
+            .short('o')
+            .value_name("FORMAT")
+            .value_parser(Format::ALL.map(Format::as_str))
+            .default_value(Format::Table.as_str())
+            .help("How the answer is printed"),
+    )
+}
+
+/// A command that reads a moment of the past or present.
+fn read(name: &'static str) -> Command {
+    named(name).args([
+        option("as-of", "TIME", "The moment that the answer is about, such as 2026-01-31 or 2026-01-31T09:30:00Z; default: now"),
+        option("known-at", "TIME", "Only what was known at this moment; default: all"),
+        option("at-least", "POSITION", "Wait until the answer includes this position of an earlier answer"),
+    ])
+}
+
+fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .action(ArgAction::SetTrue)
+        .help(help)
+}
+
+fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    option(name, "N", help)
+        .value_parser(value_parser!(u32))
+        .default_value(default)
+}
+
+fn file(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .value_name(value)
+        .value_parser(value_parser!(PathBuf))
+        .required(true)
+        .help(help)
+}
+
+fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).value_name(value).required(true).help(help)
+}
+
+fn limit() -> Arg {
+    number("limit", "50", "At most so many rows; 0: all")
+}
+
+fn server_commands() -> Vec<Command> {
+    vec![
+        Command::new("serve")
+            .about("Runs the services until Ctrl-C")
+            .arg(
+                Arg::new("role")
+                    .value_name("ROLE")
+                    .value_parser(Role::ALL.map(Role::as_str))
+                    .default_value("all")
+                    .help("Which of them"),
+            ),
+        named("demo")
+            .about(
+                "Loads real and generated data, shows what Sextant makes of it, and keeps serving",
+            )
+            .arg(
+                option("dataset", "NAME", "Which data")
+                    .value_parser(["cdnow", "saas", "all"])
+                    .default_value("all"),
+            )
+            .arg(switch("exit", "End after the answer"))
+            .arg(option(
+                "data-dir",
+                "DIR",
+                "Where the data is kept; default: store.data_dir",
+            ))
+            .arg(number(
+                "accounts",
+                "500",
+                "Paying accounts of the generated company",
+            ))
+            .arg(number(
+                "months",
+                "18",
+                "Months of the generated company's history",
+            ))
+            .arg(
+                option("seed", "N", "Seed of the generated company")
+                    .value_parser(value_parser!(u64))
+                    .default_value("1"),
+            ),
+        named("migrate").about("Brings the store's tables to the version of this program"),
+        Command::new("backup")
+            .about("Copies the embedded store, whole and consistent, while nothing else uses it")
+            .arg(file("to", "DIR", "New or empty directory")),
+        Command::new("restore")
+            .about("Makes the data directory out of a backup; it must be new or empty")
+            .arg(file("from", "DIR", "Directory of a backup")),
+        named("doctor").about("Checks what this installation needs, each line with its fix"),
+        Command::new("config")
+            .about("Shows the configuration")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommand(named("show").about("Every key and its value").arg(switch(
+                "origin",
+                "Also where each value came from and what it means",
+            ))),
+        Command::new("explain")
+            .about("Says what an error reason means and what to do")
+            .arg(
+                Arg::new("reason")
+                    .value_name("REASON")
+                    .help("Such as TIME_IN_FUTURE; without it, all reasons"),
+            ),
+    ]
+}
+
+fn data_commands() -> Vec<Command> {
+    let columns: Vec<String> = Kind::ALL.into_iter().map(Kind::describe).collect();
+    let columns = format!(
+        "CSV files have a header. Columns with * must be there and filled; times are RFC 3339 or days.\n\n{}",
+        columns.join("\n")
+    );
+    vec![
+        named("import")
+            .about("Sends the rows of a file; may be repeated, for what is stored is not counted again")
+            .after_long_help(columns)
+            .arg(file("file", "FILE", "The file, plain or gzip"))
+            .arg(option("format", "FORMAT", "How it is laid out; default: by its ending").value_parser(Layout::ALL.map(Layout::as_str)))
+            .arg(option("kind", "KIND", "What the rows of a CSV file are").value_parser(Kind::ALL.map(Kind::as_str)))
+            .arg(option("delimiter", "CHAR", "Between the columns of a CSV file: one character, or tab").default_value(","))
+            .arg(option("source", "NAME", "The system that the rows come from; part of every record's identity").default_value("file"))
+            .arg(
+                option("history", "SCHEDULE", "The file is history: which past days are evaluated; none: it is news")
+                    .value_parser(["none", "daily", "monthly", "latest"])
+                    .default_value("none"),
+            )
+            .arg(switch("dry-run", "Check every row and store nothing"))
+            .arg(number("max-errors", "20", "How many bad rows are reported one by one")),
+        Command::new("generate")
+            .about("Writes the records of a company that never was, to be read by import --format ndjson")
+            .arg(option("seed", "N", "The same number gives the same company").value_parser(value_parser!(u64)).default_value("1"))
+            .arg(number("accounts", "500", "Paying accounts at the end"))
+            .arg(number("months", "18", "Months of history"))
+            .arg(option("end", "TIME", "End of the history").default_value("2026-01-01"))
+            .arg(switch("clean", "Without duplicates, late events and other flaws"))
+            .arg(option("output", "FILE", "File to write; default: standard output").value_parser(value_parser!(PathBuf))),
+    ]
+}
+
+fn read_commands() -> Vec<Command> {
+    vec![
+        read("accounts").about("Accounts by id").arg(limit()),
+        read("account").about("Everything about one account: segments with reasons, scores, features, revenue, moves").arg(text("id", "ID", "Your id of the account")),
+        read("segments")
+            .about("The segments of a segmentation with sizes and sums")
+            .arg(segmentation())
+            .arg(option("sum", "FEATURE", "Numeric feature to sum up; may be repeated").action(ArgAction::Append)),
+        read("members")
+            .about("The accounts of a segmentation, with reasons")
+            .arg(segmentation())
+            .arg(Arg::new("segment").value_name("SEGMENT").num_args(0..).help("Only these segments"))
+            .arg(option("order-by", "FEATURE", "Greatest first; default: by account id"))
+            .arg(option("show", "FEATURE", "Feature to show; may be repeated").action(ArgAction::Append))
+            .arg(limit()),
+        read("changes")
+            .about("Who moved, ranked by value at risk, and why")
+            .arg(option("since", "TIME", "A moment, or a span before the tenant's clock such as 7d or 12h").default_value("7d"))
+            .arg(option("segmentation", "KEY", "Only this segmentation"))
+            .arg(option("order", "ORDER", "Order").value_parser(["value-at-risk", "newest"]).default_value("value-at-risk"))
+            .arg(limit()),
+        metrics(),
+        read("features").about("The features of the catalogue"),
+    ]
+}
+
+fn segmentation() -> Arg {
+    text(
+        "segmentation",
+        "SEGMENTATION",
+        "Key of the segmentation; `sextant segmentations list` shows them",
+    )
+}
+
+fn metrics() -> Command {
+    Command::new("metrics")
+        .about("Business numbers, in total and by segment")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(read("revenue").about("Recurring revenue").arg(option(
+            "by",
+            "SEGMENTATION",
+            "Break down by this segmentation",
+        )))
+        .subcommand(
+            read("waterfall")
+                .about("How recurring revenue got from the start of each month to its end")
+                .arg(number("months", "6", "How many months"))
+                .arg(option(
+                    "last-month",
+                    "YYYY-MM",
+                    "The last of them; default: the newest whole one",
+                )),
+        )
+        .subcommand(
+            read("churn")
+                .about("Accounts and revenue lost over a period, by the segment at its start")
+                .arg(option("from", "DAY", "First day").required(true))
+                .arg(option("to", "DAY", "Last day").required(true))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Break down by this segmentation",
+                )),
+        )
+        .subcommand(
+            read("movements")
+                .about("Single changes of recurring revenue, newest first")
+                .arg(option("account", "ID", "Only this account"))
+                .arg(limit()),
+        )
+}
+
+fn admin_commands() -> Vec<Command> {
+    let group = |name: &'static str, about: &'static str| {
+        Command::new(name)
+            .about(about)
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+    };
+    vec![
+        group("tenants", "Tenants of the installation")
+            .subcommand(named("list").about("All tenants that the key opens"))
+            .subcommand(
+                named("create")
+                    .about("Makes a tenant")
+                    .arg(text("name", "NAME", "Its name"))
+                    .arg(option("time-zone", "ZONE", "IANA zone that days are counted in").default_value("UTC"))
+                    .arg(option("currency", "CODE", "Currency that values are reported in").default_value("USD"))
+                    .arg(option("fixed-clock", "TIME", "Moment at which its clock stands still; default: the real clock"))
+                    .arg(number("retention-days", "0", "Days that facts are kept; 0: as the installation says")),
+            )
+            .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment"))),
+        group("keys", "Keys that open the API")
+            .subcommand(named("list").about("All keys, without their secrets"))
+            .subcommand(
+                named("create")
+                    .about("Makes a key; its secret is shown this once")
+                    .arg(option("scope", "SCOPE", "What it may do; may be repeated").action(ArgAction::Append).required(true).value_parser(SCOPES))
+                    .arg(option("title", "TEXT", "What it is for").default_value(""))
+                    .arg(option("expires", "TIME", "When it stops working; default: never"))
+                    .arg(switch("installation", "For the installation instead of one tenant")),
+            )
+            .subcommand(named("revoke").about("Makes a key useless").arg(text("id", "ID", "Its public part, 16 hexadecimal digits"))),
+        group("segmentations", "Segmentations of the tenant")
+            .subcommand(named("list").about("All segmentations"))
+            .subcommand(
+                named("create")
+                    .about("Puts a segmenter to use; it is evaluated at once")
+                    .arg(text("name", "KEY", "Its key: lower-case letters, digits, - and _"))
+                    .arg(option("segmenter", "ID", "The segmenter, such as sextant.rfm").required(true))
+                    .arg(option("configuration", "JSON", "Its configuration").default_value("{}"))
+                    .arg(switch("dry-run", "Check and change nothing")),
+            ),
+        named("segmenters").about("Segmenters that are loaded"),
+        named("rejections").about("Records that were refused, newest first").arg(limit()),
+    ]
+}

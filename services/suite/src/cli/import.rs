@@ -1,0 +1,265 @@
+//! Commands that bring data in.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::ArgMatches;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
+use sextant_wire::time::instant;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use crate::cli::context::{Context, is_given, moment_of, number_of, text_of};
+use crate::cli::note;
+use crate::client::{Client, is};
+use crate::error::Error;
+use crate::generate::{Company, Dirt, Options};
+use crate::import::batch::Batches;
+use crate::import::cdnow::CdnowRows;
+use crate::import::columns::Kind;
+use crate::import::ndjson::{NdjsonRows, write};
+use crate::import::tally::Tally;
+use crate::import::upload::{Knowledge, rehearse, upload};
+use crate::import::{CsvRows, Input, Items, Layout, values};
+use crate::output::{Block, Cell, Column, Document, format};
+use crate::progress::{Progress, Visibility};
+
+/// Sends the rows of a file.
+pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let path = matches
+        .get_one::<PathBuf>("file")
+        .cloned()
+        .unwrap_or_default();
+    let input = Input::open(&path)?;
+    let consumed = input.consumed();
+    let progress = Progress::bytes(context.visibility, input.size(), "import");
+    let batches = Batches::new(items(input, &path, matches)?);
+    let schedule = schedule(matches)?;
+    let (client, _) = context.of_tenant().await?;
+    let mut tally =
+        Tally::new(usize::try_from(number_of(matches, "max-errors")).unwrap_or(usize::MAX));
+    let mut observer = observer(progress, consumed);
+    let position = if matches.get_flag("dry-run") {
+        let rehearsed = rehearse(
+            &client,
+            knowledge(schedule),
+            batches,
+            &mut tally,
+            &mut observer,
+        )
+        .await;
+        rehearsed.map(|()| String::new()).map_err(Error::Import)
+    } else {
+        store(&client, schedule, batches, &mut tally, &mut observer).await
+    };
+    drop(observer);
+    for complaint in &tally.complaints {
+        note(&format!("{}: {complaint}", path.display()));
+    }
+    let position = match position {
+        Ok(position) => position,
+        Err(error) => {
+            note(&format!(
+                "{} rows were judged before the import stopped",
+                tally.rows_judged()
+            ));
+            return Err(error);
+        },
+    };
+    context.print(matches, &summary(&tally, &position))?;
+    if tally.is_clean() {
+        Ok(())
+    } else {
+        Err(Error::Incomplete)
+    }
+}
+
+/// Shows how far the import is; what it shows is gone when it is dropped.
+fn observer(progress: Progress, consumed: Arc<AtomicU64>) -> impl FnMut(&Tally) + Send {
+    move |tally| {
+        let message = format!("{} rows", format::count(tally.rows_judged()));
+        progress.at(consumed.load(Ordering::Relaxed), message);
+    }
+}
+
+fn summary(tally: &Tally, position: &str) -> Document {
+    let mut document = Document::default();
+    document
+        .blocks
+        .push(tally.block("verdicts", "Rows by verdict".to_owned()));
+    if !tally.reasons.is_empty() {
+        let columns = vec![
+            Column::left("reason", "Reason"),
+            Column::right("rows", "Rows"),
+        ];
+        let mut block = Block::new("reasons", "Rejected rows by reason", columns).noted(
+            "`sextant explain REASON` says what to do; `sextant rejections` lists the records.",
+        );
+        for (reason, rows) in &tally.reasons {
+            block
+                .rows
+                .push(vec![Cell::text(reason.clone()), Cell::Count(*rows)]);
+        }
+        document.blocks.push(block);
+    }
+    if !position.is_empty() {
+        let mut block = Block::new("position", "", vec![Column::left("position", "Position")])
+            .noted("Pass it as --at-least to read what includes this import.");
+        block.rows.push(vec![Cell::text(position)]);
+        document.blocks.push(block);
+    }
+    document
+}
+
+/// Which past closes are evaluated; `None`: the file is news.
+fn schedule(matches: &ArgMatches) -> Result<Option<HistorySchedule>, Error> {
+    match text_of(matches, "history").as_str() {
+        "none" => Ok(None),
+        name => values::word(name).map(Some).map_err(Error::usage),
+    }
+}
+
+fn knowledge(schedule: Option<HistorySchedule>) -> Knowledge {
+    if schedule.is_some() {
+        Knowledge::Historical
+    } else {
+        Knowledge::Now
+    }
+}
+
+/// Sends everything, as history if there is a schedule, and gives the position from which reads include it.
+async fn store(
+    client: &Client,
+    schedule: Option<HistorySchedule>,
+    batches: Batches,
+    tally: &mut Tally,
+    observer: &mut (dyn FnMut(&Tally) + Send),
+) -> Result<String, Error> {
+    let Some(schedule) = schedule else {
+        upload(client, Knowledge::Now, batches, tally, observer).await?;
+        return Ok(tally.position.clone());
+    };
+    let request = StartImportRequest {
+        request_id: Uuid::new_v4().to_string(),
+    };
+    match client.tenants().start_import(client.request(request)).await {
+        Ok(_) => {},
+        Err(status) if is(&status, ErrorReason::ImportState) => {
+            note("note: an import is open and goes on");
+        },
+        Err(status) => return Err(status.into()),
+    }
+    upload(client, Knowledge::Historical, batches, tally, observer).await?;
+    let request = CompleteImportRequest {
+        history: schedule.into(),
+        request_id: Uuid::new_v4().to_string(),
+    };
+    let answer = client
+        .tenants()
+        .complete_import(client.request(request))
+        .await?;
+    Ok(answer.into_inner().position)
+}
+
+/// The records of a file.
+fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<Items, Error> {
+    let named = matches
+        .get_one::<String>("format")
+        .and_then(|name| Layout::parse(name));
+    let layout = named.or_else(|| Layout::of_name(&path.to_string_lossy()));
+    let layout = layout.ok_or_else(|| {
+        Error::usage(format!(
+            "the name \"{}\" does not tell how the file is laid out; say --format",
+            path.display()
+        ))
+    })?;
+    let source = text_of(matches, "source");
+    Ok(match layout {
+        Layout::Cdnow => {
+            let source = if is_given(matches, "source") {
+                source
+            } else {
+                "cdnow".to_owned()
+            };
+            Box::new(CdnowRows::new(input, &source))
+        },
+        Layout::Ndjson => Box::new(NdjsonRows::new(input, &source)),
+        Layout::Csv => {
+            let kind = Kind::parse(&text_of(matches, "kind"));
+            let kind = kind.ok_or_else(|| {
+                Error::usage(format!(
+                    "say with --kind what the rows are: {}",
+                    Kind::ALL.map(Kind::as_str).join(", ")
+                ))
+            })?;
+            Box::new(CsvRows::new(input, kind, &source, delimiter(matches)?)?)
+        },
+    })
+}
+
+fn delimiter(matches: &ArgMatches) -> Result<u8, Error> {
+    let text = text_of(matches, "delimiter");
+    match text.as_bytes() {
+        _ if text == "tab" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && *byte != b'"' && *byte != b'\n' => Ok(*byte),
+        _ => Err(Error::usage(format!(
+            "--delimiter {text} is not one character, nor tab"
+        ))),
+    }
+}
+
+/// Writes the records of a generated company.
+pub(crate) async fn generate(matches: &ArgMatches) -> Result<(), Error> {
+    let end = moment_of(matches, "end")?.and_then(|end| instant(&end).ok());
+    let options = Options {
+        seed: matches.get_one::<u64>("seed").copied().unwrap_or_default(),
+        accounts: number_of(matches, "accounts"),
+        months: number_of(matches, "months"),
+        end: end.unwrap_or_else(|| Options::default().end),
+        dirt: if matches.get_flag("clean") {
+            Dirt::Clean
+        } else {
+            Dirt::Realistic
+        },
+    };
+    let company = Company::new(options)?;
+    let path = matches.get_one::<PathBuf>("output").cloned();
+    let visibility = if matches.get_flag("quiet") || path.is_none() {
+        Visibility::Hidden
+    } else {
+        Visibility::Terminal
+    };
+    let written = spawn_blocking(move || match path {
+        None => write_records(&company, visibility, io::stdout().lock()).map_err(Error::Output),
+        Some(path) => {
+            let written =
+                File::create(&path).and_then(|file| write_records(&company, visibility, file));
+            written.map_err(|source| Error::File { path, source })
+        },
+    });
+    match written.await {
+        Ok(written) => written,
+        Err(broken) => Err(Error::Installation(broken.into())),
+    }
+}
+
+fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> io::Result<()> {
+    /// Records between two frames of the progress.
+    const STEP: u64 = 10_000;
+    let progress = Progress::open(visibility, "generate");
+    let mut to = BufWriter::new(to);
+    let mut n_records = 0_u64;
+    for record in company.records() {
+        to.write_all(write(&record).as_bytes())?;
+        to.write_all(b"\n")?;
+        n_records += 1;
+        if n_records.is_multiple_of(STEP) {
+            progress.at(n_records, format!("{} records", format::count(n_records)));
+        }
+    }
+    to.flush()
+}

@@ -1,0 +1,123 @@
+//! Commands for the installation itself.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+use sextant_runtime::clock::Clock;
+
+use crate::cli::context::{Context, text_of};
+use crate::cli::note;
+use crate::doctor::{self, Verdict};
+use crate::error::Error;
+use crate::explain::{PAGES, find};
+use crate::installation::Role;
+use crate::output::{Block, Cell, Column};
+
+/// Runs services until a signal.
+pub(crate) async fn serve(context: &Context<'_>, matches: &ArgMatches) -> Result<u8, Error> {
+    let named = text_of(matches, "role");
+    let role =
+        Role::parse(&named).ok_or_else(|| Error::usage(format!("\"{named}\" is no role")))?;
+    Ok(context.installation.serve(&context.loaded, role).await?)
+}
+
+/// Brings the store's tables to the version of this program.
+pub(crate) async fn migrate(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let done = context.installation.migrate(&context.loaded).await?;
+    let columns = vec![
+        Column::left("service", "Service"),
+        Column::right("from", "From version"),
+        Column::right("to", "To version"),
+    ];
+    let mut block = Block::new("migrations", "", columns);
+    if done.is_empty() {
+        "The embedded store is at the version of this program.".clone_into(&mut block.note);
+    }
+    for one in done {
+        block.rows.push(vec![
+            Cell::text(one.service),
+            Cell::Integer(one.from.into()),
+            Cell::Integer(one.to.into()),
+        ]);
+    }
+    context.print(matches, &block.into())
+}
+
+fn path_of(matches: &ArgMatches, name: &str) -> PathBuf {
+    matches
+        .get_one::<PathBuf>(name)
+        .cloned()
+        .unwrap_or_default()
+}
+
+/// Copies the embedded store.
+pub(crate) async fn backup(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let to = path_of(matches, "to");
+    context.installation.backup(&context.loaded, &to).await?;
+    note(&format!("backed up to {}", to.display()));
+    Ok(())
+}
+
+/// Makes a data directory out of a backup.
+pub(crate) async fn restore(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let from = path_of(matches, "from");
+    context.installation.restore(&context.loaded, &from).await?;
+    note(&format!(
+        "restored into {}",
+        context.loaded.config.store.data_dir.display()
+    ));
+    Ok(())
+}
+
+/// Checks what the installation needs.
+pub(crate) async fn doctor(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let mut findings = doctor::local_checks(&context.loaded.config, Clock::real().now());
+    findings.extend(context.installation.checks(&context.loaded).await);
+    context.print(matches, &doctor::block(&findings).into())?;
+    if findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Failed)
+    {
+        return Err(Error::Incomplete);
+    }
+    Ok(())
+}
+
+/// Every configuration key and its value.
+pub(crate) fn config(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let with_origin = matches.get_flag("origin");
+    let mut columns = vec![Column::left("key", "Key"), Column::left("value", "Value")];
+    if with_origin {
+        columns.push(Column::left("origin", "From"));
+        columns.push(Column::prose("about", "Meaning"));
+    }
+    let mut block = Block::new("config", "", columns);
+    for entry in &context.loaded.entries {
+        let mut row = vec![Cell::text(entry.key), Cell::text(entry.value.clone())];
+        if with_origin {
+            row.push(Cell::text(entry.origin.to_string()));
+            row.push(Cell::text(entry.about));
+        }
+        block.rows.push(row);
+    }
+    context.print(matches, &block.into())
+}
+
+/// Says what an error reason means; without one, what reasons there are.
+pub(crate) fn explain(matches: &ArgMatches) -> Result<(), Error> {
+    let reason = text_of(matches, "reason");
+    let mut out = io::stdout().lock();
+    if reason.is_empty() {
+        for page in PAGES {
+            writeln!(out, "{:<24}{}", page.reason, page.summary()).map_err(Error::Output)?;
+        }
+        return Ok(());
+    }
+    match find(&reason) {
+        Some(page) => write!(out, "{}", page.text).map_err(Error::Output),
+        None => Err(Error::NotFound {
+            message: format!("\"{reason}\" is no error reason; `sextant explain` lists them"),
+        }),
+    }
+}

@@ -1,0 +1,337 @@
+//! Commands for tenants, keys and segmentations.
+
+use clap::ArgMatches;
+use sextant_proto::ingestion::v1::{
+    AdvanceClockRequest, CreateKeyRequest, CreateTenantRequest, Key, ListKeysRequest,
+    ListRejectionsRequest, ListTenantsRequest, RevokeKeyRequest, Scope, Tenant,
+};
+use sextant_proto::segmentation::v1::{
+    CreateSegmentationRequest, ListSegmentationsRequest, ListSegmentersRequest, Segmentation,
+};
+use uuid::Uuid;
+
+use crate::cli::context::{Context, moment_of, number_of, pages_up_to, text_of, texts_of};
+use crate::client::all_pages;
+use crate::error::Error;
+use crate::import::values;
+use crate::output::{Block, Cell, Column};
+
+/// Runs an action on tenants, keys or segmentations.
+pub(crate) async fn run(
+    what: &str,
+    action: &str,
+    context: &Context<'_>,
+    matches: &ArgMatches,
+) -> Result<(), Error> {
+    let block = match (what, action) {
+        ("tenants", "create") => create_tenant(context, matches).await?,
+        ("tenants", "advance") => advance(context, matches).await?,
+        ("tenants", _) => list_tenants(context).await?,
+        ("keys", "create") => create_key(context, matches).await?,
+        ("keys", "revoke") => revoke_key(context, matches).await?,
+        ("keys", _) => list_keys(context).await?,
+        (_, "create") => create_segmentation(context, matches).await?,
+        (_, _) => list_segmentations(context).await?,
+    };
+    context.print(matches, &block.into())
+}
+
+fn request_id() -> String {
+    Uuid::new_v4().to_string()
+}
+
+async fn list_tenants(context: &Context<'_>) -> Result<Block, Error> {
+    let client = context.client()?;
+    let tenants = all_pages!(
+        client,
+        tenants.list_tenants,
+        ListTenantsRequest::default(),
+        tenants
+    );
+    Ok(tenants_block(&tenants))
+}
+
+async fn create_tenant(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
+    let client = context.client()?;
+    let tenant = Tenant {
+        name: text_of(matches, "name"),
+        time_zone: text_of(matches, "time-zone"),
+        base_currency: text_of(matches, "currency"),
+        fixed_clock: moment_of(matches, "fixed-clock")?,
+        retention_days: number_of(matches, "retention-days"),
+        slices: 1,
+        ..Tenant::default()
+    };
+    let request = CreateTenantRequest {
+        tenant: Some(tenant),
+        request_id: request_id(),
+    };
+    let answer = client
+        .tenants()
+        .create_tenant(client.request(request))
+        .await?
+        .into_inner();
+    Ok(tenants_block(answer.tenant.as_slice()))
+}
+
+fn tenants_block(tenants: &[Tenant]) -> Block {
+    let columns = vec![
+        Column::left("name", "Name"),
+        Column::left("tenant_id", "Id"),
+        Column::left("time_zone", "Zone"),
+        Column::left("base_currency", "Currency"),
+        Column::left("fixed_clock", "Fixed clock"),
+        Column::right("retention_days", "Keeps days"),
+        Column::left("created_at", "Since"),
+    ];
+    let mut block = Block::new("tenants", "", columns);
+    for one in tenants {
+        block.rows.push(vec![
+            Cell::text(one.name.clone()),
+            Cell::text(one.tenant_id.clone()),
+            Cell::text(one.time_zone.clone()),
+            Cell::text(one.base_currency.clone()),
+            Cell::moment(one.fixed_clock.as_ref()),
+            Cell::Count(one.retention_days.into()),
+            Cell::moment(one.created_at.as_ref()),
+        ]);
+    }
+    block
+}
+
+async fn advance(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = AdvanceClockRequest {
+        to: moment_of(matches, "to")?,
+        request_id: request_id(),
+    };
+    let answer = client
+        .tenants()
+        .advance_clock(client.request(request))
+        .await?
+        .into_inner();
+    let mut block = Block::new("clock", "", vec![Column::left("position", "Position")]).noted(
+        "Pass the position as --at-least to wait until every close on the way is evaluated.",
+    );
+    block.rows.push(vec![Cell::text(answer.position)]);
+    Ok(block)
+}
+
+async fn list_keys(context: &Context<'_>) -> Result<Block, Error> {
+    let client = context.client()?;
+    let keys = all_pages!(client, access.list_keys, ListKeysRequest::default(), keys);
+    Ok(keys_block(&keys))
+}
+
+async fn create_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
+    let (client, tenant_id) = if matches.get_flag("installation") {
+        (context.client()?, String::new())
+    } else {
+        let (client, tenant) = context.of_tenant().await?;
+        (client, tenant.tenant_id)
+    };
+    let mut scopes = Vec::new();
+    for name in texts_of(matches, "scope") {
+        scopes.push(values::word::<Scope>(&name).map_err(Error::usage)?.into());
+    }
+    let key = Key {
+        tenant_id,
+        scopes,
+        title: text_of(matches, "title"),
+        expires_at: moment_of(matches, "expires")?,
+        ..Key::default()
+    };
+    let request = CreateKeyRequest {
+        key: Some(key),
+        request_id: request_id(),
+    };
+    let answer = client
+        .access()
+        .create_key(client.request(request))
+        .await?
+        .into_inner();
+    let mut block = keys_block(answer.key.as_slice());
+    block.columns.push(Column::left("secret", "Key"));
+    for row in &mut block.rows {
+        row.push(Cell::text(answer.secret.clone()));
+    }
+    Ok(block.noted("Keep the key: it is shown this once and stored nowhere."))
+}
+
+async fn revoke_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
+    let client = context.client()?;
+    let request = RevokeKeyRequest {
+        key_id: text_of(matches, "id"),
+        request_id: request_id(),
+    };
+    let answer = client
+        .access()
+        .revoke_key(client.request(request))
+        .await?
+        .into_inner();
+    Ok(keys_block(answer.key.as_slice()))
+}
+
+fn keys_block(keys: &[Key]) -> Block {
+    let columns = vec![
+        Column::left("key_id", "Id"),
+        Column::left("tenant_id", "Tenant"),
+        Column::left("scopes", "May"),
+        Column::left("title", "For"),
+        Column::left("created_at", "Since"),
+        Column::left("expires_at", "Expires"),
+        Column::left("revoked_at", "Revoked"),
+    ];
+    let mut block = Block::new("keys", "", columns);
+    for one in keys {
+        let tenant = if one.tenant_id.is_empty() {
+            Cell::Titled {
+                title: "(installation)".to_owned(),
+                key: String::new(),
+            }
+        } else {
+            Cell::text(one.tenant_id.clone())
+        };
+        block.rows.push(vec![
+            Cell::text(one.key_id.clone()),
+            tenant,
+            Cell::List(one.scopes().map(|scope| values::short(&scope)).collect()),
+            Cell::text(one.title.clone()),
+            Cell::moment(one.created_at.as_ref()),
+            Cell::moment(one.expires_at.as_ref()),
+            Cell::moment(one.revoked_at.as_ref()),
+        ]);
+    }
+    block
+}
+
+async fn list_segmentations(context: &Context<'_>) -> Result<Block, Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = ListSegmentationsRequest::default();
+    let segmentations = all_pages!(
+        client,
+        segmentation.list_segmentations,
+        request,
+        segmentations
+    );
+    Ok(segmentations_block(&segmentations))
+}
+
+async fn create_segmentation(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
+    let (client, _) = context.of_tenant().await?;
+    let segmentation = Segmentation {
+        key: text_of(matches, "name"),
+        segmenter_id: text_of(matches, "segmenter"),
+        config: text_of(matches, "configuration"),
+        ..Segmentation::default()
+    };
+    let request = CreateSegmentationRequest {
+        segmentation: Some(segmentation),
+        request_id: request_id(),
+        validate_only: matches.get_flag("dry-run"),
+    };
+    let answer = client
+        .segmentation()
+        .create_segmentation(client.request(request))
+        .await?
+        .into_inner();
+    Ok(segmentations_block(answer.segmentation.as_slice()))
+}
+
+fn segmentations_block(segmentations: &[Segmentation]) -> Block {
+    let columns = vec![
+        Column::left("key", "Key"),
+        Column::left("segmenter", "Segmenter"),
+        Column::right("version", "Version"),
+        Column::prose("configuration", "Configuration"),
+        Column::left("created_at", "Since"),
+    ];
+    let mut block = Block::new("segmentations", "", columns);
+    for one in segmentations {
+        block.rows.push(vec![
+            Cell::text(one.key.clone()),
+            Cell::text(one.segmenter_id.clone()),
+            Cell::Count(one.version.into()),
+            Cell::text(one.config.clone()),
+            Cell::moment(one.created_at.as_ref()),
+        ]);
+    }
+    block
+}
+
+/// Segmenters that are loaded.
+pub(crate) async fn segmenters(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let segmenters = all_pages!(
+        client,
+        segmentation.list_segmenters,
+        ListSegmentersRequest::default(),
+        segmenters
+    );
+    let columns = vec![
+        Column::left("segmenter", "Segmenter"),
+        Column::left("version", "Version"),
+        Column::prose("description", "What it does"),
+        Column::prose("segments", "Segments"),
+        Column::prose("required_features", "Needs"),
+        Column::left("config_schema", "Configuration"),
+    ];
+    let mut block = Block::new("segmenters", "", columns)
+        .noted("`--output json` has the schema of each segmenter's configuration.");
+    for one in segmenters {
+        let keys = one
+            .segments
+            .into_iter()
+            .map(|segment| segment.key)
+            .collect();
+        block.rows.push(vec![
+            Cell::text(one.segmenter_id),
+            Cell::text(one.version),
+            Cell::text(one.description),
+            Cell::List(keys),
+            Cell::List(one.required_features),
+            Cell::Titled {
+                title: "JSON Schema".to_owned(),
+                key: one.config_schema,
+            },
+        ]);
+    }
+    context.print(matches, &block.into())
+}
+
+/// Records that were refused.
+pub(crate) async fn rejections(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = ListRejectionsRequest::default();
+    let answer = pages_up_to!(
+        client,
+        ingestion.list_rejections,
+        request,
+        rejections,
+        number_of(matches, "limit")
+    );
+    let columns = vec![
+        Column::left("received_at", "Came"),
+        Column::left("source", "Source"),
+        Column::left("id", "Id"),
+        Column::left("field", "Field"),
+        Column::left("reason", "Reason"),
+        Column::prose("hint", "What to do"),
+    ];
+    let mut block = Block::new("rejections", "", columns);
+    for one in answer.rejections {
+        let (source, id) = one
+            .record
+            .map_or_else(Default::default, |record| (record.source, record.id));
+        let rejection = one.rejection.unwrap_or_default();
+        block.rows.push(vec![
+            Cell::moment(one.received_at.as_ref()),
+            Cell::text(source),
+            Cell::text(id),
+            Cell::text(rejection.field),
+            Cell::text(rejection.reason),
+            Cell::text(rejection.hint),
+        ]);
+    }
+    context.print(matches, &block.into())
+}

@@ -1,0 +1,154 @@
+//! What only the stores can tell: who holds the data directory, whether the servers answer and take writes, and whether their
+//! tables are of this program's version.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use sextant_backends::postgres::{self, ConnectError};
+use sextant_runtime::config::{Config, StoreKind};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::doctor::Finding;
+
+/// File by which the embedded engine holds its directory.
+const LOCK_FILE: &str = "lock";
+/// Longest wait for a server.
+const PATIENCE: Duration = Duration::from_secs(3);
+const REDIS_PORT: u16 = 6_379;
+
+/// Checks the configured stores.
+pub async fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match (config.store.kind, &config.store.postgres_url) {
+        (StoreKind::Embedded, _) | (StoreKind::Postgres, None) => {
+            findings.push(lock(&config.store.data_dir))
+        },
+        (StoreKind::Postgres, Some(url)) => findings.extend(tables(url.expose()).await),
+    }
+    if let Some(url) = &config.cache.redis_url {
+        findings.push(redis(url.expose()).await);
+    }
+    findings
+}
+
+fn lock(directory: &Path) -> Finding {
+    const CHECK: &str = "data directory lock";
+    let file = match File::open(directory.join(LOCK_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Finding::ok(CHECK, "nobody has used it yet");
+        },
+        Err(error) => {
+            let fix = "make the directory readable for the user that runs Sextant";
+            return Finding::failed(CHECK, error.to_string(), fix);
+        },
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Finding::ok(CHECK, "free"),
+        Err(_held) => Finding::warning(
+            CHECK,
+            "held by another process",
+            "fine if Sextant runs on it; otherwise stop what does",
+        ),
+    }
+}
+
+/// One finding for the tables of each service; connecting asks the server for its role and version too.
+async fn tables(url: &str) -> Vec<Finding> {
+    let mut config = postgres::Config::new(url);
+    config.pool_size = 1;
+    vec![
+        table(
+            "PostgreSQL: ingestion",
+            postgres::Ingestion::connect(&config).await.err(),
+        ),
+        table(
+            "PostgreSQL: scoring",
+            postgres::Scoring::connect(&config).await.err(),
+        ),
+        table(
+            "PostgreSQL: segmentation",
+            postgres::Segmentation::connect(&config).await.err(),
+        ),
+        table(
+            "PostgreSQL: metrics",
+            postgres::Metrics::connect(&config).await.err(),
+        ),
+    ]
+}
+
+fn table(check: &'static str, error: Option<ConnectError>) -> Finding {
+    let Some(error) = error else {
+        return Finding::ok(
+            check,
+            "answers, takes writes, and its tables are of this program's version",
+        );
+    };
+    let fix = match error {
+        ConnectError::Url(_) => "correct store.postgres_url: postgresql://user@host/database",
+        ConnectError::Pool(_) | ConnectError::Unreachable(_) => {
+            "start the server, or correct store.postgres_url; behind a failover give all hosts and the writable one is used"
+        },
+        ConnectError::Outdated { .. } => "run `sextant migrate`",
+        ConnectError::Newer { .. } => {
+            "run the version of Sextant that made these tables, or a newer one"
+        },
+    };
+    Finding::failed(check, error.to_string(), fix)
+}
+
+async fn redis(url: &str) -> Finding {
+    const CHECK: &str = "Redis";
+    let Some((host, port)) = host_and_port(url) else {
+        return Finding::failed(
+            CHECK,
+            "cache.redis_url has no host",
+            "write redis://host:6379",
+        );
+    };
+    let fix =
+        "start the server or correct cache.redis_url; without it answers are the same, only slower";
+    match timeout(PATIENCE, ping(host, port)).await {
+        Ok(Ok(())) => Finding::ok(CHECK, format!("{host}:{port} answers")),
+        Ok(Err(error)) => Finding::warning(CHECK, format!("{host}:{port}: {error}"), fix),
+        Err(_elapsed) => Finding::warning(
+            CHECK,
+            format!(
+                "{host}:{port} does not answer within {} s",
+                PATIENCE.as_secs()
+            ),
+            fix,
+        ),
+    }
+}
+
+/// Any reply to PING is Redis: a server that wants a password says so.
+async fn ping(host: &str, port: u16) -> io::Result<()> {
+    let mut stream = TcpStream::connect((host, port)).await?;
+    stream.write_all(b"PING\r\n").await?;
+    let mut reply = [0; 1];
+    stream.read_exact(&mut reply).await?;
+    if matches!(reply, [b'+' | b'-']) {
+        return Ok(());
+    }
+    Err(io::Error::other("something else than Redis answers"))
+}
+
+/// Host and port of a `redis://` URL, without what is secret in it.
+pub(crate) fn host_and_port(url: &str) -> Option<(&str, u16)> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?']).next()?;
+    let place = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, place)| place);
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
+        _ => (place, REDIS_PORT),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    (!host.is_empty()).then_some((host, port))
+}

@@ -1,0 +1,92 @@
+//! One page per error reason: what happened and what to do.
+
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::name;
+
+/// A page.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// The reason, as errors carry it.
+    pub reason: &'static str,
+    /// Markdown.
+    pub text: &'static str,
+}
+
+macro_rules! page {
+    ($reason:literal) => {
+        Page {
+            reason: $reason,
+            text: include_str!(concat!("../reasons/", $reason, ".md")),
+        }
+    };
+}
+
+/// All pages, by reason.
+pub const PAGES: &[Page] = &[
+    page!("ACCOUNT_UNKNOWN"),
+    page!("ALREADY_EXISTS"),
+    page!("AMOUNT_NEGATIVE"),
+    page!("AMOUNT_OVERFLOW"),
+    page!("BATCH_TOO_LARGE"),
+    page!("CLOCK_STATE"),
+    page!("CONFIG_INVALID"),
+    page!("CURRENCY_UNKNOWN"),
+    page!("DEADLINE_EXCEEDED"),
+    page!("FEATURE_UNKNOWN"),
+    page!("FIELD_INVALID"),
+    page!("FIELD_MISSING"),
+    page!("FIELD_TOO_LONG"),
+    page!("FRESHNESS_NOT_MET"),
+    page!("IMPORT_STATE"),
+    page!("INTERNAL"),
+    page!("KEY_INVALID"),
+    page!("KEY_MISSING"),
+    page!("MESSAGE_TOO_LARGE"),
+    page!("NUMBER_NOT_FINITE"),
+    page!("OVERLOADED"),
+    page!("PAGE_TOKEN_INVALID"),
+    page!("POSITION_INVALID"),
+    page!("POSITION_NOT_REACHED"),
+    page!("REQUEST_ID_REUSED"),
+    page!("SCOPE_MISSING"),
+    page!("SEGMENTATION_UNKNOWN"),
+    page!("SEGMENTER_UNKNOWN"),
+    page!("SEGMENT_UNKNOWN"),
+    page!("TENANT_UNKNOWN"),
+    page!("TIME_BEFORE_1970"),
+    page!("TIME_IN_FUTURE"),
+    page!("TOO_OLD"),
+    page!("UNAVAILABLE"),
+];
+
+impl Page {
+    /// The sentence that says what the reason means.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        self.text
+            .lines()
+            .skip(1)
+            .find(|line| !line.is_empty())
+            .unwrap_or_default()
+    }
+}
+
+/// The page of a reason, in any case, with or without the prefix of the contract.
+#[must_use]
+pub fn find(reason: &str) -> Option<&'static Page> {
+    let upper = reason.trim().to_ascii_uppercase();
+    let short = upper.strip_prefix("ERROR_REASON_").unwrap_or(&upper);
+    PAGES.iter().find(|page| page.reason == short)
+}
+
+/// All reasons of the contract.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    /// Beyond every number that the contract uses.
+    const END: i32 = 1_000;
+    (1..END)
+        .filter_map(|number| ErrorReason::try_from(number).ok())
+        .map(name)
+}
+
+#[cfg(test)]
+mod tests;

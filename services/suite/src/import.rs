@@ -1,0 +1,259 @@
+//! Files into records, and records into ingestion.
+//!
+//! A row that cannot be read is reported with its number, its line, the field and the fix, and the rows around it are kept. A
+//! row of a file without ids of its own is identified by its content ([`identity`]), so the same file may be sent again and
+//! under another name: everything in it is then a duplicate. That is also how an interrupted import goes on.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use sextant_wire::status::reason_of;
+use tonic::Status;
+
+use crate::error::Exit;
+
+pub mod batch;
+pub mod cdnow;
+pub mod columns;
+mod csv_rows;
+mod facts;
+mod identity;
+mod input;
+pub mod ndjson;
+pub mod tally;
+pub mod upload;
+pub(crate) mod values;
+
+pub use crate::import::csv_rows::CsvRows;
+pub use crate::import::input::Input;
+
+/// How a file is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Blank-separated purchases of the CDNOW data set.
+    Cdnow,
+    /// A header line and one row a record.
+    Csv,
+    /// One JSON record a line.
+    Ndjson,
+}
+
+impl Layout {
+    /// All layouts.
+    pub const ALL: [Self; 3] = [Self::Cdnow, Self::Csv, Self::Ndjson];
+
+    /// The name on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cdnow => "cdnow",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// The layout of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|layout| layout.as_str() == name)
+    }
+
+    /// The layout that a file name tells by its ending, `.gz` apart.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let plain = name.strip_suffix(".gz").unwrap_or(name);
+        match plain.rsplit_once('.')?.1 {
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            _ => None,
+        }
+    }
+}
+
+/// What a record that was read is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A row of the file.
+    Row,
+    /// An account that a row mentions for the first time, in a layout that has no rows for accounts.
+    Companion,
+}
+
+/// What comes out of a file.
+#[derive(Debug)]
+pub enum Item {
+    /// A record.
+    Record {
+        /// Number of the row, from 1, the header not counted.
+        row: u64,
+        /// Line on which the row begins, from 1.
+        line: u64,
+        /// Whether it is the row itself.
+        part: Part,
+        /// The record.
+        record: Box<sextant_proto::ingestion::v1::Record>,
+    },
+    /// A row that cannot be read.
+    Malformed(Complaint),
+}
+
+/// What is wrong with a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// Number of the row, from 1, the header not counted.
+    pub row: u64,
+    /// Line on which the row begins, from 1.
+    pub line: u64,
+    /// The field; empty where it is about the whole row.
+    pub field: String,
+    /// What is wrong and how to mend it.
+    pub problem: String,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "row {} (line {})", self.row, self.line)?;
+        if !self.field.is_empty() {
+            write!(f, ", field \"{}\"", self.field)?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+/// What is wrong with one field of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The field; empty where it is about the whole row.
+    pub(crate) field: String,
+    /// What is wrong and how to mend it.
+    pub(crate) problem: String,
+}
+
+impl Fault {
+    pub(crate) fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+
+    pub(crate) fn of_row(problem: impl Into<String>) -> Self {
+        Self::new("", problem)
+    }
+
+    pub(crate) fn at(self, row: u64, line: u64) -> Complaint {
+        Complaint {
+            row,
+            line,
+            field: self.field,
+            problem: self.problem,
+        }
+    }
+}
+
+/// Records as they come out of a file; an error ends them.
+pub type Items = Box<dyn Iterator<Item = Result<Item, Error>> + Send>;
+
+/// Why an import stops.
+#[derive(Debug)]
+pub enum Error {
+    /// The file cannot be read to its end.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not of the layout that it is taken for.
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+    /// The server ended the stream.
+    Refused {
+        /// What it said.
+        status: Box<Status>,
+        /// Records that were acknowledged before.
+        acknowledged: u64,
+    },
+    /// The server ended the stream without a reason before it acknowledged everything.
+    CutOff {
+        /// Records that were acknowledged before.
+        acknowledged: u64,
+    },
+    /// The thread that reads the file broke: a defect of this program.
+    Reader(tokio::task::JoinError),
+}
+
+impl Error {
+    /// How the process ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::NotFound
+            },
+            Self::Unreadable { .. } | Self::Header { .. } | Self::Reader(_) => Exit::Failure,
+            Self::Refused { status, .. } => Exit::of_status(status),
+            Self::CutOff { .. } => Exit::Unavailable,
+        }
+    }
+
+    /// What to try next.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Refused { status, .. } => reason_of(status)
+                .map_or_else(String::new, |reason| format!("sextant explain {reason}")),
+            Self::CutOff { .. } => "sextant explain UNAVAILABLE".to_owned(),
+            Self::Unreadable { .. } | Self::Header { .. } | Self::Reader(_) => String::new(),
+        }
+    }
+}
+
+const RESUME: &str =
+    "run the same command again to go on: what is stored is then counted as duplicate";
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, .. } => {
+                write!(f, "file \"{}\" cannot be read to its end", path.display())
+            },
+            Self::Header { path, problem } => write!(f, "file \"{}\": {problem}", path.display()),
+            Self::Refused {
+                status,
+                acknowledged,
+            } => {
+                write!(
+                    f,
+                    "{} (after {acknowledged} records); {RESUME}",
+                    status.message()
+                )
+            },
+            Self::CutOff { acknowledged } => {
+                write!(
+                    f,
+                    "the server ended the stream after {acknowledged} records; {RESUME}"
+                )
+            },
+            Self::Reader(_) => f.write_str("reading the file broke"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { source, .. } => Some(source),
+            Self::Reader(source) => Some(source),
+            Self::Header { .. } | Self::Refused { .. } | Self::CutOff { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

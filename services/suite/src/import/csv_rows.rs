@@ -1,0 +1,159 @@
+//! Rows of a CSV file (RFC 4180, any one-byte delimiter).
+
+use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
+
+use crate::import::columns::{Header, Kind};
+use crate::import::facts::{self, Row};
+use crate::import::identity::RowIds;
+use crate::import::input::Input;
+use crate::import::{Complaint, Error, Fault, Item, Part};
+
+/// Reads rows as records.
+#[derive(Debug)]
+pub struct CsvRows {
+    reader: Reader<Input>,
+    header: Header,
+    source: String,
+    ids: RowIds,
+    /// Number of the row that was read last.
+    row: u64,
+    /// A row that was read ahead, to know whether the one before it was the last.
+    ahead: Option<ByteRecord>,
+}
+
+impl CsvRows {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// No header, one that is not of this kind, or a file that cannot be read.
+    pub fn new(input: Input, kind: Kind, source: &str, delimiter: u8) -> Result<Self, Error> {
+        let mut reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .from_reader(input);
+        let mut first = ByteRecord::new();
+        let some = reader
+            .read_byte_record(&mut first)
+            .map_err(|error| unreadable(&reader, error))?;
+        if !some {
+            return Err(reader
+                .get_ref()
+                .wrong("is empty; its first line must name the columns"));
+        }
+        if first.as_slice().starts_with(&[0xff, 0xfe])
+            || first.as_slice().starts_with(&[0xfe, 0xff])
+        {
+            return Err(reader.get_ref().wrong("is UTF-16; save it as UTF-8"));
+        }
+        let names = StringRecord::from_byte_record(first).map_err(|_not_utf8| {
+            reader
+                .get_ref()
+                .wrong("has a header that is not UTF-8; save it as UTF-8")
+        })?;
+        let names = names
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
+            .collect();
+        let header = Header::read(kind, names, delimiter)
+            .map_err(|problem| reader.get_ref().wrong(problem))?;
+        Ok(Self {
+            reader,
+            header,
+            source: source.to_owned(),
+            ids: RowIds::default(),
+            row: 0,
+            ahead: None,
+        })
+    }
+
+    /// The next row, or `None` behind the last one.
+    fn read(&mut self) -> Result<Option<ByteRecord>, Error> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(Some(ahead));
+        }
+        let mut record = ByteRecord::new();
+        let some = self
+            .reader
+            .read_byte_record(&mut record)
+            .map_err(|error| unreadable(&self.reader, error))?;
+        Ok(some.then_some(record))
+    }
+
+    /// A row as a record.
+    fn item(&mut self, record: ByteRecord) -> Result<Item, Error> {
+        self.row += 1;
+        let (row, line) = (self.row, record.position().map_or(0, csv::Position::line));
+        if record.len() != self.header.len() {
+            return self.wrong_length(&record, line).map(Item::Malformed);
+        }
+        let record = match StringRecord::from_byte_record(record) {
+            Ok(record) => record,
+            Err(error) => {
+                let place = error.utf8_error().field();
+                let problem = "is not UTF-8; save the file as UTF-8";
+                return Ok(Item::Malformed(
+                    Fault::new(self.header.name(place), problem).at(row, line),
+                ));
+            },
+        };
+        let cells = Row::new(&self.header, &record);
+        match facts::record(&cells, &self.source, &mut self.ids) {
+            Ok(record) => Ok(Item::Record {
+                row,
+                line,
+                part: Part::Row,
+                record: Box::new(record),
+            }),
+            Err(fault) => Ok(Item::Malformed(fault.at(row, line))),
+        }
+    }
+
+    /// Why a row has another number of columns than the header.
+    fn wrong_length(&mut self, record: &ByteRecord, line: u64) -> Result<Complaint, Error> {
+        let (found, named) = (record.len(), self.header.len());
+        let row = self.row;
+        if found > named {
+            let problem = format!(
+                "has {found} columns, the header names {named}; quote values that hold the delimiter"
+            );
+            return Ok(Fault::of_row(problem).at(row, line));
+        }
+        let next_line = self.reader.position().line();
+        self.ahead = self.read()?;
+        let field = self.header.name(found).to_owned();
+        let is_last = self.ahead.is_none();
+        let problem = if is_last && self.reader.get_ref().last_byte() != Some(b'\n') {
+            format!(
+                "is missing: the last line ends after {found} of {named} columns and has no line end, so the file was cut off; get it whole and import it again"
+            )
+        } else if next_line > line + 1 || (is_last && next_line > line) {
+            format!(
+                "is missing: the row has {found} of {named} columns and runs to line {next_line}; a quote that opens there may never be closed"
+            )
+        } else {
+            format!("is missing: the row has {found} of {named} columns")
+        };
+        Ok(Fault::new(field, problem).at(row, line))
+    }
+}
+
+impl Iterator for CsvRows {
+    type Item = Result<Item, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.read() {
+            Ok(Some(record)) => Some(self.item(record)),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+fn unreadable(reader: &Reader<Input>, error: csv::Error) -> Error {
+    let source = match error.into_kind() {
+        csv::ErrorKind::Io(source) => source,
+        other => std::io::Error::other(format!("{other:?}")),
+    };
+    reader.get_ref().unreadable(source)
+}

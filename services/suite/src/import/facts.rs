@@ -1,0 +1,270 @@
+//! Rows of a CSV file as records.
+
+use std::collections::BTreeMap;
+
+use csv::StringRecord;
+use prost_types::Timestamp;
+use sextant_proto::ingestion::v1::record::Fact;
+use sextant_proto::ingestion::v1::value::Kind as ValueKind;
+use sextant_proto::ingestion::v1::{
+    AccountFact, BillingInterval, CancellationKind, Discount, DiscountDuration, EventFact,
+    PaymentFact, PaymentStatus, Price, Record, SubscriptionFact, SubscriptionItem,
+    SubscriptionStatus, UsageType, Value,
+};
+
+use crate::import::Fault;
+use crate::import::columns::{Header, Kind};
+use crate::import::identity::{RowId, RowIds};
+use crate::import::values::{self, Named};
+
+/// The cells of one row by the names of their columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'r> {
+    header: &'r Header,
+    cells: &'r StringRecord,
+}
+
+impl<'r> Row<'r> {
+    pub(crate) fn new(header: &'r Header, cells: &'r StringRecord) -> Self {
+        Self { header, cells }
+    }
+
+    fn cell(&self, place: usize) -> Option<&'r str> {
+        self.cells
+            .get(place)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    }
+
+    /// A cell; `None` where it is empty or the file has no such column.
+    fn get(&self, name: &str) -> Option<&'r str> {
+        self.cell(self.header.place(name)?)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.get(name).unwrap_or_default().to_owned()
+    }
+
+    fn required(&self, name: &str) -> Result<&'r str, Fault> {
+        self.get(name)
+            .ok_or_else(|| Fault::new(name, "is empty, and every row must fill it"))
+    }
+
+    /// A cell read as a value; the type's default where it is empty.
+    fn read<T: Default>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, Fault> {
+        match self.get(name) {
+            None => Ok(T::default()),
+            Some(text) => read(text).map_err(|problem| Fault::new(name, problem)),
+        }
+    }
+
+    fn time(&self, name: &str) -> Result<Option<Timestamp>, Fault> {
+        self.read(name, |text| values::time(text).map(Some))
+    }
+
+    fn required_time(&self, name: &str) -> Result<Timestamp, Fault> {
+        values::time(self.required(name)?).map_err(|problem| Fault::new(name, problem))
+    }
+
+    fn word<E: Named + Into<i32>>(&self, name: &str) -> Result<i32, Fault> {
+        self.read(name, |text| values::word::<E>(text).map(Into::into))
+    }
+
+    /// Cells of the columns that have a prefix, by what follows it.
+    fn free(&self) -> Result<BTreeMap<String, Value>, Fault> {
+        let prefix = self.header.kind().free_prefix();
+        let mut found = BTreeMap::new();
+        for place in self.header.order() {
+            let column = self.header.name(*place);
+            if let Some(name) = column.strip_prefix(prefix)
+                && !prefix.is_empty()
+                && let Some(text) = self.cell(*place)
+            {
+                let value = values::guessed(text).map_err(|problem| Fault::new(column, problem))?;
+                found.insert(name.to_owned(), value);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the row says, in an order that does not depend on the file's.
+    fn says(&self) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let row = *self;
+        row.header
+            .order()
+            .iter()
+            .filter_map(move |place| Some((row.header.name(*place), row.cell(*place)?)))
+    }
+}
+
+/// A row as a record.
+pub(crate) fn record(row: &Row<'_>, source: &str, ids: &mut RowIds) -> Result<Record, Fault> {
+    let id = ids.next(row.header.kind().as_str(), row.says());
+    let (time, fact) = match row.header.kind() {
+        Kind::Accounts => account(row)?,
+        Kind::Events => event(row)?,
+        Kind::Subscriptions => subscription(row)?,
+        Kind::Payments => payment(row, &id)?,
+    };
+    let own_id = match row.header.kind() {
+        Kind::Events => row.get("id"),
+        Kind::Accounts | Kind::Subscriptions | Kind::Payments => None,
+    };
+    Ok(Record {
+        source: source.to_owned(),
+        id: own_id.map_or_else(|| id.record_id(), ToOwned::to_owned),
+        time: Some(time),
+        sent_at: None,
+        fact: Some(fact),
+    })
+}
+
+fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
+    let mut traits = row.free()?;
+    let mut known = |name: &str, kind: Option<ValueKind>| {
+        if let Some(kind) = kind {
+            traits.insert(name.to_owned(), Value { kind: Some(kind) });
+        }
+    };
+    for name in ["industry", "country", "timezone"] {
+        known(
+            name,
+            row.get(name).map(|text| ValueKind::Text(text.to_owned())),
+        );
+    }
+    known(
+        "employee_count",
+        row.read("employee_count", |text| {
+            values::integer(text).map(|count| Some(ValueKind::Integer(count)))
+        })?,
+    );
+    known("renewal_at", row.time("renewal_at")?.map(ValueKind::Time));
+    let created_at = row.time("created_at")?;
+    let time = row.time("time")?.or(created_at);
+    let time = time.ok_or_else(|| {
+        Fault::new(
+            "time",
+            "is empty, and so is created_at; a record has a time of its own",
+        )
+    })?;
+    let fact = AccountFact {
+        account_id: row.required("account_id")?.to_owned(),
+        name: row.text("name"),
+        created_at,
+        owner_id: row.text("owner_id"),
+        parent_account_id: row.text("parent_account_id"),
+        traits,
+        cleared_traits: Vec::new(),
+    };
+    Ok((time, Fact::Account(fact)))
+}
+
+fn event(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
+    let fact = EventFact {
+        account_id: row.required("account_id")?.to_owned(),
+        user_id: row.text("user_id"),
+        r#type: row.required("type")?.to_owned(),
+        feature_key: row.text("feature_key"),
+        quantity: row.read("quantity", values::integer)?,
+        duration_ms: row.read("duration_ms", values::integer)?,
+        data: row.free()?,
+    };
+    Ok((row.required_time("time")?, Fact::Event(fact)))
+}
+
+fn subscription(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
+    row.required("status")?;
+    let fact = SubscriptionFact {
+        account_id: row.required("account_id")?.to_owned(),
+        subscription_id: row.required("subscription_id")?.to_owned(),
+        status: row.word::<SubscriptionStatus>("status")?,
+        started_at: row.time("started_at")?,
+        trial_ends_at: row.time("trial_ends_at")?,
+        current_period_ends_at: row.time("current_period_ends_at")?,
+        canceled_at: row.time("canceled_at")?,
+        cancel_at: row.time("cancel_at")?,
+        ended_at: row.time("ended_at")?,
+        cancellation: row.word::<CancellationKind>("cancellation")?,
+        cancellation_reason: row.text("cancellation_reason"),
+        items: vec![item(row)?],
+        discounts: discount(row)?.into_iter().collect(),
+    };
+    Ok((row.required_time("time")?, Fact::Subscription(fact)))
+}
+
+fn item(row: &Row<'_>) -> Result<SubscriptionItem, Fault> {
+    row.required("interval")?;
+    let price = Price {
+        price_id: row.required("price_id")?.to_owned(),
+        unit_amount: Some(money(row, "unit_amount")?),
+        interval: row.word::<BillingInterval>("interval")?,
+        interval_count: row.read("interval_count", values::integer)?,
+        usage_type: row.word::<UsageType>("usage_type")?,
+        product_id: row.text("product_id"),
+        rank: row.read("rank", values::integer)?,
+    };
+    let quantity = row.read("quantity", |text| values::integer(text).map(Some))?;
+    Ok(SubscriptionItem {
+        item_id: String::new(),
+        price: Some(price),
+        quantity: quantity.unwrap_or(1),
+        fx_rate_micros: rate(row)?,
+    })
+}
+
+fn discount(row: &Row<'_>) -> Result<Option<Discount>, Fault> {
+    let bps = row.read("percent_off", |text| values::fixed(text, 2))?;
+    if bps == 0 {
+        return Ok(None);
+    }
+    let problem = || Fault::new("percent_off", "must be between 0 and 100");
+    let percent_off_bps = u32::try_from(bps)
+        .ok()
+        .filter(|bps| *bps <= 10_000)
+        .ok_or_else(problem)?;
+    Ok(Some(Discount {
+        percent_off_bps,
+        duration: DiscountDuration::Forever.into(),
+        ..Discount::default()
+    }))
+}
+
+fn payment(row: &Row<'_>, id: &RowId) -> Result<(Timestamp, Fact), Fault> {
+    let amount = money(row, "amount")?;
+    let refunded = row.read("refunded", |text| {
+        values::money(text, &amount.currency).map(Some)
+    })?;
+    let status = match row.get("status") {
+        None => PaymentStatus::Succeeded.into(),
+        Some(_) => row.word::<PaymentStatus>("status")?,
+    };
+    let fact = PaymentFact {
+        account_id: row.required("account_id")?.to_owned(),
+        payment_id: row
+            .get("payment_id")
+            .map_or_else(|| id.record_id(), ToOwned::to_owned),
+        invoice_id: row.text("invoice_id"),
+        status,
+        amount: Some(amount),
+        refunded_minor: refunded.map_or(0, |refunded| refunded.minor),
+        failure_code: row.text("failure_code"),
+        fx_rate_micros: rate(row)?,
+    };
+    Ok((row.required_time("time")?, Fact::Payment(fact)))
+}
+
+fn money(row: &Row<'_>, name: &str) -> Result<sextant_proto::common::v1::Money, Fault> {
+    let currency = row.required("currency")?;
+    let amount = row.required(name)?;
+    sextant_domain::money::Currency::parse(currency)
+        .map_err(|error| Fault::new("currency", error.to_string()))?;
+    values::money(amount, currency).map_err(|problem| Fault::new(name, problem))
+}
+
+fn rate(row: &Row<'_>) -> Result<i64, Fault> {
+    row.read("fx_rate", |text| values::fixed(text, 6))
+}

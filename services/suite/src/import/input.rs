@@ -1,0 +1,175 @@
+//! Bytes of a file, plain or compressed, and its lines.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::import::Error;
+
+/// First bytes of a gzip file (RFC 1952).
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Longest line that is read: more is no record.
+const MAX_LINE_BYTES: u64 = 8 * 1_024 * 1_024;
+
+/// A file that is being read.
+pub struct Input {
+    path: PathBuf,
+    reader: Box<dyn BufRead + Send>,
+    size: u64,
+    consumed: Arc<AtomicU64>,
+    last_byte: Option<u8>,
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("path", &self.path)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Input {
+    /// Opens a file; a compressed one is recognised by its first bytes, not by its name.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let unreadable = |source| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        Self::of(path, file, size).map_err(unreadable)
+    }
+
+    /// Bytes that are in memory, under a name for messages.
+    ///
+    /// # Errors
+    /// Compressed bytes that cannot be.
+    pub fn of_bytes(name: &str, bytes: &'static [u8]) -> Result<Self, Error> {
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let path = PathBuf::from(name);
+        Self::of(&path, bytes, size).map_err(|source| Error::Unreadable { path, source })
+    }
+
+    fn of(path: &Path, source: impl Read + Send + 'static, size: u64) -> io::Result<Self> {
+        let consumed = Arc::new(AtomicU64::new(0));
+        let counted = Counted {
+            source,
+            consumed: Arc::clone(&consumed),
+        };
+        let mut plain = BufReader::new(counted);
+        let compressed = plain.fill_buf()?.starts_with(&GZIP);
+        let reader: Box<dyn BufRead + Send> = if compressed {
+            Box::new(BufReader::new(MultiGzDecoder::new(plain)))
+        } else {
+            Box::new(plain)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            size,
+            consumed,
+            last_byte: None,
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its size on disk in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Counts the bytes that have been read from disk, for whoever shows progress.
+    #[must_use]
+    pub fn consumed(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.consumed)
+    }
+
+    /// The byte that was read last; the last one of the file once it ended.
+    pub(crate) fn last_byte(&self) -> Option<u8> {
+        self.last_byte
+    }
+
+    /// An error of this file.
+    pub(crate) fn unreadable(&self, source: io::Error) -> Error {
+        Error::Unreadable {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// What is wrong with the whole file.
+    pub(crate) fn wrong(&self, problem: impl Into<String>) -> Error {
+        Error::Header {
+            path: self.path.clone(),
+            problem: problem.into(),
+        }
+    }
+
+    /// Reads the next line without its end; `None` behind the last one.
+    pub(crate) fn line(&mut self, line: &mut Vec<u8>) -> Result<Option<Ending>, Error> {
+        line.clear();
+        let read = (&mut self.reader)
+            .take(MAX_LINE_BYTES)
+            .read_until(b'\n', line);
+        let read = read.map_err(|source| self.unreadable(source))?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if line.pop_if(|byte| *byte == b'\n').is_none() {
+            if u64::try_from(read).is_ok_and(|read| read == MAX_LINE_BYTES) {
+                return Err(self.wrong("has a line of more than 8 MiB; is it of another format?"));
+            }
+            return Ok(Some(Ending::EndOfFile));
+        }
+        line.pop_if(|byte| *byte == b'\r');
+        Ok(Some(Ending::Newline))
+    }
+}
+
+/// How a line ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As lines do.
+    Newline,
+    /// With the file: it may be half-written.
+    EndOfFile,
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        if let Some(last) = buffer.get(..read).and_then(<[u8]>::last) {
+            self.last_byte = Some(*last);
+        }
+        Ok(read)
+    }
+}
+
+struct Counted<R> {
+    source: R,
+    consumed: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        self.consumed
+            .fetch_add(u64::try_from(read).unwrap_or(0), Ordering::Relaxed);
+        Ok(read)
+    }
+}

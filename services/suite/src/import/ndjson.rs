@@ -1,0 +1,119 @@
+//! Records as JSON, one a line: the JSON mapping of protobuf for `sextant.ingestion.v1.Record`.
+//!
+//! Written are the names of the contract (`account_id`), whole enum names and RFC 3339 times. Read are also lowerCamelCase
+//! names, enum names without their prefix, numbers for enums, integers as text, and plain JSON values for traits. A record
+//! without an id is identified by its content, one without a source gets the import's. A field that is not of the contract is
+//! an error: it would be lost.
+
+use sextant_proto::ingestion::v1::Record;
+
+use crate::import::identity::RowIds;
+use crate::import::input::{Ending, Input};
+use crate::import::{Error, Fault, Item, Part};
+
+mod object;
+mod read;
+mod write;
+
+pub use crate::import::ndjson::write::write;
+
+/// Reads lines as records.
+#[derive(Debug)]
+pub struct NdjsonRows {
+    input: Input,
+    source: String,
+    ids: RowIds,
+    row: u64,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+impl NdjsonRows {
+    /// Reads a file from its beginning; records without a source get this one.
+    #[must_use]
+    pub fn new(input: Input, source: &str) -> Self {
+        Self {
+            input,
+            source: source.to_owned(),
+            ids: RowIds::default(),
+            row: 0,
+            line: 0,
+            buffer: Vec::new(),
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Item>, Error> {
+        loop {
+            let Some(ending) = self.input.line(&mut self.buffer)? else {
+                return Ok(None);
+            };
+            self.line += 1;
+            let bytes = self
+                .buffer
+                .strip_prefix(b"\xef\xbb\xbf")
+                .unwrap_or(&self.buffer)
+                .trim_ascii();
+            if bytes.is_empty() {
+                continue;
+            }
+            self.row += 1;
+            let (row, line) = (self.row, self.line);
+            return Ok(Some(
+                match record(bytes, ending, &self.source, &mut self.ids) {
+                    Ok(record) => Item::Record {
+                        row,
+                        line,
+                        part: Part::Row,
+                        record: Box::new(record),
+                    },
+                    Err(fault) => Item::Malformed(fault.at(row, line)),
+                },
+            ));
+        }
+    }
+}
+
+fn record(bytes: &[u8], ending: Ending, source: &str, ids: &mut RowIds) -> Result<Record, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        Fault::of_row(format!(
+            "is not UTF-8 from byte {} on; save the file as UTF-8",
+            error.valid_up_to() + 1
+        ))
+    })?;
+    let value = serde_json::from_str(text).map_err(|error| syntax(&error, ending))?;
+    let mut record = read::record(value)?;
+    if record.source.is_empty() {
+        source.clone_into(&mut record.source);
+    }
+    if record.id.is_empty() {
+        record.id = ids
+            .next(
+                "ndjson",
+                std::iter::once(("record", write(&record).as_str())),
+            )
+            .record_id();
+    }
+    Ok(record)
+}
+
+fn syntax(error: &serde_json::Error, ending: Ending) -> Fault {
+    if error.is_eof() && ending == Ending::EndOfFile {
+        return Fault::of_row(
+            "is half a record: the last line has no line end, so the file was cut off; get it whole and import it again",
+        );
+    }
+    Fault::of_row(format!(
+        "is no JSON: {error}; each line must hold one whole object"
+    ))
+}
+
+impl Iterator for NdjsonRows {
+    type Item = Result<Item, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests;

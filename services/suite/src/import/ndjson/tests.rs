@@ -1,0 +1,132 @@
+use sextant_proto::ingestion::v1::record::Fact;
+use sextant_proto::ingestion::v1::value::Kind;
+
+use super::{NdjsonRows, write};
+use crate::generate::{Company, Options};
+use crate::import::{Input, Item};
+
+fn read(text: impl Into<Vec<u8>>) -> Vec<Item> {
+    let bytes: &'static [u8] = Box::leak(text.into().into_boxed_slice());
+    NdjsonRows::new(Input::of_bytes("file.ndjson", bytes).unwrap(), "file")
+        .map(Result::unwrap)
+        .collect()
+}
+
+fn complaint(text: &str) -> String {
+    match read(text).pop() {
+        Some(Item::Malformed(complaint)) => complaint.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_written_is_read_back_unchanged() {
+    let options = Options {
+        accounts: 20,
+        months: 3,
+        ..Options::default()
+    };
+    let records: Vec<_> = Company::new(options).unwrap().records().collect();
+    assert!(records.len() > 100);
+    let text: String = records.iter().map(|record| write(record) + "\n").collect();
+    let back: Vec<_> = read(text)
+        .into_iter()
+        .map(|item| match item {
+            Item::Record { record, .. } => *record,
+            Item::Malformed(complaint) => panic!("{complaint}"),
+        })
+        .collect();
+    assert_eq!(back, records);
+}
+
+#[test]
+fn other_writings_of_the_same_record_are_read_too() {
+    let text = r#"{"time":"2026-01-01","payment":{"accountId":"acme","paymentId":"p1","status":"succeeded","amount":{"minor":"1234","currency":"USD"}}}"#;
+    let Some(Item::Record { record, .. }) = read(text).pop() else {
+        panic!()
+    };
+    let Some(Fact::Payment(payment)) = &record.fact else {
+        panic!()
+    };
+    assert_eq!(
+        (
+            payment.account_id.as_str(),
+            payment.amount.as_ref().unwrap().minor,
+            payment.status
+        ),
+        ("acme", 1_234, 2)
+    );
+    assert_eq!(record.source, "file");
+    assert_eq!(record.id.len(), 66);
+}
+
+#[test]
+fn traits_keep_their_kinds() {
+    let text = r#"{"account":{"account_id":"acme","traits":{"a":"x","b":1,"c":1.0,"d":true,"e":{"time":"2026-01-01"},"f":{"number":"NaN"}}}}"#;
+    let Some(Item::Record { record, .. }) = read(text).pop() else {
+        panic!()
+    };
+    let Some(Fact::Account(account)) = &record.fact else {
+        panic!()
+    };
+    let kinds: Vec<_> = account
+        .traits
+        .values()
+        .map(|value| value.kind.as_ref().unwrap())
+        .collect();
+    assert!(matches!(
+        kinds[..5],
+        [
+            Kind::Text(_),
+            Kind::Integer(1),
+            Kind::Number(_),
+            Kind::Boolean(true),
+            Kind::Time(_)
+        ]
+    ));
+    assert!(matches!(kinds[5], Kind::Number(number) if number.is_nan()));
+}
+
+#[test]
+fn what_cannot_be_read_says_where_and_why() {
+    assert!(
+        complaint(r#"{"event":{"account_id":"a","typ":"x"}}"#)
+            .contains("field \"event.typ\": is no field of the contract")
+    );
+    assert!(
+        complaint(r#"{"event":{"account_id":7}}"#)
+            .contains("field \"event.account_id\": must be a text, not 7")
+    );
+    assert!(
+        complaint(r#"{"event":{"quantity":-1}}"#)
+            .contains("must be a whole number that fits, not -1")
+    );
+    assert!(
+        complaint(r#"{"payment":{"status":"paid"}}"#).contains("\"paid\" is none of processing")
+    );
+    assert!(complaint(r#"{"event":{},"user":{}}"#).contains("a second fact"));
+    assert!(complaint(r#"{"time":"today"}"#).contains("field \"time\""));
+    assert!(complaint("[1]\n").contains("must be an object"));
+    assert!(complaint("{\"id\":\n").contains("is no JSON"));
+    assert!(complaint("{\"id\":\"a").contains("cut off"));
+    assert!(
+        complaint(r#"{"subscription":{"items":[{"price":3}]}}"#)
+            .contains("subscription.items[0].price")
+    );
+}
+
+#[test]
+fn bytes_that_are_not_utf8_spoil_one_line_only() {
+    let items = read(b"{\"id\":\"\xff\"}\n\n{\"id\":\"b\"}\n".to_vec());
+    assert!(
+        matches!(&items[0], Item::Malformed(complaint) if complaint.problem.contains("byte 8") && complaint.row == 1)
+    );
+    assert!(matches!(
+        &items[1],
+        Item::Record {
+            row: 2,
+            line: 3,
+            ..
+        }
+    ));
+}

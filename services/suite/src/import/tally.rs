@@ -1,0 +1,208 @@
+//! What became of every row.
+
+use std::collections::BTreeMap;
+
+use sextant_proto::ingestion::v1::{Verdict, VerdictKind};
+
+use crate::import::batch::Origin;
+use crate::import::{Complaint, Part};
+use crate::output::{Block, Cell, Column};
+
+/// How many records had each verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Verdicts {
+    /// Stored, and counted once.
+    pub accepted: u64,
+    /// Stored before.
+    pub duplicate: u64,
+    /// Stored before with other content.
+    pub conflict: u64,
+    /// Waiting for their account.
+    pub held: u64,
+    /// Refused.
+    pub rejected: u64,
+}
+
+impl Verdicts {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.accepted + self.duplicate + self.conflict + self.held + self.rejected
+    }
+
+    fn add(&mut self, kind: VerdictKind) {
+        match kind {
+            VerdictKind::Accepted => self.accepted += 1,
+            VerdictKind::Duplicate => self.duplicate += 1,
+            VerdictKind::Conflict => self.conflict += 1,
+            VerdictKind::Held => self.held += 1,
+            VerdictKind::Unspecified | VerdictKind::Rejected => self.rejected += 1,
+        }
+    }
+
+    /// The verdicts by name, in the order in which they are shown.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64, &'static str); 5] {
+        [
+            ("accepted", self.accepted, "stored, and counted once"),
+            (
+                "duplicate",
+                self.duplicate,
+                "stored before, not counted again",
+            ),
+            (
+                "conflict",
+                self.conflict,
+                "same id as a stored record but other content, not counted",
+            ),
+            (
+                "held",
+                self.held,
+                "waits for its account and is counted when that appears",
+            ),
+            (
+                "rejected",
+                self.rejected,
+                "refused by the service, kept for correction",
+            ),
+        ]
+    }
+}
+
+/// What became of everything that was sent.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Rows by verdict.
+    pub rows: Verdicts,
+    /// Accounts that rows brought with them, by verdict.
+    pub companions: Verdicts,
+    /// Rows that could not be read.
+    pub malformed: u64,
+    /// Refused records by reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// The first rows that were not taken, and why.
+    pub complaints: Vec<Complaint>,
+    /// What is stored, for reads that must include it; empty before the first acknowledgement.
+    pub position: String,
+    /// How many complaints are kept.
+    max_complaints: usize,
+}
+
+impl Tally {
+    /// Nothing yet; keeps the first `max_complaints` complaints and counts the rest.
+    #[must_use]
+    pub fn new(max_complaints: usize) -> Self {
+        Self {
+            max_complaints,
+            ..Self::default()
+        }
+    }
+
+    /// Rows that have been judged.
+    #[must_use]
+    pub fn rows_judged(&self) -> u64 {
+        self.rows.total() + self.malformed
+    }
+
+    /// Records that were acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        self.rows.total() + self.companions.total()
+    }
+
+    /// Whether every row is stored, now or before, or will be with its account.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.malformed == 0 && self.rows.rejected == 0 && self.rows.conflict == 0
+    }
+
+    /// Counts a row that could not be read.
+    pub fn malformed(&mut self, complaint: Complaint) {
+        self.malformed += 1;
+        self.complain(complaint);
+    }
+
+    /// Counts a batch: the verdicts that are not ACCEPTED by ascending index, all others are.
+    pub fn judge(&mut self, origins: &[Origin], exceptions: &[Verdict]) {
+        let mut exceptions = exceptions.iter().peekable();
+        for (index, origin) in origins.iter().enumerate() {
+            let verdict = exceptions.next_if(|verdict| usize::try_from(verdict.index) == Ok(index));
+            let kind = verdict.map_or(VerdictKind::Accepted, Verdict::kind);
+            match origin.part {
+                Part::Row => self.rows.add(kind),
+                Part::Companion => self.companions.add(kind),
+            }
+            match (kind, verdict.and_then(|verdict| verdict.rejection.as_ref())) {
+                (VerdictKind::Rejected, Some(rejection)) => {
+                    *self.reasons.entry(rejection.reason.clone()).or_default() += 1;
+                    let problem = format!("{} ({})", rejection.hint, rejection.reason);
+                    self.complain(complaint(origin, &rejection.field, problem));
+                },
+                (VerdictKind::Conflict, _) => {
+                    let problem = "another content was stored under this id; give a changed record an id of its own".to_owned();
+                    self.complain(complaint(origin, "id", problem));
+                },
+                _ => {},
+            }
+        }
+    }
+
+    fn complain(&mut self, complaint: Complaint) {
+        if self.complaints.len() < self.max_complaints {
+            self.complaints.push(complaint);
+        }
+    }
+
+    /// The summary: every row under one verdict.
+    #[must_use]
+    pub fn block(&self, key: &'static str, title: String) -> Block {
+        let columns = vec![
+            Column::left("verdict", "Verdict"),
+            Column::right("rows", "Rows"),
+            Column::right("companions", "Accounts"),
+            Column::left("meaning", "Meaning"),
+        ];
+        let mut block = Block::new(key, title, columns);
+        let pairs = self.rows.named().into_iter().zip(self.companions.named());
+        for ((verdict, rows, meaning), (_, companions, _)) in pairs {
+            block.rows.push(vec![
+                Cell::text(verdict),
+                Cell::Count(rows),
+                Cell::Count(companions),
+                Cell::text(meaning),
+            ]);
+        }
+        block.rows.push(vec![
+            Cell::text("malformed"),
+            Cell::Count(self.malformed),
+            Cell::Count(0),
+            Cell::text("could not be read, not sent"),
+        ]);
+        block.rows.push(vec![
+            Cell::text("all"),
+            Cell::Count(self.rows_judged()),
+            Cell::Count(self.companions.total()),
+            Cell::Nothing,
+        ]);
+        if self.companions.total() == 0 {
+            drop_column(&mut block, 2);
+        }
+        block
+    }
+}
+
+fn drop_column(block: &mut Block, index: usize) {
+    block.columns.remove(index);
+    for row in &mut block.rows {
+        row.remove(index);
+    }
+}
+
+fn complaint(origin: &Origin, field: &str, problem: String) -> Complaint {
+    Complaint {
+        row: origin.row,
+        line: origin.line,
+        field: field.to_owned(),
+        problem,
+    }
+}

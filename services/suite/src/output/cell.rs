@@ -1,0 +1,158 @@
+//! One value of an answer.
+
+use serde_json::{Value, json};
+use sextant_domain::time::{Day, Instant};
+
+use crate::output::format;
+
+/// One value, printed for people and kept exact for programs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Unknown or not applicable: blank, `null`.
+    Nothing,
+    /// Text.
+    Text(String),
+    /// A text for people, and another one for programs.
+    Titled {
+        /// For people.
+        title: String,
+        /// For programs.
+        key: String,
+    },
+    /// How many.
+    Count(u64),
+    /// A whole number.
+    Integer(i64),
+    /// A number with as many decimals as are meant.
+    Number {
+        /// The number.
+        value: f64,
+        /// Decimals for people.
+        decimals: usize,
+    },
+    /// An amount in minor units.
+    Money {
+        /// Minor units.
+        minor: i64,
+        /// ISO 4217.
+        currency: String,
+    },
+    /// A part of a whole.
+    Ratio {
+        /// The part.
+        numerator: i64,
+        /// The whole.
+        denominator: i64,
+    },
+    /// A day.
+    Day(Day),
+    /// A moment.
+    Moment(Instant),
+    /// Yes or no.
+    Flag(bool),
+    /// Several texts.
+    List(Vec<String>),
+}
+
+impl Cell {
+    /// Text, or nothing if it is empty.
+    pub fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if text.is_empty() {
+            Self::Nothing
+        } else {
+            Self::Text(text)
+        }
+    }
+
+    /// An amount of a currency.
+    #[must_use]
+    pub fn money(minor: i64, currency: &str) -> Self {
+        Self::Money {
+            minor,
+            currency: currency.to_owned(),
+        }
+    }
+
+    /// A count among a total.
+    #[must_use]
+    pub fn share(part: u64, whole: u64) -> Self {
+        let bounded = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Self::Ratio {
+            numerator: bounded(part),
+            denominator: bounded(whole),
+        }
+    }
+
+    /// A moment, if there is one.
+    #[must_use]
+    pub fn moment(at: Option<&prost_types::Timestamp>) -> Self {
+        at.and_then(|at| sextant_wire::time::instant(at).ok())
+            .map_or(Self::Nothing, Self::Moment)
+    }
+
+    /// For people. Control characters of foreign texts are blanked: they could move the cursor.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::Text(text) | Self::Titled { title: text, .. } => printable(text),
+            Self::Count(value) => format::count(*value),
+            Self::Integer(value) => format::integer(*value),
+            Self::Number { value, decimals } => number(*value, *decimals),
+            Self::Money { minor, currency } => format::money(*minor, currency),
+            Self::Ratio {
+                numerator,
+                denominator,
+            } => format::percent(*numerator, *denominator),
+            Self::Day(day) => day.to_string(),
+            Self::Moment(at) => format::moment(*at),
+            Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+            Self::List(texts) => printable(&texts.join("; ")),
+        }
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        match self {
+            Self::Nothing => Value::Null,
+            Self::Text(text) | Self::Titled { key: text, .. } => json!(text),
+            Self::Count(value) => json!(value),
+            Self::Integer(value) => json!(value),
+            // A number that is not finite has no JSON; unknown is the nearest truth.
+            Self::Number { value, .. } => json!(value),
+            Self::Money { minor, currency } => json!({"minor": minor, "currency": currency}),
+            Self::Ratio {
+                numerator,
+                denominator,
+            } => json!({"numerator": numerator, "denominator": denominator}),
+            Self::Day(day) => json!(day.to_string()),
+            Self::Moment(at) => json!(at.to_string()),
+            Self::Flag(flag) => json!(flag),
+            Self::List(texts) => json!(texts),
+        }
+    }
+}
+
+fn number(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let (sign, rest) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |rest| ("-", rest));
+    let (whole, part) = rest
+        .split_once('.')
+        .map_or((rest, None), |(whole, part)| (whole, Some(part)));
+    if !whole.bytes().all(|digit| digit.is_ascii_digit()) {
+        return text;
+    }
+    let whole = format::grouped(whole);
+    part.map_or_else(
+        || format!("{sign}{whole}"),
+        |part| format!("{sign}{whole}.{part}"),
+    )
+}
+
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}

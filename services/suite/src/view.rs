@@ -1,0 +1,158 @@
+//! Answers of the services as blocks: what several commands and the demo show alike.
+
+mod accounts;
+mod metrics;
+mod segments;
+mod transitions;
+
+pub(crate) use crate::view::accounts::{
+    accounts, features, memberships, scores, value as trait_value,
+};
+pub(crate) use crate::view::metrics::{SegmentTitles, churn, movements, revenue, waterfall};
+pub(crate) use crate::view::segments::{MemberColumns, members, segments};
+pub(crate) use crate::view::transitions::transitions;
+
+use std::collections::BTreeMap;
+
+use sextant_proto::common::v1::EntityRef;
+use sextant_proto::segmentation::v1::{
+    ListSegmentationsRequest, ListSegmentersRequest, MembershipState, Reason,
+};
+use tonic::Status;
+
+use crate::client::{Client, all_pages};
+use crate::output::{Cell, format};
+
+/// What the names of features with amounts end with.
+const MINOR: &str = "_minor";
+
+/// The titles of segments, by segmentation and key.
+#[derive(Debug, Default)]
+pub(crate) struct Titles {
+    titles: BTreeMap<(String, String), String>,
+}
+
+impl Titles {
+    /// Asks for the titles of all segments of the tenant.
+    pub(crate) async fn load(client: &Client) -> Result<Self, Status> {
+        let segmenters = all_pages!(
+            client,
+            segmentation.list_segmenters,
+            ListSegmentersRequest::default(),
+            segmenters
+        );
+        let segmentations = all_pages!(
+            client,
+            segmentation.list_segmentations,
+            ListSegmentationsRequest::default(),
+            segmentations
+        );
+        let mut titles = BTreeMap::new();
+        for segmentation in segmentations {
+            let Some(segmenter) = segmenters
+                .iter()
+                .find(|one| one.segmenter_id == segmentation.segmenter_id)
+            else {
+                continue;
+            };
+            for segment in &segmenter.segments {
+                titles.insert(
+                    (segmentation.key.clone(), segment.key.clone()),
+                    segment.title.clone(),
+                );
+            }
+        }
+        Ok(Self { titles })
+    }
+
+    /// How an account stands, in words.
+    pub(crate) fn cell(&self, segmentation: &str, state: MembershipState, segment: &str) -> Cell {
+        if state != MembershipState::Member {
+            return standing(state);
+        }
+        let known = self
+            .titles
+            .get(&(segmentation.to_owned(), segment.to_owned()));
+        Cell::Titled {
+            title: known.map_or(segment, String::as_str).to_owned(),
+            key: segment.to_owned(),
+        }
+    }
+}
+
+/// A standing outside of all segments, in words.
+pub(crate) fn standing(state: MembershipState) -> Cell {
+    let (title, key) = match state {
+        MembershipState::Unspecified | MembershipState::Member => ("(not known)", ""),
+        MembershipState::None => ("(in none)", "none"),
+        MembershipState::Abstained => ("(not enough data)", "abstained"),
+    };
+    Cell::Titled {
+        title: title.to_owned(),
+        key: key.to_owned(),
+    }
+}
+
+/// The id of an entity.
+pub(crate) fn id_of(entity: Option<&EntityRef>) -> Cell {
+    entity.map_or(Cell::Nothing, |entity| Cell::text(entity.id.clone()))
+}
+
+/// Reasons in words.
+pub(crate) fn why(reasons: &[Reason]) -> Cell {
+    let texts: Vec<String> = reasons.iter().map(reason).collect();
+    if texts.is_empty() {
+        Cell::Nothing
+    } else {
+        Cell::List(texts)
+    }
+}
+
+fn reason(reason: &Reason) -> String {
+    if !reason.text.is_empty() {
+        return reason.text.clone();
+    }
+    let value = if reason.value.is_empty() {
+        "unknown"
+    } else {
+        &reason.value
+    };
+    if reason.previous_value.is_empty() || reason.previous_value == reason.value {
+        format!("{} is {value}", reason.feature)
+    } else {
+        format!(
+            "{} is {value}, was {}",
+            reason.feature, reason.previous_value
+        )
+    }
+}
+
+/// A feature's value that came as text.
+pub(crate) fn feature(name: &str, text: &str, currency: &str) -> Cell {
+    if name.ends_with(MINOR)
+        && let Ok(minor) = text.parse()
+    {
+        return Cell::money(minor, currency);
+    }
+    if let Ok(integer) = text.parse() {
+        return Cell::Integer(integer);
+    }
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() => Cell::Number { value, decimals: 2 },
+        _ => Cell::text(text),
+    }
+}
+
+/// A sum of a feature over accounts.
+pub(crate) fn sum(name: &str, sum: f64, currency: &str) -> Cell {
+    if name.ends_with(MINOR) {
+        return Cell::money(format::whole(sum), currency);
+    }
+    Cell::Number {
+        value: sum,
+        decimals: 2,
+    }
+}
+
+#[cfg(test)]
+mod tests;

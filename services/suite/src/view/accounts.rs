@@ -1,0 +1,152 @@
+//! Accounts, their scores and features.
+
+use sextant_proto::ingestion::v1::value::Kind;
+use sextant_proto::ingestion::v1::{Account, Value};
+use sextant_proto::scoring::v1::{Feature, Score, feature};
+use sextant_proto::segmentation::v1::Membership;
+
+use crate::output::{Block, Cell, Column};
+use crate::view::{MINOR, Titles, id_of, why};
+
+/// Accounts by id.
+pub(crate) fn accounts(accounts: &[Account]) -> Block {
+    let columns = vec![
+        Column::left("account", "Account"),
+        Column::left("name", "Name"),
+        Column::left("created_at", "Since"),
+        Column::left("owner", "Owner"),
+        Column::left("industry", "Industry"),
+        Column::left("country", "Country"),
+        Column::right("employee_count", "Employees"),
+    ];
+    let mut block = Block::new("accounts", "", columns);
+    for account in accounts {
+        let trait_of = |name: &str| account.traits.get(name).map_or(Cell::Nothing, value);
+        block.rows.push(vec![
+            id_of(account.r#ref.as_ref()),
+            Cell::text(account.name.clone()),
+            Cell::moment(account.created_at.as_ref()),
+            Cell::text(account.owner_id.clone()),
+            trait_of("industry"),
+            trait_of("country"),
+            trait_of("employee_count"),
+        ]);
+    }
+    block
+}
+
+/// A trait's value.
+pub(crate) fn value(value: &Value) -> Cell {
+    match &value.kind {
+        None => Cell::Nothing,
+        Some(Kind::Text(text)) => Cell::text(text.clone()),
+        Some(Kind::Integer(integer)) => Cell::Integer(*integer),
+        Some(Kind::Number(number)) => Cell::Number {
+            value: *number,
+            decimals: 2,
+        },
+        Some(Kind::Boolean(flag)) => Cell::Flag(*flag),
+        Some(Kind::Time(at)) => Cell::moment(Some(at)),
+    }
+}
+
+/// Where an account stands in every segmentation.
+pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block {
+    let columns = vec![
+        Column::left("segmentation", "Segmentation"),
+        Column::left("segment", "Segment"),
+        Column::left("entered_at", "Since"),
+        Column::left("provisional", "Provisional"),
+        Column::prose("reasons", "Why, when it entered"),
+        Column::prose("missing_features", "Unknown"),
+    ];
+    let mut block = Block::new("memberships", "Segments", columns)
+        .noted("Provisional: the day is not closed yet, so it may still change.");
+    for one in memberships {
+        block.rows.push(vec![
+            Cell::text(one.segmentation.clone()),
+            titles.cell(&one.segmentation, one.state(), &one.segment),
+            Cell::moment(one.entered_at.as_ref()),
+            Cell::Flag(one.provisional),
+            why(&one.reasons),
+            if one.missing_features.is_empty() {
+                Cell::Nothing
+            } else {
+                Cell::List(one.missing_features.clone())
+            },
+        ]);
+    }
+    block
+}
+
+/// An account's scores.
+pub(crate) fn scores(scores: &[Score], currency: &str) -> Block {
+    let columns = vec![
+        Column::left("model", "Model"),
+        Column::right("value", "Value"),
+        Column::left("band", "Band"),
+        Column::right("coverage", "Known"),
+        Column::prose("contributions", "Made of"),
+        Column::left("model_version", "Version"),
+    ];
+    let mut block = Block::new("scores", "Scores", columns)
+        .noted("Known: the share of the model's inputs that is known for this account.");
+    for score in scores {
+        let value = match score.model.as_str() {
+            "clv" => crate::view::sum(MINOR, score.value, currency),
+            _ => Cell::Number {
+                value: score.value,
+                decimals: 0,
+            },
+        };
+        let texts: Vec<String> = score
+            .contributions
+            .iter()
+            .map(|part| part.text.clone())
+            .filter(|text| !text.is_empty())
+            .collect();
+        block.rows.push(vec![
+            Cell::text(score.model.clone()),
+            value,
+            Cell::text(score.band.clone()),
+            Cell::Number {
+                value: score.coverage,
+                decimals: 2,
+            },
+            if texts.is_empty() {
+                Cell::Nothing
+            } else {
+                Cell::List(texts)
+            },
+            Cell::text(score.model_version.clone()),
+        ]);
+    }
+    block
+}
+
+/// An account's features.
+pub(crate) fn features(features: &[Feature], currency: &str) -> Block {
+    let columns = vec![
+        Column::left("feature", "Feature"),
+        Column::right("value", "Value"),
+    ];
+    let mut block =
+        Block::new("features", "Features", columns).noted("Blank: unknown, which is not zero.");
+    for one in features {
+        let value = match &one.value {
+            None => Cell::Nothing,
+            Some(feature::Value::Integer(minor)) if one.name.ends_with(MINOR) => {
+                Cell::money(*minor, currency)
+            },
+            Some(feature::Value::Integer(integer)) => Cell::Integer(*integer),
+            Some(feature::Value::Number(value)) => Cell::Number {
+                value: *value,
+                decimals: 3,
+            },
+            Some(feature::Value::Text(text)) => Cell::text(text.clone()),
+            Some(feature::Value::Time(at)) => Cell::moment(Some(at)),
+        };
+        block.rows.push(vec![Cell::text(one.name.clone()), value]);
+    }
+    block
+}

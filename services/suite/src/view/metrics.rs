@@ -1,0 +1,195 @@
+//! Business numbers.
+
+use std::collections::BTreeMap;
+
+use sextant_proto::common::v1::{Date, Ratio};
+use sextant_proto::metrics::v1::{
+    GetChurnResponse, GetRevenueResponse, GetWaterfallResponse, Movement, Revenue, WaterfallMonth,
+};
+
+use crate::output::format::{rounded, steps_that_add_up};
+use crate::output::{Block, Cell, Column};
+use crate::view::id_of;
+
+/// Titles of the segments that a metric is broken down by.
+pub(crate) type SegmentTitles = BTreeMap<String, String>;
+
+fn title(segment: &str, titles: &SegmentTitles) -> Cell {
+    if segment.is_empty() {
+        return Cell::Titled {
+            title: "(in none)".to_owned(),
+            key: String::new(),
+        };
+    }
+    let title = titles.get(segment).map_or(segment, String::as_str);
+    Cell::Titled {
+        title: title.to_owned(),
+        key: segment.to_owned(),
+    }
+}
+
+fn total() -> Cell {
+    Cell::Titled {
+        title: "All accounts".to_owned(),
+        key: "total".to_owned(),
+    }
+}
+
+/// Recurring revenue, in total and by segment.
+pub(crate) fn revenue(answer: &GetRevenueResponse, titles: &SegmentTitles) -> Block {
+    let columns = vec![
+        Column::left("segment", "Segment"),
+        Column::right("mrr", "MRR"),
+        Column::right("mrr_exact", "MRR, exact (1/10,000 minor unit)"),
+        Column::right("paying_accounts", "Paying accounts"),
+        Column::right("arpa", "Per paying account"),
+    ];
+    let mut block = Block::new("revenue", "", columns);
+    let row = |name: Cell, one: &Revenue| {
+        vec![
+            name,
+            Cell::money(one.mrr_minor, &answer.currency),
+            Cell::Integer(one.mrr_exact),
+            Cell::Count(one.paying_accounts),
+            one.arpa_minor
+                .map_or(Cell::Nothing, |minor| Cell::money(minor, &answer.currency)),
+        ]
+    };
+    block.rows.extend(
+        answer
+            .segments
+            .iter()
+            .map(|one| row(title(&one.segment, titles), one)),
+    );
+    block
+        .rows
+        .extend(answer.total.iter().map(|one| row(total(), one)));
+    block
+}
+
+/// The steps of a month in the order in which they are shown, losses negative.
+fn steps(month: &WaterfallMonth) -> [(&'static str, &'static str, i64); 7] {
+    [
+        ("new", "New", month.new_exact),
+        ("reactivation", "Returned", month.reactivation_exact),
+        ("expansion", "Expansion", month.expansion_exact),
+        ("contraction", "Contraction", -month.contraction_exact),
+        ("churn", "Churn", -month.churn_exact),
+        (
+            "fx_revaluation",
+            "Exchange rates",
+            month.fx_revaluation_exact,
+        ),
+        ("restatement", "Late data", month.restatement_exact),
+    ]
+}
+
+/// How recurring revenue got from the start of each month to its end; the printed figures of a row add up to the minor unit.
+pub(crate) fn waterfall(answer: &GetWaterfallResponse) -> Block {
+    let mut columns = vec![
+        Column::left("month", "Month"),
+        Column::right("start", "MRR at start"),
+    ];
+    columns
+        .extend(steps(&WaterfallMonth::default()).map(|(key, title, _)| Column::right(key, title)));
+    columns.push(Column::right("end", "MRR at end"));
+    columns.push(Column::right("difference_exact", "Check"));
+    let mut block = Block::new("waterfall", "", columns);
+    for month in &answer.months {
+        let steps = steps(month).map(|(_, _, exact)| exact);
+        let money = |minor: i64| Cell::money(minor, &answer.currency);
+        let mut row = vec![
+            month_of(month.month.as_ref()),
+            money(rounded(month.start_exact)),
+        ];
+        row.extend(
+            steps_that_add_up(month.start_exact, &steps)
+                .into_iter()
+                .map(money),
+        );
+        row.push(money(rounded(month.end_exact)));
+        let sum = steps
+            .iter()
+            .fold(month.start_exact, |sum, step| sum.saturating_add(*step));
+        row.push(Cell::Integer(sum.saturating_sub(month.end_exact)));
+        block.rows.push(row);
+    }
+    block.note = "Each row adds up: start and all steps give the end. Check is what start and steps miss the end by, in exact ten-thousandths of a minor unit; it is 0 in a waterfall that closes.".to_owned();
+    block
+}
+
+fn month_of(date: Option<&Date>) -> Cell {
+    date.map_or(Cell::Nothing, |date| {
+        Cell::text(format!("{:04}-{:02}", date.year, date.month))
+    })
+}
+
+/// Losses of a period by the segment at its start.
+pub(crate) fn churn(answer: &GetChurnResponse, titles: &SegmentTitles) -> Block {
+    let columns = vec![
+        Column::left("segment", "Segment at start"),
+        Column::right("lost_accounts", "Lost"),
+        Column::right("accounts_at_start", "Of accounts"),
+        Column::right("logo_churn", "Accounts lost"),
+        Column::right("gross_revenue_churn", "Revenue lost"),
+        Column::right("net_revenue_churn", "Net of growth"),
+    ];
+    let mut block = Block::new("churn", "", columns);
+    let segments = answer
+        .segments
+        .iter()
+        .map(|one| (title(&one.segment, titles), one));
+    for (name, one) in segments.chain(answer.total.iter().map(|one| (total(), one))) {
+        let logos = one.logo_churn.as_ref();
+        let count =
+            |of: fn(&Ratio) -> i64| logos.map_or(Cell::Nothing, |ratio| Cell::Integer(of(ratio)));
+        block.rows.push(vec![
+            name,
+            count(|ratio| ratio.numerator),
+            count(|ratio| ratio.denominator),
+            ratio(logos),
+            ratio(one.gross_revenue_churn.as_ref()),
+            ratio(one.net_revenue_churn.as_ref()),
+        ]);
+    }
+    block
+}
+
+fn ratio(ratio: Option<&Ratio>) -> Cell {
+    ratio.map_or(Cell::Nothing, |ratio| Cell::Ratio {
+        numerator: ratio.numerator,
+        denominator: ratio.denominator,
+    })
+}
+
+/// Single changes of recurring revenue.
+pub(crate) fn movements(movements: &[Movement], currency: &str) -> Block {
+    let columns = vec![
+        Column::left("at", "When"),
+        Column::left("account", "Account"),
+        Column::left("kind", "Change"),
+        Column::right("before", "MRR before"),
+        Column::right("delta", "Change of MRR"),
+        Column::right("after", "MRR after"),
+        Column::left("cause", "Cause"),
+    ];
+    let mut block = Block::new("movements", "Changes of recurring revenue", columns);
+    for one in movements {
+        let (before, after) = (rounded(one.before_exact), rounded(one.after_exact));
+        let kind = one
+            .kind()
+            .as_str_name()
+            .trim_start_matches("MOVEMENT_KIND_")
+            .to_lowercase();
+        block.rows.push(vec![
+            Cell::moment(one.at.as_ref()),
+            id_of(one.account.as_ref()),
+            Cell::text(kind),
+            Cell::money(before, currency),
+            Cell::money(after.saturating_sub(before), currency),
+            Cell::money(after, currency),
+            Cell::text(one.cause.clone()),
+        ]);
+    }
+    block
+}

@@ -1,0 +1,121 @@
+//! Segments and their members.
+
+use sextant_proto::segmentation::v1::{
+    ListSegmentsResponse, Member, MembershipState, SegmentSummary,
+};
+
+use crate::output::format::whole;
+use crate::output::{Block, Cell, Column};
+use crate::view::{MINOR, Titles, feature, id_of, standing, sum, why};
+
+/// The segments of a segmentation; each sum has its share of the total beside it where it is money.
+pub(crate) fn segments(
+    answer: &ListSegmentsResponse,
+    sums: &[(&str, &str)],
+    currency: &str,
+) -> Block {
+    let mut columns = vec![
+        Column::left("segment", "Segment"),
+        Column::right("accounts", "Accounts"),
+        Column::right("accounts_share", "Share"),
+    ];
+    for (name, title) in sums {
+        columns.push(Column::right(*name, *title));
+        if name.ends_with(MINOR) {
+            columns.push(Column::right(format!("{name}_share"), "Share"));
+        }
+    }
+    let mut block = Block::new("segments", "", columns);
+    for summary in &answer.segments {
+        let mut row = vec![
+            title(summary),
+            Cell::Count(summary.accounts),
+            Cell::share(summary.accounts, answer.accounts),
+        ];
+        for (index, (name, _)) in sums.iter().enumerate() {
+            let value = sum_at(summary, index);
+            row.push(value.map_or(Cell::Nothing, |value| sum(name, value, currency)));
+            if name.ends_with(MINOR) {
+                let total: f64 = answer
+                    .segments
+                    .iter()
+                    .filter_map(|one| sum_at(one, index))
+                    .sum();
+                let ratio = |value: f64| Cell::Ratio {
+                    numerator: whole(value),
+                    denominator: whole(total),
+                };
+                row.push(value.map_or(Cell::Nothing, ratio));
+            }
+        }
+        block.rows.push(row);
+    }
+    block
+}
+
+/// The sum of a feature; nothing where it is known of no account.
+fn sum_at(summary: &SegmentSummary, index: usize) -> Option<f64> {
+    summary
+        .sums
+        .get(index)
+        .filter(|sum| sum.known > 0)
+        .map(|sum| sum.sum)
+}
+
+fn title(summary: &SegmentSummary) -> Cell {
+    match (&summary.segment, summary.state()) {
+        (Some(segment), MembershipState::Member) => Cell::Titled {
+            title: segment.title.clone(),
+            key: segment.key.clone(),
+        },
+        (_, state) => standing(state),
+    }
+}
+
+/// What to show of members.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemberColumns<'a> {
+    /// For programs.
+    pub(crate) key: &'static str,
+    /// The segmentation.
+    pub(crate) segmentation: &'a str,
+    /// Features with the titles of their columns, in the order in which they were asked for.
+    pub(crate) features: &'a [(&'a str, &'a str)],
+    /// Currency of amounts.
+    pub(crate) currency: &'a str,
+}
+
+/// Accounts of a segmentation.
+pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titles) -> Block {
+    let mut columns = vec![
+        Column::left("account", "Account"),
+        Column::left("name", "Name"),
+        Column::left("segment", "Segment"),
+        Column::left("entered_at", "Since"),
+    ];
+    columns.extend(
+        show.features
+            .iter()
+            .map(|(name, title)| Column::right(*name, *title)),
+    );
+    columns.push(Column::prose("reasons", "Why, when it entered"));
+    let mut block = Block::new(show.key, "", columns);
+    for member in members {
+        let Some(membership) = &member.membership else {
+            continue;
+        };
+        let mut row = vec![
+            id_of(membership.account.as_ref()),
+            Cell::text(member.account_name.clone()),
+            titles.cell(show.segmentation, membership.state(), &membership.segment),
+            Cell::moment(membership.entered_at.as_ref()),
+        ];
+        for (index, (name, _)) in show.features.iter().enumerate() {
+            let text = member.feature_values.get(index).map_or("", String::as_str);
+            row.push(feature(name, text, show.currency));
+        }
+        row.push(why(&membership.reasons));
+        block.rows.push(row);
+    }
+    block
+}

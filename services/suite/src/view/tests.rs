@@ -1,0 +1,50 @@
+use sextant_proto::segmentation::v1::{MembershipState, Reason};
+
+use super::{Titles, feature, sum, why};
+use crate::output::Cell;
+
+#[test]
+fn features_are_shown_by_what_they_are() {
+    assert_eq!(
+        feature("revenue.mrr_minor", "123456", "USD").shown(),
+        "1,234.56 USD"
+    );
+    assert_eq!(feature("purchase.count", "1234", "USD").shown(), "1,234");
+    assert_eq!(
+        feature("clv.alive_probability", "0.98765", "USD").shown(),
+        "0.99"
+    );
+    assert_eq!(
+        feature("subscription.status", "active", "USD").shown(),
+        "active"
+    );
+    assert_eq!(feature("revenue.mrr_minor", "", "USD"), Cell::Nothing);
+    assert_eq!(sum("clv.value_12m_minor", 100.4, "USD").shown(), "1.00 USD");
+}
+
+#[test]
+fn a_reason_without_words_names_its_feature_and_both_values() {
+    let reason = Reason {
+        feature: "usage.active_days_28d".into(),
+        value: "3".into(),
+        previous_value: "12".into(),
+        ..Reason::default()
+    };
+    assert_eq!(why(&[reason]).shown(), "usage.active_days_28d is 3, was 12");
+    assert_eq!(why(&[]), Cell::Nothing);
+}
+
+#[test]
+fn an_account_outside_of_all_segments_is_told_so() {
+    let titles = Titles::default();
+    assert_eq!(
+        titles.cell("rfm", MembershipState::Abstained, "").shown(),
+        "(not enough data)"
+    );
+    assert_eq!(
+        titles
+            .cell("rfm", MembershipState::Member, "at_risk")
+            .shown(),
+        "at_risk"
+    );
+}
