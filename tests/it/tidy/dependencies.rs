@@ -243,3 +243,6 @@ fn every_dependency_has_a_permissive_license() {
             .collect::<Vec<_>>(),
     );
 }
+
+#[cfg(test)]
+mod tests;
