@@ -143,20 +143,24 @@ async fn show(plan: &Plan, client: &Client) -> Result<(), Error> {
 
 /// What to try next, on standard error: address and key are not part of the answer.
 fn try_next(plan: &Plan, address: &str, key: Option<&str>) {
-    let tenant = match plan.datasets {
-        [Dataset::Saas] => saas::tenant_name(plan.company),
-        _ => cdnow::TENANT.to_owned(),
+    // An account that each data set has, and the feature that tells its accounts' worth.
+    let (tenant, account, worth) = match plan.datasets {
+        [Dataset::Saas] => (
+            saas::tenant_name(plan.company),
+            "acc-000000",
+            "revenue.mrr_minor",
+        ),
+        _ => (cdnow::TENANT.to_owned(), "00001", "clv.value_12m_minor"),
     };
-    let segmentation = "rfm";
     let key_line = key.map_or_else(String::new, |key| format!("  key      {key}\n"));
     let flags = format!("--address {address} --tenant {tenant}");
     let data = plan.loaded.config.store.data_dir.display();
     note(&format!(
         "\nServing until Ctrl-C.\n  address  {address}\n{key_line}  data     {data}\n\nTry next, in another terminal of this directory:\n  \
          export SEXTANT_KEY={}\n  \
-         sextant {flags} members {segmentation} at_risk --order-by clv.value_12m_minor --limit 10\n  \
+         sextant {flags} members rfm at_risk --order-by {worth} --limit 10\n  \
          sextant {flags} changes --since 30d\n  \
-         sextant {flags} account ID",
+         sextant {flags} account {account}",
         key.unwrap_or("KEY"),
     ));
 }
