@@ -1,0 +1,289 @@
+//! Puts the program together: configuration → stores → parts → links → server.
+
+mod local_key;
+mod stores;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sextant_backends::postgres;
+use sextant_ingestion::{LinkKeySource, StoreKeySource, ensure_installation_key};
+use sextant_plugin_host::{Plugin, discover};
+use sextant_runtime::auth::{Authenticator, Key, KeySource};
+use sextant_runtime::clock::Clock;
+use sextant_runtime::config::{Config, Loaded, StoreKind};
+use sextant_runtime::lifecycle::{BoxError, DrainPlan, Expiry, Lifecycle, Signals};
+use sextant_runtime::link::{Link, LinkOptions};
+use sextant_runtime::server::{Limits, Mounted, Readiness, Server, Surroundings, serve_admin};
+use sextant_runtime::telemetry::{Meters, Telemetry};
+use sextant_segmentation::Registry;
+use sextant_store::embedded::Embedded;
+use sextant_wire::page::Pager;
+use tracing::info;
+
+use crate::assemble::stores::{IngestionPorts, Stores};
+use crate::installation::{Answer, Installation, Migration, Role, Running};
+use crate::links::Links;
+
+/// Longest wait of a call between services whose caller gave no deadline.
+const SERVICE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The program as it is built: real stores, real services.
+#[derive(Debug, Default)]
+pub struct Program;
+
+/// What a process is made of before its parts are mounted.
+struct Assembly<'a> {
+    config: &'a Config,
+    stores: Stores,
+    clock: Clock,
+    pager: Pager,
+    links: LinkOptions,
+    around: Surroundings,
+}
+
+/// The parts of a process and the links to all services.
+struct Parts {
+    mounted: Vec<Mounted>,
+    links: Links,
+}
+
+impl Installation for Program {
+    fn serve<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, u8> {
+        async move {
+            let running = run(&loaded.config, role).await?;
+            info!(role = role.as_str(), address = %running.address, store = ?loaded.config.store.kind, "serving");
+            Ok(running.ended.await)
+        }
+        .boxed()
+    }
+
+    fn start<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Running> {
+        run(&loaded.config, Role::All).boxed()
+    }
+
+    fn migrate<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Vec<Migration>> {
+        async move {
+            let Some(url) = &loaded.config.store.postgres_url else {
+                // The embedded engine brings its files to the newest version whenever it opens them.
+                drop(Embedded::open(&loaded.config.store.data_dir)?);
+                return Ok(Vec::new());
+            };
+            let done = postgres::migrate(url.expose()).await?;
+            Ok(done.into_iter().map(|one| Migration { service: one.service.schema(), from: one.from, to: one.to }).collect())
+        }
+        .boxed()
+    }
+
+    fn backup<'a>(&'a self, loaded: &'a Loaded, to: &'a Path) -> Answer<'a, ()> {
+        async move { Ok(Embedded::open(&loaded.config.store.data_dir)?.backup(to).await?) }.boxed()
+    }
+
+    fn restore<'a>(&'a self, loaded: &'a Loaded, from: &'a Path) -> Answer<'a, ()> {
+        let restored = Embedded::restore(from, &loaded.config.store.data_dir).map_err(BoxError::from);
+        std::future::ready(restored).boxed()
+    }
+
+    fn checks<'a>(&'a self, loaded: &'a Loaded) -> BoxFuture<'a, Vec<crate::doctor::Finding>> {
+        crate::doctor::stores::check(&loaded.config).boxed()
+    }
+}
+
+/// Starts the services of a role.
+async fn run(config: &Config, role: Role) -> Result<Running, BoxError> {
+    let telemetry = Telemetry::new(&config.telemetry, role.as_str())?;
+    // A test that runs several processes in one keeps the first one's.
+    drop(telemetry.install());
+    let lifecycle = Lifecycle::new();
+    let clock = Clock::real();
+    let local = first_key(config, role)?;
+    let stores = Stores::open(config, role).await?;
+    if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
+        ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
+    }
+    let service_key = service_key(config, role)?;
+    let links = LinkOptions::new(SERVICE_DEADLINE, telemetry.meters().clone()).with_key(&service_key);
+    let authenticator = Authenticator::new(key_source(config, &stores, &links)?, clock.clone(), Duration::from_secs(config.auth.key_cache_s))
+        .with_service_key(&service_key);
+    let around = Surroundings {
+        lifecycle: lifecycle.clone(),
+        authenticator: Arc::new(authenticator),
+        meters: telemetry.meters().clone(),
+        limits: Limits::from(&config.server),
+    };
+    let pager = Pager::new(service_key.expose().as_bytes());
+    let assembly = Assembly { config, stores, clock, pager, links, around: around.clone() };
+    let parts = assembly.parts(role)?;
+    let readiness = Readiness::new(&lifecycle);
+    serve_admin(config.server.admin_listen, &lifecycle, &readiness, telemetry.scrape())?;
+    let server = Server::new(parts.mounted, config.server.max_connection_age());
+    let address: SocketAddr = server.start(config.server.listen, &around, &readiness).await?;
+    Ok(Running { links: parts.links, address, key: local.map(|key| key.expose()), ended: ended(config, &lifecycle, telemetry)?, lifecycle })
+}
+
+fn ended(config: &Config, lifecycle: &Lifecycle, telemetry: Telemetry) -> Result<BoxFuture<'static, u8>, BoxError> {
+    let plan = DrainPlan { notice: config.server.drain_notice(), deadline: config.server.drain(), on_expiry: Expiry::ExitProcess };
+    let (signals, lifecycle) = (Signals::of_process()?, lifecycle.clone());
+    Ok(async move {
+        let ended = lifecycle.run(plan, signals).await;
+        drop(tokio::task::spawn_blocking(|| telemetry.shut_down()).await);
+        ended.exit_code()
+    }
+    .boxed())
+}
+
+/// The first key of the installation: the configured one, or for a process that runs everything the one of its data
+/// directory.
+fn first_key(config: &Config, role: Role) -> Result<Option<Key>, BoxError> {
+    match (&config.auth.admin_key, config.store.kind, role) {
+        (_, StoreKind::Embedded, Role::Ingestion | Role::Scoring | Role::Segmentation | Role::Metrics) => {
+            Err("the embedded engine serves all services in one process: use `sextant serve all`, or set store.kind to postgres".into())
+        },
+        (Some(secret), ..) => Ok(Some(Key::parse(secret.expose())?)),
+        (None, _, Role::All) => Ok(Some(local_key::read_or_make(&config.store.data_dir)?)),
+        (None, StoreKind::Postgres, _) => Ok(None),
+    }
+}
+
+/// The key by which services know each other. Services in processes of their own have to be given one.
+fn service_key(config: &Config, role: Role) -> Result<Key, BoxError> {
+    match (&config.auth.service_key, role) {
+        (Some(secret), _) => Ok(Key::parse(secret.expose())?),
+        (None, Role::All) => Ok(Key::generate()?),
+        (None, _) => Err("auth.service_key is missing: make one with `sextant keys generate` and give it to every service".into()),
+    }
+}
+
+fn key_source(config: &Config, stores: &Stores, links: &LinkOptions) -> Result<Arc<dyn KeySource>, BoxError> {
+    match &stores.ingestion {
+        Some(ports) => Ok(Arc::new(StoreKeySource::new(Arc::clone(&ports.keys)))),
+        None => Ok(Arc::new(LinkKeySource::new(remote("ingestion", config.services.ingestion.as_deref(), links)?))),
+    }
+}
+
+/// A link to a service of another process.
+fn remote(service: &'static str, address: Option<&str>, links: &LinkOptions) -> Result<Link, BoxError> {
+    let address = address.ok_or_else(|| format!("services.{service} is missing: set it to the address of that service, such as http://127.0.0.1:7070"))?;
+    Ok(Link::connect(address, links)?)
+}
+
+impl Assembly<'_> {
+    /// Mounts the parts of a role, in the order of the data's way, each with links to the ones before it.
+    fn parts(mut self, role: Role) -> Result<Parts, BoxError> {
+        let mut mounted = Vec::new();
+        let ingestion = match self.stores.ingestion.take() {
+            Some(ports) => self.mount(sextant_ingestion::part(self.ingestion(ports)), &mut mounted)?,
+            None => remote("ingestion", self.config.services.ingestion.as_deref(), &self.links)?,
+        };
+        let scoring = match self.stores.scoring.take() {
+            Some(ports) => {
+                let deps = sextant_scoring::Deps {
+                    scoring: ports.scoring,
+                    replica: ports.replica,
+                    feed: ports.feed,
+                    ingestion: ingestion.clone(),
+                    clock: self.clock.clone(),
+                    pager: self.pager.clone(),
+                };
+                Some(self.mount(sextant_scoring::part(deps), &mut mounted)?)
+            },
+            None => self.optional("scoring", self.config.services.scoring.as_deref(), role == Role::Segmentation)?,
+        };
+        let segmentation = match (self.stores.segmentation.take(), &scoring) {
+            (Some(ports), Some(scoring)) => {
+                let deps = sextant_segmentation::Deps {
+                    memberships: ports.memberships,
+                    segmentations: ports.segmentations,
+                    feed: ports.feed,
+                    caches: ports.caches,
+                    registry: registry(self.config)?,
+                    scoring: scoring.clone(),
+                    clock: self.clock.clone(),
+                    pager: self.pager.clone(),
+                };
+                Some(self.mount(sextant_segmentation::part(deps), &mut mounted)?)
+            },
+            _ => self.optional("segmentation", self.config.services.segmentation.as_deref(), role == Role::Metrics)?,
+        };
+        let metrics = match (self.stores.metrics.take(), &segmentation) {
+            (Some(ports), Some(segmentation)) => {
+                let deps = sextant_metrics::Deps {
+                    metrics: ports.metrics,
+                    replica: ports.replica,
+                    ingestion: ingestion.clone(),
+                    segmentation: segmentation.clone(),
+                    clock: self.clock.clone(),
+                    pager: self.pager.clone(),
+                };
+                Some(self.mount(sextant_metrics::part(deps), &mut mounted)?)
+            },
+            _ => self.optional("metrics", self.config.services.metrics.as_deref(), false)?,
+        };
+        // A role that does not know a later service never calls it; the link then leads to the first one and says so.
+        let links = Links {
+            scoring: scoring.unwrap_or_else(|| ingestion.clone()),
+            segmentation: segmentation.unwrap_or_else(|| ingestion.clone()),
+            metrics: metrics.unwrap_or_else(|| ingestion.clone()),
+            ingestion,
+        };
+        Ok(Parts { mounted, links })
+    }
+
+    fn ingestion(&self, ports: IngestionPorts) -> sextant_ingestion::Deps {
+        sextant_ingestion::Deps {
+            facts: ports.facts,
+            feed: ports.feed,
+            tenants: ports.tenants,
+            keys: ports.keys,
+            accounts: ports.accounts,
+            intake: ports.intake,
+            authenticator: Arc::clone(&self.around.authenticator),
+            clock: self.clock.clone(),
+            pager: self.pager.clone(),
+            meters: self.meters(),
+            limits: sextant_ingestion::Limits::from(&self.config.ingest),
+        }
+    }
+
+    fn meters(&self) -> Meters {
+        self.around.meters.clone()
+    }
+
+    fn mount(&self, part: sextant_runtime::server::Part, mounted: &mut Vec<Mounted>) -> Result<Link, BoxError> {
+        let part = part.mount(&self.around)?;
+        let link = part.link(&self.links);
+        mounted.push(part);
+        Ok(link)
+    }
+
+    /// A link to another process, if its address is known or has to be.
+    fn optional(&self, service: &'static str, address: Option<&str>, needed: bool) -> Result<Option<Link>, BoxError> {
+        if address.is_none() && !needed {
+            return Ok(None);
+        }
+        remote(service, address, &self.links).map(Some)
+    }
+}
+
+/// The built-in segmenters: in the configured folder, or beside the program.
+fn registry(config: &Config) -> Result<Registry, BoxError> {
+    let folder = match &config.plugins.builtin_dir {
+        Some(folder) => folder.clone(),
+        None => beside_the_program()?,
+    };
+    let plugins = discover(&folder).into_iter().collect::<Result<Vec<Plugin>, _>>()?;
+    if plugins.is_empty() {
+        let folder = folder.display();
+        return Err(format!("no built-in segmenter (libsextant_segmenter_*.so) is in {folder}: build them with `cargo build`, or set plugins.builtin_dir").into());
+    }
+    Ok(Registry::new(plugins))
+}
+
+fn beside_the_program() -> Result<PathBuf, BoxError> {
+    let program = std::env::current_exe()?;
+    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
+}
