@@ -303,10 +303,10 @@ fn prepare(
         state.take_in(slice, entry, &mut changes)?;
     }
     state.finish(&mut changes);
-    let evaluations = if state.is_backfilling() {
-        Vec::new()
-    } else {
-        vec![changed(state, slice, &changes, real)]
+    let evaluations = match (state.is_backfilling(), opened(answer)) {
+        (true, true) => vec![backfilling(state, slice, real)],
+        (true, false) => Vec::new(),
+        (false, _) => vec![changed(state, slice, &changes, real)],
     };
     let (replica, months) = state.replica_commit(slice, expected, &mut changes);
     let progress = state.slices.get(&slice).copied().unwrap_or_default();
@@ -337,4 +337,25 @@ fn changed(state: &TenantState, slice: Slice, changes: &Changes, real: Instant) 
             ..pb::Evaluation::default()
         },
     )
+}
+
+fn opened(answer: &ingestion::ReadFactsResponse) -> bool {
+    let marks = answer
+        .entries
+        .iter()
+        .filter_map(|entry| entry.import.as_ref());
+    marks.into_iter().any(|mark| !mark.completed)
+}
+
+/// Tells those who follow that history is being imported and nothing is evaluated until it is complete.
+fn backfilling(state: &TenantState, slice: Slice, real: Instant) -> EvaluationRow {
+    let facts_sequence = state
+        .slices
+        .get(&slice)
+        .map_or(0, |progress| progress.cursor);
+    let entry = pb::Evaluation {
+        backfilling: true,
+        ..pb::Evaluation::default()
+    };
+    state.evaluation(facts_sequence, state.now(real), entry)
 }

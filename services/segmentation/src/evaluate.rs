@@ -70,7 +70,10 @@ impl TenantState {
         let progress = self.slices.entry(evaluation.slice).or_default();
         let expected_cursor = progress.cursor;
         progress.cursor = evaluation.cursor;
-        progress.facts_sequence = progress.facts_sequence.max(evaluation.facts_sequence);
+        // While history is evaluated, nothing beyond what was known before can be relied on.
+        if !evaluation.backfilling {
+            progress.facts_sequence = progress.facts_sequence.max(evaluation.facts_sequence);
+        }
         progress.closed_on = progress.closed_on.max(evaluation.closed_on);
         progress.backfilling = evaluation.backfilling;
         progress.watermark = progress.watermark.max(evaluation.watermark);

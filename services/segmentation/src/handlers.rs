@@ -122,10 +122,12 @@ impl Reading {
                     .iter()
                     .map(|(key, ..)| key.as_str())
                     .collect();
-                let message = format!(
-                    "segmentation \"{key}\" is not known; there are: {}",
-                    known.join(", ")
-                );
+                let known = if known.is_empty() {
+                    "there are none yet".to_owned()
+                } else {
+                    format!("there are: {}", known.join(", "))
+                };
+                let message = format!("segmentation \"{key}\" is not known; {known}");
                 Problem::field(ErrorReason::SegmentationUnknown, "segmentation", message)
             })
     }
