@@ -10,6 +10,9 @@
     reason = "a bench fails by panicking and prints its result"
 )]
 
+#[path = "commit/keyed_copy.rs"]
+mod keyed_copy;
+
 use std::time::Duration;
 
 use sextant_backends::postgres::Ingestion;
@@ -18,9 +21,11 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{FactBatch, Facts, NewFact};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
+
+use crate::keyed_copy::{FACT_TYPES, copy, fact_rows};
 
 const N_ACCOUNTS: usize = 100_000;
 const N_BATCHES: usize = 200;
@@ -139,114 +144,15 @@ fn per_second(n_rows: usize, spent: Duration) -> f64 {
     f64::from(u32::try_from(n_rows).unwrap()) / spent.as_secs_f64()
 }
 
-const COPY_TABLES: &str = "
-DROP SCHEMA IF EXISTS keyed_copy CASCADE; CREATE SCHEMA keyed_copy; SET search_path = keyed_copy;
-CREATE TABLE dedupe (LIKE sextant_ingestion.dedupe INCLUDING INDEXES) PARTITION BY RANGE (hour);
-CREATE TABLE dedupe_2026_01 PARTITION OF dedupe FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
-CREATE TABLE fact (LIKE sextant_ingestion.fact INCLUDING INDEXES) PARTITION BY RANGE (occurred_at);
-CREATE TABLE fact_2026_01 PARTITION OF fact FOR VALUES FROM (MINVALUE) TO (MAXVALUE);";
-
-const FACT_TYPES: [Type; 10] = [
-    Type::UUID,
-    Type::UUID,
-    Type::INT8,
-    Type::INT8,
-    Type::INT4,
-    Type::INT4,
-    Type::INT2,
-    Type::BOOL,
-    Type::UUID,
-    Type::BYTEA,
-];
-
-fn fact_rows(
-    tenant: Uuid,
-    batch_id: Uuid,
-    facts: Vec<NewFact>,
-) -> Vec<Vec<Box<dyn ToSql + Sync + Send>>> {
-    let rows = facts.into_iter().zip(0_i32..).map(
-        |(fact, ordinal)| -> Vec<Box<dyn ToSql + Sync + Send>> {
-            vec![
-                Box::new(tenant),
-                Box::new(batch_id),
-                Box::new(fact.occurred_at.0),
-                Box::new(fact.known_at.0),
-                Box::new(ordinal),
-                Box::new(0_i32),
-                Box::new(i16::from(fact.kind.code())),
-                Box::new(fact.historical),
-                Box::new(tenant),
-                Box::new(fact.record),
-            ]
-        },
-    );
-    rows.collect()
-}
-
-async fn copy(
-    client: &Client,
-    sql: &str,
-    types: &[Type],
-    rows: Vec<Vec<Box<dyn ToSql + Sync + Send>>>,
-) {
-    let sink = client.copy_in(sql).await.unwrap();
-    let writer = tokio_postgres::binary_copy::BinaryCopyInWriter::new(sink, types);
-    let mut writer = std::pin::pin!(writer);
-    for row in &rows {
-        writer
-            .as_mut()
-            .write_raw(row.iter().map(|value| &**value as &(dyn ToSql + Sync)))
-            .await
-            .unwrap();
-    }
-    writer.finish().await.unwrap();
-}
-
-/// Keyed COPY; returns rows per second. The encoding of rows is part of it, as it is of a commit.
+/// Keyed COPY; returns rows per second.
 async fn copy_all(client: &Client, tenant: Uuid, numbers: &mut Numbers) -> f64 {
-    client.batch_execute(COPY_TABLES).await.unwrap();
     let batches: Vec<Vec<NewFact>> = (0..N_BATCHES)
         .map(|_| (0..BATCH).map(|_| event(numbers)).collect())
         .collect();
-    let started = tokio::time::Instant::now();
-    for facts in batches {
-        let batch_id = Uuid::now_v7();
-        let identities = facts
-            .iter()
-            .map(|fact| -> Vec<Box<dyn ToSql + Sync + Send>> {
-                vec![
-                    Box::new(tenant),
-                    Box::new(fact.identity.hour),
-                    Box::new(Uuid::from_u128(fact.identity.hash)),
-                    Box::new(Uuid::from_u128(fact.payload.0)),
-                ]
-            });
-        client.batch_execute("BEGIN").await.unwrap();
-        let types = [Type::UUID, Type::INT4, Type::UUID, Type::UUID];
-        copy(
-            client,
-            "COPY dedupe FROM STDIN BINARY",
-            &types,
-            identities.collect(),
-        )
-        .await;
-        copy(
-            client,
-            "COPY fact FROM STDIN BINARY",
-            &FACT_TYPES,
-            fact_rows(tenant, batch_id, facts),
-        )
-        .await;
-        client.batch_execute("COMMIT").await.unwrap();
-    }
-    let rate = per_second(N_BATCHES * BATCH, started.elapsed());
-    let stored: i64 = client
-        .query_one("SELECT count(*) FROM fact", &[])
-        .await
-        .unwrap()
-        .get(0);
-    assert_eq!(stored, i64::try_from(N_BATCHES * BATCH).unwrap());
-    rate
+    per_second(
+        N_BATCHES * BATCH,
+        keyed_copy::copy_all(client, tenant, batches).await,
+    )
 }
 
 const INSERT_FACTS: &str = include_str!("../queries/postgres/ingestion/insert_facts.sql");

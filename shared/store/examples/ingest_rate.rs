@@ -8,13 +8,15 @@
     reason = "a measurement prints, and stops when something is wrong"
 )]
 
+#[path = "ingest_rate/raw_inserts.rs"]
+mod raw_inserts;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use rusqlite::{Connection, params};
 use tempfile::TempDir;
 use tokio::runtime;
 use uuid::Uuid;
@@ -33,10 +35,6 @@ const RECORD_BYTES: usize = 180;
 const TENANT: TenantId = TenantId(1);
 const HOUR_US: i64 = 3_600_000_000;
 const START: Instant = Instant(1_767_225_600_000_000);
-
-const FACT_INSERT: &str = include_str!("../queries/sqlite/ingestion/fact_insert.sql");
-const DEDUPE_INSERT: &str = include_str!("../tests/queries/raw_dedupe_insert.sql");
-const SCHEMA: &str = include_str!("../queries/sqlite/migrations/ingestion/0001_initial.sql");
 
 fn main() {
     let scratch = TempDir::new().unwrap();
@@ -59,7 +57,7 @@ async fn measure(directory: &Path) {
     let names: Vec<ExternalId> = (0..N_ACCOUNTS)
         .map(|n| ExternalId::parse(&format!("account-{n}")).unwrap())
         .collect();
-    let raw = open_raw(&directory.join("raw.db"));
+    let raw = raw_inserts::open(&directory.join("raw.db"));
     let ours = Embedded::open(&directory.join("ours")).unwrap().ingestion();
     for some in names.chunks(FACTS) {
         let facts = some
@@ -72,7 +70,7 @@ async fn measure(directory: &Path) {
     for round in 0..ROUNDS {
         let batches =
             || -> Vec<FactBatch> { (0..BATCHES).map(|_| batch(events(&names))).collect() };
-        rates[0].push(rate(async { insert_raw(&raw, batches()) }).await);
+        rates[0].push(rate(async { raw_inserts::insert_all(&raw, batches()) }).await);
         rates[1].push(rate(async { commit_one_by_one(&*ours, batches()).await }).await);
         rates[2].push(rate(async { commit_four_at_once(&*ours, batches()).await }).await);
         println!(
@@ -97,43 +95,6 @@ fn median(mut rates: Vec<f64>) -> f64 {
 async fn rate(step: impl Future<Output = Duration>) -> f64 {
     let facts = u32::try_from(BATCHES * FACTS).unwrap();
     f64::from(facts) / step.await.as_secs_f64()
-}
-
-fn insert_raw(connection: &Connection, batches: Vec<FactBatch>) -> Duration {
-    let start = tokio::time::Instant::now();
-    for batch in batches {
-        let transaction = connection.unchecked_transaction().unwrap();
-        let mut dedupe = transaction.prepare_cached(DEDUPE_INSERT).unwrap();
-        let mut insert = transaction.prepare_cached(FACT_INSERT).unwrap();
-        let (tenant, batch_id) = (batch.tenant.0.to_be_bytes(), batch.batch_id.to_be_bytes());
-        for (ordinal, fact) in (0_u32..).zip(&batch.facts) {
-            let (hash, payload) = (
-                fact.identity.hash.to_be_bytes(),
-                fact.payload.0.to_be_bytes(),
-            );
-            dedupe
-                .execute(params![tenant, fact.identity.hour, hash, payload])
-                .unwrap();
-            let times = (fact.occurred_at.0, fact.known_at.0);
-            let uid = hash;
-            insert
-                .execute(params![
-                    tenant,
-                    batch_id,
-                    ordinal,
-                    uid,
-                    4,
-                    times.0,
-                    times.1,
-                    fact.historical,
-                    fact.record
-                ])
-                .unwrap();
-        }
-        drop((dedupe, insert));
-        transaction.commit().unwrap();
-    }
-    start.elapsed()
 }
 
 async fn commit_one_by_one(store: &dyn Facts, batches: Vec<FactBatch>) -> Duration {
@@ -161,20 +122,6 @@ async fn commit_four_at_once(store: &dyn Facts, mut batches: Vec<FactBatch>) -> 
         .await;
     }
     start.elapsed()
-}
-
-fn open_raw(path: &Path) -> Connection {
-    let connection = Connection::open(path).unwrap();
-    for (name, value) in [
-        ("journal_mode", "WAL"),
-        ("synchronous", "FULL"),
-        ("wal_autocheckpoint", "8192"),
-        ("cache_size", "-16384"),
-    ] {
-        connection.pragma_update(None, name, value).unwrap();
-    }
-    connection.execute_batch(SCHEMA).unwrap();
-    connection
 }
 
 /// Events of accounts in random order with random ids, of own times spread over two hours.

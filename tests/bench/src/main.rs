@@ -35,7 +35,8 @@ use tokio::runtime::Builder;
 
 use crate::report::Report;
 
-const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside]...";
+const USAGE: &str =
+    "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside]...";
 const ROWS: [&str; 5] = ["inside", "reads", "ingest", "transitions", "demo"];
 /// Odd, so that a median is a measured value.
 const ROUNDS: usize = 3;
@@ -58,7 +59,11 @@ impl Plan {
             match argument.as_str() {
                 "--json" => plan.json = Some(arguments.next()?.into()),
                 "--rounds" => {
-                    plan.rounds = arguments.next()?.parse().ok().filter(|rounds| *rounds > 0)?;
+                    plan.rounds = arguments
+                        .next()?
+                        .parse()
+                        .ok()
+                        .filter(|rounds| *rounds > 0)?;
                 },
                 row if ROWS.contains(&row) => plan.rows.push(argument),
                 _ => return None,

@@ -44,7 +44,11 @@ pub(crate) fn command(program: &Path, cores: Cores) -> Command {
 /// The `sextant` program, beside this one.
 pub(crate) fn sextant() -> PathBuf {
     let path = beside("sextant");
-    assert!(path.is_file(), "{} is missing: start this by tests/bench/run", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: start this by tests/bench/run",
+        path.display()
+    );
     path
 }
 
@@ -72,7 +76,10 @@ impl Process {
     /// Resident memory, in MiB.
     pub(crate) fn resident_mib(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
         kib / 1_024.0
     }
@@ -106,7 +113,10 @@ impl Served {
 
     /// Starts on a database whose tables are there.
     pub(crate) async fn postgres(url: &str, cores: Cores) -> Self {
-        let settings = ["store.kind=postgres".to_owned(), format!("store.postgres_url={url}")];
+        let settings = [
+            "store.kind=postgres".to_owned(),
+            format!("store.postgres_url={url}"),
+        ];
         Self::start(cores, &settings).await
     }
 
@@ -127,31 +137,50 @@ impl Served {
         let begun = Instant::now();
         let process = Process::spawn(&mut command);
         while !is_ready(admin) {
-            assert!(begun.elapsed() < LONGEST_START, "{command:?} does not become ready");
+            assert!(
+                begun.elapsed() < LONGEST_START,
+                "{command:?} does not become ready"
+            );
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
-        Self { process, address, key, started_in: begun.elapsed() }
+        Self {
+            process,
+            address,
+            key,
+            started_in: begun.elapsed(),
+        }
     }
 }
 
 fn is_ready(admin: SocketAddr) -> bool {
-    let Ok(mut connection) = TcpStream::connect(admin) else { return false };
+    let Ok(mut connection) = TcpStream::connect(admin) else {
+        return false;
+    };
     let request = "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     let mut answer = String::new();
     let asked = connection.write_all(request.as_bytes());
-    asked.and_then(|()| connection.read_to_string(&mut answer)).is_ok() && answer.starts_with("HTTP/1.1 200")
+    asked
+        .and_then(|()| connection.read_to_string(&mut answer))
+        .is_ok()
+        && answer.starts_with("HTTP/1.1 200")
 }
 
 /// Waits until something listens.
 pub(crate) async fn listening(address: SocketAddr) {
     let begun = Instant::now();
     while TcpStream::connect(address).is_err() {
-        assert!(begun.elapsed() < LONGEST_START, "nothing listens on {address}");
+        assert!(
+            begun.elapsed() < LONGEST_START,
+            "nothing listens on {address}"
+        );
         tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 
 /// A folder of one run.
 pub(crate) fn scratch() -> TempDir {
-    tempfile::Builder::new().prefix("sextant-bench-").tempdir().unwrap()
+    tempfile::Builder::new()
+        .prefix("sextant-bench-")
+        .tempdir()
+        .unwrap()
 }

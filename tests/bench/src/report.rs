@@ -39,7 +39,11 @@ impl Row {
     }
 
     pub(crate) fn against(mut self, name: &'static str, values: &[f64]) -> Self {
-        assert_eq!(values.len(), self.measured.len(), "a round lacks its comparator");
+        assert_eq!(
+            values.len(),
+            self.measured.len(),
+            "a round lacks its comparator"
+        );
         self.comparator = (name, values.to_vec());
         self
     }
@@ -89,7 +93,11 @@ impl Row {
     /// How far apart the rounds are: of the ratio where there is one, else of the value.
     fn spread(&self) -> String {
         let ratios = self.ratios();
-        let values = if ratios.is_empty() { &self.measured } else { &ratios };
+        let values = if ratios.is_empty() {
+            &self.measured
+        } else {
+            &ratios
+        };
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(0.0, f64::max);
         format!("{} - {}", number(least), number(most))
@@ -121,7 +129,9 @@ impl Row {
         };
         let comparator = match self.comparator.1.as_slice() {
             [] => Value::Null,
-            values => json!({"name": self.comparator.0, "median": median(values), "rounds": values}),
+            values => {
+                json!({"name": self.comparator.0, "median": median(values), "rounds": values})
+            },
         };
         json!({
             "name": self.name,
@@ -142,7 +152,16 @@ pub(crate) struct Report {
     rows: Vec<Row>,
 }
 
-const HEAD: [&str; 8] = ["what", "measured", "comparator", "ratio", "spread", "rounds", "target", ""];
+const HEAD: [&str; 8] = [
+    "what",
+    "measured",
+    "comparator",
+    "ratio",
+    "spread",
+    "rounds",
+    "target",
+    "",
+];
 
 impl Report {
     pub(crate) fn add(&mut self, row: Row) {
@@ -154,10 +173,20 @@ impl Report {
         let table: Vec<[String; 8]> = std::iter::once(HEAD.map(str::to_owned))
             .chain(self.rows.iter().map(Row::cells))
             .collect();
-        let width = |column: usize| table.iter().map(|cells| cells[column].chars().count()).max();
-        let widths: Vec<usize> = (0..HEAD.len()).map(|column| width(column).unwrap_or(0)).collect();
+        let width = |column: usize| {
+            table
+                .iter()
+                .map(|cells| cells[column].chars().count())
+                .max()
+        };
+        let widths: Vec<usize> = (0..HEAD.len())
+            .map(|column| width(column).unwrap_or(0))
+            .collect();
         for cells in &table {
-            let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+            let padded = cells
+                .iter()
+                .zip(&widths)
+                .map(|(cell, width)| format!("{cell:<width$}"));
             println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
         }
     }
