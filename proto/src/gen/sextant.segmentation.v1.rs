@@ -708,6 +708,12 @@ pub struct ListSegmentsRequest {
     /// Numeric features to sum up by segment, such as "revenue.mrr_minor"; only for reads of the present.
     #[prost(string, repeated, tag = "3")]
     pub sum_features: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "4")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
 }
 /// Segments.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -715,12 +721,15 @@ pub struct ListSegmentsResponse {
     /// In the segmenter's order; then one for accounts in none and one for abstained accounts, if there are any.
     #[prost(message, repeated, tag = "1")]
     pub segments: ::prost::alloc::vec::Vec<SegmentSummary>,
-    /// Accounts in all.
+    /// Accounts in all segments, whatever the page.
     #[prost(uint64, tag = "2")]
     pub accounts: u64,
     /// How current the answer is.
     #[prost(message, optional, tag = "3")]
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+    /// Empty at the end.
+    #[prost(string, tag = "4")]
+    pub next_page_token: ::prost::alloc::string::String,
 }
 /// A segment and what it holds.
 #[derive(Clone, PartialEq, ::prost::Message)]

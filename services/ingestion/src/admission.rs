@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prost::Message;
+use tokio::task;
+use uuid::{Builder, Uuid};
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::MAX_EXTERNAL_ID_BYTES;
 use sextant_domain::time::Instant;
@@ -12,8 +15,6 @@ use sextant_proto::ingestion::v1 as pb;
 use sextant_store::port::{NewFact, NewRejection};
 use sextant_wire::record::{self, Checked, Door};
 use sextant_wire::status::Problem;
-use tokio::task;
-use uuid::{Builder, Uuid};
 
 use crate::tenants::KnownTenant;
 

@@ -1,12 +1,13 @@
 //! Rows as the contract shows them.
 
+use uuid::Uuid;
+
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_store::port::{KeyRow, TenantRow};
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
-use uuid::Uuid;
 
 use crate::keys;
 

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_runtime::follow::Head;
@@ -14,8 +17,6 @@ use sextant_runtime::heads;
 use sextant_runtime::progress::Progress;
 use sextant_store::port::Feed;
 use sextant_wire::status::Problem;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 use crate::failure;
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tonic::{Request, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_proto::ingestion::v1 as pb;
@@ -15,7 +17,6 @@ use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::Error;
 use sextant_store::port::{KeyRow, Keys};
 use sextant_wire::time;
-use tonic::{Request, Status};
 
 use crate::convert;
 use crate::service::Shared;

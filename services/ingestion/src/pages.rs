@@ -1,6 +1,7 @@
 //! Pages that fit a message.
 
 use prost::Message;
+
 use sextant_domain::id::TenantId;
 use sextant_store::{BoxFuture, Result};
 use sextant_wire::page::Pager;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tonic::codec::CompressionEncoding::Gzip;
+
 use sextant_proto::ingestion::v1::access_service_server::AccessServiceServer;
 use sextant_proto::ingestion::v1::account_service_server::AccountServiceServer;
 use sextant_proto::ingestion::v1::feed_service_server::FeedServiceServer;
@@ -15,7 +17,6 @@ use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::Meters;
 use sextant_store::port::{Accounts, Facts, Feed, Intake, Keys, Tenants};
 use sextant_wire::page::Pager;
-use tonic::codec::CompressionEncoding::Gzip;
 
 use crate::service::{Service, Shared};
 

@@ -4,12 +4,13 @@ use std::any::type_name;
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
-use sextant_domain::id::TenantId;
-use sextant_proto::common::v1::ErrorReason;
-use sextant_wire::status::Problem;
 use tokio::sync::Mutex;
 use tonic::Status;
 use uuid::Uuid;
+
+use sextant_domain::id::TenantId;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::Problem;
 
 /// Answers remembered; the oldest is forgotten first.
 const MAX_ANSWERS: usize = 10_000;

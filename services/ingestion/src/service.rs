@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
+
 use sextant_proto::ingestion::v1 as pb;
 use sextant_proto::ingestion::v1::access_service_server::AccessService;
 use sextant_proto::ingestion::v1::account_service_server::AccountService;
@@ -10,7 +12,6 @@ use sextant_proto::ingestion::v1::feed_service_server::FeedService;
 use sextant_proto::ingestion::v1::ingestion_service_server::IngestionService;
 use sextant_proto::ingestion::v1::tenant_service_server::TenantService;
 use sextant_runtime::tenant::tenant_of;
-use tonic::{Request, Response, Status, Streaming};
 
 use crate::handlers;
 use crate::heads::Heads;

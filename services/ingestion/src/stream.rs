@@ -11,14 +11,15 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tonic::{Code, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{
     BatchVerdicts, IngestRequest, IngestResponse, Record, VerdictKind,
 };
 use sextant_wire::status::Problem;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tonic::{Code, Status};
 
 use crate::admission::{self, CheckedBatch, Knowledge, Terms};
 use crate::commit::commit;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tonic::Status;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
@@ -15,7 +17,6 @@ use sextant_runtime::progress;
 use sextant_store::Error;
 use sextant_store::port::{AccountFactRow, Metrics, MoveRow, Replica, ReplicaAccount};
 use sextant_wire::status::{Problem, store};
-use tonic::Status;
 
 use crate::apply::Batch;
 use crate::cells::Cells;

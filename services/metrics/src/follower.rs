@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use tonic::Status;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, segmentation};
 use sextant_runtime::follow::{Follower, Head, Heads, patient};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
-use tonic::Status;
 
 use crate::apply::{Batch, FactsBatch, MovesBatch, Span};
 use crate::engine::{Engine, Feed, blocking};

@@ -7,6 +7,8 @@ mod list_movements;
 
 use std::sync::Arc;
 
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
@@ -15,7 +17,6 @@ use sextant_proto::metrics::v1::metrics_service_server::MetricsService;
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency};
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::engine::{Engine, blocking};
 use crate::lag::Lag;

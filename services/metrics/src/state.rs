@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use tracing::warn;
+
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::money::Currency;
 use sextant_domain::mrr::{MetricPolicy, Movement, Preset};
@@ -15,7 +17,6 @@ use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_wire::record;
 use sextant_wire::status::Problem;
-use tracing::warn;
 
 use crate::segments::SegmentHistory;
 

@@ -1,10 +1,11 @@
 //! The tenants in memory: loaded from the store when they are needed, dropped when too many are.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Notify, RwLock, watch};
 use tonic::Status;
 
 use sextant_domain::id::{Slice, TenantId};
@@ -12,7 +13,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::patient;
+use sextant_runtime::follow::{Head, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
@@ -46,6 +47,7 @@ pub(crate) struct Engine {
     pub(crate) heads: Arc<Heads>,
     pub(crate) progress: progress::Progress,
     pub(crate) due: Due,
+    pub(crate) starts: Arc<Starts>,
     cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
     uses: AtomicU64,
 }
@@ -55,6 +57,52 @@ pub(crate) struct Engine {
 pub(crate) struct Due {
     pub(crate) tenants: Mutex<BTreeMap<TenantId, i64>>,
     pub(crate) changed: Notify,
+}
+
+/// Where each of ingestion's feeds stood when this process first heard of it. Until a tenant's slices are all that far,
+/// its days are not closed: models are cut from all accounts or not at all.
+#[derive(Debug)]
+pub(crate) struct Starts {
+    heads: Mutex<BTreeMap<(TenantId, Slice), u64>>,
+    heard: watch::Sender<bool>,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self {
+            heads: Mutex::default(),
+            heard: watch::Sender::new(false),
+        }
+    }
+}
+
+impl Starts {
+    /// Notes the feeds of which nothing was heard before.
+    pub(crate) fn note(&self, heads: &[Head]) {
+        let mut known = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        for head in heads {
+            known
+                .entry((head.tenant, head.slice))
+                .or_insert(head.sequence);
+        }
+        self.heard.send_replace(true);
+    }
+
+    /// Waits until ingestion has told of its feeds.
+    pub(crate) async fn heard(&self) {
+        // The sender lives as long as this value, so waiting cannot fail.
+        let mut heard = self.heard.subscribe();
+        drop(heard.wait_for(|heard| *heard).await);
+    }
+
+    /// True: facts that were there at the start are not all taken in yet.
+    pub(crate) fn are_ahead_of(&self, state: &TenantState) -> bool {
+        let known = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
+        state.slices.iter().any(|(slice, progress)| {
+            let start = known.get(&(state.tenant, *slice)).copied().unwrap_or(0);
+            progress.cursor < start
+        })
+    }
 }
 
 impl Due {
@@ -95,6 +143,7 @@ impl Engine {
             heads: Arc::default(),
             progress: progress::Progress::default(),
             due: Due::default(),
+            starts: Arc::default(),
             cells: Mutex::default(),
             uses: AtomicU64::new(0),
         }
@@ -125,6 +174,12 @@ impl Engine {
             cells.remove(&oldest);
         }
         cell
+    }
+
+    /// The cell of a tenant, if there is one.
+    pub(crate) fn known_cell(&self, tenant: TenantId) -> Option<Arc<TenantCell>> {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.get(&tenant).map(Arc::clone)
     }
 
     /// A tenant's settings as ingestion knows them: a read behind the end of the feed brings nothing else.
@@ -164,8 +219,11 @@ impl Engine {
             .await
             .map_err(store)?
         {
-            let loaded = models::decode(&row.models, state.settings.currency)?;
-            state.models.insert(row.closed_on, Arc::new(loaded));
+            // Of one close the models stored last come first; they are the ones that count.
+            if let Entry::Vacant(vacant) = state.models.entry(row.closed_on) {
+                let loaded = models::decode(&row.models, state.settings.currency)?;
+                vacant.insert(Arc::new(loaded));
+            }
         }
         Ok(state)
     }

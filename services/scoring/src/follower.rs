@@ -1,5 +1,6 @@
 //! Following ingestion's feed, and closing days when they are due.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tonic::Status;
 use tracing::warn;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::time::{Day, Instant, Zone};
+use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
@@ -38,8 +39,14 @@ impl Follower for Engine {
                 .watch_heads(ingestion::WatchHeadsRequest {})
                 .await?
                 .into_inner();
+            let starts = Arc::clone(&self.starts);
             Ok(heads
-                .map(|answer| answer?.heads.iter().map(head).collect())
+                .map(move |answer| {
+                    let heads: Vec<Head> =
+                        answer?.heads.iter().map(head).collect::<Result<_, _>>()?;
+                    starts.note(&heads);
+                    Ok(heads)
+                })
                 .boxed())
         }
         .boxed()
@@ -54,7 +61,7 @@ impl Follower for Engine {
         async move {
             let stored = self.replica.cursor(tenant, slice).await.map_err(store)?;
             if stored >= head {
-                self.readable(tenant, slice).await?;
+                self.level(tenant, slice, stored).await?;
                 return Ok(stored);
             }
             let cell = self.cell(tenant);
@@ -82,15 +89,19 @@ struct TakenIn {
 }
 
 impl Engine {
-    /// Results up to the stored cursor can be read, unless history still has to be evaluated.
-    async fn readable(&self, tenant: TenantId, slice: Slice) -> Result<(), Status> {
+    /// Everything is stored, by this process or by another one: what is in memory is dropped if it is behind, and results can
+    /// be read unless history still has to be evaluated.
+    async fn level(&self, tenant: TenantId, slice: Slice, stored: u64) -> Result<(), Status> {
+        if let Some(cell) = self.known_cell(tenant) {
+            let mut state = cell.state.write().await;
+            let in_memory = state.as_ref().and_then(|state| state.slices.get(&slice));
+            if in_memory.is_some_and(|progress| progress.cursor < stored) {
+                *state = None;
+            }
+        }
         let state = self.scoring.state(tenant, slice).await.map_err(store)?;
         if state.pending_history.is_none() {
-            self.progress.reach(
-                tenant,
-                slice,
-                self.replica.cursor(tenant, slice).await.map_err(store)?,
-            );
+            self.progress.reach(tenant, slice, stored);
         }
         Ok(())
     }
@@ -110,7 +121,10 @@ impl Engine {
                 .and_then(|state| state.slices.get(&slice))
                 .map_or(0, |progress| progress.cursor);
             if cursor >= head {
-                return self.close_days(writing).await.map(|_| cursor);
+                return self
+                    .close_days_or_again(tenant, writing)
+                    .await
+                    .map(|()| cursor);
             }
             let request = ingestion::ReadFactsRequest {
                 tenant_id: tenant.0.to_be_bytes().to_vec().into(),
@@ -123,7 +137,10 @@ impl Engine {
                 .await?
                 .into_inner();
             if answer.entries.is_empty() {
-                return self.close_days(writing).await.map(|_| cursor);
+                return self
+                    .close_days_or_again(tenant, writing)
+                    .await
+                    .map(|()| cursor);
             }
             let now = self.clock.now();
             let work = tokio::task::spawn_blocking(move || take_in(writing, slice, &answer, now));
@@ -167,9 +184,24 @@ impl Engine {
         Ok(writing)
     }
 
-    /// Closes every day that is due.
+    /// Closes every day that is due. What could not be stored is taken up again at once, and from then on every minute.
+    async fn close_days_or_again(&self, tenant: TenantId, writing: Writing) -> Result<(), Status> {
+        let closed = self.close_days(writing).await;
+        if closed.is_err() {
+            self.due.set(tenant, Some(self.clock.now().0));
+        }
+        closed
+    }
+
+    /// Closes every day that is due, unless facts of another slice are missing: then that slice closes when it has them.
     pub(crate) async fn close_days(&self, mut writing: Writing) -> Result<(), Status> {
         let real = self.clock.now();
+        if let Some(state) = writing.as_ref()
+            && self.starts.are_ahead_of(state)
+        {
+            self.due.set(state.tenant, None);
+            return Ok(());
+        }
         loop {
             let work = tokio::task::spawn_blocking(move || {
                 let closes = writing
@@ -206,6 +238,10 @@ impl Engine {
     /// Closes days of tenants on the real clock as they pass. Each tenant is one entry in a table of next closes: an idle one
     /// costs one look a day.
     pub(crate) async fn keep_closing(self: Arc<Self>, stop: CancellationToken) {
+        tokio::select! {
+            () = self.starts.heard() => {},
+            () = stop.cancelled() => return,
+        }
         while let Err(error) = self.plan_closes().await {
             warn!(%error, "closes are not planned yet; trying again");
             tokio::select! {
@@ -249,17 +285,23 @@ impl Engine {
         }
     }
 
-    /// After a start: tenants with unfinished history at once, the others when their next day can have passed anywhere on
-    /// earth; then their own zone decides.
+    /// After a start: tenants with unfinished history, without a close and on a fixed clock at once, the others when their next
+    /// day can have passed anywhere on earth; then their own zone decides.
     async fn plan_closes(&self) -> Result<(), sextant_store::Error> {
         const AHEAD_OF_UTC_US: i64 = 14 * 3_600_000_000;
-        for (tenant, slice, state) in self.scoring.states().await? {
-            if state.pending_history.is_some() {
-                self.due.set(tenant, Some(0));
-            } else if let (None, Some(closed), Slice(0)) = (state.clock, state.closed_on, slice) {
-                let next = Zone::utc().start_of(Day(closed.0 + 2)).0 - AHEAD_OF_UTC_US;
-                self.due.set(tenant, Some(next));
-            }
+        let mut planned: BTreeMap<TenantId, i64> = BTreeMap::new();
+        for (tenant, _, state) in self.scoring.states().await? {
+            let at_us = match state.closed_on {
+                Some(closed) if state.pending_history.is_none() && state.clock.is_none() => {
+                    Zone::utc().start_of(closed.plus(2)).0 - AHEAD_OF_UTC_US
+                },
+                _ => 0,
+            };
+            let earliest = planned.entry(tenant).or_insert(at_us);
+            *earliest = (*earliest).min(at_us);
+        }
+        for (tenant, at_us) in planned {
+            self.due.set(tenant, Some(at_us));
         }
         Ok(())
     }

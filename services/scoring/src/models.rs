@@ -210,3 +210,6 @@ fn read_purchases(model: &pb::Model, currency: Currency) -> Option<(Day, Purchas
         },
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use prost::Message;
 use uuid::Uuid;
 
 use sextant_columns::{ID_COLUMN, NAME_COLUMN};
-use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, Slice};
 use sextant_domain::time::{Day, Instant};
 use sextant_plugin_host::{Call, CallError, Reason};
 use sextant_proto::common::v1::ErrorReason;
@@ -310,7 +310,7 @@ fn transition(
 ) -> pb::Transition {
     let from = before.map(|before| &before.standing);
     pb::Transition {
-        transition_id: Uuid::now_v7().to_string(),
+        transition_id: transition_id(one, about, to).to_string(),
         account: Some(account_ref(about.id)),
         account_name: about.name.to_owned(),
         segmentation: one.row.key.clone(),
@@ -330,4 +330,18 @@ fn transition(
         plugin_digest: one.row.plugin_digest.clone(),
         model_version: String::new(),
     }
+}
+
+/// The id of a transition: a UUID of version 8 that holds a hash of what it says, so a replay gives the same one.
+fn transition_id(one: &Use, about: &decide::Move<'_>, to: &Standing) -> Uuid {
+    let mut said = Vec::with_capacity(128);
+    said.extend_from_slice(&about.uid.0.to_be_bytes());
+    said.extend_from_slice(&about.at.0.to_be_bytes());
+    said.extend_from_slice(&about.known_at.0.to_be_bytes());
+    said.extend_from_slice(&i32::from(to.state).to_be_bytes());
+    for text in [&one.row.key, &*one.row.version.to_string(), &to.segment] {
+        said.extend_from_slice(text.as_bytes());
+        said.push(0);
+    }
+    Uuid::new_v8(PayloadHash::of(&said).0.to_be_bytes())
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tracing::info;
+
 use sextant_backends::postgres;
 use sextant_ingestion::{LinkKeySource, StoreKeySource, ensure_installation_key};
 use sextant_plugin_host::{Plugin, discover};
@@ -23,7 +25,6 @@ use sextant_runtime::telemetry::{Meters, Telemetry};
 use sextant_segmentation::Registry;
 use sextant_store::embedded::Embedded;
 use sextant_wire::page::Pager;
-use tracing::info;
 
 use crate::assemble::stores::{IngestionPorts, Stores};
 use crate::installation::{Answer, Installation, Migration, Role, Running};
@@ -74,17 +75,30 @@ impl Installation for Program {
                 return Ok(Vec::new());
             };
             let done = postgres::migrate(url.expose()).await?;
-            Ok(done.into_iter().map(|one| Migration { service: one.service.schema(), from: one.from, to: one.to }).collect())
+            Ok(done
+                .into_iter()
+                .map(|one| Migration {
+                    service: one.service.schema(),
+                    from: one.from,
+                    to: one.to,
+                })
+                .collect())
         }
         .boxed()
     }
 
     fn backup<'a>(&'a self, loaded: &'a Loaded, to: &'a Path) -> Answer<'a, ()> {
-        async move { Ok(Embedded::open(&loaded.config.store.data_dir)?.backup(to).await?) }.boxed()
+        async move {
+            Ok(Embedded::open(&loaded.config.store.data_dir)?
+                .backup(to)
+                .await?)
+        }
+        .boxed()
     }
 
     fn restore<'a>(&'a self, loaded: &'a Loaded, from: &'a Path) -> Answer<'a, ()> {
-        let restored = Embedded::restore(from, &loaded.config.store.data_dir).map_err(BoxError::from);
+        let restored =
+            Embedded::restore(from, &loaded.config.store.data_dir).map_err(BoxError::from);
         std::future::ready(restored).boxed()
     }
 
@@ -106,9 +120,14 @@ async fn run(config: &Config, role: Role) -> Result<Running, BoxError> {
         ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
     }
     let service_key = service_key(config, role)?;
-    let links = LinkOptions::new(SERVICE_DEADLINE, telemetry.meters().clone()).with_key(&service_key);
-    let authenticator = Authenticator::new(key_source(config, &stores, &links)?, clock.clone(), Duration::from_secs(config.auth.key_cache_s))
-        .with_service_key(&service_key);
+    let links =
+        LinkOptions::new(SERVICE_DEADLINE, telemetry.meters().clone()).with_key(&service_key);
+    let authenticator = Authenticator::new(
+        key_source(config, &stores, &links)?,
+        clock.clone(),
+        Duration::from_secs(config.auth.key_cache_s),
+    )
+    .with_service_key(&service_key);
     let around = Surroundings {
         lifecycle: lifecycle.clone(),
         authenticator: Arc::new(authenticator),
@@ -116,17 +135,45 @@ async fn run(config: &Config, role: Role) -> Result<Running, BoxError> {
         limits: Limits::from(&config.server),
     };
     let pager = Pager::new(service_key.expose().as_bytes());
-    let assembly = Assembly { config, stores, clock, pager, links, around: around.clone() };
+    let assembly = Assembly {
+        config,
+        stores,
+        clock,
+        pager,
+        links,
+        around: around.clone(),
+    };
     let parts = assembly.parts(role)?;
     let readiness = Readiness::new(&lifecycle);
-    serve_admin(config.server.admin_listen, &lifecycle, &readiness, telemetry.scrape())?;
+    serve_admin(
+        config.server.admin_listen,
+        &lifecycle,
+        &readiness,
+        telemetry.scrape(),
+    )?;
     let server = Server::new(parts.mounted, config.server.max_connection_age());
-    let address: SocketAddr = server.start(config.server.listen, &around, &readiness).await?;
-    Ok(Running { links: parts.links, address, key: local.map(|key| key.expose()), ended: ended(config, &lifecycle, telemetry)?, lifecycle })
+    let address: SocketAddr = server
+        .start(config.server.listen, &around, &readiness)
+        .await?;
+    Ok(Running {
+        links: parts.links,
+        address,
+        key: local.map(|key| key.expose()),
+        ended: ended(config, &lifecycle, telemetry)?,
+        lifecycle,
+    })
 }
 
-fn ended(config: &Config, lifecycle: &Lifecycle, telemetry: Telemetry) -> Result<BoxFuture<'static, u8>, BoxError> {
-    let plan = DrainPlan { notice: config.server.drain_notice(), deadline: config.server.drain(), on_expiry: Expiry::ExitProcess };
+fn ended(
+    config: &Config,
+    lifecycle: &Lifecycle,
+    telemetry: Telemetry,
+) -> Result<BoxFuture<'static, u8>, BoxError> {
+    let plan = DrainPlan {
+        notice: config.server.drain_notice(),
+        deadline: config.server.drain(),
+        on_expiry: Expiry::ExitProcess,
+    };
     let (signals, lifecycle) = (Signals::of_process()?, lifecycle.clone());
     Ok(async move {
         let ended = lifecycle.run(plan, signals).await;
@@ -154,19 +201,31 @@ fn service_key(config: &Config, role: Role) -> Result<Key, BoxError> {
     match (&config.auth.service_key, role) {
         (Some(secret), _) => Ok(Key::parse(secret.expose())?),
         (None, Role::All) => Ok(Key::generate()?),
-        (None, _) => Err("auth.service_key is missing: make one with `sextant keys generate` and give it to every service".into()),
+        (None, _) => Err("auth.service_key is missing: make one as k8s/README.md says and give it to every service".into()),
     }
 }
 
-fn key_source(config: &Config, stores: &Stores, links: &LinkOptions) -> Result<Arc<dyn KeySource>, BoxError> {
+fn key_source(
+    config: &Config,
+    stores: &Stores,
+    links: &LinkOptions,
+) -> Result<Arc<dyn KeySource>, BoxError> {
     match &stores.ingestion {
         Some(ports) => Ok(Arc::new(StoreKeySource::new(Arc::clone(&ports.keys)))),
-        None => Ok(Arc::new(LinkKeySource::new(remote("ingestion", config.services.ingestion.as_deref(), links)?))),
+        None => Ok(Arc::new(LinkKeySource::new(remote(
+            "ingestion",
+            config.services.ingestion.as_deref(),
+            links,
+        )?))),
     }
 }
 
 /// A link to a service of another process.
-fn remote(service: &'static str, address: Option<&str>, links: &LinkOptions) -> Result<Link, BoxError> {
+fn remote(
+    service: &'static str,
+    address: Option<&str>,
+    links: &LinkOptions,
+) -> Result<Link, BoxError> {
     let address = address.ok_or_else(|| format!("services.{service} is missing: set it to the address of that service, such as http://127.0.0.1:7070"))?;
     Ok(Link::connect(address, links)?)
 }
@@ -176,8 +235,14 @@ impl Assembly<'_> {
     fn parts(mut self, role: Role) -> Result<Parts, BoxError> {
         let mut mounted = Vec::new();
         let ingestion = match self.stores.ingestion.take() {
-            Some(ports) => self.mount(sextant_ingestion::part(self.ingestion(ports)), &mut mounted)?,
-            None => remote("ingestion", self.config.services.ingestion.as_deref(), &self.links)?,
+            Some(ports) => {
+                self.mount(sextant_ingestion::part(self.ingestion(ports)), &mut mounted)?
+            },
+            None => remote(
+                "ingestion",
+                self.config.services.ingestion.as_deref(),
+                &self.links,
+            )?,
         };
         let scoring = match self.stores.scoring.take() {
             Some(ports) => {
@@ -191,7 +256,11 @@ impl Assembly<'_> {
                 };
                 Some(self.mount(sextant_scoring::part(deps), &mut mounted)?)
             },
-            None => self.optional("scoring", self.config.services.scoring.as_deref(), role == Role::Segmentation)?,
+            None => self.optional(
+                "scoring",
+                self.config.services.scoring.as_deref(),
+                role == Role::Segmentation,
+            )?,
         };
         let segmentation = match (self.stores.segmentation.take(), &scoring) {
             (Some(ports), Some(scoring)) => {
@@ -207,7 +276,11 @@ impl Assembly<'_> {
                 };
                 Some(self.mount(sextant_segmentation::part(deps), &mut mounted)?)
             },
-            _ => self.optional("segmentation", self.config.services.segmentation.as_deref(), role == Role::Metrics)?,
+            _ => self.optional(
+                "segmentation",
+                self.config.services.segmentation.as_deref(),
+                role == Role::Metrics,
+            )?,
         };
         let metrics = match (self.stores.metrics.take(), &segmentation) {
             (Some(ports), Some(segmentation)) => {
@@ -253,7 +326,11 @@ impl Assembly<'_> {
         self.around.meters.clone()
     }
 
-    fn mount(&self, part: sextant_runtime::server::Part, mounted: &mut Vec<Mounted>) -> Result<Link, BoxError> {
+    fn mount(
+        &self,
+        part: sextant_runtime::server::Part,
+        mounted: &mut Vec<Mounted>,
+    ) -> Result<Link, BoxError> {
         let part = part.mount(&self.around)?;
         let link = part.link(&self.links);
         mounted.push(part);
@@ -261,7 +338,12 @@ impl Assembly<'_> {
     }
 
     /// A link to another process, if its address is known or has to be.
-    fn optional(&self, service: &'static str, address: Option<&str>, needed: bool) -> Result<Option<Link>, BoxError> {
+    fn optional(
+        &self,
+        service: &'static str,
+        address: Option<&str>,
+        needed: bool,
+    ) -> Result<Option<Link>, BoxError> {
         if address.is_none() && !needed {
             return Ok(None);
         }
@@ -275,7 +357,9 @@ fn registry(config: &Config) -> Result<Registry, BoxError> {
         Some(folder) => folder.clone(),
         None => beside_the_program()?,
     };
-    let plugins = discover(&folder).into_iter().collect::<Result<Vec<Plugin>, _>>()?;
+    let plugins = discover(&folder)
+        .into_iter()
+        .collect::<Result<Vec<Plugin>, _>>()?;
     if plugins.is_empty() {
         let folder = folder.display();
         return Err(format!("no built-in segmenter (libsextant_segmenter_*.so) is in {folder}: build them with `cargo build`, or set plugins.builtin_dir").into());

@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 
 use clap::ArgMatches;
+
 use sextant_runtime::config::Environment;
 
 pub use crate::cli::args::command;

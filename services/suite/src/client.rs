@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Request, Status};
+
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::access_service_client::AccessServiceClient;
 use sextant_proto::ingestion::v1::account_service_client::AccountServiceClient;
@@ -17,8 +20,6 @@ use sextant_runtime::auth::Key;
 use sextant_runtime::link::Link;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_wire::status::{name, reason_of};
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status};
 
 use crate::error::Error;
 use crate::links::Links;

@@ -11,6 +11,7 @@ mod saas;
 use std::io;
 
 use futures_util::future::BoxFuture;
+
 use sextant_runtime::auth::Key;
 use sextant_runtime::config::Loaded;
 

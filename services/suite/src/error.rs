@@ -4,11 +4,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use tonic::{Code, Status};
+
 use sextant_runtime::config;
 use sextant_runtime::lifecycle::BoxError;
 use sextant_runtime::link::LinkError;
 use sextant_wire::status::reason_of;
-use tonic::{Code, Status};
 
 use crate::{generate, import};
 

@@ -8,8 +8,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use sextant_wire::status::reason_of;
 use tonic::Status;
+
+use sextant_wire::status::reason_of;
 
 use crate::error::Exit;
 

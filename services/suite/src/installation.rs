@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use futures_util::future::BoxFuture;
+
 use sextant_runtime::config::Loaded;
 use sextant_runtime::lifecycle::{BoxError, Lifecycle};
 

@@ -5,11 +5,12 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
+
 use sextant::assemble::Program;
 use sextant::cli;
 use sextant::error::Error;
 use sextant_runtime::config::Environment;
-use tokio::runtime::Builder;
 
 /// How long a thread that still reads a file may hold up the end.
 const LAST_THREADS: Duration = Duration::from_millis(500);

@@ -14,11 +14,12 @@ pub(crate) use crate::view::transitions::transitions;
 
 use std::collections::BTreeMap;
 
+use tonic::Status;
+
 use sextant_proto::common::v1::EntityRef;
 use sextant_proto::segmentation::v1::{
     ListSegmentationsRequest, ListSegmentersRequest, MembershipState, Reason,
 };
-use tonic::Status;
 
 use crate::client::{Client, all_pages};
 use crate::output::{Cell, format};

@@ -15,15 +15,16 @@ mod keyed_copy;
 
 use std::time::Duration;
 
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
 use sextant_backends::postgres::Ingestion;
 use sextant_backends::testing::{Database, migrated_database};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{FactBatch, Facts, NewFact};
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls};
-use uuid::Uuid;
 
 use crate::keyed_copy::{FACT_TYPES, copy, fact_rows};
 

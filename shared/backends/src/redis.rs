@@ -10,9 +10,10 @@ use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, Pipeline, RedisError,
     ServerErrorKind, Value,
 };
+use tokio::time::Instant;
+
 use sextant_store::BoxFuture;
 use sextant_store::cache::{Cache, Entry};
-use tokio::time::Instant;
 
 /// Stores a value unless the stored one has a greater position; both begin with theirs.
 const PUT: &str = include_str!("../queries/redis/put.lua");

@@ -22,11 +22,12 @@ mod world;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+use tower::util::BoxCloneSyncService;
+
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
 use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::telemetry::Telemetry;
-use tokio::time::Instant;
-use tower::util::BoxCloneSyncService;
 
 use crate::probe::{Probe, ask};
 use crate::world::{Keys, Kind, LIMITS, World};

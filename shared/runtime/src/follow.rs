@@ -11,12 +11,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use sextant_domain::id::{Slice, TenantId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 use tracing::{debug, warn};
+
+use sextant_domain::id::{Slice, TenantId};
 
 /// The newest number of one feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

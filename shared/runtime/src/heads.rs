@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, BoxStream, StreamExt};
-use sextant_domain::id::{Slice, TenantId};
 use tokio::sync::watch;
+
+use sextant_domain::id::{Slice, TenantId};
 
 use crate::follow::Head;
 

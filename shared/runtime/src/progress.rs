@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
-use tokio::sync::watch;
 
 use crate::deadline;
 

@@ -1,9 +1,10 @@
 //! Which tenant a call is about.
 
+use tonic::{Request, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
-use tonic::{Request, Status};
 
 use crate::auth::Principal;
 

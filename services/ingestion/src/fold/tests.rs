@@ -1,4 +1,5 @@
 use prost::Message;
+
 use sextant_domain::id::AccountUid;
 use sextant_proto::ingestion::v1::value::Kind;
 

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
+use tonic::{Request, Response, Status};
+
 use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{AdvanceClockRequest, AdvanceClockResponse};
 use sextant_wire::status::Problem;
 use sextant_wire::time;
-use tonic::{Request, Response, Status};
 
 use crate::failure;
 use crate::requests::{self, Repeat};

@@ -1,3 +1,5 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::position::Position;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{
@@ -5,7 +7,6 @@ use sextant_proto::ingestion::v1::{
 };
 use sextant_store::port::Import;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::handlers::start_import::mark;
 use crate::requests::{self, Repeat};

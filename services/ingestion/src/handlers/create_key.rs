@@ -1,3 +1,5 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
@@ -5,7 +7,6 @@ use sextant_runtime::auth::{Key, Principal};
 use sextant_store::port::KeyRow;
 use sextant_wire::status::Problem;
 use sextant_wire::time;
-use tonic::{Request, Response, Status};
 
 use crate::requests::{self, Repeat};
 use crate::service::Shared;

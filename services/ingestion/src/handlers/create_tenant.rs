@@ -1,3 +1,6 @@
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
 use sextant_domain::id::TenantId;
 use sextant_domain::money::Currency;
 use sextant_domain::time::{Instant, Zone};
@@ -8,8 +11,6 @@ use sextant_store::port::TenantRow;
 use sextant_wire::read::external_id;
 use sextant_wire::status::{self, Problem};
 use sextant_wire::time;
-use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use crate::service::Shared;
 use crate::{admission, convert, failure, requests};

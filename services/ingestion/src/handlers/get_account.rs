@@ -1,6 +1,7 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::ingestion::v1::{GetAccountRequest, GetAccountResponse};
 use sextant_wire::read;
-use tonic::{Request, Response, Status};
 
 use crate::failure;
 use crate::fold;

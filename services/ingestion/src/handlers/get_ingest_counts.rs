@@ -1,7 +1,8 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::ingestion::v1::{GetIngestCountsRequest, GetIngestCountsResponse, SourceCounts};
 use sextant_store::port::SourceCount;
 use sextant_wire::time::timestamp;
-use tonic::{Request, Response, Status};
 
 use crate::failure;
 use crate::service::Shared;

@@ -1,11 +1,12 @@
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
 use sextant_domain::id::TenantId;
 use sextant_proto::ingestion::v1::{GetTenantRequest, GetTenantResponse};
 use sextant_runtime::auth::Principal;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::TenantRow;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use crate::service::Shared;
 use crate::{convert, failure, tenants};

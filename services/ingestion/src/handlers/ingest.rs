@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tonic::{Request, Response, Status, Streaming};
+
 use sextant_proto::ingestion::v1::{IngestRequest, IngestResponse};
 use sextant_runtime::tenant::tenant_of;
-use tonic::{Request, Response, Status, Streaming};
 
 use crate::service::Shared;
 use crate::stream;

@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
+use tonic::{Request, Response, Status};
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::ExternalId;
 use sextant_proto::ingestion::v1::{IngestBatchRequest, IngestBatchResponse};
 use sextant_store::port::{NewFact, Outcome};
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::admission::{self, CheckedBatch, Knowledge, Terms};
 use crate::commit::commit;

@@ -1,10 +1,11 @@
 use prost::Message;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::time::Instant;
 use sextant_proto::ingestion::v1::{Account, ListAccountsRequest, ListAccountsResponse};
 use sextant_store::port::{AccountRow, FactVersion, Page};
 use sextant_wire::page;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::failure;
 use crate::fold;

@@ -1,10 +1,11 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_proto::ingestion::v1::{HeldRecord, ListHeldRequest, ListHeldResponse};
 use sextant_store::port::HeldRow;
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
 use sextant_wire::{page, record};
-use tonic::{Request, Response, Status};
 
 use crate::pages::{self, Numbered};
 use crate::service::Shared;

@@ -1,3 +1,5 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_proto::ingestion::v1::{
     ListRejectionsRequest, ListRejectionsResponse, RejectedRecord, Rejection,
@@ -6,7 +8,6 @@ use sextant_store::port::RejectionRow;
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
 use sextant_wire::{page, record};
-use tonic::{Request, Response, Status};
 
 use crate::pages::{self, Numbered};
 use crate::service::Shared;

@@ -1,9 +1,10 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::ingestion::v1::{ListTenantsRequest, ListTenantsResponse};
 use sextant_runtime::auth::Principal;
 use sextant_store::port::Page;
 use sextant_wire::page;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::service::Shared;
 use crate::{convert, failure};

@@ -1,4 +1,6 @@
 use prost::Message;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
@@ -6,7 +8,6 @@ use sextant_store::port::{FactEntry, Import, StoredFact};
 use sextant_wire::read::{uid_bytes, uuid};
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
-use tonic::{Request, Response, Status};
 
 use crate::service::Shared;
 use crate::{convert, failure};

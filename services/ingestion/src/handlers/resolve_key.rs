@@ -1,6 +1,7 @@
 use bytes::Bytes;
-use sextant_proto::ingestion::v1::{ResolveKeyRequest, ResolveKeyResponse};
 use tonic::{Request, Response, Status};
+
+use sextant_proto::ingestion::v1::{ResolveKeyRequest, ResolveKeyResponse};
 
 use crate::service::Shared;
 use crate::{convert, failure};

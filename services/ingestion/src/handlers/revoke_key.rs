@@ -1,9 +1,10 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{RevokeKeyRequest, RevokeKeyResponse};
 use sextant_runtime::auth::KeyId;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::requests::{self, Repeat};
 use crate::service::Shared;

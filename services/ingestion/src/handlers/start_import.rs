@@ -1,10 +1,11 @@
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{StartImportRequest, StartImportResponse};
 use sextant_store::port::Import;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 use crate::failure;
 use crate::requests::{self, Repeat};

@@ -1,9 +1,10 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tonic::{Response, Status};
+
 use sextant_proto::ingestion::v1::{FeedHead, WatchHeadsResponse};
 use sextant_runtime::follow::Head;
-use tonic::{Response, Status};
 
 use crate::failure;
 use crate::service::Shared;

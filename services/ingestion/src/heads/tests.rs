@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use futures_util::StreamExt;
+
 use sextant_store::port::FeedEntry;
 use sextant_store::{BoxFuture, Error, Result};
 

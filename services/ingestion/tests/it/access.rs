@@ -1,12 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::metadata::MetadataMap;
+
 use sextant_ingestion::LinkKeySource;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::auth::{Authenticator, Key, KeySource, Scope, Scopes};
 use sextant_runtime::clock::Clock;
 use sextant_wire::time::timestamp;
-use tonic::metadata::MetadataMap;
 
 use crate::records::{DAY, account};
 use crate::world::{NOW, World, reason, request_id};

@@ -1,7 +1,8 @@
+use tonic::{Code, Request};
+
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::auth::Key;
 use sextant_runtime::tenant::TENANT_HEADER;
-use tonic::{Code, Request};
 
 use crate::records::{
     DAY, HOUR, account, account_at, event, event_at, events, number, payment, with_event,

@@ -1,6 +1,7 @@
+use tonic::Streaming;
+
 use sextant_proto::ingestion::v1 as pb;
 use sextant_wire::record;
-use tonic::Streaming;
 
 use crate::records::{account, event, with_event};
 use crate::world::{BOTH, Clients, Tenant, World, plain_tenant, reason, within};

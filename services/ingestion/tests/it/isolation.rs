@@ -1,10 +1,11 @@
 //! Two tenants with the same ids everywhere: nothing of one shows to the other, through any rpc.
 
+use tonic::Request;
+
 use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_wire::record;
-use tonic::Request;
 
 use crate::records::{DAY, account, account_at, account_ref, event, event_at};
 use crate::stream::Open;

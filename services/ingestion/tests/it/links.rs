@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use sextant_proto::ingestion::v1 as pb;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request};
+
+use sextant_proto::ingestion::v1 as pb;
 
 use crate::records::{account, event, events};
 use crate::stream::{Gated, Open};

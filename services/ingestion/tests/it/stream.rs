@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinHandle, yield_now};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Status};
+
 use sextant_domain::id::TenantId;
 use sextant_ingestion::DEFAULT_CREDIT_RECORDS;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::port::{Committed, FactBatch, Facts};
 use sextant_store::{BoxFuture, Error};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{JoinHandle, yield_now};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Status};
 
 use crate::records::{account, event, events, with_event};
 use crate::world::{BOTH, Clients, Tenant, World, reason, told, within};

@@ -1,7 +1,8 @@
+use uuid::Uuid;
+
 use sextant_proto::common::v1::FreshnessState;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_wire::time::timestamp;
-use uuid::Uuid;
 
 use crate::records::{DAY, account, account_ref};
 use crate::world::{NOW, Tenant, World, plain_tenant, reason, request_id};

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tonic::Status;
+use uuid::Uuid;
+
 use sextant_domain::time::Instant;
 use sextant_ingestion::{
     DEFAULT_CREDIT_RECORDS, Deps, Limits, StoreKeySource, ensure_installation_key, part,
@@ -22,8 +25,6 @@ use sextant_runtime::telemetry::Meters;
 use sextant_store::embedded::Embedded;
 use sextant_store::port::Facts;
 use sextant_wire::page::Pager;
-use tonic::Status;
-use uuid::Uuid;
 
 /// The moment at which the real clock stands: 2026-01-15T12:00:00Z.
 pub(crate) const NOW: Instant = Instant(1_768_478_400_000_000);

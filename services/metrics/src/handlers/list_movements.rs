@@ -1,7 +1,8 @@
+use tonic::{Request, Response, Status};
+
 use sextant_proto::metrics::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::{page, read};
-use tonic::{Request, Response, Status};
 
 use crate::figures;
 use crate::handlers::Handlers;

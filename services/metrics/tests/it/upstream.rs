@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
@@ -13,7 +15,6 @@ use sextant_proto::segmentation::v1 as segmentation;
 use sextant_runtime::follow::Head;
 use sextant_runtime::heads::Heads;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 /// Ingestion: its tenants and their feeds.
 #[derive(Debug, Clone, Default)]

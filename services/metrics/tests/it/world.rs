@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tempfile::TempDir;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_metrics::{Deps, part};
@@ -23,8 +26,6 @@ use sextant_runtime::telemetry::Meters;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::embedded::Embedded;
 use sextant_wire::page::Pager;
-use tempfile::TempDir;
-use tonic::{Request, Response, Status};
 
 use crate::billing::{instant, on, uid};
 use crate::upstream::{Ingestion, Segmentation};

@@ -9,9 +9,10 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_runtime::tenant::tenant_of;
+use sextant_wire::page;
 use sextant_wire::status::{Problem, store};
 
-use super::{Handlers, feature};
+use super::{Handlers, feature, offset};
 use crate::registry::segment_definition;
 use crate::state::{TenantState, state as state_of};
 
@@ -30,6 +31,18 @@ pub(super) async fn handle(
 ) -> Result<Response<pb::ListSegmentsResponse>, Status> {
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
+    let size = page::size(request.page_size)?;
+    let bound = pb::ListSegmentsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
+    let skip = offset(
+        handlers
+            .pager
+            .cursor(tenant.0, &bound, &request.page_token)?,
+    )?;
+    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
     let (_, number, version) = *reading
         .segmentation(&request.segmentation)
@@ -78,10 +91,21 @@ pub(super) async fn handle(
         )
         .into());
     };
+    let mut segments = summaries(state, &request.segmentation, &groups, &features);
+    let behind = skip.min(segments.len());
+    segments.drain(..behind);
+    let more = segments.len() > size;
+    segments.truncate(size);
+    let next = (behind + size).to_string();
     Ok(Response::new(pb::ListSegmentsResponse {
-        segments: summaries(state, &request.segmentation, &groups, &features),
+        segments,
         accounts: groups.values().map(|totals| totals.accounts).sum(),
         freshness: Some(reading.freshness(version)),
+        next_page_token: if more {
+            handlers.pager.token(tenant.0, &bound, &next)
+        } else {
+            String::new()
+        },
     }))
 }
 

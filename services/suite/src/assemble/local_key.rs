@@ -15,7 +15,12 @@ pub(crate) const FILE_NAME: &str = "local.key";
 pub(crate) fn read_or_make(data_dir: &Path) -> Result<Key, BoxError> {
     fs::create_dir_all(data_dir)?;
     let path = data_dir.join(FILE_NAME);
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+    {
         Ok(mut file) => {
             let key = Key::generate()?;
             writeln!(file, "{}", key.expose())?;

@@ -8,7 +8,10 @@ use sextant_runtime::config::{Config, StoreKind};
 use sextant_runtime::lifecycle::BoxError;
 use sextant_store::cache::{Cache, InProcess};
 use sextant_store::embedded::Embedded;
-use sextant_store::port::{Accounts, Facts, Feed, Intake, Keys, Memberships, Metrics, Replica, Scoring, Segmentations, Tenants};
+use sextant_store::port::{
+    Accounts, Facts, Feed, Intake, Keys, Memberships, Metrics, Replica, Scoring, Segmentations,
+    Tenants,
+};
 
 use crate::installation::Role;
 
@@ -72,22 +75,43 @@ impl Stores {
     }
 
     async fn postgres(config: &Config, role: Role) -> Result<Self, BoxError> {
-        let url = config.store.postgres_url.as_ref().ok_or("store.postgres_url is missing")?;
+        let url = config
+            .store
+            .postgres_url
+            .as_ref()
+            .ok_or("store.postgres_url is missing")?;
         let pool_size = usize::try_from(config.store.pool_size)?;
-        let database = postgres::Config { pool_size, ..postgres::Config::new(url.expose()) };
+        let database = postgres::Config {
+            pool_size,
+            ..postgres::Config::new(url.expose())
+        };
         let runs = |one: Role| role == Role::All || role == one;
-        let mut stores = Self { ingestion: None, scoring: None, segmentation: None, metrics: None };
+        let mut stores = Self {
+            ingestion: None,
+            scoring: None,
+            segmentation: None,
+            metrics: None,
+        };
         if runs(Role::Ingestion) {
-            stores.ingestion = Some(ingestion_ports(&Arc::new(postgres::Ingestion::connect(&database).await?)));
+            stores.ingestion = Some(ingestion_ports(&Arc::new(
+                postgres::Ingestion::connect(&database).await?,
+            )));
         }
         if runs(Role::Scoring) {
-            stores.scoring = Some(scoring_ports(&Arc::new(postgres::Scoring::connect(&database).await?)));
+            stores.scoring = Some(scoring_ports(&Arc::new(
+                postgres::Scoring::connect(&database).await?,
+            )));
         }
         if runs(Role::Segmentation) {
-            stores.segmentation = Some(segmentation_ports(&Arc::new(postgres::Segmentation::connect(&database).await?), caches(config)?));
+            stores.segmentation = Some(segmentation_ports(
+                &Arc::new(postgres::Segmentation::connect(&database).await?),
+                caches(config)?,
+            ));
         }
         if runs(Role::Metrics) {
-            stores.metrics = Some(metrics_ports(&Arc::new(postgres::Metrics::connect(&database).await?)));
+            stores.metrics = Some(metrics_ports(&Arc::new(
+                postgres::Metrics::connect(&database).await?,
+            )));
         }
         Ok(stores)
     }
@@ -97,16 +121,24 @@ impl Stores {
 fn caches(config: &Config) -> Result<Vec<Arc<dyn Cache>>, BoxError> {
     let mut caches: Vec<Arc<dyn Cache>> = Vec::new();
     if config.cache.in_process_entries > 0 {
-        caches.push(Arc::new(InProcess::new(config.cache.in_process_entries.saturating_mul(CACHED_BYTES), CACHE_TIME_TO_LIVE)));
+        caches.push(Arc::new(InProcess::new(
+            config.cache.in_process_entries.saturating_mul(CACHED_BYTES),
+            CACHE_TIME_TO_LIVE,
+        )));
     }
     if let Some(url) = &config.cache.redis_url {
         let response_timeout = Duration::from_millis(config.cache.redis_timeout_ms);
-        caches.push(Arc::new(redis::Redis::new(redis::Config { response_timeout, ..redis::Config::new(url.expose()) })?));
+        caches.push(Arc::new(redis::Redis::new(redis::Config {
+            response_timeout,
+            ..redis::Config::new(url.expose())
+        })?));
     }
     Ok(caches)
 }
 
-fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Intake + 'static>(engine: &Arc<E>) -> IngestionPorts {
+fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Intake + 'static>(
+    engine: &Arc<E>,
+) -> IngestionPorts {
     IngestionPorts {
         facts: Arc::<E>::clone(engine),
         feed: Arc::<E>::clone(engine),
@@ -118,10 +150,17 @@ fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Intake + 'stati
 }
 
 fn scoring_ports<E: Scoring + Replica + Feed + 'static>(engine: &Arc<E>) -> ScoringPorts {
-    ScoringPorts { scoring: Arc::<E>::clone(engine), replica: Arc::<E>::clone(engine), feed: Arc::<E>::clone(engine) }
+    ScoringPorts {
+        scoring: Arc::<E>::clone(engine),
+        replica: Arc::<E>::clone(engine),
+        feed: Arc::<E>::clone(engine),
+    }
 }
 
-fn segmentation_ports<E: Memberships + Segmentations + Feed + 'static>(engine: &Arc<E>, caches: Vec<Arc<dyn Cache>>) -> SegmentationPorts {
+fn segmentation_ports<E: Memberships + Segmentations + Feed + 'static>(
+    engine: &Arc<E>,
+    caches: Vec<Arc<dyn Cache>>,
+) -> SegmentationPorts {
     SegmentationPorts {
         memberships: Arc::<E>::clone(engine),
         segmentations: Arc::<E>::clone(engine),
@@ -131,5 +170,8 @@ fn segmentation_ports<E: Memberships + Segmentations + Feed + 'static>(engine: &
 }
 
 fn metrics_ports<E: Metrics + Replica + 'static>(engine: &Arc<E>) -> MetricsPorts {
-    MetricsPorts { metrics: Arc::<E>::clone(engine), replica: Arc::<E>::clone(engine) }
+    MetricsPorts {
+        metrics: Arc::<E>::clone(engine),
+        replica: Arc::<E>::clone(engine),
+    }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use prost_types::Timestamp;
+
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1::Tenant;
@@ -118,6 +119,18 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether the caller says where the services run: all of them by the flag, or each in the configuration.
+    fn is_elsewhere(&self) -> bool {
+        let services = &self.loaded.config.services;
+        let each = [
+            &services.ingestion,
+            &services.scoring,
+            &services.segmentation,
+            &services.metrics,
+        ];
+        self.address.is_some() || each.iter().all(|address| address.is_some())
+    }
+
     /// The key of the flag or the environment, else the one that an embedded installation keeps in its data directory.
     fn key(&self) -> Result<Option<Key>, Error> {
         let (text, origin) = match (&self.key, self.environment.get("SEXTANT_KEY_FILE")) {
@@ -167,9 +180,10 @@ impl<'a> Context<'a> {
             months: number("months"),
             ..generate::Options::default()
         };
-        let remote = match &self.address {
-            Some(_) => Some(self.client()?),
-            None => None,
+        let remote = if self.is_elsewhere() {
+            Some(self.client()?)
+        } else {
+            None
         };
         Ok(demo::Plan {
             loaded,

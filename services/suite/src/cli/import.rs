@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::ArgMatches;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
 use sextant_wire::time::instant;
-use tokio::task::spawn_blocking;
-use uuid::Uuid;
 
 use crate::cli::context::{Context, is_given, moment_of, number_of, text_of};
 use crate::cli::note;

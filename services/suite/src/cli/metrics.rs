@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::ArgMatches;
+
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::{Date, EntityKind, EntityRef};
 use sextant_proto::metrics::v1::{

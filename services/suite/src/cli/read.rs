@@ -1,6 +1,7 @@
 //! Commands that read accounts and segments.
 
 use clap::ArgMatches;
+
 use sextant_proto::common::v1::{EntityKind, EntityRef, Freshness, ReadAt};
 use sextant_proto::ingestion::v1::{
     GetAccountRequest, GetAccountResponse, ListAccountsRequest, PaymentFact, SubscriptionFact,
@@ -284,6 +285,8 @@ pub(crate) async fn segments(context: &Context<'_>, matches: &ArgMatches) -> Res
         segmentation: text_of(matches, "segmentation"),
         at: read_at(matches)?,
         sum_features: sum_features.clone(),
+        page_size: 1000,
+        page_token: String::new(),
     };
     let answer = client
         .segmentation()

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::ArgMatches;
+
 use sextant_runtime::clock::Clock;
 
 use crate::cli::context::{Context, text_of};

@@ -1,6 +1,8 @@
 //! Commands for tenants, keys and segmentations.
 
 use clap::ArgMatches;
+use uuid::Uuid;
+
 use sextant_proto::ingestion::v1::{
     AdvanceClockRequest, CreateKeyRequest, CreateTenantRequest, Key, ListKeysRequest,
     ListRejectionsRequest, ListTenantsRequest, RevokeKeyRequest, Scope, Tenant,
@@ -8,7 +10,6 @@ use sextant_proto::ingestion::v1::{
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, ListSegmentationsRequest, ListSegmentersRequest, Segmentation,
 };
-use uuid::Uuid;
 
 use crate::cli::context::{Context, moment_of, number_of, pages_up_to, text_of, texts_of};
 use crate::client::all_pages;

@@ -2,6 +2,7 @@ use std::path::Path;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+
 use sextant_proto::ingestion::v1::Scope;
 use sextant_runtime::config::{Environment, Loaded};
 

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use prost_types::Timestamp;
+use sha2::{Digest as _, Sha256};
+use tonic::Status;
+use uuid::Builder;
+
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::{
@@ -12,9 +16,6 @@ use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, ListSegmentsRequest, ListSegmentsResponse, Segmentation,
 };
-use sha2::{Digest as _, Sha256};
-use tonic::Status;
-use uuid::Builder;
 
 use crate::client::{Client, at_least, is, settled};
 use crate::error::Error;
@@ -196,6 +197,8 @@ impl Ready {
             segmentation: key.to_owned(),
             at: self.at.clone(),
             sum_features: sums.iter().map(|name| (*name).to_owned()).collect(),
+            page_size: 1000,
+            page_token: String::new(),
         };
         settled(|| {
             let (client, request) = (self.client.clone(), request.clone());

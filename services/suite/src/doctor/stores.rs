@@ -6,11 +6,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use sextant_backends::postgres::{self, ConnectError};
-use sextant_runtime::config::{Config, StoreKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use sextant_backends::postgres::{self, ConnectError};
+use sextant_runtime::config::{Config, StoreKind};
 
 use crate::doctor::Finding;
 

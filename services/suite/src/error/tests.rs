@@ -1,8 +1,9 @@
 use std::io;
 
+use tonic::Status;
+
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
-use tonic::Status;
 
 use super::{Error, Exit};
 

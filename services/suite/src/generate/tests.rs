@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use prost::Message;
+
 use sextant_domain::time::{DAY_US, Day, Instant};
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{Record, SubscriptionFact, SubscriptionStatus};

@@ -1,9 +1,10 @@
 //! Records in batches of a size that ingestion likes, made on a thread of their own.
 
 use prost::Message as _;
-use sextant_proto::ingestion::v1::Record;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
+
+use sextant_proto::ingestion::v1::Record;
 
 use crate::import::{Complaint, Error, Item, Items, Part};
 

@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 
 use prost_types::Timestamp;
+
 use sextant_domain::time::Day;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{AccountFact, PaymentFact, PaymentStatus, Record};

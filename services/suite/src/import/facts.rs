@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use csv::StringRecord;
 use prost_types::Timestamp;
+
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind as ValueKind;
 use sextant_proto::ingestion::v1::{

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use sextant_proto::ingestion::v1::{
-    BatchVerdicts, IngestBatchRequest, IngestOptions, IngestRequest, IngestResponse,
-};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
+
+use sextant_proto::ingestion::v1::{
+    BatchVerdicts, IngestBatchRequest, IngestOptions, IngestRequest, IngestResponse,
+};
 
 use crate::client::Client;
 use crate::import::Error;

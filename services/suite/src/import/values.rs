@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use prost_types::Timestamp;
+
 use sextant_domain::money::Currency;
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::Money;

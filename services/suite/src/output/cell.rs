@@ -1,6 +1,7 @@
 //! One value of an answer.
 
 use serde_json::{Value, json};
+
 use sextant_domain::time::{Day, Instant};
 
 use crate::output::format;

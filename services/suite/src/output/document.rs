@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
+
 use sextant_proto::common::v1::{Freshness, FreshnessState};
 
 use crate::output::cell::Cell;

@@ -1,4 +1,5 @@
 use serde_json::Value;
+
 use sextant_domain::time::Instant;
 
 use super::format::{moment, money, percent, rounded, steps_that_add_up, whole};

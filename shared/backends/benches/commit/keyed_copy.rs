@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use sextant_store::port::NewFact;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
+
+use sextant_store::port::NewFact;
 
 const TABLES: &str = "
 DROP SCHEMA IF EXISTS keyed_copy CASCADE; CREATE SCHEMA keyed_copy; SET search_path = keyed_copy;

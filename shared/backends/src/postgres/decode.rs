@@ -1,12 +1,13 @@
 //! Reading rows: columns in order, each checked.
 
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+use uuid::Uuid;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_store::{Error, Result};
-use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
-use uuid::Uuid;
 
 /// The columns of a row, taken from left to right.
 pub(super) struct Fields<'r> {

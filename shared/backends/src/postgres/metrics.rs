@@ -1,9 +1,10 @@
 //! Metrics' tables.
 
+use uuid::Uuid;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_store::port::{AccountFactRow, MetricsCommit, MoveRow, ReplicaAccount, ReplicaCommit};
 use sextant_store::{BoxFuture, Error, Result, port};
-use uuid::Uuid;
 
 use super::pool::{Config, ConnectError, Pool};
 use super::session::Session;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Runtime};
-use sextant_domain::id::TenantId;
-use sextant_store::{Error, Result};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
+
+use sextant_domain::id::TenantId;
+use sextant_store::{Error, Result};
 
 use super::Service;
 use super::migrate::known_version;

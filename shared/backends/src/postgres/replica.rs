@@ -1,9 +1,10 @@
 //! What a following service keeps of ingestion's feed.
 
+use uuid::Uuid;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_store::Result;
 use sextant_store::port::{AccountFactRow, ReplicaAccount, ReplicaCommit};
-use uuid::Uuid;
 
 use super::pool::Pool;
 use super::session::Session;

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use sextant_domain::id::{Slice, TenantId};
 use uuid::Uuid;
+
+use sextant_domain::id::{Slice, TenantId};
 
 pub(super) fn tenant(id: TenantId) -> Uuid {
     Uuid::from_u128(id.0)

@@ -1,12 +1,13 @@
 //! Scoring's tables.
 
+use uuid::Uuid;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
 use sextant_store::port::{
     AccountFactRow, FeedEntry, Head, ModelRow, MonthRow, ReplicaAccount, ScoringCommit, SliceState,
 };
 use sextant_store::{BoxFuture, Error, Result, port};
-use uuid::Uuid;
 
 use super::decode::Fields;
 use super::pool::{Config, ConnectError, Pool};

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::Object;
 use futures_util::future::{join, join3};
-use sextant_domain::id::TenantId;
-use sextant_store::{Error, Result};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
+
+use sextant_domain::id::TenantId;
+use sextant_store::{Error, Result};
 
 const BEGIN: &str = include_str!("../../queries/postgres/session/begin.sql");
 const COMMIT: &str = include_str!("../../queries/postgres/session/commit.sql");

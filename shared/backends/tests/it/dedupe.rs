@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
+
 use sextant_backends::postgres::Ingestion;
 use sextant_backends::testing::{database, migrated_database};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::Slice;
 use sextant_store::port::{Facts, Intake, Outcome};
-use tokio::task::JoinSet;
 
 use crate::support::{account, batch, connect, fact, records, tenant, within};
 

@@ -1,13 +1,14 @@
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
 use sextant_backends::postgres::Ingestion;
 use sextant_backends::testing::{database, migrated_database};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::Slice;
 use sextant_store::port::{Facts, Intake};
-use tokio::task::JoinSet;
-use uuid::Uuid;
 
 use crate::support::{account, batch, connect, connect_as_app, fact, tenant, within};
 

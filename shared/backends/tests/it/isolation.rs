@@ -1,11 +1,12 @@
-use sextant_backends::postgres::{Ingestion, SYSTEM_TABLES, Service};
-use sextant_backends::testing::{Database, database, migrated_database};
-use sextant_domain::fact::FactKind;
-use sextant_store::port::Facts;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
+
+use sextant_backends::postgres::{Ingestion, SYSTEM_TABLES, Service};
+use sextant_backends::testing::{Database, database, migrated_database};
+use sextant_domain::fact::FactKind;
+use sextant_store::port::Facts;
 
 use crate::support::{batch, connect, connect_as_app, fact, tenant};
 

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::task::JoinSet;
+
 use sextant_backends::postgres::{ConnectError, Ingestion, MigrateError, Service, migrate};
 use sextant_backends::testing::database;
-use tokio::task::JoinSet;
 
 use crate::support::{connect, within};
 

@@ -3,14 +3,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
 use sextant_backends::postgres::{Config, Ingestion, migrate};
 use sextant_backends::testing::{Database, PostgresServer};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::TenantId;
 use sextant_store::Error;
 use sextant_store::port::Facts;
-use tokio::task::JoinSet;
-use tokio_postgres::Client;
 
 use crate::support::{account, batch, connect, fact, records, tenant, within};
 

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use sextant_backends::redis::{Config, Redis};
 use sextant_backends::testing::{RedisServer, redis_url};
 use sextant_store::cache::{Cache, Entry};
-use tokio::time::Instant;
 
 use crate::support::within;
 

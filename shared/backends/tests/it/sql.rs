@@ -1,8 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use tokio::task::JoinSet;
+
 use sextant_backends::postgres::Service;
 use sextant_backends::testing::migrated_database;
-use tokio::task::JoinSet;
 
 use crate::support::connect_as_app;
 

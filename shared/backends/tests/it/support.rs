@@ -1,12 +1,13 @@
 use std::time::Duration;
 
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
 use sextant_backends::postgres::Ingestion;
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{FactBatch, Facts, Intake, NewFact, Outcome};
-use tokio_postgres::{Client, NoTls};
-use uuid::Uuid;
 
 /// 2026-01-15T12:00:00Z.
 pub(crate) const NOON: Instant = Instant(1_768_478_400_000_000);

@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, header};
 use moka::sync::Cache;
+use tonic::Status;
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
-use tonic::Status;
 
 use crate::auth::{Key, KeyId, Principal, Scopes, SecretDigest};
 use crate::clock::Clock;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 

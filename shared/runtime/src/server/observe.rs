@@ -10,13 +10,14 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use sextant_proto::common::v1::ErrorReason;
-use sextant_wire::status::Problem;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
 use tracing::{Instrument as _, Span};
+
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::Problem;
 
 use crate::auth::MethodTable;
 use crate::server::Answer;

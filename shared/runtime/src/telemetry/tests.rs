@@ -1,6 +1,5 @@
-use crate::config::{LogFormat, Telemetry as Config};
-
 use super::{Error, Label, Meters, Metric, Telemetry};
+use crate::config::{LogFormat, Telemetry as Config};
 
 fn config(filter: &str) -> Config {
     Config {

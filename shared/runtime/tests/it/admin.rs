@@ -1,10 +1,11 @@
 use std::net::SocketAddr;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
 use sextant_runtime::server::serve_admin;
 use sextant_runtime::telemetry::{Metric, Telemetry};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::probe::Probe;
 use crate::world::{LIMITS, World, within};

@@ -1,10 +1,11 @@
+use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt as _;
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_runtime::auth::{Access, Key, KeyRecord, MethodTable, Scope, Scopes};
 use sextant_runtime::server::{MountError, Part};
 use sextant_runtime::telemetry::Meters;
-use tonic::{Code, Request, Response, Status};
-use tonic_types::StatusExt as _;
 
 use crate::probe::{ASK, Probe, TALK, ask, call, talk};
 use crate::world::{BOTH, Keys, LIMITS, World, within};

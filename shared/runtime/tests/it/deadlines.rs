@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use sextant_runtime::server::Limits;
 use tokio::sync::mpsc;
 use tonic::{Code, Request, Status};
+
+use sextant_runtime::server::Limits;
 
 use crate::probe::{Probe, ask, call, talk, watch};
 use crate::world::{BOTH, LIMITS, World, linked, linked_with, within};

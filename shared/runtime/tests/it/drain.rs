@@ -1,15 +1,16 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sextant_runtime::lifecycle::{Cause, DrainPlan, Expiry, Signal, Signals};
-use sextant_runtime::link::Link;
-use sextant_runtime::server::{ServeError, Server};
 use tokio::sync::mpsc;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
+
+use sextant_runtime::lifecycle::{Cause, DrainPlan, Expiry, Signal, Signals};
+use sextant_runtime::link::Link;
+use sextant_runtime::server::{ServeError, Server};
 
 use crate::probe::{Probe, ask, watch};
 use crate::world::{LIMITS, World, within};

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use sextant_runtime::link::{Link, LinkError, LinkOptions};
-use sextant_runtime::telemetry::Meters;
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
+
+use sextant_runtime::link::{Link, LinkError, LinkOptions};
+use sextant_runtime::telemetry::Meters;
 
 use crate::probe::{Probe, ask, watch};
 use crate::world::{BOTH, LIMITS, World, linked, within};

@@ -9,16 +9,17 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use http::uri::PathAndQuery;
-use sextant_runtime::auth::{Access, MethodTable, Principal, Scope};
-use sextant_runtime::deadline;
-use sextant_runtime::link::Link;
-use sextant_runtime::server::Part;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
+
+use sextant_runtime::auth::{Access, MethodTable, Principal, Scope};
+use sextant_runtime::deadline;
+use sextant_runtime::link::Link;
+use sextant_runtime::server::Part;
 
 pub(crate) const ASK: &str = "/test.v1.Probe/Ask";
 pub(crate) const WATCH: &str = "/test.v1.Probe/Watch";

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use tonic::{Code, Request};
+use tonic_types::StatusExt as _;
+
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
 use sextant_runtime::server::Limits;
 use sextant_runtime::telemetry::Telemetry;
-use tonic::{Code, Request};
-use tonic_types::StatusExt as _;
 
 use crate::probe::{Probe, ask, watch};
 use crate::world::{BOTH, Keys, LIMITS, World, within};

@@ -9,10 +9,11 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use opentelemetry_proto::tonic::trace::v1::Span;
+use tonic::{Request, Response, Status};
+
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
 use sextant_runtime::link::Link;
 use sextant_runtime::telemetry::Telemetry;
-use tonic::{Request, Response, Status};
 
 use crate::probe::{Probe, call};
 use crate::world::{Kind, LIMITS, World, within};

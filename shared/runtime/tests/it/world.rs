@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
+
 use sextant_runtime::auth::{
     Authenticator, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable,
 };
@@ -13,7 +15,6 @@ use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{Limits, Mounted, Readiness, Server, Surroundings};
 use sextant_runtime::telemetry::Meters;
-use tokio::sync::mpsc;
 
 use crate::probe::Probe;
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, params};
+
 use sextant_store::port::FactBatch;
 
 const FACT_INSERT: &str = include_str!("../../queries/sqlite/ingestion/fact_insert.sql");

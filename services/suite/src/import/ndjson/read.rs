@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
+
 use sextant_proto::common::v1::Money;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use prost_types::Timestamp;
 use serde_json::{Map, Value as Json, json};
+
 use sextant_proto::common::v1::Money;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind;

@@ -1,9 +1,10 @@
 //! Accounts and the facts about them.
 
+use uuid::Uuid;
+
 use sextant_domain::id::{AccountUid, ExternalId, TenantId};
 use sextant_store::port::{AccountRow, Accounts, FactVersion, Page};
 use sextant_store::{BoxFuture, Result};
-use uuid::Uuid;
 
 use super::Ingestion;
 use crate::postgres::decode::{self, Fields};

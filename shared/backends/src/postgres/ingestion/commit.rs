@@ -12,12 +12,13 @@ mod hold;
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::{try_join, try_join3};
-use sextant_domain::id::{AccountUid, Slice, TenantId};
-use sextant_store::Result;
-use sextant_store::port::{Committed, FactBatch, NewRejection, Outcome};
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+
+use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_store::Result;
+use sextant_store::port::{Committed, FactBatch, NewRejection, Outcome};
 
 use super::APPEND_FEED;
 use super::accounts::{RESOLVE, account};

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{FactEntry, HeldRow, Intake, RejectionRow, SourceCount, StoredFact};
 use sextant_store::{BoxFuture, Result};
-use uuid::Uuid;
 
 use super::Ingestion;
 use super::tenants::import_of;

@@ -1,10 +1,11 @@
 //! API keys.
 
+use uuid::Uuid;
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_store::port::{KeyRow, Keys, Page};
 use sextant_store::{BoxFuture, Error, Result};
-use uuid::Uuid;
 
 use super::Ingestion;
 use crate::postgres::decode::{self, Fields};

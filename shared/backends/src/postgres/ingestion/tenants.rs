@@ -1,11 +1,12 @@
 //! Tenants and the requests that made them.
 
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{Import, Page, TenantRow, Tenants};
 use sextant_store::{BoxFuture, Error, Result};
-use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
 use super::{APPEND_FEED, Ingestion};
 use crate::postgres::decode::{self, Fields};

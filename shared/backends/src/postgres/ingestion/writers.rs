@@ -8,11 +8,12 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::JoinSet;
+
 use sextant_domain::id::TenantId;
 use sextant_store::port::{Committed, FactBatch};
 use sextant_store::{Error, Result};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::JoinSet;
 
 use super::commit::{Group, commit};
 use super::partitions::Partitions;

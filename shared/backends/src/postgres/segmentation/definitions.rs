@@ -1,9 +1,10 @@
 //! Definitions of segmentations.
 
+use tokio_postgres::types::ToSql;
+
 use sextant_domain::id::TenantId;
 use sextant_store::port::{SegmentationRow, Segmentations};
 use sextant_store::{BoxFuture, Error, Result};
-use tokio_postgres::types::ToSql;
 
 use super::Segmentation;
 use crate::postgres::decode::{self, Fields};

@@ -1,5 +1,8 @@
 //! Present memberships, and the commit of a slice.
 
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_store::port::{
@@ -7,8 +10,6 @@ use sextant_store::port::{
     TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Error, Result};
-use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
 use super::Segmentation;
 use crate::postgres::decode::{self, Fields};

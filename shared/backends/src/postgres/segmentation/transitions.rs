@@ -1,13 +1,14 @@
 //! Transitions, and memberships of the past that follow from them.
 
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
 use sextant_domain::id::{AccountUid, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::Result;
 use sextant_store::port::{
     Page, ReplicaAccount, SegmentCount, TransitionFilter, TransitionOrder, TransitionRow,
 };
-use tokio_postgres::types::ToSql;
-use uuid::Uuid;
 
 use super::Segmentation;
 use crate::postgres::decode::{self, Fields};

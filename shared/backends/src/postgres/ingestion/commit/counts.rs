@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use sextant_store::port::{FactBatch, Outcome};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+
+use sextant_store::port::{FactBatch, Outcome};
 
 use super::decide::{Candidate, Decisions, Origin};
 use super::hold::Waiting;

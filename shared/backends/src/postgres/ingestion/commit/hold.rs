@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use uuid::Uuid;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::Result;
 use sextant_store::port::{FactBatch, NewFact};
-use uuid::Uuid;
 
 use super::{Homes, decide, homes};
 use crate::postgres::decode::{self, Fields};

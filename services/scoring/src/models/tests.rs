@@ -1,0 +1,87 @@
+use super::*;
+
+fn usd() -> Currency {
+    Currency::parse("USD").unwrap()
+}
+
+fn thresholds(source: Source) -> Thresholds {
+    let cuts = Cuts::Exclusive([1.5, 2.25, 1.0e9 / 3.0, 4.0e9]);
+    Thresholds::stored(source, Direction::HighIsGood, cuts).unwrap()
+}
+
+fn model(source: Source) -> rfm::Model {
+    rfm::Model {
+        recency: thresholds(source),
+        frequency: thresholds(source),
+        monetary: thresholds(source),
+    }
+}
+
+fn usage() -> Models {
+    Models {
+        closed_on: Day::parse("2027-03-09").unwrap(),
+        n_accounts: 12,
+        rfm_basis: RfmBasis::Usage,
+        rfm: Some(model(Source::Fixed)),
+        mrr_percentiles: (0..=100).map(|percent| f64::from(percent) / 7.0).collect(),
+        purchases: None,
+        purchase_warning: "accounts pay by subscription".to_owned(),
+    }
+}
+
+fn purchases() -> Models {
+    let counts = bgnbd::Params::new(0.243, bgnbd::Weeks::new(4.414), 0.793, 2.426).unwrap();
+    let values = gamma_gamma::Params::new(6.25, 3.74, 1_544.7).unwrap();
+    let fitted = PurchaseModel {
+        counts,
+        values,
+        currency: usd(),
+        n: 2_357,
+        uncertainty: None,
+    };
+    let source = Source::Population {
+        policy: TiePolicy::ValueQuantile,
+        accounts: 2_357,
+    };
+    Models {
+        rfm_basis: RfmBasis::Purchases,
+        rfm: Some(model(source)),
+        mrr_percentiles: Vec::new(),
+        purchases: Some((Day::parse("2027-01-01").unwrap(), fitted)),
+        purchase_warning: String::new(),
+        ..usage()
+    }
+}
+
+#[test]
+fn stored_models_are_read_back_as_they_were() {
+    let nobody = Models {
+        n_accounts: 0,
+        rfm: None,
+        mrr_percentiles: Vec::new(),
+        ..usage()
+    };
+    for models in [usage(), purchases(), nobody] {
+        let stored = encode(&models);
+        assert_eq!(decode(&stored, usd()).unwrap(), models);
+        assert_eq!(encode(&decode(&stored, usd()).unwrap()), stored);
+    }
+}
+
+#[test]
+fn a_close_without_accounts_says_so() {
+    let models = Models {
+        rfm: None,
+        ..usage()
+    };
+    let shown = to_wire(&models);
+    assert_eq!(shown[0].warning, "no account can be scored");
+    assert_eq!(shown[2].model_version, "clv/2027-03-09");
+    assert_eq!(shown[2].warning, "accounts pay by subscription");
+}
+
+#[test]
+fn damaged_bytes_are_refused() {
+    assert!(decode(b"\xff\xff", usd()).is_err());
+    assert!(decode(b"", usd()).is_err());
+}

@@ -1,0 +1,265 @@
+//! Features and scores of the present, and what a reader may ask for.
+
+use std::time::Duration;
+
+use sextant_domain::feature::{CATALOGUE, CATALOGUE_VERSION};
+use sextant_proto::common::v1::{EntityKind, EntityRef, FreshnessState};
+use sextant_proto::scoring::v1 as pb;
+
+use crate::facts::{account, day, event, on, payment, subscription};
+use crate::world::{NOW, World, about, account_ref, at, position, reason, value};
+
+/// One account that subscribes and uses the product.
+fn script(world: &World) -> String {
+    world.facts(vec![
+        account("acme", "2027-01-01"),
+        subscription("acme", "2027-01-05", 10, 1_000),
+    ]);
+    world.facts(vec![
+        event("acme", "ann", "2027-03-01 09:00"),
+        event("acme", "bob", "2027-03-01 10:00"),
+        event("acme", "ann", "2027-03-05 09:00"),
+        // Outside of the last 28 days.
+        event("acme", "cy", "2027-01-20 09:00"),
+    ]);
+    world.facts(vec![
+        payment("acme", "2027-02-20", 5_000),
+        payment("acme", "2027-01-20", 2_500),
+    ])
+}
+
+#[tokio::test]
+async fn features_are_those_of_the_facts() {
+    let world = World::new();
+    let position = script(&world);
+    let answer = world.start().features("acme", at(&position)).await.unwrap();
+    let names: Vec<&str> = answer.features.iter().map(|one| &*one.name).collect();
+    assert!(
+        names
+            .iter()
+            .eq(CATALOGUE.iter().map(|definition| &definition.name))
+    );
+    for (name, expected) in [
+        ("account.age_days", "68"),
+        ("usage.active_days_28d", "2"),
+        ("usage.active_users_28d", "2"),
+        ("usage.events_28d", "3"),
+        ("usage.product_features_28d", "1"),
+        ("usage.days_since_active", "5"),
+        ("usage.seat_share", "0.2"),
+        ("purchase.count", "2"),
+        ("purchase.total_minor", "7500"),
+        ("purchase.days_since_last", "18"),
+        ("revenue.mrr_minor", "10000"),
+        ("revenue.arr_minor", "120000"),
+        ("revenue.seats", "10"),
+        ("subscription.status", "active"),
+        ("subscription.churn_kind", ""),
+        ("firmo.industry", ""),
+        ("rfm.basis", "usage"),
+    ] {
+        assert_eq!(value(&answer.features, name), expected, "{name}");
+    }
+    let freshness = answer.freshness.unwrap();
+    assert_eq!(freshness.state(), FreshnessState::Fresh);
+    assert_eq!(
+        (freshness.as_of, freshness.watermark),
+        (on(NOW), on("2027-03-05 09:00"))
+    );
+    assert_eq!((freshness.position), position);
+    assert_eq!(freshness.closed_on, Some(day("2027-03-09")));
+    assert_eq!(freshness.model_version, "2027-03-09");
+    assert_eq!(freshness.catalogue_version, CATALOGUE_VERSION);
+}
+
+#[tokio::test]
+async fn a_score_is_the_sum_of_its_contributions() {
+    let world = World::new();
+    let position = script(&world);
+    let scoring = world.start();
+    let features = scoring.features("acme", at(&position)).await.unwrap();
+    let scores = scoring.scores("acme", at(&position)).await.unwrap().scores;
+    // The account subscribes: there is no model of purchases.
+    let [rfm] = scores.as_slice() else {
+        panic!("{scores:?}")
+    };
+    assert_eq!(
+        (rfm.model.as_str(), rfm.model_version.as_str()),
+        ("rfm", "rfm/2027-03-09")
+    );
+    let digits: String = ["rfm.recency", "rfm.frequency", "rfm.monetary"]
+        .iter()
+        .map(|name| value(&features.features, name))
+        .collect();
+    assert_eq!(
+        (rfm.band.as_str(), rfm.value.to_string()),
+        (&*digits, digits.clone())
+    );
+    let points: f64 = rfm.contributions.iter().map(|part| part.points).sum();
+    assert_eq!(points.to_string(), digits);
+    assert_eq!(
+        rfm.contributions[0].text,
+        format!("5 days since the last use: {} of 5", &digits[..1])
+    );
+    assert!(rfm.missing.is_empty() && rfm.coverage.to_string() == "1");
+}
+
+#[tokio::test]
+async fn an_account_that_was_never_active_is_scored_without_what_is_missing() {
+    let world = World::new();
+    script(&world);
+    let position = world.facts(vec![account("silent", "2027-02-01")]);
+    let scores = world.start().scores("silent", at(&position)).await.unwrap();
+    let rfm = &scores.scores[0];
+    assert_eq!(rfm.band, "---");
+    assert!(rfm.missing.contains(&"usage.days_since_active".to_owned()));
+    assert!(rfm.coverage < 1.0 && rfm.contributions.is_empty());
+}
+
+#[tokio::test]
+async fn accounts_that_are_not_there_are_named() {
+    let world = World::new();
+    let position = script(&world);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    let refused = scoring.features("other", None).await.unwrap_err();
+    assert!(refused.message().contains("other"), "{}", refused.message());
+    assert_eq!(reason::<()>(Err(refused)), "ACCOUNT_UNKNOWN");
+    assert_eq!(
+        reason(scoring.scores("other", None).await),
+        "ACCOUNT_UNKNOWN"
+    );
+    let user = EntityRef {
+        kind: EntityKind::User.into(),
+        ..account_ref("acme")
+    };
+    let request = pb::GetScoresRequest {
+        account: Some(user),
+        at: None,
+    };
+    assert_eq!(
+        reason(scoring.client().get_scores(about(request)).await),
+        "FIELD_INVALID"
+    );
+}
+
+#[tokio::test]
+async fn a_reader_waits_for_its_own_write() {
+    let world = World::new();
+    script(&world);
+    let scoring = world.start();
+    let second = position(4);
+    let waiting = scoring.features("acme", at(&second));
+    let writing = async { world.facts(vec![event("acme", "cy", "2027-03-10 11:00")]) };
+    let (answer, _) = tokio::join!(waiting, writing);
+    assert_eq!(
+        value(&answer.unwrap().features, "usage.days_since_active"),
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn a_position_that_does_not_come_ends_with_the_deadline() {
+    let world = World::new();
+    let position_of_script = script(&world);
+    let scoring = world.start();
+    scoring
+        .features("acme", at(&position_of_script))
+        .await
+        .unwrap();
+    let mut request = about(pb::GetFeaturesRequest {
+        account: Some(account_ref("acme")),
+        at: at(&position(99)),
+    });
+    request.set_timeout(Duration::from_millis(200));
+    assert_eq!(
+        reason(scoring.client().get_features(request).await),
+        "POSITION_NOT_REACHED"
+    );
+    let foreign = scoring.features("acme", at("nonsense")).await;
+    assert_eq!(reason(foreign), "POSITION_INVALID");
+}
+
+#[tokio::test]
+async fn the_catalogue_comes_in_pages() {
+    let scoring = World::new().start();
+    let mut names = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = pb::ListFeatureDefinitionsRequest {
+            page_size: 10,
+            page_token,
+        };
+        let answer = scoring
+            .client()
+            .list_feature_definitions(about(request))
+            .await
+            .unwrap()
+            .into_inner();
+        assert!(answer.definitions.len() <= 10);
+        names.extend(answer.definitions.into_iter().map(|one| one.name));
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert!(
+        names
+            .iter()
+            .eq(CATALOGUE.iter().map(|definition| definition.name))
+    );
+}
+
+#[tokio::test]
+async fn models_come_in_pages_of_whole_closes_and_foreign_tokens_are_refused() {
+    let world = World::new();
+    let position = script(&world);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    let all = scoring.models().await;
+    // From the first day of the account to the day before the clock.
+    assert_eq!(all.len(), 68 * 3);
+    let mut paged = Vec::new();
+    let mut tokens = vec![String::new()];
+    while let Some(page_token) = tokens
+        .last()
+        .filter(|token| paged.is_empty() || !token.is_empty())
+    {
+        let request = pb::ListModelsRequest {
+            page_size: 31,
+            page_token: page_token.clone(),
+        };
+        let answer = scoring.client().list_models(about(request)).await;
+        let answer = answer.unwrap().into_inner();
+        assert_eq!(answer.models.len() % 3, 0);
+        paged.extend(answer.models);
+        tokens.push(answer.next_page_token);
+    }
+    assert_eq!(paged, all);
+    assert_eq!(all[0].model_version, "rfm/2027-03-09");
+
+    let foreign = pb::ListFeatureDefinitionsRequest {
+        page_size: 0,
+        page_token: tokens[1].clone(),
+    };
+    let refused = scoring
+        .client()
+        .list_feature_definitions(about(foreign))
+        .await;
+    assert_eq!(reason(refused), "PAGE_TOKEN_INVALID");
+}
+
+#[tokio::test]
+async fn moving_the_clock_closes_the_days_in_between() {
+    let world = World::new();
+    let position = script(&world);
+    let scoring = world.start();
+    let before = scoring.features("acme", at(&position)).await.unwrap();
+    let later = world.advance("2027-03-12 06:00");
+    let after = scoring.features("acme", at(&later)).await.unwrap();
+    let age = |answer: &pb::GetFeaturesResponse| value(&answer.features, "account.age_days");
+    assert_eq!((&*age(&before), &*age(&after)), ("68", "70"));
+    let clock = scoring.clock().await;
+    assert_eq!((clock.now, clock.fixed), (on("2027-03-12 06:00"), true));
+    assert_eq!(clock.closed_on, Some(day("2027-03-11")));
+}

@@ -1,0 +1,12 @@
+//! Scoring through its generated clients, over the embedded store, behind a scripted feed of ingestion.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod facts;
+mod failing;
+mod history;
+mod late_data;
+mod reload;
+mod slices;
+mod upstream;
+mod world;

@@ -1,0 +1,190 @@
+//! What is in memory can be lost at any time.
+
+use bytes::Bytes;
+use sextant_domain::id::Slice;
+use sextant_proto::ingestion::v1::HistorySchedule;
+use sextant_proto::scoring::v1 as pb;
+
+use crate::facts::{account, day, event, instant, known, payment, subscription};
+use crate::failing::Failing;
+use crate::history;
+use crate::world::{Scoring, World, at};
+
+/// One answer of every kind, and the columns of the present and of some closes.
+type Answers = (
+    pb::GetFeaturesResponse,
+    pb::GetScoresResponse,
+    Vec<pb::Model>,
+    Vec<pb::Evaluation>,
+    Vec<Vec<Bytes>>,
+);
+
+async fn answers(scoring: &Scoring, account: &str, position: &str) -> Answers {
+    let features = scoring.features(account, at(position)).await.unwrap();
+    let scores = scoring.scores(account, at(position)).await.unwrap();
+    let mut columns = vec![scoring.columns(Slice(0), None).await];
+    for closed_on in ["2027-02-15", "2027-03-09"] {
+        columns.push(scoring.columns(Slice(0), Some(day(closed_on))).await);
+    }
+    assert!(columns.iter().flatten().all(|message| !message.is_empty()));
+    (
+        features,
+        scores,
+        scoring.models().await,
+        scoring.feed(Slice(0)).await,
+        columns,
+    )
+}
+
+/// Twelve accounts that use, subscribe and pay, with late facts.
+fn script(world: &World) -> String {
+    let mut position = String::new();
+    for number in 1..=12 {
+        let name = format!("a{number}");
+        world.facts(vec![
+            account(&name, "2027-02-01"),
+            subscription(&name, "2027-02-03", number, 1_000),
+            payment(&name, "2027-02-03", 1_000),
+        ]);
+        let days = (1..=number).map(|day| event(&name, "ann", &format!("2027-02-{:02}", day * 2)));
+        world.facts(days.collect());
+        position = world.facts(vec![
+            known("2027-03-10 01:00", event(&name, "bob", "2027-02-14")),
+            known("2027-03-10 02:00", payment(&name, "2027-02-20", 500)),
+        ]);
+    }
+    position
+}
+
+#[tokio::test]
+async fn a_new_instance_over_the_same_store_answers_equally() {
+    let world = World::new();
+    let scoring = world.start();
+    let position = script(&world);
+    let before = answers(&scoring, "a7", &position).await;
+    assert!(!before.1.scores.is_empty());
+    scoring.stop();
+    assert_eq!(answers(&world.start(), "a7", &position).await, before);
+}
+
+#[tokio::test]
+async fn purchase_models_are_the_same_when_they_are_read_back() {
+    let world = World::new();
+    for number in 1..=60_u32 {
+        let name = format!("buyer{number:02}");
+        let mut facts = vec![account(&name, "2027-01-01")];
+        for purchase in 0..=number % 7 {
+            let at = format!(
+                "2027-{:02}-{:02}",
+                1 + purchase % 2,
+                1 + (purchase * 4 + number) % 28
+            );
+            facts.push(payment(&name, &at, 1_000 + i64::from(number * 37 % 900)));
+        }
+        world.facts(facts);
+    }
+    let position = crate::world::position(60);
+    let scoring = world.start();
+    let before = answers(&scoring, "buyer13", &position).await;
+    let clv = before.2.iter().find(|model| model.model == "clv").unwrap();
+    assert!(clv.parameters.contains_key("bgnbd.r"), "{clv:?}");
+    assert!(before.1.scores.iter().any(|score| score.model == "clv"));
+    scoring.stop();
+    assert_eq!(answers(&world.start(), "buyer13", &position).await, before);
+}
+
+#[tokio::test]
+async fn two_instances_over_one_store_answer_alike() {
+    let world = World::new();
+    let (one, other) = (world.start(), world.start());
+    // Both have the tenant in memory, and one of them is fenced at every commit.
+    assert_eq!(one.clock().await, other.clock().await);
+    let position = script(&world);
+    let features = |scoring: Scoring| {
+        let position = position.clone();
+        async move {
+            let answer = scoring.features("a7", at(&position)).await.unwrap();
+            (answer.features, scoring.scores("a7", at(&position)).await)
+        }
+    };
+    let (one, other) = tokio::join!(features(one), features(other));
+    assert_eq!(one.0, other.0);
+    assert_eq!(one.1.unwrap().scores, other.1.unwrap().scores);
+}
+
+#[tokio::test]
+async fn a_restart_in_the_middle_of_history_continues_it() {
+    let untouched = history::world();
+    history::import(&untouched);
+    let position = untouched.complete_import(HistorySchedule::Daily);
+    let expected = answers(&untouched.start(), "acme", &position).await;
+
+    let world = history::world();
+    history::import(&world);
+    assert_eq!(world.complete_import(HistorySchedule::Daily), position);
+    let failing = Failing::new(world.store.scoring(), 1, usize::MAX);
+    let scoring = world.start_over(failing.clone());
+    failing.failed().await;
+    let closes = history::closes(&scoring).await;
+    assert_eq!(closes.len(), 32);
+    assert!(closes.iter().all(|(_, entry)| entry.backfilling));
+    scoring.stop();
+    assert_eq!(answers(&world.start(), "acme", &position).await, expected);
+}
+
+#[tokio::test]
+async fn closes_that_cannot_be_stored_are_taken_up_again() {
+    let world = history::world();
+    history::import(&world);
+    let position = world.complete_import(HistorySchedule::Daily);
+    let scoring = world.start_over(Failing::new(world.store.scoring(), 2, 1));
+    scoring.features("acme", at(&position)).await.unwrap();
+    let closes = history::closes(&scoring).await;
+    let days: Vec<_> = closes.into_iter().map(|(day, _)| day).collect();
+    assert_eq!(days, history::days("2027-01-15", "2027-04-09"));
+}
+
+#[tokio::test]
+async fn days_that_passed_while_nothing_ran_are_closed_at_the_start() {
+    let world = World::with(1, None);
+    let position = world.facts(vec![account("acme", "2027-03-10 08:00")]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    // The first day is not over: nothing is closed yet.
+    assert_eq!(scoring.clock().await.closed_on, None);
+    scoring.stop();
+
+    world.hand.set(instant("2027-03-13 01:00"));
+    // Collected while scoring was away.
+    world.facts(vec![event("acme", "ann", "2027-03-11 09:00")]);
+    let scoring = world.start();
+    let patience = std::time::Duration::from_secs(20);
+    let closed = async {
+        while scoring.clock().await.closed_on != Some(day("2027-03-12")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(patience, closed).await.unwrap();
+    let closes = history::closes(&scoring).await;
+    let days: Vec<_> = closes.iter().map(|(day, _)| *day).collect();
+    assert_eq!(days, history::days("2027-03-10", "2027-03-12"));
+    assert!(closes.iter().all(|(_, entry)| entry.facts_sequence == 2));
+}
+
+#[tokio::test]
+async fn a_start_over_a_level_store_closes_what_is_due() {
+    let world = World::with(1, None);
+    let position = world.facts(vec![account("acme", "2027-03-10 08:00")]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    scoring.stop();
+    world.hand.set(instant("2027-03-12 01:00"));
+    let scoring = world.start();
+    let patience = std::time::Duration::from_secs(20);
+    let closed = async {
+        while scoring.clock().await.closed_on != Some(day("2027-03-11")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(patience, closed).await.unwrap();
+}

@@ -1,0 +1,98 @@
+//! Ingestion as a script of its feeds.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use sextant_domain::id::{Slice, TenantId};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::ingestion::v1 as pb;
+use sextant_runtime::follow::Head;
+use sextant_runtime::heads::Heads;
+use sextant_wire::status::Problem;
+use tonic::{Request, Response, Status};
+
+/// Its tenants and their feeds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ingestion(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    tenants: Mutex<BTreeMap<TenantId, pb::Tenant>>,
+    entries: Mutex<BTreeMap<(TenantId, Slice), Vec<pb::FeedEntry>>>,
+    heads: Arc<Heads>,
+}
+
+impl Ingestion {
+    pub(crate) fn put_tenant(&self, id: TenantId, tenant: pb::Tenant) {
+        self.0.tenants.lock().unwrap().insert(id, tenant);
+    }
+
+    /// Adds an entry and announces it; a clock entry moves the tenant's clock as well.
+    pub(crate) fn append(&self, tenant: TenantId, slice: Slice, mut entry: pb::FeedEntry) -> u64 {
+        if let Some(clock) = entry.clock {
+            let mut tenants = self.0.tenants.lock().unwrap();
+            tenants.get_mut(&tenant).unwrap().fixed_clock = Some(clock);
+        }
+        let sequence = {
+            let mut all = self.0.entries.lock().unwrap();
+            let entries = all.entry((tenant, slice)).or_default();
+            let sequence = u64::try_from(entries.len()).unwrap() + 1;
+            entry.sequence = sequence;
+            entries.push(entry);
+            sequence
+        };
+        self.0.heads.publish([Head {
+            tenant,
+            slice,
+            sequence,
+        }]);
+        sequence
+    }
+}
+
+#[tonic::async_trait]
+impl pb::feed_service_server::FeedService for Ingestion {
+    type WatchHeadsStream = BoxStream<'static, Result<pb::WatchHeadsResponse, Status>>;
+
+    async fn watch_heads(
+        &self,
+        _request: Request<pb::WatchHeadsRequest>,
+    ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        let wire = |head: Head| pb::FeedHead {
+            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
+            slice: head.slice.0.into(),
+            sequence: head.sequence,
+        };
+        let answers = self.0.heads.watch().map(move |heads| {
+            Ok(pb::WatchHeadsResponse {
+                heads: heads.into_iter().map(wire).collect(),
+            })
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    /// At most two entries: following takes several reads.
+    async fn read_facts(
+        &self,
+        request: Request<pb::ReadFactsRequest>,
+    ) -> Result<Response<pb::ReadFactsResponse>, Status> {
+        let request = request.into_inner();
+        let tenant_id: [u8; 16] = request.tenant_id.as_ref().try_into().unwrap();
+        let tenant = TenantId(u128::from_be_bytes(tenant_id));
+        let slice = Slice(u16::try_from(request.slice).unwrap());
+        let settings = self.0.tenants.lock().unwrap().get(&tenant).cloned();
+        let settings =
+            settings.ok_or_else(|| Problem::new(ErrorReason::TenantUnknown, "no such tenant"))?;
+        let all = self.0.entries.lock().unwrap();
+        let entries = all.get(&(tenant, slice)).map_or(&[][..], Vec::as_slice);
+        let behind = entries
+            .iter()
+            .filter(|entry| entry.sequence > request.after_sequence);
+        Ok(Response::new(pb::ReadFactsResponse {
+            entries: behind.take(2).cloned().collect(),
+            tenant: Some(settings),
+        }))
+    }
+}

@@ -1,0 +1,340 @@
+//! A scoring service between ingestion's feed and its store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use sextant_domain::id::{ExternalId, Slice, TenantId};
+use sextant_domain::position::Position;
+use sextant_proto::common::v1::{Date, EntityKind, EntityRef, ReadAt};
+use sextant_proto::scoring::v1 as pb;
+use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
+use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
+use sextant_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
+use sextant_proto::{ingestion, methods};
+use sextant_runtime::auth::{
+    Access, Authenticator, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable, MethodTable,
+    Scope,
+};
+use sextant_runtime::clock::{Clock, ManualClock};
+use sextant_runtime::lifecycle::Lifecycle;
+use sextant_runtime::link::{Link, LinkOptions};
+use sextant_runtime::server::{Limits, Part, Surroundings};
+use sextant_runtime::telemetry::Meters;
+use sextant_runtime::tenant::TENANT_HEADER;
+use sextant_scoring::{Deps, part};
+use sextant_store::embedded::Embedded;
+use sextant_store::port::Scoring as ScoringPort;
+use sextant_wire::page::Pager;
+use tempfile::TempDir;
+use tonic::{Request, Status};
+
+use crate::facts::{instant, on};
+use crate::upstream::Ingestion;
+
+pub(crate) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0001);
+
+/// Where the tenant's clock stands at first.
+pub(crate) const NOW: &str = "2027-03-10 12:00";
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct NoKeys;
+
+impl KeySource for NoKeys {
+    fn resolve(
+        &self,
+        _id: KeyId,
+    ) -> BoxFuture<'_, Result<Option<KeyRecord>, KeySourceUnavailable>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// Ingestion, and the store of scoring. Scoring itself is started by [`World::start`], any number of times.
+pub(crate) struct World {
+    ingestion: Ingestion,
+    pub(crate) hand: ManualClock,
+    clock: Clock,
+    pub(crate) store: Embedded,
+    n_slices: u16,
+    service_key: Key,
+    upstream: Lifecycle,
+    _directory: TempDir,
+}
+
+impl World {
+    /// One tenant in dollars and UTC, whose clock stands still at [`NOW`].
+    pub(crate) fn new() -> Self {
+        Self::with(1, on(NOW))
+    }
+
+    pub(crate) fn with(n_slices: u16, fixed_clock: Option<prost_types::Timestamp>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, hand) = Clock::manual(instant(NOW));
+        let world = Self {
+            ingestion: Ingestion::default(),
+            hand,
+            clock,
+            store: Embedded::open(directory.path()).unwrap(),
+            n_slices,
+            service_key: Key::generate().unwrap(),
+            upstream: Lifecycle::new(),
+            _directory: directory,
+        };
+        let tenant = ingestion::v1::Tenant {
+            time_zone: "UTC".to_owned(),
+            base_currency: "USD".to_owned(),
+            slices: n_slices.into(),
+            fixed_clock,
+            ..ingestion::v1::Tenant::default()
+        };
+        world.ingestion.put_tenant(ACME, tenant);
+        world
+    }
+
+    /// Stores facts in one entry of the first slice; returns the position that covers them.
+    pub(crate) fn facts(&self, facts: Vec<ingestion::v1::StoredFact>) -> String {
+        self.entry(ingestion::v1::FeedEntry {
+            facts,
+            ..ingestion::v1::FeedEntry::default()
+        })
+    }
+
+    /// Stores facts of one account in its own slice.
+    pub(crate) fn facts_of(&self, account: &str, facts: Vec<ingestion::v1::StoredFact>) {
+        let entry = ingestion::v1::FeedEntry {
+            facts,
+            ..ingestion::v1::FeedEntry::default()
+        };
+        self.ingestion.append(ACME, self.slice_of(account), entry);
+    }
+
+    pub(crate) fn slice_of(&self, account: &str) -> Slice {
+        Slice::of_account(&ExternalId::parse(account).unwrap(), self.n_slices)
+    }
+
+    /// Moves the fixed clock, in all slices.
+    pub(crate) fn advance(&self, to: &str) -> String {
+        self.everywhere(&ingestion::v1::FeedEntry {
+            clock: on(to),
+            ..ingestion::v1::FeedEntry::default()
+        })
+    }
+
+    /// Opens an import, in all slices.
+    pub(crate) fn open_import(&self) -> String {
+        self.import(false, 0)
+    }
+
+    /// Completes an import, in all slices.
+    pub(crate) fn complete_import(&self, history: ingestion::v1::HistorySchedule) -> String {
+        self.import(true, history.into())
+    }
+
+    fn import(&self, completed: bool, history: i32) -> String {
+        self.everywhere(&ingestion::v1::FeedEntry {
+            import: Some(ingestion::v1::ImportMark { completed, history }),
+            ..ingestion::v1::FeedEntry::default()
+        })
+    }
+
+    fn entry(&self, entry: ingestion::v1::FeedEntry) -> String {
+        position(self.ingestion.append(ACME, Slice(0), entry))
+    }
+
+    fn everywhere(&self, entry: &ingestion::v1::FeedEntry) -> String {
+        let append = |slice| (slice, self.ingestion.append(ACME, slice, entry.clone()));
+        let slices = (0..self.n_slices).map(Slice).map(append);
+        Position::new(slices.collect()).encode(ACME)
+    }
+
+    /// Starts scoring over the store.
+    pub(crate) fn start(&self) -> Scoring {
+        self.start_over(self.store.scoring())
+    }
+
+    /// Starts scoring over the store behind something else.
+    pub(crate) fn start_over(&self, scoring: Arc<dyn ScoringPort>) -> Scoring {
+        let lifecycle = Lifecycle::new();
+        let watched = Access::Scope(Scope::Service);
+        let facts = Part::new(
+            "ingestion",
+            MethodTable::new(&[
+                ("/sextant.ingestion.v1.FeedService/WatchHeads", watched),
+                ("/sextant.ingestion.v1.FeedService/ReadFacts", watched),
+            ]),
+        )
+        .service(
+            ingestion::v1::feed_service_server::FeedServiceServer::new(self.ingestion.clone()),
+            methods::INGESTION_FEED_SERVICE,
+        );
+        let deps = Deps {
+            scoring,
+            replica: self.store.scoring(),
+            feed: self.store.scoring(),
+            ingestion: self.link(facts, &self.upstream),
+            clock: self.clock.clone(),
+            pager: Pager::new(b"test"),
+        };
+        Scoring {
+            link: self.link(part(deps), &lifecycle),
+            lifecycle,
+        }
+    }
+
+    fn link(&self, part: Part, lifecycle: &Lifecycle) -> Link {
+        let authenticator =
+            Authenticator::new(Arc::new(NoKeys), Clock::real(), Duration::from_secs(30))
+                .with_service_key(&self.service_key);
+        let around = Surroundings {
+            lifecycle: lifecycle.clone(),
+            authenticator: Arc::new(authenticator),
+            meters: Meters::none(),
+            limits: Limits {
+                max_in_flight: 64,
+                max_queue: Duration::from_millis(20),
+                default_deadline: DEADLINE,
+            },
+        };
+        let options = LinkOptions::new(DEADLINE, Meters::none()).with_key(&self.service_key);
+        part.mount(&around).unwrap().link(&options)
+    }
+}
+
+/// The position of an entry of the first slice.
+pub(crate) fn position(sequence: u64) -> String {
+    Position::new(vec![(Slice(0), sequence)]).encode(ACME)
+}
+
+/// A running scoring service.
+pub(crate) struct Scoring {
+    link: Link,
+    lifecycle: Lifecycle,
+}
+
+impl Scoring {
+    /// Stops the followers.
+    pub(crate) fn stop(self) {
+        self.lifecycle.stop().cancel();
+    }
+
+    pub(crate) fn client(&self) -> ScoringServiceClient<Link> {
+        ScoringServiceClient::new(self.link.clone())
+    }
+
+    pub(crate) async fn features(
+        &self,
+        account: &str,
+        at: Option<ReadAt>,
+    ) -> Result<pb::GetFeaturesResponse, Status> {
+        let account = Some(account_ref(account));
+        let request = about(pb::GetFeaturesRequest { account, at });
+        Ok(self.client().get_features(request).await?.into_inner())
+    }
+
+    pub(crate) async fn scores(
+        &self,
+        account: &str,
+        at: Option<ReadAt>,
+    ) -> Result<pb::GetScoresResponse, Status> {
+        let account = Some(account_ref(account));
+        let request = about(pb::GetScoresRequest { account, at });
+        Ok(self.client().get_scores(request).await?.into_inner())
+    }
+
+    pub(crate) async fn clock(&self) -> pb::GetClockResponse {
+        let mut client = ClockServiceClient::new(self.link.clone());
+        let answer = client.get_clock(about(pb::GetClockRequest {})).await;
+        answer.unwrap().into_inner()
+    }
+
+    /// All models, newest first.
+    pub(crate) async fn models(&self) -> Vec<pb::Model> {
+        let request = pb::ListModelsRequest {
+            page_size: 1000,
+            page_token: String::new(),
+        };
+        let answer = self.client().list_models(about(request)).await.unwrap();
+        answer.into_inner().models
+    }
+
+    /// The whole feed of a slice.
+    pub(crate) async fn feed(&self, slice: Slice) -> Vec<pb::Evaluation> {
+        let mut client = FeedServiceClient::new(self.link.clone());
+        let mut all: Vec<pb::Evaluation> = Vec::new();
+        loop {
+            let request = pb::ReadEvaluationsRequest {
+                tenant_id: ACME.0.to_be_bytes().to_vec().into(),
+                slice: slice.0.into(),
+                after_sequence: all.last().map_or(0, |last| last.sequence),
+            };
+            let answer = client.read_evaluations(request).await.unwrap().into_inner();
+            assert_eq!(answer.time_zone, "UTC");
+            if answer.evaluations.is_empty() {
+                return all;
+            }
+            all.extend(answer.evaluations);
+        }
+    }
+
+    /// Features of a slice as the messages that carry them.
+    pub(crate) async fn columns(&self, slice: Slice, closed_on: Option<Date>) -> Vec<Bytes> {
+        let mut client = FeedServiceClient::new(self.link.clone());
+        let request = pb::ReadColumnsRequest {
+            tenant_id: ACME.0.to_be_bytes().to_vec().into(),
+            slice: slice.0.into(),
+            closed_on,
+            account_uids: Vec::new(),
+        };
+        let stream = client.read_columns(request).await.unwrap().into_inner();
+        stream
+            .map(|message| message.unwrap().arrow_ipc)
+            .collect()
+            .await
+    }
+}
+
+pub(crate) fn account_ref(account: &str) -> EntityRef {
+    EntityRef {
+        kind: EntityKind::Account.into(),
+        id: account.to_owned(),
+    }
+}
+
+/// A request about the tenant.
+pub(crate) fn about<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let tenant = uuid::Uuid::from_u128(ACME.0).to_string();
+    request
+        .metadata_mut()
+        .insert(TENANT_HEADER, tenant.parse().unwrap());
+    request
+}
+
+/// Everything up to a position.
+pub(crate) fn at(position: &str) -> Option<ReadAt> {
+    Some(ReadAt {
+        at_least_position: position.to_owned(),
+        ..ReadAt::default()
+    })
+}
+
+/// The reason of a refusal.
+pub(crate) fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
+    sextant_wire::status::reason_of(&answer.unwrap_err()).unwrap()
+}
+
+/// A feature's value as text; empty where it is unknown.
+pub(crate) fn value(features: &[pb::Feature], name: &str) -> String {
+    use pb::feature::Value;
+    let feature = features.iter().find(|feature| feature.name == name);
+    match feature.unwrap().value.as_ref() {
+        None => String::new(),
+        Some(Value::Integer(integer)) => integer.to_string(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Text(text)) => text.clone(),
+        Some(Value::Time(at)) => sextant_wire::time::instant(at).unwrap().to_string(),
+    }
+}
