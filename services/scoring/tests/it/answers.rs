@@ -99,7 +99,10 @@ async fn a_score_is_the_sum_of_its_contributions() {
     assert_eq!(points.to_string(), digits);
     assert_eq!(
         rfm.contributions[0].text,
-        format!("5 days since the last use: {} of 5", &digits[..1])
+        format!(
+            "5 days since the last use: {} of 5",
+            value(&features.features, "rfm.recency")
+        )
     );
     assert!(rfm.missing.is_empty() && rfm.coverage.to_string() == "1");
 }

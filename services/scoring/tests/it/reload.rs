@@ -1,14 +1,17 @@
 //! What is in memory can be lost at any time.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sextant_domain::id::Slice;
-use sextant_proto::ingestion::v1::HistorySchedule;
+use sextant_domain::time::Day;
+use sextant_proto::ingestion::v1::{self as ingestion, HistorySchedule};
 use sextant_proto::scoring::v1 as pb;
 
 use crate::facts::{account, day, event, instant, known, payment, subscription};
 use crate::failing::Failing;
 use crate::history;
-use crate::world::{Scoring, World, at};
+use crate::world::{Scoring, World, at, value};
 
 /// One answer of every kind, and the columns of the present and of some closes.
 type Answers = (
@@ -67,49 +70,97 @@ async fn a_new_instance_over_the_same_store_answers_equally() {
     assert_eq!(answers(&world.start(), "a7", &position).await, before);
 }
 
+const SEED: u64 = 20_270_310;
+const N_BUYERS: u64 = 150;
+
+/// Draws purchases as the models assume them: each account with a rate, a mean value and a chance to leave of its own.
+struct Draw(u64);
+
+impl Draw {
+    /// 0 to 1, never 0.
+    fn uniform(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let bits = u32::try_from(self.0 >> 33).unwrap();
+        (f64::from(bits) + 1.0) / f64::from(1_u32 << 31)
+    }
+
+    fn exponential(&mut self, mean: f64) -> f64 {
+        -mean * self.uniform().ln()
+    }
+
+    fn purchases(&mut self, name: &str) -> Vec<ingestion::StoredFact> {
+        let days_between = 5.0 / self.exponential(1.0);
+        let leaves = self.uniform().powi(2);
+        let mean_minor = 4_000.0 / (self.exponential(0.5) + self.exponential(0.5));
+        let mut day = self.uniform() * 14.0;
+        let mut purchases = Vec::new();
+        while day < 67.0 {
+            let factor = (0..4).map(|_| self.exponential(0.25)).sum::<f64>();
+            #[expect(clippy::cast_possible_truncation, reason = "a small day and amount")]
+            let (at, minor) = (day as i32, (mean_minor * factor) as i64 + 1);
+            let at = Day::parse("2027-01-01").unwrap().plus(at).to_string();
+            purchases.push(payment(name, &at, minor));
+            if self.uniform() < leaves {
+                break;
+            }
+            day += self.exponential(days_between) + 1.0;
+        }
+        purchases
+    }
+}
+
 #[tokio::test]
 async fn purchase_models_are_the_same_when_they_are_read_back() {
     let world = World::new();
-    for number in 1..=60_u32 {
-        let name = format!("buyer{number:02}");
-        let mut facts = vec![account(&name, "2027-01-01")];
-        for purchase in 0..=number % 7 {
-            let at = format!(
-                "2027-{:02}-{:02}",
-                1 + purchase % 2,
-                1 + (purchase * 4 + number) % 28
-            );
-            facts.push(payment(&name, &at, 1_000 + i64::from(number * 37 % 900)));
-        }
-        world.facts(facts);
+    let mut draw = Draw(SEED);
+    println!("seed {SEED}");
+    for number in 1..=N_BUYERS {
+        let name = format!("buyer{number:03}");
+        world.facts([vec![account(&name, "2027-01-01")], draw.purchases(&name)].concat());
     }
-    let position = crate::world::position(60);
+    let position = crate::world::position(N_BUYERS);
     let scoring = world.start();
-    let before = answers(&scoring, "buyer13", &position).await;
+    let before = answers(&scoring, "buyer013", &position).await;
     let clv = before.2.iter().find(|model| model.model == "clv").unwrap();
     assert!(clv.parameters.contains_key("bgnbd.r"), "{clv:?}");
     assert!(before.1.scores.iter().any(|score| score.model == "clv"));
     scoring.stop();
-    assert_eq!(answers(&world.start(), "buyer13", &position).await, before);
+    assert_eq!(answers(&world.start(), "buyer013", &position).await, before);
 }
 
 #[tokio::test]
-async fn two_instances_over_one_store_answer_alike() {
+async fn an_instance_that_is_fenced_reloads_and_answers_like_the_other() {
     let world = World::new();
-    let (one, other) = (world.start(), world.start());
-    // Both have the tenant in memory, and one of them is fenced at every commit.
-    assert_eq!(one.clock().await, other.clock().await);
     let position = script(&world);
-    let features = |scoring: Scoring| {
-        let position = position.clone();
-        async move {
-            let answer = scoring.features("a7", at(&position)).await.unwrap();
-            (answer.features, scoring.scores("a7", at(&position)).await)
-        }
-    };
-    let (one, other) = tokio::join!(features(one), features(other));
-    assert_eq!(one.0, other.0);
-    assert_eq!(one.1.unwrap().scores, other.1.unwrap().scores);
+    let (one, other) = (world.start(), world.start());
+    one.features("a7", at(&position)).await.unwrap();
+    other.features("a7", at(&position)).await.unwrap();
+    other.stop();
+    // Loaded when all days are closed: closes of another instance are taken over with the next facts.
+    let other = world.start();
+    let before = answers(&one, "a7", &position).await;
+    assert_eq!(answers(&other, "a7", &position).await, before);
+
+    // Both have the tenant in memory and store what follows: one of them is fenced, or comes too late.
+    let mut position = String::new();
+    for minute in 10..40 {
+        let at = format!("2027-03-10 11:{minute}");
+        position = world.facts(vec![event("a7", &format!("user{minute}"), &at)]);
+    }
+    let (one_feature, other_feature) = tokio::join!(
+        one.features("a7", at(&position)),
+        other.features("a7", at(&position))
+    );
+    let features = one_feature.unwrap().features;
+    assert_eq!(value(&features, "usage.active_users_28d"), "32");
+    assert_eq!(other_feature.unwrap().features, features);
+    assert_eq!(
+        one.columns(Slice(0), None).await,
+        other.columns(Slice(0), None).await
+    );
 }
 
 #[tokio::test]
@@ -123,7 +174,7 @@ async fn a_restart_in_the_middle_of_history_continues_it() {
     history::import(&world);
     assert_eq!(world.complete_import(HistorySchedule::Daily), position);
     let failing = Failing::new(world.store.scoring(), 1, usize::MAX);
-    let scoring = world.start_over(failing.clone());
+    let scoring = world.start_over(Arc::<Failing>::clone(&failing));
     failing.failed().await;
     let closes = history::closes(&scoring).await;
     assert_eq!(closes.len(), 32);

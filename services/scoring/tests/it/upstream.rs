@@ -17,10 +17,12 @@ use tonic::{Request, Response, Status};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ingestion(Arc<Shared>);
 
+type Feeds = BTreeMap<(TenantId, Slice), Vec<pb::FeedEntry>>;
+
 #[derive(Debug, Default)]
 struct Shared {
     tenants: Mutex<BTreeMap<TenantId, pb::Tenant>>,
-    entries: Mutex<BTreeMap<(TenantId, Slice), Vec<pb::FeedEntry>>>,
+    entries: Mutex<Feeds>,
     heads: Arc<Heads>,
 }
 
