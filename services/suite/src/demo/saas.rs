@@ -49,7 +49,6 @@ pub(crate) async fn show(
         segmentations: &[
             (VALUE, "sextant.value_tiers", "{}"),
             (LIFECYCLE, "sextant.lifecycle", "{}"),
-            ("rfm", "sextant.rfm", "{}"),
         ],
         history: HistorySchedule::Daily,
     };
