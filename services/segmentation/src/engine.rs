@@ -24,6 +24,7 @@ use sextant_store::cache::Cache;
 use sextant_store::port::{Feed, Memberships, Segmentations};
 use sextant_wire::read::Currency;
 use sextant_wire::status::{Problem, store};
+use sextant_wire::time;
 
 use crate::registry::{Registry, instance};
 use crate::state::{self, Names, TenantState, Use};
@@ -160,13 +161,16 @@ impl Engine {
                 .cursor(tenant, slice)
                 .await
                 .map_err(store)?;
+            let last = self.told(tenant, slice, cursor).await?.unwrap_or_default();
             state.slices.insert(
                 slice,
                 state::Progress {
                     cursor,
                     facts_sequence,
                     closed_on,
-                    ..state::Progress::default()
+                    backfilling: last.backfilling,
+                    watermark: time::optional(last.watermark.as_ref(), "watermark")?,
+                    as_of: time::optional(last.as_of.as_ref(), "as_of")?,
                 },
             );
             for row in self
@@ -198,6 +202,46 @@ impl Engine {
         }
         self.publish(&state);
         Ok(state)
+    }
+
+    /// An entry of scoring's feed by its number; `None` for 0.
+    async fn told(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        sequence: u64,
+    ) -> Result<Option<scoring::Evaluation>, Status> {
+        let Some(before) = sequence.checked_sub(1) else {
+            return Ok(None);
+        };
+        let request = scoring::ReadEvaluationsRequest {
+            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+            slice: slice.0.into(),
+            after_sequence: before,
+        };
+        let answer = self.scores().read_evaluations(patient(request)).await?;
+        let mut entries = answer.into_inner().evaluations.into_iter();
+        Ok(entries.next().filter(|entry| entry.sequence == sequence))
+    }
+
+    /// Everything of a slice up to `stored` is stored, perhaps by another process: what is in memory is dropped if it is
+    /// behind.
+    pub(crate) async fn take_over(&self, tenant: TenantId, slice: Slice, stored: u64) {
+        let known = {
+            let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            cells.get(&tenant).map(|cell| Arc::clone(&cell.state))
+        };
+        if let Some(cell) = known {
+            let mut state = cell.write().await;
+            let slices = state.as_ref().map(|state| &state.slices);
+            let reached = slices.and_then(|slices| slices.get(&slice));
+            if reached.is_some_and(|reached| reached.cursor >= stored) {
+                return;
+            }
+            *state = None;
+        }
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.remove(&tenant);
     }
 
     async fn zone(&self, tenant: TenantId) -> Result<Zone, Status> {
@@ -280,7 +324,9 @@ impl Engine {
         if let Some(view) = self.known_view(tenant) {
             return Ok(view);
         }
-        drop(self.read(tenant).await?);
+        if let Some(state) = self.read(tenant).await?.as_ref() {
+            self.publish(state);
+        }
         self.known_view(tenant).ok_or_else(|| {
             Problem::new(
                 ErrorReason::Unavailable,
@@ -310,6 +356,6 @@ impl Engine {
             .get_clock(request)
             .await?
             .into_inner();
-        Ok(sextant_wire::time::required(answer.now.as_ref(), "now")?)
+        Ok(time::required(answer.now.as_ref(), "now")?)
     }
 }

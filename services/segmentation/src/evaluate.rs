@@ -252,13 +252,16 @@ impl Grounds {
             input,
             &moved.iter().map(|(row, _)| *row).collect::<Vec<_>>(),
         )?;
-        let said = if one.plugin.explains() && !moved.is_empty() {
+        let mut said = if one.plugin.explains() && !moved.is_empty() {
             one.instance
                 .explain(&rows, call, MAX_REASONS)
                 .map_err(|error| failed(one, &error))?
         } else {
-            vec![decide::required(one.plugin.descriptor()); moved.len()]
+            vec![Vec::new(); moved.len()]
         };
+        for said in said.iter_mut().filter(|said| said.is_empty()) {
+            *said = decide::required(one.plugin.descriptor());
+        }
         Ok(Self { rows, said })
     }
 

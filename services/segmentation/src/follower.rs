@@ -58,6 +58,7 @@ impl Follower for Engine {
                 .await
                 .map_err(store)?;
             if stored >= head {
+                self.take_over(tenant, slice, stored).await;
                 self.progress.reach(tenant, slice, facts_sequence);
                 return Ok(stored);
             }

@@ -111,13 +111,14 @@ impl Watcher {
         Ok(())
     }
 
-    /// The transitions of one entry: all of them happened at one moment.
+    /// The transitions of one entry: all of them happened at one moment. Where the clock stands still, other entries are of
+    /// that moment too; the segment tells them apart.
     async fn transitions(&mut self, entry: &pb::MoveEntry) -> Result<Vec<pb::Transition>, Status> {
-        let wanted: BTreeSet<(&Bytes, &str)> = entry
+        let wanted: BTreeSet<(&Bytes, &str, &str)> = entry
             .moves
             .iter()
             .filter(|one| self.segmentation.is_empty() || self.segmentation == one.segmentation)
-            .map(|one| (&one.account_uid, one.segmentation.as_str()))
+            .map(|one| (&one.account_uid, &*one.segmentation, &*one.segment))
             .collect();
         let Some(at) = entry
             .moves
@@ -141,7 +142,8 @@ impl Watcher {
             for row in rows {
                 let uid = uid_bytes(row.uid);
                 let found = decode(&row.transition).filter(|transition| {
-                    wanted.contains(&(&uid, transition.segmentation.as_str()))
+                    let to = (&uid, &*transition.segmentation, &*transition.to_segment);
+                    wanted.contains(&to)
                 });
                 transitions.extend(
                     found.map(|found| wire::transition(found, view.currency.closed_on, &view.zone)),

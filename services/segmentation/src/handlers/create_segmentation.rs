@@ -47,7 +47,8 @@ pub(super) async fn handle(
         .map_err(store)?;
     let mut is_new = false;
     if let Some(state) = writing.as_mut() {
-        is_new = state.by_key(&stored.key).is_none();
+        // Also where a request that made it was cut off before the evaluation.
+        is_new = !state.present.contains_key(&stored.number);
         engine.load_uses(state).await?;
         engine.publish(state);
     }

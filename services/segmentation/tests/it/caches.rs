@@ -1,0 +1,122 @@
+//! Point reads through caches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sextant_store::BoxFuture;
+use sextant_store::cache::{Cache, Entry, InProcess};
+
+use crate::world::{World, at};
+
+/// A cache that counts what it answered.
+#[derive(Debug)]
+struct Counting {
+    inner: InProcess,
+    n_hits: AtomicUsize,
+}
+
+impl Counting {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: InProcess::new(1 << 20, Duration::from_secs(600)),
+            n_hits: AtomicUsize::new(0),
+        })
+    }
+
+    /// Hits since this was asked last.
+    fn hits(&self) -> usize {
+        self.n_hits.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Cache for Counting {
+    fn get<'a>(&'a self, key: &'a str, floor: u64) -> BoxFuture<'a, Option<Entry>> {
+        Box::pin(async move {
+            let found = self.inner.get(key, floor).await;
+            self.n_hits
+                .fetch_add(usize::from(found.is_some()), Ordering::Relaxed);
+            found
+        })
+    }
+
+    fn put<'a>(&'a self, entries: &'a [(String, Entry)]) -> BoxFuture<'a, ()> {
+        self.inner.put(entries)
+    }
+
+    fn forget<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, ()> {
+        self.inner.forget(keys)
+    }
+}
+
+#[tokio::test]
+async fn a_cached_answer_equals_the_stored_one_and_changes_with_evaluations_and_closes() {
+    let world = World::new();
+    let (near, far) = (Counting::new(), Counting::new());
+    let segmentation = world.start_with(vec![
+        Arc::<Counting>::clone(&near),
+        Arc::<Counting>::clone(&far),
+    ]);
+    segmentation.create_tiers().await;
+    world.put(&[("gold", 1_500_000)]);
+    let position = world.close("2027-03-09");
+    let stored = segmentation
+        .membership("gold", at(&position))
+        .await
+        .unwrap();
+    assert_eq!((near.hits(), far.hits()), (0, 0));
+    let cached = segmentation
+        .membership("gold", at(&position))
+        .await
+        .unwrap();
+    assert_eq!((near.hits(), far.hits()), (1, 0));
+    assert_eq!(cached, stored);
+
+    // An evaluation renews what it changed.
+    let position = world.change("2027-03-10 10:00", &[("gold", 60_000)]);
+    assert_eq!(segmentation.segment("gold", at(&position)).await, "medium");
+    assert_eq!((near.hits(), far.hits()), (1, 0));
+
+    // What knows less than the reader asks for is not an answer.
+    let position = world.change("2027-03-10 10:30", &[("gold", 70_000)]);
+    assert_eq!(segmentation.segment("gold", at(&position)).await, "medium");
+    assert_eq!(segmentation.segment("gold", at(&position)).await, "medium");
+
+    // A close begins new keys.
+    near.hits();
+    far.hits();
+    world.put(&[("gold", 300_000)]);
+    let position = world.close("2027-03-10");
+    let closed = segmentation
+        .membership("gold", at(&position))
+        .await
+        .unwrap();
+    assert_eq!((near.hits(), far.hits()), (0, 0));
+    assert_eq!(closed.segment, "high");
+    assert!(!closed.provisional);
+    assert_eq!(segmentation.membership("gold", None).await.unwrap(), closed);
+    assert_eq!((near.hits(), far.hits()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_nearer_cache_learns_from_a_farther_one() {
+    let world = World::new();
+    let far = Counting::new();
+    let first = world.start_with(vec![Arc::<Counting>::clone(&far)]);
+    first.create_tiers().await;
+    world.put(&[("gold", 1_500_000)]);
+    let position = world.close("2027-03-09");
+    let stored = first.membership("gold", at(&position)).await.unwrap();
+    first.stop();
+
+    let near = Counting::new();
+    let second = world.start_with(vec![
+        Arc::<Counting>::clone(&near),
+        Arc::<Counting>::clone(&far),
+    ]);
+    let from_far = second.membership("gold", at(&position)).await.unwrap();
+    assert_eq!((near.hits(), far.hits()), (0, 1));
+    let from_near = second.membership("gold", at(&position)).await.unwrap();
+    assert_eq!((near.hits(), far.hits()), (1, 0));
+    assert_eq!((&from_far, &from_near), (&stored, &stored));
+}

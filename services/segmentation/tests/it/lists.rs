@@ -1,0 +1,298 @@
+//! Segments, members and transitions in lists.
+
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::{MembershipState, TransitionOrder};
+
+use crate::world::{Segmentation, TIERS, World, about, account_ref, as_of, at, end_of, on, reason};
+
+/// Seven accounts after a close, one of them moved since.
+async fn listed(world: &World) -> Segmentation {
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    world.put(&[
+        ("a", 1_500_000),
+        ("b", 60_000),
+        ("c", 70_000),
+        ("d", 70_000),
+        ("e", 0),
+        ("f", 300_000),
+    ]);
+    world.scoring.put("g", None);
+    world.close("2027-03-09");
+    let position = world.change("2027-03-10 10:00", &[("f", 80_000)]);
+    segmentation.membership("f", at(&position)).await.unwrap();
+    segmentation
+}
+
+async fn members(
+    segmentation: &Segmentation,
+    request: pb::ListMembersRequest,
+) -> Result<pb::ListMembersResponse, tonic::Status> {
+    let request = pb::ListMembersRequest {
+        segmentation: TIERS.to_owned(),
+        ..request
+    };
+    let mut client = segmentation.client.clone();
+    Ok(client.list_members(about(request)).await?.into_inner())
+}
+
+fn ids(members: &[pb::Member]) -> Vec<&str> {
+    members
+        .iter()
+        .map(|member| {
+            let membership = member.membership.as_ref().unwrap();
+            membership.account.as_ref().unwrap().id.as_str()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn segments_are_counted_and_summed_in_the_segmenters_order() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let request = pb::ListSegmentsRequest {
+        segmentation: TIERS.to_owned(),
+        sum_features: vec![
+            "revenue.mrr_minor".to_owned(),
+            "usage.events_28d".to_owned(),
+        ],
+        ..pb::ListSegmentsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let answer = client.list_segments(about(request)).await.unwrap();
+    let answer = answer.into_inner();
+    let shown: Vec<_> = answer
+        .segments
+        .iter()
+        .map(|one| {
+            let key = one.segment.as_ref().map_or("", |segment| &segment.key);
+            let (mrr, events) = (&one.sums[0], &one.sums[1]);
+            assert_eq!((events.known, events.sum.to_string().as_str()), (0, "0"));
+            (key, one.accounts, mrr.sum.to_string(), mrr.known)
+        })
+        .collect();
+    let expected = [
+        ("strategic", 1, "1500000", 1),
+        ("high", 0, "0", 0),
+        ("medium", 4, "280000", 4),
+        ("low", 0, "0", 0),
+        ("not_paying", 1, "0", 1),
+        ("", 1, "0", 0),
+    ];
+    assert_eq!(
+        shown,
+        expected.map(|(key, accounts, sum, known)| (key, accounts, sum.to_owned(), known))
+    );
+    assert_eq!(answer.accounts, 7);
+    assert_eq!(answer.segments[5].state(), MembershipState::Abstained);
+}
+
+#[tokio::test]
+async fn segments_of_the_past_are_counted_and_not_summed() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let request = pb::ListSegmentsRequest {
+        segmentation: TIERS.to_owned(),
+        at: as_of(end_of("2027-03-09")),
+        ..pb::ListSegmentsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let answer = client.list_segments(about(request.clone())).await.unwrap();
+    let segments = answer.into_inner().segments;
+    let counts: Vec<u64> = segments.iter().map(|one| one.accounts).collect();
+    assert_eq!(counts, [1, 1, 3, 0, 1, 1]);
+    let summed = pb::ListSegmentsRequest {
+        sum_features: vec!["revenue.mrr_minor".to_owned()],
+        ..request
+    };
+    assert_eq!(
+        reason(client.list_segments(about(summed)).await),
+        "FIELD_INVALID"
+    );
+}
+
+#[tokio::test]
+async fn members_come_by_feature_in_pages() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let mut request = pb::ListMembersRequest {
+        order_by_feature: "revenue.mrr_minor".to_owned(),
+        show_features: vec!["revenue.arr_minor".to_owned()],
+        page_size: 2,
+        ..pb::ListMembersRequest::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let answer = members(&segmentation, request.clone()).await.unwrap();
+        assert!(answer.members.len() <= 2);
+        all.extend(answer.members);
+        request.page_token = answer.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    // Equal values by account; who abstained is no member.
+    assert_eq!(ids(&all), ["a", "f", "c", "d", "b", "e"]);
+    assert_eq!(all[1].feature_values, ["960000"]);
+    assert_eq!(all[1].account_name, "F");
+}
+
+#[tokio::test]
+async fn members_of_some_segments_now_and_then() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let request = pb::ListMembersRequest {
+        segments: vec!["medium".to_owned(), "strategic".to_owned()],
+        ..pb::ListMembersRequest::default()
+    };
+    let now = members(&segmentation, request.clone()).await.unwrap();
+    assert_eq!(ids(&now.members), ["a", "b", "c", "d", "f"]);
+    let mut then = pb::ListMembersRequest {
+        at: as_of(end_of("2027-03-09")),
+        page_size: 3,
+        ..request
+    };
+    let first = members(&segmentation, then.clone()).await.unwrap();
+    assert_eq!(ids(&first.members), ["a", "b", "c"]);
+    then.page_token = first.next_page_token;
+    let rest = members(&segmentation, then).await.unwrap();
+    assert_eq!(ids(&rest.members), ["d"]);
+    assert_eq!(rest.next_page_token, "");
+}
+
+#[tokio::test]
+async fn lists_refuse_what_is_not_there() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let request = pb::ListMembersRequest::default;
+    for (request, expected) in [
+        (
+            pb::ListMembersRequest {
+                segments: vec!["purple".to_owned()],
+                ..request()
+            },
+            "SEGMENT_UNKNOWN",
+        ),
+        (
+            pb::ListMembersRequest {
+                order_by_feature: "revenue.magic".to_owned(),
+                ..request()
+            },
+            "FEATURE_UNKNOWN",
+        ),
+        (
+            pb::ListMembersRequest {
+                page_token: "abc".to_owned(),
+                ..request()
+            },
+            "PAGE_TOKEN_INVALID",
+        ),
+        (
+            pb::ListMembersRequest {
+                order_by_feature: "revenue.mrr_minor".to_owned(),
+                at: as_of(on("2027-03-10")),
+                ..request()
+            },
+            "FIELD_INVALID",
+        ),
+    ] {
+        assert_eq!(reason(members(&segmentation, request).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn transitions_come_newest_first_or_by_what_is_at_risk() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let position = world.change("2027-03-10 11:00", &[("a", 250_000), ("b", 350_000)]);
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let mut request = pb::ListTransitionsRequest {
+        since: on("2027-03-10"),
+        page_size: 2,
+        order: TransitionOrder::ValueAtRisk.into(),
+        ..pb::ListTransitionsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let mut all = Vec::new();
+    loop {
+        let answer = client.list_transitions(about(request.clone())).await;
+        let answer = answer.unwrap().into_inner();
+        all.extend(answer.transitions);
+        request.page_token = answer.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    let shown: Vec<_> = all
+        .iter()
+        .map(|one| {
+            (
+                &*one.account.as_ref().unwrap().id,
+                one.downward,
+                one.value_minor,
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("a", true, 3_000_000),
+            ("f", true, 960_000),
+            ("b", false, 4_200_000)
+        ]
+    );
+    let newest = pb::ListTransitionsRequest {
+        since: on("2027-03-10"),
+        ..pb::ListTransitionsRequest::default()
+    };
+    let newest = client.list_transitions(about(newest)).await.unwrap();
+    let newest = newest.into_inner().transitions;
+    assert_eq!(newest.len(), 3);
+    assert_eq!(newest[2].account, Some(account_ref("f")));
+}
+
+#[tokio::test]
+async fn an_account_is_listed_in_all_its_segmentations() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    segmentation
+        .create("loyalty", "sextant.rfm", "")
+        .await
+        .unwrap();
+    let mut request = pb::ListMembershipsRequest {
+        account: Some(account_ref("a")),
+        page_size: 1,
+        ..pb::ListMembershipsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let first = client.list_memberships(about(request.clone())).await;
+    let first = first.unwrap().into_inner();
+    assert_eq!(first.memberships[0].segmentation, "loyalty");
+    assert_eq!(first.memberships[0].state(), MembershipState::Abstained);
+    request.page_token = first.next_page_token;
+    let second = client.list_memberships(about(request)).await;
+    let second = second.unwrap().into_inner();
+    assert_eq!(second.memberships[0].segmentation, TIERS);
+    assert_eq!(second.next_page_token, "");
+}
+
+#[tokio::test]
+async fn segmenters_are_listed_with_their_segments() {
+    let world = World::new();
+    let segmentation = world.start();
+    let mut request = pb::ListSegmentersRequest {
+        page_size: 2,
+        page_token: String::new(),
+    };
+    let mut client = segmentation.client.clone();
+    let first = client.list_segmenters(about(request.clone())).await;
+    let first = first.unwrap().into_inner();
+    request.page_token = first.next_page_token;
+    let second = client.list_segmenters(about(request)).await;
+    let [tiers] = second.unwrap().into_inner().segmenters.try_into().unwrap();
+    assert_eq!(first.segmenters[0].segmenter_id, "sextant.lifecycle");
+    assert_eq!(tiers.segmenter_id, "sextant.value_tiers");
+    assert_eq!(tiers.required_features, ["revenue.mrr_minor"]);
+    let ranks: Vec<u32> = tiers.segments.iter().map(|segment| segment.rank).collect();
+    assert_eq!(ranks, [1, 2, 3, 4, 5]);
+}

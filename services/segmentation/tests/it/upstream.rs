@@ -1,0 +1,190 @@
+//! Scoring as a script: its feed, its clock, and the features that it shows.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
+use arrow_schema::DataType;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of};
+use sextant_domain::feature::Feature;
+use sextant_domain::id::{AccountUid, Slice};
+use sextant_domain::time::{Day, Instant};
+use sextant_proto::scoring::v1 as pb;
+use sextant_runtime::follow::Head;
+use sextant_runtime::heads::Heads;
+use sextant_wire::time;
+use tonic::{Request, Response, Status};
+
+use crate::world::ACME;
+
+/// MRR by account; `None`: unknown.
+pub(crate) type Mrr = BTreeMap<String, Option<i64>>;
+
+/// Scoring of one tenant of one slice.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scoring(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    script: Mutex<Script>,
+    heads: Arc<Heads>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    feed: Vec<pb::Evaluation>,
+    present: Mrr,
+    closes: BTreeMap<Day, Mrr>,
+    now: Option<Instant>,
+}
+
+/// The uid of an account in these tests.
+pub(crate) fn uid(account: &str) -> AccountUid {
+    let bytes = account.bytes().map(u128::from);
+    AccountUid(bytes.fold(1, |uid, byte| uid * 257 + byte))
+}
+
+impl Scoring {
+    /// From now on the account has this MRR; nobody is told.
+    pub(crate) fn put(&self, account: &str, mrr_minor: Option<i64>) {
+        let mut script = self.0.script.lock().unwrap();
+        script.present.insert(account.to_owned(), mrr_minor);
+    }
+
+    /// Tells an entry. A close shows the features of the present for ever.
+    pub(crate) fn tell(&self, mut entry: pb::Evaluation) -> u64 {
+        let sequence = {
+            let mut script = self.0.script.lock().unwrap();
+            let sequence = u64::try_from(script.feed.len()).unwrap() + 1;
+            if let Some(closed_on) = &entry.closed_on {
+                let present = script.present.clone();
+                script.closes.insert(time::day(closed_on).unwrap(), present);
+            }
+            script.now = Some(time::instant(entry.as_of.as_ref().unwrap()).unwrap());
+            entry.sequence = sequence;
+            script.feed.push(entry);
+            sequence
+        };
+        self.0.heads.publish([Head {
+            tenant: ACME,
+            slice: Slice(0),
+            sequence,
+        }]);
+        sequence
+    }
+
+    pub(crate) fn n_entries(&self) -> u64 {
+        u64::try_from(self.0.script.lock().unwrap().feed.len()).unwrap()
+    }
+
+    fn table(&self, closed_on: Option<Day>, uids: &[bytes::Bytes]) -> RecordBatch {
+        let script = self.0.script.lock().unwrap();
+        let shown = match closed_on {
+            Some(day) => &script.closes[&day],
+            None => &script.present,
+        };
+        let wanted = |account: &&String| {
+            let bytes = sextant_wire::read::uid_bytes(uid(account));
+            uids.is_empty() || uids.contains(&bytes)
+        };
+        let mut accounts: Vec<&String> = shown.keys().filter(wanted).collect();
+        accounts.sort_by_key(|account| uid(account));
+        table(&accounts, shown)
+    }
+}
+
+fn table(accounts: &[&String], shown: &Mrr) -> RecordBatch {
+    let schema = sextant_columns::schema();
+    let mrr = |times: i64| -> ArrayRef {
+        let values = accounts
+            .iter()
+            .map(|account| shown[*account].map(|mrr| mrr * times));
+        Arc::new(values.collect::<Int64Array>())
+    };
+    let unknown = |r#type: &DataType| arrow_array::new_null_array(r#type, accounts.len());
+    let mut columns: Vec<ArrayRef> = schema
+        .fields()
+        .iter()
+        .map(|field| unknown(field.data_type()))
+        .collect();
+    let uids = accounts.iter().map(|account| uid(account).0.to_be_bytes());
+    let uids = uids.map(Some);
+    columns[UID_COLUMN] =
+        Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(uids, 16).unwrap());
+    columns[ID_COLUMN] = Arc::new(StringArray::from_iter_values(accounts));
+    let names = accounts.iter().map(|account| account.to_uppercase());
+    columns[NAME_COLUMN] = Arc::new(StringArray::from_iter_values(names));
+    columns[column_of(Feature::RevenueMrrMinor)] = mrr(1);
+    columns[column_of(Feature::RevenueArrMinor)] = mrr(12);
+    RecordBatch::try_new(schema, columns).unwrap()
+}
+
+#[tonic::async_trait]
+impl pb::feed_service_server::FeedService for Scoring {
+    type WatchHeadsStream = BoxStream<'static, Result<pb::WatchHeadsResponse, Status>>;
+    type ReadColumnsStream = BoxStream<'static, Result<pb::ReadColumnsResponse, Status>>;
+
+    async fn watch_heads(
+        &self,
+        _request: Request<pb::WatchHeadsRequest>,
+    ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        let wire = |head: Head| pb::FeedHead {
+            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
+            slice: head.slice.0.into(),
+            sequence: head.sequence,
+        };
+        let answers = self.0.heads.watch().map(move |heads| {
+            Ok(pb::WatchHeadsResponse {
+                heads: heads.into_iter().map(wire).collect(),
+            })
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    /// At most two entries: following takes several reads.
+    async fn read_evaluations(
+        &self,
+        request: Request<pb::ReadEvaluationsRequest>,
+    ) -> Result<Response<pb::ReadEvaluationsResponse>, Status> {
+        let after = request.into_inner().after_sequence;
+        let script = self.0.script.lock().unwrap();
+        let behind = script.feed.iter().filter(|entry| entry.sequence > after);
+        Ok(Response::new(pb::ReadEvaluationsResponse {
+            evaluations: behind.take(2).cloned().collect(),
+            time_zone: "UTC".to_owned(),
+        }))
+    }
+
+    async fn read_columns(
+        &self,
+        request: Request<pb::ReadColumnsRequest>,
+    ) -> Result<Response<Self::ReadColumnsStream>, Status> {
+        let request = request.into_inner();
+        let closed_on = request
+            .closed_on
+            .as_ref()
+            .map(|day| time::day(day).unwrap());
+        let table = self.table(closed_on, &request.account_uids);
+        let message = pb::ReadColumnsResponse {
+            arrow_ipc: sextant_columns::encode(&table).unwrap().into(),
+        };
+        Ok(Response::new(stream::iter([Ok(message)]).boxed()))
+    }
+}
+
+#[tonic::async_trait]
+impl pb::clock_service_server::ClockService for Scoring {
+    async fn get_clock(
+        &self,
+        _request: Request<pb::GetClockRequest>,
+    ) -> Result<Response<pb::GetClockResponse>, Status> {
+        let script = self.0.script.lock().unwrap();
+        Ok(Response::new(pb::GetClockResponse {
+            now: script.now.map(time::timestamp),
+            fixed: true,
+            closed_on: None,
+        }))
+    }
+}

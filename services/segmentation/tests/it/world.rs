@@ -1,0 +1,338 @@
+//! A segmentation service between scoring and its store.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use prost_types::Timestamp;
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Position;
+use sextant_domain::time::{Day, Instant, Zone};
+use sextant_plugin_host::discover;
+use sextant_proto::common::v1::{EntityKind, EntityRef, ReadAt};
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
+use sextant_proto::{methods, scoring};
+use sextant_runtime::auth::{
+    Access, Authenticator, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable, MethodTable,
+    Scope,
+};
+use sextant_runtime::clock::Clock;
+use sextant_runtime::lifecycle::Lifecycle;
+use sextant_runtime::link::{Link, LinkOptions};
+use sextant_runtime::server::{Limits, Part, Surroundings};
+use sextant_runtime::telemetry::Meters;
+use sextant_runtime::tenant::TENANT_HEADER;
+use sextant_segmentation::{Deps, Registry, part};
+use sextant_store::cache::Cache;
+use sextant_store::embedded::Embedded;
+use sextant_wire::page::Pager;
+use sextant_wire::time;
+use tempfile::TempDir;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use crate::upstream::{Scoring, uid};
+
+pub(crate) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0001);
+
+/// The segmentation of most tests: medium from 500, high from 2 000, strategic from 10 000 dollars a month.
+pub(crate) const TIERS: &str = "tiers";
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+struct NoKeys;
+
+impl KeySource for NoKeys {
+    fn resolve(
+        &self,
+        _id: KeyId,
+    ) -> BoxFuture<'_, Result<Option<KeyRecord>, KeySourceUnavailable>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+/// Scoring, and the store of segmentation. Segmentation itself is started by [`World::start`], any number of times.
+pub(crate) struct World {
+    pub(crate) scoring: Scoring,
+    store: Embedded,
+    service_key: Key,
+    upstream: Lifecycle,
+    _directory: TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            scoring: Scoring::default(),
+            store: Embedded::open(directory.path()).unwrap(),
+            service_key: Key::generate().unwrap(),
+            upstream: Lifecycle::new(),
+            _directory: directory,
+        }
+    }
+
+    pub(crate) fn put(&self, accounts: &[(&str, i64)]) {
+        for (account, mrr_minor) in accounts {
+            self.scoring.put(account, Some(*mrr_minor));
+        }
+    }
+
+    /// Scoring closes a day; returns the position that covers it. Positions are numbers of scoring's entries here.
+    pub(crate) fn close(&self, day: &str) -> String {
+        self.tell(scoring::v1::Evaluation {
+            as_of: end_of(day),
+            known_at: end_of(day),
+            closed_on: Some(time::date(Day::parse(day).unwrap())),
+            all_accounts: true,
+            ..scoring::v1::Evaluation::default()
+        })
+    }
+
+    /// Scoring tells that accounts have changed within a day.
+    pub(crate) fn change(&self, at: &str, accounts: &[(&str, i64)]) -> String {
+        self.change_known(at, at, accounts)
+    }
+
+    pub(crate) fn change_known(
+        &self,
+        at: &str,
+        known_at: &str,
+        accounts: &[(&str, i64)],
+    ) -> String {
+        self.put(accounts);
+        let uids = accounts
+            .iter()
+            .map(|(account, _)| sextant_wire::read::uid_bytes(uid(account)));
+        self.tell(scoring::v1::Evaluation {
+            as_of: on(at),
+            known_at: on(known_at),
+            account_uids: uids.collect(),
+            ..scoring::v1::Evaluation::default()
+        })
+    }
+
+    pub(crate) fn tell(&self, entry: scoring::v1::Evaluation) -> String {
+        let facts_sequence = self.scoring.n_entries() + 1;
+        let entry = scoring::v1::Evaluation {
+            facts_sequence,
+            watermark: entry.as_of,
+            ..entry
+        };
+        let sequence = self.scoring.tell(entry);
+        Position::new(vec![(Slice(0), sequence)]).encode(ACME)
+    }
+
+    pub(crate) fn start(&self) -> Segmentation {
+        self.start_with(Vec::new())
+    }
+
+    /// Starts segmentation over the store, with caches before it.
+    pub(crate) fn start_with(&self, caches: Vec<Arc<dyn Cache>>) -> Segmentation {
+        let lifecycle = Lifecycle::new();
+        let watched = Access::Scope(Scope::Service);
+        let scores = Part::new(
+            "scoring",
+            MethodTable::new(&[
+                ("/sextant.scoring.v1.FeedService/WatchHeads", watched),
+                ("/sextant.scoring.v1.FeedService/ReadEvaluations", watched),
+                ("/sextant.scoring.v1.FeedService/ReadColumns", watched),
+                ("/sextant.scoring.v1.ClockService/GetClock", watched),
+            ]),
+        )
+        .service(
+            scoring::v1::feed_service_server::FeedServiceServer::new(self.scoring.clone()),
+            methods::SCORING_FEED_SERVICE,
+        )
+        .service(
+            scoring::v1::clock_service_server::ClockServiceServer::new(self.scoring.clone()),
+            methods::SCORING_CLOCK_SERVICE,
+        );
+        let plugins = discover(&built_in_folder()).into_iter().map(Result::unwrap);
+        let deps = Deps {
+            memberships: self.store.segmentation(),
+            segmentations: self.store.segmentation(),
+            feed: self.store.segmentation(),
+            caches,
+            registry: Registry::new(plugins),
+            scoring: self.link(scores, &self.upstream),
+            clock: Clock::real(),
+            pager: Pager::new(b"test"),
+        };
+        Segmentation {
+            client: SegmentationServiceClient::new(self.link(part(deps), &lifecycle)),
+            lifecycle,
+        }
+    }
+
+    fn link(&self, part: Part, lifecycle: &Lifecycle) -> Link {
+        let authenticator =
+            Authenticator::new(Arc::new(NoKeys), Clock::real(), Duration::from_secs(30))
+                .with_service_key(&self.service_key);
+        let around = Surroundings {
+            lifecycle: lifecycle.clone(),
+            authenticator: Arc::new(authenticator),
+            meters: Meters::none(),
+            limits: Limits {
+                max_in_flight: 64,
+                max_queue: Duration::from_millis(20),
+                default_deadline: DEADLINE,
+            },
+        };
+        let options = LinkOptions::new(DEADLINE, Meters::none()).with_key(&self.service_key);
+        part.mount(&around).unwrap().link(&options)
+    }
+}
+
+/// The folder with the `.so` files of the dev-dependencies: where this binary is.
+pub(crate) fn built_in_folder() -> PathBuf {
+    env::current_exe().unwrap().parent().unwrap().to_owned()
+}
+
+/// A running segmentation service.
+pub(crate) struct Segmentation {
+    pub(crate) client: SegmentationServiceClient<Link>,
+    lifecycle: Lifecycle,
+}
+
+impl Segmentation {
+    /// Stops the followers.
+    pub(crate) fn stop(self) {
+        self.lifecycle.stop().cancel();
+    }
+
+    /// Makes [`TIERS`].
+    pub(crate) async fn create_tiers(&self) -> pb::Segmentation {
+        self.create(TIERS, "sextant.value_tiers", r#"{"mode":"cut_points"}"#)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn create(
+        &self,
+        key: &str,
+        segmenter_id: &str,
+        config: &str,
+    ) -> Result<pb::Segmentation, Status> {
+        let request = pb::CreateSegmentationRequest {
+            request_id: Uuid::now_v7().to_string(),
+            ..creation(key, segmenter_id, config)
+        };
+        self.create_with(request).await
+    }
+
+    pub(crate) async fn create_with(
+        &self,
+        request: pb::CreateSegmentationRequest,
+    ) -> Result<pb::Segmentation, Status> {
+        let mut client = self.client.clone();
+        let answer = client.create_segmentation(about(request)).await?;
+        Ok(answer.into_inner().segmentation.unwrap())
+    }
+
+    pub(crate) async fn membership(
+        &self,
+        account: &str,
+        at: Option<ReadAt>,
+    ) -> Result<pb::Membership, Status> {
+        let request = pb::GetMembershipRequest {
+            account: Some(account_ref(account)),
+            segmentation: TIERS.to_owned(),
+            at,
+        };
+        let answer = self.client.clone().get_membership(about(request)).await?;
+        Ok(answer.into_inner().membership.unwrap())
+    }
+
+    /// The segment of an account in [`TIERS`].
+    pub(crate) async fn segment(&self, account: &str, at: Option<ReadAt>) -> String {
+        self.membership(account, at).await.unwrap().segment
+    }
+
+    /// Transitions of an account, newest first.
+    pub(crate) async fn transitions(
+        &self,
+        account: &str,
+        at: Option<ReadAt>,
+    ) -> Vec<pb::Transition> {
+        let request = pb::ListTransitionsRequest {
+            segmentation: TIERS.to_owned(),
+            account: Some(account_ref(account)),
+            at,
+            ..pb::ListTransitionsRequest::default()
+        };
+        let mut client = self.client.clone();
+        let answer = client.list_transitions(about(request)).await.unwrap();
+        answer.into_inner().transitions
+    }
+}
+
+pub(crate) fn creation(
+    key: &str,
+    segmenter_id: &str,
+    config: &str,
+) -> pb::CreateSegmentationRequest {
+    pb::CreateSegmentationRequest {
+        segmentation: Some(pb::Segmentation {
+            key: key.to_owned(),
+            segmenter_id: segmenter_id.to_owned(),
+            config: config.to_owned(),
+            ..pb::Segmentation::default()
+        }),
+        request_id: String::new(),
+        validate_only: false,
+    }
+}
+
+pub(crate) fn account_ref(account: &str) -> EntityRef {
+    EntityRef {
+        kind: EntityKind::Account.into(),
+        id: account.to_owned(),
+    }
+}
+
+/// A request about the tenant.
+pub(crate) fn about<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let tenant = Uuid::from_u128(ACME.0).to_string();
+    request
+        .metadata_mut()
+        .insert(TENANT_HEADER, tenant.parse().unwrap());
+    request
+}
+
+/// `2027-03-15` or `2027-03-15 10:30`, in UTC.
+pub(crate) fn on(text: &str) -> Option<Timestamp> {
+    let (day, clock) = text.split_once(' ').unwrap_or((text, "00:00"));
+    let at = Instant::parse(&format!("{day}T{clock}:00Z")).unwrap();
+    Some(time::timestamp(at))
+}
+
+pub(crate) fn end_of(day: &str) -> Option<Timestamp> {
+    let next = Day::parse(day).unwrap().plus(1);
+    Some(time::timestamp(Zone::utc().start_of(next).plus_us(-1)))
+}
+
+/// Everything up to a position.
+pub(crate) fn at(position: &str) -> Option<ReadAt> {
+    Some(ReadAt {
+        at_least_position: position.to_owned(),
+        ..ReadAt::default()
+    })
+}
+
+/// As of a moment.
+pub(crate) fn as_of(moment: Option<Timestamp>) -> Option<ReadAt> {
+    Some(ReadAt {
+        as_of: moment,
+        ..ReadAt::default()
+    })
+}
+
+/// The reason of a refusal.
+pub(crate) fn reason<T: std::fmt::Debug>(answer: Result<T, Status>) -> String {
+    sextant_wire::status::reason_of(&answer.unwrap_err()).unwrap()
+}
