@@ -1,3 +1,4 @@
 //! Tests of the whole repository, in one binary.
 
 mod tidy;
+mod worlds;

@@ -141,7 +141,9 @@ impl AccountFacts {
     }
 
     fn billing_features(&self, moment: &Moment, zone: &Zone, row: &mut Row) {
-        let Some(billing) = &self.billing else {
+        // A subscription that became known later must not show, not even as revenue of zero.
+        let known = |billing: &&AccountBilling| billing.is_known_at(moment.known_at);
+        let Some(billing) = self.billing.as_ref().filter(known) else {
             row.set(Feature::SubscriptionStatus, Some(Value::Word("none")));
             return;
         };

@@ -100,6 +100,14 @@ impl AccountBilling {
         self.view(known_at).state_at(at).mrr
     }
 
+    /// Whether any subscription of the account was known at an instant.
+    #[must_use]
+    pub fn is_known_at(&self, known_at: Instant) -> bool {
+        // They are in order of knowledge.
+        let first = self.versions.first();
+        first.is_some_and(|version| version.known_from <= known_at)
+    }
+
     /// The account's billing at an instant as known at an instant.
     #[must_use]
     pub fn summary_at(&self, at: Instant, known_at: Instant) -> Summary {

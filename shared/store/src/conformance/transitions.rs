@@ -336,12 +336,15 @@ pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {
         worth(2, 50, true),
         worth(3, -10, false),
         worth(4, 70, true),
-        worth(6, 70, true),
+        TransitionRow {
+            at: at(11),
+            ..worth(6, 70, true)
+        },
         worth(5, 900, false),
     ];
     store_transitions(&store, rows.clone()).await;
     let at_risk = || everything(TransitionOrder::ValueAtRisk);
-    assert_eq!(ids(&store, at_risk()).await, [4, 6, 2, 1, 5, 3]);
+    assert_eq!(ids(&store, at_risk()).await, [6, 4, 2, 1, 5, 3]);
     assert_eq!(
         ids(
             &store,
@@ -353,7 +356,7 @@ pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {
             }
         )
         .await,
-        [6, 2]
+        [4, 2]
     );
     let first = store
         .memberships
@@ -366,5 +369,5 @@ pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {
         )
         .await
         .unwrap();
-    assert_eq!(first, [worth(4, 70, true)]);
+    assert_eq!(first, [rows[4].clone()]);
 }

@@ -128,7 +128,7 @@ pub struct SegmentCount {
 pub enum TransitionOrder {
     /// By (at, id), newest first.
     NewestFirst,
-    /// Downward ones first; each kind by value, greatest first; then by id.
+    /// Downward ones first; each kind by value, greatest first; of one value the newest first, then by segmentation, uid and id.
     ValueAtRisk,
 }
 

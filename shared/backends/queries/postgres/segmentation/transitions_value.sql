@@ -5,4 +5,4 @@ WHERE tenant_id = $1
   AND ($3::uuid IS NULL OR uid = $3)
   AND moved_at BETWEEN $4 AND $5
   AND known_at <= $6
-ORDER BY downward DESC, value_minor DESC, id OFFSET $7 LIMIT $8
+ORDER BY downward DESC, value_minor DESC, moved_at DESC, segmentation, uid, id OFFSET $7 LIMIT $8

@@ -1,0 +1,165 @@
+//! Files as they come: broken, twice, and under other names.
+
+use std::fs;
+use std::process::Output;
+
+use crate::worlds::records::at;
+use crate::worlds::world::{Shape, World, tenant};
+
+const HEADER: &str = "time,account_id,type,user_id\n";
+const TENANT: &str = "files";
+
+/// How an import ended: exit code, rows by verdict without the zeros, and what it complained of.
+#[derive(Debug, PartialEq)]
+struct Ended {
+    code: i32,
+    rows: Vec<(String, u64)>,
+    complaints: String,
+}
+
+impl Ended {
+    fn of(output: &Output) -> Self {
+        let printed: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or(serde_json::Value::Null);
+        let verdicts = printed["verdicts"].as_array().cloned().unwrap_or_default();
+        let rows = verdicts.iter().map(|row| {
+            (
+                row["verdict"].as_str().unwrap().to_owned(),
+                row["rows"].as_u64().unwrap(),
+            )
+        });
+        Self {
+            code: output.status.code().unwrap(),
+            rows: rows
+                .filter(|(verdict, rows)| verdict != "all" && *rows > 0)
+                .collect(),
+            complaints: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+}
+
+/// Imports two rows, again, under another name, and grown by a row that was there before.
+fn whole_files(world: &World, good: &[u8], more: &[u8]) {
+    check(
+        &import(world, "good.csv", "events", good),
+        0,
+        &[("accepted", 2)],
+        "",
+    );
+    check(
+        &import(world, "good.csv", "events", good),
+        0,
+        &[("duplicate", 2)],
+        "",
+    );
+    check(
+        &import(world, "renamed.csv", "events", good),
+        0,
+        &[("duplicate", 2)],
+        "",
+    );
+    let twice = [good, more].concat();
+    let grown = import(world, "grown.csv", "events", &twice);
+    check(&grown, 0, &[("accepted", 1), ("duplicate", 2)], "");
+}
+
+/// Writes a file and imports it.
+fn import(world: &World, name: &str, kind: &str, content: &[u8]) -> Ended {
+    let path = world.folder().join(name);
+    fs::write(&path, content).unwrap();
+    let path = path.to_str().unwrap();
+    let arguments = [
+        "import", path, "--kind", kind, "--tenant", TENANT, "--output", "json",
+    ];
+    let mut ended = Ended::of(&world.cli(&arguments));
+    ended.complaints = ended.complaints.replace(path, name);
+    ended
+}
+
+#[track_caller]
+fn check(ended: &Ended, code: i32, rows: &[(&str, u64)], complaint: &str) {
+    let found: Vec<(&str, u64)> = ended
+        .rows
+        .iter()
+        .map(|(verdict, n)| (verdict.as_str(), *n))
+        .collect();
+    assert_eq!(
+        (ended.code, found.as_slice()),
+        (code, rows),
+        "{}",
+        ended.complaints
+    );
+    assert!(ended.complaints.contains(complaint), "{}", ended.complaints);
+    assert!(
+        complaint.is_empty() == ended.complaints.is_empty(),
+        "{}",
+        ended.complaints
+    );
+}
+
+#[tokio::test]
+async fn broken_files_are_told_apart_and_their_good_rows_are_kept() {
+    let world = World::start(Shape::Embedded).await;
+    tenant(&world.client(), TENANT, at("2026-02-01T00:00")).await;
+    let accounts = b"account_id,created_at\na,2025-01-01\nb,2025-01-01\n";
+    check(
+        &import(&world, "accounts.csv", "accounts", accounts),
+        0,
+        &[("accepted", 2)],
+        "",
+    );
+
+    let row = |day: u8, user: &str| format!("2026-01-{day:02}T10:00:00Z,a,login,{user}\n");
+    let good = format!("{HEADER}{}{}", row(1, "u"), row(2, "u"));
+    let good = good.as_bytes();
+    whole_files(&world, good, row(2, "u").as_bytes());
+
+    let (three, four) = (row(3, "u"), row(4, "u"));
+    let latin = [
+        HEADER.as_bytes(),
+        three.as_bytes(),
+        b"2026-01-05,a,caf\xe9,u\n",
+        four.as_bytes(),
+    ]
+    .concat();
+    check(
+        &import(&world, "latin.csv", "events", &latin),
+        1,
+        &[("accepted", 2), ("malformed", 1)],
+        "latin.csv: row 2 (line 3), field \"type\": is not UTF-8; save the file as UTF-8",
+    );
+    check(
+        &import(
+            &world,
+            "lacking.csv",
+            "events",
+            b"time,account_id\n2026-01-06,a\n",
+        ),
+        1,
+        &[],
+        "file \"lacking.csv\": lacks the column \"type\" that events need; its header is time, account_id",
+    );
+    check(
+        &import(
+            &world,
+            "double.csv",
+            "events",
+            b"time,account_id,type,time\n2026-01-06,a,x,y\n",
+        ),
+        1,
+        &[],
+        "file \"double.csv\": column \"time\" is twice in the header; remove or rename one",
+    );
+    let torn = format!("{HEADER}{}2026-01-08T10:00:00Z,a,log", row(7, "u"));
+    check(
+        &import(&world, "torn.csv", "events", torn.as_bytes()),
+        1,
+        &[("accepted", 1), ("malformed", 1)],
+        "torn.csv: row 2 (line 3), field \"user_id\": is missing: the last line ends after 3 of 4 columns and has no line end, \
+         so the file was cut off; get it whole and import it again",
+    );
+    let whole = format!("{HEADER}{}{}", row(7, "u"), row(8, "u"));
+    let whole = import(&world, "torn.csv", "events", whole.as_bytes());
+    check(&whole, 0, &[("accepted", 1), ("duplicate", 1)], "");
+    world.end();
+}

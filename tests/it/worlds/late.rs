@@ -1,0 +1,123 @@
+//! What becomes known late changes the present and leaves what was known alone.
+
+use sextant::client::Client;
+use sextant_proto::common::v1::ReadAt;
+use sextant_proto::ingestion::v1::{AdvanceClockRequest, Record};
+
+use crate::worlds::records::{
+    accept, account, as_known, at, event, feature, membership, now, revenue, score, subscription,
+};
+use crate::worlds::world::{Shape, World, request_id, segmentation, tenant};
+
+/// What is said about the account that paid nothing, about the use of another, and about the revenue of all.
+#[derive(Debug, Clone, PartialEq)]
+struct Picture {
+    active_days: Option<i64>,
+    scores: [Option<String>; 2],
+    stage: String,
+    mrr_minor: i64,
+}
+
+async fn picture(client: &Client, at: &ReadAt) -> Picture {
+    let mut scores = [None, None];
+    for (band, account) in scores.iter_mut().zip(["a01", "a02"]) {
+        *band = score(client, account, "rfm", at)
+            .await
+            .map(|score| score.band);
+    }
+    Picture {
+        active_days: feature(client, "a01", "usage.active_days_28d", at).await,
+        scores,
+        stage: membership(client, "a01", "lifecycle", at).await.segment,
+        mrr_minor: revenue(client, at).await.total.unwrap().mrr_minor,
+    }
+}
+
+/// Ten accounts that use the product on 1 to 10 days of February; all but the first one pay 10 dollars.
+fn february() -> Vec<Record> {
+    let mut records = Vec::new();
+    for number in 1..=10 {
+        let name = format!("a{number:02}");
+        records.push(account(&name, at("2026-01-05T00:00")));
+        if number > 1 {
+            records.push(subscription(&name, at("2026-01-10T00:00"), 1, 1_000));
+        }
+        for day in 1..=number {
+            records.push(event(
+                &name,
+                "u",
+                at(&format!("2026-02-{:02}T10:00", 10 + day)),
+            ));
+        }
+    }
+    records
+}
+
+/// The first two accounts' own February, as it turns out to have been.
+fn correction() -> Vec<Record> {
+    let mut records = vec![subscription("a01", at("2026-02-01T00:00"), 5, 1_000)];
+    for day in 12..=24 {
+        let time = at(&format!("2026-02-{day}T10:00"));
+        records.push(event("a01", "u", time));
+        records.push(event("a02", "late", time));
+    }
+    records
+}
+
+async fn advance(client: &Client, to: &str) -> String {
+    let request = AdvanceClockRequest {
+        to: Some(at(to)),
+        request_id: request_id(),
+    };
+    let answer = client
+        .tenants()
+        .advance_clock(client.request(request))
+        .await;
+    answer.unwrap().into_inner().position
+}
+
+#[tokio::test]
+async fn late_records_change_todays_answers_and_not_yesterdays() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let world = World::start(shape).await;
+        let client = tenant(&world.client(), "late", at("2026-02-25T12:00")).await;
+        segmentation(&client, "lifecycle").await;
+        accept(&client, february()).await;
+        let position = advance(&client, "2026-02-27T12:00").await;
+
+        let yesterday = at("2026-02-26T12:00");
+        let first = picture(&client, &as_known(yesterday, &position)).await;
+        let before = picture(&client, &now(&position)).await;
+        assert_eq!(
+            (before.active_days, before.mrr_minor),
+            (Some(1), 9_000),
+            "{shape:?}"
+        );
+        assert_eq!(before.stage, "prospect", "{shape:?}");
+        assert_eq!(
+            first, before,
+            "{shape:?}: nothing happened between the two days"
+        );
+
+        let position = accept(&client, correction()).await;
+        let after = picture(&client, &now(&position)).await;
+        assert_eq!(
+            (after.active_days, after.mrr_minor),
+            (Some(14), 14_000),
+            "{shape:?}"
+        );
+        assert_eq!(after.stage, "onboarding", "{shape:?}");
+        assert_ne!(after.scores[0], before.scores[0], "{shape:?}");
+        assert_ne!(after.scores[1], before.scores[1], "{shape:?}");
+        let as_known_then = picture(&client, &as_known(yesterday, &position)).await;
+        assert_eq!(as_known_then, first, "{shape:?}: what was known stays");
+
+        let position = advance(&client, "2026-03-02T12:00").await;
+        let as_known_then = picture(&client, &as_known(yesterday, &position)).await;
+        assert_eq!(
+            as_known_then, first,
+            "{shape:?}: and stays after more closes"
+        );
+        world.end();
+    }
+}

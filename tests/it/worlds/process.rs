@@ -1,0 +1,107 @@
+//! The program as a process.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+use sextant::installation::Role;
+
+/// Longest wait for a process to serve, on a machine that has other things to do.
+const LONGEST_START: Duration = Duration::from_secs(60);
+
+/// The program with a plain environment.
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sextant-under-test"));
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// Where cargo puts the built-in segmenters: beside the tests.
+pub(crate) fn segmenters() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.parent().unwrap().to_owned()
+}
+
+/// An address that is free now, and at which a server can be started again.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Runs a command to its end. `settings` are pairs for `--set`.
+pub(crate) fn run(settings: &[String], arguments: &[&str]) -> Output {
+    let mut command = program();
+    command.args(arguments);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    command.output().unwrap()
+}
+
+/// A serving process; it is killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Process(Child);
+
+impl Process {
+    /// Starts the services of a role and waits until they serve.
+    pub(crate) fn serve(role: Role, settings: &[String]) -> Self {
+        let mut command = program();
+        command.args(["serve", role.as_str()]);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let log = lines_of(child.stderr.take().unwrap());
+        let process = Self(child);
+        let mut seen = String::new();
+        loop {
+            match log.recv_timeout(LONGEST_START) {
+                Ok(line) if is_serving(&line) => return process,
+                Ok(line) => seen.push_str(&line),
+                Err(RecvTimeoutError::Timeout) => panic!("{role:?} does not start: {seen}"),
+                Err(RecvTimeoutError::Disconnected) => panic!("{role:?} ended at once: {seen}"),
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Asks it to end, as a supervisor does, and waits for that.
+    pub(crate) fn end(&mut self) {
+        let id = self.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(asked.success(), "process {id} is gone");
+        let status = self.0.wait().unwrap();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Process {
+    /// SIGKILL.
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// What a process logs. The pipe is emptied as long as the process lives.
+fn lines_of(stderr: ChildStderr) -> Receiver<String> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            // Whoever waited for the start is gone once it has happened.
+            drop(sender.send(line));
+        }
+    });
+    lines
+}
+
+fn is_serving(line: &str) -> bool {
+    serde_json::from_str::<Value>(line).is_ok_and(|line| line["message"] == "serving")
+}

@@ -1,0 +1,259 @@
+//! Installations of the program, in every shape that it can be run in.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Output;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use prost_types::Timestamp;
+use sextant::client::Client;
+use sextant::installation::Role;
+use sextant::links::{Addresses, Links};
+use sextant_backends::testing::{migrated_database, redis_url};
+use sextant_proto::ingestion::v1::{CreateTenantRequest, Tenant};
+use sextant_proto::segmentation::v1::{CreateSegmentationRequest, Segmentation};
+use sextant_runtime::auth::Key;
+use sextant_runtime::link::LinkOptions;
+use sextant_runtime::telemetry::Meters;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::worlds::process::{Process, free_address, run, segmenters};
+
+/// How the services are spread over processes, and where they keep what they know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// All in one process, with the embedded engine.
+    Embedded,
+    /// All in one process, with PostgreSQL and Redis.
+    Together,
+    /// Each in a process of its own, with PostgreSQL and Redis.
+    Apart,
+}
+
+const SERVICES: [Role; 4] = [
+    Role::Ingestion,
+    Role::Scoring,
+    Role::Segmentation,
+    Role::Metrics,
+];
+
+/// A process that can be started again, and where it is reached.
+struct Place {
+    role: Role,
+    address: SocketAddr,
+    admin: SocketAddr,
+    process: Option<Process>,
+}
+
+/// A running installation. Its data is gone with it.
+pub(crate) struct World {
+    key: Key,
+    settings: Vec<String>,
+    addresses: Addresses,
+    /// Held while a process is down.
+    places: Mutex<Vec<Place>>,
+    folder: TempDir,
+}
+
+impl World {
+    /// An installation of that shape, serving.
+    pub(crate) async fn start(shape: Shape) -> Self {
+        Self::start_with(shape, &[]).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn start_with(shape: Shape, more: &[String]) -> Self {
+        let world = Self::new(shape, more).await;
+        for place in world.places.lock().unwrap().iter_mut() {
+            place.process = Some(world.serve(place));
+        }
+        world
+    }
+
+    async fn new(shape: Shape, more: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (key, service_key) = (Key::generate().unwrap(), Key::generate().unwrap());
+        let mut settings = vec![
+            format!("store.data_dir={}", folder.path().join("data").display()),
+            format!("plugins.builtin_dir={}", segmenters().display()),
+            format!("auth.admin_key={}", key.expose()),
+            format!("auth.service_key={}", service_key.expose()),
+            "server.drain_notice_ms=0".to_owned(),
+            "telemetry.log_format=json".to_owned(),
+            "telemetry.log_filter=warn,sextant=info".to_owned(),
+        ];
+        settings.extend_from_slice(more);
+        if shape != Shape::Embedded {
+            let database = migrated_database().await;
+            settings.push("store.kind=postgres".to_owned());
+            settings.push(format!("store.postgres_url={}", database.url()));
+            settings.push(format!("cache.redis_url={}", redis_url()));
+        }
+        let roles = if shape == Shape::Apart {
+            &SERVICES[..]
+        } else {
+            &[Role::All]
+        };
+        let places: Vec<Place> = roles
+            .iter()
+            .map(|role| Place {
+                role: *role,
+                address: free_address(),
+                admin: free_address(),
+                process: None,
+            })
+            .collect();
+        let address = |role| {
+            let place = places.iter().find(|place| place.role == role);
+            format!("http://{}", place.unwrap_or(&places[0]).address)
+        };
+        let addresses = Addresses {
+            ingestion: address(Role::Ingestion),
+            scoring: address(Role::Scoring),
+            segmentation: address(Role::Segmentation),
+            metrics: address(Role::Metrics),
+        };
+        settings.extend([
+            format!("services.ingestion={}", addresses.ingestion),
+            format!("services.scoring={}", addresses.scoring),
+            format!("services.segmentation={}", addresses.segmentation),
+            format!("services.metrics={}", addresses.metrics),
+        ]);
+        Self {
+            key,
+            settings,
+            addresses,
+            places: Mutex::new(places),
+            folder,
+        }
+    }
+
+    fn serve(&self, place: &Place) -> Process {
+        let mut settings = self.settings.clone();
+        settings.push(format!("server.listen={}", place.address));
+        settings.push(format!("server.admin_listen={}", place.admin));
+        Process::serve(place.role, &settings)
+    }
+
+    /// The roles of its processes.
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        let places = self.places.lock().unwrap();
+        places.iter().map(|place| place.role).collect()
+    }
+
+    /// Kills a process with SIGKILL and starts it again at the same address.
+    pub(crate) fn kill_and_restart(&self, role: Role) {
+        let mut places = self.places.lock().unwrap();
+        let place = places.iter_mut().find(|place| place.role == role).unwrap();
+        drop(place.process.take());
+        place.process = Some(self.serve(place));
+    }
+
+    /// Returns when no process is down.
+    pub(crate) fn wait_until_all_serve(&self) {
+        drop(self.places.lock().unwrap());
+    }
+
+    /// Ends all processes as a supervisor does, the last service first.
+    pub(crate) fn end(&self) {
+        for place in self.places.lock().unwrap().iter_mut().rev() {
+            place.process.as_mut().unwrap().end();
+        }
+    }
+
+    /// Processor time that its processes have used, in clock ticks.
+    pub(crate) fn ticks(&self) -> u64 {
+        let places = self.places.lock().unwrap();
+        let ticks = places.iter().map(|place| {
+            let id = place.process.as_ref().unwrap().id();
+            let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+            // After the name, which is in parentheses: utime and stime are fields 14 and 15 of all.
+            let (_, fields) = stat.rsplit_once(')').unwrap();
+            let fields: Vec<&str> = fields.split_whitespace().collect();
+            fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+        });
+        ticks.sum()
+    }
+
+    /// What its first process tells Prometheus.
+    pub(crate) fn scrape(&self) -> String {
+        let admin = self.places.lock().unwrap()[0].admin;
+        let mut stream = TcpStream::connect(admin).unwrap();
+        write!(
+            stream,
+            "GET /metrics HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n"
+        )
+        .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// Runs a command of the command line against it.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        let key = self.key.expose();
+        let arguments = [arguments, &["--quiet", "--key", &key]].concat();
+        run(&self.settings, &arguments)
+    }
+
+    /// A folder for files of a test.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A client of the installation's own key.
+    pub(crate) fn client(&self) -> Client {
+        let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
+        let links = Links::connect(&self.addresses, &options).unwrap();
+        Client::new(links, Some(&self.key))
+    }
+}
+
+/// Makes a tenant whose clock stands still, and gives a client for it.
+pub(crate) async fn tenant(client: &Client, name: &str, clock: Timestamp) -> Client {
+    let tenant = Tenant {
+        name: name.to_owned(),
+        time_zone: "UTC".to_owned(),
+        base_currency: "USD".to_owned(),
+        fixed_clock: Some(clock),
+        retention_days: 3_650,
+        slices: 1,
+        ..Tenant::default()
+    };
+    let request = CreateTenantRequest {
+        tenant: Some(tenant),
+        request_id: request_id(),
+    };
+    let made = client
+        .tenants()
+        .create_tenant(client.request(request))
+        .await;
+    client
+        .of_tenant(&made.unwrap().into_inner().tenant.unwrap())
+        .unwrap()
+}
+
+/// Puts a built-in segmenter to use under its own name.
+pub(crate) async fn segmentation(client: &Client, name: &str) {
+    let segmentation = Segmentation {
+        key: name.to_owned(),
+        segmenter_id: format!("sextant.{name}"),
+        config: "{}".to_owned(),
+        ..Segmentation::default()
+    };
+    let request = CreateSegmentationRequest {
+        segmentation: Some(segmentation),
+        request_id: request_id(),
+        validate_only: false,
+    };
+    let mut segmentations = client.segmentation();
+    let made = segmentations.create_segmentation(client.request(request));
+    made.await.unwrap();
+}
+
+/// The id of a request that is made once.
+pub(crate) fn request_id() -> String {
+    Uuid::new_v4().to_string()
+}
