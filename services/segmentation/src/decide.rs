@@ -133,6 +133,8 @@ pub(crate) struct Move<'a> {
     pub(crate) name: &'a str,
     pub(crate) at: Instant,
     pub(crate) known_at: Instant,
+    /// Number of the evaluation in scoring's feed.
+    pub(crate) cursor: u64,
 }
 
 /// A stored transition.

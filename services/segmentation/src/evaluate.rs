@@ -172,6 +172,7 @@ impl TenantState {
                 name: &names.name,
                 at: evaluation.as_of,
                 known_at: evaluation.known_at,
+                cursor: evaluation.cursor,
             };
             let value_minor = decide::value_minor(&grounds.rows, at);
             let transition = transition(
@@ -335,16 +336,19 @@ fn transition(
     }
 }
 
-/// The id of a transition: a UUID of version 8 that holds a hash of what it says, so a replay gives the same one.
+/// The id of a transition: a UUID of version 8 that holds the number of the evaluation and a hash of what it says. A replay
+/// gives the same one, and of several at one moment of a clock that stands still the last one is the greatest.
 fn transition_id(one: &Use, about: &decide::Move<'_>, to: &Standing) -> Uuid {
     let mut said = Vec::with_capacity(128);
     said.extend_from_slice(&about.uid.0.to_be_bytes());
     said.extend_from_slice(&about.at.0.to_be_bytes());
     said.extend_from_slice(&about.known_at.0.to_be_bytes());
+    said.extend_from_slice(&about.cursor.to_be_bytes());
     said.extend_from_slice(&i32::from(to.state).to_be_bytes());
     for text in [&one.row.key, &*one.row.version.to_string(), &to.segment] {
         said.extend_from_slice(text.as_bytes());
         said.push(0);
     }
-    Uuid::new_v8(PayloadHash::of(&said).0.to_be_bytes())
+    let hash = PayloadHash::of(&said).0 >> 48;
+    Uuid::new_v8((u128::from(about.cursor) << 80 | hash).to_be_bytes())
 }

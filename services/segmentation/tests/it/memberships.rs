@@ -133,6 +133,29 @@ async fn a_move_and_back_within_a_day_leaves_both_transitions_and_no_third_at_th
 }
 
 #[tokio::test]
+async fn moves_at_one_moment_of_a_clock_that_stands_still_keep_their_order() {
+    let world = World::new();
+    let segmentation = closed(&world).await;
+    for mrr_minor in [60_000, 300_000, 60_000, 300_000, 10_000] {
+        let position = world.change("2027-03-10 10:00", &[("gold", mrr_minor)]);
+        segmentation
+            .membership("gold", at(&position))
+            .await
+            .unwrap();
+    }
+    let transitions = segmentation.transitions("gold", None).await;
+    let path: Vec<&str> = transitions.iter().map(|one| &*one.to_segment).collect();
+    assert_eq!(
+        path,
+        ["low", "high", "medium", "high", "medium", "strategic"]
+    );
+    let then = segmentation
+        .segment("gold", as_of(on("2027-03-10 10:30")))
+        .await;
+    assert_eq!(then, "low");
+}
+
+#[tokio::test]
 async fn the_past_is_answered_as_it_was_and_as_it_was_known() {
     let world = World::new();
     let segmentation = closed(&world).await;
