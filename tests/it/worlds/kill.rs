@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use tokio::runtime::Builder;
+use tonic::Code;
+
 use sextant::client::Client;
 use sextant_proto::ingestion::v1::{GetIngestCountsRequest, Record, SourceCounts, VerdictKind};
 use sextant_proto::segmentation::v1::ListSegmentsRequest;
-use tokio::runtime::Builder;
-use tonic::Code;
 
 use crate::worlds::records::{
     account, ask, at, event, feature, later, now, revenue, send, subscription,

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::Value;
+
 use sextant::installation::Role;
 
 /// Longest wait for a process to serve, on a machine that has other things to do.

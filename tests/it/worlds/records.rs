@@ -1,6 +1,7 @@
 //! Short ways to write records and to ask about them.
 
 use prost_types::Timestamp;
+
 use sextant::client::Client;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{EntityKind, EntityRef, Money, ReadAt};

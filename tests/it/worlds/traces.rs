@@ -12,12 +12,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use sextant::client::Client;
-use sextant_proto::metrics::v1::GetRevenueRequest;
-use sextant_runtime::lifecycle::Lifecycle;
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
+
+use sextant::client::Client;
+use sextant_proto::metrics::v1::GetRevenueRequest;
+use sextant_runtime::lifecycle::Lifecycle;
 
 use crate::worlds::records::{accept, account, at, now, subscription};
 use crate::worlds::world::{Shape, World, segmentation, tenant};

@@ -7,6 +7,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use prost_types::Timestamp;
+use tempfile::TempDir;
+use uuid::Uuid;
+
 use sextant::client::Client;
 use sextant::installation::Role;
 use sextant::links::{Addresses, Links};
@@ -16,8 +19,6 @@ use sextant_proto::segmentation::v1::{CreateSegmentationRequest, Segmentation};
 use sextant_runtime::auth::Key;
 use sextant_runtime::link::LinkOptions;
 use sextant_runtime::telemetry::Meters;
-use tempfile::TempDir;
-use uuid::Uuid;
 
 use crate::worlds::process::{Process, free_address, run, segmenters};
 
