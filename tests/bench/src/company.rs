@@ -1,13 +1,14 @@
 //! Records of made-up accounts. Ids are random UUIDs (version 4), as clients send them; everything else depends on a seed.
 
 use prost_types::Timestamp;
+use uuid::Uuid;
+
 use sextant_proto::common::v1::Money;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{
     AccountFact, BillingInterval, EventFact, Price, Record, SubscriptionFact, SubscriptionItem,
     SubscriptionStatus,
 };
-use uuid::Uuid;
 
 pub(crate) const SOURCE: &str = "bench";
 const FEATURES: [&str; 8] = [

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use sextant_proto::segmentation::v1::GetMembershipRequest;
 use tokio::runtime::Builder;
 use tonic::Status;
 use tonic::body::Body;
@@ -17,6 +16,8 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_prost::ProstCodec;
 use tower::Service;
+
+use sextant_proto::segmentation::v1::GetMembershipRequest;
 
 use crate::program::{Process, SERVER_CORE, command, free_address, listening};
 

@@ -5,6 +5,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use prost::Message as _;
+use tokio::time::Instant;
+use tokio_postgres::NoTls;
+use uuid::Uuid;
+
 use sextant_backends::testing::migrated_database;
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
@@ -12,9 +16,6 @@ use sextant_domain::time::Instant as Moment;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{IngestResponse, Record};
 use sextant_store::port::{FactBatch, NewFact};
-use tokio::time::Instant;
-use tokio_postgres::NoTls;
-use uuid::Uuid;
 
 use crate::company::{DAY_S, Numbers, SOURCE, account, account_id, event, now_s};
 use crate::program::{Cores, Served, scratch};
@@ -28,8 +29,6 @@ const N_EVENTS: usize = 200_000;
 const REPEATED: usize = 100;
 /// Streams that send at the same time, each on a connection of its own.
 const N_STREAMS: usize = 2;
-/// Lag that still counts as keeping up, in milliseconds.
-const LAG_MS: f64 = 1_000.0;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// What one round showed.
@@ -248,14 +247,11 @@ fn add(
         )
         .against(name, values),
     );
-    report.add(
-        Row::new(
-            format!("ingest, {store}: longest lag of scoring"),
-            "ms",
-            of(|round| round.lag_ms),
-        )
-        .should_be(Target::AtMost(LAG_MS)),
-    );
+    report.add(Row::new(
+        format!("ingest, {store}: longest lag of scoring"),
+        "ms",
+        of(|round| round.lag_ms),
+    ));
 }
 
 pub(crate) async fn measure(report: &mut Report, n_rounds: usize) {

@@ -9,6 +9,12 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_buffer::{Buffer, MutableBuffer};
 use flate2::read::GzDecoder;
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tonic::Request;
+use tonic::client::Grpc;
+use tonic_prost::ProstCodec;
+use tower::util::BoxCloneSyncService;
+
 use sextant_domain::bgnbd::{History, Start, fit};
 use sextant_domain::time::Day;
 use sextant_plugin_host::{Call, Instance, Plugin};
@@ -22,11 +28,6 @@ use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{Limits, Part, Surroundings};
 use sextant_runtime::telemetry::Meters;
-use tokio::time::Instant;
-use tonic::Request;
-use tonic::client::Grpc;
-use tonic_prost::ProstCodec;
-use tower::util::BoxCloneSyncService;
 
 use crate::company::account_id;
 use crate::echo::Echo;

@@ -45,6 +45,8 @@ pub(crate) struct Load<'a> {
 pub(crate) struct Answered {
     pub(crate) per_second: f64,
     pub(crate) p99_us: f64,
+    /// All answers, those of the warm-up included.
+    pub(crate) n_answers: f64,
 }
 
 impl Load<'_> {
@@ -65,6 +67,7 @@ impl Load<'_> {
         Answered {
             per_second: number("per_second"),
             p99_us: number("p99_us"),
+            n_answers: number("answers"),
         }
     }
 }
@@ -120,17 +123,28 @@ async fn measure(asked: &Value) -> Value {
     for first in 0..n_in_flight {
         tasks.spawn(ask(Arc::clone(&asking), (first, n_in_flight), begun));
     }
-    let times_us: Vec<f64> = tasks.join_all().await.concat();
-    let n_answers = f64::from(u32::try_from(times_us.len()).unwrap());
-    json!({"per_second": n_answers / MEASURED.as_secs_f64(), "p99_us": quantile(&times_us, 0.99)})
+    let all: Vec<(Instant, f64)> = tasks.join_all().await.concat();
+    let (from, until) = (begun + WARM_UP, begun + WARM_UP + MEASURED);
+    let measured = all.iter().filter(|(at, _)| (from..until).contains(at));
+    let times_us: Vec<f64> = measured.map(|(_, time_us)| *time_us).collect();
+    let count_of = |n_calls: usize| f64::from(u32::try_from(n_calls).unwrap());
+    json!({
+        "per_second": count_of(times_us.len()) / MEASURED.as_secs_f64(),
+        "p99_us": quantile(&times_us, 0.99),
+        "answers": count_of(all.len()),
+    })
 }
 
-/// One caller of several; returns how long each call in the measured time took, in microseconds.
-async fn ask(asking: Arc<Asking>, (first, step): (usize, usize), begun: Instant) -> Vec<f64> {
-    let (from, until) = (begun + WARM_UP, begun + WARM_UP + MEASURED);
+/// One caller of several; returns when each answer came and how many microseconds it took.
+async fn ask(
+    asking: Arc<Asking>,
+    (first, step): (usize, usize),
+    begun: Instant,
+) -> Vec<(Instant, f64)> {
+    let until = begun + WARM_UP + MEASURED;
     let mut client = asking.client.clone();
     let mut next = first;
-    let mut times_us = Vec::new();
+    let mut times = Vec::new();
     loop {
         let mut request = Request::new(asking.messages[next % asking.messages.len()].clone());
         request.set_timeout(DEADLINE);
@@ -148,11 +162,9 @@ async fn ask(asking: Arc<Asking>, (first, step): (usize, usize), begun: Instant)
             .unwrap();
         assert!(!answer.get_ref().is_empty(), "an answer is empty");
         let now = Instant::now();
+        times.push((now, (now - sent).as_secs_f64() * 1e6));
         if now >= until {
-            return times_us;
-        }
-        if sent >= from {
-            times_us.push((now - sent).as_secs_f64() * 1e6);
+            return times;
         }
         next += step;
     }

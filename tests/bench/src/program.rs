@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use sextant_runtime::auth::Key;
 use tempfile::TempDir;
 use tokio::time::Instant;
+
+use sextant_runtime::auth::Key;
 
 /// Longest wait for a process to be ready.
 const LONGEST_START: Duration = Duration::from_secs(30);
@@ -82,6 +83,15 @@ impl Process {
             .unwrap();
         let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
         kib / 1_024.0
+    }
+
+    /// Processor time that it has used, in seconds. Linux counts it in hundredths.
+    pub(crate) fn processor_s(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        // The name of the program, in parentheses, is the second value; times in user and in system mode are 14 and 15.
+        let behind_name = stat.rsplit(") ").next().unwrap();
+        let times = behind_name.split(' ').skip(11).take(2);
+        times.map(|time| time.parse::<f64>().unwrap()).sum::<f64>() / 100.0
     }
 }
 

@@ -1,13 +1,17 @@
 //! Point reads over the network, through everything that stands in front of a read, against Echo.
 
+use std::net::SocketAddr;
+use std::path::Path;
+
 use prost::Message as _;
+
 use sextant_backends::testing::redis_url;
 use sextant_proto::ingestion::v1::Record;
 
 use crate::company::{DAY_S, account, account_id, at, subscription};
 use crate::echo;
 use crate::load::{Answered, Load};
-use crate::program::{SERVER_CORE, Served, scratch};
+use crate::program::{Process, SERVER_CORE, Served, scratch};
 use crate::report::{Report, Row, Target};
 use crate::session::Session;
 
@@ -58,7 +62,7 @@ async fn check(session: &Session) -> usize {
 }
 
 /// A server with the accounts, whose caches are hot.
-async fn serve(folder: &std::path::Path, settings: &[String]) -> (Served, Session, usize) {
+async fn serve(folder: &Path, settings: &[String]) -> (Served, Session, usize) {
     let served = Served::embedded(folder, SERVER_CORE, settings).await;
     let session = Session::create(&served, Some(at(NOON_2026_01_15_S))).await;
     session
@@ -69,17 +73,73 @@ async fn serve(folder: &std::path::Path, settings: &[String]) -> (Served, Sessio
     (served, session, n_bytes)
 }
 
+/// A server under load.
+#[derive(Debug)]
+struct Server<'a> {
+    process: &'a Process,
+    address: SocketAddr,
+    session: &'a Session,
+}
+
+impl Server<'_> {
+    async fn ask(&self, n_in_flight: usize) -> Answered {
+        let load = Load {
+            address: self.address,
+            session: self.session,
+            segmentation: SEGMENTATION,
+            n_accounts: N_ACCOUNTS,
+            n_in_flight,
+        };
+        load.apply().await
+    }
+}
+
 /// What one server answered in each round.
 #[derive(Debug, Default)]
 struct Rounds {
     rates: Vec<f64>,
     p99s: Vec<f64>,
+    /// Processor time of the server for one read at the higher load, in microseconds.
+    processor_us: Vec<f64>,
 }
 
 impl Rounds {
-    fn add(&mut self, high: Answered, low: Answered) {
+    async fn add(&mut self, server: &Server<'_>) {
+        let before_s = server.process.processor_s();
+        let high = server.ask(HIGH).await;
+        let spent_s = server.process.processor_s() - before_s;
         self.rates.push(high.per_second);
-        self.p99s.push(low.p99_us);
+        self.processor_us.push(spent_s * 1e6 / high.n_answers);
+        self.p99s.push(server.ask(LOW).await.p99_us);
+    }
+
+    fn report(&self, report: &mut Report, name: &str, echo: &Self, (rate, p99): (f64, f64)) {
+        report.add(
+            Row::new(
+                format!("{name}: rate at {HIGH} in flight"),
+                "reads/s",
+                self.rates.clone(),
+            )
+            .against("Echo", &echo.rates)
+            .should_be(Target::RatioAtLeast(rate)),
+        );
+        report.add(
+            Row::new(
+                format!("{name}: p99 at {LOW} in flight"),
+                "us",
+                self.p99s.clone(),
+            )
+            .against("Echo", &echo.p99s)
+            .should_be(Target::RatioAtMost(p99)),
+        );
+        report.add(
+            Row::new(
+                format!("{name}: server's processor time"),
+                "us/read",
+                self.processor_us.clone(),
+            )
+            .against("Echo", &echo.processor_us),
+        );
     }
 }
 
@@ -92,52 +152,35 @@ pub(crate) async fn measure(report: &mut Report, n_rounds: usize) {
     ];
     let (far, far_session, _) = serve(&folder.path().join("far"), &far_settings).await;
     let (echo, echo_address) = echo::start(n_bytes).await;
-    let load = |address, session| {
-        async move |n_in_flight| {
-            let (segmentation, n_accounts) = (SEGMENTATION, N_ACCOUNTS);
-            Load {
-                address,
-                session,
-                segmentation,
-                n_accounts,
-                n_in_flight,
-            }
-            .apply()
-            .await
-        }
-    };
+    let servers = [
+        Server {
+            process: &echo,
+            address: echo_address,
+            session: &near_session,
+        },
+        Server {
+            process: &near.process,
+            address: near.address,
+            session: &near_session,
+        },
+        Server {
+            process: &far.process,
+            address: far.address,
+            session: &far_session,
+        },
+    ];
     let mut rounds = [Rounds::default(), Rounds::default(), Rounds::default()];
     for _ in 0..n_rounds {
-        let servers = [
-            (echo_address, &near_session),
-            (near.address, &near_session),
-            (far.address, &far_session),
-        ];
-        for ((address, session), rounds) in servers.into_iter().zip(&mut rounds) {
-            let ask = load(address, session);
-            rounds.add(ask(HIGH).await, ask(LOW).await);
+        for (server, rounds) in servers.iter().zip(&mut rounds) {
+            rounds.add(server).await;
         }
     }
-    drop((echo, near, far));
     let [echo, near, far] = rounds;
-    let near_name = format!("point read, hot in process, {n_bytes} B");
-    for (name, ours, rate, p99) in [
-        (near_name.as_str(), near, 0.8, 1.5),
-        ("point read, hot in Redis", far, 0.5, 2.0),
-    ] {
-        report.add(
-            Row::new(
-                format!("{name}: rate at {HIGH} in flight"),
-                "reads/s",
-                ours.rates,
-            )
-            .against("Echo", &echo.rates)
-            .should_be(Target::RatioAtLeast(rate)),
-        );
-        report.add(
-            Row::new(format!("{name}: p99 at {LOW} in flight"), "us", ours.p99s)
-                .against("Echo", &echo.p99s)
-                .should_be(Target::RatioAtMost(p99)),
-        );
-    }
+    near.report(
+        report,
+        &format!("point read, hot in process, {n_bytes} B"),
+        &echo,
+        (0.8, 1.5),
+    );
+    far.report(report, "point read, hot in Redis", &echo, (0.5, 2.0));
 }

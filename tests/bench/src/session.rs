@@ -4,6 +4,13 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status, Streaming};
+use uuid::Uuid;
+
 use sextant_proto::common::v1::{EntityKind, EntityRef, ReadAt};
 use sextant_proto::ingestion::v1::ingestion_service_client::IngestionServiceClient;
 use sextant_proto::ingestion::v1::tenant_service_client::TenantServiceClient;
@@ -18,12 +25,6 @@ use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, GetMembershipRequest, GetMembershipResponse, ListSegmentsRequest,
     Segmentation,
 };
-use tokio::sync::mpsc;
-use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status, Streaming};
-use uuid::Uuid;
 
 use crate::program::Served;
 

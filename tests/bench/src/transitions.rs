@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use futures_util::future;
 use prost_types::Timestamp;
-use sextant_proto::ingestion::v1::{IngestRequest, IngestResponse, Record};
-use sextant_proto::segmentation::v1::{WatchTransitionsRequest, WatchTransitionsResponse};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tonic::Streaming;
+
+use sextant_proto::ingestion::v1::{IngestRequest, IngestResponse, Record};
+use sextant_proto::segmentation::v1::{WatchTransitionsRequest, WatchTransitionsResponse};
 
 use crate::company::{DAY_S, account, account_number, at, now_s, subscription};
 use crate::program::{Cores, Served, scratch};

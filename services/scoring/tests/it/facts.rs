@@ -2,6 +2,7 @@
 
 use prost::Message;
 use prost_types::Timestamp;
+
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::{Date, Money};

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::watch;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
 use sextant_store::port::{ModelRow, MonthRow, Scoring, ScoringCommit, SliceState};
 use sextant_store::{BoxFuture, Error, Result};
-use tokio::sync::watch;
 
 /// Takes everything but the closes of certain turns.
 #[derive(Debug)]

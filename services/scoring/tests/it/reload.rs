@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+
 use sextant_domain::id::Slice;
 use sextant_domain::time::Day;
 use sextant_proto::ingestion::v1::{self as ingestion, HistorySchedule};
@@ -11,7 +12,7 @@ use sextant_proto::scoring::v1 as pb;
 use crate::facts::{account, day, event, instant, known, payment, subscription};
 use crate::failing::Failing;
 use crate::history;
-use crate::world::{Scoring, World, at, value};
+use crate::world::{Scoring, World, at};
 
 /// One answer of every kind, and the columns of the present and of some closes.
 type Answers = (
@@ -129,38 +130,6 @@ async fn purchase_models_are_the_same_when_they_are_read_back() {
     assert!(before.1.scores.iter().any(|score| score.model == "clv"));
     scoring.stop();
     assert_eq!(answers(&world.start(), "buyer013", &position).await, before);
-}
-
-#[tokio::test]
-async fn an_instance_that_is_fenced_reloads_and_answers_like_the_other() {
-    let world = World::new();
-    let position = script(&world);
-    let (one, other) = (world.start(), world.start());
-    one.features("a7", at(&position)).await.unwrap();
-    other.features("a7", at(&position)).await.unwrap();
-    other.stop();
-    // Loaded when all days are closed: closes of another instance are taken over with the next facts.
-    let other = world.start();
-    let before = answers(&one, "a7", &position).await;
-    assert_eq!(answers(&other, "a7", &position).await, before);
-
-    // Both have the tenant in memory and store what follows: one of them is fenced, or comes too late.
-    let mut position = String::new();
-    for minute in 10..40 {
-        let at = format!("2027-03-10 11:{minute}");
-        position = world.facts(vec![event("a7", &format!("user{minute}"), &at)]);
-    }
-    let (one_feature, other_feature) = tokio::join!(
-        one.features("a7", at(&position)),
-        other.features("a7", at(&position))
-    );
-    let features = one_feature.unwrap().features;
-    assert_eq!(value(&features, "usage.active_users_28d"), "32");
-    assert_eq!(other_feature.unwrap().features, features);
-    assert_eq!(
-        one.columns(Slice(0), None).await,
-        other.columns(Slice(0), None).await
-    );
 }
 
 #[tokio::test]

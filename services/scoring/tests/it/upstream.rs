@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use tonic::{Request, Response, Status};
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::follow::Head;
 use sextant_runtime::heads::Heads;
 use sextant_wire::status::Problem;
-use tonic::{Request, Response, Status};
 
 /// Its tenants and their feeds.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use tempfile::TempDir;
+use tonic::{Request, Status};
+
 use sextant_domain::id::{ExternalId, Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_proto::common::v1::{Date, EntityKind, EntityRef, ReadAt};
@@ -28,8 +31,6 @@ use sextant_scoring::{Deps, part};
 use sextant_store::embedded::Embedded;
 use sextant_store::port::Scoring as ScoringPort;
 use sextant_wire::page::Pager;
-use tempfile::TempDir;
-use tonic::{Request, Status};
 
 use crate::facts::{instant, on};
 use crate::upstream::Ingestion;

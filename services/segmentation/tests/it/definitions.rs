@@ -1,7 +1,8 @@
 //! Putting segmenters to use.
 
-use sextant_proto::segmentation::v1 as pb;
 use uuid::Uuid;
+
+use sextant_proto::segmentation::v1 as pb;
 
 use crate::world::{Segmentation, TIERS, World, about, creation, on, reason};
 

@@ -7,6 +7,8 @@ use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, Strin
 use arrow_schema::DataType;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use tonic::{Request, Response, Status};
+
 use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of};
 use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, Slice};
@@ -15,7 +17,6 @@ use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::follow::Head;
 use sextant_runtime::heads::Heads;
 use sextant_wire::time;
-use tonic::{Request, Response, Status};
 
 use crate::world::ACME;
 

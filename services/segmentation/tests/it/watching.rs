@@ -1,7 +1,8 @@
 //! Watching transitions.
 
-use sextant_proto::segmentation::v1 as pb;
 use tonic::Streaming;
+
+use sextant_proto::segmentation::v1 as pb;
 
 use crate::world::{Segmentation, TIERS, World, about, at, reason};
 

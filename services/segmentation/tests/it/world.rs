@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use prost_types::Timestamp;
+use tempfile::TempDir;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_domain::time::{Day, Instant, Zone};
@@ -30,9 +34,6 @@ use sextant_store::cache::Cache;
 use sextant_store::embedded::Embedded;
 use sextant_wire::page::Pager;
 use sextant_wire::time;
-use tempfile::TempDir;
-use tonic::{Request, Status};
-use uuid::Uuid;
 
 use crate::upstream::{Scoring, uid};
 
