@@ -1,4 +1,5 @@
 //! Tables through the feed.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use sextant_columns::{
     AccountRow, N_ACCOUNT_COLUMNS, NAME_COLUMN, decode, encode, number, schema, table, text, uids,
