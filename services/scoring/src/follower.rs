@@ -131,11 +131,12 @@ impl Engine {
                 slice: slice.0.into(),
                 after_sequence: cursor,
             };
-            let answer = self
+            let mut answer = self
                 .facts()
                 .read_facts(patient(request))
                 .await?
                 .into_inner();
+            let mark = first_run(&mut answer.entries);
             if answer.entries.is_empty() {
                 return self
                     .close_days_or_again(tenant, writing)
@@ -148,6 +149,12 @@ impl Engine {
                 Problem::new(ErrorReason::Internal, "feed could not be taken in")
             })??;
             writing = self.store(taken.writing, vec![taken.commit]).await?;
+            if let Some(mark) = mark {
+                return self
+                    .close_days_or_again(tenant, writing)
+                    .await
+                    .map(|()| mark);
+            }
         }
     }
 
@@ -304,6 +311,24 @@ impl Engine {
             self.due.set(tenant, Some(at_us));
         }
         Ok(())
+    }
+}
+
+/// Cuts entries down to those that are taken in together: facts up to a mark, or one mark, whose number is returned. What a
+/// mark brings about, such as the closes on the way of a moved clock, comes before the facts behind it, however far the
+/// feed is ahead.
+fn first_run(entries: &mut Vec<ingestion::FeedEntry>) -> Option<u64> {
+    let is_mark = |entry: &ingestion::FeedEntry| entry.import.is_some() || entry.clock.is_some();
+    match entries.iter().position(is_mark) {
+        Some(0) => {
+            entries.truncate(1);
+            entries.first().map(|mark| mark.sequence)
+        },
+        Some(facts) => {
+            entries.truncate(facts);
+            None
+        },
+        None => None,
     }
 }
 
