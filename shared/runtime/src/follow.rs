@@ -108,7 +108,11 @@ struct Feeds {
 
 impl Work {
     async fn watch_once(self: &Arc<Self>, tasks: &TaskTracker) -> Ended {
-        let mut heads = match self.follower.watch().await {
+        let watching = tokio::select! {
+            watching = self.follower.watch() => watching,
+            () = self.stop.cancelled() => return Ended::HeardNothing,
+        };
+        let mut heads = match watching {
             Ok(heads) => heads,
             Err(status) => {
                 debug!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "feed cannot be watched yet");
@@ -158,7 +162,12 @@ impl Work {
             let Ok(permit) = self.permits.acquire().await else {
                 return;
             };
-            match self.follower.catch_up(key.0, key.1, head).await {
+            // What is not stored when the process stops is read again by the next one.
+            let caught_up = tokio::select! {
+                caught_up = self.follower.catch_up(key.0, key.1, head) => caught_up,
+                () = self.stop.cancelled() => return,
+            };
+            match caught_up {
                 Ok(reached) if reached >= head => {
                     cursor = reached;
                     pause = FIRST_PAUSE;
