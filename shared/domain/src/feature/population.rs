@@ -98,7 +98,7 @@ pub fn fit(
     let rfm_basis = basis(accounts);
     let activities: Vec<Activity> = accounts
         .iter()
-        .filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day, zone))
+        .filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day))
         .collect();
     let rfm = if activities.is_empty() {
         None
@@ -154,13 +154,7 @@ fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> RfmBasis {
     }
 }
 
-fn activity(
-    basis: RfmBasis,
-    account: AccountUid,
-    row: &Row,
-    day: Day,
-    _zone: &Zone,
-) -> Option<Activity> {
+fn activity(basis: RfmBasis, account: AccountUid, row: &Row, day: Day) -> Option<Activity> {
     let days_ago = |feature| {
         row.as_integer(feature)
             .and_then(|days| i32::try_from(days).ok())
@@ -280,7 +274,7 @@ impl Models {
             Feature::RevenueMrrPercentile,
             mrr.and_then(|mrr| self.mrr_percentile(mrr)),
         );
-        if let Some(scores) = self.rfm_scores(uid, row, moment, zone) {
+        if let Some(scores) = self.rfm_scores(uid, row, moment.day) {
             row.set(
                 Feature::RfmBasis,
                 Some(Value::Word(self.rfm_basis.as_str())),
@@ -294,16 +288,10 @@ impl Models {
         }
     }
 
-    /// The three scores of an account's row.
+    /// The three scores of an account's row of a day.
     #[must_use]
-    pub fn rfm_scores(
-        &self,
-        uid: AccountUid,
-        row: &Row,
-        moment: &Moment,
-        zone: &Zone,
-    ) -> Option<rfm::Scores> {
-        let activity = activity(self.rfm_basis, uid, row, moment.day, zone)?;
+    pub fn rfm_scores(&self, uid: AccountUid, row: &Row, day: Day) -> Option<rfm::Scores> {
+        let activity = activity(self.rfm_basis, uid, row, day)?;
         self.rfm.as_ref().map(|model| model.score(&activity))
     }
 
