@@ -138,18 +138,41 @@ impl Engine {
             if entries.is_empty() {
                 return Ok(cursor);
             }
-            for run in runs(entries) {
-                writing = self.take_in_run(writing, (tenant, slice), run).await?;
-            }
+            writing = self.take_in_runs(writing, (tenant, slice), entries).await?;
         }
     }
 
-    async fn take_in_run(
+    /// Takes runs in one after the other. What scoring computes for a run does not depend on the runs before it, so the
+    /// features of the next one are read while one is evaluated and stored.
+    async fn take_in_runs(
         &self,
-        writing: Writing,
+        mut writing: Writing,
         (tenant, slice): (TenantId, Slice),
-        run: Run,
+        entries: Vec<scoring::Evaluation>,
     ) -> Result<Writing, Status> {
+        let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
+        let mut runs = runs(entries).into_iter();
+        let mut ready = self.features((tenant, slice), runs.next(), has_uses).await?;
+        while let Some((evaluation, tables)) = ready {
+            let evaluated = self.evaluate(writing, evaluation, tables, None);
+            let ahead = self.features((tenant, slice), runs.next(), has_uses);
+            let (evaluated, ahead) = futures_util::join!(evaluated, ahead);
+            writing = evaluated?;
+            ready = ahead?;
+        }
+        Ok(writing)
+    }
+
+    /// A run with the features of its accounts; nothing where there is no run.
+    async fn features(
+        &self,
+        (tenant, slice): (TenantId, Slice),
+        run: Option<Run>,
+        has_uses: bool,
+    ) -> Result<Option<(Evaluation, Vec<RecordBatch>)>, Status> {
+        let Some(run) = run else {
+            return Ok(None);
+        };
         let evaluation = Evaluation {
             slice,
             cursor: run.last.sequence,
@@ -161,19 +184,17 @@ impl Engine {
             watermark: time::optional(run.last.watermark.as_ref(), "watermark")?,
         };
         let nobody = !run.all && run.uids.is_empty();
-        let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
-        let tables = if nobody || !has_uses {
+        if nobody || !has_uses {
+            return Ok(Some((evaluation, Vec::new())));
+        }
+        let uids = if run.all || run.uids.len() > MAX_UIDS {
             Vec::new()
         } else {
-            let uids = if run.all || run.uids.len() > MAX_UIDS {
-                Vec::new()
-            } else {
-                run.uids.into_iter().collect()
-            };
-            self.columns(tenant, slice, evaluation.closed_on, uids)
-                .await?
+            run.uids.into_iter().collect()
         };
-        self.evaluate(writing, evaluation, tables, None).await
+        let closed_on = evaluation.closed_on;
+        let tables = self.columns(tenant, slice, closed_on, uids).await?;
+        Ok(Some((evaluation, tables)))
     }
 
     /// Features of accounts: of these, or of all of the slice.

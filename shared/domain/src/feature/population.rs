@@ -1,10 +1,10 @@
 //! Population features: ranks and models over all accounts of a tenant, cut and fitted at the day close and then frozen, so
 //! that a single account can be scored at any later moment without the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{AccountFacts, Feature, Moment, Row, Value};
-use crate::clv::{MonthlyDiscount, Months, PurchaseModel};
+use crate::clv::{MonthlyDiscount, Months, Outlook, PurchaseModel};
 use crate::id::AccountUid;
 use crate::money::Currency;
 use crate::quantile;
@@ -258,33 +258,14 @@ impl Models {
         self.closed_on.to_string()
     }
 
-    /// Adds the population features to an account's row.
-    pub fn apply(
-        &self,
-        uid: AccountUid,
-        facts: &AccountFacts,
-        moment: &Moment,
-        zone: &Zone,
-        row: &mut Row,
-    ) {
-        let mrr = row
-            .as_number(Feature::RevenueMrrMinor)
-            .filter(|mrr| *mrr > 0.0);
-        row.number(
-            Feature::RevenueMrrPercentile,
-            mrr.and_then(|mrr| self.mrr_percentile(mrr)),
-        );
-        if let Some(scores) = self.rfm_scores(uid, row, moment.day) {
-            row.set(
-                Feature::RfmBasis,
-                Some(Value::Word(self.rfm_basis.as_str())),
-            );
-            row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
-            row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
-            row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));
-        }
-        if let Some((_, model)) = &self.purchases {
-            apply_purchases(model, facts, moment, zone, row);
+    /// What adds the population features to rows of a moment.
+    #[must_use]
+    pub fn at<'a>(&'a self, moment: &'a Moment, zone: &'a Zone) -> Applied<'a> {
+        Applied {
+            models: self,
+            moment,
+            zone,
+            outlooks: HashMap::new(),
         }
     }
 
@@ -303,43 +284,71 @@ impl Models {
     }
 }
 
-fn apply_purchases(
-    model: &PurchaseModel,
-    facts: &AccountFacts,
-    moment: &Moment,
-    zone: &Zone,
-    row: &mut Row,
-) {
-    let Some((history, spend)) = purchase_history(facts, moment, zone) else {
-        return;
-    };
-    row.number(
-        Feature::ClvAliveProbability,
-        Some(model.counts.alive(&history).probability()),
-    );
-    let year = bgnbd::Weeks::from_months(f64::from(HORIZON.0));
-    row.number(
-        Feature::ClvExpectedPurchases12m,
-        Some(model.counts.expected_future_purchases(&history, year)),
-    );
-    let bulk = PurchaseModel {
-        uncertainty: None,
-        ..*model
-    };
-    let value = MonthlyDiscount::from_yearly(YEARLY_DISCOUNT).and_then(|discount| {
-        bulk.account(
-            &history,
-            spend.filter(|_| history.repeats() > 0).as_ref(),
-            HORIZON,
-            discount,
-        )
-    });
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a value for people; saturates far above any account's worth"
-    )]
-    row.integer(
-        Feature::ClvValue12mMinor,
-        value.ok().map(|clv| clv.value_minor.round() as i64),
-    );
+/// The models of a close, applied to accounts at a moment.
+///
+/// Most accounts of a base have few purchases, so many share one history (number of repeats, day of the last, age): what
+/// the models expect of a history is computed once.
+#[derive(Debug)]
+pub struct Applied<'a> {
+    models: &'a Models,
+    moment: &'a Moment,
+    zone: &'a Zone,
+    outlooks: HashMap<(u32, u64, u64), Outlook>,
+}
+
+impl Applied<'_> {
+    /// Adds the population features to an account's row.
+    pub fn add(&mut self, uid: AccountUid, facts: &AccountFacts, row: &mut Row) {
+        let models = self.models;
+        let mrr = row
+            .as_number(Feature::RevenueMrrMinor)
+            .filter(|mrr| *mrr > 0.0);
+        row.number(
+            Feature::RevenueMrrPercentile,
+            mrr.and_then(|mrr| models.mrr_percentile(mrr)),
+        );
+        if let Some(scores) = models.rfm_scores(uid, row, self.moment.day) {
+            row.set(
+                Feature::RfmBasis,
+                Some(Value::Word(models.rfm_basis.as_str())),
+            );
+            row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
+            row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
+            row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));
+        }
+        if let Some((_, model)) = &models.purchases {
+            self.add_purchases(model, facts, row);
+        }
+    }
+
+    fn add_purchases(&mut self, model: &PurchaseModel, facts: &AccountFacts, row: &mut Row) {
+        let Some((history, spend)) = purchase_history(facts, self.moment, self.zone) else {
+            return;
+        };
+        let key = (
+            history.repeats(),
+            history.last().get().to_bits(),
+            history.observed().get().to_bits(),
+        );
+        let outlook = *self
+            .outlooks
+            .entry(key)
+            .or_insert_with(|| model.outlook(&history, HORIZON, discount()));
+        row.number(Feature::ClvAliveProbability, Some(outlook.alive));
+        row.number(Feature::ClvExpectedPurchases12m, Some(outlook.purchases));
+        // Repeat purchases that were all paid back say nothing of what a purchase is worth.
+        if spend.is_none() && history.repeats() > 0 {
+            return;
+        }
+        let value = outlook.discounted_purchases * model.values.expected_value(spend.as_ref());
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a value for people; saturates far above any account's worth"
+        )]
+        row.integer(Feature::ClvValue12mMinor, Some(value.round() as i64));
+    }
+}
+
+fn discount() -> MonthlyDiscount {
+    MonthlyDiscount::from_yearly(YEARLY_DISCOUNT).unwrap_or(MonthlyDiscount::ZERO)
 }
