@@ -152,7 +152,9 @@ impl Engine {
     ) -> Result<Writing, Status> {
         let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
         let mut runs = runs(entries).into_iter();
-        let mut ready = self.features((tenant, slice), runs.next(), has_uses).await?;
+        let mut ready = self
+            .features((tenant, slice), runs.next(), has_uses)
+            .await?;
         while let Some((evaluation, tables)) = ready {
             let evaluated = self.evaluate(writing, evaluation, tables, None);
             let ahead = self.features((tenant, slice), runs.next(), has_uses);

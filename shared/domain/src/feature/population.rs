@@ -95,7 +95,7 @@ pub fn fit(
     last: Option<&Models>,
     refit: Refit,
 ) -> Models {
-    let rfm_basis = basis(accounts);
+    let rfm_basis = basis(accounts, moment);
     let activities: Vec<Activity> = accounts
         .iter()
         .filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day))
@@ -137,17 +137,22 @@ fn quarter(day: Day) -> i32 {
     day.month().div_euclid(3)
 }
 
-/// Accounts with a subscription are at least half of those that ever paid or used the product: usage.
-fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> RfmBasis {
-    let subscribed = accounts
-        .iter()
-        .filter(|(_, facts, _)| facts.billing.is_some())
-        .count();
-    let buying = accounts
-        .iter()
-        .filter(|(_, facts, _)| facts.billing.is_none() && !facts.purchases.is_empty())
-        .count();
-    if buying > subscribed {
+/// Accounts with a subscription are at least half of those that subscribed or ever paid: usage. As everything of a close,
+/// it is decided by what was known then.
+fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)], moment: &Moment) -> RfmBasis {
+    let (mut n_subscribed, mut n_buying) = (0_usize, 0_usize);
+    for (_, facts, row) in accounts {
+        let subscribed = facts
+            .billing
+            .as_ref()
+            .is_some_and(|billing| billing.is_known_at(moment.known_at));
+        if subscribed {
+            n_subscribed += 1;
+        } else if row.get(Feature::PurchaseCount).is_some() {
+            n_buying += 1;
+        }
+    }
+    if n_buying > n_subscribed {
         RfmBasis::Purchases
     } else {
         RfmBasis::Usage
@@ -269,11 +274,11 @@ impl Models {
         }
     }
 
-    /// The three scores of an account's row of a day.
-    #[must_use]
-    pub fn rfm_scores(&self, uid: AccountUid, row: &Row, day: Day) -> Option<rfm::Scores> {
+    /// The three scores of an account's row of a day, and those that it could have as well.
+    fn rfm_scores(&self, uid: AccountUid, row: &Row, day: Day) -> Option<(rfm::Scores, rfm::Near)> {
         let activity = activity(self.rfm_basis, uid, row, day)?;
-        self.rfm.as_ref().map(|model| model.score(&activity))
+        let model = self.rfm.as_ref()?;
+        Some((model.score(&activity), model.near(&activity)))
     }
 
     /// Percent of paying accounts with less MRR, in steps of one percent.
@@ -307,7 +312,8 @@ impl Applied<'_> {
             Feature::RevenueMrrPercentile,
             mrr.and_then(|mrr| models.mrr_percentile(mrr)),
         );
-        if let Some(scores) = models.rfm_scores(uid, row, self.moment.day) {
+        if let Some((scores, near)) = models.rfm_scores(uid, row, self.moment.day) {
+            let beside = |score: Option<rfm::Score>| score.map(|score| score.get().into());
             row.set(
                 Feature::RfmBasis,
                 Some(Value::Word(models.rfm_basis.as_str())),
@@ -315,6 +321,9 @@ impl Applied<'_> {
             row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
             row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
             row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));
+            row.integer(Feature::RfmRecencyNear, beside(near.recency));
+            row.integer(Feature::RfmFrequencyNear, beside(near.frequency));
+            row.integer(Feature::RfmMonetaryNear, beside(near.monetary));
         }
         if let Some((_, model)) = &models.purchases {
             self.add_purchases(model, facts, row);
