@@ -1,7 +1,7 @@
 use sextant_domain::mrr::{Movement, MovementKind, Mrr};
 use sextant_domain::time::Instant;
 
-use super::{Place, page};
+use super::{Place, Row, page};
 
 fn movement(at: i64, kind: MovementKind) -> Movement {
     Movement::new(kind, Instant(at), Mrr(0), Mrr(1))
@@ -25,16 +25,18 @@ fn pages_of_any_size_tell_the_same_list() {
         })
         .collect();
     let rows = || {
-        movements
-            .iter()
-            .map(|(account, movement)| (Place::of(account, movement), movement))
+        movements.iter().map(|(account, movement)| Row {
+            place: Place::of(account, movement),
+            movement,
+            segment: "",
+        })
     };
     let whole = page(rows(), None, 1000);
     assert_eq!(whole.len(), movements.len());
     assert!(
         whole
             .windows(2)
-            .all(|pair| pair[0].0 < pair[1].0 && pair[0].1.at >= pair[1].1.at)
+            .all(|pair| pair[0].place < pair[1].place && pair[0].movement.at >= pair[1].movement.at)
     );
     for size in 1..8 {
         let mut paged = Vec::new();
@@ -44,8 +46,8 @@ fn pages_of_any_size_tell_the_same_list() {
                 .as_deref()
                 .map(|cursor| Place::parse(cursor).unwrap());
             let part = page(rows(), behind, size);
-            let Some((last, _)) = part.last() else { break };
-            cursor = Some(last.cursor());
+            let Some(last) = part.last() else { break };
+            cursor = Some(last.place.cursor());
             paged.extend(part);
         }
         assert_eq!(paged, whole, "pages of {size}");

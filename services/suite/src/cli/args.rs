@@ -279,6 +279,11 @@ fn metrics() -> Command {
                     "last-month",
                     "YYYY-MM",
                     "The last of them; default: the newest whole one",
+                ))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Break down by this segmentation",
                 )),
         )
         .subcommand(
@@ -296,6 +301,11 @@ fn metrics() -> Command {
             read("movements")
                 .about("Single changes of recurring revenue, newest first")
                 .arg(option("account", "ID", "Only this account"))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Show the segment of this segmentation that the account was in just before",
+                ))
                 .arg(limit()),
         )
 }

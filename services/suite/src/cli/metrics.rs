@@ -53,17 +53,20 @@ async fn waterfall(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         "" => None,
         month => Some(day(&format!("{month}-01"), "last-month")?),
     };
+    let segmentation = text_of(matches, "by");
+    let titles = segment_titles(client, &segmentation).await?;
     let request = GetWaterfallRequest {
         last_month,
         months: number_of(matches, "months"),
         at: read_at(matches)?,
+        segmentation,
     };
     let answer = client
         .metrics()
         .get_waterfall(client.request(request))
         .await?
         .into_inner();
-    Ok(Document::from(view::waterfall(&answer)).fresh_as(answer.freshness))
+    Ok(Document::from(view::waterfall(&answer, &titles)).fresh_as(answer.freshness))
 }
 
 async fn churn(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
@@ -89,9 +92,12 @@ async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         kind: EntityKind::Account.into(),
         id,
     });
+    let segmentation = text_of(matches, "by");
+    let titles = segment_titles(client, &segmentation).await?;
     let request = ListMovementsRequest {
         account,
         at: read_at(matches)?,
+        segmentation,
         ..ListMovementsRequest::default()
     };
     let answer = pages_up_to!(
@@ -101,7 +107,7 @@ async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         movements,
         number_of(matches, "limit")
     );
-    let block = view::movements(&answer.movements, &answer.currency);
+    let block = view::movements(&answer, &titles);
     Ok(Document::from(block).fresh_as(answer.freshness))
 }
 
