@@ -7,6 +7,14 @@ fn movement(at: i64, kind: MovementKind) -> Movement {
     Movement::new(kind, Instant(at), Mrr(0), Mrr(1))
 }
 
+fn row<'a>(account: &'a str, movement: &'a Movement) -> Row<'a> {
+    Row {
+        place: Place::of(account, movement),
+        movement,
+        segment: "",
+    }
+}
+
 #[test]
 fn pages_of_any_size_tell_the_same_list() {
     let kinds = [
@@ -63,13 +71,11 @@ fn of_one_instant_what_the_account_did_comes_before_the_rate_and_the_late_data()
     ]
     .map(|kind| movement(5, kind));
     let listed = page(
-        movements
-            .iter()
-            .map(|movement| (Place::of("a", movement), movement)),
+        movements.iter().map(|movement| row("a", movement)),
         None,
         10,
     );
-    let kinds: Vec<MovementKind> = listed.iter().map(|(_, movement)| movement.kind).collect();
+    let kinds: Vec<MovementKind> = listed.iter().map(|row| row.movement.kind).collect();
     assert_eq!(
         kinds,
         [

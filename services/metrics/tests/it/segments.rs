@@ -203,6 +203,15 @@ async fn waterfalls_of_segments_carry_accounts_that_move_between_them_and_sum_to
             "gold 03: 80 expansion 15 churn -50 transfer -45 0",
         ]
     );
+    for one in &answer.segments {
+        assert!(
+            one.months
+                .windows(2)
+                .all(|pair| pair[0].end_exact == pair[1].start_exact),
+            "{} begins where it ended",
+            one.segment
+        );
+    }
     for (index, total) in answer.months.iter().enumerate() {
         let sum = |of: fn(&pb::WaterfallMonth) -> i64| -> i64 {
             answer
