@@ -112,8 +112,10 @@ fn segments_have_the_keys_and_the_order_of_the_descriptor() {
     let mut rest = Rfm::DESCRIPTOR;
     for (index, (key, segment)) in Segment::ALL.into_iter().enumerate() {
         assert_eq!(usize::from(segment as u16), index, "{key}");
-        let at = rest.find(&format!(r#"{{"key": "{key}""#));
-        rest = &rest[at.unwrap_or_else(|| panic!("{key} is missing or out of order")) + 1..];
+        let Some((_, behind)) = rest.split_once(&format!(r#"{{"key": "{key}""#)) else {
+            panic!("{key} is missing or out of order");
+        };
+        rest = behind;
     }
 }
 
