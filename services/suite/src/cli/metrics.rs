@@ -45,7 +45,9 @@ async fn revenue(client: &Client, matches: &ArgMatches) -> Result<Document, Erro
         .get_revenue(client.request(request))
         .await?
         .into_inner();
-    Ok(Document::from(view::revenue(&answer, &titles)).fresh_as(answer.freshness))
+    Ok(Document::from(view::revenue(&answer, &titles))
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 async fn waterfall(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
@@ -66,7 +68,9 @@ async fn waterfall(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         .get_waterfall(client.request(request))
         .await?
         .into_inner();
-    Ok(Document::from(view::waterfall(&answer, &titles)).fresh_as(answer.freshness))
+    Ok(Document::from(view::waterfall(&answer, &titles))
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 async fn churn(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
@@ -83,7 +87,15 @@ async fn churn(client: &Client, matches: &ArgMatches) -> Result<Document, Error>
         .get_churn(client.request(request))
         .await?
         .into_inner();
-    Ok(Document::from(view::churn(&answer, &titles)).fresh_as(answer.freshness))
+    let mut block = view::churn(&answer, &titles);
+    block.title = format!(
+        "Losses from {} to {}",
+        text_of(matches, "from"),
+        text_of(matches, "to")
+    );
+    Ok(Document::from(block)
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
@@ -108,7 +120,9 @@ async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         number_of(matches, "limit")
     );
     let block = view::movements(&answer, &titles);
-    Ok(Document::from(block).fresh_as(answer.freshness))
+    Ok(Document::from(block)
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 fn day(text: &str, flag: &str) -> Result<Date, Error> {
