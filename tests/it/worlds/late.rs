@@ -118,6 +118,6 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
             as_known_then, first,
             "{shape:?}: and stays after more closes"
         );
-        world.end();
+        world.end().await;
     }
 }

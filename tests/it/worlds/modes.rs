@@ -47,6 +47,6 @@ async fn the_demo_prints_the_same_bytes_however_the_services_run() {
             served == alone,
             "{shape:?} answers otherwise.\nalone: {alone}\n{shape:?}: {served}"
         );
-        world.end();
+        world.end().await;
     }
 }

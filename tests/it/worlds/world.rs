@@ -157,10 +157,18 @@ impl World {
         drop(self.places.lock().unwrap());
     }
 
-    /// Ends all processes as a supervisor does, the last service first.
-    pub(crate) fn end(&self) {
-        for place in self.places.lock().unwrap().iter_mut().rev() {
-            place.process.as_mut().unwrap().end();
+    /// Ends all processes as a supervisor does, the last service first. The executor stays free meanwhile: a client that is
+    /// still connected has to answer before its server can close.
+    pub(crate) async fn end(&self) {
+        let roles = self.roles();
+        for role in roles.into_iter().rev() {
+            let mut places = self.places.lock().unwrap();
+            let place = places.iter_mut().find(|place| place.role == role).unwrap();
+            let mut process = place.process.take().unwrap();
+            drop(places);
+            tokio::task::spawn_blocking(move || process.end())
+                .await
+                .unwrap();
         }
     }
 
