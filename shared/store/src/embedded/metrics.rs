@@ -22,10 +22,6 @@ impl Metrics {
     pub(super) fn new(file: File) -> Self {
         Self { file }
     }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
 }
 
 impl_replica!(Metrics);
