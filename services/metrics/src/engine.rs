@@ -152,6 +152,11 @@ impl Engine {
         self.moves.progress.reach(tenant, slice, include);
     }
 
+    /// True: the tenant is in memory, or about to be.
+    pub(crate) fn is_loaded(&self, tenant: TenantId) -> bool {
+        self.cells.kept(tenant).is_some()
+    }
+
     /// Drops a tenant from memory that is behind what is stored, because another process has stored it.
     pub(crate) async fn drop_behind(
         &self,

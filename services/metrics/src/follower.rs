@@ -10,7 +10,7 @@ use tonic::Status;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, segmentation};
-use sextant_runtime::follow::{Follower, Head, Heads, patient};
+use sextant_runtime::follow::{Cursors, Follower, Head, Heads, patient};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 
@@ -37,7 +37,7 @@ impl FactsFollower {
     }
 
     /// How far this slice is stored; notes that so much can be read.
-    async fn stored(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+    async fn stored_of(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
         let engine = &self.engine;
         let cursor = engine.replica.cursor(tenant, slice).await.map_err(store)?;
         let is_behind = |state: &TenantState| {
@@ -82,6 +82,21 @@ impl Follower for FactsFollower {
         .boxed()
     }
 
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            let engine = &self.engine;
+            let mut stored = Cursors::new();
+            for (tenant, slice, cursor) in engine.replica.cursors().await.map_err(store)? {
+                if !engine.is_loaded(tenant) {
+                    engine.facts_stored(tenant, slice, cursor);
+                    stored.insert((tenant, slice), cursor);
+                }
+            }
+            Ok(stored)
+        }
+        .boxed()
+    }
+
     fn catch_up(
         &self,
         tenant: TenantId,
@@ -90,7 +105,7 @@ impl Follower for FactsFollower {
     ) -> BoxFuture<'_, Result<u64, Status>> {
         async move {
             loop {
-                let after = self.stored(tenant, slice).await?;
+                let after = self.stored_of(tenant, slice).await?;
                 if after >= head {
                     return Ok(after);
                 }
@@ -133,7 +148,7 @@ impl MovesFollower {
     }
 
     /// How far this slice is stored; notes that so much can be read.
-    async fn stored(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+    async fn stored_of(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
         let engine = &self.engine;
         let (cursor, include) = engine
             .metrics
@@ -182,6 +197,21 @@ impl Follower for MovesFollower {
         .boxed()
     }
 
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            let engine = &self.engine;
+            let mut stored = Cursors::new();
+            for (tenant, slice, cursor) in engine.metrics.moves_cursors().await.map_err(store)? {
+                if !engine.is_loaded(tenant) {
+                    engine.moves_stored(tenant, slice, cursor);
+                    stored.insert((tenant, slice), cursor.0);
+                }
+            }
+            Ok(stored)
+        }
+        .boxed()
+    }
+
     fn catch_up(
         &self,
         tenant: TenantId,
@@ -190,7 +220,7 @@ impl Follower for MovesFollower {
     ) -> BoxFuture<'_, Result<u64, Status>> {
         async move {
             loop {
-                let after = self.stored(tenant, slice).await?;
+                let after = self.stored_of(tenant, slice).await?;
                 if after >= head {
                     return Ok(after);
                 }

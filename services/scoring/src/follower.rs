@@ -12,12 +12,12 @@ use tonic::Status;
 use tracing::warn;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::time::{Instant, Zone};
+use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
-use sextant_runtime::follow::{Follower, Head, Heads, patient};
-use sextant_store::port::{EvaluationRow, ScoringCommit};
+use sextant_runtime::follow::{Cursors, Follower, Head, Heads, patient};
+use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
 use sextant_wire::read::{uid_bytes, uuid};
 use sextant_wire::status::{Problem, store};
 
@@ -48,6 +48,29 @@ impl Follower for Engine {
                     Ok(heads)
                 })
                 .boxed())
+        }
+        .boxed()
+    }
+
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            // Cursors before states: what a state says of is then in no older cursor than what it allows to be read.
+            let cursors = self.replica.cursors().await.map_err(store)?;
+            let states = self.scoring.states().await.map_err(store)?;
+            let states: BTreeMap<_, _> = states
+                .into_iter()
+                .map(|(tenant, slice, state)| ((tenant, slice), state))
+                .collect();
+            let mut stored = Cursors::new();
+            for (tenant, slice, cursor) in cursors {
+                if self.known_cell(tenant).is_some() {
+                    continue;
+                }
+                let state = states.get(&(tenant, slice)).copied().unwrap_or_default();
+                self.note_stored(tenant, slice, cursor, &state);
+                stored.insert((tenant, slice), cursor);
+            }
+            Ok(stored)
         }
         .boxed()
     }
@@ -100,10 +123,15 @@ impl Engine {
             }
         }
         let state = self.scoring.state(tenant, slice).await.map_err(store)?;
+        self.note_stored(tenant, slice, stored, &state);
+        Ok(())
+    }
+
+    /// Notes what can be read: all that is stored, unless history still has to be evaluated.
+    fn note_stored(&self, tenant: TenantId, slice: Slice, stored: u64, state: &SliceState) {
         if state.pending_history.is_none() {
             self.progress.reach(tenant, slice, stored);
         }
-        Ok(())
     }
 
     async fn take_in_feed(
@@ -292,16 +320,15 @@ impl Engine {
         }
     }
 
-    /// After a start: tenants with unfinished history, without a close and on a fixed clock at once, the others when their next
-    /// day can have passed anywhere on earth; then their own zone decides.
+    /// After a start: tenants with unfinished history and without a close at once, the others when their next day has passed,
+    /// and those whose clock stands before that not at all.
     async fn plan_closes(&self) -> Result<(), sextant_store::Error> {
-        const AHEAD_OF_UTC_US: i64 = 14 * 3_600_000_000;
         let mut planned: BTreeMap<TenantId, i64> = BTreeMap::new();
         for (tenant, _, state) in self.scoring.states().await? {
-            let at_us = match state.closed_on {
-                Some(closed) if state.pending_history.is_none() && state.clock.is_none() => {
-                    Zone::utc().start_of(closed.plus(2)).0 - AHEAD_OF_UTC_US
-                },
+            let evaluated = state.pending_history.is_none();
+            let at_us = match (state.closes_at, state.clock) {
+                (Some(at), None) if evaluated => at.0,
+                (Some(at), Some(clock)) if evaluated && clock < at => continue,
                 _ => 0,
             };
             let earliest = planned.entry(tenant).or_insert(at_us);

@@ -21,7 +21,7 @@ use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::cache::Cache;
-use sextant_store::port::{Feed, Memberships, Segmentations};
+use sextant_store::port::{Feed, Memberships, Segmentations, SliceProgress};
 use sextant_wire::read::Currency;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
@@ -147,20 +147,15 @@ impl Engine {
         };
         self.load_uses(&mut state).await?;
         let slices = self.memberships.cursors().await.map_err(store)?;
-        let mut slices: Vec<Slice> = slices
+        let mut slices: BTreeMap<Slice, SliceProgress> = slices
             .into_iter()
             .filter(|(owner, ..)| *owner == tenant)
-            .map(|(_, slice, _)| slice)
+            .map(|(_, slice, progress)| (slice, progress))
             .collect();
         if slices.is_empty() {
-            slices.push(Slice(0));
+            slices.insert(Slice(0), SliceProgress::default());
         }
-        for slice in slices {
-            let (cursor, facts_sequence, closed_on) = self
-                .memberships
-                .cursor(tenant, slice)
-                .await
-                .map_err(store)?;
+        for (slice, (cursor, facts_sequence, closed_on)) in slices {
             let last = self.told(tenant, slice, cursor).await?.unwrap_or_default();
             state.slices.insert(
                 slice,
@@ -242,6 +237,18 @@ impl Engine {
         }
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
         views.remove(&tenant);
+    }
+
+    /// True: the tenant is in memory, or about to be.
+    pub(crate) fn is_loaded(&self, tenant: TenantId) -> bool {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.contains_key(&tenant)
+    }
+
+    /// Forgets what answers say of the tenants that are not in memory: another process may have changed it.
+    pub(crate) fn forget_views(&self) {
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|tenant, _| self.is_loaded(*tenant));
     }
 
     async fn zone(&self, tenant: TenantId) -> Result<Zone, Status> {

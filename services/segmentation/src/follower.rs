@@ -12,7 +12,7 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as scoring;
-use sextant_runtime::follow::{Follower, Head, Heads, patient};
+use sextant_runtime::follow::{Cursors, Follower, Head, Heads, patient};
 use sextant_store::cache::Entry;
 use sextant_store::port::{MembershipRow, SegmentationCommit};
 use sextant_wire::read::uuid;
@@ -41,6 +41,22 @@ impl Follower for Engine {
             Ok(heads
                 .map(|answer| answer?.heads.iter().map(head).collect())
                 .boxed())
+        }
+        .boxed()
+    }
+
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            let mut stored = Cursors::new();
+            let cursors = self.memberships.cursors().await.map_err(store)?;
+            self.forget_views();
+            for (tenant, slice, (cursor, facts_sequence, _)) in cursors {
+                if !self.is_loaded(tenant) {
+                    self.progress.reach(tenant, slice, facts_sequence);
+                    stored.insert((tenant, slice), cursor);
+                }
+            }
+            Ok(stored)
         }
         .boxed()
     }

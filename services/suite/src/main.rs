@@ -31,7 +31,7 @@ fn try_main() -> io::Result<u8> {
     let code = runtime.block_on(cli::run(
         env::args_os(),
         Environment::of_process(),
-        &Program,
+        &Program::default(),
     ));
     runtime.shutdown_timeout(LAST_THREADS);
     Ok(code)

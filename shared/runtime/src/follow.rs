@@ -1,11 +1,11 @@
 //! Following the feed of another service: one mechanism for every service that comes after another.
 //!
 //! A follower is told by a stream which feeds have grown, and catches each of them up. Nothing is polled per tenant: a
-//! tenant whose feeds do not grow costs nothing.
+//! tenant whose feeds do not grow costs nothing, and one whose feeds are level at a start costs one comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -30,6 +30,9 @@ pub struct Head {
     pub sequence: u64,
 }
 
+/// Newest entries whose results are stored, by feed.
+pub type Cursors = BTreeMap<(TenantId, Slice), u64>;
+
 /// A stream of feeds that have grown. It begins with the heads of all feeds.
 pub type Heads = BoxStream<'static, Result<Vec<Head>, Status>>;
 
@@ -40,6 +43,10 @@ pub trait Follower: Send + Sync + fmt::Debug + 'static {
 
     /// Starts watching the heads of the feed.
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>>;
+
+    /// The service's own cursors of all feeds, read at once, without those of tenants that it holds in memory: these are looked
+    /// at one by one. Notes that so much can be read. Called whenever the heads are watched anew.
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>>;
 
     /// Takes in everything behind the service's own cursor of one feed, at least up to `head`, and stores cursor and results
     /// together. Calls for one (tenant, slice) never overlap. Returns the new cursor.
@@ -99,17 +106,26 @@ struct Work {
     stop: CancellationToken,
 }
 
-/// What is known of the feeds: the newest number heard of each, and which are being caught up.
+/// What is known of the feeds: the newest number heard of each, how far each is stored, and which are being caught up.
 #[derive(Default)]
 struct Feeds {
     heads: BTreeMap<(TenantId, Slice), u64>,
+    cursors: Cursors,
     busy: BTreeSet<(TenantId, Slice)>,
+}
+
+impl Feeds {
+    /// The newest number of a feed, if it is ahead of what is stored.
+    fn next_head(&self, key: (TenantId, Slice)) -> Option<u64> {
+        let head = self.heads.get(&key).copied()?;
+        (head > self.cursors.get(&key).copied().unwrap_or(0)).then_some(head)
+    }
 }
 
 impl Work {
     async fn watch_once(self: &Arc<Self>, tasks: &TaskTracker) -> Ended {
         let watching = tokio::select! {
-            watching = self.follower.watch() => watching,
+            watching = self.begin() => watching,
             () = self.stop.cancelled() => return Ended::HeardNothing,
         };
         let mut heads = match watching {
@@ -139,14 +155,26 @@ impl Work {
         }
     }
 
-    /// Notes a head, and starts to catch its feed up unless that is under way.
+    /// Watches the heads, with the cursors known that they are compared with.
+    async fn begin(&self) -> Result<Heads, Status> {
+        let heads = self.follower.watch().await?;
+        let stored = self.follower.stored().await?;
+        self.feeds().cursors = stored;
+        Ok(heads)
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, Feeds> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a head, and starts to catch its feed up unless it is level or that is under way.
     fn heard(self: &Arc<Self>, head: Head, tasks: &TaskTracker) {
         let key = (head.tenant, head.slice);
         {
-            let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut feeds = self.feeds();
             let newest = feeds.heads.entry(key).or_default();
             *newest = (*newest).max(head.sequence);
-            if !feeds.busy.insert(key) {
+            if feeds.next_head(key).is_none() || !feeds.busy.insert(key) {
                 return;
             }
         }
@@ -156,9 +184,8 @@ impl Work {
 
     /// Catches one feed up until it is at the newest head heard of.
     async fn catch_up(&self, key: (TenantId, Slice)) {
-        let mut cursor = 0;
         let mut pause = FIRST_PAUSE;
-        while let Some(head) = self.next_head(key, cursor) {
+        while let Some(head) = self.next_head(key) {
             let Ok(permit) = self.permits.acquire().await else {
                 return;
             };
@@ -169,11 +196,11 @@ impl Work {
             };
             match caught_up {
                 Ok(reached) if reached >= head => {
-                    cursor = reached;
+                    self.feeds().cursors.insert(key, reached);
                     pause = FIRST_PAUSE;
                 },
                 Ok(reached) => {
-                    cursor = reached;
+                    self.feeds().cursors.insert(key, reached);
                     drop(permit);
                     self.rest(pause).await;
                 },
@@ -188,14 +215,13 @@ impl Work {
     }
 
     /// The head to catch up to; `None` ends the work on this feed.
-    fn next_head(&self, key: (TenantId, Slice), cursor: u64) -> Option<u64> {
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = feeds.heads.get(&key).copied().unwrap_or(0);
-        if head > cursor && !self.stop.is_cancelled() {
-            return Some(head);
+    fn next_head(&self, key: (TenantId, Slice)) -> Option<u64> {
+        let mut feeds = self.feeds();
+        let head = feeds.next_head(key).filter(|_| !self.stop.is_cancelled());
+        if head.is_none() {
+            feeds.busy.remove(&key);
         }
-        feeds.busy.remove(&key);
-        None
+        head
     }
 
     async fn rest(&self, pause: Duration) {
@@ -205,3 +231,6 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

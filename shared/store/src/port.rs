@@ -14,12 +14,12 @@ pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
     RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
 };
-pub use metrics::{Metrics, MetricsCommit, MoveRow};
+pub use metrics::{Metrics, MetricsCommit, MoveRow, MovesCursors};
 pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
 pub use scoring::{
     EvaluationRow, ModelRow, MonthRow, Scoring, ScoringCommit, SliceState, SliceStates,
 };
 pub use segmentation::{
     MembershipRow, Memberships, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations,
-    SliceProgress, TransitionFilter, TransitionOrder, TransitionRow,
+    SliceProgress, SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
 };

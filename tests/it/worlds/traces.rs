@@ -136,7 +136,7 @@ fn the_spans_of_a_read_that_crosses_processes_are_one_trace() {
         let records = vec![account("a", january), subscription("a", january, 3, 1_000)];
         let position = accept(&client, records).await;
         traced_read(&client, &position).await;
-        world.end();
+        world.end().await;
     });
 
     let spans = spans.lock().unwrap();

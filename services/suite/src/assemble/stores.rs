@@ -20,39 +20,67 @@ const CACHE_TIME_TO_LIVE: Duration = Duration::from_secs(3_600);
 /// What a cached membership takes, about.
 const CACHED_BYTES: u64 = 1_024;
 
-pub(super) struct IngestionPorts {
-    pub(super) facts: Arc<dyn Facts>,
-    pub(super) feed: Arc<dyn Feed>,
-    pub(super) tenants: Arc<dyn Tenants>,
-    pub(super) keys: Arc<dyn Keys>,
-    pub(super) accounts: Arc<dyn Accounts>,
-    pub(super) intake: Arc<dyn Intake>,
+/// The ports of ingestion.
+#[derive(Debug)]
+pub struct IngestionPorts {
+    /// Facts.
+    pub facts: Arc<dyn Facts>,
+    /// The feed of its own.
+    pub feed: Arc<dyn Feed>,
+    /// Tenants.
+    pub tenants: Arc<dyn Tenants>,
+    /// Keys.
+    pub keys: Arc<dyn Keys>,
+    /// Accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// What has come in.
+    pub intake: Arc<dyn Intake>,
 }
 
-pub(super) struct ScoringPorts {
-    pub(super) scoring: Arc<dyn Scoring>,
-    pub(super) replica: Arc<dyn Replica>,
-    pub(super) feed: Arc<dyn Feed>,
+/// The ports of scoring.
+#[derive(Debug)]
+pub struct ScoringPorts {
+    /// Results.
+    pub scoring: Arc<dyn Scoring>,
+    /// What it keeps of ingestion's feed.
+    pub replica: Arc<dyn Replica>,
+    /// The feed of its own.
+    pub feed: Arc<dyn Feed>,
 }
 
-pub(super) struct SegmentationPorts {
-    pub(super) memberships: Arc<dyn Memberships>,
-    pub(super) segmentations: Arc<dyn Segmentations>,
-    pub(super) feed: Arc<dyn Feed>,
-    pub(super) caches: Vec<Arc<dyn Cache>>,
+/// The ports of segmentation.
+#[derive(Debug)]
+pub struct SegmentationPorts {
+    /// Memberships and transitions.
+    pub memberships: Arc<dyn Memberships>,
+    /// Definitions.
+    pub segmentations: Arc<dyn Segmentations>,
+    /// The feed of its own.
+    pub feed: Arc<dyn Feed>,
+    /// Caches of point reads, the nearest first.
+    pub caches: Vec<Arc<dyn Cache>>,
 }
 
-pub(super) struct MetricsPorts {
-    pub(super) metrics: Arc<dyn Metrics>,
-    pub(super) replica: Arc<dyn Replica>,
+/// The ports of metrics.
+#[derive(Debug)]
+pub struct MetricsPorts {
+    /// Progress and moves.
+    pub metrics: Arc<dyn Metrics>,
+    /// What it keeps of ingestion's feed.
+    pub replica: Arc<dyn Replica>,
 }
 
 /// The ports that a role needs; the others are absent.
-pub(super) struct Stores {
-    pub(super) ingestion: Option<IngestionPorts>,
-    pub(super) scoring: Option<ScoringPorts>,
-    pub(super) segmentation: Option<SegmentationPorts>,
-    pub(super) metrics: Option<MetricsPorts>,
+#[derive(Debug)]
+pub struct Stores {
+    /// Of ingestion.
+    pub ingestion: Option<IngestionPorts>,
+    /// Of scoring.
+    pub scoring: Option<ScoringPorts>,
+    /// Of segmentation.
+    pub segmentation: Option<SegmentationPorts>,
+    /// Of metrics.
+    pub metrics: Option<MetricsPorts>,
 }
 
 impl Stores {

@@ -175,7 +175,7 @@ fn server_commands() -> Vec<Command> {
             ),
         named("migrate").about("Brings the store's tables to the version of this program"),
         Command::new("backup")
-            .about("Copies the embedded store, whole and consistent, while nothing else uses it")
+            .about("Copies the embedded store, whole and consistent, also while it is served")
             .arg(file("to", "DIR", "New or empty directory"))
             .arg(data_dir()),
         Command::new("restore")

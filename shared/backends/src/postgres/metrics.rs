@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_store::port::{AccountFactRow, MetricsCommit, MoveRow, ReplicaAccount, ReplicaCommit};
+use sextant_store::port::{
+    AccountFactRow, MetricsCommit, MoveRow, MovesCursors, ReplicaAccount, ReplicaCommit,
+};
 use sextant_store::{BoxFuture, Error, Result, port};
 
 use super::pool::{Config, ConnectError, Pool};
@@ -184,8 +186,17 @@ impl port::Metrics for Metrics {
         })
     }
 
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
-        Box::pin(replica::cursors_by(&self.pool, MOVES_CURSORS))
+    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .system("reading cursors", MOVES_CURSORS, &[])
+                .await?;
+            decode::all(&found, "cursor", |row| {
+                let (tenant, slice) = (row.tenant()?, row.slice()?);
+                Ok((tenant, slice, (row.sequence()?, row.sequence()?)))
+            })
+        })
     }
 
     fn moves(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MoveRow>>> {

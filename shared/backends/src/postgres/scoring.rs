@@ -65,16 +65,18 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
         rows::number(replica.expected_cursor),
     );
     let closed_on = state.closed_on.map(|day| day.0);
+    let closes_at = state.closes_at.map(|at| at.0);
     let clock = state.clock.map(|at| at.0);
     let pending = state.pending_history.map(i16::from);
     let watermark = state.watermark.map(|at| at.0);
     let moved = if expected == 0 {
         let statement = session.prepare(START_CURSOR).await?;
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
             &tenant,
             &slice,
             &position,
             &closed_on,
+            &closes_at,
             &clock,
             &state.importing,
             &pending,
@@ -85,11 +87,12 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
             .await?
     } else {
         let statement = session.prepare(MOVE_CURSOR).await?;
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
             &tenant,
             &slice,
             &position,
             &closed_on,
+            &closes_at,
             &clock,
             &state.importing,
             &pending,
@@ -159,6 +162,7 @@ async fn insert_models(session: &Session, tenant: TenantId, models: &[ModelRow])
 fn slice_state(row: &mut Fields<'_>) -> Result<SliceState> {
     Ok(SliceState {
         closed_on: row.maybe_day()?,
+        closes_at: row.maybe_instant()?,
         clock: row.maybe_instant()?,
         importing: row.take()?,
         pending_history: row.maybe_byte()?,

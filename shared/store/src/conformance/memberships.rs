@@ -47,7 +47,10 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
     );
     assert_eq!(
         store.memberships.cursors().await.unwrap(),
-        [(ACME, SLICE, 4), (BOLT, SLICE, 9)]
+        [
+            (ACME, SLICE, (4, 40, Some(Day(20_000)))),
+            (BOLT, SLICE, (9, 90, Some(Day(20_000))))
+        ]
     );
 }
 

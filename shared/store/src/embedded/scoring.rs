@@ -24,10 +24,6 @@ impl Scoring {
     pub(super) fn new(file: File) -> Self {
         Self { file }
     }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
 }
 
 impl_feed!(Scoring);
@@ -132,6 +128,7 @@ fn store(connection: &Connection, commit: &ScoringCommit) -> Work<u64> {
             tenant,
             slice.0,
             state.closed_on.map(|day| day.0),
+            state.closes_at.map(|at| at.0),
             state.clock.map(|at| at.0),
             state.importing,
             state.pending_history,
@@ -146,9 +143,10 @@ fn store(connection: &Connection, commit: &ScoringCommit) -> Work<u64> {
 fn state_row(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceState> {
     Ok(SliceState {
         closed_on: row.day_or_none(first)?,
-        clock: row.instant_or_none(first + 1)?,
-        importing: row.get(first + 2)?,
-        pending_history: row.get(first + 3)?,
-        watermark: row.instant_or_none(first + 4)?,
+        closes_at: row.instant_or_none(first + 1)?,
+        clock: row.instant_or_none(first + 2)?,
+        importing: row.get(first + 3)?,
+        pending_history: row.get(first + 4)?,
+        watermark: row.instant_or_none(first + 5)?,
     })
 }

@@ -7,17 +7,17 @@ mod transitions;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
-use sextant_domain::time::{Day, Instant};
+use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
 use crate::embedded::feed::impl_feed;
 use crate::embedded::file::File;
-use crate::embedded::replica::{account_row, cursor_row};
+use crate::embedded::replica::account_row;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
 use crate::port::{
     MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    TransitionFilter, TransitionRow,
+    SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use crate::{BoxFuture, Result};
 
@@ -31,10 +31,6 @@ impl Segmentation {
     pub(super) fn new(file: File) -> Self {
         Self { file }
     }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
 }
 
 impl_feed!(Segmentation);
@@ -47,20 +43,18 @@ impl Memberships for Segmentation {
             })
     }
 
-    fn cursor(
-        &self,
-        tenant: TenantId,
-        slice: Slice,
-    ) -> BoxFuture<'_, Result<(u64, u64, Option<Day>)>> {
+    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
         self.file.read("reading a cursor", move |connection| {
             cursor(connection, tenant, slice)
         })
     }
 
-    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
+    fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>> {
         self.file.read("reading cursors", |connection| {
             let mut list = connection.prepare_cached(sql!("segmentation/cursor_list"))?;
-            let cursors = list.query_map([], cursor_row)?;
+            let cursors = list.query_map([], |row| {
+                Ok((row.tenant(0)?, row.slice(1)?, progress(row, 2)?))
+            })?;
             Ok(cursors.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -155,17 +149,20 @@ impl Memberships for Segmentation {
     }
 }
 
-fn cursor(
-    connection: &Connection,
-    tenant: TenantId,
-    slice: Slice,
-) -> Work<(u64, u64, Option<Day>)> {
+fn cursor(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceProgress> {
     let mut find = connection.prepare_cached(sql!("segmentation/cursor_find"))?;
-    let read = |row: &Row<'_>| Ok((row.number(0)?, row.number(1)?, row.day_or_none(2)?));
     let found = find
-        .query_row(params![id(tenant.0), slice.0], read)
+        .query_row(params![id(tenant.0), slice.0], |row| progress(row, 0))
         .optional()?;
     Ok(found.unwrap_or_default())
+}
+
+fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceProgress> {
+    Ok((
+        row.number(first)?,
+        row.number(first + 1)?,
+        row.day_or_none(first + 2)?,
+    ))
 }
 
 fn account(

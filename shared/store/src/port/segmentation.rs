@@ -1,7 +1,7 @@
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 
-use crate::port::replica::{Page, ReplicaAccount, SliceCursors};
+use crate::port::replica::{Page, ReplicaAccount};
 use crate::{BoxFuture, Result};
 
 /// One configured use of a segmenter.
@@ -156,6 +156,9 @@ pub struct TransitionFilter {
 /// Cursor in scoring's feed, newest ingestion entry and last closed day of a slice.
 pub type SliceProgress = (u64, u64, Option<Day>);
 
+/// How far all slices are, by (tenant, slice).
+pub type SlicesProgress = Vec<(TenantId, Slice, SliceProgress)>;
+
 /// Memberships and transitions.
 pub trait Memberships: Send + Sync + std::fmt::Debug {
     /// Stores results; returns the number of the newest feed entry of the slice (0 before the first).
@@ -167,8 +170,8 @@ pub trait Memberships: Send + Sync + std::fmt::Debug {
     /// (cursor in scoring's feed, newest ingestion entry, last closed day) of a slice; zeros before the first commit.
     fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>>;
 
-    /// The cursors of all tenants and slices, by (tenant, slice).
-    fn cursors(&self) -> BoxFuture<'_, Result<SliceCursors>>;
+    /// The same of all tenants and slices, by (tenant, slice).
+    fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>>;
 
     /// All present memberships of a slice, by (segmentation, uid).
     fn of_slice(&self, tenant: TenantId, slice: Slice)

@@ -1,2 +1,3 @@
-UPDATE cursor SET position = $3, closed_on = $4, clock = $5, importing = $6, pending_history = $7, watermark = $8
-WHERE tenant_id = $1 AND slice = $2 AND position = $9
+UPDATE cursor
+SET position = $3, closed_on = $4, closes_at = $5, clock = $6, importing = $7, pending_history = $8, watermark = $9
+WHERE tenant_id = $1 AND slice = $2 AND position = $10

@@ -4,10 +4,10 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
-use sextant_domain::time::{Day, Instant};
+use sextant_domain::time::Instant;
 use sextant_store::port::{
     MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    TransitionFilter, TransitionRow,
+    SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Error, Result};
 
@@ -38,6 +38,10 @@ fn membership(row: &mut Fields<'_>) -> Result<MembershipRow> {
         close_segment: row.take()?,
         transition: row.take()?,
     })
+}
+
+fn progress(row: &mut Fields<'_>) -> Result<SliceProgress> {
+    Ok((row.sequence()?, row.sequence()?, row.maybe_day()?))
 }
 
 /// Opens the transaction and moves the cursor on, if it is the expected one.
@@ -146,11 +150,7 @@ impl Memberships for Segmentation {
         Box::pin(async move { self.store(&commit).await })
     }
 
-    fn cursor(
-        &self,
-        tenant: TenantId,
-        slice: Slice,
-    ) -> BoxFuture<'_, Result<(u64, u64, Option<Day>)>> {
+    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
         Box::pin(async move {
             let found = self
                 .pool
@@ -160,15 +160,17 @@ impl Memberships for Segmentation {
                     &[&rows::tenant(tenant), &rows::slice(slice)],
                 )
                 .await?;
-            let cursor = decode::first(&found, "cursor", |row| {
-                Ok((row.sequence()?, row.sequence()?, row.maybe_day()?))
-            })?;
-            Ok(cursor.unwrap_or((0, 0, None)))
+            Ok(decode::first(&found, "cursor", progress)?.unwrap_or_default())
         })
     }
 
-    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
-        Box::pin(replica::cursors_by(&self.pool, CURSORS))
+    fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>> {
+        Box::pin(async move {
+            let found = self.pool.system("reading cursors", CURSORS, &[]).await?;
+            decode::all(&found, "cursor", |row| {
+                Ok((row.tenant()?, row.slice()?, progress(row)?))
+            })
+        })
     }
 
     fn of_slice(

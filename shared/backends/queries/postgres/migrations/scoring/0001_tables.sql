@@ -13,6 +13,7 @@ CREATE TABLE cursor (
   slice integer NOT NULL,
   position bigint NOT NULL,
   closed_on integer,
+  closes_at bigint,
   clock bigint,
   importing boolean NOT NULL DEFAULT false,
   pending_history smallint,
