@@ -2,6 +2,7 @@
 
 mod local_key;
 mod stores;
+mod timed;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -115,7 +116,7 @@ async fn run(config: &Config, role: Role) -> Result<Running, BoxError> {
     let lifecycle = Lifecycle::new();
     let clock = Clock::real();
     let local = first_key(config, role)?;
-    let stores = Stores::open(config, role).await?;
+    let stores = Stores::open(config, role, telemetry.meters()).await?;
     if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
         ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
     }
@@ -253,6 +254,7 @@ impl Assembly<'_> {
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_scoring::part(deps), &mut mounted)?)
             },
@@ -273,6 +275,7 @@ impl Assembly<'_> {
                     scoring: scoring.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_segmentation::part(deps), &mut mounted)?)
             },
@@ -291,6 +294,7 @@ impl Assembly<'_> {
                     segmentation: segmentation.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_metrics::part(deps), &mut mounted)?)
             },
