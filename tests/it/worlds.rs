@@ -9,6 +9,7 @@
 mod files;
 mod kill;
 mod late;
+mod measured;
 mod modes;
 mod process;
 mod records;

@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 
 /// Calls that were served, all methods together.
 fn calls(world: &World) -> u64 {
-    let text = world.scrape();
+    let text = world.scrape(Role::Ingestion);
     let counts = text
         .lines()
         .filter(|line| line.starts_with("rpc_server_call_duration_seconds_count"))

@@ -14,7 +14,7 @@ use sextant::client::Client;
 use sextant::installation::Role;
 use sextant::links::{Addresses, Links};
 use sextant_backends::testing::{migrated_database, redis_url};
-use sextant_proto::ingestion::v1::{CreateTenantRequest, Tenant};
+use sextant_proto::ingestion::v1::{AdvanceClockRequest, CreateTenantRequest, Tenant};
 use sextant_proto::segmentation::v1::{CreateSegmentationRequest, Segmentation};
 use sextant_runtime::auth::Key;
 use sextant_runtime::link::LinkOptions;
@@ -178,9 +178,13 @@ impl World {
         ticks.sum()
     }
 
-    /// What its first process tells Prometheus.
-    pub(crate) fn scrape(&self) -> String {
-        let admin = self.places.lock().unwrap()[0].admin;
+    /// What the process of a role tells Prometheus; where one process is all, that one.
+    pub(crate) fn scrape(&self, role: Role) -> String {
+        let admin = {
+            let places = self.places.lock().unwrap();
+            let place = places.iter().find(|place| place.role == role);
+            place.unwrap_or(&places[0]).admin
+        };
         let mut stream = TcpStream::connect(admin).unwrap();
         write!(
             stream,
@@ -234,6 +238,19 @@ pub(crate) async fn tenant(client: &Client, name: &str, clock: Timestamp) -> Cli
     client
         .of_tenant(&made.unwrap().into_inner().tenant.unwrap())
         .unwrap()
+}
+
+/// Moves a tenant's clock; gives the position at which all days before are closed.
+pub(crate) async fn advance(client: &Client, to: Timestamp) -> String {
+    let request = AdvanceClockRequest {
+        to: Some(to),
+        request_id: request_id(),
+    };
+    let answer = client
+        .tenants()
+        .advance_clock(client.request(request))
+        .await;
+    answer.unwrap().into_inner().position
 }
 
 /// Puts a built-in segmenter to use under its own name.
