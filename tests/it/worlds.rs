@@ -13,6 +13,7 @@ mod files;
 mod installation;
 mod kill;
 mod late;
+mod measured;
 mod modes;
 mod process;
 mod records;

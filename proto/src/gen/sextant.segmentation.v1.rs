@@ -63,6 +63,12 @@ pub struct MoveEntry {
     /// True: imported history is still being evaluated after this entry.
     #[prost(bool, tag = "6")]
     pub backfilling: bool,
+    /// When the oldest fact that it answers for was stored; absent where there is no new one.
+    #[prost(message, optional, tag = "7")]
+    pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The span that made it, if that is traced: W3C trace id (16 bytes) and span id (8 bytes); empty: not traced.
+    #[prost(bytes = "bytes", tag = "8")]
+    pub trace: ::prost::bytes::Bytes,
 }
 /// An account moved.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

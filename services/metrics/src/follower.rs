@@ -6,16 +6,18 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tonic::Status;
+use tracing::Instrument;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, segmentation};
-use sextant_runtime::follow::{Cursors, Follower, Head, Heads, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
+use sextant_wire::time::optional;
 
 use crate::apply::{Batch, FactsBatch, MovesBatch, Span};
-use crate::engine::{Engine, Feed, blocking};
+use crate::engine::{Engine, blocking};
 use crate::state::TenantState;
 
 /// Follows ingestion's feed.
@@ -53,13 +55,20 @@ impl FactsFollower {
 }
 
 impl Follower for FactsFollower {
+    fn service(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.engine.facts.lag
+    }
+
     fn feed(&self) -> &'static str {
         "ingestion"
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
         async move {
-            self.engine.facts.lag.deaf(self.engine.clock.now());
             let request = ingestion::v1::WatchHeadsRequest {};
             let heads = self
                 .engine
@@ -67,17 +76,12 @@ impl Follower for FactsFollower {
                 .watch_heads(request)
                 .await?
                 .into_inner();
-            let engine = Arc::clone(&self.engine);
-            let noted = heads.map(move |answer| {
-                let answer = answer?;
-                let heads = answer
-                    .heads
-                    .iter()
-                    .map(|told| head(&told.tenant_id, told.slice, told.sequence))
-                    .collect();
-                note(&engine, &engine.facts, heads)
+            let heads = heads.map(|answer| {
+                let heads = answer?.heads.into_iter();
+                let heads = heads.map(|told| head(&told.tenant_id, told.slice, told.sequence));
+                Ok(heads.collect::<Result<_, Problem>>()?)
             });
-            Ok(noted.boxed())
+            Ok(heads.boxed())
         }
         .boxed()
     }
@@ -123,18 +127,21 @@ impl Follower for FactsFollower {
                 if answer.entries.is_empty() {
                     return Ok(after);
                 }
-                let batch = blocking(move || {
-                    FactsBatch::read(
-                        Span {
-                            tenant,
-                            slice,
-                            after,
-                        },
-                        &answer,
-                    )
-                })
-                .await?;
-                self.engine.take_in(Batch::Facts(batch)).await?;
+                let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
+                if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
+                    self.lag().waits_since(tenant, slice, at);
+                }
+                let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
+                let place = Span {
+                    tenant,
+                    slice,
+                    after,
+                };
+                let taken_in = async {
+                    let batch = blocking(move || FactsBatch::read(place, &answer)).await?;
+                    self.engine.take_in(Batch::Facts(batch)).await
+                };
+                taken_in.instrument(span).await?;
             }
         }
         .boxed()
@@ -168,13 +175,20 @@ impl MovesFollower {
 }
 
 impl Follower for MovesFollower {
+    fn service(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.engine.moves.lag
+    }
+
     fn feed(&self) -> &'static str {
         "segmentation"
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
         async move {
-            self.engine.moves.lag.deaf(self.engine.clock.now());
             let request = segmentation::v1::WatchHeadsRequest {};
             let heads = self
                 .engine
@@ -182,17 +196,12 @@ impl Follower for MovesFollower {
                 .watch_heads(request)
                 .await?
                 .into_inner();
-            let engine = Arc::clone(&self.engine);
-            let noted = heads.map(move |answer| {
-                let answer = answer?;
-                let heads = answer
-                    .heads
-                    .iter()
-                    .map(|told| head(&told.tenant_id, told.slice, told.sequence))
-                    .collect();
-                note(&engine, &engine.moves, heads)
+            let heads = heads.map(|answer| {
+                let heads = answer?.heads.into_iter();
+                let heads = heads.map(|told| head(&told.tenant_id, told.slice, told.sequence));
+                Ok(heads.collect::<Result<_, Problem>>()?)
             });
-            Ok(noted.boxed())
+            Ok(heads.boxed())
         }
         .boxed()
     }
@@ -238,36 +247,25 @@ impl Follower for MovesFollower {
                 if answer.entries.is_empty() {
                     return Ok(after);
                 }
-                let batch = blocking(move || {
-                    MovesBatch::read(
-                        Span {
-                            tenant,
-                            slice,
-                            after,
-                        },
-                        &answer,
-                    )
-                })
-                .await?;
-                self.engine.take_in(Batch::Moves(batch)).await?;
+                let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
+                if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
+                    self.lag().waits_since(tenant, slice, at);
+                }
+                let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
+                let place = Span {
+                    tenant,
+                    slice,
+                    after,
+                };
+                let taken_in = async {
+                    let batch = blocking(move || MovesBatch::read(place, &answer)).await?;
+                    self.engine.take_in(Batch::Moves(batch)).await
+                };
+                taken_in.instrument(span).await?;
             }
         }
         .boxed()
     }
-}
-
-/// Notes how far feeds have grown before they are caught up, so that no reader takes an older answer for a fresh one.
-fn note(
-    engine: &Engine,
-    feed: &Feed,
-    heads: Result<Vec<Head>, Problem>,
-) -> Result<Vec<Head>, Status> {
-    let (heads, now) = (heads?, engine.clock.now());
-    heads
-        .iter()
-        .for_each(|head| feed.lag.grown(head.tenant, head.slice, head.sequence, now));
-    feed.lag.hears();
-    Ok(heads)
 }
 
 fn head(tenant_id: &[u8], slice: u32, sequence: u64) -> Result<Head, Problem> {

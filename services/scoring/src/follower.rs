@@ -9,17 +9,19 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tracing::warn;
+use tracing::{Instrument, warn};
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
-use sextant_runtime::follow::{Cursors, Follower, Head, Heads, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
+use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
 use sextant_wire::read::{uid_bytes, uuid};
 use sextant_wire::status::{Problem, store};
+use sextant_wire::time::optional;
 
 use crate::apply::Changes;
 use crate::engine::Engine;
@@ -28,8 +30,16 @@ use crate::state::TenantState;
 type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
 
 impl Follower for Engine {
+    fn service(&self) -> &'static str {
+        "scoring"
+    }
+
     fn feed(&self) -> &'static str {
         "ingestion"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.lag
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
@@ -171,12 +181,15 @@ impl Engine {
                     .await
                     .map(|()| cursor);
             }
-            let now = self.clock.now();
-            let work = tokio::task::spawn_blocking(move || take_in(writing, slice, &answer, now));
-            let taken = work.await.map_err(|_panicked| {
-                Problem::new(ErrorReason::Internal, "feed could not be taken in")
-            })??;
-            writing = self.store(taken.writing, vec![taken.commit]).await?;
+            let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
+            if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
+                self.lag.waits_since(tenant, slice, at);
+            }
+            let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
+            writing = self
+                .take_in_answer(writing, slice, answer)
+                .instrument(span)
+                .await?;
             if let Some(mark) = mark {
                 return self
                     .close_days_or_again(tenant, writing)
@@ -184,6 +197,21 @@ impl Engine {
                     .map(|()| mark);
             }
         }
+    }
+
+    async fn take_in_answer(
+        &self,
+        writing: Writing,
+        slice: Slice,
+        answer: ingestion::ReadFactsResponse,
+    ) -> Result<Writing, Status> {
+        let (now, trace) = (self.clock.now(), trace::of_this_span());
+        let work =
+            tokio::task::spawn_blocking(move || take_in(writing, slice, &answer, now, trace));
+        let taken = work.await.map_err(|_panicked| {
+            Problem::new(ErrorReason::Internal, "feed could not be taken in")
+        })??;
+        self.store(taken.writing, vec![taken.commit]).await
     }
 
     /// Stores results. When that fails, the state in memory is ahead of the store and is dropped.
@@ -206,6 +234,7 @@ impl Engine {
                         slice,
                         sequence,
                     }]);
+                    self.lag.taken_in(tenant, slice, cursor);
                     if !pending {
                         self.progress.reach(tenant, slice, cursor);
                     }
@@ -365,9 +394,10 @@ fn take_in(
     slice: Slice,
     answer: &ingestion::ReadFactsResponse,
     real: Instant,
+    trace: Option<Trace>,
 ) -> Result<TakenIn, Problem> {
     let commit = match writing.as_mut() {
-        Some(state) => prepare(state, slice, answer, real),
+        Some(state) => prepare(state, slice, answer, real, trace),
         None => Err(Problem::new(
             ErrorReason::Unavailable,
             "the tenant is being loaded again; try again",
@@ -387,6 +417,7 @@ fn prepare(
     slice: Slice,
     answer: &ingestion::ReadFactsResponse,
     real: Instant,
+    trace: Option<Trace>,
 ) -> Result<ScoringCommit, Problem> {
     let expected = state
         .slices
@@ -397,10 +428,15 @@ fn prepare(
         state.take_in(slice, entry, &mut changes)?;
     }
     state.finish(&mut changes);
+    let origin = pb::Evaluation {
+        recorded_at: answer.entries.iter().find_map(|entry| entry.recorded_at),
+        trace: trace.map(Vec::from).unwrap_or_default().into(),
+        ..pb::Evaluation::default()
+    };
     let evaluations = match (state.is_backfilling(), opened(answer)) {
-        (true, true) => vec![backfilling(state, slice, real)],
+        (true, true) => vec![backfilling(state, slice, real, origin)],
         (true, false) => Vec::new(),
-        (false, _) => vec![changed(state, slice, &changes, real)],
+        (false, _) => vec![changed(state, slice, &changes, real, origin)],
     };
     let (replica, months) = state.replica_commit(slice, expected, &mut changes);
     let progress = state.slices.get(&slice).copied().unwrap_or_default();
@@ -413,7 +449,13 @@ fn prepare(
     })
 }
 
-fn changed(state: &TenantState, slice: Slice, changes: &Changes, real: Instant) -> EvaluationRow {
+fn changed(
+    state: &TenantState,
+    slice: Slice,
+    changes: &Changes,
+    real: Instant,
+    origin: pb::Evaluation,
+) -> EvaluationRow {
     let facts_sequence = state
         .slices
         .get(&slice)
@@ -428,7 +470,7 @@ fn changed(state: &TenantState, slice: Slice, changes: &Changes, real: Instant) 
         state.now(real),
         pb::Evaluation {
             account_uids,
-            ..pb::Evaluation::default()
+            ..origin
         },
     )
 }
@@ -442,14 +484,19 @@ fn opened(answer: &ingestion::ReadFactsResponse) -> bool {
 }
 
 /// Tells those who follow that history is being imported and nothing is evaluated until it is complete.
-fn backfilling(state: &TenantState, slice: Slice, real: Instant) -> EvaluationRow {
+fn backfilling(
+    state: &TenantState,
+    slice: Slice,
+    real: Instant,
+    origin: pb::Evaluation,
+) -> EvaluationRow {
     let facts_sequence = state
         .slices
         .get(&slice)
         .map_or(0, |progress| progress.cursor);
     let entry = pb::Evaluation {
         backfilling: true,
-        ..pb::Evaluation::default()
+        ..origin
     };
     state.evaluation(facts_sequence, state.now(real), entry)
 }

@@ -15,10 +15,11 @@ use sextant_proto::scoring::v1 as scoring;
 use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::patient;
+use sextant_runtime::follow::{Lag, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
+use sextant_runtime::telemetry::Meters;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::cache::Cache;
 use sextant_store::port::{Feed, Memberships, Segmentations, SliceProgress};
@@ -56,6 +57,13 @@ pub(crate) struct View {
     pub(crate) segmentations: Vec<(String, u16, u32)>,
 }
 
+/// How point reads fared in the caches. Counted here and shown when somebody asks: a read of a cache is too short to be measured.
+#[derive(Debug, Default)]
+pub(crate) struct Lookups {
+    pub(crate) hits: Arc<AtomicU64>,
+    pub(crate) misses: Arc<AtomicU64>,
+}
+
 /// What all parts of the service share.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -63,11 +71,15 @@ pub(crate) struct Engine {
     pub(crate) segmentations: Arc<dyn Segmentations>,
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) caches: Vec<Arc<dyn Cache>>,
+    pub(crate) lookups: Lookups,
     pub(crate) registry: Registry,
     scoring: Link,
     pub(crate) clock: Clock,
     pub(crate) heads: Arc<Heads>,
     pub(crate) progress: Progress,
+    /// How far scoring's feed is ahead.
+    pub(crate) lag: Arc<Lag>,
+    pub(crate) meters: Meters,
     views: StdRwLock<HashMap<TenantId, Arc<View>>>,
     cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
     uses: AtomicU64,
@@ -80,11 +92,14 @@ impl Engine {
             segmentations: deps.segmentations,
             feed: deps.feed,
             caches: deps.caches,
+            lookups: Lookups::default(),
             registry: deps.registry,
             scoring: deps.scoring,
             clock: deps.clock,
             heads: Arc::default(),
             progress: Progress::default(),
+            lag: Arc::default(),
+            meters: deps.meters,
             views: StdRwLock::default(),
             cells: Mutex::default(),
             uses: AtomicU64::new(0),

@@ -2,6 +2,7 @@
 
 mod local_key;
 mod stores;
+mod timed;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -132,7 +133,7 @@ impl Program {
         let lifecycle = Lifecycle::new();
         let clock = Clock::real();
         let local = first_key(config, role)?;
-        let stores = (self.stores)(Stores::open(config, role).await?);
+        let stores = (self.stores)(Stores::open(config, role, telemetry.meters()).await?);
         if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
             ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
         }
@@ -271,6 +272,7 @@ impl Assembly<'_> {
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_scoring::part(deps), &mut mounted)?)
             },
@@ -291,6 +293,7 @@ impl Assembly<'_> {
                     scoring: scoring.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_segmentation::part(deps), &mut mounted)?)
             },
@@ -309,6 +312,7 @@ impl Assembly<'_> {
                     segmentation: segmentation.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_metrics::part(deps), &mut mounted)?)
             },

@@ -3,6 +3,8 @@
 //! A follower is told by a stream which feeds have grown, and catches each of them up. Nothing is polled per tenant: a
 //! tenant whose feeds do not grow costs nothing, and one whose feeds are level at a start costs one comparison.
 
+mod lag;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,9 +17,15 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
-use tracing::{debug, warn};
+use tracing::{Span, debug, warn};
 
 use sextant_domain::id::{Slice, TenantId};
+
+use crate::clock::Clock;
+use crate::telemetry::trace::{self, Trace};
+use crate::telemetry::{Label, Meters, Metric};
+
+pub use crate::follow::lag::Lag;
 
 /// The newest number of one feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +46,15 @@ pub type Heads = BoxStream<'static, Result<Vec<Head>, Status>>;
 
 /// A service that follows a feed.
 pub trait Follower: Send + Sync + fmt::Debug + 'static {
+    /// The service that follows, such as "scoring".
+    fn service(&self) -> &'static str;
+
     /// Name of the feed for the log and for telemetry, such as "ingestion".
     fn feed(&self) -> &'static str;
+
+    /// Where it is noted how far the feed is ahead. Following notes how it grows and what each catching up has reached; a
+    /// follower notes what is taken in on the way there.
+    fn lag(&self) -> &Arc<Lag>;
 
     /// Starts watching the heads of the feed.
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>>;
@@ -68,15 +83,42 @@ pub fn patient<T>(message: T) -> Request<T> {
     request
 }
 
+/// A span for taking entries in. It continues the trace of the newest entry that has one and is linked to those of the others.
+/// None where no entry has one: what is not traced costs nothing.
+pub fn span<'t>(follower: &dyn Follower, traces: impl Iterator<Item = &'t [u8]>) -> Span {
+    let mut traces: Vec<Trace> = traces.filter_map(|trace| trace.try_into().ok()).collect();
+    traces.dedup();
+    let Some(newest) = traces.pop() else {
+        return Span::none();
+    };
+    let (service, feed) = (follower.service(), follower.feed());
+    let span = tracing::info_span!(
+        "follow",
+        otel.name = format!("{service} follows {feed}"),
+        otel.kind = "consumer",
+        sextant.service = service,
+        sextant.feed = feed,
+    );
+    trace::adopt(&span, &newest, &traces);
+    span
+}
+
 /// Feeds that are caught up at the same time.
 const MAX_CONCURRENT: usize = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Follows until `stop`.
-pub async fn follow(follower: Arc<dyn Follower>, stop: CancellationToken) {
+pub async fn follow(
+    follower: Arc<dyn Follower>,
+    clock: Clock,
+    meters: Meters,
+    stop: CancellationToken,
+) {
+    report(follower.as_ref(), &clock, &meters);
     let work = Arc::new(Work {
         follower,
+        clock,
         feeds: Mutex::default(),
         permits: Semaphore::new(MAX_CONCURRENT),
         stop,
@@ -94,6 +136,20 @@ pub async fn follow(follower: Arc<dyn Follower>, stop: CancellationToken) {
     tasks.wait().await;
 }
 
+/// Shows how far the feed is ahead.
+fn report(follower: &dyn Follower, clock: &Clock, meters: &Meters) {
+    let labels = [
+        Label::Service(follower.service()),
+        Label::Feed(follower.feed()),
+    ];
+    let lag = Arc::clone(follower.lag());
+    meters.watch(Metric::FeedLag, &labels, move || lag.entries() as f64);
+    let (lag, clock) = (Arc::clone(follower.lag()), clock.clone());
+    meters.watch(Metric::Freshness, &labels, move || {
+        lag.oldest(clock.now()).as_secs_f64()
+    });
+}
+
 enum Ended {
     HeardHeads,
     HeardNothing,
@@ -101,6 +157,7 @@ enum Ended {
 
 struct Work {
     follower: Arc<dyn Follower>,
+    clock: Clock,
     feeds: Mutex<Feeds>,
     permits: Semaphore,
     stop: CancellationToken,
@@ -124,6 +181,7 @@ impl Feeds {
 
 impl Work {
     async fn watch_once(self: &Arc<Self>, tasks: &TaskTracker) -> Ended {
+        self.follower.lag().deaf(self.clock.now());
         let watching = tokio::select! {
             watching = self.begin() => watching,
             () = self.stop.cancelled() => return Ended::HeardNothing,
@@ -145,6 +203,7 @@ impl Work {
                 Some(Ok(heads)) => {
                     ended = Ended::HeardHeads;
                     heads.into_iter().for_each(|head| self.heard(head, tasks));
+                    self.follower.lag().hears();
                 },
                 Some(Err(status)) => {
                     debug!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "watch ended");
@@ -159,6 +218,9 @@ impl Work {
     async fn begin(&self) -> Result<Heads, Status> {
         let heads = self.follower.watch().await?;
         let stored = self.follower.stored().await?;
+        for ((tenant, slice), cursor) in &stored {
+            self.follower.lag().taken_in(*tenant, *slice, *cursor);
+        }
         self.feeds().cursors = stored;
         Ok(heads)
     }
@@ -170,6 +232,8 @@ impl Work {
     /// Notes a head, and starts to catch its feed up unless it is level or that is under way.
     fn heard(self: &Arc<Self>, head: Head, tasks: &TaskTracker) {
         let key = (head.tenant, head.slice);
+        let lag = self.follower.lag();
+        lag.grown(head.tenant, head.slice, head.sequence, self.clock.now());
         {
             let mut feeds = self.feeds();
             let newest = feeds.heads.entry(key).or_default();
@@ -194,6 +258,9 @@ impl Work {
                 caught_up = self.follower.catch_up(key.0, key.1, head) => caught_up,
                 () = self.stop.cancelled() => return,
             };
+            if let Ok(reached) = caught_up {
+                self.follower.lag().taken_in(key.0, key.1, reached);
+            }
             match caught_up {
                 Ok(reached) if reached >= head => {
                     self.feeds().cursors.insert(key, reached);

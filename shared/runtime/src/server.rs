@@ -80,7 +80,12 @@ pub struct Surroundings {
 }
 
 /// The stack in front of a part, in reading order: a request meets the layers from the last line up to the first.
-fn stack<S>(routes: S, methods: &Arc<MethodTable>, around: &Surroundings) -> Stack
+fn stack<S>(
+    part: &'static str,
+    routes: S,
+    methods: &Arc<MethodTable>,
+    around: &Surroundings,
+) -> Stack
 where
     S: Service<
             Request<Body>,
@@ -102,7 +107,7 @@ where
         Arc::clone(&around.authenticator),
     );
     let service = Timely::new(service, around.limits.default_deadline);
-    let service = Shed::new(service, limiter, around.meters.clone());
+    let service = Shed::new(service, limiter, part, around.meters.clone());
     let service = EndStreams::new(service, around.lifecycle.stop().clone());
     let service = Observe::new(service, Arc::clone(methods), around.meters.clone());
     BoxCloneSyncService::new(service)

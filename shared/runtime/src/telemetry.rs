@@ -2,6 +2,7 @@
 
 mod metrics;
 pub(crate) mod propagation;
+pub mod trace;
 
 use std::fmt;
 use std::io::IsTerminal as _;

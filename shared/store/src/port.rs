@@ -9,7 +9,7 @@ mod scoring;
 mod segmentation;
 
 pub use facts::{Committed, FactBatch, Facts, NewFact, NewRejection, Outcome};
-pub use feed::{Feed, FeedEntry, Head, SliceHeads};
+pub use feed::{Feed, FeedEntry, Head, SliceHeads, Trace};
 pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
     RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,

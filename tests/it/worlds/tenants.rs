@@ -46,7 +46,7 @@ struct Done {
 
 impl Done {
     async fn until_now(world: &World) -> Self {
-        let text = world.scrape();
+        let text = world.scrape(Role::Ingestion);
         let counts = text
             .lines()
             .filter(|line| line.starts_with("rpc_server_call_duration_seconds_count"))

@@ -241,9 +241,13 @@ impl World {
         }
     }
 
-    /// What its first process tells Prometheus.
-    pub(crate) fn scrape(&self) -> String {
-        let admin = self.places.lock().unwrap()[0].admin;
+    /// What the process of a role tells Prometheus; where one process is all, that one.
+    pub(crate) fn scrape(&self, role: Role) -> String {
+        let admin = {
+            let places = self.places.lock().unwrap();
+            let place = places.iter().find(|place| place.role == role);
+            place.unwrap_or(&places[0]).admin
+        };
         let mut stream = TcpStream::connect(admin).unwrap();
         write!(
             stream,

@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::ExternalId;
@@ -76,8 +78,12 @@ impl Handlers {
                 for cache in &self.engine.caches[..nearer] {
                     cache.put(&found).await;
                 }
+                self.engine.lookups.hits.fetch_add(1, Ordering::Relaxed);
                 return Ok(transition);
             }
+        }
+        if !self.engine.caches.is_empty() {
+            self.engine.lookups.misses.fetch_add(1, Ordering::Relaxed);
         }
         self.stored(reading, key, number, account).await
     }

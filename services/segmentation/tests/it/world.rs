@@ -162,6 +162,7 @@ impl World {
             scoring: self.link(scores, &self.upstream),
             clock: Clock::real(),
             pager: Pager::new(b"test"),
+            meters: Meters::none(),
         };
         Segmentation {
             client: SegmentationServiceClient::new(self.link(part(deps), &lifecycle)),

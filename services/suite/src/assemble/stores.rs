@@ -6,6 +6,7 @@ use std::time::Duration;
 use sextant_backends::{postgres, redis};
 use sextant_runtime::config::{Config, StoreKind};
 use sextant_runtime::lifecycle::BoxError;
+use sextant_runtime::telemetry::Meters;
 use sextant_store::cache::{Cache, InProcess};
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{
@@ -13,6 +14,7 @@ use sextant_store::port::{
     Tenants,
 };
 
+use crate::assemble::timed::Timed;
 use crate::installation::Role;
 
 /// How long a point read may be answered from a cache of this process.
@@ -84,25 +86,29 @@ pub struct Stores {
 }
 
 impl Stores {
-    pub(super) async fn open(config: &Config, role: Role) -> Result<Self, BoxError> {
+    pub(super) async fn open(
+        config: &Config,
+        role: Role,
+        meters: &Meters,
+    ) -> Result<Self, BoxError> {
         match config.store.kind {
-            StoreKind::Embedded => Self::embedded(config),
-            StoreKind::Postgres => Self::postgres(config, role).await,
+            StoreKind::Embedded => Self::embedded(config, meters),
+            StoreKind::Postgres => Self::postgres(config, role, meters).await,
         }
     }
 
-    fn embedded(config: &Config) -> Result<Self, BoxError> {
+    fn embedded(config: &Config, meters: &Meters) -> Result<Self, BoxError> {
         let engine = Embedded::open(&config.store.data_dir)?;
         let caches = caches(config)?;
         Ok(Self {
-            ingestion: Some(ingestion_ports(&engine.ingestion())),
-            scoring: Some(scoring_ports(&engine.scoring())),
-            segmentation: Some(segmentation_ports(&engine.segmentation(), caches)),
-            metrics: Some(metrics_ports(&engine.metrics())),
+            ingestion: Some(ingestion_ports(engine.ingestion(), meters)),
+            scoring: Some(scoring_ports(engine.scoring(), meters)),
+            segmentation: Some(segmentation_ports(engine.segmentation(), caches, meters)),
+            metrics: Some(metrics_ports(engine.metrics(), meters)),
         })
     }
 
-    async fn postgres(config: &Config, role: Role) -> Result<Self, BoxError> {
+    async fn postgres(config: &Config, role: Role, meters: &Meters) -> Result<Self, BoxError> {
         let url = config
             .store
             .postgres_url
@@ -121,25 +127,20 @@ impl Stores {
             metrics: None,
         };
         if runs(Role::Ingestion) {
-            stores.ingestion = Some(ingestion_ports(&Arc::new(
-                postgres::Ingestion::connect(&database).await?,
-            )));
+            let engine = Arc::new(postgres::Ingestion::connect(&database).await?);
+            stores.ingestion = Some(ingestion_ports(engine, meters));
         }
         if runs(Role::Scoring) {
-            stores.scoring = Some(scoring_ports(&Arc::new(
-                postgres::Scoring::connect(&database).await?,
-            )));
+            let engine = Arc::new(postgres::Scoring::connect(&database).await?);
+            stores.scoring = Some(scoring_ports(engine, meters));
         }
         if runs(Role::Segmentation) {
-            stores.segmentation = Some(segmentation_ports(
-                &Arc::new(postgres::Segmentation::connect(&database).await?),
-                caches(config)?,
-            ));
+            let engine = Arc::new(postgres::Segmentation::connect(&database).await?);
+            stores.segmentation = Some(segmentation_ports(engine, caches(config)?, meters));
         }
         if runs(Role::Metrics) {
-            stores.metrics = Some(metrics_ports(&Arc::new(
-                postgres::Metrics::connect(&database).await?,
-            )));
+            let engine = Arc::new(postgres::Metrics::connect(&database).await?);
+            stores.metrics = Some(metrics_ports(engine, meters));
         }
         Ok(stores)
     }
@@ -165,41 +166,50 @@ fn caches(config: &Config) -> Result<Vec<Arc<dyn Cache>>, BoxError> {
 }
 
 fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Intake + 'static>(
-    engine: &Arc<E>,
+    engine: Arc<E>,
+    meters: &Meters,
 ) -> IngestionPorts {
+    let store = Arc::new(Timed::new(engine, "ingestion", meters));
     IngestionPorts {
-        facts: Arc::<E>::clone(engine),
-        feed: Arc::<E>::clone(engine),
-        tenants: Arc::<E>::clone(engine),
-        keys: Arc::<E>::clone(engine),
-        accounts: Arc::<E>::clone(engine),
-        intake: Arc::<E>::clone(engine),
+        facts: Arc::<Timed<E>>::clone(&store),
+        feed: Arc::<Timed<E>>::clone(&store),
+        tenants: Arc::<Timed<E>>::clone(&store),
+        keys: Arc::<Timed<E>>::clone(&store),
+        accounts: Arc::<Timed<E>>::clone(&store),
+        intake: store,
     }
 }
 
-fn scoring_ports<E: Scoring + Replica + Feed + 'static>(engine: &Arc<E>) -> ScoringPorts {
+fn scoring_ports<E: Scoring + Replica + Feed + 'static>(
+    engine: Arc<E>,
+    meters: &Meters,
+) -> ScoringPorts {
+    let store = Arc::new(Timed::new(engine, "scoring", meters));
     ScoringPorts {
-        scoring: Arc::<E>::clone(engine),
-        replica: Arc::<E>::clone(engine),
-        feed: Arc::<E>::clone(engine),
+        scoring: Arc::<Timed<E>>::clone(&store),
+        replica: Arc::<Timed<E>>::clone(&store),
+        feed: store,
     }
 }
 
 fn segmentation_ports<E: Memberships + Segmentations + Feed + 'static>(
-    engine: &Arc<E>,
+    engine: Arc<E>,
     caches: Vec<Arc<dyn Cache>>,
+    meters: &Meters,
 ) -> SegmentationPorts {
+    let store = Arc::new(Timed::new(engine, "segmentation", meters));
     SegmentationPorts {
-        memberships: Arc::<E>::clone(engine),
-        segmentations: Arc::<E>::clone(engine),
-        feed: Arc::<E>::clone(engine),
+        memberships: Arc::<Timed<E>>::clone(&store),
+        segmentations: Arc::<Timed<E>>::clone(&store),
+        feed: store,
         caches,
     }
 }
 
-fn metrics_ports<E: Metrics + Replica + 'static>(engine: &Arc<E>) -> MetricsPorts {
+fn metrics_ports<E: Metrics + Replica + 'static>(engine: Arc<E>, meters: &Meters) -> MetricsPorts {
+    let store = Arc::new(Timed::new(engine, "metrics", meters));
     MetricsPorts {
-        metrics: Arc::<E>::clone(engine),
-        replica: Arc::<E>::clone(engine),
+        metrics: Arc::<Timed<E>>::clone(&store),
+        replica: store,
     }
 }

@@ -135,6 +135,7 @@ impl Part {
             })?;
         let names = self.services.iter().map(|(name, _)| *name).collect();
         let stack = stack(
+            self.name,
             Dispatch::new(self.services),
             &Arc::new(self.methods),
             around,

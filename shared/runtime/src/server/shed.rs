@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use crate::server::{Answer, refuse};
-use crate::telemetry::{Meters, Metric};
+use crate::telemetry::{Label, Meters, Metric};
 
 /// While a queue stands, calls wait this share of the full wait at most: what cannot be served soon is refused soon.
 const STANDING_SHARE: u32 = 10;
@@ -84,14 +84,16 @@ impl Limiter {
 pub(crate) struct Shed<S> {
     inner: S,
     limiter: Arc<Limiter>,
+    part: &'static str,
     meters: Meters,
 }
 
 impl<S> Shed<S> {
-    pub(crate) fn new(inner: S, limiter: Arc<Limiter>, meters: Meters) -> Self {
+    pub(crate) fn new(inner: S, limiter: Arc<Limiter>, part: &'static str, meters: Meters) -> Self {
         Self {
             inner,
             limiter,
+            part,
             meters,
         }
     }
@@ -126,7 +128,7 @@ where
             });
         }
         let limiter = Arc::clone(&self.limiter);
-        let meters = self.meters.clone();
+        let (part, meters) = (self.part, self.meters.clone());
         // The service that was polled ready goes with the request; a fresh clone stays.
         let fresh = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, fresh);
@@ -134,7 +136,7 @@ where
             match limiter.wait().await {
                 Some(_turn) => ready.call(request).await,
                 None => {
-                    meters.record(Metric::RpcShed, 1.0, &[]);
+                    meters.record(Metric::RpcShed, 1.0, &[Label::Service(part)]);
                     refuse(sextant_wire::status::overloaded(RETRY_AFTER)).await
                 },
             }

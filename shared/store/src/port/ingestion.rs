@@ -2,7 +2,7 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::Instant;
 
-use crate::port::feed::SliceHeads;
+use crate::port::feed::{SliceHeads, Trace};
 use crate::port::replica::Page;
 use crate::{BoxFuture, Result};
 
@@ -208,6 +208,8 @@ pub struct FactEntry {
     pub import: Option<Import>,
     /// The fixed evaluation clock was moved to this moment here.
     pub clock: Option<Instant>,
+    /// The call that brought the facts.
+    pub trace: Option<Trace>,
 }
 
 /// A refused record.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_store::Result;
-use sextant_store::port::{Committed, FactBatch, NewRejection, Outcome};
+use sextant_store::port::{Committed, FactBatch, NewRejection, Outcome, Trace};
 
 use super::APPEND_FEED;
 use super::accounts::{RESOLVE, account};
@@ -63,6 +63,7 @@ pub(super) struct Group {
 struct Member {
     batch_id: u128,
     recorded_at: i64,
+    trace: Option<Trace>,
     /// Place in the whole after its last fact.
     end: usize,
 }
@@ -75,6 +76,7 @@ impl Group {
         let mut members = vec![Member {
             batch_id: whole.batch_id,
             recorded_at: whole.recorded_at.0,
+            trace: whole.trace,
             end: whole.facts.len(),
         }];
         for batch in batches {
@@ -85,6 +87,7 @@ impl Group {
             members.push(Member {
                 batch_id: batch.batch_id,
                 recorded_at: batch.recorded_at.0,
+                trace: batch.trace,
                 end: whole.facts.len(),
             });
         }
@@ -336,9 +339,14 @@ async fn finish(
         .values()
         .map(|entry| entry.record_bytes)
         .collect();
+    let traces: Vec<Option<&[u8]>> = members
+        .iter()
+        .map(|member| member.trace.as_ref().map(Trace::as_slice))
+        .collect();
     let (no_import, no_clock) = (None::<i16>, None::<i64>);
-    let feed_params: [&(dyn ToSql + Sync); 9] = [
+    let feed_params: [&(dyn ToSql + Sync); 10] = [
         &tenant, &recorded, &batch_ids, &slices, &first, &last, &bytes, &no_import, &no_clock,
+        &traces,
     ];
     let (_, heads) = try_join(
         session.query(&add, &count_params),

@@ -149,7 +149,8 @@ impl Ingestion {
             clock,
         } = announcement;
         let recorded_at = vec![recorded_at.0; slices.len()];
-        let params: [&(dyn ToSql + Sync); 9] = [
+        let no_trace = vec![None::<&[u8]>; slices.len()];
+        let params: [&(dyn ToSql + Sync); 10] = [
             &id,
             &recorded_at,
             &no_batch,
@@ -159,6 +160,7 @@ impl Ingestion {
             &no_bytes,
             import,
             clock,
+            &no_trace,
         ];
         let heads = session.last(&append, &params).await?;
         let mut heads = decode::all(&heads, "feed head", |row| {
