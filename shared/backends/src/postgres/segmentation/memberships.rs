@@ -40,7 +40,7 @@ fn membership(row: &mut Fields<'_>) -> Result<MembershipRow> {
     })
 }
 
-/// Opens the transaction and moves the cursor on, if it is the expected one.
+/// Moves the cursor on, if it is the expected one.
 async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
     let (position, expected) = (
@@ -54,8 +54,7 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     let moved = if expected == 0 {
         let statement = session.prepare(START_CURSOR).await?;
         session
-            .first_counted(
-                commit.tenant,
+            .execute(
                 &statement,
                 &[&tenant, &slice, &position, &facts, &closed_on],
             )
@@ -63,8 +62,7 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     } else {
         let statement = session.prepare(MOVE_CURSOR).await?;
         session
-            .first_counted(
-                commit.tenant,
+            .execute(
                 &statement,
                 &[&tenant, &slice, &position, &facts, &closed_on, &expected],
             )
@@ -126,6 +124,7 @@ async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Resu
 impl Segmentation {
     async fn store(&self, commit: &SegmentationCommit) -> Result<u64> {
         let session = self.pool.session("committing memberships").await?;
+        session.begin(commit.tenant);
         advance(&session, commit).await?;
         replica::put_accounts(
             &session,
