@@ -50,6 +50,7 @@ impl Metrics {
 
     async fn store_facts(&self, commit: &ReplicaCommit) -> Result<()> {
         let session = self.pool.session("committing facts").await?;
+        session.begin(commit.tenant);
         let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
         let (position, expected) = (
             rows::number(commit.cursor),
@@ -58,16 +59,12 @@ impl Metrics {
         let moved = if expected == 0 {
             let statement = session.prepare(START_CURSOR).await?;
             session
-                .first_counted(commit.tenant, &statement, &[&tenant, &slice, &position])
+                .execute(&statement, &[&tenant, &slice, &position])
                 .await?
         } else {
             let statement = session.prepare(MOVE_CURSOR).await?;
             session
-                .first_counted(
-                    commit.tenant,
-                    &statement,
-                    &[&tenant, &slice, &position, &expected],
-                )
+                .execute(&statement, &[&tenant, &slice, &position, &expected])
                 .await?
         };
         if moved == 0 {
@@ -79,6 +76,7 @@ impl Metrics {
 
     async fn store_moves(&self, progress: &Progress, moves: &[MoveRow]) -> Result<()> {
         let session = self.pool.session("committing moves").await?;
+        session.begin(progress.tenant);
         let (tenant, slice) = (rows::tenant(progress.tenant), rows::slice(progress.slice));
         let (position, expected) = (
             rows::number(progress.cursor),
@@ -88,20 +86,12 @@ impl Metrics {
         let moved = if expected == 0 {
             let statement = session.prepare(START_MOVE_CURSOR).await?;
             session
-                .first_counted(
-                    progress.tenant,
-                    &statement,
-                    &[&tenant, &slice, &position, &facts],
-                )
+                .execute(&statement, &[&tenant, &slice, &position, &facts])
                 .await?
         } else {
             let statement = session.prepare(MOVE_MOVE_CURSOR).await?;
             session
-                .first_counted(
-                    progress.tenant,
-                    &statement,
-                    &[&tenant, &slice, &position, &facts, &expected],
-                )
+                .execute(&statement, &[&tenant, &slice, &position, &facts, &expected])
                 .await?
         };
         if moved == 0 {

@@ -43,6 +43,7 @@ impl Scoring {
     async fn store(&self, commit: &ScoringCommit) -> Result<u64> {
         let replica = &commit.replica;
         let session = self.pool.session("committing scores").await?;
+        session.begin(replica.tenant);
         advance(&session, commit).await?;
         replica::put(&session, replica).await?;
         put_months(&session, replica.tenant, replica.slice, &commit.months).await?;
@@ -56,7 +57,7 @@ impl Scoring {
     }
 }
 
-/// Opens the transaction and moves the cursor on, if it is the expected one.
+/// Moves the cursor on, if it is the expected one.
 async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     let (replica, state) = (&commit.replica, &commit.state);
     let (tenant, slice) = (rows::tenant(replica.tenant), rows::slice(replica.slice));
@@ -82,9 +83,7 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
             &pending,
             &watermark,
         ];
-        session
-            .first_counted(replica.tenant, &statement, &params)
-            .await?
+        session.execute(&statement, &params).await?
     } else {
         let statement = session.prepare(MOVE_CURSOR).await?;
         let params: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
@@ -99,9 +98,7 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
             &watermark,
             &expected,
         ];
-        session
-            .first_counted(replica.tenant, &statement, &params)
-            .await?
+        session.execute(&statement, &params).await?
     };
     if moved == 0 {
         Err(Error::Fenced)

@@ -264,7 +264,7 @@ pub struct SourceCount {
 /// What has come in: the feed of facts, refusals, what is held, counts.
 pub trait Intake: Send + Sync + std::fmt::Debug {
     /// Feed entries with their facts, numbers above `after`, in order. Stops after the entry that passes `max_bytes` of
-    /// records, so at least one entry is returned if there is one.
+    /// records, or earlier; at least one entry is returned if there is one.
     fn fact_entries(
         &self,
         tenant: TenantId,

@@ -97,6 +97,11 @@ impl Ingestion {
         after: u64,
         max_bytes: usize,
     ) -> Result<Vec<FactEntry>> {
+        let (opened, limits) = (self.pool.opened(), (MAX_ENTRIES, max_bytes));
+        let recent = self.recent.read(opened, (tenant, slice), after, limits);
+        if !recent.is_empty() {
+            return Ok(recent);
+        }
         let params = (
             rows::tenant(tenant),
             rows::slice(slice),

@@ -130,12 +130,13 @@ impl Ingestion {
         announcement: &Announcement,
     ) -> Result<Option<Vec<(Slice, u64)>>> {
         let session = self.pool.session("announcing a change of a tenant").await?;
+        session.begin(tenant);
         let (change, append) = (
             session.prepare(change).await?,
             session.prepare(APPEND_FEED).await?,
         );
         let id = rows::tenant(tenant);
-        let changed = session.first(tenant, &change, &[&id, value]).await?;
+        let changed = session.query(&change, &[&id, value]).await?;
         let Some(n_slices) = decode::first(&changed, "tenant", |row| row.take::<i32>())? else {
             session.commit().await?;
             return Ok(None);

@@ -39,15 +39,14 @@ impl Segmentation {
         request_id: &str,
     ) -> Result<SegmentationRow> {
         let session = self.pool.session("storing a segmentation").await?;
+        session.begin(tenant);
         let (lock, all, insert) = (
             session.prepare(LOCK).await?,
             session.prepare(ALL).await?,
             session.prepare(INSERT).await?,
         );
         let id = rows::tenant(tenant);
-        session
-            .first(tenant, &lock, &[&rows::lock_key(tenant)])
-            .await?;
+        session.query(&lock, &[&rows::lock_key(tenant)]).await?;
         let found = session.query(&all, &[&id]).await?;
         let stored = decode::all(&found, "segmentation", |row| {
             Ok((segmentation(row)?, row.take::<String>()?))

@@ -44,7 +44,7 @@ fn progress(row: &mut Fields<'_>) -> Result<SliceProgress> {
     Ok((row.sequence()?, row.sequence()?, row.maybe_day()?))
 }
 
-/// Opens the transaction and moves the cursor on, if it is the expected one.
+/// Moves the cursor on, if it is the expected one.
 async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
     let (position, expected) = (
@@ -58,8 +58,7 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     let moved = if expected == 0 {
         let statement = session.prepare(START_CURSOR).await?;
         session
-            .first_counted(
-                commit.tenant,
+            .execute(
                 &statement,
                 &[&tenant, &slice, &position, &facts, &closed_on],
             )
@@ -67,8 +66,7 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     } else {
         let statement = session.prepare(MOVE_CURSOR).await?;
         session
-            .first_counted(
-                commit.tenant,
+            .execute(
                 &statement,
                 &[&tenant, &slice, &position, &facts, &closed_on, &expected],
             )
@@ -130,6 +128,7 @@ async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Resu
 impl Segmentation {
     async fn store(&self, commit: &SegmentationCommit) -> Result<u64> {
         let session = self.pool.session("committing memberships").await?;
+        session.begin(commit.tenant);
         advance(&session, commit).await?;
         replica::put_accounts(
             &session,

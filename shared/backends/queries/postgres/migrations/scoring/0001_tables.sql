@@ -51,7 +51,7 @@ CREATE TABLE rollup_month (
   month integer NOT NULL,
   cells bytea NOT NULL,
   PRIMARY KEY (tenant_id, slice, uid, month)
-);
+) WITH (fillfactor = 70); -- rewritten while its month lasts: leave room for heap-only updates
 
 CREATE TABLE model (
   tenant_id uuid NOT NULL,
