@@ -779,16 +779,6 @@ pub struct GetMembershipRequest {
     #[prost(message, optional, tag = "3")]
     pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
 }
-/// One membership.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetMembershipResponse {
-    /// The membership.
-    #[prost(message, optional, tag = "1")]
-    pub membership: ::core::option::Option<Membership>,
-    /// How current the answer is.
-    #[prost(message, optional, tag = "2")]
-    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
-}
 /// Asks for the memberships of one account.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListMembershipsRequest {
@@ -1203,7 +1193,7 @@ pub mod segmentation_service_client {
             &mut self,
             request: impl tonic::IntoRequest<super::GetMembershipRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::GetMembershipResponse>,
+            tonic::Response<crate::encoded::GetMembershipResponse>,
             tonic::Status,
         > {
             self.inner
@@ -1401,7 +1391,7 @@ pub mod segmentation_service_server {
             &self,
             request: tonic::Request<super::GetMembershipRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::GetMembershipResponse>,
+            tonic::Response<crate::encoded::GetMembershipResponse>,
             tonic::Status,
         >;
         /// The segments of one account in all segmentations, and how it came there. Scope: read.
@@ -1721,7 +1711,7 @@ pub mod segmentation_service_server {
                         T: SegmentationService,
                     > tonic::server::UnaryService<super::GetMembershipRequest>
                     for GetMembershipSvc<T> {
-                        type Response = super::GetMembershipResponse;
+                        type Response = crate::encoded::GetMembershipResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,

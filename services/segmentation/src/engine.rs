@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock as StdRwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
+use bytes::Bytes;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tonic::Status;
 use uuid::Uuid;
@@ -29,6 +30,7 @@ use sextant_wire::time;
 
 use crate::registry::{Registry, instance};
 use crate::state::{self, Names, TenantState, Use};
+use crate::wire::cache_keys;
 
 /// Tenants kept in memory at most, besides those in use.
 const MAX_LOADED: usize = 64;
@@ -48,13 +50,24 @@ struct TenantCell {
 }
 
 /// What answers say of a tenant without looking at its state.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct View {
     pub(crate) currency: Currency,
     pub(crate) zone: Zone,
     pub(crate) n_slices: u16,
-    /// Key and version of each segmentation.
-    pub(crate) segmentations: Vec<(String, u16, u32)>,
+    pub(crate) segmentations: Vec<Known>,
+}
+
+/// What answers say of a segmentation.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) key: String,
+    pub(crate) number: u16,
+    pub(crate) version: u32,
+    /// The keys of its cached memberships, but for the account at their end.
+    pub(crate) cache_keys: String,
+    /// The encoded freshness block of reads of the present at the view's own position; made by the first of them.
+    pub(crate) freshness: OnceLock<Bytes>,
 }
 
 /// How point reads fared in the caches. Counted here and shown when somebody asks: a read of a cache is too short to be measured.
@@ -327,7 +340,13 @@ impl Engine {
         let segmentations = state
             .uses
             .iter()
-            .map(|one| (one.row.key.clone(), one.row.number, one.row.version))
+            .map(|one| Known {
+                key: one.row.key.clone(),
+                number: one.row.number,
+                version: one.row.version,
+                cache_keys: cache_keys(state.tenant, state.closed_on(), &one.row.key),
+                freshness: OnceLock::new(),
+            })
             .collect();
         let view = View {
             currency,

@@ -22,9 +22,10 @@ use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
+use crate::decide::decode;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Failed};
-use crate::wire::{cache_key, cached};
+use crate::wire::{cache_keys, cached, membership};
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.
 const MAX_UIDS: usize = 20_000;
@@ -383,19 +384,18 @@ impl Engine {
             return Vec::new();
         };
         let entry = |row: &MembershipRow| {
-            let key = state
+            let one = state
                 .uses
                 .iter()
-                .find(|one| one.row.number == row.segmentation)?
-                .row
-                .key
-                .as_str();
+                .find(|one| one.row.number == row.segmentation)?;
             let id = &state.names.get(&row.uid)?.id;
+            let keys = cache_keys(commit.tenant, commit.closed_on, &one.row.key);
+            let membership = membership(decode(&row.transition)?, commit.closed_on, &state.zone);
             let entry = Entry {
                 position: commit.cursor,
-                bytes: cached(commit.facts_sequence, &row.transition),
+                bytes: cached(commit.facts_sequence, &membership),
             };
-            Some((cache_key(commit.tenant, commit.closed_on, key, id), entry))
+            Some((keys + id, entry))
         };
         commit.memberships.iter().filter_map(entry).collect()
     }

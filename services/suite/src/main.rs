@@ -5,12 +5,17 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
 
 use sextant::assemble::Program;
 use sextant::cli;
 use sextant::error::Error;
 use sextant_runtime::config::Environment;
+
+/// A request makes dozens of small allocations, most of them in the libraries that speak HTTP/2.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long a thread that still reads a file may hold up the end.
 const LAST_THREADS: Duration = Duration::from_millis(500);

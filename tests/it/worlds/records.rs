@@ -231,7 +231,7 @@ pub(crate) async fn membership(
         at: Some(at.clone()),
     };
     ask!(client, segmentation.get_membership, request)
-        .membership
+        .membership()
         .unwrap()
 }
 

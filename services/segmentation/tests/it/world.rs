@@ -246,7 +246,7 @@ impl Segmentation {
             at,
         };
         let answer = self.client.clone().get_membership(about(request)).await?;
-        Ok(answer.into_inner().membership.unwrap())
+        Ok(answer.into_inner().membership().unwrap())
     }
 
     /// The segment of an account in [`TIERS`].

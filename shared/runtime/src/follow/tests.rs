@@ -9,12 +9,21 @@ const SLICE: Slice = Slice(0);
 /// A feed of three tenants, and what was asked of its follower.
 #[derive(Debug)]
 struct Fake {
+    lag: Arc<Lag>,
     stored: Cursors,
     heads: Mutex<Option<mpsc::UnboundedReceiver<Vec<Head>>>>,
     caught_up: mpsc::UnboundedSender<(u128, u64)>,
 }
 
 impl Follower for Fake {
+    fn service(&self) -> &'static str {
+        "fake"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.lag
+    }
+
     fn feed(&self) -> &'static str {
         "fake"
     }
@@ -57,6 +66,7 @@ async fn only_feeds_that_are_ahead_of_what_is_stored_are_caught_up() {
     let (caught_up, mut asked) = mpsc::unbounded_channel();
     let stored = [(1, 5), (2, 5)].map(|(tenant, cursor)| ((TenantId(tenant), SLICE), cursor));
     let follower = Arc::new(Fake {
+        lag: Arc::default(),
         stored: Cursors::from(stored),
         heads: Mutex::new(Some(heads)),
         caught_up,
@@ -71,6 +81,9 @@ async fn only_feeds_that_are_ahead_of_what_is_stored_are_caught_up() {
         assert_eq!(asked.recv().await, Some((1, 6)));
         stop.cancel();
     };
-    tokio::join!(follow(follower, stop.clone()), script);
+    tokio::join!(
+        follow(follower, Clock::real(), Meters::none(), stop.clone()),
+        script
+    );
     assert_eq!(asked.recv().await, None, "nothing else was asked");
 }

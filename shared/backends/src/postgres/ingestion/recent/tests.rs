@@ -21,6 +21,7 @@ fn entry(sequence: u64) -> FactEntry {
         facts: vec![fact],
         import: None,
         clock: None,
+        trace: None,
     }
 }
 
