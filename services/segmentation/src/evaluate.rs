@@ -14,6 +14,7 @@ use sextant_plugin_host::{Call, CallError, Reason};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::telemetry::trace::Trace;
+use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::port::{MembershipRow, ReplicaAccount, SegmentationCommit, TransitionRow};
 use sextant_wire::read::{account_ref, uid_bytes};
 use sextant_wire::status::Problem;
@@ -50,6 +51,17 @@ pub(crate) struct Failed {
     pub(crate) problem: Problem,
     /// What kind of failure it was, where it was the segmenter's.
     pub(crate) of_segmenter: Option<&'static str>,
+}
+
+impl Failed {
+    /// Counts the failure of a segmenter, and says what it was.
+    pub(crate) fn counted(self, meters: &Meters) -> Problem {
+        if let Some(kind) = self.of_segmenter {
+            let labels = [Label::Service("segmentation"), Label::Outcome(kind)];
+            meters.record(Metric::SegmenterFailures, 1.0, &labels);
+        }
+        self.problem
+    }
 }
 
 impl From<Problem> for Failed {
@@ -377,3 +389,6 @@ fn transition_id(one: &Use, about: &decide::Move<'_>, to: &Standing) -> Uuid {
     let hash = PayloadHash::of(&said).0 >> 48;
     Uuid::new_v8((u128::from(about.cursor) << 80 | hash).to_be_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -322,7 +322,7 @@ impl Engine {
                 "segmentations could not be evaluated",
             )
         })?;
-        let commit = commit.map_err(|failed| self.failed(failed))?;
+        let commit = commit.map_err(|failed| failed.counted(&self.meters))?;
         let (cursor, n_transitions) = (commit.cursor, commit.transitions.len());
         let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);
         let renewed = if within_day {
@@ -363,15 +363,6 @@ impl Engine {
             self.meters
                 .record(Metric::Transitions, count.into(), &labels);
         }
-    }
-
-    /// Counts a failure of a segmenter, and says what it was.
-    fn failed(&self, failed: Failed) -> Problem {
-        if let Some(kind) = failed.of_segmenter {
-            let labels = [Label::Service("segmentation"), Label::Outcome(kind)];
-            self.meters.record(Metric::SegmenterFailures, 1.0, &labels);
-        }
-        failed.problem
     }
 
     /// Memberships that changed within a day, as point reads cache them. A close begins new keys.
