@@ -104,11 +104,19 @@ pub(super) fn rejection(source: &str, field: &str) -> NewRejection {
 
 /// All entries of a slice of ingestion's feed.
 pub(super) async fn entries(store: &Ingestion, tenant: TenantId, slice: Slice) -> Vec<FactEntry> {
-    store
-        .intake
-        .fact_entries(tenant, slice, 0, usize::MAX)
-        .await
-        .unwrap()
+    let mut all: Vec<FactEntry> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |entry| entry.sequence);
+        let read = store
+            .intake
+            .fact_entries(tenant, slice, after, usize::MAX)
+            .await
+            .unwrap();
+        if read.is_empty() {
+            return all;
+        }
+        all.extend(read);
+    }
 }
 
 /// The records of all facts of a slice, as text, in order.
