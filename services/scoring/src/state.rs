@@ -179,21 +179,13 @@ impl TenantState {
 
     /// The models for a moment: of the close of that very day where the moment is its end, of an earlier one otherwise.
     pub(crate) fn models_for(&self, moment: &Moment) -> Option<&Arc<Models>> {
-        let known = moment.known_at;
         let end_of_day = moment.as_of.plus_us(1) == self.settings.zone.start_of(moment.day.plus(1));
         let newest = if end_of_day {
             moment.day
         } else {
             moment.day.plus(-1)
         };
-        self.models_up_to(newest.min(self.last_close_known_at(known)))
-    }
-
-    fn last_close_known_at(&self, known_at: Instant) -> Day {
-        if known_at.0 == i64::MAX {
-            return Day(i32::MAX);
-        }
-        self.settings.zone.day_of(known_at.plus_us(1)).plus(-1)
+        self.models_up_to(newest.min(moment.known_day))
     }
 
     /// The moment of a read: the present, or the last close before a past moment.
@@ -209,16 +201,6 @@ impl TenantState {
             Some(past) if past < now => zone.start_of(zone.day_of(past.plus_us(1))).plus_us(-1),
             _ => now,
         };
-        let known_day = if known_at.0 == i64::MAX {
-            Day(i32::MAX)
-        } else {
-            zone.day_of(known_at)
-        };
-        Moment {
-            as_of,
-            known_at,
-            day: zone.day_of(as_of),
-            known_day,
-        }
+        Moment::new(as_of, known_at, zone)
     }
 }
