@@ -241,7 +241,7 @@ async fn the_catalogue_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn models_come_in_pages_of_whole_closes_and_foreign_tokens_are_refused() {
+async fn models_come_in_pages_of_the_size_asked_for_and_foreign_tokens_are_refused() {
     let world = World::new();
     let position = script(&world);
     let scoring = world.start();
@@ -249,28 +249,33 @@ async fn models_come_in_pages_of_whole_closes_and_foreign_tokens_are_refused() {
     let all = scoring.models().await;
     // From the first day of the account to the day before the clock.
     assert_eq!(all.len(), 68 * 3);
-    let mut paged = Vec::new();
-    let mut tokens = vec![String::new()];
-    while let Some(page_token) = tokens
-        .last()
-        .filter(|token| paged.is_empty() || !token.is_empty())
-    {
-        let request = pb::ListModelsRequest {
-            page_size: 31,
-            page_token: page_token.clone(),
-        };
-        let answer = scoring.client().list_models(about(request)).await;
-        let answer = answer.unwrap().into_inner();
-        assert_eq!(answer.models.len() % 3, 0);
-        paged.extend(answer.models);
-        tokens.push(answer.next_page_token);
-    }
-    assert_eq!(paged, all);
     assert_eq!(all[0].model_version, "rfm/2027-03-09");
+    let mut some_token = String::new();
+    for page_size in [1, 2, 3, 31, 204] {
+        let full = usize::try_from(page_size).unwrap();
+        let mut paged = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = pb::ListModelsRequest {
+                page_size,
+                page_token,
+            };
+            let answer = scoring.client().list_models(about(request)).await;
+            let answer = answer.unwrap().into_inner();
+            assert_eq!(answer.models.len(), full.min(all.len() - paged.len()));
+            paged.extend(answer.models);
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+            some_token.clone_from(&page_token);
+        }
+        assert_eq!(paged, all, "pages of {page_size}");
+    }
 
     let foreign = pb::ListFeatureDefinitionsRequest {
         page_size: 0,
-        page_token: tokens[1].clone(),
+        page_token: some_token,
     };
     let refused = scoring
         .client()
