@@ -1238,7 +1238,8 @@ pub struct CompleteImportResponse {
 /// Moves a fixed clock.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AdvanceClockRequest {
-    /// The new moment, not before the present one (CLOCK_STATE).
+    /// The new moment, not before the present one (CLOCK_STATE) and at most 400 days after it (FIELD_INVALID): every day on the
+    /// way is closed and a clock does not go back, so a longer way takes several calls.
     #[prost(message, optional, tag = "1")]
     pub to: ::core::option::Option<::prost_types::Timestamp>,
     /// UUID of this request: a repeated one gives the first answer again.

@@ -361,6 +361,17 @@ async fn a_fixed_clock_moves_forward_only_and_followers_hear_of_it() {
         reason(client.advance_clock(advance(NOW, &request_id())).await),
         "CLOCK_STATE"
     );
+    let stands = NOW.plus_us(DAY);
+    let too_far = client
+        .advance_clock(advance(stands.plus_us(400 * DAY + 1), &request_id()))
+        .await
+        .unwrap_err();
+    let message = too_far.message();
+    assert!(
+        message.starts_with("to: is more than 400 days after"),
+        "{message}"
+    );
+    assert_eq!(reason::<()>(Err(too_far)), "FIELD_INVALID");
     let nowhere = pb::AdvanceClockRequest {
         to: None,
         request_id: request_id(),
@@ -388,4 +399,11 @@ async fn a_fixed_clock_moves_forward_only_and_followers_hear_of_it() {
         read.tenant.unwrap().fixed_clock,
         Some(timestamp(NOW.plus_us(DAY)))
     );
+    let (first, second) = (stands.plus_us(400 * DAY), stands.plus_us(800 * DAY));
+    for to in [first, second] {
+        client
+            .advance_clock(advance(to, &request_id()))
+            .await
+            .unwrap();
+    }
 }
