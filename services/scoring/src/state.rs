@@ -10,6 +10,7 @@ use sextant_domain::feature::{AccountFacts, Moment, Row};
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::money::Currency;
 use sextant_domain::mrr::{MetricPolicy, Preset};
+use sextant_domain::rfm::TiePolicy;
 use sextant_domain::subscription::{AccountBilling, SubscriptionVersion};
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_proto::common::v1::ErrorReason;
@@ -22,6 +23,7 @@ use sextant_wire::status::Problem;
 pub(crate) struct Settings {
     pub(crate) zone: Zone,
     pub(crate) currency: Currency,
+    pub(crate) rfm_tie_policy: TiePolicy,
     pub(crate) fixed_clock: Option<Instant>,
     pub(crate) n_slices: u16,
 }
@@ -36,6 +38,10 @@ impl Settings {
                 .map_err(|error| damaged("time_zone", error.to_string()))?,
             currency: Currency::parse(&tenant.base_currency)
                 .map_err(|error| damaged("base_currency", error.to_string()))?,
+            rfm_tie_policy: sextant_wire::tenant::tie_policy(
+                tenant.rfm_tie_policy,
+                "tenant.rfm_tie_policy",
+            )?,
             fixed_clock: sextant_wire::time::optional(
                 tenant.fixed_clock.as_ref(),
                 "tenant.fixed_clock",

@@ -62,6 +62,33 @@ async fn a_tenant_is_made_once_however_often_the_request_comes() {
     );
 }
 
+#[tokio::test]
+async fn a_tenant_says_how_rfm_scores_equal_values() {
+    use pb::RfmTiePolicy::{PandasRankFirst, RRfmCompat, Unspecified, ValueQuantile};
+    let world = World::new().await;
+    for (number, asked, expected) in [
+        (0, Unspecified, ValueQuantile),
+        (1, ValueQuantile, ValueQuantile),
+        (2, RRfmCompat, RRfmCompat),
+        (3, PandasRankFirst, PandasRankFirst),
+    ] {
+        let tenant = pb::Tenant {
+            name: format!("tenant {number}"),
+            rfm_tie_policy: asked.into(),
+            ..plain_tenant()
+        };
+        let mut client = world.by(&world.operator).tenants();
+        let request = create(tenant.clone(), &request_id());
+        let made = client.create_tenant(request).await.unwrap().into_inner();
+        assert_eq!(made.tenant.unwrap().rfm_tie_policy(), expected);
+        let request = pb::GetTenantRequest {
+            tenant: tenant.name,
+        };
+        let read = client.get_tenant(request).await.unwrap().into_inner();
+        assert_eq!(read.tenant.unwrap().rfm_tie_policy(), expected);
+    }
+}
+
 /// Tenants that must not be, with the reason and the field.
 fn bad_tenants() -> Vec<(pb::Tenant, &'static str, &'static str)> {
     let tenant = plain_tenant;
@@ -89,6 +116,14 @@ fn bad_tenants() -> Vec<(pb::Tenant, &'static str, &'static str)> {
             },
             "FIELD_INVALID",
             "tenant.name",
+        ),
+        (
+            pb::Tenant {
+                rfm_tie_policy: 9,
+                ..tenant()
+            },
+            "FIELD_INVALID",
+            "tenant.rfm_tie_policy",
         ),
         (
             pb::Tenant {

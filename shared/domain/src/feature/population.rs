@@ -90,7 +90,7 @@ pub enum Refit {
 pub fn fit(
     moment: &Moment,
     zone: &Zone,
-    currency: Currency,
+    (currency, ties): (Currency, TiePolicy),
     accounts: &[(AccountUid, &AccountFacts, &Row)],
     last: Option<&Models>,
     refit: Refit,
@@ -103,12 +103,7 @@ pub fn fit(
     let rfm = if activities.is_empty() {
         None
     } else {
-        rfm::Model::of_population(
-            &activities,
-            TiePolicy::ValueQuantile,
-            &fixed(rfm_basis, moment.day),
-        )
-        .ok()
+        rfm::Model::of_population(&activities, ties, &fixed(rfm_basis, moment.day)).ok()
     };
     let mut models = Models {
         closed_on: moment.day,
