@@ -48,7 +48,11 @@ pub struct ReadAt {
     /// The moment that the answer is about. Absent: the tenant's evaluation clock.
     #[prost(message, optional, tag = "1")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
-    /// Only what was known at this moment counts. Absent: all that is known.
+    /// Only what was known at this moment counts, so that an answer with a moment that has passed stays what it was. Absent:
+    /// all that is known. Events are known from the end of the day of their arrival on, in the tenant's zone: features and
+    /// scores with the knowledge of 11:00 hold the events that came up to the midnight before, and payments, subscriptions
+    /// and accounts that came up to 11:00. The close of a day knows all that came on it. Imported history counts as known when
+    /// it happened, so an import changes past answers once.
     #[prost(message, optional, tag = "2")]
     pub known_at: ::core::option::Option<::prost_types::Timestamp>,
     /// A position from an earlier acknowledgement or answer: the read waits until its service has processed that much, or

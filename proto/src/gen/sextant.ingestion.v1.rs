@@ -1152,11 +1152,14 @@ pub struct Tenant {
     /// When it was made.
     #[prost(message, optional, tag = "8")]
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// How RFM scores accounts with equal values.
+    #[prost(enumeration = "RfmTiePolicy", tag = "9")]
+    pub rfm_tie_policy: i32,
 }
 /// Makes a tenant.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateTenantRequest {
-    /// Name, zone, currency, clock, retention and slices; the rest is ignored.
+    /// Name, zone, currency, clock, retention, slices and tie policy; the rest is ignored.
     #[prost(message, optional, tag = "1")]
     pub tenant: ::core::option::Option<Tenant>,
     /// UUID of this request: a repeated one gives the first answer again.
@@ -1238,7 +1241,8 @@ pub struct CompleteImportResponse {
 /// Moves a fixed clock.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AdvanceClockRequest {
-    /// The new moment, not before the present one (CLOCK_STATE).
+    /// The new moment, not before the present one (CLOCK_STATE) and at most 400 days after it (FIELD_INVALID): every day on the
+    /// way is closed and a clock does not go back, so a longer way takes several calls.
     #[prost(message, optional, tag = "1")]
     pub to: ::core::option::Option<::prost_types::Timestamp>,
     /// UUID of this request: a repeated one gives the first answer again.
@@ -1350,6 +1354,44 @@ pub struct ResolveKeyResponse {
     /// SHA-256 of its secret, 32 bytes.
     #[prost(bytes = "bytes", tag = "2")]
     pub secret_sha256: ::prost::bytes::Bytes,
+}
+/// How RFM scores accounts with equal values, where its thresholds come from the tenant's accounts (50 or more).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RfmTiePolicy {
+    /// Not said: value quantile.
+    Unspecified = 0,
+    /// Thresholds are the quintiles of the values; equal values get equal scores.
+    ValueQuantile = 1,
+    /// As the R package rfm does it: the quintiles plus 1, and a value on a threshold belongs above it. For comparisons only.
+    RRfmCompat = 2,
+    /// As pandas.qcut over ranks by "first" does it: five groups of equal size, and equal values are told apart by account.
+    /// For comparisons only.
+    PandasRankFirst = 3,
+}
+impl RfmTiePolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RFM_TIE_POLICY_UNSPECIFIED",
+            Self::ValueQuantile => "RFM_TIE_POLICY_VALUE_QUANTILE",
+            Self::RRfmCompat => "RFM_TIE_POLICY_R_RFM_COMPAT",
+            Self::PandasRankFirst => "RFM_TIE_POLICY_PANDAS_RANK_FIRST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RFM_TIE_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "RFM_TIE_POLICY_VALUE_QUANTILE" => Some(Self::ValueQuantile),
+            "RFM_TIE_POLICY_R_RFM_COMPAT" => Some(Self::RRfmCompat),
+            "RFM_TIE_POLICY_PANDAS_RANK_FIRST" => Some(Self::PandasRankFirst),
+            _ => None,
+        }
+    }
 }
 /// Which past closes an import evaluates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

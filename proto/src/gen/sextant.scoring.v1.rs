@@ -626,10 +626,14 @@ pub struct Contribution {
     /// Its value.
     #[prost(message, optional, tag = "2")]
     pub value: ::core::option::Option<Feature>,
-    /// Points that it adds to the score, in the score's unit.
+    /// Points that it adds to the score, in the score's unit; the points of a score add up to its value. For "rfm": the digit
+    /// times its place. For "clv", in minor units: first the discounted purchases that are expected if the account still buys,
+    /// at what an average account spends on one; then what the chance that it no longer buys takes from that; then what its own
+    /// expected spend adds or takes. With purchases P = alive × P if alive, spend S and average spend A, these are
+    /// (P / alive) × A, P × A − (P / alive) × A, and P × (S − A), together P × S.
     #[prost(double, tag = "3")]
     pub points: f64,
-    /// In words, with the threshold or parameter that mattered.
+    /// In words, with amounts in the base currency.
     #[prost(string, tag = "4")]
     pub text: ::prost::alloc::string::String,
 }
@@ -642,25 +646,27 @@ pub struct Score {
     /// Version of the model.
     #[prost(string, tag = "2")]
     pub model_version: ::prost::alloc::string::String,
-    /// Value, in the model's unit: for "rfm" the three digits as a number, for "clv" minor units of the base currency.
-    #[prost(double, tag = "3")]
-    pub value: f64,
-    /// Band of the value, such as "555" or "high"; empty where the model has none.
+    /// Value, in the model's unit: for "rfm" the three digits as a number, for "clv" minor units of the base currency. Absent:
+    /// unknown, never zero.
+    #[prost(double, optional, tag = "3")]
+    pub value: ::core::option::Option<f64>,
+    /// Band of the value, such as "555"; empty where the model has none or the value is unknown.
     #[prost(string, tag = "4")]
     pub band: ::prost::alloc::string::String,
     /// Share of the model's inputs that were known, 0 to 1.
     #[prost(double, tag = "5")]
     pub coverage: f64,
-    /// What it is made of, largest first.
+    /// What it is made of, largest first; empty where the value is unknown.
     #[prost(message, repeated, tag = "6")]
     pub contributions: ::prost::alloc::vec::Vec<Contribution>,
     /// Inputs that were unknown.
     #[prost(string, repeated, tag = "7")]
     pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// From when on the account has had this value.
+    /// The moment that the score is about: the account's own facts up to it count. The model is older, of the close that
+    /// model_version names.
     #[prost(message, optional, tag = "8")]
-    pub valid_from: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it became known.
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// What was known at this moment counts. Absent: all that was known when the answer was given.
     #[prost(message, optional, tag = "9")]
     pub known_at: ::core::option::Option<::prost_types::Timestamp>,
     /// False until the model has been checked against what happened.
@@ -755,6 +761,14 @@ pub struct Model {
     /// Why there is no model or it should not be trusted; empty where it is sound.
     #[prost(string, tag = "6")]
     pub warning: ::prost::alloc::string::String,
+    /// Named parameters that are words or ids, such as "rfm.tie_policy" with the name of the tenant's policy. Where equal
+    /// values are told apart by account, "rfm.frequency.threshold.1.account" is Sextant's id, in 32 hexadecimal digits, of the
+    /// last account that has not passed the threshold.
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub texts: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 /// Asks for models.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

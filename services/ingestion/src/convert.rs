@@ -7,6 +7,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_store::port::{KeyRow, TenantRow};
 use sextant_wire::status::Problem;
+use sextant_wire::tenant::rfm_tie_policy;
 use sextant_wire::time::timestamp;
 
 use crate::keys;
@@ -41,6 +42,7 @@ pub(crate) fn tenant(row: &TenantRow) -> pb::Tenant {
         retention_days: row.retention_days,
         slices: row.n_slices.into(),
         created_at: Some(timestamp(row.created_at)),
+        rfm_tie_policy: rfm_tie_policy(row.rfm_tie_policy).into(),
     }
 }
 

@@ -153,7 +153,7 @@ impl TenantState {
         population::fit(
             &moment,
             zone,
-            self.settings.currency,
+            (self.settings.currency, self.settings.rfm_tie_policy),
             &accounts,
             last,
             refit,

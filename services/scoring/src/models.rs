@@ -8,6 +8,7 @@ use sextant_domain::bgnbd;
 use sextant_domain::clv::PurchaseModel;
 use sextant_domain::feature::population::{Models, RfmBasis};
 use sextant_domain::gamma_gamma;
+use sextant_domain::id::AccountUid;
 use sextant_domain::money::Currency;
 use sextant_domain::rfm::{self, Cuts, Direction, Margins, Source, Thresholds, TiePolicy};
 use sextant_domain::time::Day;
@@ -17,6 +18,8 @@ use sextant_wire::status::Problem;
 use sextant_wire::time;
 
 const RFM: &str = "rfm";
+/// The text that names the tenant's policy, where thresholds come from its accounts.
+const TIE_POLICY: &str = "rfm.tie_policy";
 const PURCHASES: &str = "clv";
 const MRR: &str = "mrr_percentile";
 /// Thresholds, and the same with the margin below and above, within which accounts may stay where they are.
@@ -33,14 +36,19 @@ pub(crate) fn to_wire(models: &Models) -> Vec<pb::Model> {
         accounts: models.n_accounts,
         parameters,
         warning,
+        texts: BTreeMap::new(),
     };
     let no_accounts = if models.rfm.is_none() {
         "no account can be scored"
     } else {
         ""
     };
+    let rfm = rfm_parameters(models);
     vec![
-        model(RFM, rfm_parameters(models), no_accounts.to_owned()),
+        pb::Model {
+            texts: rfm.texts,
+            ..model(RFM, rfm.numbers, no_accounts.to_owned())
+        },
         model(MRR, percentile_parameters(models), String::new()),
         model(
             PURCHASES,
@@ -89,52 +97,95 @@ pub(crate) fn decode(bytes: &[u8], currency: Currency) -> Result<Models, Problem
     })
 }
 
-fn rfm_parameters(models: &Models) -> BTreeMap<String, f64> {
-    let mut parameters =
-        BTreeMap::from([(format!("rfm.basis.{}", models.rfm_basis.as_str()), 1.0)]);
-    if let Some(rfm) = &models.rfm {
-        for (dimension, thresholds) in [
-            ("recency_day", &rfm.recency),
-            ("frequency", &rfm.frequency),
-            ("monetary_minor", &rfm.monetary),
-        ] {
-            if let Source::Population { accounts, .. } = thresholds.source() {
-                parameters.insert(
-                    format!("rfm.{dimension}.accounts"),
-                    u32::try_from(accounts).map_or(f64::MAX, f64::from),
-                );
-            }
-            let margins = thresholds.margins();
-            let sets = [
-                (THRESHOLD, Some(thresholds.cuts())),
-                (BELOW, margins.map(|margins| &margins.below)),
-                (ABOVE, margins.map(|margins| &margins.above)),
-            ];
-            for (name, cuts) in sets {
-                // The default tie policy and fixed thresholds both cut exclusively.
-                let Some(Cuts::Exclusive(cuts)) = cuts else {
-                    continue;
-                };
-                let named =
-                    |(number, cut): (u32, &f64)| (format!("rfm.{dimension}.{name}.{number}"), *cut);
-                parameters.extend((1..).zip(cuts).map(named));
-            }
+/// Named numbers, and what is no number.
+#[derive(Debug, Default)]
+struct Named {
+    numbers: BTreeMap<String, f64>,
+    texts: BTreeMap<String, String>,
+}
+
+impl Named {
+    fn cuts(&mut self, prefix: &str, cuts: &Cuts) {
+        let values = match cuts {
+            Cuts::Exclusive(values) | Cuts::Inclusive(values) => *values,
+            Cuts::Ranked(last) => {
+                for (number, cut) in (1..).zip(last) {
+                    let account = format!("{:032x}", cut.account.0);
+                    self.texts
+                        .insert(format!("{prefix}.{number}.account"), account);
+                }
+                last.map(|cut| cut.value)
+            },
+        };
+        for (number, value) in (1..).zip(values) {
+            self.numbers.insert(format!("{prefix}.{number}"), value);
         }
     }
-    parameters
+}
+
+fn rfm_parameters(models: &Models) -> Named {
+    let mut named = Named::default();
+    let basis = format!("rfm.basis.{}", models.rfm_basis.as_str());
+    named.numbers.insert(basis, 1.0);
+    let Some(rfm) = &models.rfm else {
+        return named;
+    };
+    for (dimension, thresholds) in [
+        ("recency_day", &rfm.recency),
+        ("frequency", &rfm.frequency),
+        ("monetary_minor", &rfm.monetary),
+    ] {
+        if let Source::Population { accounts, policy } = thresholds.source() {
+            let accounts = u32::try_from(accounts).map_or(f64::MAX, f64::from);
+            named
+                .numbers
+                .insert(format!("rfm.{dimension}.accounts"), accounts);
+            named
+                .texts
+                .insert(TIE_POLICY.to_owned(), policy.key().to_owned());
+        }
+        named.cuts(&format!("rfm.{dimension}.{THRESHOLD}"), thresholds.cuts());
+        if let Some(Margins { below, above }) = thresholds.margins() {
+            named.cuts(&format!("rfm.{dimension}.{BELOW}"), below);
+            named.cuts(&format!("rfm.{dimension}.{ABOVE}"), above);
+        }
+    }
+    named
+}
+
+/// Reads thresholds back: fixed ones cut exclusively, those of a population as its policy does.
+fn read_cuts(model: &pb::Model, prefix: &str, source: Source) -> Option<Cuts> {
+    let mut values = [0.0; 4];
+    for (number, value) in (1..).zip(&mut values) {
+        *value = *model.parameters.get(&format!("{prefix}.{number}"))?;
+    }
+    let policy = match source {
+        Source::Population { policy, .. } => policy,
+        Source::Fixed => return Some(Cuts::Exclusive(values)),
+    };
+    match policy {
+        TiePolicy::ValueQuantile => Some(Cuts::Exclusive(values)),
+        TiePolicy::RRfmCompat => Some(Cuts::Inclusive(values)),
+        TiePolicy::PandasRankFirst => {
+            let mut last = values.map(|value| rfm::Value {
+                account: AccountUid(0),
+                value,
+            });
+            for (number, cut) in (1..).zip(&mut last) {
+                let account = model.texts.get(&format!("{prefix}.{number}.account"))?;
+                cut.account = AccountUid(u128::from_str_radix(account, 16).ok()?);
+            }
+            Some(Cuts::Ranked(last))
+        },
+    }
 }
 
 fn read_rfm(model: &pb::Model) -> Option<rfm::Model> {
+    let policy = match model.texts.get(TIE_POLICY) {
+        None => TiePolicy::default(),
+        Some(key) => TiePolicy::parse(key)?,
+    };
     let thresholds = |dimension: &str| {
-        let cuts = |name: &str| {
-            let mut cuts = [0.0; 4];
-            for (number, cut) in (1..).zip(&mut cuts) {
-                *cut = *model
-                    .parameters
-                    .get(&format!("rfm.{dimension}.{name}.{number}"))?;
-            }
-            Some(Cuts::Exclusive(cuts))
-        };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -142,11 +193,12 @@ fn read_rfm(model: &pb::Model) -> Option<rfm::Model> {
         )]
         let source = match model.parameters.get(&format!("rfm.{dimension}.accounts")) {
             Some(accounts) => Source::Population {
-                policy: TiePolicy::ValueQuantile,
+                policy,
                 accounts: *accounts as usize,
             },
             None => Source::Fixed,
         };
+        let cuts = |name: &str| read_cuts(model, &format!("rfm.{dimension}.{name}"), source);
         let margins = cuts(BELOW)
             .zip(cuts(ABOVE))
             .map(|(below, above)| Margins { below, above });

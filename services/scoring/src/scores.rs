@@ -1,9 +1,10 @@
 //! Scores with what they are made of.
 
-use sextant_domain::feature::population::{HORIZON, RfmBasis};
+use sextant_domain::clv::PurchaseModel;
+use sextant_domain::feature::population::{HORIZON, Models, RfmBasis};
 use sextant_domain::feature::{Feature, Moment, Row, Value};
 use sextant_domain::id::AccountUid;
-use sextant_domain::time::Instant;
+use sextant_domain::money::{Currency, Money};
 use sextant_proto::scoring::v1 as pb;
 use sextant_wire::time;
 
@@ -25,11 +26,17 @@ pub(crate) fn feature(feature: Feature, row: &Row) -> pb::Feature {
     }
 }
 
-/// One part of a score: the feature it comes from, the points, and why in words.
+/// One part of a score: the feature it comes from, and where the score is known the points, and why in words.
 struct Part {
     feature: Feature,
-    points: Option<f64>,
-    text: String,
+    points: Option<(f64, String)>,
+}
+
+/// A score as its model makes it. `value` is the sum of the points; `None`: unknown.
+struct Parts {
+    value: Option<f64>,
+    band: String,
+    parts: Vec<Part>,
 }
 
 impl TenantState {
@@ -44,28 +51,22 @@ impl TenantState {
         let Some(models) = self.models_for(moment) else {
             return Vec::new();
         };
-        let cut_at = Moment::close(models.closed_on, &self.settings.zone).as_of;
+        let currency = self.settings.currency;
         let mut scores = vec![score(
             &row,
             "rfm",
-            &models.version(),
-            rfm(&row, models.rfm_basis),
-            cut_at,
+            models,
+            moment,
+            rfm(&row, models.rfm_basis, currency),
         )];
-        if models.purchases.is_some() {
-            scores.push(score(&row, "clv", &models.version(), clv(&row), cut_at));
+        if let Some((_, purchases)) = &models.purchases {
+            scores.push(score(&row, "clv", models, moment, clv(&row, purchases)));
         }
         scores
     }
 }
 
-struct Parts {
-    value: Option<f64>,
-    band: String,
-    parts: Vec<Part>,
-}
-
-fn score(row: &Row, model: &str, version: &str, parts: Parts, cut_at: Instant) -> pb::Score {
+fn score(row: &Row, model: &str, models: &Models, moment: &Moment, parts: Parts) -> pb::Score {
     let missing: Vec<String> = parts
         .parts
         .iter()
@@ -79,120 +80,178 @@ fn score(row: &Row, model: &str, version: &str, parts: Parts, cut_at: Instant) -
         .parts
         .into_iter()
         .filter_map(|part| {
+            let (points, text) = part.points?;
             Some(pb::Contribution {
                 feature: part.feature.name().to_owned(),
                 value: Some(feature(part.feature, row)),
-                points: part.points?,
-                text: part.text,
+                points,
+                text,
             })
         })
         .collect();
     contributions.sort_by(|left, right| right.points.abs().total_cmp(&left.points.abs()));
+    let knows_all = moment.known_at.0 == i64::MAX;
     pb::Score {
         model: model.to_owned(),
-        model_version: format!("{model}/{version}"),
-        value: parts.value.unwrap_or_default(),
+        model_version: format!("{model}/{}", models.version()),
+        value: parts.value,
         band: parts.band,
         coverage,
         contributions,
         missing,
-        valid_from: Some(time::timestamp(cut_at)),
-        known_at: Some(time::timestamp(cut_at)),
+        as_of: Some(time::timestamp(moment.as_of)),
+        known_at: (!knows_all).then(|| time::timestamp(moment.known_at)),
         validated: false,
     }
 }
 
-/// The three digits as a number; each digit contributes its place.
-fn rfm(row: &Row, basis: RfmBasis) -> Parts {
-    let dimensions = match basis {
+/// An amount or a count in people's words.
+type Words = fn(i64, Currency) -> String;
+
+/// The input of each digit, and how it is said.
+fn inputs(basis: RfmBasis) -> [(Feature, Words); 3] {
+    match basis {
         RfmBasis::Purchases => [
-            (
-                Feature::PurchaseDaysSinceLast,
-                Feature::RfmRecency,
-                100.0,
-                "days since the last payment",
-            ),
-            (
-                Feature::PurchaseCount,
-                Feature::RfmFrequency,
-                10.0,
-                "payments",
-            ),
-            (
-                Feature::PurchaseTotalMinor,
-                Feature::RfmMonetary,
-                1.0,
-                "minor units paid",
-            ),
+            (Feature::PurchaseDaysSinceLast, |days, _| {
+                format!("{} since the last payment", counted(days, "day"))
+            }),
+            (Feature::PurchaseCount, |count, _| counted(count, "payment")),
+            (Feature::PurchaseTotalMinor, |minor, currency| {
+                format!("{} paid", Money::new(minor, currency))
+            }),
         ],
         RfmBasis::Usage => [
-            (
-                Feature::UsageDaysSinceActive,
-                Feature::RfmRecency,
-                100.0,
-                "days since the last use",
-            ),
-            (
-                Feature::UsageActiveDays28d,
-                Feature::RfmFrequency,
-                10.0,
-                "active days of 28",
-            ),
-            (
-                Feature::RevenueMrrMinor,
-                Feature::RfmMonetary,
-                1.0,
-                "minor units of MRR",
-            ),
+            (Feature::UsageDaysSinceActive, |days, _| {
+                format!("{} since the last use", counted(days, "day"))
+            }),
+            (Feature::UsageActiveDays28d, |days, _| {
+                format!("{} of 28", counted(days, "active day"))
+            }),
+            (Feature::RevenueMrrMinor, |minor, currency| {
+                format!("MRR of {}", Money::new(minor, currency))
+            }),
         ],
-    };
-    let digits: Vec<Option<i64>> = dimensions
-        .iter()
-        .map(|(_, digit, ..)| row.as_integer(*digit))
-        .collect();
-    let band = digits
-        .iter()
-        .map(|digit| digit.map_or("-".to_owned(), |digit| digit.to_string()))
-        .collect();
-    let parts: Vec<Part> = dimensions
-        .iter()
-        .map(|(input, digit, place, unit)| {
-            let points = row.as_number(*digit).map(|digit| digit * place);
-            let text = match (row.get(*input), row.as_integer(*digit)) {
-                (Some(input), Some(digit)) => format!("{input} {unit}: {digit} of 5"),
-                _ => String::new(),
-            };
+    }
+}
+
+fn counted(count: i64, thing: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{s}")
+}
+
+/// The three digits as a number; each digit contributes its place.
+fn rfm(row: &Row, basis: RfmBasis, currency: Currency) -> Parts {
+    let digits = [
+        (Feature::RfmRecency, 100.0),
+        (Feature::RfmFrequency, 10.0),
+        (Feature::RfmMonetary, 1.0),
+    ];
+    let parts: Vec<Part> = inputs(basis)
+        .into_iter()
+        .zip(digits)
+        .map(|((input, words), (digit, place))| {
+            let known = row.as_integer(input).zip(row.as_number(digit));
+            let points = known.map(|(value, digit)| {
+                let text = format!("{}: {digit} of 5", words(value, currency));
+                (digit * place, text)
+            });
             Part {
-                feature: *input,
+                feature: input,
                 points,
-                text,
             }
         })
         .collect();
-    let value = parts.iter().map(|part| part.points).sum();
-    Parts { value, band, parts }
+    let value: Option<f64> = parts
+        .iter()
+        .map(|part| part.points.as_ref().map(|(points, _)| points))
+        .sum();
+    Parts {
+        value,
+        band: value.map_or(String::new(), |value| value.to_string()),
+        parts,
+    }
 }
 
-fn clv(row: &Row) -> Parts {
+/// Value = expected purchases × expected spend, told in three steps from the average account, whose spend per purchase is
+/// E[M]: discounted purchases if the account still buys, at E[M]; less those of the chance that it does not; and the same
+/// purchases at the account's own expected spend. Points are the differences of the rounded sums, so they add up exactly.
+///
+/// Example: 10 purchases if it still buys, probability 0.8, spend of 30 where the average is 25:
+/// 10 × 25 = 250, then 250 × (0.8 − 1) = −50, then 8 × (30 − 25) = +40; together 240 = 8 × 30.
+fn clv(row: &Row, model: &PurchaseModel) -> Parts {
     let value = row.as_number(Feature::ClvValue12mMinor);
-    let months = HORIZON.0;
-    let part = |feature: Feature, text: &str| Part {
-        feature,
-        points: row.as_number(feature),
-        text: text.to_owned(),
-    };
+    let inputs = [
+        Feature::ClvExpectedPurchases12m,
+        Feature::ClvAliveProbability,
+        Feature::ClvExpectedSpendMinor,
+    ];
+    let steps = value.and_then(|value| {
+        let [purchases, alive, spend] = inputs.map(|input| row.as_number(input));
+        Some(clv_steps(value, (purchases?, alive?, spend?), model))
+    });
+    let steps = steps.map_or([None, None, None], |steps| steps.map(Some));
+    let parts = inputs.into_iter().zip(steps);
     Parts {
         value,
         band: String::new(),
-        parts: vec![
-            part(
-                Feature::ClvExpectedPurchases12m,
-                &format!("purchases expected in the next {months} months"),
-            ),
-            part(
-                Feature::ClvAliveProbability,
-                "probability that the account will ever buy again; 1 before the first repeat purchase",
-            ),
-        ],
+        parts: parts
+            .map(|(feature, points)| Part { feature, points })
+            .collect(),
     }
+}
+
+fn clv_steps(
+    value: f64,
+    (purchases, alive, spend): (f64, f64, f64),
+    model: &PurchaseModel,
+) -> [(f64, String); 3] {
+    // Rounded as the account's own is, so that an account without a history of its own is exactly an average one.
+    let average = model.values.expected_value(None).round();
+    let at_average = if spend > 0.0 {
+        value * average / spend
+    } else {
+        value
+    };
+    let (if_alive, purchases_if_alive) = if alive > 0.0 {
+        (at_average / alive, purchases / alive)
+    } else {
+        (at_average, purchases)
+    };
+    let (first, second) = (if_alive.round(), at_average.round());
+    let money = |minor: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "an amount for people; saturates far above any account's worth"
+        )]
+        let minor = minor.round() as i64;
+        Money::new(minor, model.currency)
+    };
+    let months = HORIZON.0;
+    [
+        (
+            first,
+            format!(
+                "{purchases_if_alive:.2} purchases expected in the next {months} months if the account still buys, at the \
+                 {} that an average account spends, discounted: {}",
+                money(average),
+                money(first)
+            ),
+        ),
+        (
+            second - first,
+            format!(
+                "probability {alive:.3} that the account will ever buy again: {}",
+                money(second - first)
+            ),
+        ),
+        (
+            value - second,
+            format!(
+                "{} expected of a purchase of this account instead of {}: {}",
+                money(spend),
+                money(average),
+                money(value - second)
+            ),
+        ),
+    ]
 }

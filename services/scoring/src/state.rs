@@ -10,6 +10,7 @@ use sextant_domain::feature::{AccountFacts, Moment, Row};
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::money::Currency;
 use sextant_domain::mrr::{MetricPolicy, Preset};
+use sextant_domain::rfm::TiePolicy;
 use sextant_domain::subscription::{AccountBilling, SubscriptionVersion};
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_proto::common::v1::ErrorReason;
@@ -22,6 +23,7 @@ use sextant_wire::status::Problem;
 pub(crate) struct Settings {
     pub(crate) zone: Zone,
     pub(crate) currency: Currency,
+    pub(crate) rfm_tie_policy: TiePolicy,
     pub(crate) fixed_clock: Option<Instant>,
     pub(crate) n_slices: u16,
 }
@@ -36,6 +38,10 @@ impl Settings {
                 .map_err(|error| damaged("time_zone", error.to_string()))?,
             currency: Currency::parse(&tenant.base_currency)
                 .map_err(|error| damaged("base_currency", error.to_string()))?,
+            rfm_tie_policy: sextant_wire::tenant::tie_policy(
+                tenant.rfm_tie_policy,
+                "tenant.rfm_tie_policy",
+            )?,
             fixed_clock: sextant_wire::time::optional(
                 tenant.fixed_clock.as_ref(),
                 "tenant.fixed_clock",
@@ -179,21 +185,13 @@ impl TenantState {
 
     /// The models for a moment: of the close of that very day where the moment is its end, of an earlier one otherwise.
     pub(crate) fn models_for(&self, moment: &Moment) -> Option<&Arc<Models>> {
-        let known = moment.known_at;
         let end_of_day = moment.as_of.plus_us(1) == self.settings.zone.start_of(moment.day.plus(1));
         let newest = if end_of_day {
             moment.day
         } else {
             moment.day.plus(-1)
         };
-        self.models_up_to(newest.min(self.last_close_known_at(known)))
-    }
-
-    fn last_close_known_at(&self, known_at: Instant) -> Day {
-        if known_at.0 == i64::MAX {
-            return Day(i32::MAX);
-        }
-        self.settings.zone.day_of(known_at.plus_us(1)).plus(-1)
+        self.models_up_to(newest.min(moment.known_day))
     }
 
     /// The moment of a read: the present, or the last close before a past moment.
@@ -209,16 +207,6 @@ impl TenantState {
             Some(past) if past < now => zone.start_of(zone.day_of(past.plus_us(1))).plus_us(-1),
             _ => now,
         };
-        let known_day = if known_at.0 == i64::MAX {
-            Day(i32::MAX)
-        } else {
-            zone.day_of(known_at)
-        };
-        Moment {
-            as_of,
-            known_at,
-            day: zone.day_of(as_of),
-            known_day,
-        }
+        Moment::new(as_of, known_at, zone)
     }
 }

@@ -1,7 +1,7 @@
 //! What an account did, day by day: the roll-up that usage features are computed from.
 //!
 //! A cell holds one calendar day as far as it was known by the end of another day, so that a feature can be computed with
-//! the knowledge of any past day. Knowledge time is kept by the day: what arrives late makes a cell of its own.
+//! the knowledge of any day that has ended. Knowledge time is kept by the day: what arrives late makes a cell of its own.
 
 mod codec;
 

@@ -39,6 +39,15 @@ pub enum TiePolicy {
 }
 
 impl TiePolicy {
+    /// All policies.
+    pub const ALL: [Self; 3] = [Self::ValueQuantile, Self::RRfmCompat, Self::PandasRankFirst];
+
+    /// The policy of a name.
+    #[must_use]
+    pub fn parse(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.key() == key)
+    }
+
     /// Stable name, as stored and shown.
     #[must_use]
     pub const fn key(self) -> &'static str {

@@ -4,4 +4,5 @@ pub mod page;
 pub mod read;
 pub mod record;
 pub mod status;
+pub mod tenant;
 pub mod time;

@@ -1,5 +1,6 @@
 use sextant_domain::id::TenantId;
 use sextant_domain::money::Currency;
+use sextant_domain::rfm::TiePolicy;
 use sextant_domain::time::DAY_US;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_store::port::TenantRow;
@@ -20,6 +21,7 @@ fn tenant(fixed_clock: Option<Instant>) -> KnownTenant {
         n_slices: 1,
         importing: false,
         created_at: Instant(0),
+        rfm_tie_policy: TiePolicy::default(),
     };
     KnownTenant {
         row,

@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
+use sextant_domain::id::TenantId;
 use sextant_domain::position::Position;
-use sextant_domain::time::Instant;
+use sextant_domain::time::{DAY_US, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{AdvanceClockRequest, AdvanceClockResponse};
 use sextant_wire::status::Problem;
@@ -14,6 +15,9 @@ use crate::requests::{self, Repeat};
 use crate::service::Shared;
 use crate::tenants::KnownTenant;
 
+/// Longest way that a clock goes at once: every day on it is closed, and a clock does not go back.
+const MAX_DAYS: i64 = 400;
+
 pub(crate) async fn handle(
     shared: &Shared,
     request: Request<AdvanceClockRequest>,
@@ -22,6 +26,7 @@ pub(crate) async fn handle(
     let request = request.into_inner();
     let id = requests::id(&request.request_id)?;
     let to = time::required(request.to.as_ref(), "to")?;
+    check_way(shared, tenant.row.tenant, to).await?;
     let owner = Some(tenant.row.tenant);
     let change = async { Ok(advance(shared, tenant, to).await?) };
     let answer = shared
@@ -29,6 +34,20 @@ pub(crate) async fn handle(
         .once(owner, id, &request, Repeat::SameAnswer, change)
         .await?;
     Ok(Response::new(answer))
+}
+
+/// Refuses a way that is too long to go at once.
+async fn check_way(shared: &Shared, id: TenantId, to: Instant) -> Result<(), Problem> {
+    let stands = shared.tenants.fresh(id).await?.row.fixed_clock;
+    match stands.filter(|stands| to > stands.plus_us(MAX_DAYS * DAY_US)) {
+        None => Ok(()),
+        Some(stands) => {
+            let message = format!(
+                "is more than {MAX_DAYS} days after {stands}, where the clock stands; go a longer way in several calls"
+            );
+            Err(Problem::field(ErrorReason::FieldInvalid, "to", message))
+        },
+    }
 }
 
 async fn advance(

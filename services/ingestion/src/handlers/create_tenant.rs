@@ -10,6 +10,7 @@ use sextant_runtime::auth::Principal;
 use sextant_store::port::TenantRow;
 use sextant_wire::read::external_id;
 use sextant_wire::status::{self, Problem};
+use sextant_wire::tenant::tie_policy;
 use sextant_wire::time;
 
 use crate::service::Shared;
@@ -104,5 +105,6 @@ fn row(asked: &pb::Tenant, shared: &Shared) -> Result<TenantRow, Problem> {
             .ok_or_else(|| invalid("slices", format!("is {slices}, must be 1 to {MAX_SLICES}")))?,
         importing: false,
         created_at: now,
+        rfm_tie_policy: tie_policy(asked.rfm_tie_policy, "rfm_tie_policy")?,
     })
 }

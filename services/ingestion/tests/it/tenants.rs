@@ -62,6 +62,42 @@ async fn a_tenant_is_made_once_however_often_the_request_comes() {
     );
 }
 
+#[tokio::test]
+async fn a_tenant_says_how_rfm_scores_equal_values() {
+    use pb::RfmTiePolicy::{PandasRankFirst, RRfmCompat, Unspecified, ValueQuantile};
+    let world = World::new().await;
+    for (number, asked, expected) in [
+        (0, Unspecified, ValueQuantile),
+        (1, ValueQuantile, ValueQuantile),
+        (2, RRfmCompat, RRfmCompat),
+        (3, PandasRankFirst, PandasRankFirst),
+    ] {
+        let tenant = pb::Tenant {
+            name: format!("tenant {number}"),
+            rfm_tie_policy: asked.into(),
+            ..plain_tenant()
+        };
+        let mut client = world.by(&world.operator).tenants();
+        let request = create(tenant.clone(), &request_id());
+        let made = client.create_tenant(request).await.unwrap().into_inner();
+        assert_eq!(made.tenant.unwrap().rfm_tie_policy(), expected);
+        let request = pb::GetTenantRequest {
+            tenant: tenant.name,
+        };
+        let read = client.get_tenant(request).await.unwrap().into_inner();
+        assert_eq!(read.tenant.unwrap().rfm_tie_policy(), expected);
+    }
+    let unknown = pb::Tenant {
+        rfm_tie_policy: 9,
+        ..plain_tenant()
+    };
+    let mut client = world.by(&world.operator).tenants();
+    let refused = client.create_tenant(create(unknown, &request_id())).await;
+    let message = refused.as_ref().unwrap_err().message();
+    assert!(message.starts_with("tenant.rfm_tie_policy: "), "{message}");
+    assert_eq!(reason(refused), "FIELD_INVALID");
+}
+
 /// Tenants that must not be, with the reason and the field.
 fn bad_tenants() -> Vec<(pb::Tenant, &'static str, &'static str)> {
     let tenant = plain_tenant;
@@ -388,4 +424,34 @@ async fn a_fixed_clock_moves_forward_only_and_followers_hear_of_it() {
         read.tenant.unwrap().fixed_clock,
         Some(timestamp(NOW.plus_us(DAY)))
     );
+}
+
+#[tokio::test]
+async fn a_fixed_clock_goes_at_most_400_days_at_once() {
+    let world = World::new().await;
+    let tenant = world
+        .tenant_as(pb::Tenant {
+            name: "fixed".into(),
+            fixed_clock: Some(timestamp(NOW)),
+            ..plain_tenant()
+        })
+        .await;
+    let mut client = tenant.clients.tenants();
+    let advance = |us: i64| pb::AdvanceClockRequest {
+        to: Some(timestamp(NOW.plus_us(us))),
+        request_id: request_id(),
+    };
+    let refused = client
+        .advance_clock(advance(400 * DAY + 1))
+        .await
+        .unwrap_err();
+    let message = refused.message();
+    assert!(
+        message.starts_with("to: is more than 400 days after"),
+        "{message}"
+    );
+    assert_eq!(reason::<()>(Err(refused)), "FIELD_INVALID");
+    for days in [400, 800] {
+        client.advance_clock(advance(days * DAY)).await.unwrap();
+    }
 }

@@ -10,8 +10,29 @@ use sextant_wire::status::Problem;
 use super::Handlers;
 use crate::models;
 
-/// Models of one close; a page ends with a whole close.
-const PER_CLOSE: usize = 3;
+/// Behind which model of which close a page begins.
+#[derive(Debug, Clone, Copy)]
+struct Behind {
+    closed_on: Day,
+    /// Models of that close that were given.
+    n_given: usize,
+}
+
+impl Behind {
+    /// Before the newest close.
+    const NOTHING: Self = Self {
+        closed_on: Day(i32::MAX),
+        n_given: 0,
+    };
+
+    fn parse(cursor: &str) -> Option<Self> {
+        let (closed_on, n_given) = cursor.split_once(' ')?;
+        Some(Self {
+            closed_on: Day::parse(closed_on).ok()?,
+            n_given: n_given.parse().ok()?,
+        })
+    }
+}
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -19,29 +40,42 @@ pub(super) async fn handle(
 ) -> Result<Response<pb::ListModelsResponse>, Status> {
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
-    let n_closes = page::size(request.page_size)?.div_ceil(PER_CLOSE);
+    let size = page::size(request.page_size)?;
     let bound = pb::ListModelsRequest::default();
     let unreadable =
-        |_error| Problem::field(ErrorReason::PageTokenInvalid, "page_token", "is unreadable");
-    let before = match handlers
+        || Problem::field(ErrorReason::PageTokenInvalid, "page_token", "is unreadable");
+    let behind = match handlers
         .pager
         .cursor(tenant.0, &bound, &request.page_token)?
     {
-        None => Day(i32::MAX),
-        Some(cursor) => Day::parse(&cursor).map_err(unreadable)?,
+        None => Behind::NOTHING,
+        Some(cursor) => Behind::parse(&cursor).ok_or_else(unreadable)?,
     };
     let pager = handlers.pager.clone();
     let answer = handlers.engine.read(tenant, move |state| {
-        let closes: Vec<_> = state.models.range(..before).rev().take(n_closes).collect();
-        let last = closes.last().map(|(day, _)| **day);
-        let more = last.is_some_and(|last| state.models.range(..last).next().is_some());
+        let closes = state.models.range(..=behind.closed_on).rev();
+        let mut rest = closes.flat_map(|(day, close)| {
+            let n_given = if *day == behind.closed_on {
+                behind.n_given
+            } else {
+                0
+            };
+            (1..)
+                .zip(models::to_wire(close))
+                .skip(n_given)
+                .map(|(n_given, model)| {
+                    let closed_on = *day;
+                    (Behind { closed_on, n_given }, model)
+                })
+        });
+        let page: Vec<_> = rest.by_ref().take(size).collect();
+        let last = page.last().map(|(last, _)| *last);
+        let more = last.filter(|_| rest.next().is_some());
         Ok(pb::ListModelsResponse {
-            models: closes
-                .iter()
-                .flat_map(|(_, close)| models::to_wire(close))
-                .collect(),
-            next_page_token: last.filter(|_| more).map_or(String::new(), |last| {
-                pager.token(tenant.0, &bound, &last.to_string())
+            models: page.into_iter().map(|(_, model)| model).collect(),
+            next_page_token: more.map_or(String::new(), |last| {
+                let cursor = format!("{} {}", last.closed_on, last.n_given);
+                pager.token(tenant.0, &bound, &cursor)
             }),
         })
     });

@@ -4,16 +4,37 @@ fn usd() -> Currency {
     Currency::parse("USD").unwrap()
 }
 
+fn cuts(source: Source, moved: f64) -> Cuts {
+    let values = [1.5, 2.25, 1.0e9 / 3.0, 4.0e9].map(|cut| cut + moved);
+    match source {
+        Source::Fixed
+        | Source::Population {
+            policy: TiePolicy::ValueQuantile,
+            ..
+        } => Cuts::Exclusive(values),
+        Source::Population {
+            policy: TiePolicy::RRfmCompat,
+            ..
+        } => Cuts::Inclusive(values),
+        Source::Population {
+            policy: TiePolicy::PandasRankFirst,
+            ..
+        } => Cuts::Ranked(values.map(|value| rfm::Value {
+            account: AccountUid(u128::from(value.to_bits()) << 60 | 1),
+            value,
+        })),
+    }
+}
+
 fn thresholds(source: Source) -> Thresholds {
-    let cuts = |moved: f64| Cuts::Exclusive([1.5, 2.25, 1.0e9 / 3.0, 4.0e9].map(|cut| cut + moved));
     let margins = match source {
         Source::Population { .. } => Some(Margins {
-            below: cuts(-0.25),
-            above: cuts(0.125),
+            below: cuts(source, -0.25),
+            above: cuts(source, 0.125),
         }),
         Source::Fixed => None,
     };
-    Thresholds::stored(source, Direction::HighIsGood, cuts(0.0), margins).unwrap()
+    Thresholds::stored(source, Direction::HighIsGood, cuts(source, 0.0), margins).unwrap()
 }
 
 fn model(source: Source) -> rfm::Model {
@@ -36,7 +57,7 @@ fn usage() -> Models {
     }
 }
 
-fn purchases() -> Models {
+fn purchases(policy: TiePolicy) -> Models {
     let counts = bgnbd::Params::new(0.243, bgnbd::Weeks::new(4.414), 0.793, 2.426).unwrap();
     let values = gamma_gamma::Params::new(6.25, 3.74, 1_544.7).unwrap();
     let fitted = PurchaseModel {
@@ -47,7 +68,7 @@ fn purchases() -> Models {
         uncertainty: None,
     };
     let source = Source::Population {
-        policy: TiePolicy::ValueQuantile,
+        policy,
         accounts: 2_357,
     };
     Models {
@@ -68,11 +89,23 @@ fn stored_models_are_read_back_as_they_were() {
         mrr_percentiles: Vec::new(),
         ..usage()
     };
-    for models in [usage(), purchases(), nobody] {
+    let of_policies = TiePolicy::ALL.map(purchases);
+    for models in of_policies.into_iter().chain([usage(), nobody]) {
         let stored = encode(&models);
         assert_eq!(decode(&stored, usd()).unwrap(), models);
         assert_eq!(encode(&decode(&stored, usd()).unwrap()), stored);
     }
+}
+
+#[test]
+fn the_policy_for_ties_is_named_where_thresholds_come_from_a_population() {
+    for policy in TiePolicy::ALL {
+        let shown = to_wire(&purchases(policy));
+        assert_eq!(shown[0].texts["rfm.tie_policy"], policy.key());
+        let of_account = shown[0].texts.keys().any(|name| name.ends_with(".account"));
+        assert_eq!(of_account, policy == TiePolicy::PandasRankFirst);
+    }
+    assert!(to_wire(&usage())[0].texts.is_empty());
 }
 
 #[test]

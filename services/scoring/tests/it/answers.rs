@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sextant_domain::feature::{CATALOGUE, CATALOGUE_VERSION};
-use sextant_proto::common::v1::{EntityKind, EntityRef, FreshnessState};
+use sextant_proto::common::v1::{EntityKind, EntityRef, FreshnessState, ReadAt};
 use sextant_proto::scoring::v1 as pb;
 
 use crate::facts::{account, day, event, on, payment, subscription};
@@ -92,8 +92,8 @@ async fn a_score_is_the_sum_of_its_contributions() {
         .map(|name| value(&features.features, name))
         .collect();
     assert_eq!(
-        (rfm.band.as_str(), rfm.value.to_string()),
-        (&*digits, digits.clone())
+        (rfm.band.as_str(), rfm.value),
+        (&*digits, digits.parse().ok())
     );
     let points: f64 = rfm.contributions.iter().map(|part| part.points).sum();
     assert_eq!(points.to_string(), digits);
@@ -104,7 +104,34 @@ async fn a_score_is_the_sum_of_its_contributions() {
             value(&features.features, "rfm.recency")
         )
     );
+    let texts: Vec<&str> = rfm.contributions.iter().map(|part| &*part.text).collect();
+    assert!(texts[1].starts_with("2 active days of 28: "), "{texts:?}");
+    assert!(texts[2].starts_with("MRR of 100.00 USD: "), "{texts:?}");
     assert!(rfm.missing.is_empty() && rfm.coverage.to_string() == "1");
+}
+
+#[tokio::test]
+async fn a_score_says_which_moment_and_which_knowledge_it_is_of() {
+    let world = World::new();
+    let position = script(&world);
+    let scoring = world.start();
+    let before = scoring.scores("acme", at(&position)).await.unwrap();
+    // A fact of today changes the score, and the model of the last close stays.
+    let position = world.facts(vec![event("acme", "ann", "2027-03-10 11:00")]);
+    let after = scoring.scores("acme", at(&position)).await.unwrap();
+    let (before, after) = (&before.scores[0], &after.scores[0]);
+    assert_ne!(after.value, before.value);
+    assert_eq!(after.model_version, "rfm/2027-03-09");
+    assert_eq!((after.as_of, after.known_at), (on(NOW), None));
+    let read = ReadAt {
+        as_of: on("2027-03-09 12:00"),
+        known_at: on("2027-03-09 15:00"),
+        ..ReadAt::default()
+    };
+    let past = scoring.scores("acme", Some(read)).await.unwrap();
+    let as_of = past.freshness.unwrap().as_of;
+    assert_eq!(past.scores[0].as_of, as_of);
+    assert_eq!(past.scores[0].known_at, on("2027-03-09 15:00"));
 }
 
 #[tokio::test]
@@ -114,7 +141,7 @@ async fn an_account_that_was_never_active_is_scored_without_what_is_missing() {
     let position = world.facts(vec![account("silent", "2027-02-01")]);
     let scores = world.start().scores("silent", at(&position)).await.unwrap();
     let rfm = &scores.scores[0];
-    assert_eq!(rfm.band, "---");
+    assert_eq!((rfm.value, rfm.band.as_str()), (None, ""));
     assert!(rfm.missing.contains(&"usage.days_since_active".to_owned()));
     assert!(rfm.coverage < 1.0 && rfm.contributions.is_empty());
 }
@@ -214,7 +241,7 @@ async fn the_catalogue_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn models_come_in_pages_of_whole_closes_and_foreign_tokens_are_refused() {
+async fn models_come_in_pages_of_the_size_asked_for_and_foreign_tokens_are_refused() {
     let world = World::new();
     let position = script(&world);
     let scoring = world.start();
@@ -222,28 +249,33 @@ async fn models_come_in_pages_of_whole_closes_and_foreign_tokens_are_refused() {
     let all = scoring.models().await;
     // From the first day of the account to the day before the clock.
     assert_eq!(all.len(), 68 * 3);
-    let mut paged = Vec::new();
-    let mut tokens = vec![String::new()];
-    while let Some(page_token) = tokens
-        .last()
-        .filter(|token| paged.is_empty() || !token.is_empty())
-    {
-        let request = pb::ListModelsRequest {
-            page_size: 31,
-            page_token: page_token.clone(),
-        };
-        let answer = scoring.client().list_models(about(request)).await;
-        let answer = answer.unwrap().into_inner();
-        assert_eq!(answer.models.len() % 3, 0);
-        paged.extend(answer.models);
-        tokens.push(answer.next_page_token);
-    }
-    assert_eq!(paged, all);
     assert_eq!(all[0].model_version, "rfm/2027-03-09");
+    let mut some_token = String::new();
+    for page_size in [1, 2, 3, 31, 204] {
+        let full = usize::try_from(page_size).unwrap();
+        let mut paged = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = pb::ListModelsRequest {
+                page_size,
+                page_token,
+            };
+            let answer = scoring.client().list_models(about(request)).await;
+            let answer = answer.unwrap().into_inner();
+            assert_eq!(answer.models.len(), full.min(all.len() - paged.len()));
+            paged.extend(answer.models);
+            page_token = answer.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+            some_token.clone_from(&page_token);
+        }
+        assert_eq!(paged, all, "pages of {page_size}");
+    }
 
     let foreign = pb::ListFeatureDefinitionsRequest {
         page_size: 0,
-        page_token: tokens[1].clone(),
+        page_token: some_token,
     };
     let refused = scoring
         .client()

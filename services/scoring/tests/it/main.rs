@@ -8,5 +8,6 @@ mod history;
 mod late_data;
 mod reload;
 mod slices;
+mod ties;
 mod upstream;
 mod world;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use sextant_domain::id::Slice;
+use sextant_domain::money::{Currency, Money};
 use sextant_domain::time::Day;
 use sextant_proto::ingestion::v1::{self as ingestion, HistorySchedule};
 use sextant_proto::scoring::v1 as pb;
@@ -12,7 +13,7 @@ use sextant_proto::scoring::v1 as pb;
 use crate::facts::{account, day, event, instant, known, payment, subscription};
 use crate::failing::Failing;
 use crate::history;
-use crate::world::{Scoring, World, at};
+use crate::world::{Scoring, World, at, value};
 
 /// One answer of every kind, and the columns of the present and of some closes.
 type Answers = (
@@ -113,6 +114,42 @@ impl Draw {
     }
 }
 
+/// The value of every buyer is the sum of its contributions, in whole cents, and each says its own amount.
+async fn check_clv(scoring: &Scoring) {
+    let mut n_repeated = 0;
+    for number in 1..=N_BUYERS {
+        let name = format!("buyer{number:03}");
+        let features = scoring.features(&name, None).await.unwrap().features;
+        let scores = scoring.scores(&name, None).await.unwrap().scores;
+        let clv = scores.iter().find(|score| score.model == "clv").unwrap();
+        let worth = value(&features, "clv.value_12m_minor");
+        assert_eq!(clv.value, worth.parse().ok(), "{name}");
+        let points: f64 = clv.contributions.iter().map(|part| part.points).sum();
+        assert_eq!(Some(points), clv.value, "{name}: {clv:?}");
+        assert_eq!(clv.contributions.len(), 3, "{name}");
+        for part in &clv.contributions {
+            #[expect(clippy::cast_possible_truncation, reason = "whole cents")]
+            let own = Money::new(part.points as i64, Currency::USD);
+            assert!(part.text.ends_with(&format!(": {own}")), "{name}: {part:?}");
+            assert!(!part.text.contains("minor"), "{name}: {part:?}");
+            let less = part.feature == "clv.alive_probability";
+            assert!(!less || part.points <= 0.0, "{name}: {part:?}");
+            let more = part.feature == "clv.expected_purchases_12m";
+            assert!(!more || part.points >= 0.0, "{name}: {part:?}");
+        }
+        let repeated = value(&features, "purchase.count") != "1";
+        n_repeated += u64::from(repeated);
+        let spend = clv
+            .contributions
+            .iter()
+            .find(|part| part.feature == "clv.expected_spend_minor")
+            .unwrap();
+        // An account of which only the first purchase is known spends what an average one does.
+        assert!(repeated || spend.points == 0.0, "{name}: {spend:?}");
+    }
+    assert!((20..N_BUYERS).contains(&n_repeated), "{n_repeated}");
+}
+
 #[tokio::test]
 async fn purchase_models_are_the_same_when_they_are_read_back() {
     let world = World::new();
@@ -127,7 +164,7 @@ async fn purchase_models_are_the_same_when_they_are_read_back() {
     let before = answers(&scoring, "buyer013", &position).await;
     let clv = before.2.iter().find(|model| model.model == "clv").unwrap();
     assert!(clv.parameters.contains_key("bgnbd.r"), "{clv:?}");
-    assert!(before.1.scores.iter().any(|score| score.model == "clv"));
+    check_clv(&scoring).await;
     scoring.stop();
     assert_eq!(answers(&world.start(), "buyer013", &position).await, before);
 }

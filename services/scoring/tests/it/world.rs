@@ -84,12 +84,18 @@ impl World {
             upstream: Lifecycle::new(),
             _directory: directory,
         };
+        world
+            .ingestion
+            .put_tenant(ACME, tenant(n_slices, fixed_clock));
+        world
+    }
+
+    /// As [`World::new`], with a policy for equal values.
+    pub(crate) fn with_ties(rfm_tie_policy: ingestion::v1::RfmTiePolicy) -> Self {
+        let world = Self::new();
         let tenant = ingestion::v1::Tenant {
-            time_zone: "UTC".to_owned(),
-            base_currency: "USD".to_owned(),
-            slices: n_slices.into(),
-            fixed_clock,
-            ..ingestion::v1::Tenant::default()
+            rfm_tie_policy: rfm_tie_policy.into(),
+            ..tenant(1, on(NOW))
         };
         world.ingestion.put_tenant(ACME, tenant);
         world
@@ -202,6 +208,16 @@ impl World {
         };
         let options = LinkOptions::new(DEADLINE, Meters::none()).with_key(&self.service_key);
         part.mount(&around).unwrap().link(&options)
+    }
+}
+
+fn tenant(n_slices: u16, fixed_clock: Option<prost_types::Timestamp>) -> ingestion::v1::Tenant {
+    ingestion::v1::Tenant {
+        time_zone: "UTC".to_owned(),
+        base_currency: "USD".to_owned(),
+        slices: n_slices.into(),
+        fixed_clock,
+        ..ingestion::v1::Tenant::default()
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) const SCOPES: [&str; 6] = [
     "admin",
 ];
 
+/// How RFM scores equal values, by the names of the contract's policies; the first is the default.
+pub(crate) const RFM_TIES: [&str; 3] = ["value_quantile", "r_rfm_compat", "pandas_rank_first"];
+
 /// The whole command line.
 #[must_use]
 pub fn command() -> Command {
@@ -336,9 +339,10 @@ fn admin_commands() -> Vec<Command> {
                     .arg(option("time-zone", "ZONE", "IANA zone that days are counted in").default_value("UTC"))
                     .arg(option("currency", "CODE", "Currency that values are reported in").default_value("USD"))
                     .arg(option("fixed-clock", "TIME", "Moment at which its clock stands still; default: the real clock"))
-                    .arg(number("retention-days", "0", "Days that facts are kept; 0: as the installation says")),
+                    .arg(number("retention-days", "0", "Days that facts are kept; 0: as the installation says"))
+                    .arg(option("rfm-ties", "POLICY", "How RFM scores accounts with equal values").default_value(RFM_TIES[0]).value_parser(RFM_TIES)),
             )
-            .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment"))),
+            .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment, at most 400 days on"))),
         group("keys", "Keys that open the API")
             .subcommand(named("list").about("All keys, without their secrets"))
             .subcommand(

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use sextant_proto::ingestion::v1::{
     AdvanceClockRequest, CreateKeyRequest, CreateTenantRequest, Key, ListKeysRequest,
-    ListRejectionsRequest, ListTenantsRequest, RevokeKeyRequest, Scope, Tenant,
+    ListRejectionsRequest, ListTenantsRequest, RevokeKeyRequest, RfmTiePolicy, Scope, Tenant,
 };
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, ListSegmentationsRequest, ListSegmentersRequest, Segmentation,
@@ -54,6 +54,7 @@ async fn list_tenants(context: &Context<'_>) -> Result<Block, Error> {
 
 async fn create_tenant(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
     let client = context.client()?;
+    let rfm_tie_policy = values::word::<RfmTiePolicy>(&text_of(matches, "rfm-ties"));
     let tenant = Tenant {
         name: text_of(matches, "name"),
         time_zone: text_of(matches, "time-zone"),
@@ -61,6 +62,7 @@ async fn create_tenant(context: &Context<'_>, matches: &ArgMatches) -> Result<Bl
         fixed_clock: moment_of(matches, "fixed-clock")?,
         retention_days: number_of(matches, "retention-days"),
         slices: 1,
+        rfm_tie_policy: rfm_tie_policy.map_err(Error::usage)?.into(),
         ..Tenant::default()
     };
     let request = CreateTenantRequest {
@@ -83,6 +85,7 @@ fn tenants_block(tenants: &[Tenant]) -> Block {
         Column::left("base_currency", "Currency"),
         Column::left("fixed_clock", "Fixed clock"),
         Column::right("retention_days", "Keeps days"),
+        Column::left("rfm_tie_policy", "RFM ties"),
         Column::left("created_at", "Since"),
     ];
     let mut block = Block::new("tenants", "", columns);
@@ -94,6 +97,7 @@ fn tenants_block(tenants: &[Tenant]) -> Block {
             Cell::text(one.base_currency.clone()),
             Cell::moment(one.fixed_clock.as_ref()),
             Cell::Count(one.retention_days.into()),
+            Cell::text(values::short(&one.rfm_tie_policy())),
             Cell::moment(one.created_at.as_ref()),
         ]);
     }

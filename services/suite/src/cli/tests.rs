@@ -3,10 +3,10 @@ use std::path::Path;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use sextant_proto::ingestion::v1::Scope;
+use sextant_proto::ingestion::v1::{RfmTiePolicy, Scope};
 use sextant_runtime::config::{Environment, Loaded};
 
-use super::args::SCOPES;
+use super::args::{RFM_TIES, SCOPES};
 use super::context::{is_enough, page_size, span_us};
 use super::{command, run};
 use crate::doctor::Finding;
@@ -79,6 +79,11 @@ fn no_argument_of_a_command_hides_a_global_one() {
 #[test]
 fn the_scopes_of_the_command_line_are_those_of_the_contract() {
     assert_eq!(words::<Scope>(), SCOPES);
+}
+
+#[test]
+fn the_tie_policies_of_the_command_line_are_those_of_the_contract() {
+    assert_eq!(words::<RfmTiePolicy>(), RFM_TIES);
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ named! {
     PaymentStatus "PAYMENT_STATUS_",
     HistorySchedule "HISTORY_SCHEDULE_",
     Scope "SCOPE_",
+    RfmTiePolicy "RFM_TIE_POLICY_",
 }
 
 /// Most values of an enum of the contract.

@@ -92,14 +92,12 @@ pub(crate) fn scores(scores: &[Score], currency: &str) -> Block {
         Column::left("model_version", "Version"),
     ];
     let mut block = Block::new("scores", "Scores", columns)
-        .noted("Known: the share of the model's inputs that is known for this account.");
+        .noted("Known: the share of the model's inputs that is known for this account. A blank value is unknown, which is not zero.");
     for score in scores {
-        let value = match score.model.as_str() {
-            "clv" => crate::view::sum(MINOR, score.value, currency),
-            _ => Cell::Number {
-                value: score.value,
-                decimals: 0,
-            },
+        let value = match (score.value, score.model.as_str()) {
+            (None, _) => Cell::Nothing,
+            (Some(value), "clv") => crate::view::sum(MINOR, value, currency),
+            (Some(value), _) => Cell::Number { value, decimals: 0 },
         };
         let texts: Vec<String> = score
             .contributions

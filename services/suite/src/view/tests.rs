@@ -1,7 +1,28 @@
+use sextant_proto::scoring::v1::Score;
 use sextant_proto::segmentation::v1::{MembershipState, Reason};
 
-use super::{Titles, feature, sum, why};
+use super::{Titles, feature, scores, sum, why};
 use crate::output::Cell;
+
+#[test]
+fn an_unknown_score_is_blank_and_not_zero() {
+    let score = |model: &str, value| Score {
+        model: model.to_owned(),
+        value,
+        ..Score::default()
+    };
+    let block = scores(
+        &[
+            score("rfm", None),
+            score("clv", None),
+            score("rfm", Some(0.0)),
+            score("clv", Some(0.0)),
+        ],
+        "USD",
+    );
+    let shown: Vec<String> = block.rows.iter().map(|row| row[1].shown()).collect();
+    assert_eq!(shown, ["", "", "0", "0.00 USD"]);
+}
 
 #[test]
 fn features_are_shown_by_what_they_are() {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::rfm::TiePolicy;
 use sextant_domain::time::{Day, Instant};
 use sextant_store::{Error, Result};
 
@@ -83,6 +84,12 @@ impl<'r> Fields<'r> {
         let code = self.number::<i16, u8>()?;
         FactKind::from_code(code)
             .ok_or_else(|| self.unreadable(&format!("fact kind {code} is unknown")))
+    }
+
+    pub(super) fn tie_policy(&mut self) -> Result<TiePolicy> {
+        let key = self.take::<&str>()?;
+        TiePolicy::parse(key)
+            .ok_or_else(|| self.unreadable(&format!("tie policy {key} is unknown")))
     }
 
     pub(super) fn external_id(&mut self) -> Result<ExternalId> {

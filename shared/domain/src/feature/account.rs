@@ -17,19 +17,25 @@ pub struct Moment {
     pub known_at: Instant,
     /// Day of `as_of` in the tenant's zone.
     pub day: Day,
-    /// Day of `known_at` in the tenant's zone.
+    /// The last day that had ended by `known_at` in the tenant's zone: what became known up to its end counts, of facts whose
+    /// knowledge is kept by the day. A day that had not ended could still grow, and with it an answer that was given.
     pub known_day: Day,
 }
 
 impl Moment {
-    /// The moment `as_of`, with the knowledge of `known_at`.
+    /// The moment `as_of`, with the knowledge of `known_at`; of the latest instant that there is: with all knowledge.
     #[must_use]
     pub fn new(as_of: Instant, known_at: Instant, zone: &Zone) -> Self {
+        let known_day = if known_at.0 == i64::MAX {
+            Day(i32::MAX)
+        } else {
+            zone.day_of(known_at.plus_us(1)).plus(-1)
+        };
         Self {
             as_of,
             known_at,
             day: zone.day_of(as_of),
-            known_day: zone.day_of(known_at),
+            known_day,
         }
     }
 

@@ -3,10 +3,10 @@
 use super::Type;
 
 /// Version of the catalogue: counted up when a feature is added.
-pub const CATALOGUE_VERSION: u32 = 1;
+pub const CATALOGUE_VERSION: u32 = 2;
 
 /// Number of features.
-pub const N_FEATURES: usize = 36;
+pub const N_FEATURES: usize = 37;
 
 /// A feature of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,6 +83,8 @@ pub enum Feature {
     ClvExpectedPurchases12m,
     /// `clv.value_12m_minor`: expected value of the purchases of the next 12 months, discounted (BG/NBD and Gamma-Gamma).
     ClvValue12mMinor,
+    /// `clv.expected_spend_minor`: expected amount of a purchase of the account (Gamma-Gamma).
+    ClvExpectedSpendMinor,
 }
 
 /// Which accounts a feature is computed from.
@@ -398,6 +400,13 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         Type::Integer,
         "minor units of the base currency",
         "expected value of the purchases of the next 12 months, discounted (BG/NBD and Gamma-Gamma)",
+    ),
+    population(
+        Feature::ClvExpectedSpendMinor,
+        "clv.expected_spend_minor",
+        Type::Integer,
+        "minor units of the base currency",
+        "expected amount of a purchase of the account (Gamma-Gamma)",
     ),
 ];
 

@@ -90,7 +90,7 @@ pub enum Refit {
 pub fn fit(
     moment: &Moment,
     zone: &Zone,
-    currency: Currency,
+    (currency, ties): (Currency, TiePolicy),
     accounts: &[(AccountUid, &AccountFacts, &Row)],
     last: Option<&Models>,
     refit: Refit,
@@ -103,12 +103,7 @@ pub fn fit(
     let rfm = if activities.is_empty() {
         None
     } else {
-        rfm::Model::of_population(
-            &activities,
-            TiePolicy::ValueQuantile,
-            &fixed(rfm_basis, moment.day),
-        )
-        .ok()
+        rfm::Model::of_population(&activities, ties, &fixed(rfm_basis, moment.day)).ok()
     };
     let mut models = Models {
         closed_on: moment.day,
@@ -349,13 +344,20 @@ impl Applied<'_> {
         if spend.is_none() && history.repeats() > 0 {
             return;
         }
-        let value = outlook.discounted_purchases * model.values.expected_value(spend.as_ref());
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a value for people; saturates far above any account's worth"
-        )]
-        row.integer(Feature::ClvValue12mMinor, Some(value.round() as i64));
+        let spend_minor = model.values.expected_value(spend.as_ref());
+        row.integer(Feature::ClvExpectedSpendMinor, Some(whole(spend_minor)));
+        let value_minor = outlook.discounted_purchases * spend_minor;
+        row.integer(Feature::ClvValue12mMinor, Some(whole(value_minor)));
     }
+}
+
+fn whole(minor: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an amount for people; saturates far above any account's worth"
+    )]
+    let whole = minor.round() as i64;
+    whole
 }
 
 fn discount() -> MonthlyDiscount {

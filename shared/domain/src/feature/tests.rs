@@ -85,6 +85,29 @@ fn a_late_event_changes_todays_feature_and_not_yesterdays() {
 }
 
 #[test]
+fn a_moment_knows_the_days_that_had_ended_by_then() {
+    let zone = Zone::parse("Europe/Warsaw").unwrap();
+    // Midnight of the 11th in Warsaw.
+    for (known_at, known_day) in [
+        ("2026-01-10T22:59:59.999998Z", "2026-01-09"),
+        ("2026-01-10T22:59:59.999999Z", "2026-01-10"),
+        ("2026-01-10T23:00:00Z", "2026-01-10"),
+        ("2026-01-11T11:00:00Z", "2026-01-10"),
+    ] {
+        let moment = Moment::new(at("2026-01-10T12:00:00Z"), at(known_at), &zone);
+        assert_eq!(
+            moment.known_day,
+            Day::parse(known_day).unwrap(),
+            "{known_at}"
+        );
+    }
+    let close = Moment::close(Day::parse("2026-01-10").unwrap(), &zone);
+    assert_eq!(Moment::new(close.as_of, close.known_at, &zone), close);
+    let all = Moment::new(close.as_of, Instant(i64::MAX), &zone);
+    assert_eq!(all.known_day, Day(i32::MAX));
+}
+
+#[test]
 fn days_are_counted_in_the_tenants_zone() {
     let facts = acme();
     for (zone, days_since_last) in [("UTC", 7), ("Europe/Warsaw", 6)] {

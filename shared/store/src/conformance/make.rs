@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
+use sextant_domain::rfm::TiePolicy;
 use sextant_domain::time::{Day, Instant};
 
 use crate::conformance::Ingestion;
@@ -140,6 +141,7 @@ pub(super) fn tenant_row(tenant: TenantId, name: &str) -> TenantRow {
         n_slices: 3,
         importing: false,
         created_at: at(0),
+        rfm_tie_policy: TiePolicy::ValueQuantile,
     }
 }
 

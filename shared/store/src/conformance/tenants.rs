@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::rfm::TiePolicy;
 
 use crate::Error;
 use crate::conformance::Harness;
@@ -20,6 +21,18 @@ pub async fn a_tenant_is_found_by_id_and_by_name<H: Harness>(harness: H) {
     assert_eq!(store.tenants.by_name("acme").await.unwrap(), Some(row));
     assert_eq!(store.tenants.by_id(BOLT).await.unwrap(), None);
     assert_eq!(store.tenants.by_name("Acme").await.unwrap(), None);
+    for (number, rfm_tie_policy) in (100..).zip(TiePolicy::ALL) {
+        let row = TenantRow {
+            rfm_tie_policy,
+            ..tenant_row(TenantId(number), rfm_tie_policy.key())
+        };
+        store
+            .tenants
+            .create(&row, rfm_tie_policy.key())
+            .await
+            .unwrap();
+        assert_eq!(store.tenants.by_id(row.tenant).await.unwrap(), Some(row));
+    }
 }
 
 pub async fn creating_a_tenant_again_with_its_request_id_returns_it<H: Harness>(harness: H) {
@@ -79,7 +92,14 @@ pub async fn creating_a_tenant_again_with_its_request_id_returns_it<H: Harness>(
             retention_days: 1,
             ..row.clone()
         },
-        TenantRow { n_slices: 7, ..row },
+        TenantRow {
+            n_slices: 7,
+            ..row.clone()
+        },
+        TenantRow {
+            rfm_tie_policy: TiePolicy::RRfmCompat,
+            ..row
+        },
     ];
     for other in others {
         let refused = store.tenants.create(&other, "request 1").await;

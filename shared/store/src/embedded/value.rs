@@ -5,6 +5,7 @@ use rusqlite::types::{FromSqlError, Type};
 
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::rfm::TiePolicy;
 use sextant_domain::time::{Day, Instant};
 
 /// A 128-bit id or hash: 16 big-endian bytes, so byte order is number order.
@@ -33,6 +34,7 @@ pub(super) trait Columns {
     fn instant_or_none(&self, column: usize) -> rusqlite::Result<Option<Instant>>;
     fn day_or_none(&self, column: usize) -> rusqlite::Result<Option<Day>>;
     fn kind(&self, column: usize) -> rusqlite::Result<FactKind>;
+    fn tie_policy(&self, column: usize) -> rusqlite::Result<TiePolicy>;
     fn external_id(&self, column: usize) -> rusqlite::Result<ExternalId>;
 }
 
@@ -75,6 +77,17 @@ impl Columns for Row<'_> {
         let code: u8 = self.get(column)?;
         FactKind::from_code(code)
             .ok_or_else(|| rusqlite::Error::IntegralValueOutOfRange(column, i64::from(code)))
+    }
+
+    fn tie_policy(&self, column: usize) -> rusqlite::Result<TiePolicy> {
+        let key = self.get_ref(column)?.as_str()?;
+        TiePolicy::parse(key).ok_or_else(|| {
+            rusqlite::Error::FromSqlConversionFailure(
+                column,
+                Type::Text,
+                format!("tie policy {key} is unknown").into(),
+            )
+        })
     }
 
     fn external_id(&self, column: usize) -> rusqlite::Result<ExternalId> {

@@ -1,5 +1,6 @@
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::rfm::TiePolicy;
 use sextant_domain::time::Instant;
 
 use crate::port::feed::{SliceHeads, Trace};
@@ -27,6 +28,8 @@ pub struct TenantRow {
     pub importing: bool,
     /// When it was made.
     pub created_at: Instant,
+    /// How RFM scores equal values.
+    pub rfm_tie_policy: TiePolicy,
 }
 
 /// Where an import of history begins or ends, as the feed tells it.
@@ -41,7 +44,7 @@ pub enum Import {
 /// Tenants and the requests that made them.
 pub trait Tenants: Send + Sync + std::fmt::Debug {
     /// Stores a new tenant. `request_id` makes it idempotent: the same id and parameters return the stored tenant. Parameters
-    /// are the name, zone, currency, retention, slices, and whether the clock is fixed (it may have moved since).
+    /// are the name, zone, currency, retention, slices, tie policy, and whether the clock is fixed (it may have moved since).
     ///
     /// # Errors
     /// [`crate::Error::AlreadyExists`] for the name, [`crate::Error::RequestIdReused`].

@@ -31,6 +31,7 @@ fn tenant(row: &mut Fields<'_>) -> Result<TenantRow> {
         n_slices: row.number::<i32, u16>()?,
         importing: row.take()?,
         created_at: row.instant()?,
+        rfm_tie_policy: row.tie_policy()?,
     })
 }
 
@@ -42,6 +43,7 @@ fn same_parameters(left: &TenantRow, right: &TenantRow) -> bool {
         && left.fixed_clock.is_some() == right.fixed_clock.is_some()
         && left.retention_days == right.retention_days
         && left.n_slices == right.n_slices
+        && left.rfm_tie_policy == right.rfm_tie_policy
 }
 
 /// How the feed stores where an import begins (−1) or ends (the schedule).
@@ -63,7 +65,7 @@ impl Ingestion {
         let (retention, n_slices) = (i64::from(row.retention_days), i32::from(row.n_slices));
         let session = self.pool.session("storing a tenant").await?;
         let statement = session.prepare(INSERT).await?;
-        let params: [&(dyn ToSql + Sync); 10] = [
+        let params: [&(dyn ToSql + Sync); 11] = [
             &id,
             &row.name,
             &row.time_zone,
@@ -73,6 +75,7 @@ impl Ingestion {
             &n_slices,
             &row.importing,
             &row.created_at.0,
+            &row.rfm_tie_policy.key(),
             &request_id,
         ];
         if session.execute(&statement, &params).await? == 1 {

@@ -130,6 +130,7 @@ fn create(connection: &Connection, tenant: TenantRow, request_id: &str) -> Work<
             tenant.n_slices,
             tenant.importing,
             tenant.created_at.0,
+            tenant.rfm_tie_policy.key(),
             request_id
         ])?;
     Ok(tenant)
@@ -188,5 +189,6 @@ fn tenant_row(row: &Row<'_>) -> rusqlite::Result<TenantRow> {
         n_slices: row.get(6)?,
         importing: row.get(7)?,
         created_at: row.instant(8)?,
+        rfm_tie_policy: row.tie_policy(9)?,
     })
 }

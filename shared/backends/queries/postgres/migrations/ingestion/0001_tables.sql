@@ -11,6 +11,7 @@ CREATE TABLE tenant (
   n_slices integer NOT NULL,
   importing boolean NOT NULL,
   created_at bigint NOT NULL,
+  rfm_tie_policy text NOT NULL,
   request_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id),
   CONSTRAINT tenant_name_key UNIQUE (name),

@@ -9,6 +9,7 @@ CREATE TABLE tenant (
     n_slices INTEGER NOT NULL,
     importing INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
+    rfm_tie_policy TEXT NOT NULL,
     request_id TEXT NOT NULL UNIQUE
 ) WITHOUT ROWID;
 
