@@ -280,14 +280,19 @@ async fn reject_records(session: &Session, insert: &Statement, batch: &FactBatch
         column(|rejection| &rejection.reason),
         column(|rejection| &rejection.hint),
     );
+    let keys: Vec<Uuid> = rejections
+        .iter()
+        .map(|rejection| Uuid::from_u128(rejection.key.0))
+        .collect();
     let records: Vec<&[u8]> = rejections
         .iter()
         .map(|rejection| rejection.record.as_slice())
         .collect();
     let tenant = rows::tenant(batch.tenant);
-    let params: [&(dyn ToSql + Sync); 7] = [
+    let params: [&(dyn ToSql + Sync); 8] = [
         &tenant,
         &batch.recorded_at.0,
+        &keys,
         &sources,
         &fields,
         &reasons,
