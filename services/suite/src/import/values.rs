@@ -156,7 +156,6 @@ named! {
     InvoiceStatus "INVOICE_STATUS_",
     PaymentStatus "PAYMENT_STATUS_",
     HistorySchedule "HISTORY_SCHEDULE_",
-    Scope "SCOPE_",
 }
 
 /// Most values of an enum of the contract.
@@ -178,7 +177,7 @@ pub(crate) fn words<E: Named>() -> Vec<String> {
 }
 
 /// The short name of a value.
-pub(crate) fn short<E: Named>(value: &E) -> String {
+fn short<E: Named>(value: &E) -> String {
     value.name().trim_start_matches(E::PREFIX).to_lowercase()
 }
 
