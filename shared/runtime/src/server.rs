@@ -32,7 +32,7 @@ use crate::telemetry::Meters;
 
 pub use crate::server::admin::serve_admin;
 pub use crate::server::part::{MountError, Mounted, Part};
-pub use crate::server::port::{Readiness, ServeError, Server};
+pub use crate::server::port::{LIVENESS, Readiness, ServeError, Server};
 
 /// A service behind its layers: boxed, so that no layer's type crosses a crate border.
 pub type Stack = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
