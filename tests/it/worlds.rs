@@ -12,6 +12,7 @@ mod late;
 mod modes;
 mod process;
 mod records;
+mod rejects;
 mod tenants;
 mod traces;
 mod world;
