@@ -62,7 +62,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
         store(&client, schedule, batches, &mut tally, &mut observer).await
     };
     drop(observer);
-    complain(&path, &mut tally, rejects_path)?;
+    let written = complain(&path, &mut tally, rejects_path);
     let position = match position {
         Ok(position) => position,
         Err(error) => {
@@ -73,6 +73,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
             return Err(error);
         },
     };
+    written?;
     context.print(matches, &summary(&tally, &position))?;
     if tally.is_clean() {
         Ok(())

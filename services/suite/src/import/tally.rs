@@ -6,7 +6,7 @@ use sextant_proto::ingestion::v1::{Verdict, VerdictKind};
 
 use crate::import::batch::Origin;
 use crate::import::rejects::Rejects;
-use crate::import::{Complaint, Error, Part, Refusal};
+use crate::import::{Complaint, Error, Original, Part, Refusal};
 use crate::output::{Block, Cell, Column};
 
 /// How many records had each verdict.
@@ -180,7 +180,11 @@ impl Tally {
             rejects.add(&complaint);
         }
         if self.complaints.len() < self.max_complaints {
-            self.complaints.push(complaint);
+            // The row itself may be large, and is not shown.
+            self.complaints.push(Complaint {
+                original: Original::NotKept,
+                ..complaint
+            });
         }
     }
 

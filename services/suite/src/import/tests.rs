@@ -1,5 +1,7 @@
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{Record, Rejection, Verdict, VerdictKind};
+use sextant_wire::status::Problem;
 
 use super::batch::{Batches, Origin};
 use super::cdnow::CdnowRows;
@@ -457,4 +459,19 @@ fn the_file_that_is_imported_is_never_overwritten() {
         "{refused}"
     );
     assert_eq!(std::fs::read(&path).unwrap(), b"rows");
+}
+
+#[test]
+fn only_an_import_that_may_go_on_is_to_be_repeated() {
+    let refused = |reason| Error::Refused {
+        status: Box::new(Problem::new(reason, "no").into()),
+        acknowledged: 3,
+    };
+    let told = refused(ErrorReason::Unavailable).to_string();
+    assert!(told.contains("run the same command again"), "{told}");
+    let told = refused(ErrorReason::MessageTooLarge).to_string();
+    assert!(
+        told.contains("--set ingest.max_batch_bytes=N") && !told.contains("again"),
+        "{told}"
+    );
 }

@@ -28,6 +28,7 @@ const SYSTEM_STATEMENTS: [&str; 19] = [
     "list_keys.sql",
     "list_tenants.sql",
     "lock_accounts.sql",
+    "lock_rejections.sql",
     "lock_segmentations.sql",
     "moves_cursors.sql",
     "revoke_key.sql",

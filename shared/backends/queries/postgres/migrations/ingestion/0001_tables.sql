@@ -94,7 +94,7 @@ CREATE INDEX held_account ON held (tenant_id, external_id);
 -- The key is of source, id or content, and reason: a record that comes again is listed once.
 CREATE TABLE rejection (
   tenant_id uuid NOT NULL,
-  ordinal bigserial,
+  ordinal bigint GENERATED ALWAYS AS IDENTITY,
   key uuid NOT NULL,
   source text NOT NULL,
   field text NOT NULL,
@@ -138,7 +138,6 @@ FROM unnest(ARRAY['account', 'dedupe', 'fact', 'held', 'rejection', 'source_coun
 
 GRANT SELECT, INSERT, UPDATE ON tenant, access_key, feed_head, source_count TO sextant_app;
 GRANT SELECT, INSERT ON account, dedupe, fact, rejection, feed TO sextant_app;
-GRANT USAGE ON SEQUENCE rejection_ordinal_seq TO sextant_app;
 GRANT SELECT, INSERT, DELETE ON held TO sextant_app;
 
 -- Makes the partition of a month (months since 1970-01; below 0 and from 2400 on there is one partition each). Runs with
