@@ -107,13 +107,22 @@ async fn a_port_is_in_order_only_where_sextant_is_what_has_it() {
     let address = listener.local_addr().unwrap();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
     let server = tonic::transport::Server::builder().add_service(health);
-    tokio::spawn(server.serve_with_incoming(incoming));
     let port = address.to_string();
     let set = [("server.listen", port.as_str())];
     let verdict = async || check(&set, NOW).await[1];
-    assert_eq!(verdict().await, ("gRPC port", Verdict::Failed));
-    reporter.set_service_status("liveness", serving).await;
-    assert_eq!(verdict().await, ("gRPC port", Verdict::Ok));
+    let asked = async {
+        let before = verdict().await;
+        reporter.set_service_status("liveness", serving).await;
+        (before, verdict().await)
+    };
+    let found = tokio::select! {
+        ended = server.serve_with_incoming(incoming) => panic!("{ended:?}"),
+        found = asked => found,
+    };
+    assert_eq!(
+        found,
+        (("gRPC port", Verdict::Failed), ("gRPC port", Verdict::Ok))
+    );
 }
 
 #[test]

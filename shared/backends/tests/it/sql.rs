@@ -18,7 +18,7 @@ const FOLDERS: [(&str, &[Service]); 6] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 19] = [
+const SYSTEM_STATEMENTS: [&str; 20] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
