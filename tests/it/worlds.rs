@@ -17,6 +17,7 @@ mod measured;
 mod modes;
 mod process;
 mod records;
+mod rejects;
 mod story;
 mod tenants;
 mod traces;

@@ -50,6 +50,8 @@ def check_service_pod(where: str, pod: dict, configs: dict) -> None:
         check(where, grpc.get("port") == GRPC_PORT, f"needs a gRPC {probe}")
         check(where, grpc.get("service") == service, f"{probe} must ask for {service or 'the whole process'}")
     values = variables(container, configs)
+    if values.get("SEXTANT_STORE__KIND") == "embedded":
+        check(where, values.get("SEXTANT_SERVER__EXPOSE") == "true", "the embedded engine listens outside loopback only with server.expose")
     check(where, values.get("SEXTANT_SERVER__LISTEN") == f"0.0.0.0:{GRPC_PORT}", "must listen where probes and clients call")
     pause_s = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     check(where, pause_s > 0, "needs a preStop sleep")

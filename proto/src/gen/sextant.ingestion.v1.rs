@@ -3312,7 +3312,7 @@ pub struct RejectedRecord {
     /// Why it was refused.
     #[prost(message, optional, tag = "2")]
     pub rejection: ::core::option::Option<Rejection>,
-    /// When it came.
+    /// When it first came.
     #[prost(message, optional, tag = "3")]
     pub received_at: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -3359,7 +3359,8 @@ pub struct GetIngestCountsResponse {
     #[prost(message, repeated, tag = "1")]
     pub sources: ::prost::alloc::vec::Vec<SourceCounts>,
 }
-/// How many records of each verdict one source has had since the tenant began.
+/// How many deliveries of each verdict one source has had since the tenant began: a record that came three times counts three
+/// times.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SourceCounts {
     /// The source.
@@ -3377,7 +3378,7 @@ pub struct SourceCounts {
     /// Wait for their account now.
     #[prost(uint64, tag = "5")]
     pub held: u64,
-    /// Refused.
+    /// Refused. ListRejections has a record once, however often it came.
     #[prost(uint64, tag = "6")]
     pub rejected: u64,
     /// When its last record came.
@@ -3568,7 +3569,8 @@ pub mod ingestion_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Lists rejected records with the reason, newest first. Scope: read.
+        /// Lists rejected records with the reason, newest first. A record that was rejected again for the same reason (same source
+        /// and id, or without an id the same content) is listed once. Scope: read.
         pub async fn list_rejections(
             &mut self,
             request: impl tonic::IntoRequest<super::ListRejectionsRequest>,
@@ -3625,7 +3627,7 @@ pub mod ingestion_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// How many records of each verdict each source has had. Scope: read.
+        /// How many deliveries of each verdict each source has had. Scope: read.
         pub async fn get_ingest_counts(
             &mut self,
             request: impl tonic::IntoRequest<super::GetIngestCountsRequest>,
@@ -3690,7 +3692,8 @@ pub mod ingestion_service_server {
             tonic::Response<super::IngestBatchResponse>,
             tonic::Status,
         >;
-        /// Lists rejected records with the reason, newest first. Scope: read.
+        /// Lists rejected records with the reason, newest first. A record that was rejected again for the same reason (same source
+        /// and id, or without an id the same content) is listed once. Scope: read.
         async fn list_rejections(
             &self,
             request: tonic::Request<super::ListRejectionsRequest>,
@@ -3706,7 +3709,7 @@ pub mod ingestion_service_server {
             tonic::Response<super::ListHeldResponse>,
             tonic::Status,
         >;
-        /// How many records of each verdict each source has had. Scope: read.
+        /// How many deliveries of each verdict each source has had. Scope: read.
         async fn get_ingest_counts(
             &self,
             request: tonic::Request<super::GetIngestCountsRequest>,

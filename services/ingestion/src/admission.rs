@@ -12,7 +12,7 @@ use sextant_domain::id::MAX_EXTERNAL_ID_BYTES;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
-use sextant_store::port::{NewFact, NewRejection};
+use sextant_store::port::{NewFact, NewRejection, RejectionKey};
 use sextant_wire::record::{self, Checked, Door};
 use sextant_wire::status::Problem;
 
@@ -207,11 +207,13 @@ fn fact(checked: Checked, terms: &Terms) -> NewFact {
 }
 
 fn rejection(record: &pb::Record, problem: &Problem) -> NewRejection {
+    let (reason, encoded) = (problem.reason_name(), record.encode_to_vec());
     NewRejection {
+        key: RejectionKey::of(&record.source, &record.id, &encoded, reason),
         field: printable(&problem.field, MAX_HINT_BYTES),
-        reason: problem.reason_name().to_owned(),
+        reason: reason.to_owned(),
         hint: printable(&problem.message, MAX_HINT_BYTES),
-        record: record.encode_to_vec(),
+        record: encoded,
         source: printable(&record.source, MAX_EXTERNAL_ID_BYTES),
     }
 }

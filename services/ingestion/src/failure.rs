@@ -10,7 +10,8 @@ pub(crate) fn of_store(error: Error) -> Problem {
             tracing::warn!(%error, source = %source, "call refused")
         },
         Error::Full { .. } => tracing::error!(%error, "call refused"),
-        Error::Unreadable { .. } => tracing::error!(%error, "call failed"),
+        // Said with its cause where the call is answered.
+        Error::Unreadable { .. } => {},
         Error::Fenced | Error::AlreadyExists { .. } | Error::RequestIdReused => {},
     }
     error.into()

@@ -4,6 +4,7 @@ mod local_key;
 mod stores;
 mod timed;
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,12 +91,16 @@ impl Installation for Program {
 
     fn migrate<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Vec<Migration>> {
         async move {
-            let Some(url) = &loaded.config.store.postgres_url else {
-                // The embedded engine brings its files to the newest version whenever it opens them.
-                drop(Embedded::open(&loaded.config.store.data_dir)?);
-                return Ok(Vec::new());
+            let store = &loaded.config.store;
+            let done = match (store.kind, &store.postgres_url) {
+                (StoreKind::Embedded, _) => {
+                    // The embedded engine brings its files to the newest version whenever it opens them.
+                    drop(Embedded::open_existing(&store.data_dir)?);
+                    return Ok(Vec::new());
+                },
+                (StoreKind::Postgres, None) => return Err("store.postgres_url is missing".into()),
+                (StoreKind::Postgres, Some(url)) => postgres::migrate(url.expose()).await?,
             };
-            let done = postgres::migrate(url.expose()).await?;
             Ok(done
                 .into_iter()
                 .map(|one| Migration {
@@ -109,13 +114,14 @@ impl Installation for Program {
     }
 
     fn backup<'a>(&'a self, loaded: &'a Loaded, to: &'a Path) -> Answer<'a, ()> {
-        let written = Embedded::backup(&loaded.config.store.data_dir, to).map_err(BoxError::from);
+        let written = embedded_data(&loaded.config, "copies")
+            .and_then(|data_dir| Embedded::backup(data_dir, to).map_err(BoxError::from));
         std::future::ready(written).boxed()
     }
 
     fn restore<'a>(&'a self, loaded: &'a Loaded, from: &'a Path) -> Answer<'a, ()> {
-        let restored =
-            Embedded::restore(from, &loaded.config.store.data_dir).map_err(BoxError::from);
+        let restored = embedded_data(&loaded.config, "makes")
+            .and_then(|data_dir| Ok(Embedded::restore(from, data_dir)?));
         std::future::ready(restored).boxed()
     }
 
@@ -124,9 +130,18 @@ impl Installation for Program {
     }
 }
 
+/// The data directory of a command that does something to the embedded engine's files and to no other store.
+fn embedded_data<'c>(config: &'c Config, does: &str) -> Result<&'c Path, BoxError> {
+    match config.store.kind {
+        StoreKind::Embedded => Ok(&config.store.data_dir),
+        StoreKind::Postgres => Err(format!("this command {does} files of the embedded engine, but store.kind is postgres: use pg_dump and pg_restore, or set store.kind to embedded").into()),
+    }
+}
+
 impl Program {
     /// Starts the services of a role.
     async fn run(&self, config: &Config, role: Role) -> Result<Running, BoxError> {
+        config.check_exposure()?;
         let telemetry = Telemetry::new(&config.telemetry, role.as_str())?;
         // A test that runs several processes in one keeps the first one's.
         drop(telemetry.install());
@@ -373,12 +388,17 @@ impl Assembly<'_> {
     }
 }
 
-/// The built-in segmenters: in the configured folder, or beside the program.
+/// Where the built-in segmenters are: in the configured folder, or beside the program.
+pub(crate) fn segmenters(config: &Config) -> io::Result<PathBuf> {
+    if let Some(folder) = &config.plugins.builtin_dir {
+        return Ok(folder.clone());
+    }
+    let program = std::env::current_exe()?;
+    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
+}
+
 fn registry(config: &Config) -> Result<Registry, BoxError> {
-    let folder = match &config.plugins.builtin_dir {
-        Some(folder) => folder.clone(),
-        None => beside_the_program()?,
-    };
+    let folder = segmenters(config)?;
     let plugins = discover(&folder)
         .into_iter()
         .collect::<Result<Vec<Plugin>, _>>()?;
@@ -389,7 +409,5 @@ fn registry(config: &Config) -> Result<Registry, BoxError> {
     Ok(Registry::new(plugins))
 }
 
-fn beside_the_program() -> Result<PathBuf, BoxError> {
-    let program = std::env::current_exe()?;
-    Ok(program.parent().map(Path::to_owned).unwrap_or_default())
-}
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 mod args;
 mod context;
 mod import;
+mod intake;
 mod metrics;
 mod read;
 mod system;
@@ -125,7 +126,9 @@ async fn client_command(
         ("changes", _) => read::changes(context, matches).await,
         ("features", _) => read::features(context, matches).await,
         ("segmenters", _) => tenants::segmenters(context, matches).await,
-        ("rejections", _) => tenants::rejections(context, matches).await,
+        ("rejections", _) => intake::rejections(context, matches).await,
+        ("held", _) => intake::held(context, matches).await,
+        ("sources", _) => intake::sources(context, matches).await,
         ("metrics", Some((metric, matches))) => metrics::run(metric, context, matches).await,
         ("tenants" | "keys" | "segmentations", Some((action, matches))) => {
             tenants::run(name, action, context, matches).await

@@ -3,24 +3,19 @@
 //! Checked here is what needs no store: directories, ports, segmenters, the clock. What only a store can tell comes from
 //! [`crate::installation::Installation::checks`].
 
+mod ports;
 pub mod stores;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sextant_domain::time::{Day, Instant};
 use sextant_runtime::config::{Config, StoreKind};
 
+use crate::assemble;
 use crate::output::format::day_of;
 use crate::output::{Block, Cell, Column};
 
-/// The built-in segmenters' files.
-const SEGMENTERS: [&str; 3] = [
-    "libsextant_segmenter_lifecycle.so",
-    "libsextant_segmenter_rfm.so",
-    "libsextant_segmenter_value_tiers.so",
-];
 /// 2026-01-01: a clock that stands before this program was written is wrong.
 const WRITTEN_ON: Day = Day(20_454);
 
@@ -93,25 +88,18 @@ impl Finding {
 }
 
 /// Checks what needs no store.
-#[must_use]
-pub fn local_checks(config: &Config, now: Instant) -> Vec<Finding> {
+pub async fn local_checks(config: &Config, now: Instant) -> Vec<Finding> {
     let mut findings = Vec::new();
     if config.store.kind == StoreKind::Embedded {
         findings.push(data_dir(&config.store.data_dir));
     }
-    findings.push(port("gRPC port", "server.listen", config.server.listen));
-    findings.push(port(
-        "admin port",
-        "server.admin_listen",
-        config.server.admin_listen,
-    ));
-    findings.push(segmenters(
-        config
-            .plugins
-            .builtin_dir
-            .clone()
-            .or_else(beside_the_binary),
-    ));
+    if let Err(error) = config.check_exposure() {
+        let fix = "listen at 127.0.0.1, or set server.expose to true";
+        findings.push(Finding::failed("exposure", error.to_string(), fix));
+    }
+    findings.push(ports::grpc(config.server.listen).await);
+    findings.push(ports::admin(config.server.admin_listen).await);
+    findings.push(segmenters(config));
     findings.push(clock(now));
     findings
 }
@@ -143,49 +131,29 @@ fn data_dir(directory: &Path) -> Finding {
     }
 }
 
-fn port(check: &'static str, key: &str, address: SocketAddr) -> Finding {
-    match TcpListener::bind(address) {
-        Ok(_) => Finding::ok(check, format!("{address} is free")),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Finding::warning(
-            check,
-            format!("{address} is in use"),
-            format!(
-                "fine if Sextant runs there; otherwise stop what does, or set {key} to another address"
-            ),
-        ),
-        Err(error) => Finding::failed(
-            check,
-            format!("{address}: {error}"),
-            format!("set {key} to an address of this machine"),
-        ),
-    }
-}
-
-fn beside_the_binary() -> Option<PathBuf> {
-    std::env::current_exe().ok()?.parent().map(Path::to_owned)
-}
-
-fn segmenters(directory: Option<PathBuf>) -> Finding {
+/// What `serve` would load, loaded as it would.
+fn segmenters(config: &Config) -> Finding {
     const CHECK: &str = "built-in segmenters";
     let fix = "build them with `cargo build`, or name their directory as plugins.builtin_dir";
-    let Some(directory) = directory else {
-        return Finding::failed(CHECK, "the directory of the binary is unknown", fix);
+    let directory = match assemble::segmenters(config) {
+        Ok(directory) => directory,
+        Err(error) => return Finding::failed(CHECK, error.to_string(), fix),
     };
-    let missing: Vec<&str> = SEGMENTERS
-        .into_iter()
-        .filter(|file| !directory.join(file).is_file())
+    let shown = directory.display();
+    let loaded = sextant_plugin_host::discover(&directory);
+    let broken: Vec<String> = loaded
+        .iter()
+        .filter_map(|one| Some(one.as_ref().err()?.to_string()))
         .collect();
-    if missing.is_empty() {
-        return Finding::ok(
+    match (loaded.len(), broken.is_empty()) {
+        (0, _) => Finding::failed(CHECK, format!("none in {shown}"), fix),
+        (all, true) => Finding::ok(CHECK, format!("{all} in {shown}")),
+        (_, false) => Finding::failed(
             CHECK,
-            format!("{} in {}", SEGMENTERS.len(), directory.display()),
-        );
+            broken.join("; "),
+            "`sextant serve` refuses to start with these: remove or replace them, or name another directory as plugins.builtin_dir",
+        ),
     }
-    Finding::failed(
-        CHECK,
-        format!("{} lacks {}", directory.display(), missing.join(", ")),
-        fix,
-    )
 }
 
 fn clock(now: Instant) -> Finding {

@@ -2,17 +2,22 @@
 //!
 //! A row that cannot be read is reported with its number, its line, the field and the fix, and the rows around it are kept. A
 //! row of a file without ids of its own is identified by its content ([`identity`]), so the same file may be sent again and
-//! under another name: everything in it is then a duplicate. That is also how an interrupted import goes on.
+//! under another name: everything in it is then a duplicate. That is also how an interrupted import goes on. Rows that were
+//! not taken may be written to a file of their own ([`rejects`]), to be corrected and imported.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use csv::ByteRecord;
 use tonic::Status;
 
+use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::reason_of;
 
+use crate::client::is;
 use crate::error::Exit;
+use crate::import::batch::Origin;
 
 pub mod batch;
 pub mod cdnow;
@@ -22,6 +27,8 @@ mod facts;
 mod identity;
 mod input;
 pub mod ndjson;
+pub mod rejects;
+mod size;
 pub mod tally;
 pub mod upload;
 pub(crate) mod values;
@@ -86,17 +93,58 @@ pub enum Part {
 pub enum Item {
     /// A record.
     Record {
-        /// Number of the row, from 1, the header not counted.
-        row: u64,
-        /// Line on which the row begins, from 1.
-        line: u64,
-        /// Whether it is the row itself.
-        part: Part,
+        /// Where it came from.
+        origin: Origin,
         /// The record.
         record: Box<sextant_proto::ingestion::v1::Record>,
     },
     /// A row that cannot be read.
     Malformed(Complaint),
+}
+
+/// A row as its file has it, to be written where it can be corrected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Original {
+    /// Cells of a CSV file.
+    Cells(ByteRecord),
+    /// A line without its end.
+    Line(Vec<u8>),
+    /// A line that is longer than what is read, or none at all.
+    NotKept,
+}
+
+impl Original {
+    /// Its size in bytes.
+    pub(crate) fn n_bytes(&self) -> usize {
+        match self {
+            Self::Cells(cells) => cells.as_slice().len(),
+            Self::Line(line) => line.len(),
+            Self::NotKept => 0,
+        }
+    }
+}
+
+/// Who did not take a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// This program: it cannot be read, and was not sent.
+    Malformed,
+    /// The service: another content is stored under its id.
+    Conflict,
+    /// The service, with this reason.
+    Rejected(String),
+}
+
+impl Refusal {
+    /// The reason in one word.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Malformed => "MALFORMED",
+            Self::Conflict => "CONFLICT",
+            Self::Rejected(reason) => reason,
+        }
+    }
 }
 
 /// What is wrong with a row.
@@ -110,6 +158,10 @@ pub struct Complaint {
     pub field: String,
     /// What is wrong and how to mend it.
     pub problem: String,
+    /// Who says so.
+    pub refusal: Refusal,
+    /// The row.
+    pub original: Original,
 }
 
 impl fmt::Display for Complaint {
@@ -118,7 +170,11 @@ impl fmt::Display for Complaint {
         if !self.field.is_empty() {
             write!(f, ", field \"{}\"", self.field)?;
         }
-        write!(f, ": {}", self.problem)
+        write!(f, ": {}", self.problem)?;
+        match &self.refusal {
+            Refusal::Malformed | Refusal::Conflict => Ok(()),
+            Refusal::Rejected(reason) => write!(f, " ({reason})"),
+        }
     }
 }
 
@@ -143,12 +199,14 @@ impl Fault {
         Self::new("", problem)
     }
 
-    pub(crate) fn at(self, row: u64, line: u64) -> Complaint {
+    pub(crate) fn at(self, row: u64, line: u64, original: Original) -> Complaint {
         Complaint {
             row,
             line,
             field: self.field,
             problem: self.problem,
+            refusal: Refusal::Malformed,
+            original,
         }
     }
 }
@@ -172,6 +230,18 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong and how to mend it.
         problem: String,
+    },
+    /// The file for rows that were not taken cannot be written.
+    Rejects {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file for rows that were not taken is the one that is read.
+    RejectsAreInput {
+        /// The file.
+        path: PathBuf,
     },
     /// The server ended the stream.
     Refused {
@@ -197,7 +267,11 @@ impl Error {
             Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Exit::NotFound
             },
-            Self::Unreadable { .. } | Self::Header { .. } | Self::Reader(_) => Exit::Failure,
+            Self::Unreadable { .. }
+            | Self::Header { .. }
+            | Self::Rejects { .. }
+            | Self::Reader(_) => Exit::Failure,
+            Self::RejectsAreInput { .. } => Exit::Usage,
             Self::Refused { status, .. } => Exit::of_status(status),
             Self::CutOff { .. } => Exit::Unavailable,
         }
@@ -210,13 +284,20 @@ impl Error {
             Self::Refused { status, .. } => reason_of(status)
                 .map_or_else(String::new, |reason| format!("sextant explain {reason}")),
             Self::CutOff { .. } => "sextant explain UNAVAILABLE".to_owned(),
-            Self::Unreadable { .. } | Self::Header { .. } | Self::Reader(_) => String::new(),
+            Self::Unreadable { .. }
+            | Self::Header { .. }
+            | Self::Rejects { .. }
+            | Self::RejectsAreInput { .. }
+            | Self::Reader(_) => String::new(),
         }
     }
 }
 
 const RESUME: &str =
     "run the same command again to go on: what is stored is then counted as duplicate";
+/// A server that takes less than this configuration says would end every repetition at the same place.
+const SMALLER: &str =
+    "give the server's ingest.max_batch_bytes to this command, too: --set ingest.max_batch_bytes=N";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,6 +311,9 @@ impl fmt::Display for Error {
                 acknowledged,
             } => {
                 write!(f, "{} (after {acknowledged} records)", status.message())?;
+                if is(status, ErrorReason::MessageTooLarge) {
+                    return write!(f, "; {SMALLER}");
+                }
                 match Exit::of_status(status) {
                     Exit::Unavailable | Exit::Failure => write!(f, "; {RESUME}"),
                     // The same command would be refused in the same way.
@@ -241,6 +325,14 @@ impl fmt::Display for Error {
                     | Exit::Interrupted => Ok(()),
                 }
             },
+            Self::Rejects { path, .. } => {
+                write!(f, "file \"{}\" cannot be written", path.display())
+            },
+            Self::RejectsAreInput { path } => write!(
+                f,
+                "--rejects names \"{}\", which is the file that is imported; name another",
+                path.display()
+            ),
             Self::CutOff { acknowledged } => {
                 write!(
                     f,
@@ -255,9 +347,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Unreadable { source, .. } => Some(source),
+            Self::Unreadable { source, .. } | Self::Rejects { source, .. } => Some(source),
             Self::Reader(source) => Some(source),
-            Self::Header { .. } | Self::Refused { .. } | Self::CutOff { .. } => None,
+            Self::Header { .. }
+            | Self::RejectsAreInput { .. }
+            | Self::Refused { .. }
+            | Self::CutOff { .. } => None,
         }
     }
 }

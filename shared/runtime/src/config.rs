@@ -47,6 +47,8 @@ pub struct Config {
 pub struct Server {
     /// Address of the gRPC port; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Whether the embedded engine may be served to other machines, without encryption.
+    pub expose: bool,
     /// Address of `/metrics`, `/healthz` and `/readyz`.
     pub admin_listen: SocketAddr,
     /// Calls that one service works on at the same time.
@@ -167,6 +169,28 @@ pub struct Ingest {
     pub max_batch_bytes: u64,
     /// Largest batch, in records.
     pub max_batch_records: u32,
+}
+
+impl Config {
+    /// Whether services may listen where they are to: with the embedded engine, which is for one machine, at a loopback address
+    /// only, unless the configuration says otherwise. Nothing here encrypts.
+    ///
+    /// # Errors
+    /// [`Error::Exposed`] names the key.
+    pub fn check_exposure(&self) -> Result<(), Error> {
+        if self.store.kind != StoreKind::Embedded || self.server.expose {
+            return Ok(());
+        }
+        for (key, address) in [
+            ("server.listen", self.server.listen),
+            ("server.admin_listen", self.server.admin_listen),
+        ] {
+            if !address.ip().to_canonical().is_loopback() {
+                return Err(Error::Exposed { key, address });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Server {

@@ -247,7 +247,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// An error with its whole chain on one line.
-struct Chain<'e>(&'e (dyn std::error::Error + 'static));
+pub(crate) struct Chain<'e>(pub(crate) &'e (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

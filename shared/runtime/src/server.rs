@@ -31,7 +31,7 @@ use crate::telemetry::Meters;
 
 pub use crate::server::admin::serve_admin;
 pub use crate::server::part::{MountError, Mounted, Part};
-pub use crate::server::port::{Readiness, ServeError, Server};
+pub use crate::server::port::{LIVENESS, Readiness, ServeError, Server};
 
 /// The answer of a service or a layer.
 pub type Answer = BoxFuture<'static, Result<Response<Body>, Infallible>>;

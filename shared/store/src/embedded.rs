@@ -7,14 +7,16 @@ mod failure;
 mod feed;
 mod file;
 mod ingestion;
+mod integrity;
 mod metrics;
 mod migrate;
+mod private;
 mod replica;
 mod scoring;
 mod segmentation;
 mod value;
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,7 +65,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Opens a data directory, or makes one, and brings its files to the newest schema.
+    /// Opens a data directory, or makes one, and brings its files to the newest schema. Directory and files are for their
+    /// owner alone.
     ///
     /// # Errors
     /// [`Error::InUse`] by another process, [`Error::Newer`] than this program, or the directory cannot be used.
@@ -71,15 +74,21 @@ impl Embedded {
         Self::open_with(directory, Options::default())
     }
 
+    /// As [`Embedded::open`], and makes nothing where no store is.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`], and [`Error::NoStore`].
+    pub fn open_existing(directory: &Path) -> Result<Self, Error> {
+        must_hold_a_store(directory)?;
+        Self::open(directory)
+    }
+
     /// As [`Embedded::open`], with options.
     ///
     /// # Errors
     /// As [`Embedded::open`].
     pub fn open_with(directory: &Path, options: Options) -> Result<Self, Error> {
-        fs::create_dir_all(directory).map_err(|source| Error::Directory {
-            path: directory.to_owned(),
-            source,
-        })?;
+        private::directory(directory)?;
         let lock = Arc::new(DirectoryLock::take(directory)?);
         let open = |schema: &'static Schema, cache_kib: u32, rollback: Rollback| {
             let path = directory.join(schema.file_name);
@@ -151,16 +160,47 @@ impl Embedded {
     /// beginning (ingestion).
     ///
     /// # Errors
-    /// [`Error::NotEmpty`] when `to` holds anything, or a file cannot be read or written.
+    /// [`Error::NoStore`] where there is none, [`Error::NotEmpty`] when `to` holds anything, or a file cannot be read or written.
     pub fn backup(directory: &Path, to: &Path) -> Result<(), Error> {
+        must_hold_a_store(directory)?;
         backup::write(directory, to)
+    }
+
+    /// The files of a data directory that are damaged, each as an [`Error::Damaged`]. It may be in use. Reads all of it.
+    #[must_use]
+    pub fn damaged(directory: &Path) -> Vec<Error> {
+        migrate::FILE_NAMES
+            .iter()
+            .map(|name| directory.join(name))
+            .filter(|path| path.is_file())
+            .filter_map(|path| integrity::check(&path).err())
+            .collect()
+    }
+
+    /// What of a data directory others than its owner may read: the directory, and files of ours in it.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn open_to_others(directory: &Path) -> io::Result<Vec<PathBuf>> {
+        private::open_to_others(directory)
     }
 
     /// Makes a data directory out of a backup.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`] when `directory` holds anything, [`Error::BackupIncomplete`] when the backup is not whole.
+    /// [`Error::NotEmpty`] when `directory` holds anything, [`Error::BackupIncomplete`] when the backup is not whole,
+    /// [`Error::BackupChanged`] when a file is not as it was written, [`Error::Damaged`] when it was written from a damaged
+    /// store. Then nothing is made.
     pub fn restore(from: &Path, directory: &Path) -> Result<(), Error> {
         backup::restore(from, directory)
     }
+}
+
+fn must_hold_a_store(directory: &Path) -> Result<(), Error> {
+    if directory.join(migrate::INGESTION.file_name).is_file() {
+        return Ok(());
+    }
+    Err(Error::NoStore {
+        path: directory.to_owned(),
+    })
 }

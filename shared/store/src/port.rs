@@ -8,7 +8,7 @@ mod replica;
 mod scoring;
 mod segmentation;
 
-pub use facts::{Committed, FactBatch, Facts, NewFact, NewRejection, Outcome};
+pub use facts::{Committed, FactBatch, Facts, NewFact, NewRejection, Outcome, RejectionKey};
 pub use feed::{Feed, FeedEntry, Head, SliceHeads, Trace};
 pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,

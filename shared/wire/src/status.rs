@@ -1,6 +1,8 @@
 //! Errors on the wire: a [`Problem`] with a reason that clients match on, and the one place that turns it into a status.
 
 use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -24,7 +26,21 @@ pub struct Problem {
     pub field: String,
     /// What is wrong and how to mend it.
     pub message: String,
+    /// Why it is so, for the log of the service that answers; clients never see it.
+    pub cause: Cause,
 }
+
+/// The error behind a problem, if there is one. Problems that differ in it alone are equal: clients cannot tell them apart.
+#[derive(Debug, Clone, Default)]
+pub struct Cause(Option<Arc<dyn Error + Send + Sync>>);
+
+impl PartialEq for Cause {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Cause {}
 
 impl Problem {
     /// A problem of one field.
@@ -37,6 +53,7 @@ impl Problem {
             reason,
             field: field.into(),
             message: message.into(),
+            cause: Cause::default(),
         }
     }
 
@@ -46,7 +63,15 @@ impl Problem {
             reason,
             field: String::new(),
             message: message.into(),
+            cause: Cause::default(),
         }
+    }
+
+    /// The same problem with the error behind it, which whoever answers the call writes to the log.
+    #[must_use]
+    pub fn caused_by(mut self, error: impl Error + Send + Sync + 'static) -> Self {
+        self.cause = Cause(Some(Arc::new(error)));
+        self
     }
 
     /// The same problem, its field below `parent`.
@@ -94,7 +119,11 @@ impl From<Problem> for Status {
         } else {
             format!("{}: {}", problem.field, problem.message)
         };
-        Self::with_error_details(code, message, details)
+        let mut status = Self::with_error_details(code, message, details);
+        if let Cause(Some(error)) = problem.cause {
+            status.set_source(error);
+        }
+        status
     }
 }
 
@@ -155,7 +184,7 @@ impl From<store::Error> for Problem {
                 "was used with other parameters; make a new one",
             ),
             store::Error::Unreadable { .. } => {
-                Self::new(ErrorReason::Internal, "stored data is unreadable")
+                Self::new(ErrorReason::Internal, "stored data is unreadable").caused_by(error)
             },
         }
     }

@@ -1,8 +1,8 @@
 //! The key of an installation on one machine: made on first start, kept in a file that only its owner can read.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use sextant_runtime::auth::Key;
@@ -13,7 +13,10 @@ pub(crate) const FILE_NAME: &str = "local.key";
 
 /// The key of a data directory.
 pub(crate) fn read_or_make(data_dir: &Path) -> Result<Key, BoxError> {
-    fs::create_dir_all(data_dir)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)?;
     let path = data_dir.join(FILE_NAME);
     match OpenOptions::new()
         .write(true)

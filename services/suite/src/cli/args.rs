@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use sextant_proto::ingestion::v1::Scope;
+
 use crate::import::Layout;
 use crate::import::columns::Kind;
 use crate::installation::Role;
@@ -15,13 +17,13 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4
     Environment: SEXTANT_KEY or SEXTANT_KEY_FILE, SEXTANT_TENANT, SEXTANT_ADDRESS, SEXTANT_CONFIG, NO_COLOR, and SEXTANT_SECTION__KEY for every configuration key.";
 
 /// What a key may do, by the names of the contract's scopes.
-pub(crate) const SCOPES: [&str; 6] = [
-    "read",
-    "ingest",
-    "define",
-    "plugins_publish",
-    "plugins_activate",
-    "admin",
+pub(crate) const SCOPES: [(&str, Scope); 6] = [
+    ("read", Scope::Read),
+    ("ingest", Scope::Ingest),
+    ("define", Scope::Define),
+    ("plugins.publish", Scope::PluginsPublish),
+    ("plugins.activate", Scope::PluginsActivate),
+    ("admin", Scope::Admin),
 ];
 
 /// How RFM scores equal values, by the names of the contract's policies; the first is the default.
@@ -227,7 +229,11 @@ fn data_commands() -> Vec<Command> {
                     .default_value("none"),
             )
             .arg(switch("dry-run", "Check every row and store nothing"))
-            .arg(number("max-errors", "20", "How many bad rows are reported one by one")),
+            .arg(number("max-errors", "20", "How many bad rows are reported one by one"))
+            .arg(
+                option("rejects", "FILE", "Write every row that is not taken (malformed, rejected, conflict) to this file, with row, line, field, reason and hint; corrected, it is imported like the first")
+                    .value_parser(value_parser!(PathBuf)),
+            ),
         Command::new("generate")
             .about("Writes the records of a company that never was, to be read by import --format ndjson")
             .arg(option("seed", "N", "The same number gives the same company").value_parser(value_parser!(u64)).default_value("1"))
@@ -348,7 +354,7 @@ fn admin_commands() -> Vec<Command> {
             .subcommand(
                 named("create")
                     .about("Makes a key; its secret is shown this once")
-                    .arg(option("scope", "SCOPE", "What it may do; may be repeated").action(ArgAction::Append).required(true).value_parser(SCOPES))
+                    .arg(option("scope", "SCOPE", "What it may do; may be repeated").action(ArgAction::Append).required(true).value_parser(SCOPES.map(|(name, _)| name)))
                     .arg(option("title", "TEXT", "What it is for").default_value(""))
                     .arg(option("expires", "TIME", "When it stops working; default: never"))
                     .arg(switch("installation", "For the installation instead of one tenant")),
@@ -365,6 +371,8 @@ fn admin_commands() -> Vec<Command> {
                     .arg(switch("dry-run", "Check and change nothing")),
             ),
         named("segmenters").about("Segmenters that are loaded"),
-        named("rejections").about("Records that were refused, newest first").arg(limit()),
+        named("rejections").about("Records that were refused, newest first; one that comes again is listed once").arg(limit()),
+        named("held").about("Records that wait for their account, oldest first").arg(limit()),
+        named("sources").about("What became of the records of each source, every delivery counted"),
     ]
 }

@@ -23,6 +23,7 @@ use crate::import::batch::Batches;
 use crate::import::cdnow::CdnowRows;
 use crate::import::columns::Kind;
 use crate::import::ndjson::{NdjsonRows, write};
+use crate::import::rejects::{Form, Rejects};
 use crate::import::tally::Tally;
 use crate::import::upload::{Knowledge, rehearse, upload};
 use crate::import::{CsvRows, Input, Items, Layout, values};
@@ -38,11 +39,14 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     let input = Input::open(&path)?;
     let consumed = input.consumed();
     let progress = Progress::bytes(context.visibility, input.size(), "import");
-    let batches = Batches::new(items(input, &path, matches)?);
+    let (items, form) = items(input, &path, matches)?;
+    let batches = Batches::new(items).in_messages_of(context.loaded.config.ingest.max_batch_bytes);
     let schedule = schedule(matches)?;
     let (client, _) = context.of_tenant().await?;
-    let mut tally =
-        Tally::new(usize::try_from(number_of(matches, "max-errors")).unwrap_or(usize::MAX));
+    let rejects_path = matches.get_one::<PathBuf>("rejects");
+    let rejects = rejects_path.map(|rejects| Rejects::create(rejects, form, &path));
+    let max_errors = usize::try_from(number_of(matches, "max-errors")).unwrap_or(usize::MAX);
+    let mut tally = Tally::new(max_errors).writing(rejects.transpose()?);
     let mut observer = observer(progress, consumed);
     let position = if matches.get_flag("dry-run") {
         let rehearsed = rehearse(
@@ -58,9 +62,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
         store(&client, schedule, batches, &mut tally, &mut observer).await
     };
     drop(observer);
-    for complaint in &tally.complaints {
-        note(&format!("{}: {complaint}", path.display()));
-    }
+    let written = complain(&path, &mut tally, rejects_path);
     let position = match position {
         Ok(position) => position,
         Err(error) => {
@@ -71,12 +73,36 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
             return Err(error);
         },
     };
+    written?;
     context.print(matches, &summary(&tally, &position))?;
     if tally.is_clean() {
         Ok(())
     } else {
         Err(Error::Incomplete)
     }
+}
+
+/// Says which rows were not taken and where the others of them are.
+fn complain(path: &Path, tally: &mut Tally, rejects: Option<&PathBuf>) -> Result<(), Error> {
+    for complaint in &tally.complaints {
+        note(&format!("{}: {complaint}", path.display()));
+    }
+    let more = tally.n_more_complaints();
+    if more > 0 {
+        let more = format::count(u64::try_from(more).unwrap_or(u64::MAX));
+        note(&format!(
+            "{}: and {more} more; --max-errors N prints N of them, --rejects FILE writes every row that was not taken",
+            path.display()
+        ));
+    }
+    if let (Some(rows), Some(rejects)) = (tally.finish_rejects()?, rejects) {
+        note(&format!(
+            "{}: {} rows that were not taken, each with why; correct them there and import that file",
+            rejects.display(),
+            format::count(rows)
+        ));
+    }
+    Ok(())
 }
 
 /// Shows how far the import is; what it shows is gone when it is dropped.
@@ -166,8 +192,8 @@ async fn store(
     Ok(answer.into_inner().position)
 }
 
-/// The records of a file.
-fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<Items, Error> {
+/// The records of a file, and how rows that are not taken are written.
+fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<(Items, Form), Error> {
     let named = matches
         .get_one::<String>("format")
         .and_then(|name| Layout::parse(name));
@@ -186,9 +212,9 @@ fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<Items, Error
             } else {
                 "cdnow".to_owned()
             };
-            Box::new(CdnowRows::new(input, &source))
+            (Box::new(CdnowRows::new(input, &source)), Form::Cdnow)
         },
-        Layout::Ndjson => Box::new(NdjsonRows::new(input, &source)),
+        Layout::Ndjson => (Box::new(NdjsonRows::new(input, &source)), Form::Ndjson),
         Layout::Csv => {
             let kind = Kind::parse(&text_of(matches, "kind"));
             let kind = kind.ok_or_else(|| {
@@ -197,7 +223,10 @@ fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<Items, Error
                     Kind::ALL.map(Kind::as_str).join(", ")
                 ))
             })?;
-            Box::new(CsvRows::new(input, kind, &source, delimiter(matches)?)?)
+            let delimiter = delimiter(matches)?;
+            let rows = CsvRows::new(input, kind, &source, delimiter)?;
+            let names = rows.names().to_vec();
+            (Box::new(rows), Form::Csv { delimiter, names })
         },
     })
 }

@@ -73,7 +73,7 @@ pub(crate) async fn restore(context: &Context<'_>, matches: &ArgMatches) -> Resu
 
 /// Checks what the installation needs.
 pub(crate) async fn doctor(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
-    let mut findings = doctor::local_checks(&context.loaded.config, Clock::real().now());
+    let mut findings = doctor::local_checks(&context.loaded.config, Clock::real().now()).await;
     findings.extend(context.installation.checks(&context.loaded).await);
     context.print(matches, &doctor::block(&findings).into())?;
     if findings

@@ -5,13 +5,14 @@ use uuid::Uuid;
 
 use sextant_proto::ingestion::v1::{
     AdvanceClockRequest, CreateKeyRequest, CreateTenantRequest, Key, ListKeysRequest,
-    ListRejectionsRequest, ListTenantsRequest, RevokeKeyRequest, RfmTiePolicy, Scope, Tenant,
+    ListTenantsRequest, RevokeKeyRequest, RfmTiePolicy, Tenant,
 };
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, ListSegmentationsRequest, ListSegmentersRequest, Segmentation,
 };
 
-use crate::cli::context::{Context, moment_of, number_of, pages_up_to, text_of, texts_of};
+use crate::cli::args::SCOPES;
+use crate::cli::context::{Context, moment_of, number_of, text_of, texts_of};
 use crate::client::all_pages;
 use crate::error::Error;
 use crate::import::values;
@@ -135,10 +136,12 @@ async fn create_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block
         let (client, tenant) = context.of_tenant().await?;
         (client, tenant.tenant_id)
     };
-    let mut scopes = Vec::new();
-    for name in texts_of(matches, "scope") {
-        scopes.push(values::word::<Scope>(&name).map_err(Error::usage)?.into());
-    }
+    let named = texts_of(matches, "scope");
+    let scopes = SCOPES
+        .into_iter()
+        .filter(|(name, _)| named.iter().any(|one| one == name))
+        .map(|(_, scope)| scope.into())
+        .collect();
     let key = Key {
         tenant_id,
         scopes,
@@ -200,7 +203,7 @@ fn keys_block(keys: &[Key]) -> Block {
         block.rows.push(vec![
             Cell::text(one.key_id.clone()),
             tenant,
-            Cell::List(one.scopes().map(|scope| values::short(&scope)).collect()),
+            Cell::List(scope_names(one)),
             Cell::text(one.title.clone()),
             Cell::moment(one.created_at.as_ref()),
             Cell::moment(one.expires_at.as_ref()),
@@ -208,6 +211,14 @@ fn keys_block(keys: &[Key]) -> Block {
         ]);
     }
     block
+}
+
+fn scope_names(key: &Key) -> Vec<String> {
+    SCOPES
+        .into_iter()
+        .filter(|(_, scope)| key.scopes().any(|one| one == *scope))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 async fn list_segmentations(context: &Context<'_>) -> Result<Block, Error> {
@@ -299,43 +310,6 @@ pub(crate) async fn segmenters(context: &Context<'_>, matches: &ArgMatches) -> R
                 title: "JSON Schema".to_owned(),
                 key: one.config_schema,
             },
-        ]);
-    }
-    context.print(matches, &block.into())
-}
-
-/// Records that were refused.
-pub(crate) async fn rejections(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
-    let (client, _) = context.of_tenant().await?;
-    let request = ListRejectionsRequest::default();
-    let answer = pages_up_to!(
-        client,
-        ingestion.list_rejections,
-        request,
-        rejections,
-        number_of(matches, "limit")
-    );
-    let columns = vec![
-        Column::left("received_at", "Came"),
-        Column::left("source", "Source"),
-        Column::left("id", "Id"),
-        Column::left("field", "Field"),
-        Column::left("reason", "Reason"),
-        Column::prose("hint", "What to do"),
-    ];
-    let mut block = Block::new("rejections", "", columns);
-    for one in answer.rejections {
-        let (source, id) = one
-            .record
-            .map_or_else(Default::default, |record| (record.source, record.id));
-        let rejection = one.rejection.unwrap_or_default();
-        block.rows.push(vec![
-            Cell::moment(one.received_at.as_ref()),
-            Cell::text(source),
-            Cell::text(id),
-            Cell::text(rejection.field),
-            Cell::text(rejection.reason),
-            Cell::text(rejection.hint),
         ]);
     }
     context.print(matches, &block.into())

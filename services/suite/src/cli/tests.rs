@@ -3,7 +3,8 @@ use std::path::Path;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
-use sextant_proto::ingestion::v1::{RfmTiePolicy, Scope};
+use sextant_proto::ingestion::v1::RfmTiePolicy;
+use sextant_runtime::auth::Scope;
 use sextant_runtime::config::{Environment, Loaded};
 
 use super::args::{RFM_TIES, SCOPES};
@@ -78,7 +79,15 @@ fn no_argument_of_a_command_hides_a_global_one() {
 
 #[test]
 fn the_scopes_of_the_command_line_are_those_of_the_contract() {
-    assert_eq!(words::<Scope>(), SCOPES);
+    let contract = Scope::ALL
+        .into_iter()
+        .filter(|scope| *scope != Scope::Service)
+        .map(Scope::as_str);
+    assert_eq!(contract.collect::<Vec<_>>(), SCOPES.map(|(name, _)| name));
+    for (name, wire) in SCOPES {
+        let spelt = format!("SCOPE_{}", name.replace('.', "_").to_uppercase());
+        assert_eq!(wire.as_str_name(), spelt);
+    }
 }
 
 #[test]
@@ -102,6 +111,14 @@ async fn the_exit_code_says_how_it_ended() {
         ("sextant explain NO_SUCH_REASON", 3),
         ("sextant import no/such/file.csv --kind payments", 3),
         ("sextant accounts --address http://127.0.0.1:1", 5),
+        (
+            "sextant keys create --scope plugins.publish --address http://127.0.0.1:1",
+            5,
+        ),
+        ("sextant keys create --scope plugins_publish", 2),
+        ("sextant held --address http://127.0.0.1:1", 5),
+        ("sextant sources --address http://127.0.0.1:1", 5),
+        ("sextant rejections --address http://127.0.0.1:1", 5),
         ("sextant serve scoring", 7),
         ("sextant serve everything", 2),
         ("sextant demo --exit", 1),

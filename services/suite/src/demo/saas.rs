@@ -9,7 +9,8 @@ use crate::client::{Client, all_pages};
 use crate::demo::load::{Ready, Setup, load, timestamp};
 use crate::error::Error;
 use crate::generate::{Company, Options};
-use crate::import::{Item, Part};
+use crate::import::batch::Origin;
+use crate::import::{Item, Original, Part};
 use crate::output::{Block, Cell, Column, format};
 use crate::progress::Visibility;
 use crate::view::{self, SegmentTitles, Titles};
@@ -55,9 +56,12 @@ pub(crate) async fn show(
     let records = Company::new(options)?.records();
     let items = (1..).zip(records).map(|(row, record)| {
         Ok(Item::Record {
-            row,
-            line: row,
-            part: Part::Row,
+            origin: Origin {
+                row,
+                line: row,
+                part: Part::Row,
+                original: Original::NotKept,
+            },
             record: Box::new(record),
         })
     });

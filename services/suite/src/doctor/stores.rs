@@ -3,15 +3,17 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use sextant_backends::postgres::{self, ConnectError};
 use sextant_runtime::config::{Config, StoreKind};
+use sextant_store::embedded::Embedded;
 
 use crate::doctor::Finding;
 
@@ -26,7 +28,10 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     match (config.store.kind, &config.store.postgres_url) {
         (StoreKind::Embedded, _) | (StoreKind::Postgres, None) => {
-            findings.push(lock(&config.store.data_dir))
+            let data_dir = &config.store.data_dir;
+            findings.push(lock(data_dir));
+            findings.push(access(data_dir));
+            findings.push(files(data_dir.clone()).await);
         },
         (StoreKind::Postgres, Some(url)) => findings.extend(tables(url.expose()).await),
     }
@@ -56,6 +61,46 @@ fn lock(directory: &Path) -> Finding {
             "fine if Sextant runs on it; otherwise stop what does",
         ),
     }
+}
+
+/// Whether others than the owner may read what customers have sent.
+fn access(directory: &Path) -> Finding {
+    const CHECK: &str = "data directory access";
+    match Embedded::open_to_others(directory) {
+        Ok(open) if open.is_empty() => Finding::ok(CHECK, "its owner's alone"),
+        Ok(open) => {
+            let open: Vec<String> = open.iter().map(|path| path.display().to_string()).collect();
+            Finding::warning(
+                CHECK,
+                format!("others may read {}", open.join(", ")),
+                format!("chmod -R go= {}", directory.display()),
+            )
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Finding::ok(CHECK, "there is none yet")
+        },
+        Err(error) => {
+            let fix = "make the directory readable for the user that runs Sextant";
+            Finding::failed(CHECK, error.to_string(), fix)
+        },
+    }
+}
+
+/// Whether the files are whole. Reads all of them.
+async fn files(directory: PathBuf) -> Finding {
+    const CHECK: &str = "data files";
+    let checked = spawn_blocking(move || Embedded::damaged(&directory)).await;
+    let damaged = match checked {
+        Ok(damaged) => damaged,
+        Err(error) => return Finding::failed(CHECK, error.to_string(), "run the check again"),
+    };
+    if damaged.is_empty() {
+        return Finding::ok(CHECK, "undamaged");
+    }
+    let found: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    let fix =
+        "stop Sextant, keep a copy of the directory, and `sextant restore` a backup into a new one";
+    Finding::failed(CHECK, found.join("; "), fix)
 }
 
 /// One finding for the tables of each service; connecting asks the server for its role and version too.

@@ -4,11 +4,11 @@ use sextant_domain::time::Instant;
 use sextant_runtime::config::{Flag, Sources, load};
 
 use super::stores::host_and_port;
-use super::{SEGMENTERS, Verdict, WRITTEN_ON, local_checks};
+use super::{Finding, Verdict, WRITTEN_ON, local_checks};
 
 const NOW: Instant = Instant(1_790_000_000_000_000);
 
-fn check(set: &[(&str, &str)], now: Instant) -> Vec<(&'static str, Verdict)> {
+async fn findings(set: &[(&str, &str)], now: Instant) -> Vec<Finding> {
     let flags = set.iter().map(|(key, value)| Flag {
         name: "--set".into(),
         key: (*key).into(),
@@ -19,25 +19,24 @@ fn check(set: &[(&str, &str)], now: Instant) -> Vec<(&'static str, Verdict)> {
         ..Sources::default()
     })
     .unwrap();
-    local_checks(&loaded.config, now)
-        .into_iter()
-        .map(|finding| {
-            assert_eq!(
-                finding.verdict == Verdict::Ok,
-                finding.fix.is_empty(),
-                "{finding:?}"
-            );
-            (finding.check, finding.verdict)
-        })
-        .collect()
+    local_checks(&loaded.config, now).await
 }
 
-#[test]
-fn a_good_installation_has_nothing_to_mend() {
+async fn check(set: &[(&str, &str)], now: Instant) -> Vec<(&'static str, Verdict)> {
+    let found = findings(set, now).await.into_iter().map(|finding| {
+        assert_eq!(
+            finding.verdict == Verdict::Ok,
+            finding.fix.is_empty(),
+            "{finding:?}"
+        );
+        (finding.check, finding.verdict)
+    });
+    found.collect()
+}
+
+#[tokio::test]
+async fn of_a_good_installation_only_the_segmenters_that_are_not_built_are_missed() {
     let directory = tempfile::tempdir().unwrap();
-    for file in SEGMENTERS {
-        std::fs::write(directory.path().join(file), b"").unwrap();
-    }
     let path = directory.path().to_str().unwrap();
     let set = [
         ("store.data_dir", path),
@@ -45,16 +44,20 @@ fn a_good_installation_has_nothing_to_mend() {
         ("server.listen", "127.0.0.1:0"),
         ("server.admin_listen", "127.0.0.1:0"),
     ];
-    let found = check(&set, NOW);
-    assert_eq!(found.len(), 5);
-    assert!(
-        found.iter().all(|(_, verdict)| *verdict == Verdict::Ok),
-        "{found:?}"
+    assert_eq!(
+        check(&set, NOW).await,
+        [
+            ("data directory", Verdict::Ok),
+            ("gRPC port", Verdict::Ok),
+            ("admin port", Verdict::Ok),
+            ("built-in segmenters", Verdict::Failed),
+            ("clock", Verdict::Ok),
+        ]
     );
 }
 
-#[test]
-fn what_is_broken_is_found_and_has_a_fix() {
+#[tokio::test]
+async fn what_is_broken_is_found_and_has_a_fix() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -65,16 +68,60 @@ fn what_is_broken_is_found_and_has_a_fix() {
         ("server.listen", &address),
         ("server.admin_listen", "192.0.2.1:7071"),
     ];
-    let found = check(&set, Instant(0));
     assert_eq!(
-        found,
+        check(&set, Instant(0)).await,
         [
             ("data directory", Verdict::Failed),
-            ("gRPC port", Verdict::Warning),
+            ("exposure", Verdict::Failed),
+            ("gRPC port", Verdict::Failed),
             ("admin port", Verdict::Failed),
             ("built-in segmenters", Verdict::Failed),
             ("clock", Verdict::Failed),
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_serve_would_refuse_to_load_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let junk = directory.path().join("libsextant_segmenter_junk.so");
+    std::fs::write(&junk, "junk").unwrap();
+    let folder = directory.path().to_str().unwrap();
+    let found = findings(&[("plugins.builtin_dir", folder)], NOW).await;
+    let segmenters = found
+        .iter()
+        .find(|finding| finding.check == "built-in segmenters")
+        .unwrap();
+    assert_eq!(segmenters.verdict, Verdict::Failed);
+    assert!(
+        segmenters.found.contains(junk.to_str().unwrap()),
+        "{segmenters:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_port_is_in_order_only_where_sextant_is_what_has_it() {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    let serving = tonic_health::ServingStatus::Serving;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    let server = tonic::transport::Server::builder().add_service(health);
+    let port = address.to_string();
+    let set = [("server.listen", port.as_str())];
+    let verdict = async || check(&set, NOW).await[1];
+    let asked = async {
+        let before = verdict().await;
+        reporter.set_service_status("liveness", serving).await;
+        (before, verdict().await)
+    };
+    let found = tokio::select! {
+        ended = server.serve_with_incoming(incoming) => panic!("{ended:?}"),
+        found = asked => found,
+    };
+    assert_eq!(
+        found,
+        (("gRPC port", Verdict::Failed), ("gRPC port", Verdict::Ok))
     );
 }
 

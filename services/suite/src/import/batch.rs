@@ -1,22 +1,25 @@
 //! Records in batches of a size that ingestion likes, made on a thread of their own.
 
-use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use sextant_proto::ingestion::v1::Record;
 
-use crate::import::{Complaint, Error, Item, Items, Part};
+use crate::import::{Complaint, Error, Item, Items, Original, Part, size};
 
 /// Records of a full batch.
 const MAX_RECORDS: usize = 2_000;
-/// Encoded size at which a batch is full: well below what a message may hold.
+/// Size at which a batch is full: well below what a message may hold. A record that is larger goes alone.
 const MAX_BYTES: usize = 1_024 * 1_024;
+/// Size of a message that a server takes unless it is configured otherwise.
+const MAX_MESSAGE_BYTES: usize = 4 * 1_024 * 1_024;
+/// Bytes of a message beside its records, and more.
+const ENVELOPE_BYTES: usize = 64;
 /// Batches that may wait to be sent.
 const MAX_WAITING: usize = 4;
 
 /// Where a record came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// Number of its row.
     pub row: u64,
@@ -24,6 +27,8 @@ pub struct Origin {
     pub line: u64,
     /// Whether it is the row itself.
     pub part: Part,
+    /// The row.
+    pub original: Original,
 }
 
 /// Records that are sent together.
@@ -37,9 +42,20 @@ pub struct Batch {
     pub malformed: Vec<Complaint>,
 }
 
+impl Batch {
+    fn add(&mut self, origin: Origin, record: Record) {
+        self.origins.push(origin);
+        self.records.push(record);
+    }
+}
+
 /// Cuts items into batches.
 pub struct Batches {
     items: Items,
+    /// A record that did not fit into the batch before.
+    next: Option<(Origin, Box<Record>)>,
+    /// Largest record that is sent, in encoded bytes.
+    max_record_bytes: usize,
     failure: Option<Error>,
 }
 
@@ -49,8 +65,18 @@ impl Batches {
     pub fn new(items: Items) -> Self {
         Self {
             items,
+            next: None,
+            max_record_bytes: MAX_MESSAGE_BYTES - ENVELOPE_BYTES,
             failure: None,
         }
+    }
+
+    /// The same batches for a server that takes messages of this many bytes.
+    #[must_use]
+    pub fn in_messages_of(mut self, max_bytes: u64) -> Self {
+        let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+        self.max_record_bytes = max_bytes.saturating_sub(ENVELOPE_BYTES);
+        self
     }
 
     /// Makes the batches on a thread of their own, a few ahead of whoever receives them. The thread ends when the receiver
@@ -86,24 +112,37 @@ impl Iterator for Batches {
             return Some(Err(failure));
         }
         let mut batch = Batch::default();
-        let mut n_bytes = 0;
+        let full = MAX_BYTES.min(self.max_record_bytes);
+        let (mut n_bytes, mut n_malformed_bytes) = (0, 0);
+        if let Some((origin, record)) = self.next.take() {
+            n_bytes = size::in_message(&record);
+            batch.add(origin, *record);
+        }
         while batch.records.len() < MAX_RECORDS
             && batch.malformed.len() < MAX_RECORDS
-            && n_bytes < MAX_BYTES
+            && n_bytes.max(n_malformed_bytes) < full
         {
             match self.items.next() {
                 None => break,
-                Some(Ok(Item::Record {
-                    row,
-                    line,
-                    part,
-                    record,
-                })) => {
-                    n_bytes += record.encoded_len();
-                    batch.records.push(*record);
-                    batch.origins.push(Origin { row, line, part });
+                Some(Ok(Item::Record { origin, record })) => {
+                    let bytes = size::in_message(&record);
+                    if bytes > self.max_record_bytes {
+                        let fault = size::too_large(&record, bytes, self.max_record_bytes);
+                        n_malformed_bytes += origin.original.n_bytes();
+                        let complaint = fault.at(origin.row, origin.line, origin.original);
+                        batch.malformed.push(complaint);
+                    } else if n_bytes > 0 && n_bytes + bytes > full {
+                        self.next = Some((origin, record));
+                        break;
+                    } else {
+                        n_bytes += bytes;
+                        batch.add(origin, *record);
+                    }
                 },
-                Some(Ok(Item::Malformed(complaint))) => batch.malformed.push(complaint),
+                Some(Ok(Item::Malformed(complaint))) => {
+                    n_malformed_bytes += complaint.original.n_bytes();
+                    batch.malformed.push(complaint);
+                },
                 Some(Err(error)) => {
                     self.failure = Some(error);
                     break;

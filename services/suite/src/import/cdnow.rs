@@ -12,9 +12,11 @@ use sextant_domain::time::Day;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{AccountFact, PaymentFact, PaymentStatus, Record};
 
+use crate::import::batch::Origin;
 use crate::import::identity::RowIds;
-use crate::import::input::{Ending, Input};
-use crate::import::{Error, Fault, Item, Part, values};
+use crate::import::input::{Ending, Input, too_long};
+use crate::import::rejects::CDNOW_NOTE;
+use crate::import::{Error, Fault, Item, Original, Part, values};
 
 /// The names of the columns, as the log's first line has them.
 const COLUMNS: [&str; 4] = ["customer_id", "date", "number_of_cds", "dollar_value"];
@@ -71,11 +73,19 @@ impl CdnowRows {
 
     /// The first item of a line; nothing for blank lines and the header.
     fn item(&mut self, bytes: &[u8], ending: Ending) -> Option<Item> {
+        if let Ending::TooLong(bytes) = ending {
+            self.row += 1;
+            let complaint = too_long(bytes).at(self.row, self.line, Original::NotKept);
+            return Some(Item::Malformed(complaint));
+        }
+        if bytes.first() == Some(&CDNOW_NOTE) {
+            return None;
+        }
+        let original = || Original::Line(bytes.to_vec());
         let Ok(text) = std::str::from_utf8(bytes) else {
             self.row += 1;
-            return Some(Item::Malformed(
-                Fault::of_row("is not UTF-8; save the file as UTF-8").at(self.row, self.line),
-            ));
+            let fault = Fault::of_row("is not UTF-8; save the file as UTF-8");
+            return Some(Item::Malformed(fault.at(self.row, self.line, original())));
         };
         let cells: Vec<&str> = text
             .trim_start_matches('\u{feff}')
@@ -87,12 +97,15 @@ impl CdnowRows {
         self.row += 1;
         let (row, line) = (self.row, self.line);
         match self.purchase(&cells, ending) {
-            Err(fault) => Some(Item::Malformed(fault.at(row, line))),
+            Err(fault) => Some(Item::Malformed(fault.at(row, line, original()))),
             Ok(payment) => {
                 let item = |part, record| Item::Record {
-                    row,
-                    line,
-                    part,
+                    origin: Origin {
+                        row,
+                        line,
+                        part,
+                        original: original(),
+                    },
                     record: Box::new(record),
                 };
                 let account = self.introduce(&payment);
@@ -119,7 +132,7 @@ impl CdnowRows {
                         "is missing: the last line ends after {found} of 4 columns and has no line end, so the file was cut off; get it whole and import it again"
                     ),
                 ),
-                Ending::EndOfFile | Ending::Newline => Fault::of_row(format!(
+                Ending::EndOfFile | Ending::Newline | Ending::TooLong(_) => Fault::of_row(format!(
                     "has {found} columns; a purchase has 4: {}",
                     COLUMNS.join(" ")
                 )),

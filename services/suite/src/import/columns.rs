@@ -254,6 +254,10 @@ impl Header {
         self.names.len()
     }
 
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     pub(crate) fn name(&self, place: usize) -> &str {
         self.names.get(place).map_or("", String::as_str)
     }

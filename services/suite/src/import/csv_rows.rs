@@ -2,17 +2,21 @@
 
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
 
+use crate::import::batch::Origin;
 use crate::import::columns::{Header, Kind};
 use crate::import::facts::{self, Row};
 use crate::import::identity::RowIds;
 use crate::import::input::Input;
-use crate::import::{Complaint, Error, Fault, Item, Part};
+use crate::import::rejects::NOTE_PREFIX;
+use crate::import::{Complaint, Error, Fault, Item, Original, Part};
 
 /// Reads rows as records.
 #[derive(Debug)]
 pub struct CsvRows {
     reader: Reader<Input>,
     header: Header,
+    /// Columns before the first one of the header that say why a row was not taken.
+    n_notes: usize,
     source: String,
     ids: RowIds,
     /// Number of the row that was read last.
@@ -53,18 +57,30 @@ impl CsvRows {
         })?;
         let names = names
             .iter()
-            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
-            .collect();
+            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned());
+        let mut names: Vec<String> = names.collect();
+        let n_notes = names
+            .iter()
+            .take_while(|name| name.starts_with(NOTE_PREFIX))
+            .count();
+        names.drain(..n_notes);
         let header = Header::read(kind, names, delimiter)
             .map_err(|problem| reader.get_ref().wrong(problem))?;
         Ok(Self {
             reader,
             header,
+            n_notes,
             source: source.to_owned(),
             ids: RowIds::default(),
             row: 0,
             ahead: None,
         })
+    }
+
+    /// The names of the columns.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        self.header.names()
     }
 
     /// The next row, or `None` behind the last one.
@@ -77,6 +93,11 @@ impl CsvRows {
             .reader
             .read_byte_record(&mut record)
             .map_err(|error| unreadable(&self.reader, error))?;
+        if self.n_notes > 0 {
+            let position = record.position().cloned();
+            record = record.iter().skip(self.n_notes).collect();
+            record.set_position(position);
+        }
         Ok(some.then_some(record))
     }
 
@@ -85,39 +106,46 @@ impl CsvRows {
         self.row += 1;
         let (row, line) = (self.row, record.position().map_or(0, csv::Position::line));
         if record.len() != self.header.len() {
-            return self.wrong_length(&record, line).map(Item::Malformed);
+            return self.wrong_length(record, line).map(Item::Malformed);
         }
         let record = match StringRecord::from_byte_record(record) {
             Ok(record) => record,
             Err(error) => {
                 let place = error.utf8_error().field();
-                let problem = "is not UTF-8; save the file as UTF-8";
-                return Ok(Item::Malformed(
-                    Fault::new(self.header.name(place), problem).at(row, line),
-                ));
+                let fault = Fault::new(
+                    self.header.name(place),
+                    "is not UTF-8; save the file as UTF-8",
+                );
+                let original = Original::Cells(error.into_byte_record());
+                return Ok(Item::Malformed(fault.at(row, line, original)));
             },
         };
         let cells = Row::new(&self.header, &record);
-        match facts::record(&cells, &self.source, &mut self.ids) {
-            Ok(record) => Ok(Item::Record {
-                row,
-                line,
-                part: Part::Row,
+        let read = facts::record(&cells, &self.source, &mut self.ids);
+        let original = Original::Cells(record.into_byte_record());
+        Ok(match read {
+            Ok(record) => Item::Record {
+                origin: Origin {
+                    row,
+                    line,
+                    part: Part::Row,
+                    original,
+                },
                 record: Box::new(record),
-            }),
-            Err(fault) => Ok(Item::Malformed(fault.at(row, line))),
-        }
+            },
+            Err(fault) => Item::Malformed(fault.at(row, line, original)),
+        })
     }
 
     /// Why a row has another number of columns than the header.
-    fn wrong_length(&mut self, record: &ByteRecord, line: u64) -> Result<Complaint, Error> {
+    fn wrong_length(&mut self, record: ByteRecord, line: u64) -> Result<Complaint, Error> {
         let (found, named) = (record.len(), self.header.len());
         let row = self.row;
         if found > named {
             let problem = format!(
                 "has {found} columns, the header names {named}; quote values that hold the delimiter"
             );
-            return Ok(Fault::of_row(problem).at(row, line));
+            return Ok(Fault::of_row(problem).at(row, line, Original::Cells(record)));
         }
         let next_line = self.reader.position().line();
         self.ahead = self.read()?;
@@ -134,7 +162,7 @@ impl CsvRows {
         } else {
             format!("is missing: the row has {found} of {named} columns")
         };
-        Ok(Fault::new(field, problem).at(row, line))
+        Ok(Fault::new(field, problem).at(row, line, Original::Cells(record)))
     }
 }
 

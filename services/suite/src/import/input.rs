@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::import::Error;
+use crate::import::{Error, Fault};
 
 /// First bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -120,7 +120,7 @@ impl Input {
         }
     }
 
-    /// Reads the next line without its end; `None` behind the last one.
+    /// Reads the next line without its end; `None` behind the last one. Of one that is too long, the beginning.
     pub(crate) fn line(&mut self, line: &mut Vec<u8>) -> Result<Option<Ending>, Error> {
         line.clear();
         let read = (&mut self.reader)
@@ -132,7 +132,10 @@ impl Input {
         }
         if line.pop_if(|byte| *byte == b'\n').is_none() {
             if u64::try_from(read).is_ok_and(|read| read == MAX_LINE_BYTES) {
-                return Err(self.wrong("has a line of more than 8 MiB; is it of another format?"));
+                let skipped = self.reader.skip_until(b'\n');
+                let skipped = skipped.map_err(|source| self.unreadable(source))?;
+                let bytes = MAX_LINE_BYTES + u64::try_from(skipped).unwrap_or(u64::MAX);
+                return Ok(Some(Ending::TooLong(bytes)));
             }
             return Ok(Some(Ending::EndOfFile));
         }
@@ -148,6 +151,15 @@ pub(crate) enum Ending {
     Newline,
     /// With the file: it may be half-written.
     EndOfFile,
+    /// Not within what is read; it has this many bytes.
+    TooLong(u64),
+}
+
+/// What is wrong with a line of so many bytes.
+pub(crate) fn too_long(bytes: u64) -> Fault {
+    Fault::of_row(format!(
+        "is a line of {bytes} bytes, only shorter ones than {MAX_LINE_BYTES} are read; shorten it, or is the file of another format?"
+    ))
 }
 
 impl Read for Input {

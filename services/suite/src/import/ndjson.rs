@@ -7,9 +7,11 @@
 
 use sextant_proto::ingestion::v1::Record;
 
+use crate::import::batch::Origin;
 use crate::import::identity::RowIds;
-use crate::import::input::{Ending, Input};
-use crate::import::{Error, Fault, Item, Part};
+use crate::import::input::{Ending, Input, too_long};
+use crate::import::rejects::NDJSON_NOTE;
+use crate::import::{Error, Fault, Item, Original, Part};
 
 mod object;
 mod read;
@@ -53,27 +55,36 @@ impl NdjsonRows {
                 .strip_prefix(b"\xef\xbb\xbf")
                 .unwrap_or(&self.buffer)
                 .trim_ascii();
-            if bytes.is_empty() {
+            if bytes.is_empty() || bytes.starts_with(NDJSON_NOTE) {
                 continue;
             }
             self.row += 1;
             let (row, line) = (self.row, self.line);
-            return Ok(Some(
-                match record(bytes, ending, &self.source, &mut self.ids) {
-                    Ok(record) => Item::Record {
+            let read = record(bytes, ending, &self.source, &mut self.ids);
+            let original = match ending {
+                Ending::TooLong(_) => Original::NotKept,
+                Ending::Newline | Ending::EndOfFile => Original::Line(bytes.to_vec()),
+            };
+            return Ok(Some(match read {
+                Ok(record) => Item::Record {
+                    origin: Origin {
                         row,
                         line,
                         part: Part::Row,
-                        record: Box::new(record),
+                        original,
                     },
-                    Err(fault) => Item::Malformed(fault.at(row, line)),
+                    record: Box::new(record),
                 },
-            ));
+                Err(fault) => Item::Malformed(fault.at(row, line, original)),
+            }));
         }
     }
 }
 
 fn record(bytes: &[u8], ending: Ending, source: &str, ids: &mut RowIds) -> Result<Record, Fault> {
+    if let Ending::TooLong(bytes) = ending {
+        return Err(too_long(bytes));
+    }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Fault::of_row(format!(
             "is not UTF-8 from byte {} on; save the file as UTF-8",

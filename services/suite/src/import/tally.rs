@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use sextant_proto::ingestion::v1::{Verdict, VerdictKind};
 
 use crate::import::batch::Origin;
-use crate::import::{Complaint, Part};
+use crate::import::rejects::Rejects;
+use crate::import::{Complaint, Error, Original, Part, Refusal};
 use crate::output::{Block, Cell, Column};
 
 /// How many records had each verdict.
@@ -70,7 +71,7 @@ impl Verdicts {
 }
 
 /// What became of everything that was sent.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Tally {
     /// Rows by verdict.
     pub rows: Verdicts,
@@ -86,6 +87,10 @@ pub struct Tally {
     pub position: String,
     /// How many complaints are kept.
     max_complaints: usize,
+    /// How many there were.
+    n_complaints: usize,
+    /// Where every row that was not taken is written.
+    rejects: Option<Rejects>,
 }
 
 impl Tally {
@@ -96,6 +101,27 @@ impl Tally {
             max_complaints,
             ..Self::default()
         }
+    }
+
+    /// The same, writing every row that is not taken to a file.
+    #[must_use]
+    pub fn writing(mut self, rejects: Option<Rejects>) -> Self {
+        self.rejects = rejects;
+        self
+    }
+
+    /// Completes the file of rows that were not taken and says how many are in it; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Not every row could be written.
+    pub fn finish_rejects(&mut self) -> Result<Option<u64>, Error> {
+        self.rejects.take().map(Rejects::finish).transpose()
+    }
+
+    /// Complaints beyond those that are kept.
+    #[must_use]
+    pub fn n_more_complaints(&self) -> usize {
+        self.n_complaints - self.complaints.len()
     }
 
     /// Rows that have been judged.
@@ -135,12 +161,13 @@ impl Tally {
             match (kind, verdict.and_then(|verdict| verdict.rejection.as_ref())) {
                 (VerdictKind::Rejected, Some(rejection)) => {
                     *self.reasons.entry(rejection.reason.clone()).or_default() += 1;
-                    let problem = format!("{} ({})", rejection.hint, rejection.reason);
-                    self.complain(complaint(origin, &rejection.field, problem));
+                    let refusal = Refusal::Rejected(rejection.reason.clone());
+                    let problem = rejection.hint.clone();
+                    self.complain(complaint(origin, &rejection.field, problem, refusal));
                 },
                 (VerdictKind::Conflict, _) => {
                     let problem = "another content was stored under this id; give a changed record an id of its own".to_owned();
-                    self.complain(complaint(origin, "id", problem));
+                    self.complain(complaint(origin, "id", problem, Refusal::Conflict));
                 },
                 _ => {},
             }
@@ -148,8 +175,16 @@ impl Tally {
     }
 
     fn complain(&mut self, complaint: Complaint) {
+        self.n_complaints += 1;
+        if let Some(rejects) = &mut self.rejects {
+            rejects.add(&complaint);
+        }
         if self.complaints.len() < self.max_complaints {
-            self.complaints.push(complaint);
+            // The row itself may be large, and is not shown.
+            self.complaints.push(Complaint {
+                original: Original::NotKept,
+                ..complaint
+            });
         }
     }
 
@@ -198,11 +233,13 @@ fn drop_column(block: &mut Block, index: usize) {
     }
 }
 
-fn complaint(origin: &Origin, field: &str, problem: String) -> Complaint {
+fn complaint(origin: &Origin, field: &str, problem: String, refusal: Refusal) -> Complaint {
     Complaint {
         row: origin.row,
         line: origin.line,
         field: field.to_owned(),
         problem,
+        refusal,
+        original: origin.original.clone(),
     }
 }

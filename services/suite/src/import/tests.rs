@@ -1,10 +1,15 @@
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{Record, Rejection, Verdict, VerdictKind};
+use sextant_wire::status::Problem;
 
 use super::batch::{Batches, Origin};
+use super::cdnow::CdnowRows;
 use super::columns::Kind;
+use super::ndjson::NdjsonRows;
+use super::rejects::{Form, Rejects};
 use super::tally::Tally;
-use super::{Complaint, CsvRows, Error, Input, Item, Layout, Part};
+use super::{Complaint, CsvRows, Error, Input, Item, Items, Layout, Original, Part, Refusal};
 
 fn open(kind: Kind, text: &'static [u8]) -> Result<CsvRows, Error> {
     CsvRows::new(
@@ -228,6 +233,7 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
         row,
         line: row + 1,
         part,
+        original: Original::NotKept,
     };
     let origins = [
         origin(1, Part::Companion),
@@ -261,6 +267,8 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
         line: 6,
         field: String::new(),
         problem: "is no row".into(),
+        refusal: Refusal::Malformed,
+        original: Original::NotKept,
     });
     assert_eq!(
         (
@@ -280,10 +288,190 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
         (1, 5, 1)
     );
     assert_eq!(tally.reasons.get("TOO_OLD"), Some(&1));
-    assert_eq!(tally.complaints.len(), 1);
+    assert_eq!((tally.complaints.len(), tally.n_more_complaints()), (1, 1));
     assert_eq!(
         tally.complaints[0].to_string(),
         "row 2 (line 3), field \"time\": is older than the 395 days (TOO_OLD)"
     );
     assert!(!tally.is_clean());
+}
+
+fn leaked(text: String) -> &'static [u8] {
+    Box::leak(text.into_bytes().into_boxed_slice())
+}
+
+/// What is sent of a file in messages of so many bytes: records of each batch, and complaints.
+fn batches(items: Items, max_bytes: u64) -> (Vec<usize>, Vec<String>) {
+    let (mut sizes, mut complaints) = (Vec::new(), Vec::new());
+    for batch in Batches::new(items).in_messages_of(max_bytes) {
+        let batch = batch.unwrap();
+        let bytes: usize = batch.records.iter().map(prost::Message::encoded_len).sum();
+        assert!(u64::try_from(bytes).unwrap() < max_bytes);
+        assert_eq!(batch.records.len(), batch.origins.len());
+        sizes.extend(Some(batch.records.len()).filter(|n_records| *n_records > 0));
+        complaints.extend(batch.malformed.iter().map(ToString::to_string));
+    }
+    (sizes, complaints)
+}
+
+#[test]
+fn a_record_that_no_message_holds_is_a_bad_row_and_the_next_ones_are_sent() {
+    const MESSAGE: u64 = 4 << 20;
+    let long = "x".repeat(5 << 20);
+    let csv = format!("created_at,account_id,name\n2026-01-01,a,{long}\n2026-01-01,b,B\n");
+    let items = open(Kind::Accounts, leaked(csv)).unwrap();
+    let (sizes, complaints) = batches(Box::new(items), MESSAGE);
+    assert_eq!((sizes.as_slice(), complaints.len()), (&[1][..], 1));
+    let told = "row 1 (line 2), field \"account.name\": has 5242880 bytes and its record 5242";
+    assert!(complaints[0].starts_with(told), "{}", complaints[0]);
+    assert!(complaints[0].ends_with("at most 4194240 are taken; shorten or remove it"));
+
+    let ndjson = format!(
+        "{{\"time\":\"2026-01-01\",\"event\":{{\"account_id\":\"a\",\"type\":\"t\",\"data\":{{\"page\":\"{long}\"}}}}}}\n{{\"time\":\"2026-01-01\",\"event\":{{\"account_id\":\"a\",\"type\":\"t\"}}}}\n"
+    );
+    let input = Input::of_bytes("file.ndjson", leaked(ndjson)).unwrap();
+    let (sizes, complaints) = batches(Box::new(NdjsonRows::new(input, "file")), MESSAGE);
+    assert_eq!((sizes.as_slice(), complaints.len()), (&[1][..], 1));
+    let told = "row 1 (line 1), field \"event.data.page";
+    assert!(complaints[0].starts_with(told), "{}", complaints[0]);
+}
+
+#[test]
+fn no_message_is_larger_than_the_server_takes() {
+    let row = |id: &str, n: usize| format!("2026-01-01,{id},{}\n", "x".repeat(n));
+    let csv = [
+        "created_at,account_id,name\n".to_owned(),
+        row("a", 9),
+        row("b", 3 << 20),
+        row("c", 3 << 20),
+        row("d", 9),
+    ]
+    .concat();
+    let csv = leaked(csv);
+    let of = |max_bytes| batches(Box::new(open(Kind::Accounts, csv).unwrap()), max_bytes);
+    assert_eq!(of(4 << 20), (vec![1, 1, 1, 1], Vec::new()));
+    let (sizes, complaints) = of(1_024);
+    assert_eq!((sizes.iter().sum::<usize>(), complaints.len()), (2, 2));
+}
+
+/// Complains of every row of a file, reads what was written, and gives the original of each row.
+fn rejected(form: Form, items: Items) -> (String, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rejects");
+    let mut rejects = Rejects::create(&path, form, &folder.path().join("imported")).unwrap();
+    for item in items {
+        let complaint = match item.unwrap() {
+            Item::Malformed(complaint) => complaint,
+            Item::Record { origin, .. } => Complaint {
+                row: origin.row,
+                line: origin.line,
+                field: "payment.amount".into(),
+                problem: "is, \"negative\"".into(),
+                refusal: Refusal::Rejected("AMOUNT_NEGATIVE".into()),
+                original: origin.original,
+            },
+        };
+        rejects.add(&complaint);
+    }
+    let rows = rejects.finish().unwrap();
+    (std::fs::read_to_string(&path).unwrap(), rows)
+}
+
+const BAD: &[u8] = b"time;account_id;amount;currency\n2026-01-01;acme;-1;USD\n2026-01-01;acme;1\n2026-01-01;\"a;b\";x;USD\n";
+
+#[test]
+fn rows_of_a_csv_file_that_were_not_taken_are_imported_once_they_are_corrected() {
+    let read = |bytes: &'static [u8]| {
+        let input = Input::of_bytes("file.csv", bytes).unwrap();
+        CsvRows::new(input, Kind::Payments, "file", b';').unwrap()
+    };
+    let rows = read(BAD);
+    let form = Form::Csv {
+        delimiter: b';',
+        names: rows.names().to_vec(),
+    };
+    let (text, n_rows) = rejected(form, Box::new(rows));
+    let expected = "rejected.row;rejected.line;rejected.field;rejected.reason;rejected.hint;time;account_id;amount;currency\n\
+        1;2;payment.amount;AMOUNT_NEGATIVE;\"is, \"\"negative\"\"\";2026-01-01;acme;-1;USD\n\
+        2;3;currency;MALFORMED;is missing: the row has 3 of 4 columns;2026-01-01;acme;1\n\
+        3;4;amount;MALFORMED;\"\"\"x\"\" is no decimal number such as 1234.5; write it with a point and without separators, symbols and blanks\";2026-01-01;\"a;b\";x;USD\n";
+    assert_eq!((n_rows, text.as_str()), (3, expected));
+
+    let corrected = text
+        .replace(";-1;USD", ";1;USD")
+        .replace(";acme;1\n", ";acme;2;USD\n")
+        .replace(";x;USD", ";3;USD");
+    let ids = |bytes| -> Vec<String> {
+        read(bytes)
+            .map(|item| match item.unwrap() {
+                Item::Record { record, .. } => record.id,
+                Item::Malformed(complaint) => panic!("{complaint}"),
+            })
+            .collect()
+    };
+    let plain = b"time;account_id;amount;currency\n2026-01-01;acme;1;USD\n2026-01-01;acme;2;USD\n2026-01-01;\"a;b\";3;USD\n";
+    assert_eq!(ids(leaked(corrected)), ids(plain));
+}
+
+#[test]
+fn lines_that_were_not_taken_are_written_as_they_came_and_notes_are_passed_over() {
+    let ndjson =
+        b"{\"time\":\"2026-01-01\", \"event\":{\"account_id\":\"a\",\"type\":\"t\"}}\n{broken\n";
+    let read = |bytes: &'static [u8]| NdjsonRows::new(Input::of_bytes("f", bytes).unwrap(), "file");
+    let (text, n_rows) = rejected(Form::Ndjson, Box::new(read(ndjson)));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((n_rows, lines.len()), (2, 4));
+    let note: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!(note["rejected"]["reason"], "AMOUNT_NEGATIVE");
+    assert_eq!(note["rejected"]["hint"], "is, \"negative\"");
+    assert_eq!(
+        (lines[1], lines[3]),
+        (
+            std::str::from_utf8(ndjson).unwrap().lines().next().unwrap(),
+            "{broken"
+        )
+    );
+    assert_eq!(read(leaked(text)).count(), 2);
+
+    let cdnow = b" 00001 19970101 1 11.77\n 00001 nonsense 1 1\n";
+    let read = |bytes: &'static [u8]| CdnowRows::new(Input::of_bytes("f", bytes).unwrap(), "cdnow");
+    let (text, n_rows) = rejected(Form::Cdnow, Box::new(read(cdnow)));
+    let lines: Vec<&str> = text.lines().collect();
+    // The first row brought its account: it is written once.
+    assert_eq!((n_rows, lines.len()), (2, 4));
+    assert_eq!(
+        (lines[1], lines[3]),
+        (" 00001 19970101 1 11.77", " 00001 nonsense 1 1")
+    );
+    assert_eq!(read(leaked(text)).count(), 3);
+}
+
+#[test]
+fn the_file_that_is_imported_is_never_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.ndjson");
+    std::fs::write(&path, "rows").unwrap();
+    let linked = folder.path().join("linked");
+    std::os::unix::fs::symlink(&path, &linked).unwrap();
+    let refused = Rejects::create(&linked, Form::Ndjson, &path).unwrap_err();
+    assert!(
+        matches!(refused, Error::RejectsAreInput { .. }),
+        "{refused}"
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"rows");
+}
+
+#[test]
+fn only_an_import_that_may_go_on_is_to_be_repeated() {
+    let refused = |reason| Error::Refused {
+        status: Box::new(Problem::new(reason, "no").into()),
+        acknowledged: 3,
+    };
+    let told = refused(ErrorReason::Unavailable).to_string();
+    assert!(told.contains("run the same command again"), "{told}");
+    let told = refused(ErrorReason::MessageTooLarge).to_string();
+    assert!(
+        told.contains("--set ingest.max_batch_bytes=N") && !told.contains("again"),
+        "{told}"
+    );
 }

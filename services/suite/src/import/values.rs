@@ -156,7 +156,6 @@ named! {
     InvoiceStatus "INVOICE_STATUS_",
     PaymentStatus "PAYMENT_STATUS_",
     HistorySchedule "HISTORY_SCHEDULE_",
-    Scope "SCOPE_",
     RfmTiePolicy "RFM_TIE_POLICY_",
 }
 

@@ -18,7 +18,7 @@ const FOLDERS: [(&str, &[Service]); 6] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 19] = [
+const SYSTEM_STATEMENTS: [&str; 20] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
@@ -28,6 +28,7 @@ const SYSTEM_STATEMENTS: [&str; 19] = [
     "list_keys.sql",
     "list_tenants.sql",
     "lock_accounts.sql",
+    "lock_rejections.sql",
     "lock_segmentations.sql",
     "moves_cursors.sql",
     "revoke_key.sql",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Where a value came from.
@@ -100,6 +101,13 @@ pub enum Error {
         /// The value that needs it.
         because: &'static str,
     },
+    /// The embedded engine would be served to other machines, and nothing says that it may be.
+    Exposed {
+        /// The key of the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
     /// The key list and the typed configuration disagree: a defect of this program.
     Inconsistent {
         /// What serde said.
@@ -161,6 +169,11 @@ impl fmt::Display for Error {
             Self::KeyNeeded { key, because } => {
                 write!(f, "{key} is missing; it is needed because {because}")
             },
+            Self::Exposed { key, address } => write!(
+                f,
+                "{key} is {address}, which other machines may reach, and nothing is encrypted there; set it to 127.0.0.1:{}, or set server.expose to true where the network is trusted",
+                address.port()
+            ),
             Self::Inconsistent { .. } => write!(f, "key list and configuration types disagree"),
         }
     }
@@ -177,7 +190,8 @@ impl std::error::Error for Error {
             | Self::KeyUnknown { .. }
             | Self::GivenTwice { .. }
             | Self::ValueInvalid { .. }
-            | Self::KeyNeeded { .. } => None,
+            | Self::KeyNeeded { .. }
+            | Self::Exposed { .. } => None,
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
         min: i64,
         max: i64,
     },
+    /// true or false.
+    Flag,
     /// 0 to 1.
     Ratio,
     OneOf(&'static [&'static str]),
@@ -72,6 +74,12 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Address,
         "127.0.0.1:7071",
         "address of /metrics, /healthz and /readyz",
+    ),
+    key(
+        "server.expose",
+        Kind::Flag,
+        "false",
+        "whether the embedded engine may be served at an address that other machines reach, unencrypted",
     ),
     key(
         "server.max_in_flight",
@@ -267,6 +275,7 @@ impl Kind {
                     .contains(&number)
                     .then_some(Value::Integer(number))
             },
+            Self::Flag => text.parse().ok().map(Value::Boolean),
             Self::Ratio => {
                 let number: f64 = text.parse().ok()?;
                 (0.0..=1.0)
@@ -287,6 +296,7 @@ impl Kind {
             Self::Address => "an address such as 127.0.0.1:7070".to_owned(),
             Self::Url => "an address such as http://127.0.0.1:7070".to_owned(),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
+            Self::Flag => "true or false".to_owned(),
             Self::Ratio => "a number from 0 to 1".to_owned(),
             Self::OneOf(words) => words.join(" or "),
         }

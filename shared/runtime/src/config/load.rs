@@ -143,7 +143,8 @@ fn from_file(given: &mut Given, path: &Path) -> Result<(), Error> {
             Value::String(text) => text.clone(),
             Value::Integer(number) => number.to_string(),
             Value::Float(number) => number.to_string(),
-            Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
+            Value::Boolean(flag) => flag.to_string(),
+            Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
                 return Err(invalid(key, &value.to_string(), origin));
             },
         };

@@ -328,3 +328,48 @@ fn postgres_without_a_connection_string_is_refused() {
         "store.postgres_url is missing; it is needed because store.kind is \"postgres\""
     );
 }
+
+#[test]
+fn the_embedded_engine_listens_for_other_machines_only_where_a_key_says_so() {
+    let checked = |set: &[(&str, &str)]| {
+        let flags = set.iter().map(|(key, value)| flag(key, value)).collect();
+        let loaded = load(&Sources {
+            flags,
+            ..Sources::default()
+        });
+        let checked = loaded.unwrap().config.check_exposure();
+        checked.map_err(|error| error.to_string())
+    };
+    for (key, address) in [
+        ("server.listen", "0.0.0.0:7999"),
+        ("server.listen", "[::]:7999"),
+        ("server.admin_listen", "192.0.2.1:7999"),
+    ] {
+        let told = checked(&[(key, address)]).unwrap_err();
+        assert_eq!(
+            told,
+            format!(
+                "{key} is {address}, which other machines may reach, and nothing is encrypted there; set it to 127.0.0.1:7999, or set server.expose to true where the network is trusted"
+            )
+        );
+        assert_eq!(
+            checked(&[(key, address), ("server.expose", "true")]),
+            Ok(())
+        );
+        let postgres = [
+            (key, address),
+            ("store.kind", "postgres"),
+            ("store.postgres_url", "postgresql://db/sextant"),
+        ];
+        assert_eq!(checked(&postgres), Ok(()));
+    }
+    for address in ["127.0.0.2:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        assert_eq!(checked(&[("server.listen", address)]), Ok(()), "{address}");
+    }
+    let written = file("[server]\nexpose = true\n");
+    let sources = Sources {
+        file: Some(written.path().to_owned()),
+        ..Sources::default()
+    };
+    assert!(load(&sources).unwrap().config.server.expose);
+}

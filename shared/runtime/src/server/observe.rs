@@ -18,6 +18,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
 
 use crate::auth::MethodTable;
+use crate::lifecycle::Chain;
 use crate::server::{Answer, Serve};
 use crate::telemetry::{Label, Meters, Metric, propagation};
 
@@ -73,6 +74,9 @@ impl<S: Serve> Serve for Observe<S> {
             let response = answered?;
             if let Some(code) = code_in(response.headers()) {
                 // Trailers-only: the head is the whole answer.
+                if code == Code::Internal {
+                    call.log_defect(response.extensions().get::<Status>());
+                }
                 call.end(code);
                 return Ok(response);
             }
@@ -92,6 +96,19 @@ struct Call {
 }
 
 impl Call {
+    /// Says once why a call was answered with INTERNAL: its caller learns no more than that something is broken here.
+    fn log_defect(&self, status: Option<&Status>) {
+        let (answer, cause) = status.map_or(("", None), |status| {
+            (status.message(), std::error::Error::source(status))
+        });
+        match cause {
+            Some(cause) => {
+                tracing::error!(method = self.method, answer, cause = %Chain(cause), "call failed");
+            },
+            None => tracing::error!(method = self.method, answer, "call failed"),
+        }
+    }
+
     fn end(&mut self, code: Code) {
         if self.ended {
             return;

@@ -19,7 +19,7 @@ use crate::server::timely::Timely;
 use crate::server::{Stack, Surroundings};
 
 /// Health name that answers SERVING as long as the process lives, drain included.
-const LIVENESS: &str = "liveness";
+pub const LIVENESS: &str = "liveness";
 /// Health name of the process as a whole.
 const OVERALL: &str = "";
 /// Asked of an idle client, so that a vanished one does not hold a connection.

@@ -1,3 +1,5 @@
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tonic::{Code, Request};
@@ -52,6 +54,48 @@ async fn a_handler_that_panics_fails_its_own_call_only() {
             within(ask(&link, "echo:still here")).await.unwrap(),
             "still here",
             "{kind:?}"
+        );
+    }
+}
+
+/// Lines of a log in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_internal_answer_is_logged_once_with_the_chain_of_its_causes() {
+    for kind in BOTH {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let (_world, link, _probe, _seen) = linked(kind).await;
+        let status = within(ask(&link, "defect")).await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Internal, "stored data is unreadable"),
+            "{kind:?}"
+        );
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let told: Vec<&str> = text.lines().filter(|line| line.contains("ERROR")).collect();
+        assert_eq!(told.len(), 1, "{kind:?}: {text}");
+        assert!(
+            told[0].contains("stored data is unreadable") && told[0].contains("page 3 is damaged"),
+            "{kind:?}: {text}"
         );
     }
 }

@@ -16,10 +16,12 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::service_fn;
 
+use sextant_proto::common::v1::ErrorReason;
 use sextant_runtime::auth::{Access, MethodTable, Principal, Scope};
 use sextant_runtime::deadline;
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
+use sextant_wire::status::Problem;
 
 pub(crate) const ASK: &str = "/test.v1.Probe/Ask";
 pub(crate) const WATCH: &str = "/test.v1.Probe/Watch";
@@ -85,6 +87,11 @@ impl Probe {
             },
             "principal" => Ok(Response::new(format!("{:?}", Principal::of(&request)))),
             "panic" => panic!("as the test asked"),
+            "defect" => {
+                let cause = std::io::Error::other("page 3 is damaged");
+                let problem = Problem::new(ErrorReason::Internal, "stored data is unreadable");
+                Err(problem.caused_by(cause).into())
+            },
             "absent" => Err(Status::not_found("no such thing")),
             "tonic-timeout" => Err(Status::cancelled("Timeout expired")),
             "cancelled" => Err(Status::cancelled("changed my mind")),

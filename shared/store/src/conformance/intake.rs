@@ -1,7 +1,9 @@
 //! `Intake`: refusals and counts.
 
 use crate::conformance::Harness;
-use crate::conformance::make::{ACME, account, at, batch, changed, event, from_source, rejection};
+use crate::conformance::make::{
+    ACME, BOLT, account, at, batch, changed, event, from_source, rejection,
+};
 use crate::port::{FactBatch, SourceCount};
 
 pub async fn refused_records_are_listed_newest_first<H: Harness>(harness: H) {
@@ -43,6 +45,37 @@ pub async fn refused_records_are_listed_newest_first<H: Harness>(harness: H) {
             .collect::<Vec<_>>(),
         ["one"]
     );
+}
+
+pub async fn a_refusal_that_comes_again_is_listed_once_and_counted_again<H: Harness>(harness: H) {
+    let store = harness.ingestion().await;
+    let of = |n: u32, tenant, fields: &[&str]| FactBatch {
+        rejections: fields.iter().map(|field| rejection("crm", field)).collect(),
+        ..batch(tenant, n, Vec::new())
+    };
+    let first = of(1, ACME, &["one", "two", "one"]);
+    store.facts.commit(first).await.unwrap();
+    let again = of(2, ACME, &["two", "three", "one"]);
+    store.facts.commit(again).await.unwrap();
+    store.facts.commit(of(3, BOLT, &["one"])).await.unwrap();
+
+    let listed = |tenant| {
+        let rejections = store.intake.rejections(tenant, None, 10);
+        async move {
+            let rows = rejections.await.unwrap();
+            rows.into_iter()
+                .map(|row| (row.field, row.received_at))
+                .collect::<Vec<_>>()
+        }
+    };
+    let row = |field: &str, seconds| (field.to_owned(), at(seconds));
+    assert_eq!(
+        listed(ACME).await,
+        [row("three", 1_002), row("two", 1_001), row("one", 1_001)]
+    );
+    assert_eq!(listed(BOLT).await, [row("one", 1_003)]);
+    let counts = store.intake.counts(ACME).await.unwrap();
+    assert_eq!((counts.len(), counts[0].rejected), (1, 6));
 }
 
 pub async fn counts_tell_what_became_of_the_records_of_each_source<H: Harness>(harness: H) {

@@ -9,8 +9,8 @@ use sextant_domain::time::{Day, Instant};
 
 use crate::conformance::Ingestion;
 use crate::port::{
-    AccountFactRow, FactBatch, FactEntry, MembershipRow, NewFact, NewRejection, ReplicaAccount,
-    ReplicaCommit, SegmentationCommit, TenantRow, TransitionRow,
+    AccountFactRow, FactBatch, FactEntry, MembershipRow, NewFact, NewRejection, RejectionKey,
+    ReplicaAccount, ReplicaCommit, SegmentationCommit, TenantRow, TransitionRow,
 };
 
 pub(super) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0a01);
@@ -94,11 +94,13 @@ pub(super) fn from_source(source: &str, batch: FactBatch) -> FactBatch {
 }
 
 pub(super) fn rejection(source: &str, field: &str) -> NewRejection {
+    let record = format!("refused {field}").into_bytes();
     NewRejection {
+        key: RejectionKey::of(source, field, &record, "MUST_BE_POSITIVE"),
         field: field.to_owned(),
         reason: "MUST_BE_POSITIVE".to_owned(),
         hint: "make it positive".to_owned(),
-        record: format!("refused {field}").into_bytes(),
+        record,
         source: source.to_owned(),
     }
 }

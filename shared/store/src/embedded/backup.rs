@@ -1,17 +1,16 @@
 //! Backup of a data directory that may be in use, and the way back.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::embedded::Error;
 use crate::embedded::failure::Failure;
 use crate::embedded::feed;
-use crate::embedded::migrate;
+use crate::embedded::{Error, integrity, migrate, private};
 use crate::port::Head;
 
 /// Written last: a backup without it is not whole.
@@ -24,11 +23,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Copies the files of a directory from the end of the chain to its beginning, and describes them. Another process may write
 /// them meanwhile: SQLite keeps the two apart.
 pub(super) fn write(directory: &Path, to: &Path) -> Result<(), Error> {
-    fs::create_dir_all(to).map_err(|source| Error::directory(to, source))?;
+    private::directory(to)?;
     must_be_empty(to)?;
     let mut manifest = format!("{TITLE}\n");
     for name in migrate::FILE_NAMES.into_iter().rev() {
         let (source, target) = (directory.join(name), to.join(name));
+        private::file(&target)?;
         let heads = copy(&source, &target)
             .map_err(|failure| Error::file(&source, failure.explain("backing up")))?;
         describe(&mut manifest, name, &target, &heads)?;
@@ -50,25 +50,61 @@ pub(super) fn restore(from: &Path, directory: &Path) -> Result<(), Error> {
             path: manifest_path,
         });
     }
-    let sizes: Vec<(&str, u64)> = lines.filter_map(size_of_file).collect();
+    let stated: Vec<Stated<'_>> = lines.filter_map(Stated::read).collect();
     for name in migrate::FILE_NAMES {
         let path = from.join(name);
-        let stated = sizes
-            .iter()
-            .find(|(other, _)| *other == name)
-            .map(|(_, bytes)| *bytes);
-        if stated.is_none() || fs::metadata(&path).ok().map(|found| found.len()) != stated {
-            return Err(Error::BackupIncomplete { path });
+        match stated.iter().find(|file| file.name == name) {
+            Some(file) => file.check(&path)?,
+            None => return Err(Error::BackupIncomplete { path }),
         }
     }
-    fs::create_dir_all(directory).map_err(|source| Error::directory(directory, source))?;
+    private::directory(directory)?;
     must_be_empty(directory)?;
     for name in migrate::FILE_NAMES {
         let target = directory.join(name);
-        fs::copy(from.join(name), &target).map_err(|source| Error::directory(&target, source))?;
+        let failed = |source| Error::directory(&target, source);
+        private::file(&target)?;
+        fs::copy(from.join(name), &target).map_err(failed)?;
+        // A copy has the permissions of what it was copied from.
+        private::close(&target).map_err(failed)?;
         sync(&target)?;
     }
     sync(directory)
+}
+
+/// What the manifest says of a file.
+struct Stated<'m> {
+    name: &'m str,
+    bytes: u64,
+    sha256: &'m str,
+}
+
+impl<'m> Stated<'m> {
+    fn read(line: &'m str) -> Option<Self> {
+        let (name, rest) = line.strip_prefix("file ")?.split_once(' ')?;
+        let (bytes, sha256) = rest.split_once(' ')?;
+        Some(Self {
+            name,
+            bytes: bytes.parse().ok()?,
+            sha256,
+        })
+    }
+
+    /// Whether a file is this one, and whole.
+    fn check(&self, path: &Path) -> Result<(), Error> {
+        let found = fs::metadata(path).ok().map(|found| found.len());
+        if found != Some(self.bytes) {
+            return Err(Error::BackupIncomplete {
+                path: path.to_owned(),
+            });
+        }
+        if integrity::digest(path)? != self.sha256 {
+            return Err(Error::BackupChanged {
+                path: path.to_owned(),
+            });
+        }
+        integrity::check(path)
+    }
 }
 
 /// Copies one consistent state of a file in a single step, which writers do not wait for; returns the heads in the copy.
@@ -76,10 +112,7 @@ fn copy(source: &Path, target: &Path) -> Result<Vec<Head>, Failure> {
     // Not read-only: what a process that died has left in the log may have to be recovered first.
     let source = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     source.busy_timeout(BUSY_TIMEOUT)?;
-    let mut copy = Connection::open_with_flags(
-        target,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-    )?;
+    let mut copy = Connection::open_with_flags(target, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     {
         let backup = Backup::new(&source, &mut copy)?;
         if backup.step(-1)? != StepResult::Done {
@@ -104,7 +137,8 @@ fn describe(manifest: &mut String, name: &str, path: &Path, heads: &[Head]) -> R
     let bytes = fs::metadata(path)
         .map_err(|source| Error::directory(path, source))?
         .len();
-    manifest.push_str(&format!("file {name} {bytes}\n"));
+    let sha256 = integrity::digest(path)?;
+    manifest.push_str(&format!("file {name} {bytes} {sha256}\n"));
     for Head {
         tenant,
         slice,
@@ -119,11 +153,6 @@ fn describe(manifest: &mut String, name: &str, path: &Path, heads: &[Head]) -> R
     Ok(())
 }
 
-fn size_of_file(line: &str) -> Option<(&str, u64)> {
-    let (name, bytes) = line.strip_prefix("file ")?.split_once(' ')?;
-    Some((name, bytes.parse().ok()?))
-}
-
 fn must_be_empty(directory: &Path) -> Result<(), Error> {
     let mut entries =
         fs::read_dir(directory).map_err(|source| Error::directory(directory, source))?;
@@ -136,7 +165,11 @@ fn must_be_empty(directory: &Path) -> Result<(), Error> {
 }
 
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    fs::write(path, bytes).map_err(|source| Error::directory(path, source))?;
+    private::options()
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|source| Error::directory(path, source))?;
     sync(path)
 }
 

@@ -1,10 +1,10 @@
 //! The lock of a data directory.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::Path;
 
-use crate::embedded::Error;
+use crate::embedded::{Error, private};
 
 /// Name of the lock file.
 pub(super) const LOCK_FILE: &str = "lock";
@@ -19,9 +19,8 @@ impl DirectoryLock {
     pub(super) fn take(directory: &Path) -> Result<Self, Error> {
         let path = directory.join(LOCK_FILE);
         let failed = |source| Error::directory(&path, source);
-        let mut file = OpenOptions::new()
+        let mut file = private::options()
             .read(true)
-            .write(true)
             .create(true)
             .truncate(false)
             .open(&path)

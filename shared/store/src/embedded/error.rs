@@ -35,6 +35,23 @@ pub enum Error {
         /// What SQLite says.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A directory in which a store has to be has none.
+    NoStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file of a backup is not the one that was written.
+    BackupChanged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The content of a file contradicts itself.
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite found first.
+        found: String,
+    },
     /// A directory that has to be empty is not.
     NotEmpty {
         /// The directory.
@@ -102,6 +119,21 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::File { path, .. } => write!(f, "SQLite cannot use \"{}\"", path.display()),
+            Self::NoStore { path } => write!(
+                f,
+                "directory \"{}\" holds no store: correct store.data_dir",
+                path.display()
+            ),
+            Self::BackupChanged { path } => write!(
+                f,
+                "\"{}\" was changed since the backup was made, its SHA-256 is not that of the manifest: use another backup",
+                path.display()
+            ),
+            Self::Damaged { path, found } => write!(
+                f,
+                "\"{}\" is damaged: {found}: use a backup from before",
+                path.display()
+            ),
             Self::NotEmpty { path } => write!(
                 f,
                 "directory \"{}\" is not empty: choose a new one",
@@ -125,6 +157,9 @@ impl std::error::Error for Error {
             Self::File { source, .. } => Some(source.as_ref()),
             Self::InUse { .. }
             | Self::Newer { .. }
+            | Self::NoStore { .. }
+            | Self::BackupChanged { .. }
+            | Self::Damaged { .. }
             | Self::NotEmpty { .. }
             | Self::BackupIncomplete { .. } => None,
         }

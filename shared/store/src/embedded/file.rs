@@ -18,6 +18,7 @@ use crate::embedded::failure::Work;
 use crate::embedded::file::readers::Readers;
 use crate::embedded::file::writer::{Job, Ticket};
 use crate::embedded::migrate::{Schema, migrate};
+use crate::embedded::private;
 use crate::{BoxFuture, Error, Result};
 
 /// Commits that may wait for the writer of one file; more callers wait in `write`.
@@ -90,12 +91,10 @@ impl File {
             rollback,
         } = options;
         let failed = |source: rusqlite::Error| OpenError::file(&path, source);
-        let mut connection = connect(
-            &path,
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-            cache_kib,
-        )
-        .map_err(failed)?;
+        // SQLite would make it readable for everybody; what it puts beside the file has the file's permissions.
+        private::file(&path)?;
+        let mut connection =
+            connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, cache_kib).map_err(failed)?;
         configure_writer(&connection, max_file_bytes).map_err(failed)?;
         migrate(&mut connection, schema, &path)?;
         let (jobs, queue) = mpsc::channel(MAX_QUEUED);

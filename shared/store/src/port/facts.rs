@@ -28,9 +28,35 @@ pub struct NewFact {
     pub record: Vec<u8>,
 }
 
+/// What makes two refusals one: source, id (of a record without one, its content) and reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectionKey(pub u128);
+
+impl RejectionKey {
+    /// The key of the refusal of an encoded record.
+    #[must_use]
+    pub fn of(source: &str, id: &str, record: &[u8], reason: &str) -> Self {
+        let content = PayloadHash::of(record).0.to_be_bytes();
+        let (tag, name): (u8, &[u8]) = if id.is_empty() {
+            (0, &content)
+        } else {
+            (1, id.as_bytes())
+        };
+        let mut said = vec![tag];
+        for part in [source.as_bytes(), name, reason.as_bytes()] {
+            // With its length before it, so that no two lists of parts are the same bytes.
+            said.extend_from_slice(&part.len().to_be_bytes());
+            said.extend_from_slice(part);
+        }
+        Self(PayloadHash::of(&said).0)
+    }
+}
+
 /// A refused record that is kept for correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRejection {
+    /// What makes two refusals one.
+    pub key: RejectionKey,
     /// Path of the field.
     pub field: String,
     /// Machine-readable reason.
@@ -97,7 +123,8 @@ pub struct Committed {
 /// 4. Accepted facts are stored; held facts of accounts that have just appeared are stored with them (their deduplication
 ///    included, ahead of the batch's own: what waited is first), with `known_at` as it was when they were held. Both belong
 ///    to this batch: first its own in order of arrival, then the replayed ones in the order in which they were held.
-/// 5. Rejections and per-source counts are stored (held replayed: held − 1, accepted + 1, or duplicate or conflict + 1 if its
+/// 5. Rejections are stored, each key once in a tenant: one that comes again changes nothing. So are per-source counts, of
+///    every delivery, also of a rejection that came before (held replayed: held − 1, accepted + 1, or duplicate or conflict + 1 if its
 ///    identity has been taken since).
 /// 6. Last, for each slice with stored facts, in ascending order, the next feed number is taken and an entry written.
 ///    A batch that stores no fact writes no entry.

@@ -228,7 +228,7 @@ pub struct RejectionRow {
     pub hint: String,
     /// The encoded record.
     pub record: Vec<u8>,
-    /// When it came.
+    /// When it first came.
     pub received_at: Instant,
 }
 
@@ -258,7 +258,7 @@ pub struct SourceCount {
     pub conflict: u64,
     /// Wait now.
     pub held: u64,
-    /// Refused.
+    /// Refused; of a record that came again as often as it came.
     pub rejected: u64,
     /// When its last record came; a replay of held ones is none.
     pub last_received_at: Instant,
@@ -276,7 +276,7 @@ pub trait Intake: Send + Sync + std::fmt::Debug {
         max_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<FactEntry>>>;
 
-    /// Refused records, newest first, with ordinals below `before` (`None`: from the newest).
+    /// Refused records, each key once, newest first, with ordinals below `before` (`None`: from the newest).
     fn rejections(
         &self,
         tenant: TenantId,

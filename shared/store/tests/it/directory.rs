@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -257,4 +258,145 @@ fn a_backup_that_is_not_whole_is_not_restored() {
         "{refused:?}"
     );
     assert!(!restored.exists());
+}
+
+/// Overwrites a page in the middle of a file with zeros.
+fn zero_a_page(path: &Path) {
+    const PAGE: usize = 4_096;
+    let mut bytes = fs::read(path).unwrap();
+    let n_pages = bytes.len() / PAGE;
+    assert!(n_pages > 4);
+    bytes[n_pages / 2 * PAGE..][..PAGE].fill(0);
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_backup_whose_pages_were_zeroed_is_not_restored() {
+    let directory = TempDir::new().unwrap();
+    let (live, backup, restored) = (
+        directory.path().join("live"),
+        directory.path().join("backup"),
+        directory.path().join("restored"),
+    );
+    let store = Embedded::open(&live).unwrap();
+    Embedded::backup(&live, &backup).unwrap();
+    zero_a_page(&backup.join("ingestion.db"));
+    let refused = Embedded::restore(&backup, &restored).unwrap_err();
+    assert!(
+        matches!(&refused, Error::BackupChanged { path } if path.ends_with("ingestion.db")),
+        "{refused:?}"
+    );
+    assert!(!restored.exists());
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_found_in_place_and_in_a_backup_of_it() {
+    let directory = TempDir::new().unwrap();
+    let (live, backup, restored) = (
+        directory.path().join("live"),
+        directory.path().join("backup"),
+        directory.path().join("restored"),
+    );
+    let store = Embedded::open(&live).unwrap();
+    assert!(Embedded::damaged(&live).is_empty(), "while it is in use");
+    drop(store);
+    assert!(Embedded::damaged(&live).is_empty());
+    zero_a_page(&live.join("metrics.db"));
+    let found = Embedded::damaged(&live);
+    assert!(
+        matches!(found.as_slice(), [Error::Damaged { path, found }] if path.ends_with("metrics.db") && !found.is_empty()),
+        "{found:?}"
+    );
+    let store = Embedded::open(&live).unwrap();
+    Embedded::backup(&live, &backup).unwrap();
+    let refused = Embedded::restore(&backup, &restored).unwrap_err();
+    assert!(
+        matches!(&refused, Error::Damaged { path, .. } if path.ends_with("metrics.db")),
+        "{refused:?}"
+    );
+    assert!(!restored.exists());
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The directory is 0700 and everything in it 0600.
+#[track_caller]
+fn is_closed(directory: &Path) {
+    assert_eq!(mode(directory), 0o700, "{}", directory.display());
+    let mut n_files = 0;
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+        n_files += 1;
+    }
+    assert!(n_files >= 5, "{n_files} files");
+    assert!(Embedded::open_to_others(directory).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn data_and_backups_are_for_their_owner_alone() {
+    let directory = TempDir::new().unwrap();
+    let (live, backup, restored) = (
+        directory.path().join("live"),
+        directory.path().join("backup"),
+        directory.path().join("restored"),
+    );
+    let store = Embedded::open(&live).unwrap();
+    let commit = store.ingestion().commit(batch(1, vec![account()])).await;
+    commit.unwrap();
+    assert!(live.join("ingestion.db-wal").exists());
+    is_closed(&live);
+    fs::create_dir(&backup).unwrap();
+    Embedded::backup(&live, &backup).unwrap();
+    is_closed(&backup);
+    for entry in fs::read_dir(&backup).unwrap() {
+        set_mode(&entry.unwrap().path(), 0o644);
+    }
+    Embedded::restore(&backup, &restored).unwrap();
+    drop(Embedded::open(&restored).unwrap());
+    is_closed(&restored);
+}
+
+#[test]
+fn an_open_directory_of_ours_is_closed_and_one_of_others_too_is_left() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path();
+    drop(Embedded::open(path).unwrap());
+    let file = path.join("ingestion.db");
+    set_mode(path, 0o755);
+    set_mode(&file, 0o644);
+    assert_eq!(
+        Embedded::open_to_others(path).unwrap(),
+        [path.to_owned(), file.clone()]
+    );
+    drop(Embedded::open(path).unwrap());
+    is_closed(path);
+
+    let other = path.join("notes.txt");
+    fs::write(&other, "not ours").unwrap();
+    set_mode(&other, 0o644);
+    set_mode(path, 0o755);
+    set_mode(&file, 0o644);
+    drop(Embedded::open(path).unwrap());
+    assert_eq!(
+        (mode(path), mode(&other), mode(&file)),
+        (0o755, 0o644, 0o600)
+    );
+}
+
+#[test]
+fn nothing_is_made_where_a_store_has_to_be() {
+    let directory = TempDir::new().unwrap();
+    let absent = directory.path().join("absent");
+    for path in [&absent, directory.path()] {
+        let refused = Embedded::open_existing(path).unwrap_err();
+        assert!(matches!(refused, Error::NoStore { .. }), "{refused:?}");
+    }
+    assert!(!absent.exists() && fs::read_dir(directory.path()).unwrap().next().is_none());
 }

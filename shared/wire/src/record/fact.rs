@@ -25,7 +25,7 @@ use crate::time;
 /// # Errors
 /// Damaged.
 pub fn decode(bytes: &[u8]) -> Result<pb::Record, Problem> {
-    pb::Record::decode(bytes).map_err(|_damaged| damaged("record"))
+    pb::Record::decode(bytes).map_err(|error| damaged("record").caused_by(error))
 }
 
 fn damaged(what: &str) -> Problem {

@@ -27,17 +27,14 @@ fn the_whole_log_is_read_to_the_last_row() {
     let (mut rows, mut accounts, mut minor) = (0_u64, 0_u64, 0_i64);
     let mut ids = std::collections::HashSet::new();
     for item in read(log) {
-        let Item::Record {
-            row, part, record, ..
-        } = item
-        else {
+        let Item::Record { origin, record } = item else {
             panic!("{item:?}")
         };
         assert!(ids.insert(record.id.clone()), "{} comes twice", record.id);
-        match (part, record.fact) {
+        match (origin.part, record.fact) {
             (Part::Row, Some(Fact::Payment(payment))) => {
                 rows += 1;
-                assert_eq!(row, rows);
+                assert_eq!(origin.row, rows);
                 minor += payment.amount.unwrap().minor;
             },
             (Part::Companion, Some(Fact::Account(_))) => accounts += 1,
@@ -54,9 +51,7 @@ fn an_account_comes_just_before_its_first_payment_at_noon_of_the_day() {
     let kinds: Vec<(u64, u64, Part)> = items
         .iter()
         .map(|item| match item {
-            Item::Record {
-                row, line, part, ..
-            } => (*row, *line, *part),
+            Item::Record { origin, .. } => (origin.row, origin.line, origin.part),
             Item::Malformed(complaint) => panic!("{complaint}"),
         })
         .collect();

@@ -3,6 +3,7 @@ use sextant_proto::ingestion::v1::value::Kind;
 
 use super::{NdjsonRows, write};
 use crate::generate::{Company, Options};
+use crate::import::batch::Origin;
 use crate::import::{Input, Item};
 
 fn read(text: impl Into<Vec<u8>>) -> Vec<Item> {
@@ -124,9 +125,38 @@ fn bytes_that_are_not_utf8_spoil_one_line_only() {
     assert!(matches!(
         &items[1],
         Item::Record {
-            row: 2,
-            line: 3,
+            origin: Origin {
+                row: 2,
+                line: 3,
+                ..
+            },
             ..
         }
     ));
+}
+
+#[test]
+fn a_line_beyond_what_is_read_is_one_bad_row_and_the_next_ones_are_read() {
+    let good = r#"{"id":"e1","time":"2026-01-01","event":{"account_id":"acme","type":"seen"}}"#;
+    let text = format!("{}\n{good}\n{}", "x".repeat(9 << 20), "y".repeat(8 << 20));
+    let items = read(text);
+    let complaints: Vec<String> = items
+        .iter()
+        .map(|item| match item {
+            Item::Record { origin, .. } => format!("row {} is read", origin.row),
+            Item::Malformed(complaint) => complaint.to_string(),
+        })
+        .collect();
+    assert_eq!(complaints.len(), 3);
+    assert!(
+        complaints[0].starts_with(
+            "row 1 (line 1): is a line of 9437185 bytes, only shorter ones than 8388608"
+        ),
+        "{complaints:?}"
+    );
+    assert_eq!(complaints[1], "row 2 is read");
+    assert!(
+        complaints[2].starts_with("row 3 (line 3): is a line of 8388608 bytes"),
+        "{complaints:?}"
+    );
 }

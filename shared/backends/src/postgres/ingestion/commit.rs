@@ -40,6 +40,8 @@ const INSERT_IDENTITIES: &str =
 const FIND_IDENTITIES: &str =
     include_str!("../../../queries/postgres/ingestion/find_identities.sql");
 const INSERT_FACTS: &str = include_str!("../../../queries/postgres/ingestion/insert_facts.sql");
+const LOCK_REJECTIONS: &str =
+    include_str!("../../../queries/postgres/ingestion/lock_rejections.sql");
 const INSERT_REJECTIONS: &str =
     include_str!("../../../queries/postgres/ingestion/insert_rejections.sql");
 const ADD_COUNTS: &str = include_str!("../../../queries/postgres/ingestion/add_counts.sql");
@@ -330,14 +332,24 @@ async fn reject_records(session: &Session, insert: &Statement, batch: &FactBatch
         column(|rejection| &rejection.reason),
         column(|rejection| &rejection.hint),
     );
+    let keys: Vec<Uuid> = rejections
+        .iter()
+        .map(|rejection| Uuid::from_u128(rejection.key.0))
+        .collect();
     let records: Vec<&[u8]> = rejections
         .iter()
         .map(|rejection| rejection.record.as_slice())
         .collect();
+    // Another key than that of accounts, which is taken before any identity; this one is taken after all of them.
+    let lock = session.prepare(LOCK_REJECTIONS).await?;
+    session
+        .query(&lock, &[&!rows::lock_key(batch.tenant)])
+        .await?;
     let tenant = rows::tenant(batch.tenant);
-    let params: [&(dyn ToSql + Sync); 7] = [
+    let params: [&(dyn ToSql + Sync); 8] = [
         &tenant,
         &batch.recorded_at.0,
+        &keys,
         &sources,
         &fields,
         &reasons,

@@ -198,6 +198,7 @@ fn reject(connection: &Connection, counts: &mut Counts, batch: &FactBatch) -> Wo
         insert.execute(params![
             tenant,
             place,
+            id(rejection.key.0),
             texts.0,
             texts.1,
             texts.2,

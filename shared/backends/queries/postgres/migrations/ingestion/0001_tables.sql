@@ -92,9 +92,11 @@ CREATE TABLE held (
 CREATE UNIQUE INDEX held_ordinal ON held (tenant_id, ordinal);
 CREATE INDEX held_account ON held (tenant_id, external_id);
 
+-- The key is of source, id or content, and reason: a record that comes again is listed once.
 CREATE TABLE rejection (
   tenant_id uuid NOT NULL,
   ordinal bigint GENERATED ALWAYS AS IDENTITY,
+  key uuid NOT NULL,
   source text NOT NULL,
   field text NOT NULL,
   reason text NOT NULL,
@@ -103,6 +105,7 @@ CREATE TABLE rejection (
   record bytea NOT NULL,
   PRIMARY KEY (tenant_id, ordinal)
 );
+CREATE UNIQUE INDEX rejection_key ON rejection (tenant_id, key);
 
 CREATE TABLE source_count (
   tenant_id uuid NOT NULL,

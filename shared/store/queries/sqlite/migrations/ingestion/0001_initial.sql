@@ -79,9 +79,11 @@ CREATE TABLE held (
 CREATE UNIQUE INDEX held_by_ordinal ON held (tenant_id, ordinal);
 CREATE INDEX held_of_account ON held (tenant_id, external_id, ordinal);
 
+-- The key is of source, id or content, and reason: a record that comes again is listed once.
 CREATE TABLE rejection (
     tenant_id BLOB NOT NULL,
     ordinal INTEGER NOT NULL,
+    key BLOB NOT NULL,
     field TEXT NOT NULL,
     reason TEXT NOT NULL,
     hint TEXT NOT NULL,
@@ -89,6 +91,7 @@ CREATE TABLE rejection (
     received_at INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, ordinal)
 ) WITHOUT ROWID;
+CREATE UNIQUE INDEX rejection_by_key ON rejection (tenant_id, key);
 
 -- The greatest ordinal that the lists of a tenant ever gave; a list never gives one twice.
 CREATE TABLE intake_ordinal (

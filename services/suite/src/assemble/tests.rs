@@ -1,0 +1,97 @@
+use sextant_runtime::config::{Flag, Loaded, Sources, load};
+use sextant_store::embedded::Embedded;
+
+use super::Program;
+use crate::installation::Installation as _;
+
+fn loaded(set: &[(&str, &str)]) -> Loaded {
+    let flags = set.iter().map(|(key, value)| Flag {
+        name: "--set".into(),
+        key: (*key).into(),
+        value: (*value).into(),
+    });
+    load(&Sources {
+        flags: flags.collect(),
+        ..Sources::default()
+    })
+    .unwrap()
+}
+
+fn told<T>(answer: Result<T, sextant_runtime::lifecycle::BoxError>) -> String {
+    answer
+        .err()
+        .map(|error| error.to_string())
+        .unwrap_or_default()
+}
+
+const POSTGRES: [(&str, &str); 2] = [
+    ("store.kind", "postgres"),
+    (
+        "store.postgres_url",
+        "postgresql://nobody@127.0.0.1:1/nothing",
+    ),
+];
+
+#[tokio::test]
+async fn commands_for_files_of_the_embedded_engine_make_no_store_where_none_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, to) = (folder.path().join("data"), folder.path().join("to"));
+    let data_dir = ("store.data_dir", data.to_str().unwrap());
+    let embedded = loaded(&[data_dir]);
+    let absent = format!(
+        "directory \"{}\" holds no store: correct store.data_dir",
+        data.display()
+    );
+    assert_eq!(
+        told(Program::default().backup(&embedded, &to).await),
+        absent
+    );
+    assert_eq!(told(Program::default().migrate(&embedded).await), absent);
+
+    let postgres = loaded(&[data_dir, POSTGRES[0], POSTGRES[1]]);
+    for refused in [
+        Program::default().backup(&postgres, &to).await,
+        Program::default().restore(&postgres, &to).await,
+    ] {
+        let told = told(refused);
+        assert!(told.contains("store.kind is postgres"), "{told}");
+    }
+    assert!(!data.exists() && !to.exists());
+
+    drop(Embedded::open(&data).unwrap());
+    assert_eq!(told(Program::default().backup(&embedded, &to).await), "");
+    assert!(to.join("manifest").is_file());
+}
+
+#[tokio::test]
+async fn the_kind_of_the_store_decides_what_is_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Embedded::open(folder.path()).unwrap());
+    let data_dir = ("store.data_dir", folder.path().to_str().unwrap());
+    let embedded = loaded(&[data_dir, POSTGRES[1]]);
+    assert_eq!(Program::default().migrate(&embedded).await.unwrap(), []);
+    let postgres = loaded(&[data_dir, POSTGRES[0], POSTGRES[1]]);
+    assert!(Program::default().migrate(&postgres).await.is_err());
+}
+
+#[tokio::test]
+async fn the_embedded_engine_is_not_served_to_other_machines_unless_it_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let set = [
+        ("store.data_dir", data.to_str().unwrap()),
+        ("server.listen", "0.0.0.0:0"),
+        ("server.admin_listen", "127.0.0.1:0"),
+        ("plugins.builtin_dir", "no/such/directory"),
+    ];
+    let refused = told(Program::default().start(&loaded(&set)).await);
+    assert!(refused.contains("server.expose"), "{refused}");
+    assert!(!data.exists());
+    // Now it is the segmenters that are missing.
+    let allowed = [&set[..], &[("server.expose", "true")]].concat();
+    let refused = told(Program::default().start(&loaded(&allowed)).await);
+    assert!(
+        !refused.contains("server.expose") && data.exists(),
+        "{refused}"
+    );
+}

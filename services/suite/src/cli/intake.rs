@@ -1,0 +1,117 @@
+//! Commands for what became of records.
+
+use clap::ArgMatches;
+
+use sextant_proto::ingestion::v1::{
+    GetIngestCountsRequest, ListHeldRequest, ListRejectionsRequest, Record,
+};
+
+use crate::cli::context::{Context, number_of, pages_up_to};
+use crate::error::Error;
+use crate::output::{Block, Cell, Column};
+
+/// Records that were refused.
+pub(crate) async fn rejections(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = ListRejectionsRequest::default();
+    let answer = pages_up_to!(
+        client,
+        ingestion.list_rejections,
+        request,
+        rejections,
+        number_of(matches, "limit")
+    );
+    let columns = vec![
+        Column::left("received_at", "Came"),
+        Column::left("source", "Source"),
+        Column::left("id", "Id"),
+        Column::left("field", "Field"),
+        Column::left("reason", "Reason"),
+        Column::prose("hint", "What to do"),
+    ];
+    let mut block = Block::new("rejections", "", columns);
+    for one in answer.rejections {
+        let (source, id) = identity(one.record);
+        let rejection = one.rejection.unwrap_or_default();
+        block.rows.push(vec![
+            Cell::moment(one.received_at.as_ref()),
+            source,
+            id,
+            Cell::text(rejection.field),
+            Cell::text(rejection.reason),
+            Cell::text(rejection.hint),
+        ]);
+    }
+    context.print(matches, &block.into())
+}
+
+/// Records that wait for their account.
+pub(crate) async fn held(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = ListHeldRequest::default();
+    let answer = pages_up_to!(
+        client,
+        ingestion.list_held,
+        request,
+        held,
+        number_of(matches, "limit")
+    );
+    let columns = vec![
+        Column::left("received_at", "Came"),
+        Column::left("account_id", "Waits for account"),
+        Column::left("source", "Source"),
+        Column::left("id", "Id"),
+        Column::left("time", "Its time"),
+    ];
+    let mut block = Block::new("held", "", columns)
+        .noted("Each is counted as soon as a record brings its account.");
+    for one in answer.held {
+        let time = Cell::moment(one.record.as_ref().and_then(|record| record.time.as_ref()));
+        let (source, id) = identity(one.record);
+        block.rows.push(vec![
+            Cell::moment(one.received_at.as_ref()),
+            Cell::text(one.account_id),
+            source,
+            id,
+            time,
+        ]);
+    }
+    context.print(matches, &block.into())
+}
+
+/// What became of the records of each source.
+pub(crate) async fn sources(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = client.request(GetIngestCountsRequest {});
+    let counts = client.ingestion().get_ingest_counts(request).await?;
+    let columns = vec![
+        Column::left("source", "Source"),
+        Column::right("accepted", "Accepted"),
+        Column::right("duplicate", "Duplicate"),
+        Column::right("conflict", "Conflict"),
+        Column::right("held", "Held now"),
+        Column::right("rejected", "Rejected"),
+        Column::left("last_received_at", "Last came"),
+    ];
+    let mut block = Block::new("sources", "", columns).noted(
+        "Deliveries since the tenant began, of one record as often as it came; held: records that wait now.",
+    );
+    for one in counts.into_inner().sources {
+        block.rows.push(vec![
+            Cell::text(one.source),
+            Cell::Count(one.accepted),
+            Cell::Count(one.duplicate),
+            Cell::Count(one.conflict),
+            Cell::Count(one.held),
+            Cell::Count(one.rejected),
+            Cell::moment(one.last_received_at.as_ref()),
+        ]);
+    }
+    context.print(matches, &block.into())
+}
+
+/// Source and id of a record.
+fn identity(record: Option<Record>) -> (Cell, Cell) {
+    let Record { source, id, .. } = record.unwrap_or_default();
+    (Cell::text(source), Cell::text(id))
+}

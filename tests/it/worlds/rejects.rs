@@ -1,0 +1,101 @@
+//! Rows that were not taken: kept where they can be corrected, and listed once however often they come.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::worlds::records::at;
+use crate::worlds::world::{Shape, World, tenant};
+
+const TENANT: &str = "rejects";
+
+/// Runs a command on the tenant; its exit code, what it printed and what it said beside that.
+fn ask(world: &World, arguments: &[&str]) -> (Option<i32>, Value, String) {
+    let common = ["--tenant", TENANT, "--output", "json"];
+    let output = world.cli(&[arguments, &common].concat());
+    let told = String::from_utf8(output.stderr).unwrap();
+    let printed = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output.status.code(), printed, told)
+}
+
+fn rows(printed: &Value, verdict: &str) -> u64 {
+    let verdicts = printed["verdicts"].as_array().unwrap();
+    let row = verdicts.iter().find(|row| row["verdict"] == verdict);
+    row.unwrap()["rows"].as_u64().unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// An account whose name no message holds, and one like others.
+fn accounts(world: &World) {
+    let path = world.folder().join("accounts.csv");
+    let name = "x".repeat(5 << 20);
+    let csv = format!("account_id,created_at,name\nlarge,2025-01-01,{name}\na,2025-01-01,A\n");
+    fs::write(&path, csv).unwrap();
+    let (code, printed, told) = ask(world, &["import", text(&path), "--kind", "accounts"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert_eq!(
+        (rows(&printed, "accepted"), rows(&printed, "malformed")),
+        (1, 1)
+    );
+    let expected = "row 1 (line 2), field \"account.name\": has 5242880 bytes";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[tokio::test]
+async fn rows_that_were_not_taken_are_written_corrected_and_listed_once() {
+    let world = World::start(Shape::Embedded).await;
+    tenant(&world.client(), TENANT, at("2026-02-01T00:00")).await;
+    accounts(&world);
+
+    let (path, rejects) = (
+        world.folder().join("events.csv"),
+        world.folder().join("rejects.csv"),
+    );
+    let mut csv =
+        "time,account_id,type,user_id\n2026-01-04,ghost,login,u\nnever,a,login,u\n".to_owned();
+    for n in 0..25 {
+        csv.push_str(&format!("2026-03-01,a,login,user{n}\n"));
+    }
+    fs::write(&path, csv).unwrap();
+    let import = [
+        "import",
+        text(&path),
+        "--kind",
+        "events",
+        "--rejects",
+        text(&rejects),
+    ];
+    for _ in 0..3 {
+        let (code, printed, told) = ask(&world, &import);
+        assert_eq!(code, Some(1), "{told}");
+        assert_eq!(
+            ["held", "malformed", "rejected"].map(|verdict| rows(&printed, verdict)),
+            [1, 1, 25]
+        );
+        assert!(told.contains("and 6 more; --max-errors N"), "{told}");
+        assert!(told.contains("rejects.csv: 26 rows"), "{told}");
+    }
+    let (_, listed, _) = ask(&world, &["rejections", "--limit", "0"]);
+    assert_eq!(listed["rejections"].as_array().unwrap().len(), 25);
+    let (_, counted, _) = ask(&world, &["sources"]);
+    let counts = &counted["sources"][0];
+    assert_eq!(
+        (counts["source"].as_str(), counts["rejected"].as_u64()),
+        (Some("file"), Some(75))
+    );
+    let (_, held, _) = ask(&world, &["held"]);
+    assert_eq!(held["held"].as_array().unwrap().len(), 1);
+    assert_eq!(held["held"][0]["account_id"], "ghost");
+
+    let corrected = fs::read_to_string(&rejects)
+        .unwrap()
+        .replace("2026-03-01,", "2026-01-03,")
+        .replace("never,", "2026-01-05,");
+    fs::write(&rejects, corrected).unwrap();
+    let (code, printed, told) = ask(&world, &["import", text(&rejects), "--kind", "events"]);
+    assert_eq!((code, rows(&printed, "accepted")), (Some(0), 26), "{told}");
+}
