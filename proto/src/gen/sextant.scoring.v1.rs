@@ -75,6 +75,9 @@ pub struct Evaluation {
     /// True: all accounts are to be evaluated, as for a close.
     #[prost(bool, tag = "9")]
     pub all_accounts: bool,
+    /// Versions of the models that features were computed with, such as "rfm/2025-12-31"; none before the first close.
+    #[prost(string, repeated, tag = "10")]
+    pub model_versions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Asks for columns. Without a close: the newest features.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

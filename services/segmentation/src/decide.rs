@@ -141,3 +141,6 @@ pub(crate) struct Move<'a> {
 pub(crate) fn decode(bytes: &[u8]) -> Option<pb::Transition> {
     pb::Transition::decode(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests;
