@@ -10,7 +10,7 @@ use sextant_store::port::Page;
 use sextant_wire::page;
 use sextant_wire::status::{Problem, store};
 
-use super::{Handlers, Reading, feature, offset};
+use super::{Handlers, Reading, feature, numeric_feature, offset};
 use crate::decide::decode;
 use crate::state::TenantState;
 use crate::wire::membership;
@@ -109,7 +109,10 @@ impl Handlers {
         let order = if request.order_by_feature.is_empty() {
             None
         } else {
-            Some(feature(&request.order_by_feature, "order_by_feature")?)
+            Some(numeric_feature(
+                &request.order_by_feature,
+                "order_by_feature",
+            )?)
         };
         let shown = request
             .show_features

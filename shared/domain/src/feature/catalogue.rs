@@ -111,6 +111,14 @@ pub struct Definition {
     pub basis: Basis,
 }
 
+impl Definition {
+    /// True: values can be summed up and ordered by.
+    #[must_use]
+    pub const fn is_numeric(&self) -> bool {
+        matches!(self.r#type, Type::Integer | Type::Number)
+    }
+}
+
 const fn own(
     feature: Feature,
     name: &'static str,
