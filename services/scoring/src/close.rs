@@ -115,35 +115,19 @@ impl TenantState {
     /// The first day with a fact.
     fn first_day(&self) -> Option<Day> {
         let zone = &self.settings.zone;
-        let all = (Instant(i64::MAX), Instant(i64::MAX));
-        let first_of = |account: &crate::state::Account| {
-            let purchase = account
-                .facts
-                .purchases
-                .visible(all.0, all.1)
-                .first()
-                .map(|purchase| zone.day_of(purchase.at));
-            let profile = account
-                .facts
-                .profile
-                .view(all.0, all.1)
-                .created_at
-                .map(|at| zone.day_of(at));
-            [purchase, profile, account.facts.history.first_day()]
-                .into_iter()
-                .flatten()
-                .min()
-        };
-        self.accounts.values().filter_map(first_of).min()
+        let days = self.accounts.values();
+        days.filter_map(|account| account.facts.first_day(zone))
+            .min()
     }
 
-    /// The models of a day's close.
+    /// The models of a day's close, made from the accounts that existed then.
     fn close(&self, day: Day, last: Option<&Models>, refit: Refit) -> Models {
         let zone = &self.settings.zone;
         let moment = Moment::close(day, zone);
         let rows: Vec<(AccountUid, Row)> = self
             .accounts
             .iter()
+            .filter(|(_, account)| account.facts.exists_at(&moment))
             .map(|(uid, account)| (*uid, account.facts.features(&moment, zone)))
             .collect();
         let accounts: Vec<_> = rows
