@@ -154,11 +154,11 @@ impl TenantState {
         let progress = self.slices.get(&slice).copied().unwrap_or_default();
         let mut state = progress.state;
         let newest = models.keys().next_back().copied();
-        let behind = |day: &&Day| state.closed_on.is_none_or(|closed| closed < **day);
-        let days: Vec<Day> = models.keys().filter(behind).copied().collect();
-        let mut evaluations: Vec<EvaluationRow> = days
+        let behind = |day: &Day| state.closed_on.is_none_or(|closed| closed < *day);
+        let mut evaluations: Vec<EvaluationRow> = models
             .iter()
-            .map(|day| {
+            .filter(|(day, _)| behind(day))
+            .map(|(day, models)| {
                 let end = Moment::close(*day, &self.settings.zone).as_of;
                 let backfilling = !complete || (Some(*day) != newest);
                 self.evaluation(
@@ -169,6 +169,7 @@ impl TenantState {
                         all_accounts: true,
                         backfilling: backfilling && pending,
                         known_at: Some(time::timestamp(end)),
+                        model_versions: models.versions(),
                         ..pb::Evaluation::default()
                     },
                 )
@@ -177,15 +178,22 @@ impl TenantState {
         state.closed_on = state.closed_on.max(newest);
         if complete {
             state.pending_history = None;
-            if pending && (days.is_empty() || self.has_facts_after(newest)) {
-                evaluations.push(self.evaluation(
-                    progress.cursor,
-                    now,
-                    pb::Evaluation {
-                        all_accounts: true,
-                        ..pb::Evaluation::default()
-                    },
-                ));
+            if pending && (evaluations.is_empty() || self.has_facts_after(newest)) {
+                evaluations.push(
+                    self.evaluation(
+                        progress.cursor,
+                        now,
+                        pb::Evaluation {
+                            all_accounts: true,
+                            model_versions: models
+                                .values()
+                                .next_back()
+                                .or_else(|| self.models_up_to(Day(i32::MAX)))
+                                .map_or_else(Vec::new, |models| models.versions()),
+                            ..pb::Evaluation::default()
+                        },
+                    ),
+                );
             }
         }
         // The models are the tenant's, not a slice's: they are stored with the first slice.

@@ -401,6 +401,9 @@ fn changed(state: &TenantState, slice: Slice, changes: &Changes, real: Instant) 
         state.now(real),
         pb::Evaluation {
             account_uids,
+            model_versions: state
+                .models_for(&state.moment(None, None, real))
+                .map_or_else(Vec::new, |models| models.versions()),
             ..pb::Evaluation::default()
         },
     )

@@ -102,7 +102,7 @@ impl Reading {
             definition_version: 0,
             model_version: state
                 .models_for(moment)
-                .map_or(String::new(), |models| models.version()),
+                .map_or(String::new(), |models| models.versions().join(", ")),
             closed_on: state.closed_on(),
         })
     }

@@ -1,6 +1,6 @@
 //! Scores with what they are made of.
 
-use sextant_domain::feature::population::{HORIZON, RfmBasis};
+use sextant_domain::feature::population::{CLV, HORIZON, Models, RFM, RfmBasis};
 use sextant_domain::feature::{Feature, Moment, Row, Value};
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::Instant;
@@ -47,13 +47,12 @@ impl TenantState {
         let cut_at = Moment::close(models.closed_on, &self.settings.zone).as_of;
         let mut scores = vec![score(
             &row,
-            "rfm",
-            &models.version(),
+            (RFM, models),
             rfm(&row, models.rfm_basis),
             cut_at,
         )];
         if models.purchases.is_some() {
-            scores.push(score(&row, "clv", &models.version(), clv(&row), cut_at));
+            scores.push(score(&row, (CLV, models), clv(&row), cut_at));
         }
         scores
     }
@@ -65,7 +64,7 @@ struct Parts {
     parts: Vec<Part>,
 }
 
-fn score(row: &Row, model: &str, version: &str, parts: Parts, cut_at: Instant) -> pb::Score {
+fn score(row: &Row, (model, models): (&str, &Models), parts: Parts, cut_at: Instant) -> pb::Score {
     let missing: Vec<String> = parts
         .parts
         .iter()
@@ -90,7 +89,7 @@ fn score(row: &Row, model: &str, version: &str, parts: Parts, cut_at: Instant) -
     contributions.sort_by(|left, right| right.points.abs().total_cmp(&left.points.abs()));
     pb::Score {
         model: model.to_owned(),
-        model_version: format!("{model}/{version}"),
+        model_version: models.version(model),
         value: parts.value.unwrap_or_default(),
         band: parts.band,
         coverage,

@@ -19,8 +19,10 @@ use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
+use crate::decide;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::Evaluation;
+use crate::state::TenantState;
 use crate::wire::{cache_key, cached};
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.
@@ -65,6 +67,7 @@ impl Follower for Engine {
             let mut writing = self.write(tenant).await?;
             if let Some(state) = writing.as_mut() {
                 self.load_uses(state).await?;
+                self.recall_worth(state, slice).await?;
             }
             self.take_in_feed(writing, (tenant, slice), head).await
         }
@@ -184,6 +187,7 @@ impl Engine {
             closed_on: run.last.closed_on.as_ref().map(time::day).transpose()?,
             backfilling: run.last.backfilling,
             watermark: time::optional(run.last.watermark.as_ref(), "watermark")?,
+            model_versions: run.last.model_versions,
         };
         let nobody = !run.all && run.uids.is_empty();
         if nobody || !has_uses {
@@ -197,6 +201,19 @@ impl Engine {
         let closed_on = evaluation.closed_on;
         let tables = self.columns(tenant, slice, closed_on, uids).await?;
         Ok(Some((evaluation, tables)))
+    }
+
+    /// Reads what accounts were worth at the last close, where it is not in memory.
+    async fn recall_worth(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
+        let progress = state.slices.get(&slice);
+        let closed_on = progress.and_then(|progress| progress.closed_on);
+        if closed_on.is_some() && !state.uses.is_empty() && !state.worth.contains_key(&slice) {
+            let tables = self
+                .columns(state.tenant, slice, closed_on, Vec::new())
+                .await?;
+            state.worth.insert(slice, decide::worth(&tables));
+        }
+        Ok(())
     }
 
     /// Features of accounts: of these, or of all of the slice.

@@ -62,6 +62,13 @@ async fn check(schedule: HistorySchedule, expected: Vec<Day>) {
             .plus_us(-1);
         assert_eq!(entry.known_at, Some(time::timestamp(end)));
         assert_eq!(entry.as_of, entry.known_at);
+        assert!(
+            entry
+                .model_versions
+                .contains(&format!("mrr_percentile/{day}")),
+            "{day}: {:?}",
+            entry.model_versions
+        );
     }
     assert_eq!(scoring.models().await.len(), 3 * expected.len());
 }

@@ -72,7 +72,7 @@ async fn evaluate(
         state
             .slices
             .iter()
-            .map(|(slice, progress)| (*slice, *progress))
+            .map(|(slice, progress)| (*slice, progress.clone()))
             .collect()
     });
     for (slice, progress) in slices
@@ -90,6 +90,7 @@ async fn evaluate(
             closed_on: None,
             backfilling: false,
             watermark: progress.watermark,
+            model_versions: progress.model_versions,
         };
         writing = engine
             .evaluate(writing, evaluation, tables, Some(row.number))

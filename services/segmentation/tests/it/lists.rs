@@ -236,8 +236,8 @@ async fn transitions_come_newest_first_or_by_what_is_at_risk() {
     assert_eq!(
         shown,
         [
-            ("a", true, 3_000_000),
-            ("f", true, 960_000),
+            ("a", true, 18_000_000),
+            ("f", true, 3_600_000),
             ("b", false, 4_200_000)
         ]
     );

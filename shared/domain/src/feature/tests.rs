@@ -172,3 +172,12 @@ fn an_account_exists_from_its_first_fact_on_as_far_as_it_was_known() {
     ));
     assert_eq!(failed.first_day(&zone), Some(day("2026-01-03")));
 }
+
+#[test]
+fn what_comes_from_all_accounts_names_its_model() {
+    for definition in &CATALOGUE {
+        let population = definition.basis == Basis::Population;
+        let model = definition.feature.model();
+        assert_eq!(model.is_some(), population, "{}", definition.name);
+    }
+}
