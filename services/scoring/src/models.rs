@@ -109,11 +109,12 @@ fn rfm_parameters(models: &Models) -> BTreeMap<String, f64> {
             ];
             for (name, cuts) in sets {
                 // The default tie policy and fixed thresholds both cut exclusively.
-                if let Some(Cuts::Exclusive(cuts)) = cuts {
-                    for (number, cut) in (1..).zip(cuts) {
-                        parameters.insert(format!("rfm.{dimension}.{name}.{number}"), *cut);
-                    }
-                }
+                let Some(Cuts::Exclusive(cuts)) = cuts else {
+                    continue;
+                };
+                let named =
+                    |(number, cut): (u32, &f64)| (format!("rfm.{dimension}.{name}.{number}"), *cut);
+                parameters.extend((1..).zip(cuts).map(named));
             }
         }
     }
