@@ -158,7 +158,7 @@ impl Scores {
 
 /// An account's scores, and for each the one beside it where a threshold is near.
 #[derive(Debug, Clone, Copy)]
-pub struct Neighborhood {
+pub(crate) struct Neighborhood {
     recency: [u8; 2],
     frequency: [u8; 2],
     monetary: [u8; 2],
@@ -166,7 +166,7 @@ pub struct Neighborhood {
 
 impl Neighborhood {
     /// Scores and what is near; what is unknown or no score is not near.
-    pub fn new(
+    pub(crate) fn new(
         scores: Scores,
         recency: Option<i64>,
         frequency: Option<i64>,
@@ -187,7 +187,7 @@ impl Neighborhood {
     }
 
     /// Whether some of these scores lead to `segment`.
-    pub fn reaches(&self, map: Map, segment: Segment) -> bool {
+    pub(crate) fn reaches(&self, map: Map, segment: Segment) -> bool {
         self.recency.into_iter().any(|recency| {
             self.frequency.into_iter().any(|frequency| {
                 self.monetary.into_iter().any(|monetary| {

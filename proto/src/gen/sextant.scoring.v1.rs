@@ -76,7 +76,7 @@ pub struct Evaluation {
     #[prost(bool, tag = "9")]
     pub all_accounts: bool,
     /// Versions of the models that features were computed with, such as "rfm/2025-12-31"; none before the first close.
-    #[prost(string, repeated, tag = "10")]
+    #[prost(string, repeated, tag = "12")]
     pub model_versions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Asks for columns. Without a close: the newest features.
