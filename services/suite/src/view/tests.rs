@@ -72,17 +72,11 @@ fn the_reasons_of_now_stand_before_those_of_the_entry_and_the_past_has_only_thes
         features: &[],
         currency: "USD",
     };
-    let cases: [(&Membership, &[(&str, &str)]); 2] = [
-        (
-            &present,
-            &[
-                ("Why, now", "201 purchases"),
-                ("Why, when it entered", "2 purchases"),
-            ],
-        ),
-        (&past, &[("Why, when it entered", "2 purchases")]),
-    ];
-    for (membership, expected) in cases {
+    let entered = ("Why, when it entered", "2 purchases");
+    for (membership, expected) in [
+        (&present, vec![("Why, now", "201 purchases"), entered]),
+        (&past, vec![entered]),
+    ] {
         let member = Member {
             membership: Some(membership.clone()),
             ..Member::default()
