@@ -145,7 +145,7 @@ fn an_account_exists_from_its_first_fact_on_as_far_as_it_was_known() {
     assert!(exists(
         &seen,
         "2026-01-20T12:00:00Z",
-        "2026-01-20T12:00:00Z"
+        "2026-01-21T00:00:00Z"
     ));
     assert!(!exists(
         &seen,
