@@ -180,7 +180,8 @@ pub struct Segment {
     /// `#rrggbb`.
     #[serde(default)]
     pub color: Option<String>,
-    /// Order for people, 1 first.
+    /// How good it is to have an account here: 1 is the best, and of equal ranks neither is worse; `None`: cannot be
+    /// compared. The order for people is that of the list.
     #[serde(default)]
     pub rank: Option<u32>,
     /// Name of the play that belongs to it.

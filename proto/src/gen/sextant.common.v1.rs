@@ -81,7 +81,7 @@ pub struct Freshness {
     /// Version of the definition (of a segmentation, a metric policy) behind the answer; 0 where there is none.
     #[prost(uint32, tag = "5")]
     pub definition_version: u32,
-    /// Version of the model behind the answer, such as "bgnbd/1997-12-31"; empty where there is none.
+    /// Versions of the models behind the answer, such as "rfm/1997-12-31", separated by ", "; empty where there are none.
     #[prost(string, tag = "6")]
     pub model_version: ::prost::alloc::string::String,
     /// Version of the feature catalogue.

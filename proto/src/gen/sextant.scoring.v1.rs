@@ -81,6 +81,9 @@ pub struct Evaluation {
     /// The span that made it, if that is traced: W3C trace id (16 bytes) and span id (8 bytes); empty: not traced.
     #[prost(bytes = "bytes", tag = "11")]
     pub trace: ::prost::bytes::Bytes,
+    /// Versions of the models that features were computed with, such as "rfm/2025-12-31"; none before the first close.
+    #[prost(string, repeated, tag = "12")]
+    pub model_versions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Asks for columns. Without a close: the newest features.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -507,7 +507,8 @@ pub struct SegmentDefinition {
     /// Colour as "#rrggbb"; empty where none is declared.
     #[prost(string, tag = "4")]
     pub color: ::prost::alloc::string::String,
-    /// 1 is the best; 0: not ranked.
+    /// How good it is to have an account here: 1 is the best, and of equal ranks neither is worse; 0: not ranked. A move to a
+    /// greater rank is downward. Segments are listed in the segmenter's order, which may be another one.
     #[prost(uint32, tag = "5")]
     pub rank: u32,
 }
@@ -566,6 +567,10 @@ pub struct Membership {
     /// Required features that were unknown.
     #[prost(string, repeated, tag = "10")]
     pub missing_features: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why it is there now, with the values of now and those of the moment it entered; computed when it is asked for. Only from
+    /// ListMembers and ListMemberships, and only for the present.
+    #[prost(message, repeated, tag = "11")]
+    pub current_reasons: ::prost::alloc::vec::Vec<Reason>,
 }
 /// One ground for a membership, as it was at that moment.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -576,7 +581,8 @@ pub struct Reason {
     /// Its value then, in text; empty: unknown.
     #[prost(string, tag = "2")]
     pub value: ::prost::alloc::string::String,
-    /// Its value when the account entered the segment before, in text; empty: unknown.
+    /// Its value at the membership's beginning before (of a current reason: at the beginning of this one), in text, where it was
+    /// a reason then; empty: unknown.
     #[prost(string, tag = "3")]
     pub previous_value: ::prost::alloc::string::String,
     /// Signed weight that the segmenter gave it; 0 where it gave none.
@@ -629,7 +635,8 @@ pub struct Transition {
     #[prost(message, repeated, tag = "13")]
     pub reasons: ::prost::alloc::vec::Vec<Reason>,
     /// What the account is worth in a year, in minor units of the base currency: its ARR, or for accounts without
-    /// subscriptions the expected value of the next 12 months.
+    /// subscriptions the expected value of the next 12 months. Of a downward move: the greater of what it was worth at the
+    /// last day close before and what it is worth after, so that who leaves counts with what it paid.
     #[prost(int64, tag = "14")]
     pub value_minor: i64,
     /// True: the new segment ranks below the old one, so the value is at risk.
@@ -638,7 +645,8 @@ pub struct Transition {
     /// Digest of the plugin that decided.
     #[prost(string, tag = "16")]
     pub plugin_digest: ::prost::alloc::string::String,
-    /// Versions of the models whose scores were read, such as "rfm/2025-12-31".
+    /// Versions of the models whose scores the segmenter reads, such as "rfm/2025-12-31", separated by ", "; empty where it
+    /// reads none.
     #[prost(string, tag = "17")]
     pub model_version: ::prost::alloc::string::String,
 }

@@ -115,35 +115,19 @@ impl TenantState {
     /// The first day with a fact.
     fn first_day(&self) -> Option<Day> {
         let zone = &self.settings.zone;
-        let all = (Instant(i64::MAX), Instant(i64::MAX));
-        let first_of = |account: &crate::state::Account| {
-            let purchase = account
-                .facts
-                .purchases
-                .visible(all.0, all.1)
-                .first()
-                .map(|purchase| zone.day_of(purchase.at));
-            let profile = account
-                .facts
-                .profile
-                .view(all.0, all.1)
-                .created_at
-                .map(|at| zone.day_of(at));
-            [purchase, profile, account.facts.history.first_day()]
-                .into_iter()
-                .flatten()
-                .min()
-        };
-        self.accounts.values().filter_map(first_of).min()
+        let days = self.accounts.values();
+        days.filter_map(|account| account.facts.first_day(zone))
+            .min()
     }
 
-    /// The models of a day's close.
+    /// The models of a day's close, made from the accounts that existed then.
     fn close(&self, day: Day, last: Option<&Models>, refit: Refit) -> Models {
         let zone = &self.settings.zone;
         let moment = Moment::close(day, zone);
         let rows: Vec<(AccountUid, Row)> = self
             .accounts
             .iter()
+            .filter(|(_, account)| account.facts.exists_at(&moment))
             .map(|(uid, account)| (*uid, account.facts.features(&moment, zone)))
             .collect();
         let accounts: Vec<_> = rows
@@ -170,11 +154,11 @@ impl TenantState {
         let progress = self.slices.get(&slice).copied().unwrap_or_default();
         let mut state = progress.state;
         let newest = models.keys().next_back().copied();
-        let behind = |day: &&Day| state.closed_on.is_none_or(|closed| closed < **day);
-        let days: Vec<Day> = models.keys().filter(behind).copied().collect();
-        let mut evaluations: Vec<EvaluationRow> = days
+        let behind = |day: &Day| state.closed_on.is_none_or(|closed| closed < *day);
+        let mut evaluations: Vec<EvaluationRow> = models
             .iter()
-            .map(|day| {
+            .filter(|(day, _)| behind(day))
+            .map(|(day, models)| {
                 let end = Moment::close(*day, &self.settings.zone).as_of;
                 let backfilling = !complete || (Some(*day) != newest);
                 self.evaluation(
@@ -185,6 +169,7 @@ impl TenantState {
                         all_accounts: true,
                         backfilling: backfilling && pending,
                         known_at: Some(time::timestamp(end)),
+                        model_versions: models.versions(),
                         ..pb::Evaluation::default()
                     },
                 )
@@ -196,15 +181,22 @@ impl TenantState {
             .map(|closed| self.settings.zone.start_of(closed.plus(2)));
         if complete {
             state.pending_history = None;
-            if pending && (days.is_empty() || self.has_facts_after(newest)) {
-                evaluations.push(self.evaluation(
-                    progress.cursor,
-                    now,
-                    pb::Evaluation {
-                        all_accounts: true,
-                        ..pb::Evaluation::default()
-                    },
-                ));
+            if pending && (evaluations.is_empty() || self.has_facts_after(newest)) {
+                evaluations.push(
+                    self.evaluation(
+                        progress.cursor,
+                        now,
+                        pb::Evaluation {
+                            all_accounts: true,
+                            model_versions: models
+                                .values()
+                                .next_back()
+                                .or_else(|| self.models_up_to(Day(i32::MAX)))
+                                .map_or_else(Vec::new, |models| models.versions()),
+                            ..pb::Evaluation::default()
+                        },
+                    ),
+                );
             }
         }
         // The models are the tenant's, not a slice's: they are stored with the first slice.

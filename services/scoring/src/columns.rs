@@ -21,12 +21,17 @@ pub(crate) enum Accounts {
 }
 
 impl TenantState {
-    /// The accounts whose features are asked for, by uid, cut into messages.
-    pub(crate) fn chunks(&self, slice: Slice, accounts: &Accounts) -> Vec<Vec<AccountUid>> {
+    /// The accounts that exist at a moment and whose features are asked for, by uid, cut into messages.
+    pub(crate) fn chunks(
+        &self,
+        slice: Slice,
+        accounts: &Accounts,
+        moment: &Moment,
+    ) -> Vec<Vec<AccountUid>> {
         let known = |uid: &&AccountUid| {
-            self.accounts
-                .get(uid)
-                .is_some_and(|account| account.slice == slice && !account.id.is_empty())
+            self.accounts.get(uid).is_some_and(|account| {
+                account.slice == slice && !account.id.is_empty() && account.facts.exists_at(moment)
+            })
         };
         let chosen: Vec<AccountUid> = match accounts {
             Accounts::All => self.accounts.keys().filter(known).copied().collect(),

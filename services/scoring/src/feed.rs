@@ -126,10 +126,8 @@ impl FeedService for Feed {
         let real = engine.clock.now();
         let (chunks, moment) = engine
             .read(tenant, move |state| {
-                Ok((
-                    state.chunks(slice, &accounts),
-                    state.columns_moment(closed_on, real),
-                ))
+                let moment = state.columns_moment(closed_on, real);
+                Ok((state.chunks(slice, &accounts, &moment), moment))
             })
             .await?;
         // Each message is computed when it is wanted: the first one is on its way while the second is made.

@@ -470,6 +470,9 @@ fn changed(
         state.now(real),
         pb::Evaluation {
             account_uids,
+            model_versions: state
+                .models_for(&state.moment(None, None, real))
+                .map_or_else(Vec::new, |models| models.versions()),
             ..origin
         },
     )

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Moment;
-use sextant_domain::id::TenantId;
+use sextant_domain::id::{AccountUid, ExternalId, TenantId};
 use sextant_domain::position::Position;
 use sextant_proto::common::v1::{ErrorReason, FreshnessState, ReadAt};
 use sextant_proto::scoring::v1 as pb;
@@ -22,7 +22,7 @@ use sextant_wire::read::{self, Currency};
 use sextant_wire::status::Problem;
 
 use crate::engine::Engine;
-use crate::state::TenantState;
+use crate::state::{Account, TenantState};
 
 /// The handlers of `ScoringService` and `ClockService`.
 #[derive(Debug, Clone)]
@@ -51,6 +51,25 @@ impl Handlers {
             real: self.engine.clock.now(),
         })
     }
+}
+
+/// An account that exists at a moment.
+fn account_at<'a>(
+    state: &'a TenantState,
+    id: &ExternalId,
+    moment: &Moment,
+) -> Result<(AccountUid, &'a Account), Problem> {
+    let (uid, account) = state
+        .account(id.as_str())
+        .ok_or_else(|| read::account_unknown(id))?;
+    if account.facts.exists_at(moment) {
+        return Ok((uid, account));
+    }
+    let message = format!(
+        "account \"{id}\" was not known at {}; ask for a later moment",
+        moment.as_of
+    );
+    Err(Problem::new(ErrorReason::AccountUnknown, message))
 }
 
 impl Reading {
@@ -83,7 +102,7 @@ impl Reading {
             definition_version: 0,
             model_version: state
                 .models_for(moment)
-                .map_or(String::new(), |models| models.version()),
+                .map_or(String::new(), |models| models.versions().join(", ")),
             closed_on: state.closed_on(),
         })
     }

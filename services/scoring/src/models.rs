@@ -6,7 +6,7 @@ use prost::Message;
 
 use sextant_domain::bgnbd;
 use sextant_domain::clv::PurchaseModel;
-use sextant_domain::feature::population::{Models, RfmBasis};
+use sextant_domain::feature::population::{CLV, MRR_PERCENTILE, Models, RFM, RfmBasis};
 use sextant_domain::gamma_gamma;
 use sextant_domain::id::AccountUid;
 use sextant_domain::money::Currency;
@@ -17,11 +17,8 @@ use sextant_proto::scoring::v1 as pb;
 use sextant_wire::status::Problem;
 use sextant_wire::time;
 
-const RFM: &str = "rfm";
 /// The text that names the tenant's policy, where thresholds come from its accounts.
 const TIE_POLICY: &str = "rfm.tie_policy";
-const PURCHASES: &str = "clv";
-const MRR: &str = "mrr_percentile";
 /// Thresholds, and the same with the margin below and above, within which accounts may stay where they are.
 const THRESHOLD: &str = "threshold";
 const BELOW: &str = "threshold_less_margin";
@@ -31,7 +28,7 @@ const ABOVE: &str = "threshold_plus_margin";
 pub(crate) fn to_wire(models: &Models) -> Vec<pb::Model> {
     let model = |name: &str, parameters: BTreeMap<String, f64>, warning: String| pb::Model {
         model: name.to_owned(),
-        model_version: format!("{name}/{}", models.closed_on),
+        model_version: models.version(name),
         closed_on: Some(time::date(models.closed_on)),
         accounts: models.n_accounts,
         parameters,
@@ -49,9 +46,9 @@ pub(crate) fn to_wire(models: &Models) -> Vec<pb::Model> {
             texts: rfm.texts,
             ..model(RFM, rfm.numbers, no_accounts.to_owned())
         },
-        model(MRR, percentile_parameters(models), String::new()),
+        model(MRR_PERCENTILE, percentile_parameters(models), String::new()),
         model(
-            PURCHASES,
+            CLV,
             purchase_parameters(models),
             models.purchase_warning.clone(),
         ),
@@ -78,7 +75,7 @@ pub(crate) fn decode(bytes: &[u8], currency: Currency) -> Result<Models, Problem
             .find(|model| model.model == name)
             .ok_or_else(damaged)
     };
-    let (rfm, mrr, purchases) = (find(RFM)?, find(MRR)?, find(PURCHASES)?);
+    let (rfm, mrr, purchases) = (find(RFM)?, find(MRR_PERCENTILE)?, find(CLV)?);
     let closed_on = time::day(rfm.closed_on.as_ref().ok_or_else(damaged)?)?;
     Ok(Models {
         closed_on,

@@ -1,7 +1,7 @@
 //! Scores with what they are made of.
 
 use sextant_domain::clv::PurchaseModel;
-use sextant_domain::feature::population::{HORIZON, Models, RfmBasis};
+use sextant_domain::feature::population::{CLV, HORIZON, Models, RFM, RfmBasis};
 use sextant_domain::feature::{Feature, Moment, Row, Value};
 use sextant_domain::id::AccountUid;
 use sextant_domain::money::{Currency, Money};
@@ -54,13 +54,13 @@ impl TenantState {
         let currency = self.settings.currency;
         let mut scores = vec![score(
             &row,
-            "rfm",
+            RFM,
             models,
             moment,
             rfm(&row, models.rfm_basis, currency),
         )];
         if let Some((_, purchases)) = &models.purchases {
-            scores.push(score(&row, "clv", models, moment, clv(&row, purchases)));
+            scores.push(score(&row, CLV, models, moment, clv(&row, purchases)));
         }
         scores
     }
@@ -93,7 +93,7 @@ fn score(row: &Row, model: &str, models: &Models, moment: &Moment, parts: Parts)
     let knows_all = moment.known_at.0 == i64::MAX;
     pb::Score {
         model: model.to_owned(),
-        model_version: format!("{model}/{}", models.version()),
+        model_version: models.version(model),
         value: parts.value,
         band: parts.band,
         coverage,

@@ -1,5 +1,7 @@
 //! What a segmenter's answers mean for accounts: who stays, who moves, and why.
 
+use std::collections::HashMap;
+
 use arrow_array::RecordBatch;
 use prost::Message;
 
@@ -53,6 +55,29 @@ pub(crate) fn value_minor(table: &RecordBatch, row: usize) -> i64 {
     )]
     let minor = value as i64;
     minor
+}
+
+/// What the accounts of tables are worth in a year.
+pub(crate) fn worth(tables: &[RecordBatch]) -> HashMap<AccountUid, i64> {
+    let mut worth = HashMap::new();
+    for table in tables {
+        let uids = sextant_columns::uids(table);
+        let rows = uids.into_iter().enumerate();
+        worth.extend(rows.map(|(row, uid)| (uid, value_minor(table, row))));
+    }
+    worth
+}
+
+/// Versions of the models whose scores a segmenter reads.
+pub(crate) fn models_read(descriptor: &Descriptor, versions: &[String]) -> String {
+    let reads = |version: &&String| {
+        let model = version.split_once('/').map(|(model, _)| model);
+        let features = descriptor.features.iter();
+        let mut read = features.filter_map(|feature| Feature::parse(&feature.name)?.model());
+        read.any(|read| Some(read) == model)
+    };
+    let read: Vec<&str> = versions.iter().filter(reads).map(String::as_str).collect();
+    read.join(", ")
 }
 
 /// True when the new segment ranks below the old one; rank 1 is the best.
@@ -141,3 +166,6 @@ pub(crate) struct Move<'a> {
 pub(crate) fn decode(bytes: &[u8]) -> Option<pb::Transition> {
     pb::Transition::decode(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,6 +171,7 @@ impl Engine {
             slices: BTreeMap::new(),
             names: HashMap::new(),
             present: HashMap::new(),
+            worth: BTreeMap::new(),
             table: None,
         };
         self.load_uses(&mut state).await?;
@@ -194,6 +195,7 @@ impl Engine {
                     backfilling: last.backfilling,
                     watermark: time::optional(last.watermark.as_ref(), "watermark")?,
                     as_of: time::optional(last.as_of.as_ref(), "as_of")?,
+                    model_versions: last.model_versions,
                 },
             );
             for row in self
@@ -332,9 +334,7 @@ impl Engine {
             },
             position: self.progress.position(state.tenant),
             definition_version: 0,
-            model_version: state
-                .closed_on()
-                .map_or(String::new(), |day| day.to_string()),
+            model_version: state.model_versions().join(", "),
             closed_on: state.closed_on(),
         };
         let segmentations = state

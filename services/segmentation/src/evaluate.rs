@@ -43,6 +43,8 @@ pub(crate) struct Evaluation {
     pub(crate) recorded_at: Option<Instant>,
     /// What it is done for.
     pub(crate) trace: Option<Trace>,
+    /// Versions of the models behind the features.
+    pub(crate) model_versions: Vec<String>,
 }
 
 /// Why an evaluation has no result.
@@ -112,6 +114,17 @@ impl TenantState {
         progress.backfilling = evaluation.backfilling;
         progress.watermark = progress.watermark.max(evaluation.watermark);
         progress.as_of = Some(evaluation.as_of);
+        progress
+            .model_versions
+            .clone_from(&evaluation.model_versions);
+        if evaluation.closed_on.is_some() {
+            if self.uses.is_empty() {
+                // No features were read.
+                self.worth.remove(&evaluation.slice);
+            } else {
+                self.worth.insert(evaluation.slice, decide::worth(tables));
+            }
+        }
         self.table = None;
         let entry = pb::MoveEntry {
             sequence: 0,
@@ -181,13 +194,7 @@ impl TenantState {
         };
         let input = columns::with_previous(table, uids.iter().map(at_close))?;
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
-        let call = Call {
-            tenant: &tenant,
-            as_of_us: evaluation.as_of.0,
-            seed: 0,
-            deadline: None,
-            cancel: None,
-        };
+        let call = call(&tenant, evaluation.as_of);
         let answers = one
             .instance
             .segment(&input, &call)
@@ -195,7 +202,11 @@ impl TenantState {
         let moved = decide::moved(one.plugin.descriptor(), &answers, |row| {
             present.get(&uids[row]).map(|present| &present.standing)
         });
-        let grounds = Grounds::of(one, &input, &moved, &call)?;
+        let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
+        let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &call)?;
+        let worth = self.worth.get(&evaluation.slice);
+        let model_version =
+            decide::models_read(one.plugin.descriptor(), &evaluation.model_versions);
         for (at, (row, standing)) in moved.into_iter().enumerate() {
             let uid = uids[row];
             let Some(names) = self.names.get(&uid) else {
@@ -210,14 +221,12 @@ impl TenantState {
                 known_at: evaluation.known_at,
                 cursor: evaluation.cursor,
             };
-            let value_minor = decide::value_minor(&grounds.rows, at);
-            let transition = transition(
-                one,
-                &about,
-                before,
-                &standing,
-                (value_minor, grounds.reasons(one, at, before)),
-            );
+            let at_close = worth.and_then(|worth| worth.get(&uid)).copied();
+            let because = pb::Transition {
+                model_version: model_version.clone(),
+                ..grounds.because(one, at, before, &standing, at_close)
+            };
+            let transition = transition(one, &about, before, &standing, because);
             let encoded = changes.record(number, &about, &standing, &transition);
             let at_close = match evaluation.closed_on {
                 Some(_) => Some(standing.clone()),
@@ -261,6 +270,17 @@ fn confirm(
     }
 }
 
+/// The context of a call: of a moment, and of nothing else that changes.
+pub(crate) fn call(tenant: &str, as_of: Instant) -> Call<'_> {
+    Call {
+        tenant,
+        as_of_us: as_of.0,
+        seed: 0,
+        deadline: None,
+        cancel: None,
+    }
+}
+
 fn failed(one: &Use, error: &CallError) -> Failed {
     let message = format!(
         "segmentation \"{}\" could not be evaluated: {}",
@@ -273,29 +293,22 @@ fn failed(one: &Use, error: &CallError) -> Failed {
     }
 }
 
-/// The rows that moved, and what the segmenter said of each.
-struct Grounds {
+/// Rows, and what the segmenter says of each.
+pub(crate) struct Grounds {
     rows: RecordBatch,
     said: Vec<Vec<Reason>>,
 }
 
 impl Grounds {
-    fn of(
-        one: &Use,
-        input: &RecordBatch,
-        moved: &[(usize, Standing)],
-        call: &Call<'_>,
-    ) -> Result<Self, Failed> {
-        let rows = columns::rows(
-            input,
-            &moved.iter().map(|(row, _)| *row).collect::<Vec<_>>(),
-        )?;
-        let mut said = if one.plugin.explains() && !moved.is_empty() {
+    /// Asks the segmenter why it answers as it does for these rows.
+    pub(crate) fn of(one: &Use, rows: RecordBatch, call: &Call<'_>) -> Result<Self, Failed> {
+        let n_rows = rows.num_rows();
+        let mut said = if one.plugin.explains() && n_rows > 0 {
             one.instance
                 .explain(&rows, call, MAX_REASONS)
                 .map_err(|error| failed(one, &error))?
         } else {
-            vec![Vec::new(); moved.len()]
+            vec![Vec::new(); n_rows]
         };
         for said in said.iter_mut().filter(|said| said.is_empty()) {
             *said = decide::required(one.plugin.descriptor());
@@ -303,10 +316,39 @@ impl Grounds {
         Ok(Self { rows, said })
     }
 
-    fn reasons(&self, one: &Use, at: usize, before: Option<&Present>) -> Vec<pb::Reason> {
+    /// The reasons of a row, beside the values of the membership before.
+    pub(crate) fn reasons(
+        &self,
+        one: &Use,
+        at: usize,
+        before: Option<&Present>,
+    ) -> Vec<pb::Reason> {
         let old = before.and_then(|before| decide::decode(&before.transition));
         let said = self.said.get(at).map_or(&[][..], Vec::as_slice);
         decide::reasons(one.plugin.descriptor(), &self.rows, at, said, old.as_ref())
+    }
+
+    /// What a row says of a move: why, and what the account is worth. Who leaves is worth nothing any more: of a downward move
+    /// counts what it was worth at the last close, if that is more.
+    fn because(
+        &self,
+        one: &Use,
+        at: usize,
+        before: Option<&Present>,
+        to: &Standing,
+        at_close: Option<i64>,
+    ) -> pb::Transition {
+        let from = before.map(|before| &before.standing);
+        let downward = decide::is_downward(one.plugin.descriptor(), from, to);
+        let value_minor = decide::value_minor(&self.rows, at);
+        pb::Transition {
+            reasons: self.reasons(one, at, before),
+            downward,
+            value_minor: at_close
+                .filter(|_| downward)
+                .map_or(value_minor, |at_close| at_close.max(value_minor)),
+            ..pb::Transition::default()
+        }
     }
 }
 
@@ -347,7 +389,7 @@ fn transition(
     about: &decide::Move<'_>,
     before: Option<&Present>,
     to: &Standing,
-    (value_minor, reasons): (i64, Vec<pb::Reason>),
+    because: pb::Transition,
 ) -> pb::Transition {
     let from = before.map(|before| &before.standing);
     pb::Transition {
@@ -364,12 +406,8 @@ fn transition(
         to_segment: to.segment.to_string(),
         at: Some(time::timestamp(about.at)),
         known_at: Some(time::timestamp(about.known_at)),
-        provisional: false,
-        reasons,
-        value_minor,
-        downward: decide::is_downward(one.plugin.descriptor(), from, to),
         plugin_digest: one.row.plugin_digest.clone(),
-        model_version: String::new(),
+        ..because
     }
 }
 

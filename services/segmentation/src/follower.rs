@@ -22,9 +22,10 @@ use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
-use crate::decide::decode;
+use crate::decide::{self, decode};
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Failed};
+use crate::state::TenantState;
 use crate::wire::{cache_keys, cached, membership};
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.
@@ -93,6 +94,7 @@ impl Follower for Engine {
             let mut writing = self.write(tenant).await?;
             if let Some(state) = writing.as_mut() {
                 self.load_uses(state).await?;
+                self.recall_worth(state, slice).await?;
             }
             self.take_in_feed(writing, (tenant, slice), head).await
         }
@@ -238,6 +240,7 @@ impl Engine {
             watermark: time::optional(run.last.watermark.as_ref(), "watermark")?,
             recorded_at: time::optional(run.last.recorded_at.as_ref(), "recorded_at")?,
             trace: span.in_scope(trace::of_this_span),
+            model_versions: run.last.model_versions,
         };
         let nobody = !run.all && run.uids.is_empty();
         let tables = if nobody || !has_uses {
@@ -257,6 +260,19 @@ impl Engine {
             tables,
             span,
         }))
+    }
+
+    /// Reads what accounts were worth at the last close, where it is not in memory.
+    async fn recall_worth(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
+        let progress = state.slices.get(&slice);
+        let closed_on = progress.and_then(|progress| progress.closed_on);
+        if closed_on.is_some() && !state.uses.is_empty() && !state.worth.contains_key(&slice) {
+            let tables = self
+                .columns(state.tenant, slice, closed_on, Vec::new())
+                .await?;
+            state.worth.insert(slice, decide::worth(&tables));
+        }
+        Ok(())
     }
 
     /// Features of accounts: of these, or of all of the slice.

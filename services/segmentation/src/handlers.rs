@@ -17,7 +17,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use sextant_domain::feature::Feature;
+use sextant_domain::feature::{CATALOGUE, Feature};
 use sextant_domain::id::{ExternalId, TenantId};
 use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
@@ -172,6 +172,21 @@ fn feature(name: &str, field: &str) -> Result<Feature, Problem> {
         );
         Problem::field(ErrorReason::FeatureUnknown, field, message)
     })
+}
+
+/// A feature that accounts can be ordered by and that can be summed up.
+fn numeric_feature(name: &str, field: &str) -> Result<Feature, Problem> {
+    let feature = feature(name, field)?;
+    if feature.definition().is_numeric() {
+        return Ok(feature);
+    }
+    let numeric = CATALOGUE.iter().filter(|one| one.is_numeric());
+    let names: Vec<&str> = numeric.map(|one| one.name).collect();
+    let message = format!(
+        "feature \"{name}\" is not a number; possible are: {}",
+        names.join(", ")
+    );
+    Err(Problem::field(ErrorReason::FieldInvalid, field, message))
 }
 
 fn offset(cursor: Option<String>) -> Result<u64, Problem> {

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod columns;
+mod current;
 mod decide;
 mod engine;
 mod evaluate;

@@ -59,7 +59,7 @@ pub(crate) struct Names {
 }
 
 /// How far one slice has got.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
     /// Newest entry of scoring's feed that is taken in.
     pub(crate) cursor: u64,
@@ -73,6 +73,8 @@ pub(crate) struct Progress {
     pub(crate) watermark: Option<Instant>,
     /// The moment of the last evaluation.
     pub(crate) as_of: Option<Instant>,
+    /// Versions of the models behind the features of the last evaluation.
+    pub(crate) model_versions: Vec<String>,
 }
 
 /// One tenant.
@@ -85,6 +87,9 @@ pub(crate) struct TenantState {
     pub(crate) names: HashMap<AccountUid, Names>,
     /// By number of the segmentation.
     pub(crate) present: HashMap<u16, BTreeMap<AccountUid, Present>>,
+    /// What accounts were worth at the last close of their slice, which a downward move puts at risk. A slice is absent until
+    /// it is asked for: scoring answers the same for a close at any time.
+    pub(crate) worth: BTreeMap<Slice, HashMap<AccountUid, i64>>,
     /// Features of the present, until something changes.
     pub(crate) table: Option<Arc<Vec<RecordBatch>>>,
 }
@@ -93,6 +98,12 @@ impl TenantState {
     /// A segmentation by key.
     pub(crate) fn by_key(&self, key: &str) -> Option<&Use> {
         self.uses.iter().find(|one| one.row.key == key)
+    }
+
+    /// Versions of the models behind what every slice has got to.
+    pub(crate) fn model_versions(&self) -> &[String] {
+        let behind = self.slices.values().min_by_key(|slice| slice.closed_on);
+        behind.map_or(&[], |slice| &slice.model_versions)
     }
 
     /// The last day that is closed in every slice.

@@ -63,6 +63,7 @@ pub(crate) fn membership(
             Vec::new()
         },
         reasons: transition.reasons,
+        current_reasons: Vec::new(),
     }
 }
 

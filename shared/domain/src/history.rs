@@ -152,6 +152,15 @@ impl History {
         self.cells.first().map(|cell| cell.day)
     }
 
+    /// Whether there was an event up to a day that was known by a day.
+    #[must_use]
+    pub fn is_known_at(&self, as_of: Day, known: Day) -> bool {
+        self.cells
+            .iter()
+            .take_while(|cell| cell.day <= as_of)
+            .any(|cell| cell.known <= known)
+    }
+
     fn cell(&mut self, day: Day, known: Day) -> &mut Cell {
         let key = (day, known);
         let at = match self.cells.last() {

@@ -59,6 +59,20 @@ impl Profile {
         self.versions.insert(at, version);
     }
 
+    /// When the first version began.
+    #[must_use]
+    pub fn first_at(&self) -> Option<Instant> {
+        self.versions.first().map(|version| version.at)
+    }
+
+    /// Whether anything was said by `as_of` and known by `known_at`.
+    #[must_use]
+    pub fn is_known_at(&self, as_of: Instant, known_at: Instant) -> bool {
+        self.versions
+            .iter()
+            .any(|version| version.at <= as_of && version.known_at <= known_at)
+    }
+
     /// What held at `as_of` with the knowledge of `known_at`.
     #[must_use]
     pub fn view(&self, as_of: Instant, known_at: Instant) -> ProfileView<'_> {

@@ -65,6 +65,22 @@ impl Purchases {
         versions.insert(at, version);
     }
 
+    /// When the first payment, of any state, was made.
+    #[must_use]
+    pub fn first_at(&self) -> Option<Instant> {
+        let versions = self.payments.iter().filter_map(|versions| versions.first());
+        versions.map(|version| version.at).min()
+    }
+
+    /// Whether there was a payment, of any state, by `as_of` that was known by `known_at`.
+    #[must_use]
+    pub fn is_known_at(&self, as_of: Instant, known_at: Instant) -> bool {
+        self.payments
+            .iter()
+            .flatten()
+            .any(|version| version.at <= as_of && version.known_at <= known_at)
+    }
+
     /// The purchases up to `as_of` with the knowledge of `known_at`, by time.
     #[must_use]
     pub fn visible(&self, as_of: Instant, known_at: Instant) -> Vec<Purchase> {

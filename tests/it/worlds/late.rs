@@ -5,8 +5,8 @@ use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1::Record;
 
 use crate::worlds::records::{
-    accept, account, advance, as_known, at, event, feature, membership, now, revenue, score,
-    subscription,
+    accept, account, accounts_in, advance, as_known, at, event, feature, membership, now, revenue,
+    score, subscription,
 };
 use crate::worlds::world::{Shape, World, segmentation, tenant};
 
@@ -17,6 +17,7 @@ struct Picture {
     scores: [Option<String>; 2],
     stage: String,
     mrr_minor: i64,
+    accounts: u64,
 }
 
 async fn picture(client: &Client, at: &ReadAt) -> Picture {
@@ -31,6 +32,7 @@ async fn picture(client: &Client, at: &ReadAt) -> Picture {
         scores,
         stage: membership(client, "a01", "lifecycle", at).await.segment,
         mrr_minor: revenue(client, at).await.total.unwrap().mrr_minor,
+        accounts: accounts_in(client, "lifecycle", at).await,
     }
 }
 
@@ -54,9 +56,12 @@ fn february() -> Vec<Record> {
     records
 }
 
-/// The first two accounts' own February, as it turns out to have been.
+/// The first two accounts' own February, as it turns out to have been, and an account that nobody had heard of.
 fn correction() -> Vec<Record> {
-    let mut records = vec![subscription("a01", at("2026-02-01T00:00"), 5, 1_000)];
+    let mut records = vec![
+        account("a11", at("2026-01-20T00:00")),
+        subscription("a01", at("2026-02-01T00:00"), 5, 1_000),
+    ];
     for day in 12..=24 {
         let time = at(&format!("2026-02-{day}T10:00"));
         records.push(event("a01", "u", time));
@@ -78,8 +83,8 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
         let first = picture(&client, &as_known(yesterday, &position)).await;
         let before = picture(&client, &now(&position)).await;
         assert_eq!(
-            (before.active_days, before.mrr_minor),
-            (Some(1), 9_000),
+            (before.active_days, before.mrr_minor, before.accounts),
+            (Some(1), 9_000, 10),
             "{shape:?}"
         );
         assert_eq!(before.stage, "prospect", "{shape:?}");
@@ -87,12 +92,18 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
             first, before,
             "{shape:?}: nothing happened between the two days"
         );
+        let unheard_of = as_known(at("2026-02-20T12:00"), &position);
+        assert_eq!(
+            accounts_in(&client, "lifecycle", &unheard_of).await,
+            0,
+            "{shape:?}: an account is in no segment before it is known"
+        );
 
         let position = accept(&client, correction()).await;
         let after = picture(&client, &now(&position)).await;
         assert_eq!(
-            (after.active_days, after.mrr_minor),
-            (Some(14), 14_000),
+            (after.active_days, after.mrr_minor, after.accounts),
+            (Some(14), 14_000, 11),
             "{shape:?}"
         );
         assert_eq!(after.stage, "onboarding", "{shape:?}");

@@ -10,7 +10,7 @@ use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::metrics::v1::{GetRevenueRequest, GetRevenueResponse};
 use sextant_proto::scoring::v1::feature::Value;
 use sextant_proto::scoring::v1::{GetFeaturesRequest, GetScoresRequest, Score};
-use sextant_proto::segmentation::v1::{GetMembershipRequest, Membership};
+use sextant_proto::segmentation::v1::{GetMembershipRequest, ListSegmentsRequest, Membership};
 
 use crate::worlds::world::request_id;
 
@@ -233,6 +233,16 @@ pub(crate) async fn membership(
     ask!(client, segmentation.get_membership, request)
         .membership()
         .unwrap()
+}
+
+/// Accounts in all segments of a segmentation.
+pub(crate) async fn accounts_in(client: &Client, segmentation: &str, at: &ReadAt) -> u64 {
+    let request = ListSegmentsRequest {
+        segmentation: segmentation.to_owned(),
+        at: Some(at.clone()),
+        ..ListSegmentsRequest::default()
+    };
+    ask!(client, segmentation.list_segments, request).accounts
 }
 
 pub(crate) async fn revenue(client: &Client, at: &ReadAt) -> GetRevenueResponse {

@@ -4,7 +4,7 @@ use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::read;
 
-use super::Handlers;
+use super::{Handlers, account_at};
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -15,10 +15,8 @@ pub(super) async fn handle(
     let account = read::account(request.account.as_ref(), "account")?;
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
     let answer = handlers.engine.read(tenant, move |state| {
-        let (uid, facts) = state
-            .account(account.as_str())
-            .ok_or_else(|| read::account_unknown(&account))?;
         let moment = reading.moment(state);
+        let (uid, facts) = account_at(state, &account, &moment)?;
         Ok(pb::GetScoresResponse {
             scores: state.scores(uid, facts, &moment),
             freshness: Some(read::freshness(

@@ -68,7 +68,10 @@ async fn features_are_those_of_the_facts() {
     );
     assert_eq!((freshness.position), position);
     assert_eq!(freshness.closed_on, Some(day("2027-03-09")));
-    assert_eq!(freshness.model_version, "2027-03-09");
+    assert_eq!(
+        freshness.model_version,
+        "rfm/2027-03-09, mrr_percentile/2027-03-09"
+    );
     assert_eq!(freshness.catalogue_version, CATALOGUE_VERSION);
 }
 

@@ -64,6 +64,18 @@ pub(crate) fn account(account: &str, at: &str) -> pb::StoredFact {
     stored(account, at, Fact::Account(fact))
 }
 
+/// The same account, which says that it came at another time.
+pub(crate) fn since(created: &str, account: pb::StoredFact) -> pb::StoredFact {
+    let mut record = pb::Record::decode(account.record.clone()).unwrap();
+    if let Some(Fact::Account(fact)) = &mut record.fact {
+        fact.created_at = on(created);
+    }
+    pb::StoredFact {
+        record: record.encode_to_vec().into(),
+        ..account
+    }
+}
+
 pub(crate) fn event(account: &str, user: &str, at: &str) -> pb::StoredFact {
     let fact = pb::EventFact {
         account_id: account.to_owned(),

@@ -7,8 +7,8 @@ use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::scoring::v1::Evaluation;
 use sextant_wire::time;
 
-use crate::facts::{account, event, on, subscription};
-use crate::world::{Scoring, World, at, reason};
+use crate::facts::{account, event, on, since, subscription};
+use crate::world::{Scoring, World, at, reason, value};
 
 /// An open import with 85 days of history.
 pub(crate) fn import(world: &World) {
@@ -62,6 +62,13 @@ async fn check(schedule: HistorySchedule, expected: Vec<Day>) {
             .plus_us(-1);
         assert_eq!(entry.known_at, Some(time::timestamp(end)));
         assert_eq!(entry.as_of, entry.known_at);
+        assert!(
+            entry
+                .model_versions
+                .contains(&format!("mrr_percentile/{day}")),
+            "{day}: {:?}",
+            entry.model_versions
+        );
     }
     assert_eq!(scoring.models().await.len(), 3 * expected.len());
 }
@@ -142,4 +149,52 @@ async fn facts_of_today_are_evaluated_after_the_last_close() {
     assert!(close.closed_on.is_some() && !close.backfilling);
     assert!(present.all_accounts && present.closed_on.is_none());
     assert_eq!(present.as_of, on("2027-04-10 12:00"));
+}
+
+#[tokio::test]
+async fn an_account_is_in_no_close_before_its_first_fact() {
+    let world = world();
+    import(&world);
+    // Known to have come long before, and heard of on March 2 for the first time.
+    world.facts(vec![since("2026-06-01", account("late", "2027-03-02"))]);
+    let position = world.complete_import(HistorySchedule::Monthly);
+    let scoring = world.start();
+    scoring.features("late", at(&position)).await.unwrap();
+    for (day, expected) in [
+        ("2027-01-31", 1),
+        ("2027-02-28", 1),
+        ("2027-03-31", 2),
+        ("2027-04-09", 2),
+    ] {
+        let day = Day::parse(day).unwrap();
+        let mut rows = 0;
+        for message in scoring.columns(Slice(0), Some(time::date(day))).await {
+            let tables = sextant_columns::decode(&message).unwrap();
+            rows += tables.iter().map(|table| table.num_rows()).sum::<usize>();
+        }
+        assert_eq!(rows, expected, "{day}");
+        let models = scoring.models().await;
+        let model = models
+            .iter()
+            .find(|model| model.closed_on == Some(time::date(day)))
+            .unwrap();
+        assert_eq!(usize::try_from(model.accounts).unwrap(), expected, "{day}");
+    }
+    let past = |moment: &str| {
+        Some(ReadAt {
+            as_of: on(moment),
+            ..ReadAt::default()
+        })
+    };
+    for unknown in ["2026-12-31 12:00", "2027-03-01 12:00"] {
+        let features = scoring.features("late", past(unknown)).await;
+        assert_eq!(reason(features), "ACCOUNT_UNKNOWN", "{unknown}");
+        let scores = scoring.scores("late", past(unknown)).await;
+        assert_eq!(reason(scores), "ACCOUNT_UNKNOWN", "{unknown}");
+    }
+    let features = scoring.features("late", past("2027-03-03 12:00")).await;
+    assert_eq!(
+        value(&features.unwrap().features, "account.age_days"),
+        "274"
+    );
 }

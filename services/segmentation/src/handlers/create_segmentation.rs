@@ -73,7 +73,7 @@ async fn evaluate(
         state
             .slices
             .iter()
-            .map(|(slice, progress)| (*slice, *progress))
+            .map(|(slice, progress)| (*slice, progress.clone()))
             .collect()
     });
     for (slice, progress) in slices
@@ -93,6 +93,7 @@ async fn evaluate(
             watermark: progress.watermark,
             recorded_at: None,
             trace: trace::of_this_span(),
+            model_versions: progress.model_versions,
         };
         writing = engine
             .evaluate(writing, evaluation, tables, Some(row.number))

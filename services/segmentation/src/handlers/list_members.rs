@@ -10,7 +10,7 @@ use sextant_store::port::Page;
 use sextant_wire::page;
 use sextant_wire::status::{Problem, store};
 
-use super::{Handlers, Reading, feature, offset};
+use super::{Handlers, Reading, feature, numeric_feature, offset};
 use crate::decide::decode;
 use crate::state::TenantState;
 use crate::wire::membership;
@@ -91,9 +91,9 @@ async fn check_segments(
 }
 
 /// Where a feature of an account is found: table and row.
-struct Found<'a> {
+struct Found {
     uid: AccountUid,
-    table: &'a RecordBatch,
+    table: usize,
     row: usize,
     order: f64,
 }
@@ -109,7 +109,10 @@ impl Handlers {
         let order = if request.order_by_feature.is_empty() {
             None
         } else {
-            Some(feature(&request.order_by_feature, "order_by_feature")?)
+            Some(numeric_feature(
+                &request.order_by_feature,
+                "order_by_feature",
+            )?)
         };
         let shown = request
             .show_features
@@ -130,29 +133,30 @@ impl Handlers {
                 .then_with(|| name(&left.uid).cmp(&name(&right.uid)))
         });
         let skip_rows = usize::try_from(skip).unwrap_or(usize::MAX);
-        let members = found.iter().skip(skip_rows).take(size).filter_map(|found| {
+        let next = skip_rows.saturating_add(size);
+        let next = (next < found.len()).then(|| next.to_string());
+        let page: Vec<Found> = found.into_iter().skip(skip_rows).take(size).collect();
+        let current = current_reasons(state, &request.segmentation, &tables, &page)?;
+        let members = page.iter().zip(current).filter_map(|(found, current)| {
             let transition = decode(&state.present(number, found.uid)?.transition)?;
+            let value = |feature: &Feature| {
+                sextant_columns::value_text(&tables[found.table], *feature, found.row)
+                    .unwrap_or_default()
+            };
             Some(pb::Member {
                 account_name: transition.account_name.clone(),
-                membership: Some(membership(
-                    transition,
-                    reading.view.currency.closed_on,
-                    &reading.view.zone,
-                )),
-                feature_values: shown
-                    .iter()
-                    .map(|feature| {
-                        sextant_columns::value_text(found.table, *feature, found.row)
-                            .unwrap_or_default()
-                    })
-                    .collect(),
+                membership: Some(pb::Membership {
+                    current_reasons: current,
+                    ..membership(
+                        transition,
+                        reading.view.currency.closed_on,
+                        &reading.view.zone,
+                    )
+                }),
+                feature_values: shown.iter().map(value).collect(),
             })
         });
-        let next = skip_rows.saturating_add(size);
-        Ok((
-            members.collect(),
-            (next < found.len()).then(|| next.to_string()),
-        ))
+        Ok((members.collect(), next))
     }
 
     async fn past_members(
@@ -203,16 +207,42 @@ impl Handlers {
     }
 }
 
-fn candidates<'a>(
+/// Why each of these is where it is now.
+fn current_reasons(
+    state: &TenantState,
+    key: &str,
+    tables: &[RecordBatch],
+    page: &[Found],
+) -> Result<Vec<Vec<pb::Reason>>, Problem> {
+    let mut reasons = vec![Vec::new(); page.len()];
+    let Some(one) = state.by_key(key) else {
+        return Ok(reasons);
+    };
+    for (at, table) in tables.iter().enumerate() {
+        let (places, rows): (Vec<usize>, Vec<usize>) = page
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| found.table == at)
+            .map(|(place, found)| (place, found.row))
+            .unzip();
+        let of_rows = state.current_reasons(one, table, &rows)?;
+        for (place, of_row) in places.into_iter().zip(of_rows) {
+            reasons[place] = of_row;
+        }
+    }
+    Ok(reasons)
+}
+
+fn candidates(
     state: &TenantState,
     number: u16,
     segments: &[String],
-    tables: &'a [RecordBatch],
+    tables: &[RecordBatch],
     order: Option<Feature>,
-) -> Vec<Found<'a>> {
+) -> Vec<Found> {
     let wanted = |segment: &str| segments.is_empty() || segments.iter().any(|key| key == segment);
     let mut found = Vec::new();
-    for table in tables {
+    for (at, table) in tables.iter().enumerate() {
         for (row, uid) in sextant_columns::uids(table).into_iter().enumerate() {
             if state
                 .present(number, uid)
@@ -223,7 +253,7 @@ fn candidates<'a>(
                 });
                 found.push(Found {
                     uid,
-                    table,
+                    table: at,
                     row,
                     order,
                 });

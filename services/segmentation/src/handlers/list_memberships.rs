@@ -1,11 +1,12 @@
 use tonic::{Request, Response, Status};
 
+use sextant_domain::id::{AccountUid, ExternalId, Slice};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::status::store;
 use sextant_wire::{page, read};
 
-use super::Handlers;
+use super::{Handlers, Reading};
 use crate::decide::decode;
 use crate::wire::membership;
 
@@ -60,6 +61,11 @@ pub(super) async fn handle(
         .collect();
     let more = memberships.len() > size;
     memberships.truncate(size);
+    if reading.at.is_now() {
+        handlers
+            .explain_now(&reading, (&account, uid), &mut memberships)
+            .await?;
+    }
     let last = memberships.last().filter(|_| more);
     let next_page_token = last.map_or(String::new(), |last| {
         handlers.pager.token(tenant.0, &bound, &last.segmentation)
@@ -69,4 +75,36 @@ pub(super) async fn handle(
         next_page_token,
         freshness: Some(reading.freshness(0)),
     }))
+}
+
+impl Handlers {
+    /// Adds why the account is where it is now.
+    async fn explain_now(
+        &self,
+        reading: &Reading,
+        (account, uid): (&ExternalId, AccountUid),
+        memberships: &mut [pb::Membership],
+    ) -> Result<(), Status> {
+        if memberships.is_empty() {
+            return Ok(());
+        }
+        let slice = Slice::of_account(account, reading.view.n_slices);
+        let uids = vec![read::uid_bytes(uid)];
+        let tables = self
+            .engine
+            .columns(reading.tenant, slice, None, uids)
+            .await?;
+        let state = self.engine.read(reading.tenant).await?;
+        let table = tables.first().filter(|table| table.num_rows() > 0);
+        let (Some(state), Some(table)) = (state.as_ref(), table) else {
+            return Ok(());
+        };
+        for membership in memberships {
+            if let Some(one) = state.by_key(&membership.segmentation) {
+                let mut reasons = state.current_reasons(one, table, &[0])?;
+                membership.current_reasons = reasons.pop().unwrap_or_default();
+            }
+        }
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@ use sextant_runtime::tenant::tenant_of;
 use sextant_wire::page;
 use sextant_wire::status::{Problem, store};
 
-use super::{Handlers, feature, offset};
+use super::{Handlers, numeric_feature, offset};
 use crate::registry::segment_definition;
 use crate::state::{TenantState, state as state_of};
 
@@ -48,7 +48,7 @@ pub(super) async fn handle(
     let features = request
         .sum_features
         .iter()
-        .map(|name| feature(name, "sum_features"))
+        .map(|name| numeric_feature(name, "sum_features"))
         .collect::<Result<Vec<_>, _>>()?;
     let groups = if reading.at.is_now() {
         handlers

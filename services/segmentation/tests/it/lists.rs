@@ -236,8 +236,8 @@ async fn transitions_come_newest_first_or_by_what_is_at_risk() {
     assert_eq!(
         shown,
         [
-            ("a", true, 3_000_000),
-            ("f", true, 960_000),
+            ("a", true, 18_000_000),
+            ("f", true, 3_600_000),
             ("b", false, 4_200_000)
         ]
     );
@@ -295,4 +295,38 @@ async fn segmenters_are_listed_with_their_segments() {
     assert_eq!(tiers.required_features, ["revenue.mrr_minor"]);
     let ranks: Vec<u32> = tiers.segments.iter().map(|segment| segment.rank).collect();
     assert_eq!(ranks, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn what_is_no_number_is_neither_ordered_by_nor_summed_up() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    for name in ["firmo.industry", "purchase.last_at"] {
+        let ordered = pb::ListMembersRequest {
+            order_by_feature: name.to_owned(),
+            ..pb::ListMembersRequest::default()
+        };
+        let refused = members(&segmentation, ordered).await.unwrap_err();
+        check_not_numeric(&refused, name, "order_by_feature");
+        let summed = pb::ListSegmentsRequest {
+            segmentation: TIERS.to_owned(),
+            sum_features: vec!["revenue.mrr_minor".to_owned(), name.to_owned()],
+            ..pb::ListSegmentsRequest::default()
+        };
+        let mut client = segmentation.client.clone();
+        let refused = client.list_segments(about(summed)).await.unwrap_err();
+        check_not_numeric(&refused, name, "sum_features");
+    }
+}
+
+fn check_not_numeric(refused: &tonic::Status, name: &str, field: &str) {
+    let reason = sextant_wire::status::reason_of(refused).unwrap();
+    assert_eq!(reason, "FIELD_INVALID", "{name}");
+    let message = refused.message();
+    assert!(
+        message.contains(name) && message.contains(field),
+        "{message}"
+    );
+    assert!(message.contains("revenue.mrr_minor"), "{message}");
+    assert!(!message.contains("rfm.basis"), "{message}");
 }

@@ -1,9 +1,11 @@
 //! Who is in which segment, since when, why, and as it was known.
 
+use sextant_domain::time::Day;
 use sextant_proto::common::v1::{FreshnessState, ReadAt};
 use sextant_proto::scoring::v1::Evaluation;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
+use sextant_wire::time;
 
 use crate::world::{Segmentation, TIERS, World, about, account_ref, as_of, at, end_of, on, reason};
 
@@ -77,9 +79,10 @@ async fn a_move_within_the_day_is_provisional_until_the_close_confirms_it() {
         (MembershipState::Member, MembershipState::Member)
     );
     assert!(down.provisional && down.downward);
+    // At risk is what it paid at the last close, not what is left of it.
     assert_eq!(
         (down.value_minor, down.at),
-        (720_000, on("2027-03-10 10:00"))
+        (18_000_000, on("2027-03-10 10:00"))
     );
     assert_eq!(down.account_name, "GOLD");
     let why = &down.reasons[0];
@@ -236,4 +239,133 @@ async fn history_that_is_being_evaluated_is_told_and_its_position_is_not_reached
         .await
         .unwrap();
     assert_eq!(state().await, FreshnessState::Fresh);
+}
+
+#[tokio::test]
+async fn who_leaves_counts_with_what_it_paid_at_the_last_close() {
+    let world = World::new();
+    let segmentation = closed(&world).await;
+    world.change("2027-03-10 10:00", &[("iron", 0)]);
+    // Within the day it makes no difference how often an account was looked at before.
+    world.change("2027-03-10 11:00", &[("gold", 70_000)]);
+    let position = world.change("2027-03-10 12:00", &[("gold", 0)]);
+    let ranked = by_value(&segmentation, &position).await;
+    assert_eq!(
+        ranked[..2],
+        [
+            ("gold".to_owned(), "not_paying".to_owned(), 18_000_000),
+            ("iron".to_owned(), "not_paying".to_owned(), 120_000)
+        ]
+    );
+
+    // A process that did not see the close knows as much.
+    world.put(&[("gold", 900_000), ("iron", 60_000)]);
+    let position = world.close("2027-03-10");
+    segmentation
+        .membership("gold", at(&position))
+        .await
+        .unwrap();
+    segmentation.stop();
+    let segmentation = world.start();
+    let position = world.change("2027-03-11 10:00", &[("gold", 0), ("iron", 800_000)]);
+    let ranked = by_value(&segmentation, &position).await;
+    let left = ("gold".to_owned(), "not_paying".to_owned(), 10_800_000);
+    assert!(ranked.contains(&left), "{ranked:?}");
+    // Upwards counts what the account is worth now.
+    let grown = ("iron".to_owned(), "high".to_owned(), 9_600_000);
+    assert!(ranked.contains(&grown), "{ranked:?}");
+}
+
+/// Who moved where, ranked by value at risk.
+async fn by_value(segmentation: &Segmentation, position: &str) -> Vec<(String, String, i64)> {
+    let request = pb::ListTransitionsRequest {
+        segmentation: TIERS.to_owned(),
+        at: at(position),
+        order: pb::TransitionOrder::ValueAtRisk.into(),
+        ..pb::ListTransitionsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let answer = client.list_transitions(about(request)).await.unwrap();
+    let told = answer.into_inner().transitions.into_iter();
+    told.map(|one| (one.account.unwrap().id, one.to_segment, one.value_minor))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_transition_names_the_models_that_its_segmenter_reads() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    world.put(&[("gold", 1_500_000)]);
+    let versions = |day: &str| ["rfm", "mrr_percentile"].map(|model| format!("{model}/{day}"));
+    let position = world.tell(Evaluation {
+        as_of: end_of("2027-03-09"),
+        known_at: end_of("2027-03-09"),
+        closed_on: Some(time::date(Day::parse("2027-03-09").unwrap())),
+        all_accounts: true,
+        model_versions: versions("2027-03-09").to_vec(),
+        ..Evaluation::default()
+    });
+    let moved = segmentation.transitions("gold", at(&position)).await;
+    assert_eq!(moved[0].model_version, "mrr_percentile/2027-03-09");
+
+    let freshness = async |segmentation: &Segmentation| {
+        let request = pb::GetMembershipRequest {
+            account: Some(account_ref("gold")),
+            segmentation: TIERS.to_owned(),
+            at: at(&position),
+        };
+        let mut client = segmentation.client.clone();
+        let answer = client.get_membership(about(request)).await.unwrap();
+        answer.into_inner().freshness().unwrap().model_version
+    };
+    let expected = "rfm/2027-03-09, mrr_percentile/2027-03-09";
+    assert_eq!(freshness(&segmentation).await, expected);
+    segmentation.stop();
+    assert_eq!(freshness(&world.start()).await, expected);
+}
+
+#[tokio::test]
+async fn the_reasons_of_now_are_told_beside_those_of_the_entry() {
+    let world = World::new();
+    let segmentation = closed(&world).await;
+    // Higher, and still in the same segment.
+    let position = world.change("2027-03-10 10:00", &[("gold", 1_900_000)]);
+    let request = pb::ListMembersRequest {
+        segmentation: TIERS.to_owned(),
+        segments: vec!["strategic".to_owned()],
+        at: at(&position),
+        ..pb::ListMembersRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let listed = client.list_members(about(request.clone())).await.unwrap();
+    let listed = listed.into_inner().members.remove(0).membership.unwrap();
+    let told = pb::ListMembershipsRequest {
+        account: Some(account_ref("gold")),
+        at: at(&position),
+        ..pb::ListMembershipsRequest::default()
+    };
+    let of_account = client.list_memberships(about(told)).await.unwrap();
+    let of_account = of_account.into_inner().memberships.remove(0);
+    for membership in [listed, of_account] {
+        assert_eq!(membership.entered_at, end_of("2027-03-09"));
+        let (then, now) = (&membership.reasons[0], &membership.current_reasons[0]);
+        assert_eq!(then.value, "1500000");
+        assert!(then.text.contains("15,000.00"), "{}", then.text);
+        assert_eq!(
+            (now.value.as_str(), now.previous_value.as_str()),
+            ("1900000", "1500000")
+        );
+        assert!(now.text.contains("19,000.00"), "{}", now.text);
+    }
+
+    // The past has the reasons of then alone.
+    let past = pb::ListMembersRequest {
+        at: as_of(end_of("2027-03-09")),
+        ..request
+    };
+    let past = client.list_members(about(past)).await.unwrap();
+    let past = past.into_inner().members.remove(0).membership.unwrap();
+    assert_eq!(past.reasons[0].value, "1500000");
+    assert_eq!(past.current_reasons, []);
 }

@@ -254,7 +254,7 @@ fn read_commands() -> Vec<Command> {
             .arg(segmentation())
             .arg(option("sum", "FEATURE", "Numeric feature to sum up; may be repeated").action(ArgAction::Append)),
         read("members")
-            .about("The accounts of a segmentation, with reasons")
+            .about("The accounts of a segmentation, with the reasons of now and of the entry")
             .arg(segmentation())
             .arg(Arg::new("segment").value_name("SEGMENT").num_args(0..).help("Only these segments"))
             .arg(option("order-by", "FEATURE", "Greatest first; default: by account id"))

@@ -131,7 +131,7 @@ async fn most_valuable(ready: &Ready, titles: &Titles) -> Result<Block, Error> {
     );
     "CDNOW, the most valuable accounts".clone_into(&mut block.title);
     Ok(block.noted(
-        "Ordered by what each is expected to bring in the next 12 months. Active: the probability that the account has not left for good. The reasons are those of the day on which the account entered its segment.",
+        "Ordered by what each is expected to bring in the next 12 months. Active: the probability that the account has not left for good. Why, now: what keeps the account in its segment; why, when it entered: what brought it there, which may be long ago.",
     ))
 }
 

@@ -52,31 +52,42 @@ pub(crate) fn value(value: &Value) -> Cell {
 
 /// Where an account stands in every segmentation.
 pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block {
-    let columns = vec![
+    let mut columns = vec![
         Column::left("segmentation", "Segmentation"),
         Column::left("segment", "Segment"),
         Column::left("entered_at", "Since"),
         Column::left("provisional", "Provisional"),
-        Column::prose("reasons", "Why, when it entered"),
-        Column::prose("missing_features", "Unknown"),
     ];
+    // The past has no other reasons than those of the entry.
+    let is_present = memberships
+        .iter()
+        .any(|membership| !membership.current_reasons.is_empty());
+    if is_present {
+        columns.push(Column::prose("current_reasons", "Why, now"));
+    }
+    columns.push(Column::prose("reasons", "Why, when it entered"));
+    columns.push(Column::prose("missing_features", "Unknown"));
     let mut block = Block::new("memberships", "Segments", columns);
     if memberships.iter().any(|one| one.provisional) {
         block = block.noted("Provisional: the day is not closed yet, so it may still change.");
     }
     for one in memberships {
-        block.rows.push(vec![
+        let mut row = vec![
             Cell::text(one.segmentation.clone()),
             titles.cell(&one.segmentation, one.state(), &one.segment),
             Cell::moment(one.entered_at.as_ref()),
             Cell::Flag(one.provisional),
-            why(&one.reasons),
-            if one.missing_features.is_empty() {
-                Cell::Nothing
-            } else {
-                Cell::List(one.missing_features.clone())
-            },
-        ]);
+        ];
+        if is_present {
+            row.push(why(&one.current_reasons));
+        }
+        row.push(why(&one.reasons));
+        row.push(if one.missing_features.is_empty() {
+            Cell::Nothing
+        } else {
+            Cell::List(one.missing_features.clone())
+        });
+        block.rows.push(row);
     }
     block
 }

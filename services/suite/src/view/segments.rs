@@ -98,6 +98,14 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
             .iter()
             .map(|(name, title)| Column::right(*name, *title)),
     );
+    // The past has no other reasons than those of the entry.
+    let is_present = members
+        .iter()
+        .filter_map(|member| member.membership.as_ref())
+        .any(|membership| !membership.current_reasons.is_empty());
+    if is_present {
+        columns.push(Column::prose("current_reasons", "Why, now"));
+    }
     columns.push(Column::prose("reasons", "Why, when it entered"));
     let mut block = Block::new(show.key, "", columns);
     for member in members {
@@ -113,6 +121,9 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
         for (index, (name, _)) in show.features.iter().enumerate() {
             let text = member.feature_values.get(index).map_or("", String::as_str);
             row.push(feature(name, text, show.currency));
+        }
+        if is_present {
+            row.push(why(&membership.current_reasons));
         }
         row.push(why(&membership.reasons));
         block.rows.push(row);

@@ -1,7 +1,7 @@
 use sextant_proto::scoring::v1::Score;
-use sextant_proto::segmentation::v1::{MembershipState, Reason};
+use sextant_proto::segmentation::v1::{Member, Membership, MembershipState, Reason};
 
-use super::{Titles, feature, scores, sum, why};
+use super::{MemberColumns, Titles, feature, members, memberships, scores, sum, why};
 use crate::output::Cell;
 
 #[test]
@@ -68,4 +68,53 @@ fn an_account_outside_of_all_segments_is_told_so() {
             .shown(),
         "at_risk"
     );
+}
+
+#[test]
+fn the_reasons_of_now_stand_before_those_of_the_entry_and_the_past_has_only_these() {
+    let because = |text: &str| Reason {
+        text: text.to_owned(),
+        ..Reason::default()
+    };
+    let present = Membership {
+        state: MembershipState::Member.into(),
+        segment: "champions".to_owned(),
+        reasons: vec![because("2 purchases")],
+        current_reasons: vec![because("201 purchases")],
+        ..Membership::default()
+    };
+    let past = Membership {
+        current_reasons: Vec::new(),
+        ..present.clone()
+    };
+    let show = MemberColumns {
+        key: "members",
+        segmentation: "rfm",
+        features: &[],
+        currency: "USD",
+    };
+    let entered = ("Why, when it entered", "2 purchases");
+    for (membership, expected) in [
+        (&present, vec![("Why, now", "201 purchases"), entered]),
+        (&past, vec![entered]),
+    ] {
+        let member = Member {
+            membership: Some(membership.clone()),
+            ..Member::default()
+        };
+        let titles = Titles::default();
+        for block in [
+            members(&[member], show, &titles),
+            memberships(std::slice::from_ref(membership), &titles),
+        ] {
+            let cells = block.columns.iter().zip(&block.rows[0]);
+            let why: Vec<(&str, String)> = cells
+                .filter(|(column, _)| column.title.starts_with("Why"))
+                .map(|(column, cell)| (&*column.title, cell.shown()))
+                .collect();
+            let why: Vec<(&str, &str)> =
+                why.iter().map(|(title, cell)| (*title, &**cell)).collect();
+            assert_eq!(why, expected);
+        }
+    }
 }

@@ -66,6 +66,29 @@ pub struct AccountFacts {
 }
 
 impl AccountFacts {
+    /// Whether anything of the account had happened and was known at a moment. Before, there is no such account: it is in no
+    /// count and no model, and has neither features nor a segment.
+    #[must_use]
+    pub fn exists_at(&self, moment: &Moment) -> bool {
+        let (as_of, known_at) = (moment.as_of, moment.known_at);
+        self.profile.is_known_at(as_of, known_at)
+            || self.purchases.is_known_at(as_of, known_at)
+            || self.history.is_known_at(moment.day, moment.known_day)
+            || self
+                .billing
+                .as_ref()
+                .is_some_and(|billing| billing.has_begun_at(as_of, known_at))
+    }
+
+    /// The day of the first fact in a zone.
+    #[must_use]
+    pub fn first_day(&self, zone: &Zone) -> Option<Day> {
+        let billing = self.billing.as_ref().and_then(AccountBilling::first_at);
+        let first_at = [self.profile.first_at(), self.purchases.first_at(), billing];
+        let days = first_at.into_iter().flatten().map(|at| zone.day_of(at));
+        days.chain(self.history.first_day()).min()
+    }
+
     /// The account's own features at a moment. Population features stay unknown.
     #[must_use]
     pub fn features(&self, moment: &Moment, zone: &Zone) -> Row {

@@ -1,6 +1,6 @@
 //! Names, types and meanings. A name is for ever; a change of meaning is a new feature.
 
-use super::Type;
+use super::{Type, population};
 
 /// Version of the catalogue: counted up when a feature is added.
 pub const CATALOGUE_VERSION: u32 = 2;
@@ -111,6 +111,14 @@ pub struct Definition {
     pub meaning: &'static str,
     /// What it is computed from.
     pub basis: Basis,
+}
+
+impl Definition {
+    /// True: values can be summed up and ordered by.
+    #[must_use]
+    pub const fn is_numeric(&self) -> bool {
+        matches!(self.r#type, Type::Integer | Type::Number)
+    }
 }
 
 const fn own(
@@ -427,6 +435,50 @@ impl Feature {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.definition().name
+    }
+
+    /// The model that it comes from; `None`: the account's own facts.
+    #[must_use]
+    pub const fn model(self) -> Option<&'static str> {
+        match self {
+            Self::RfmBasis
+            | Self::RfmRecency
+            | Self::RfmFrequency
+            | Self::RfmMonetary
+            | Self::RfmRecencyNear
+            | Self::RfmFrequencyNear
+            | Self::RfmMonetaryNear => Some(population::RFM),
+            Self::RevenueMrrPercentile => Some(population::MRR_PERCENTILE),
+            Self::ClvAliveProbability
+            | Self::ClvExpectedPurchases12m
+            | Self::ClvValue12mMinor
+            | Self::ClvExpectedSpendMinor => Some(population::CLV),
+            Self::AccountAgeDays
+            | Self::FirmoIndustry
+            | Self::FirmoEmployeeCount
+            | Self::UsageActiveDays28d
+            | Self::UsageActiveUsers28d
+            | Self::UsageEvents28d
+            | Self::UsageTrend28d
+            | Self::UsageProductFeatures28d
+            | Self::UsageRegularity90d
+            | Self::UsageDaysSinceActive
+            | Self::PurchaseCount
+            | Self::PurchaseTotalMinor
+            | Self::PurchaseFirstAt
+            | Self::PurchaseLastAt
+            | Self::PurchaseDaysSinceLast
+            | Self::RevenueMrrMinor
+            | Self::RevenueArrMinor
+            | Self::RevenueMrrChange90dMinor
+            | Self::RevenueSeats
+            | Self::UsageSeatShare
+            | Self::SubscriptionStatus
+            | Self::SubscriptionPayingDays
+            | Self::SubscriptionDaysSinceChurn
+            | Self::SubscriptionChurnKind
+            | Self::ContractDaysToRenewal => None,
+        }
     }
 
     /// The feature of a name.

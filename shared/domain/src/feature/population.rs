@@ -17,6 +17,13 @@ pub const YEARLY_DISCOUNT: f64 = 0.1;
 /// Horizon of expected purchases.
 pub const HORIZON: Months = Months(12);
 
+/// Names of the models, as versions begin with them.
+pub const RFM: &str = "rfm";
+/// Percentiles of MRR.
+pub const MRR_PERCENTILE: &str = "mrr_percentile";
+/// Purchases and their value.
+pub const CLV: &str = "clv";
+
 /// What RFM is computed from, decided for the whole tenant at each close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RfmBasis {
@@ -252,10 +259,22 @@ fn purchase_history(
 }
 
 impl Models {
-    /// Version of the models as answers carry it.
+    /// Version of one of the models, such as "rfm/2025-12-31": its name and its close. Nowhere is it spelled otherwise.
     #[must_use]
-    pub fn version(&self) -> String {
-        self.closed_on.to_string()
+    pub fn version(&self, model: &str) -> String {
+        format!("{model}/{}", self.closed_on)
+    }
+
+    /// Versions of the models that there are.
+    #[must_use]
+    pub fn versions(&self) -> Vec<String> {
+        let present = [
+            (RFM, self.rfm.is_some()),
+            (MRR_PERCENTILE, !self.mrr_percentiles.is_empty()),
+            (CLV, self.purchases.is_some()),
+        ];
+        let names = present.into_iter().filter(|(_, present)| *present);
+        names.map(|(name, _)| self.version(name)).collect()
     }
 
     /// What adds the population features to rows of a moment.

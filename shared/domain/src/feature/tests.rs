@@ -135,3 +135,72 @@ fn the_close_of_a_day_does_not_know_the_next_one() {
         "clocks went forward that day"
     );
 }
+
+#[test]
+fn an_account_exists_from_its_first_fact_on_as_far_as_it_was_known() {
+    let zone = Zone::utc();
+    let exists = |facts: &AccountFacts, as_of: &str, known_at: &str| {
+        facts.exists_at(&Moment::new(at(as_of), at(known_at), &zone))
+    };
+    let (eve, first) = ("2025-12-31T23:59:59Z", "2026-01-01T09:00:00Z");
+    let facts = acme();
+    assert!(!exists(&facts, eve, eve));
+    assert!(!exists(&facts, eve, "2026-02-01T00:00:00Z"));
+    assert!(!exists(&facts, "2026-02-01T00:00:00Z", eve));
+    assert!(exists(&facts, first, first));
+    assert_eq!(facts.first_day(&zone), Day::parse("2026-01-01").ok());
+
+    // Any fact will do, and each counts from when it is known.
+    let day = |text| Day::parse(text).unwrap();
+    let mut seen = AccountFacts::default();
+    assert!(!exists(&seen, first, first) && seen.first_day(&zone).is_none());
+    seen.history.add(&Occurrence {
+        day: day("2026-01-06"),
+        known: day("2026-01-20"),
+        user: "ann",
+        product_feature: "",
+    });
+    assert!(!exists(
+        &seen,
+        "2026-01-19T12:00:00Z",
+        "2026-01-19T12:00:00Z"
+    ));
+    assert!(exists(
+        &seen,
+        "2026-01-20T12:00:00Z",
+        "2026-01-21T00:00:00Z"
+    ));
+    assert!(!exists(
+        &seen,
+        "2026-01-05T12:00:00Z",
+        "2026-01-20T12:00:00Z"
+    ));
+    let mut failed = AccountFacts::default();
+    failed.purchases.add(PaymentVersion {
+        payment: "p1".into(),
+        at: at("2026-01-03T23:30:00Z"),
+        known_at: at("2026-01-04T00:00:00Z"),
+        status: PaymentStatus::Failed,
+        net_minor: 0,
+    });
+    assert!(!exists(
+        &failed,
+        "2026-01-03T23:45:00Z",
+        "2026-01-03T23:45:00Z"
+    ));
+    assert!(exists(
+        &failed,
+        "2026-01-03T23:45:00Z",
+        "2026-01-04T00:00:00Z"
+    ));
+    assert_eq!(failed.first_day(&zone), Some(day("2026-01-03")));
+}
+
+#[test]
+fn what_comes_from_all_accounts_names_its_model() {
+    for definition in &CATALOGUE {
+        let population = definition.basis == Basis::Population;
+        let model = definition.feature.model();
+        assert_eq!(model.is_some(), population, "{}", definition.name);
+    }
+}

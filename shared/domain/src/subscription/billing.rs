@@ -108,6 +108,21 @@ impl AccountBilling {
         first.is_some_and(|version| version.known_from <= known_at)
     }
 
+    /// When the first version of a subscription began.
+    #[must_use]
+    pub fn first_at(&self) -> Option<Instant> {
+        self.versions.iter().map(|version| version.valid_from).min()
+    }
+
+    /// Whether any subscription had begun at an instant, as known at an instant.
+    #[must_use]
+    pub fn has_begun_at(&self, at: Instant, known_at: Instant) -> bool {
+        self.versions
+            .iter()
+            .take_while(|version| version.known_from <= known_at)
+            .any(|version| version.valid_from <= at)
+    }
+
     /// The account's billing at an instant as known at an instant.
     #[must_use]
     pub fn summary_at(&self, at: Instant, known_at: Instant) -> Summary {

@@ -104,6 +104,7 @@ macro_rules! conformance_suite {
                 transitions_come_newest_first,
                 transitions_are_filtered,
                 transitions_come_by_value_at_risk,
+                equal_transitions_come_by_external_id,
             ]
             metrics: [
                 moves_are_read_in_the_order_in_which_they_were_stored,

@@ -344,7 +344,7 @@ pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {
     ];
     store_transitions(&store, rows.clone()).await;
     let at_risk = || everything(TransitionOrder::ValueAtRisk);
-    assert_eq!(ids(&store, at_risk()).await, [6, 4, 2, 1, 5, 3]);
+    assert_eq!(ids(&store, at_risk()).await, [6, 4, 2, 5, 1, 3]);
     assert_eq!(
         ids(
             &store,
@@ -370,4 +370,39 @@ pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {
         .await
         .unwrap();
     assert_eq!(first, [rows[4].clone()]);
+}
+
+pub async fn equal_transitions_come_by_external_id<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    let rows = vec![
+        transition(1, 1, "active", 10),
+        transition(9, 2, "active", 10),
+        transition(5, 3, "active", 10),
+        // The same account at the same moment: newest first.
+        transition(6, 3, "trial", 10),
+        TransitionRow {
+            segmentation: 2,
+            ..transition(7, 1, "gold", 10)
+        },
+    ];
+    store_transitions(&store, rows).await;
+    for order in [TransitionOrder::ValueAtRisk, TransitionOrder::NewestFirst] {
+        // Chisel, anvil, bellows: neither in the order of uids nor of ids.
+        assert_eq!(
+            ids(&store, everything(order)).await,
+            [6, 5, 1, 7, 9],
+            "{order:?}"
+        );
+        let page = TransitionFilter {
+            offset: 1,
+            limit: 2,
+            ..everything(order)
+        };
+        assert_eq!(ids(&store, page).await, [5, 1], "{order:?}");
+        let of_anvil = TransitionFilter {
+            uid: Some(uid(1)),
+            ..everything(order)
+        };
+        assert_eq!(ids(&store, of_anvil).await, [1, 7], "{order:?}");
+    }
 }

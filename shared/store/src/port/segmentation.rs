@@ -126,9 +126,9 @@ pub struct SegmentCount {
 /// Order of transitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransitionOrder {
-    /// By (at, id), newest first.
+    /// Newest first; of one moment by external id, then by segmentation, and within those the greater id first.
     NewestFirst,
-    /// Downward ones first; each kind by value, greatest first; of one value the newest first, then by segmentation, uid and id.
+    /// Downward ones first; each kind by value, greatest first; of one value the newest first, then as [`Self::NewestFirst`].
     ValueAtRisk,
 }
 

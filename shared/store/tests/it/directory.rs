@@ -278,7 +278,7 @@ async fn a_backup_whose_pages_were_zeroed_is_not_restored() {
         directory.path().join("backup"),
         directory.path().join("restored"),
     );
-    let store = Embedded::open(&live).unwrap();
+    let _in_use = Embedded::open(&live).unwrap();
     Embedded::backup(&live, &backup).unwrap();
     zero_a_page(&backup.join("ingestion.db"));
     let refused = Embedded::restore(&backup, &restored).unwrap_err();
@@ -307,7 +307,7 @@ async fn a_damaged_file_is_found_in_place_and_in_a_backup_of_it() {
         matches!(found.as_slice(), [Error::Damaged { path, found }] if path.ends_with("metrics.db") && !found.is_empty()),
         "{found:?}"
     );
-    let store = Embedded::open(&live).unwrap();
+    let _in_use = Embedded::open(&live).unwrap();
     Embedded::backup(&live, &backup).unwrap();
     let refused = Embedded::restore(&backup, &restored).unwrap_err();
     assert!(

@@ -1,8 +1,9 @@
-SELECT id, segmentation, uid, moved_at, known_at, to_state, to_segment, value_minor, downward, transition
-FROM transition
-WHERE tenant_id = $1
-  AND ($2::integer IS NULL OR segmentation = $2)
-  AND ($3::uuid IS NULL OR uid = $3)
-  AND moved_at BETWEEN $4 AND $5
-  AND known_at <= $6
-ORDER BY moved_at DESC, id DESC OFFSET $7 LIMIT $8
+SELECT moved.id, moved.segmentation, moved.uid, moved.moved_at, moved.known_at, moved.to_state, moved.to_segment, moved.value_minor,
+  moved.downward, moved.transition
+FROM transition AS moved LEFT JOIN account ON account.tenant_id = moved.tenant_id AND account.uid = moved.uid
+WHERE moved.tenant_id = $1
+  AND ($2::integer IS NULL OR moved.segmentation = $2)
+  AND ($3::uuid IS NULL OR moved.uid = $3)
+  AND moved.moved_at BETWEEN $4 AND $5
+  AND moved.known_at <= $6
+ORDER BY moved.moved_at DESC, account.external_id, moved.uid, moved.segmentation, moved.id DESC OFFSET $7 LIMIT $8
