@@ -1,6 +1,5 @@
 //! Following ingestion's feed, and closing days when they are due.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::follow::{Follower, Head, Heads, patient};
-use sextant_store::port::{EvaluationRow, ScoringCommit};
+use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
 use sextant_wire::read::{uid_bytes, uuid};
 use sextant_wire::status::{Problem, store};
 
@@ -92,15 +91,17 @@ impl Engine {
     /// Everything is stored, by this process or by another one: what is in memory is dropped if it is behind, and results can
     /// be read unless history still has to be evaluated.
     async fn level(&self, tenant: TenantId, slice: Slice, stored: u64) -> Result<(), Status> {
+        let known = self.scoring.state(tenant, slice).await.map_err(store)?;
         if let Some(cell) = self.known_cell(tenant) {
             let mut state = cell.state.write().await;
             let in_memory = state.as_ref().and_then(|state| state.slices.get(&slice));
-            if in_memory.is_some_and(|progress| progress.cursor < stored) {
+            if in_memory.is_some_and(|progress| progress.state.version < known.version) {
                 *state = None;
             }
         }
-        let state = self.scoring.state(tenant, slice).await.map_err(store)?;
-        if state.pending_history.is_none() {
+        // Who stored it may not live to close what follows from it.
+        self.due.set_no_later(tenant, earliest_close(&known));
+        if known.pending_history.is_none() {
             self.progress.reach(tenant, slice, stored);
         }
         Ok(())
@@ -173,6 +174,10 @@ impl Engine {
             let pending = commit.state.pending_history.is_some();
             match self.scoring.commit(commit).await {
                 Ok(sequence) => {
+                    let state = writing.as_mut();
+                    if let Some(known) = state.and_then(|state| state.slices.get_mut(&slice)) {
+                        known.state.version += 1;
+                    }
                     self.heads.publish([Head {
                         tenant,
                         slice,
@@ -295,22 +300,21 @@ impl Engine {
     /// After a start: tenants with unfinished history, without a close and on a fixed clock at once, the others when their next
     /// day can have passed anywhere on earth; then their own zone decides.
     async fn plan_closes(&self) -> Result<(), sextant_store::Error> {
-        const AHEAD_OF_UTC_US: i64 = 14 * 3_600_000_000;
-        let mut planned: BTreeMap<TenantId, i64> = BTreeMap::new();
         for (tenant, _, state) in self.scoring.states().await? {
-            let at_us = match state.closed_on {
-                Some(closed) if state.pending_history.is_none() && state.clock.is_none() => {
-                    Zone::utc().start_of(closed.plus(2)).0 - AHEAD_OF_UTC_US
-                },
-                _ => 0,
-            };
-            let earliest = planned.entry(tenant).or_insert(at_us);
-            *earliest = (*earliest).min(at_us);
-        }
-        for (tenant, at_us) in planned {
-            self.due.set(tenant, Some(at_us));
+            self.due.set_no_later(tenant, earliest_close(&state));
         }
         Ok(())
+    }
+}
+
+/// The earliest moment at which a day of a slice can have to be closed, microseconds since 1970; 0: perhaps now.
+fn earliest_close(state: &SliceState) -> i64 {
+    const AHEAD_OF_UTC_US: i64 = 14 * 3_600_000_000;
+    match state.closed_on {
+        Some(closed) if state.pending_history.is_none() && state.clock.is_none() => {
+            Zone::utc().start_of(closed.plus(2)).0 - AHEAD_OF_UTC_US
+        },
+        _ => 0,
     }
 }
 

@@ -52,15 +52,15 @@ impl Follower for Engine {
         head: u64,
     ) -> BoxFuture<'_, Result<u64, Status>> {
         async move {
-            let (stored, facts_sequence, _) = self
+            let stored = self
                 .memberships
-                .cursor(tenant, slice)
+                .progress(tenant, slice)
                 .await
                 .map_err(store)?;
-            if stored >= head {
-                self.take_over(tenant, slice, stored).await;
-                self.progress.reach(tenant, slice, facts_sequence);
-                return Ok(stored);
+            if stored.cursor >= head {
+                self.take_over(tenant, slice, stored.version).await;
+                self.progress.reach(tenant, slice, stored.facts_sequence);
+                return Ok(stored.cursor);
             }
             let mut writing = self.write(tenant).await?;
             if let Some(state) = writing.as_mut() {

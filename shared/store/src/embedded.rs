@@ -10,6 +10,7 @@ mod ingestion;
 mod metrics;
 mod migrate;
 mod replica;
+mod requests;
 mod scoring;
 mod segmentation;
 mod value;

@@ -3,5 +3,6 @@
 pub mod page;
 pub mod read;
 pub mod record;
+pub mod request;
 pub mod status;
 pub mod time;

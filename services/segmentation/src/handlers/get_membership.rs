@@ -91,10 +91,10 @@ impl Handlers {
     ) -> Result<pb::Transition, Status> {
         let uid = self.account(reading.tenant, account).await?.uid;
         let slice = sextant_domain::id::Slice::of_account(account, reading.view.n_slices);
-        let (cursor, facts_sequence, _) = self
+        let progress = self
             .engine
             .memberships
-            .cursor(reading.tenant, slice)
+            .progress(reading.tenant, slice)
             .await
             .map_err(store)?;
         let rows = self
@@ -108,8 +108,8 @@ impl Handlers {
             .find(|row| row.segmentation == number)
             .ok_or_else(|| not_judged(account))?;
         let entry = Entry {
-            position: cursor,
-            bytes: cached(facts_sequence, &row.transition),
+            position: progress.cursor,
+            bytes: cached(progress.facts_sequence, &row.transition),
         };
         let found = [(key, entry)];
         for cache in &self.engine.caches {

@@ -14,7 +14,6 @@ use super::pool::{Config, ConnectError, Pool};
 use super::session::Session;
 use super::{Service, decode, feed, replica, rows};
 
-const START_CURSOR: &str = include_str!("../../queries/postgres/scoring/start_cursor.sql");
 const MOVE_CURSOR: &str = include_str!("../../queries/postgres/scoring/move_cursor.sql");
 const STATE: &str = include_str!("../../queries/postgres/scoring/state.sql");
 const STATES: &str = include_str!("../../queries/postgres/scoring/states.sql");
@@ -56,7 +55,7 @@ impl Scoring {
     }
 }
 
-/// Opens the transaction and moves the cursor on, if it is the expected one.
+/// Opens the transaction and moves the cursor on, if the slice is where the results were computed from.
 async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     let (replica, state) = (&commit.replica, &commit.state);
     let (tenant, slice) = (rows::tenant(replica.tenant), rows::slice(replica.slice));
@@ -68,38 +67,23 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     let clock = state.clock.map(|at| at.0);
     let pending = state.pending_history.map(i16::from);
     let watermark = state.watermark.map(|at| at.0);
-    let moved = if expected == 0 {
-        let statement = session.prepare(START_CURSOR).await?;
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
-            &tenant,
-            &slice,
-            &position,
-            &closed_on,
-            &clock,
-            &state.importing,
-            &pending,
-            &watermark,
-        ];
-        session
-            .first_counted(replica.tenant, &statement, &params)
-            .await?
-    } else {
-        let statement = session.prepare(MOVE_CURSOR).await?;
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
-            &tenant,
-            &slice,
-            &position,
-            &closed_on,
-            &clock,
-            &state.importing,
-            &pending,
-            &watermark,
-            &expected,
-        ];
-        session
-            .first_counted(replica.tenant, &statement, &params)
-            .await?
-    };
+    let version = rows::number(state.version);
+    let statement = session.prepare(MOVE_CURSOR).await?;
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+        &tenant,
+        &slice,
+        &position,
+        &closed_on,
+        &clock,
+        &state.importing,
+        &pending,
+        &watermark,
+        &version,
+        &expected,
+    ];
+    let moved = session
+        .first_counted(replica.tenant, &statement, &params)
+        .await?;
     if moved == 0 {
         Err(Error::Fenced)
     } else {
@@ -163,6 +147,7 @@ fn slice_state(row: &mut Fields<'_>) -> Result<SliceState> {
         importing: row.take()?,
         pending_history: row.maybe_byte()?,
         watermark: row.maybe_instant()?,
+        version: row.sequence()?,
     })
 }
 

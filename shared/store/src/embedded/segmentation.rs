@@ -7,7 +7,7 @@ mod transitions;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
-use sextant_domain::time::{Day, Instant};
+use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
 use crate::embedded::feed::impl_feed;
@@ -17,7 +17,7 @@ use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
 use crate::port::{
     MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    TransitionFilter, TransitionRow,
+    SliceProgress, TransitionFilter, TransitionRow,
 };
 use crate::{BoxFuture, Result};
 
@@ -47,13 +47,9 @@ impl Memberships for Segmentation {
             })
     }
 
-    fn cursor(
-        &self,
-        tenant: TenantId,
-        slice: Slice,
-    ) -> BoxFuture<'_, Result<(u64, u64, Option<Day>)>> {
+    fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
         self.file.read("reading a cursor", move |connection| {
-            cursor(connection, tenant, slice)
+            progress(connection, tenant, slice)
         })
     }
 
@@ -155,13 +151,16 @@ impl Memberships for Segmentation {
     }
 }
 
-fn cursor(
-    connection: &Connection,
-    tenant: TenantId,
-    slice: Slice,
-) -> Work<(u64, u64, Option<Day>)> {
+fn progress(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceProgress> {
     let mut find = connection.prepare_cached(sql!("segmentation/cursor_find"))?;
-    let read = |row: &Row<'_>| Ok((row.number(0)?, row.number(1)?, row.day_or_none(2)?));
+    let read = |row: &Row<'_>| {
+        Ok(SliceProgress {
+            cursor: row.number(0)?,
+            facts_sequence: row.number(1)?,
+            closed_on: row.day_or_none(2)?,
+            version: row.number(3)?,
+        })
+    };
     let found = find
         .query_row(params![id(tenant.0), slice.0], read)
         .optional()?;

@@ -1,1 +1,1 @@
-SELECT tenant_id, slice, closed_on, clock, importing, pending_history, watermark FROM cursor ORDER BY tenant_id, slice
+SELECT tenant_id, slice, closed_on, clock, importing, pending_history, watermark, version FROM cursor ORDER BY tenant_id, slice

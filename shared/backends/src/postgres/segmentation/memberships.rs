@@ -4,10 +4,10 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
-use sextant_domain::time::{Day, Instant};
+use sextant_domain::time::Instant;
 use sextant_store::port::{
     MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    TransitionFilter, TransitionRow,
+    SliceProgress, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Error, Result};
 
@@ -16,7 +16,6 @@ use crate::postgres::decode::{self, Fields};
 use crate::postgres::session::Session;
 use crate::postgres::{feed, replica, rows};
 
-const START_CURSOR: &str = include_str!("../../../queries/postgres/segmentation/start_cursor.sql");
 const MOVE_CURSOR: &str = include_str!("../../../queries/postgres/segmentation/move_cursor.sql");
 const CURSOR: &str = include_str!("../../../queries/postgres/segmentation/cursor.sql");
 const CURSORS: &str = include_str!("../../../queries/postgres/segmentation/cursors.sql");
@@ -40,36 +39,22 @@ fn membership(row: &mut Fields<'_>) -> Result<MembershipRow> {
     })
 }
 
-/// Opens the transaction and moves the cursor on, if it is the expected one.
+/// Opens the transaction and moves the cursor on, if the slice is where the results were computed from.
 async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
-    let (position, expected) = (
-        rows::number(commit.cursor),
-        rows::number(commit.expected_cursor),
-    );
+    let (position, version) = (rows::number(commit.cursor), rows::number(commit.version));
     let (facts, closed_on) = (
         rows::number(commit.facts_sequence),
         commit.closed_on.map(|day| day.0),
     );
-    let moved = if expected == 0 {
-        let statement = session.prepare(START_CURSOR).await?;
-        session
-            .first_counted(
-                commit.tenant,
-                &statement,
-                &[&tenant, &slice, &position, &facts, &closed_on],
-            )
-            .await?
-    } else {
-        let statement = session.prepare(MOVE_CURSOR).await?;
-        session
-            .first_counted(
-                commit.tenant,
-                &statement,
-                &[&tenant, &slice, &position, &facts, &closed_on, &expected],
-            )
-            .await?
-    };
+    let statement = session.prepare(MOVE_CURSOR).await?;
+    let moved = session
+        .first_counted(
+            commit.tenant,
+            &statement,
+            &[&tenant, &slice, &position, &facts, &closed_on, &version],
+        )
+        .await?;
     if moved == 0 {
         Err(Error::Fenced)
     } else {
@@ -146,11 +131,7 @@ impl Memberships for Segmentation {
         Box::pin(async move { self.store(&commit).await })
     }
 
-    fn cursor(
-        &self,
-        tenant: TenantId,
-        slice: Slice,
-    ) -> BoxFuture<'_, Result<(u64, u64, Option<Day>)>> {
+    fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
         Box::pin(async move {
             let found = self
                 .pool
@@ -160,10 +141,15 @@ impl Memberships for Segmentation {
                     &[&rows::tenant(tenant), &rows::slice(slice)],
                 )
                 .await?;
-            let cursor = decode::first(&found, "cursor", |row| {
-                Ok((row.sequence()?, row.sequence()?, row.maybe_day()?))
+            let progress = decode::first(&found, "cursor", |row| {
+                Ok(SliceProgress {
+                    cursor: row.sequence()?,
+                    facts_sequence: row.sequence()?,
+                    closed_on: row.maybe_day()?,
+                    version: row.sequence()?,
+                })
             })?;
-            Ok(cursor.unwrap_or((0, 0, None)))
+            Ok(progress.unwrap_or_default())
         })
     }
 

@@ -1,8 +1,9 @@
-INSERT INTO slice_state (tenant_id, slice, closed_on, clock, importing, pending_history, watermark)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+INSERT INTO slice_state (tenant_id, slice, closed_on, clock, importing, pending_history, watermark, version)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 ON CONFLICT (tenant_id, slice) DO UPDATE SET
     closed_on = excluded.closed_on,
     clock = excluded.clock,
     importing = excluded.importing,
     pending_history = excluded.pending_history,
-    watermark = excluded.watermark;
+    watermark = excluded.watermark,
+    version = excluded.version;
