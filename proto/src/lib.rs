@@ -1,5 +1,7 @@
 //! The public contract of Sextant as Rust types, clients and servers, generated from the `.proto` files beside this crate.
 
+mod encoded;
+
 /// Types that every service shares.
 pub mod common {
     /// Version 1.
@@ -25,6 +27,8 @@ pub mod scoring {
 pub mod segmentation {
     /// Version 1.
     pub mod v1 {
+        pub use crate::encoded::GetMembershipResponse;
+
         include!("gen/sextant.segmentation.v1.rs");
     }
 }

@@ -3,15 +3,24 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and tells what it has measured"
 )]
 
+mod backup;
+mod boundaries;
 mod files;
+mod installation;
 mod kill;
 mod late;
+mod measured;
 mod modes;
 mod process;
 mod records;
+mod story;
 mod tenants;
 mod traces;
 mod world;
+
+/// True in a release build, where worlds have the sizes that the product promises; else they are small.
+pub(crate) const AS_RELEASED: bool = !cfg!(debug_assertions);

@@ -170,6 +170,26 @@ impl From<ArrowError> for CallError {
 }
 
 impl CallError {
+    /// The kind of failure in one word, for counting.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "config",
+            Self::TenantInvalid => "tenant_invalid",
+            Self::NotBound => "not_bound",
+            Self::FeatureUnknown { .. } => "feature_unknown",
+            Self::FeatureType { .. } => "feature_type",
+            Self::BatchChanged { .. } => "batch_changed",
+            Self::ValueMissing { .. } => "value_missing",
+            Self::ExplainUnsupported => "explain_unsupported",
+            Self::Plugin(failure) if failure.code.poisons() => "broken",
+            Self::Plugin(_) => "refused",
+            Self::Poisoned => "poisoned",
+            Self::Output { .. } => "output",
+            Self::Arrow(_) => "arrow",
+        }
+    }
+
     pub(crate) fn output(what: impl Into<String>) -> Self {
         Self::Output { what: what.into() }
     }

@@ -1,5 +1,7 @@
 //! The three maps from scores to segments, as data.
 
+use sextant_segmenter::Decode;
+
 /// A segment; the discriminant is its position in the descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
@@ -28,6 +30,33 @@ pub enum Segment {
     Lost,
     /// None of the bounds (map `r_package` only).
     Others,
+}
+
+impl Segment {
+    /// All segments by their keys, in the order of the descriptor.
+    pub(crate) const ALL: [(&'static str, Self); 12] = [
+        ("champions", Champions),
+        ("loyal", Loyal),
+        ("potential_loyalist", PotentialLoyalist),
+        ("new", New),
+        ("promising", Promising),
+        ("need_attention", NeedAttention),
+        ("about_to_sleep", AboutToSleep),
+        ("at_risk", AtRisk),
+        ("cant_lose", CantLose),
+        ("hibernating", Hibernating),
+        ("lost", Lost),
+        ("others", Others),
+    ];
+}
+
+impl Decode for Segment {
+    fn decode(text: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(key, _)| *key == text)
+            .map(|(_, segment)| *segment)
+    }
 }
 
 /// Which table decides.
@@ -123,6 +152,53 @@ impl Scores {
             recency: score(recency)?,
             frequency: score(frequency)?,
             monetary: score(monetary)?,
+        })
+    }
+}
+
+/// An account's scores, and for each the one beside it where a threshold is near.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Neighborhood {
+    recency: [u8; 2],
+    frequency: [u8; 2],
+    monetary: [u8; 2],
+}
+
+impl Neighborhood {
+    /// Scores and what is near; what is unknown or no score is not near.
+    pub(crate) fn new(
+        scores: Scores,
+        recency: Option<i64>,
+        frequency: Option<i64>,
+        monetary: Option<i64>,
+    ) -> Self {
+        let pair = |own: u8, near: Option<i64>| {
+            let near = near.and_then(|near| u8::try_from(near).ok());
+            [
+                own,
+                near.filter(|near| (1..=5).contains(near)).unwrap_or(own),
+            ]
+        };
+        Self {
+            recency: pair(scores.recency, recency),
+            frequency: pair(scores.frequency, frequency),
+            monetary: pair(scores.monetary, monetary),
+        }
+    }
+
+    /// Whether some of these scores lead to `segment`.
+    pub(crate) fn reaches(&self, map: Map, segment: Segment) -> bool {
+        self.recency.into_iter().any(|recency| {
+            self.frequency.into_iter().any(|frequency| {
+                self.monetary.into_iter().any(|monetary| {
+                    let scores = Scores {
+                        recency,
+                        frequency,
+                        monetary,
+                    };
+                    map.segment(scores) == segment
+                })
+            })
         })
     }
 }

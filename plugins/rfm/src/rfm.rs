@@ -2,8 +2,8 @@
 
 use sextant_segmenter::{Answer, Call, Config, ConfigError, Reasons, Segmenter, amount, features};
 
-use crate::Map;
-use crate::map::Scores;
+use crate::map::{Neighborhood, Scores};
+use crate::{Map, Segment};
 
 features! {
     /// What the segmenter reads: the scores decide, the purchases explain.
@@ -18,6 +18,11 @@ features! {
         days_since_active: I64 = "usage.days_since_active",
         active_days: I64 = "usage.active_days_28d",
         mrr_minor: I64 = "revenue.mrr_minor",
+        recency_near: I64 = "rfm.recency_near",
+        frequency_near: I64 = "rfm.frequency_near",
+        monetary_near: I64 = "rfm.monetary_near",
+        /// Segment at the last day close.
+        previous: Choice<Segment> = "self.previous_segment",
     }
 }
 
@@ -41,6 +46,16 @@ impl Account<'_> {
             self.recency.get(row)?,
             self.frequency.get(row)?,
             self.monetary.get(row)?,
+        )
+    }
+
+    /// The scores that the account could have as well.
+    fn neighborhood(&self, row: usize, scores: Scores) -> Neighborhood {
+        Neighborhood::new(
+            scores,
+            self.recency_near.get(row),
+            self.frequency_near.get(row),
+            self.monetary_near.get(row),
         )
     }
 
@@ -113,11 +128,17 @@ impl Segmenter for Rfm {
         })
     }
 
+    /// Thresholds move a little with every close. An account that one of them passes has not changed: it stays in its
+    /// segment until it is further away than the margin.
     fn assign(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize) -> Answer {
-        match rows.scores(row) {
-            Some(scores) => Answer::segment(self.map.segment(scores) as u16),
-            None => Answer::ABSTAIN,
-        }
+        let Some(scores) = rows.scores(row) else {
+            return Answer::ABSTAIN;
+        };
+        let stays = rows
+            .previous
+            .get(row)
+            .filter(|previous| rows.neighborhood(row, scores).reaches(self.map, *previous));
+        Answer::segment(stays.unwrap_or_else(|| self.map.segment(scores)) as u16)
     }
 
     /// One reason per score that the map uses. Contribution: how far the score is from the middle, from -1 for score 1

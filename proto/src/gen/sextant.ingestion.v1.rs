@@ -2739,6 +2739,9 @@ pub struct FeedEntry {
     /// The tenant's fixed evaluation clock was moved to this moment here.
     #[prost(message, optional, tag = "5")]
     pub clock: ::core::option::Option<::prost_types::Timestamp>,
+    /// The span of the call that brought it, if that is traced: W3C trace id (16 bytes) and span id (8 bytes); empty: not traced.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub trace: ::prost::bytes::Bytes,
 }
 /// An import was opened or completed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

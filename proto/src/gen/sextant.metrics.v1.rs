@@ -72,9 +72,13 @@ pub struct GetWaterfallRequest {
     /// Only what was known.
     #[prost(message, optional, tag = "3")]
     pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
+    /// Key of a segmentation to break the answer down by; empty: total only.
+    #[prost(string, tag = "4")]
+    pub segmentation: ::prost::alloc::string::String,
 }
-/// One month. start + new + reactivation + expansion - contraction - churn + fx_revaluation + restatement = end, in
-/// exact integers.
+/// One month. start + new + reactivation + expansion - contraction - churn + fx_revaluation + restatement + transfer = end,
+/// in exact integers. In a breakdown an account's flows belong to the segment that it was in just before the month, and
+/// those of an account that did not pay then to the segment at the month's end.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WaterfallMonth {
     /// First day of the month.
@@ -107,6 +111,20 @@ pub struct WaterfallMonth {
     /// MRR at its end.
     #[prost(int64, tag = "10")]
     pub end_exact: i64,
+    /// In a breakdown: from accounts that came from other segments, less those that went to others. The segments of a month
+    /// sum to 0, and the total has none.
+    #[prost(int64, tag = "11")]
+    pub transfer_exact: i64,
+}
+/// The months of one segment.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SegmentWaterfall {
+    /// Key of the segment; empty: accounts in none.
+    #[prost(string, tag = "1")]
+    pub segment: ::prost::alloc::string::String,
+    /// Oldest first, the same months as of the total.
+    #[prost(message, repeated, tag = "2")]
+    pub months: ::prost::alloc::vec::Vec<WaterfallMonth>,
 }
 /// Waterfalls.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -123,6 +141,9 @@ pub struct GetWaterfallResponse {
     /// How current the answer is.
     #[prost(message, optional, tag = "4")]
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+    /// By segment, in descending order of MRR at the end of the last month. Every line of a month sums to that of the total.
+    #[prost(message, repeated, tag = "5")]
+    pub segments: ::prost::alloc::vec::Vec<SegmentWaterfall>,
 }
 /// Asks for churn.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -199,6 +220,9 @@ pub struct Movement {
     /// Cause, such as "SEATS", "PLAN_UPGRADE", "CANCEL_VOLUNTARY"; empty where it cannot be told.
     #[prost(string, tag = "8")]
     pub cause: ::prost::alloc::string::String,
+    /// Key of the segment that the account was in just before, of the segmentation that was asked for; empty: in none.
+    #[prost(string, tag = "9")]
+    pub segment: ::prost::alloc::string::String,
 }
 /// Asks for movements.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -215,6 +239,12 @@ pub struct ListMovementsRequest {
     /// Continue where an answer ended.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
+    /// Key of a segmentation whose segments are told with each movement; empty: none.
+    #[prost(string, tag = "5")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// Only movements of accounts that were in one of these segments just before; empty: all. Needs `segmentation`.
+    #[prost(string, repeated, tag = "6")]
+    pub segments: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Movements.
 #[derive(Clone, PartialEq, ::prost::Message)]

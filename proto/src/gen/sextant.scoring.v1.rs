@@ -75,6 +75,12 @@ pub struct Evaluation {
     /// True: all accounts are to be evaluated, as for a close.
     #[prost(bool, tag = "9")]
     pub all_accounts: bool,
+    /// When the oldest fact that it answers for was stored; absent where there is no new one.
+    #[prost(message, optional, tag = "10")]
+    pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The span that made it, if that is traced: W3C trace id (16 bytes) and span id (8 bytes); empty: not traced.
+    #[prost(bytes = "bytes", tag = "11")]
+    pub trace: ::prost::bytes::Bytes,
 }
 /// Asks for columns. Without a close: the newest features.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

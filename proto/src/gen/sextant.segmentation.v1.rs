@@ -63,6 +63,12 @@ pub struct MoveEntry {
     /// True: imported history is still being evaluated after this entry.
     #[prost(bool, tag = "6")]
     pub backfilling: bool,
+    /// When the oldest fact that it answers for was stored; absent where there is no new one.
+    #[prost(message, optional, tag = "7")]
+    pub recorded_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The span that made it, if that is traced: W3C trace id (16 bytes) and span id (8 bytes); empty: not traced.
+    #[prost(bytes = "bytes", tag = "8")]
+    pub trace: ::prost::bytes::Bytes,
 }
 /// An account moved.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -774,16 +780,6 @@ pub struct GetMembershipRequest {
     #[prost(message, optional, tag = "3")]
     pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
 }
-/// One membership.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetMembershipResponse {
-    /// The membership.
-    #[prost(message, optional, tag = "1")]
-    pub membership: ::core::option::Option<Membership>,
-    /// How current the answer is.
-    #[prost(message, optional, tag = "2")]
-    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
-}
 /// Asks for the memberships of one account.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListMembershipsRequest {
@@ -1198,7 +1194,7 @@ pub mod segmentation_service_client {
             &mut self,
             request: impl tonic::IntoRequest<super::GetMembershipRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::GetMembershipResponse>,
+            tonic::Response<crate::encoded::GetMembershipResponse>,
             tonic::Status,
         > {
             self.inner
@@ -1396,7 +1392,7 @@ pub mod segmentation_service_server {
             &self,
             request: tonic::Request<super::GetMembershipRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::GetMembershipResponse>,
+            tonic::Response<crate::encoded::GetMembershipResponse>,
             tonic::Status,
         >;
         /// The segments of one account in all segmentations, and how it came there. Scope: read.
@@ -1716,7 +1712,7 @@ pub mod segmentation_service_server {
                         T: SegmentationService,
                     > tonic::server::UnaryService<super::GetMembershipRequest>
                     for GetMembershipSvc<T> {
-                        type Response = super::GetMembershipResponse;
+                        type Response = crate::encoded::GetMembershipResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,

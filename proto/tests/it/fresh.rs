@@ -28,14 +28,22 @@ fn proto_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn generate(into: &Path) {
+pub(crate) fn descriptors() -> FileDescriptorSet {
     let mut files = Vec::new();
     proto_files(&root().join("sextant"), &mut files);
-    let descriptors = protox::compile(&files, [root()]).unwrap();
+    protox::compile(&files, [root()]).unwrap()
+}
+
+fn generate(into: &Path) {
+    let descriptors = descriptors();
     tonic_prost_build::configure()
         .out_dir(into)
         .btree_map(".")
         .bytes(".")
+        .extern_path(
+            ".sextant.segmentation.v1.GetMembershipResponse",
+            "crate::encoded::GetMembershipResponse",
+        )
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors.clone())
         .unwrap();

@@ -1,3 +1,4 @@
 //! Tests of the public contract.
 
+mod encoded;
 mod fresh;

@@ -2,7 +2,7 @@
 
 use sextant_domain::position::Position;
 use sextant_proto::ingestion::v1::Rejection;
-use sextant_runtime::telemetry::{Label, Metric};
+use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::port::{FactBatch, Outcome};
 use sextant_wire::status::Problem;
 
@@ -41,6 +41,7 @@ pub(crate) async fn commit(
         facts: Vec::new(),
         sources: Vec::new(),
         rejections: Vec::new(),
+        trace: trace::of_this_span(),
     };
     let mut refused = Vec::with_capacity(batches.len());
     for mut batch in batches {

@@ -127,7 +127,7 @@ pub async fn ensure_installation_key(
     };
     let once = Once::new(request, |_row| Vec::new());
     match keys.create(&installation_key(key, title, now), once).await {
-        Ok(_answer) | Err(Error::AlreadyExists { .. }) => Ok(()),
+        Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }

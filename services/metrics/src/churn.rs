@@ -45,6 +45,15 @@ pub(crate) fn period(
             message,
         ));
     }
+    let newest = zone.day_of(as_of);
+    if last > newest {
+        let message = format!("must not be after {newest}, the day that the answer is about");
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "last_day",
+            message,
+        ));
+    }
     Ok(Window::spanning(from, passed(end, as_of)))
 }
 

@@ -11,7 +11,7 @@ use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient as FactsClient;
 use sextant_proto::segmentation::v1::feed_service_client::FeedServiceClient as MovesClient;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::patient;
+use sextant_runtime::follow::{Lag, patient};
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
 use sextant_store::Error;
@@ -21,7 +21,6 @@ use sextant_wire::status::{Problem, store};
 use crate::apply::Batch;
 use crate::cells::Cells;
 use crate::import_mark;
-use crate::lag::Lag;
 use crate::part::Deps;
 use crate::state::{Progress, Settings, TenantState};
 
@@ -51,7 +50,7 @@ pub(crate) struct Feed {
     /// Newest ingestion entries whose results can be read.
     pub(crate) progress: progress::Progress,
     /// How far the feed is ahead, in its own numbers.
-    pub(crate) lag: Lag,
+    pub(crate) lag: Arc<Lag>,
 }
 
 /// What is stored of one slice.
@@ -150,6 +149,11 @@ impl Engine {
         self.evaluation.taken_in(tenant, slice, include);
         self.moves.lag.taken_in(tenant, slice, cursor);
         self.moves.progress.reach(tenant, slice, include);
+    }
+
+    /// True: the tenant is in memory, or about to be.
+    pub(crate) fn is_loaded(&self, tenant: TenantId) -> bool {
+        self.cells.kept(tenant).is_some()
     }
 
     /// Drops a tenant from memory that is behind what is stored, because another process has stored it.

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tonic::Status;
+use tracing::Instrument;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, segmentation};
-use sextant_runtime::follow::{Follower, Head, Heads, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
+use sextant_wire::time::optional;
 
 use crate::apply::{Batch, FactsBatch, MovesBatch, Span};
-use crate::engine::{Engine, Feed, blocking};
+use crate::engine::{Engine, blocking};
 use crate::state::TenantState;
 
 /// Follows ingestion's feed.
@@ -37,7 +39,7 @@ impl FactsFollower {
     }
 
     /// How far this slice is stored; notes that so much can be read.
-    async fn stored(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+    async fn stored_of(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
         let engine = &self.engine;
         let cursor = engine.replica.cursor(tenant, slice).await.map_err(store)?;
         let is_behind = |state: &TenantState| {
@@ -53,13 +55,20 @@ impl FactsFollower {
 }
 
 impl Follower for FactsFollower {
+    fn service(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.engine.facts.lag
+    }
+
     fn feed(&self) -> &'static str {
         "ingestion"
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
         async move {
-            self.engine.facts.lag.deaf(self.engine.clock.now());
             let request = ingestion::v1::WatchHeadsRequest {};
             let heads = self
                 .engine
@@ -67,17 +76,27 @@ impl Follower for FactsFollower {
                 .watch_heads(request)
                 .await?
                 .into_inner();
-            let engine = Arc::clone(&self.engine);
-            let noted = heads.map(move |answer| {
-                let answer = answer?;
-                let heads = answer
-                    .heads
-                    .iter()
-                    .map(|told| head(&told.tenant_id, told.slice, told.sequence))
-                    .collect();
-                note(&engine, &engine.facts, heads)
+            let heads = heads.map(|answer| {
+                let heads = answer?.heads.into_iter();
+                let heads = heads.map(|told| head(&told.tenant_id, told.slice, told.sequence));
+                Ok(heads.collect::<Result<_, Problem>>()?)
             });
-            Ok(noted.boxed())
+            Ok(heads.boxed())
+        }
+        .boxed()
+    }
+
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            let engine = &self.engine;
+            let mut stored = Cursors::new();
+            for (tenant, slice, cursor) in engine.replica.cursors().await.map_err(store)? {
+                if !engine.is_loaded(tenant) {
+                    engine.facts_stored(tenant, slice, cursor);
+                    stored.insert((tenant, slice), cursor);
+                }
+            }
+            Ok(stored)
         }
         .boxed()
     }
@@ -90,7 +109,7 @@ impl Follower for FactsFollower {
     ) -> BoxFuture<'_, Result<u64, Status>> {
         async move {
             loop {
-                let after = self.stored(tenant, slice).await?;
+                let after = self.stored_of(tenant, slice).await?;
                 if after >= head {
                     return Ok(after);
                 }
@@ -108,18 +127,21 @@ impl Follower for FactsFollower {
                 if answer.entries.is_empty() {
                     return Ok(after);
                 }
-                let batch = blocking(move || {
-                    FactsBatch::read(
-                        Span {
-                            tenant,
-                            slice,
-                            after,
-                        },
-                        &answer,
-                    )
-                })
-                .await?;
-                self.engine.take_in(Batch::Facts(batch)).await?;
+                let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
+                if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
+                    self.lag().waits_since(tenant, slice, at);
+                }
+                let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
+                let place = Span {
+                    tenant,
+                    slice,
+                    after,
+                };
+                let taken_in = async {
+                    let batch = blocking(move || FactsBatch::read(place, &answer)).await?;
+                    self.engine.take_in(Batch::Facts(batch)).await
+                };
+                taken_in.instrument(span).await?;
             }
         }
         .boxed()
@@ -133,7 +155,7 @@ impl MovesFollower {
     }
 
     /// How far this slice is stored; notes that so much can be read.
-    async fn stored(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+    async fn stored_of(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
         let engine = &self.engine;
         let (cursor, include) = engine
             .metrics
@@ -153,13 +175,20 @@ impl MovesFollower {
 }
 
 impl Follower for MovesFollower {
+    fn service(&self) -> &'static str {
+        "metrics"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.engine.moves.lag
+    }
+
     fn feed(&self) -> &'static str {
         "segmentation"
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
         async move {
-            self.engine.moves.lag.deaf(self.engine.clock.now());
             let request = segmentation::v1::WatchHeadsRequest {};
             let heads = self
                 .engine
@@ -167,17 +196,27 @@ impl Follower for MovesFollower {
                 .watch_heads(request)
                 .await?
                 .into_inner();
-            let engine = Arc::clone(&self.engine);
-            let noted = heads.map(move |answer| {
-                let answer = answer?;
-                let heads = answer
-                    .heads
-                    .iter()
-                    .map(|told| head(&told.tenant_id, told.slice, told.sequence))
-                    .collect();
-                note(&engine, &engine.moves, heads)
+            let heads = heads.map(|answer| {
+                let heads = answer?.heads.into_iter();
+                let heads = heads.map(|told| head(&told.tenant_id, told.slice, told.sequence));
+                Ok(heads.collect::<Result<_, Problem>>()?)
             });
-            Ok(noted.boxed())
+            Ok(heads.boxed())
+        }
+        .boxed()
+    }
+
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            let engine = &self.engine;
+            let mut stored = Cursors::new();
+            for (tenant, slice, cursor) in engine.metrics.moves_cursors().await.map_err(store)? {
+                if !engine.is_loaded(tenant) {
+                    engine.moves_stored(tenant, slice, cursor);
+                    stored.insert((tenant, slice), cursor.0);
+                }
+            }
+            Ok(stored)
         }
         .boxed()
     }
@@ -190,7 +229,7 @@ impl Follower for MovesFollower {
     ) -> BoxFuture<'_, Result<u64, Status>> {
         async move {
             loop {
-                let after = self.stored(tenant, slice).await?;
+                let after = self.stored_of(tenant, slice).await?;
                 if after >= head {
                     return Ok(after);
                 }
@@ -208,36 +247,25 @@ impl Follower for MovesFollower {
                 if answer.entries.is_empty() {
                     return Ok(after);
                 }
-                let batch = blocking(move || {
-                    MovesBatch::read(
-                        Span {
-                            tenant,
-                            slice,
-                            after,
-                        },
-                        &answer,
-                    )
-                })
-                .await?;
-                self.engine.take_in(Batch::Moves(batch)).await?;
+                let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
+                if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
+                    self.lag().waits_since(tenant, slice, at);
+                }
+                let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
+                let place = Span {
+                    tenant,
+                    slice,
+                    after,
+                };
+                let taken_in = async {
+                    let batch = blocking(move || MovesBatch::read(place, &answer)).await?;
+                    self.engine.take_in(Batch::Moves(batch)).await
+                };
+                taken_in.instrument(span).await?;
             }
         }
         .boxed()
     }
-}
-
-/// Notes how far feeds have grown before they are caught up, so that no reader takes an older answer for a fresh one.
-fn note(
-    engine: &Engine,
-    feed: &Feed,
-    heads: Result<Vec<Head>, Problem>,
-) -> Result<Vec<Head>, Status> {
-    let (heads, now) = (heads?, engine.clock.now());
-    heads
-        .iter()
-        .for_each(|head| feed.lag.grown(head.tenant, head.slice, head.sequence, now));
-    feed.lag.hears();
-    Ok(heads)
 }
 
 fn head(tenant_id: &[u8], slice: u32, sequence: u64) -> Result<Head, Problem> {

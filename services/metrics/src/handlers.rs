@@ -14,12 +14,12 @@ use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
 use sextant_proto::metrics::v1 as pb;
 use sextant_proto::metrics::v1::metrics_service_server::MetricsService;
+use sextant_runtime::follow::Lag;
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency};
 use sextant_wire::status::Problem;
 
 use crate::engine::{Engine, blocking};
-use crate::lag::Lag;
 use crate::state::{Breakdown, Moment, TenantState};
 
 /// The handlers of `MetricsService`.
@@ -110,9 +110,9 @@ impl Handlers {
     ) -> Result<Freshness, Problem> {
         let engine = &self.engine;
         let (backfilling, lags) = match breakdown {
-            Breakdown::Total => (state.is_importing(), vec![&engine.facts.lag]),
+            Breakdown::Total => (state.is_importing(), vec![&*engine.facts.lag]),
             Breakdown::BySegment(_) => {
-                let lags = vec![&engine.facts.lag, &engine.moves.lag, &engine.evaluation];
+                let lags = vec![&*engine.facts.lag, &*engine.moves.lag, &engine.evaluation];
                 (state.is_importing() || state.is_evaluating_history(), lags)
             },
         };

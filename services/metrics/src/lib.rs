@@ -10,7 +10,6 @@ mod figures;
 mod follower;
 mod handlers;
 mod import_mark;
-mod lag;
 mod movements;
 mod part;
 mod revenue;

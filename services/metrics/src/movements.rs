@@ -10,7 +10,7 @@ use sextant_wire::read::account_ref;
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
 
-use crate::state::{Account, Moment, TenantState};
+use crate::state::{Account, Breakdown, Moment, TenantState};
 
 /// Where a movement stands in the list: the newest first; of one instant, accounts by id, and of one account the last step
 /// first. An account makes at most one step of each kind at an instant.
@@ -71,7 +71,13 @@ impl<'a> Place<'a> {
 }
 
 /// A movement and its place.
-type Row<'a> = (Place<'a>, &'a Movement);
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Row<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) movement: &'a Movement,
+    /// The segment just before; empty: in none, or not asked for.
+    pub(crate) segment: &'a str,
+}
 
 /// The first `limit` rows behind a place.
 pub(crate) fn page<'a>(
@@ -81,10 +87,10 @@ pub(crate) fn page<'a>(
 ) -> Vec<Row<'a>> {
     let mut page: Vec<Row<'a>> = Vec::new();
     let cut = |page: &mut Vec<Row<'a>>| {
-        page.sort_unstable_by_key(|(place, _)| *place);
+        page.sort_unstable_by_key(|row| row.place);
         page.truncate(limit);
     };
-    for row in rows.filter(|(place, _)| behind.is_none_or(|behind| *place > behind)) {
+    for row in rows.filter(|row| behind.is_none_or(|behind| row.place > behind)) {
         page.push(row);
         if page.len() >= limit.saturating_mul(2) {
             cut(&mut page);
@@ -98,6 +104,7 @@ pub(crate) fn page<'a>(
 pub(crate) fn rows<'a>(
     state: &'a TenantState,
     only: Option<&'a Account>,
+    breakdown: &'a Breakdown,
     moment: Moment,
 ) -> impl Iterator<Item = Row<'a>> {
     let all = state
@@ -110,12 +117,40 @@ pub(crate) fn rows<'a>(
         let counted = movements.filter(move |movement| {
             movement.at <= moment.as_of && movement.is_known(moment.known_at)
         });
-        counted.map(|movement| (Place::of(&account.id, movement), movement))
+        counted.map(move |movement| Row {
+            place: Place::of(&account.id, movement),
+            movement,
+            segment: segment_before(account, breakdown, movement.at, moment),
+        })
     })
 }
 
+fn segment_before<'a>(
+    account: &'a Account,
+    breakdown: &Breakdown,
+    at: Instant,
+    moment: Moment,
+) -> &'a str {
+    let Breakdown::BySegment(segmentation) = breakdown else {
+        return "";
+    };
+    let before = Moment {
+        as_of: at.plus_us(-1),
+        ..moment
+    };
+    account
+        .segments
+        .segment_at(segmentation, before)
+        .unwrap_or_default()
+}
+
 /// A movement as the contract shows it.
-pub(crate) fn to_wire((place, movement): &Row<'_>) -> pb::Movement {
+pub(crate) fn to_wire(row: &Row<'_>) -> pb::Movement {
+    let Row {
+        place,
+        movement,
+        segment,
+    } = row;
     let kind = match movement.kind {
         MovementKind::New => pb::MovementKind::New,
         MovementKind::Expansion => pb::MovementKind::Expansion,
@@ -138,6 +173,7 @@ pub(crate) fn to_wire((place, movement): &Row<'_>) -> pb::Movement {
         cause: movement
             .cause
             .map_or(String::new(), |cause| cause.as_str().to_owned()),
+        segment: (*segment).to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::follow;
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
+use sextant_runtime::telemetry::Meters;
 use sextant_store::port::{Metrics, Replica};
 use sextant_wire::page::Pager;
 
@@ -29,6 +30,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Makes page tokens.
     pub pager: Pager,
+    /// Where measurements go.
+    pub meters: Meters,
 }
 
 const METHODS: &[(&str, Access)] = &[
@@ -54,6 +57,8 @@ const METHODS: &[(&str, Access)] = &[
 #[must_use]
 pub fn part(deps: Deps) -> Part {
     let pager = deps.pager.clone();
+    let (clock, meters) = (deps.clock.clone(), deps.meters.clone());
+    let (same_clock, same_meters) = (clock.clone(), meters.clone());
     let engine = Arc::new(Engine::new(deps));
     let facts = Arc::new(FactsFollower::new(Arc::clone(&engine)));
     let moves = Arc::new(MovesFollower::new(Arc::clone(&engine)));
@@ -62,6 +67,10 @@ pub fn part(deps: Deps) -> Part {
             MetricsServiceServer::new(Handlers { engine, pager }),
             methods::METRICS_METRICS_SERVICE,
         )
-        .task("metrics-follow-facts", |stop| follow(facts, stop))
-        .task("metrics-follow-moves", |stop| follow(moves, stop))
+        .task("metrics-follow-facts", |stop| {
+            follow(facts, clock, meters, stop)
+        })
+        .task("metrics-follow-moves", |stop| {
+            follow(moves, same_clock, same_meters, stop)
+        })
 }

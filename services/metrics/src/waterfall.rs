@@ -1,6 +1,6 @@
 //! How revenue got from the start of each month to its end.
 
-use sextant_domain::mrr::{Movement, Waterfall, WaterfallError, Window};
+use sextant_domain::mrr::{Movement, MrrTotal, Waterfall, WaterfallError, Window};
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::metrics::v1 as pb;
@@ -9,6 +9,10 @@ use sextant_wire::time;
 
 use crate::figures::exact;
 use crate::state::{Moment, TenantState};
+
+mod segments;
+
+pub(crate) use self::segments::by_segment;
 
 const DEFAULT_MONTHS: u32 = 6;
 const MAX_MONTHS: u32 = 120;
@@ -90,8 +94,19 @@ pub(crate) fn month<'a>(
     month: Month,
     known_at: Instant,
 ) -> Result<pb::WaterfallMonth, Problem> {
-    let unbalanced = |error: WaterfallError| Problem::new(ErrorReason::Internal, error.to_string());
     let waterfall = Waterfall::net(accounts, month.window, known_at).map_err(unbalanced)?;
+    to_wire(month, &waterfall, MrrTotal(0))
+}
+
+fn unbalanced(error: WaterfallError) -> Problem {
+    Problem::new(ErrorReason::Internal, error.to_string())
+}
+
+fn to_wire(
+    month: Month,
+    waterfall: &Waterfall,
+    transfer: MrrTotal,
+) -> Result<pb::WaterfallMonth, Problem> {
     let flows = waterfall.flows();
     Ok(pb::WaterfallMonth {
         month: Some(time::date(month.first_day)),
@@ -103,7 +118,8 @@ pub(crate) fn month<'a>(
         churn_exact: exact(flows.churn)?,
         fx_revaluation_exact: exact(flows.fx_revaluation)?,
         restatement_exact: exact(flows.restatement)?,
-        end_exact: exact(waterfall.end())?,
+        end_exact: exact(MrrTotal(waterfall.end().0 + transfer.0))?,
+        transfer_exact: exact(transfer)?,
     })
 }
 

@@ -75,13 +75,13 @@ impl TenantState {
             }
         }
         if let Some(clock) = optional(entry.clock.as_ref(), "clock")? {
-            progress.state.clock = Some(clock);
             // Who moved the clock waits for the closes on the way, as after an import.
             let daily = i32::from(ingestion::HistorySchedule::Daily);
             let daily = u8::try_from(daily).unwrap_or(0);
             progress.state.pending_history.get_or_insert(daily);
             self.settings.fixed_clock = Some(clock);
         }
+        progress.state.clock = self.settings.fixed_clock;
         progress.cursor = entry.sequence;
         Ok(())
     }

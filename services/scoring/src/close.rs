@@ -194,6 +194,9 @@ impl TenantState {
             })
             .collect();
         state.closed_on = state.closed_on.max(newest);
+        state.closes_at = state
+            .closed_on
+            .map(|closed| self.settings.zone.start_of(closed.plus(2)));
         if complete {
             state.pending_history = None;
             if pending && (days.is_empty() || self.has_facts_after(newest)) {

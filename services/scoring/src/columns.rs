@@ -1,6 +1,6 @@
 //! Features as columns for the services that follow.
 
-use sextant_domain::feature::{Moment, Row};
+use sextant_domain::feature::Moment;
 use sextant_domain::id::{AccountUid, Slice};
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::ErrorReason;
@@ -52,10 +52,7 @@ impl TenantState {
         accounts: &[(AccountUid, &Account)],
         moment: &Moment,
     ) -> Result<Vec<u8>, Problem> {
-        let rows: Vec<Row> = accounts
-            .iter()
-            .map(|(uid, account)| self.row(*uid, account, moment))
-            .collect();
+        let rows = self.rows(accounts.iter().copied(), moment);
         let rows: Vec<_> = accounts
             .iter()
             .zip(&rows)

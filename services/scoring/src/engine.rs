@@ -13,7 +13,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{Head, patient};
+use sextant_runtime::follow::{Head, Lag, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
@@ -46,6 +46,8 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) heads: Arc<Heads>,
     pub(crate) progress: progress::Progress,
+    /// How far ingestion's feed is ahead.
+    pub(crate) lag: Arc<Lag>,
     pub(crate) due: Due,
     pub(crate) starts: Arc<Starts>,
     cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
@@ -150,6 +152,7 @@ impl Engine {
             clock,
             heads: Arc::default(),
             progress: progress::Progress::default(),
+            lag: Arc::default(),
             due: Due::default(),
             starts: Arc::default(),
             cells: Mutex::default(),

@@ -1,5 +1,6 @@
 //! Following ingestion's feed, and closing days when they are due.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,19 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use tracing::warn;
+use tracing::{Instrument, warn};
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::time::{Instant, Zone};
+use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
-use sextant_runtime::follow::{Follower, Head, Heads, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
+use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
 use sextant_wire::read::{uid_bytes, uuid};
 use sextant_wire::status::{Problem, store};
+use sextant_wire::time::optional;
 
 use crate::apply::Changes;
 use crate::engine::Engine;
@@ -27,8 +30,16 @@ use crate::state::TenantState;
 type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
 
 impl Follower for Engine {
+    fn service(&self) -> &'static str {
+        "scoring"
+    }
+
     fn feed(&self) -> &'static str {
         "ingestion"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.lag
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
@@ -47,6 +58,29 @@ impl Follower for Engine {
                     Ok(heads)
                 })
                 .boxed())
+        }
+        .boxed()
+    }
+
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            // Cursors before states: what a state says of is then in no older cursor than what it allows to be read.
+            let cursors = self.replica.cursors().await.map_err(store)?;
+            let states = self.scoring.states().await.map_err(store)?;
+            let states: BTreeMap<_, _> = states
+                .into_iter()
+                .map(|(tenant, slice, state)| ((tenant, slice), state))
+                .collect();
+            let mut stored = Cursors::new();
+            for (tenant, slice, cursor) in cursors {
+                if self.known_cell(tenant).is_some() {
+                    continue;
+                }
+                let state = states.get(&(tenant, slice)).copied().unwrap_or_default();
+                self.note_stored(tenant, slice, cursor, &state);
+                stored.insert((tenant, slice), cursor);
+            }
+            Ok(stored)
         }
         .boxed()
     }
@@ -99,12 +133,17 @@ impl Engine {
                 *state = None;
             }
         }
-        // Who stored it may not live to close what follows from it.
-        self.due.set_no_later(tenant, earliest_close(&known));
-        if known.pending_history.is_none() {
+        self.note_stored(tenant, slice, stored, &known);
+        Ok(())
+    }
+
+    /// Notes what is stored, by this process or by another one: it can be read, unless history still has to be evaluated. And
+    /// who stored it may not live to close what follows from it.
+    fn note_stored(&self, tenant: TenantId, slice: Slice, stored: u64, state: &SliceState) {
+        self.plan_close(tenant, state);
+        if state.pending_history.is_none() {
             self.progress.reach(tenant, slice, stored);
         }
-        Ok(())
     }
 
     async fn take_in_feed(
@@ -144,12 +183,15 @@ impl Engine {
                     .await
                     .map(|()| cursor);
             }
-            let now = self.clock.now();
-            let work = tokio::task::spawn_blocking(move || take_in(writing, slice, &answer, now));
-            let taken = work.await.map_err(|_panicked| {
-                Problem::new(ErrorReason::Internal, "feed could not be taken in")
-            })??;
-            writing = self.store(taken.writing, vec![taken.commit]).await?;
+            let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
+            if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
+                self.lag.waits_since(tenant, slice, at);
+            }
+            let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
+            writing = self
+                .take_in_answer(writing, slice, answer)
+                .instrument(span)
+                .await?;
             if let Some(mark) = mark {
                 return self
                     .close_days_or_again(tenant, writing)
@@ -157,6 +199,21 @@ impl Engine {
                     .map(|()| mark);
             }
         }
+    }
+
+    async fn take_in_answer(
+        &self,
+        writing: Writing,
+        slice: Slice,
+        answer: ingestion::ReadFactsResponse,
+    ) -> Result<Writing, Status> {
+        let (now, trace) = (self.clock.now(), trace::of_this_span());
+        let work =
+            tokio::task::spawn_blocking(move || take_in(writing, slice, &answer, now, trace));
+        let taken = work.await.map_err(|_panicked| {
+            Problem::new(ErrorReason::Internal, "feed could not be taken in")
+        })??;
+        self.store(taken.writing, vec![taken.commit]).await
     }
 
     /// Stores results. When that fails, the state in memory is ahead of the store and is dropped.
@@ -183,6 +240,7 @@ impl Engine {
                         slice,
                         sequence,
                     }]);
+                    self.lag.taken_in(tenant, slice, cursor);
                     if !pending {
                         self.progress.reach(tenant, slice, cursor);
                     }
@@ -297,24 +355,30 @@ impl Engine {
         }
     }
 
-    /// After a start: tenants with unfinished history, without a close and on a fixed clock at once, the others when their next
-    /// day can have passed anywhere on earth; then their own zone decides.
+    /// After a start: tenants with unfinished history and without a close at once, the others when their next day has passed,
+    /// and those whose clock stands before that not at all.
     async fn plan_closes(&self) -> Result<(), sextant_store::Error> {
         for (tenant, _, state) in self.scoring.states().await? {
-            self.due.set_no_later(tenant, earliest_close(&state));
+            self.plan_close(tenant, &state);
         }
         Ok(())
     }
+
+    fn plan_close(&self, tenant: TenantId, state: &SliceState) {
+        if let Some(at_us) = earliest_close(state) {
+            self.due.set_no_later(tenant, at_us);
+        }
+    }
 }
 
-/// The earliest moment at which a day of a slice can have to be closed, microseconds since 1970; 0: perhaps now.
-fn earliest_close(state: &SliceState) -> i64 {
-    const AHEAD_OF_UTC_US: i64 = 14 * 3_600_000_000;
-    match state.closed_on {
-        Some(closed) if state.pending_history.is_none() && state.clock.is_none() => {
-            Zone::utc().start_of(closed.plus(2)).0 - AHEAD_OF_UTC_US
-        },
-        _ => 0,
+/// The earliest moment at which a day of a slice can have to be closed, microseconds since 1970; 0: perhaps now; `None`: not
+/// before its clock is moved.
+fn earliest_close(state: &SliceState) -> Option<i64> {
+    let evaluated = state.pending_history.is_none();
+    match (state.closes_at, state.clock) {
+        (Some(at), None) if evaluated => Some(at.0),
+        (Some(at), Some(clock)) if evaluated && clock < at => None,
+        _ => Some(0),
     }
 }
 
@@ -342,9 +406,10 @@ fn take_in(
     slice: Slice,
     answer: &ingestion::ReadFactsResponse,
     real: Instant,
+    trace: Option<Trace>,
 ) -> Result<TakenIn, Problem> {
     let commit = match writing.as_mut() {
-        Some(state) => prepare(state, slice, answer, real),
+        Some(state) => prepare(state, slice, answer, real, trace),
         None => Err(Problem::new(
             ErrorReason::Unavailable,
             "the tenant is being loaded again; try again",
@@ -364,6 +429,7 @@ fn prepare(
     slice: Slice,
     answer: &ingestion::ReadFactsResponse,
     real: Instant,
+    trace: Option<Trace>,
 ) -> Result<ScoringCommit, Problem> {
     let expected = state
         .slices
@@ -374,10 +440,15 @@ fn prepare(
         state.take_in(slice, entry, &mut changes)?;
     }
     state.finish(&mut changes);
+    let origin = pb::Evaluation {
+        recorded_at: answer.entries.iter().find_map(|entry| entry.recorded_at),
+        trace: trace.map(Vec::from).unwrap_or_default().into(),
+        ..pb::Evaluation::default()
+    };
     let evaluations = match (state.is_backfilling(), opened(answer)) {
-        (true, true) => vec![backfilling(state, slice, real)],
+        (true, true) => vec![backfilling(state, slice, real, origin)],
         (true, false) => Vec::new(),
-        (false, _) => vec![changed(state, slice, &changes, real)],
+        (false, _) => vec![changed(state, slice, &changes, real, origin)],
     };
     let (replica, months) = state.replica_commit(slice, expected, &mut changes);
     let progress = state.slices.get(&slice).copied().unwrap_or_default();
@@ -390,7 +461,13 @@ fn prepare(
     })
 }
 
-fn changed(state: &TenantState, slice: Slice, changes: &Changes, real: Instant) -> EvaluationRow {
+fn changed(
+    state: &TenantState,
+    slice: Slice,
+    changes: &Changes,
+    real: Instant,
+    origin: pb::Evaluation,
+) -> EvaluationRow {
     let facts_sequence = state
         .slices
         .get(&slice)
@@ -405,7 +482,7 @@ fn changed(state: &TenantState, slice: Slice, changes: &Changes, real: Instant) 
         state.now(real),
         pb::Evaluation {
             account_uids,
-            ..pb::Evaluation::default()
+            ..origin
         },
     )
 }
@@ -419,14 +496,19 @@ fn opened(answer: &ingestion::ReadFactsResponse) -> bool {
 }
 
 /// Tells those who follow that history is being imported and nothing is evaluated until it is complete.
-fn backfilling(state: &TenantState, slice: Slice, real: Instant) -> EvaluationRow {
+fn backfilling(
+    state: &TenantState,
+    slice: Slice,
+    real: Instant,
+    origin: pb::Evaluation,
+) -> EvaluationRow {
     let facts_sequence = state
         .slices
         .get(&slice)
         .map_or(0, |progress| progress.cursor);
     let entry = pb::Evaluation {
         backfilling: true,
-        ..pb::Evaluation::default()
+        ..origin
     };
     state.evaluation(facts_sequence, state.now(real), entry)
 }

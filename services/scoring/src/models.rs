@@ -9,7 +9,7 @@ use sextant_domain::clv::PurchaseModel;
 use sextant_domain::feature::population::{Models, RfmBasis};
 use sextant_domain::gamma_gamma;
 use sextant_domain::money::Currency;
-use sextant_domain::rfm::{self, Cuts, Direction, Source, Thresholds, TiePolicy};
+use sextant_domain::rfm::{self, Cuts, Direction, Margins, Source, Thresholds, TiePolicy};
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as pb;
@@ -19,6 +19,10 @@ use sextant_wire::time;
 const RFM: &str = "rfm";
 const PURCHASES: &str = "clv";
 const MRR: &str = "mrr_percentile";
+/// Thresholds, and the same with the margin below and above, within which accounts may stay where they are.
+const THRESHOLD: &str = "threshold";
+const BELOW: &str = "threshold_less_margin";
+const ABOVE: &str = "threshold_plus_margin";
 
 /// The models of a close as a caller sees them.
 pub(crate) fn to_wire(models: &Models) -> Vec<pb::Model> {
@@ -100,11 +104,20 @@ fn rfm_parameters(models: &Models) -> BTreeMap<String, f64> {
                     u32::try_from(accounts).map_or(f64::MAX, f64::from),
                 );
             }
-            // The default tie policy and fixed thresholds both cut exclusively.
-            if let Cuts::Exclusive(cuts) = thresholds.cuts() {
-                for (number, cut) in (1..).zip(cuts) {
-                    parameters.insert(format!("rfm.{dimension}.threshold.{number}"), *cut);
-                }
+            let margins = thresholds.margins();
+            let sets = [
+                (THRESHOLD, Some(thresholds.cuts())),
+                (BELOW, margins.map(|margins| &margins.below)),
+                (ABOVE, margins.map(|margins| &margins.above)),
+            ];
+            for (name, cuts) in sets {
+                // The default tie policy and fixed thresholds both cut exclusively.
+                let Some(Cuts::Exclusive(cuts)) = cuts else {
+                    continue;
+                };
+                let named =
+                    |(number, cut): (u32, &f64)| (format!("rfm.{dimension}.{name}.{number}"), *cut);
+                parameters.extend((1..).zip(cuts).map(named));
             }
         }
     }
@@ -113,12 +126,15 @@ fn rfm_parameters(models: &Models) -> BTreeMap<String, f64> {
 
 fn read_rfm(model: &pb::Model) -> Option<rfm::Model> {
     let thresholds = |dimension: &str| {
-        let mut cuts = [0.0; 4];
-        for (number, cut) in (1..).zip(&mut cuts) {
-            *cut = *model
-                .parameters
-                .get(&format!("rfm.{dimension}.threshold.{number}"))?;
-        }
+        let cuts = |name: &str| {
+            let mut cuts = [0.0; 4];
+            for (number, cut) in (1..).zip(&mut cuts) {
+                *cut = *model
+                    .parameters
+                    .get(&format!("rfm.{dimension}.{name}.{number}"))?;
+            }
+            Some(Cuts::Exclusive(cuts))
+        };
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -131,7 +147,10 @@ fn read_rfm(model: &pb::Model) -> Option<rfm::Model> {
             },
             None => Source::Fixed,
         };
-        Thresholds::stored(source, Direction::HighIsGood, Cuts::Exclusive(cuts)).ok()
+        let margins = cuts(BELOW)
+            .zip(cuts(ABOVE))
+            .map(|(below, above)| Margins { below, above });
+        Thresholds::stored(source, Direction::HighIsGood, cuts(THRESHOLD)?, margins).ok()
     };
     Some(rfm::Model {
         recency: thresholds("recency_day")?,

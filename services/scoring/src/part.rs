@@ -9,6 +9,7 @@ use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{Head, follow};
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
+use sextant_runtime::telemetry::Meters;
 use sextant_store::port::{Feed as FeedPort, Replica, Scoring};
 use sextant_wire::page::Pager;
 use sextant_wire::status::store;
@@ -32,6 +33,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Makes page tokens.
     pub pager: Pager,
+    /// Where measurements go.
+    pub meters: Meters,
 }
 
 const METHODS: &[(&str, Access)] = &[
@@ -72,6 +75,7 @@ const METHODS: &[(&str, Access)] = &[
 /// The scoring service, ready to be mounted.
 #[must_use]
 pub fn part(deps: Deps) -> Part {
+    let (clock, meters) = (deps.clock.clone(), deps.meters);
     let engine = Arc::new(Engine::new(
         deps.scoring,
         deps.replica,
@@ -110,6 +114,8 @@ pub fn part(deps: Deps) -> Part {
             }));
             Ok::<(), tonic::Status>(())
         })
-        .task("scoring-follow", |stop| follow(following, stop))
+        .task("scoring-follow", |stop| {
+            follow(following, clock, meters, stop)
+        })
         .task("scoring-closes", |stop| closing.keep_closing(stop))
 }

@@ -153,12 +153,28 @@ impl TenantState {
 
     /// An account's features at a moment, population features from the models of the newest close that was known then.
     pub(crate) fn row(&self, uid: AccountUid, account: &Account, moment: &Moment) -> Row {
+        let mut rows = self.rows([(uid, account)].into_iter(), moment);
+        rows.pop().unwrap_or_default()
+    }
+
+    /// The same of several accounts.
+    pub(crate) fn rows<'a>(
+        &self,
+        accounts: impl Iterator<Item = (AccountUid, &'a Account)>,
+        moment: &Moment,
+    ) -> Vec<Row> {
         let zone = &self.settings.zone;
-        let mut row = account.facts.features(moment, zone);
-        if let Some(models) = self.models_for(moment) {
-            models.apply(uid, &account.facts, moment, zone, &mut row);
-        }
-        row
+        let mut models = self
+            .models_for(moment)
+            .map(|models| models.at(moment, zone));
+        let row = |(uid, account): (AccountUid, &Account)| {
+            let mut row = account.facts.features(moment, zone);
+            if let Some(models) = &mut models {
+                models.add(uid, &account.facts, &mut row);
+            }
+            row
+        };
+        accounts.map(row).collect()
     }
 
     /// The models for a moment: of the close of that very day where the moment is its end, of an earlier one otherwise.

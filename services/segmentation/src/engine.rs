@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock as StdRwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
+use bytes::Bytes;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tonic::Status;
 use uuid::Uuid;
@@ -15,19 +16,21 @@ use sextant_proto::scoring::v1 as scoring;
 use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::patient;
+use sextant_runtime::follow::{Lag, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
+use sextant_runtime::telemetry::Meters;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::cache::Cache;
-use sextant_store::port::{Feed, Memberships, Segmentations};
+use sextant_store::port::{Feed, Memberships, Segmentations, SliceProgress};
 use sextant_wire::read::Currency;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::registry::{Registry, instance};
 use crate::state::{self, Names, TenantState, Use};
+use crate::wire::cache_keys;
 
 /// Tenants kept in memory at most, besides those in use.
 const MAX_LOADED: usize = 64;
@@ -47,13 +50,31 @@ struct TenantCell {
 }
 
 /// What answers say of a tenant without looking at its state.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct View {
     pub(crate) currency: Currency,
     pub(crate) zone: Zone,
     pub(crate) n_slices: u16,
-    /// Key and version of each segmentation.
-    pub(crate) segmentations: Vec<(String, u16, u32)>,
+    pub(crate) segmentations: Vec<Known>,
+}
+
+/// What answers say of a segmentation.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) key: String,
+    pub(crate) number: u16,
+    pub(crate) version: u32,
+    /// The keys of its cached memberships, but for the account at their end.
+    pub(crate) cache_keys: String,
+    /// The encoded freshness block of reads of the present at the view's own position; made by the first of them.
+    pub(crate) freshness: OnceLock<Bytes>,
+}
+
+/// How point reads fared in the caches. Counted here and shown when somebody asks: a read of a cache is too short to be measured.
+#[derive(Debug, Default)]
+pub(crate) struct Lookups {
+    pub(crate) hits: Arc<AtomicU64>,
+    pub(crate) misses: Arc<AtomicU64>,
 }
 
 /// What all parts of the service share.
@@ -63,11 +84,15 @@ pub(crate) struct Engine {
     pub(crate) segmentations: Arc<dyn Segmentations>,
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) caches: Vec<Arc<dyn Cache>>,
+    pub(crate) lookups: Lookups,
     pub(crate) registry: Registry,
     scoring: Link,
     pub(crate) clock: Clock,
     pub(crate) heads: Arc<Heads>,
     pub(crate) progress: Progress,
+    /// How far scoring's feed is ahead.
+    pub(crate) lag: Arc<Lag>,
+    pub(crate) meters: Meters,
     views: StdRwLock<HashMap<TenantId, Arc<View>>>,
     cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
     uses: AtomicU64,
@@ -80,11 +105,14 @@ impl Engine {
             segmentations: deps.segmentations,
             feed: deps.feed,
             caches: deps.caches,
+            lookups: Lookups::default(),
             registry: deps.registry,
             scoring: deps.scoring,
             clock: deps.clock,
             heads: Arc::default(),
             progress: Progress::default(),
+            lag: Arc::default(),
+            meters: deps.meters,
             views: StdRwLock::default(),
             cells: Mutex::default(),
             uses: AtomicU64::new(0),
@@ -147,20 +175,15 @@ impl Engine {
         };
         self.load_uses(&mut state).await?;
         let slices = self.memberships.cursors().await.map_err(store)?;
-        let mut slices: Vec<Slice> = slices
+        let mut slices: BTreeMap<Slice, SliceProgress> = slices
             .into_iter()
             .filter(|(owner, ..)| *owner == tenant)
-            .map(|(_, slice, _)| slice)
+            .map(|(_, slice, progress)| (slice, progress))
             .collect();
         if slices.is_empty() {
-            slices.push(Slice(0));
+            slices.insert(Slice(0), SliceProgress::default());
         }
-        for slice in slices {
-            let stored = self
-                .memberships
-                .progress(tenant, slice)
-                .await
-                .map_err(store)?;
+        for (slice, stored) in slices {
             let last = self
                 .told(tenant, slice, stored.cursor)
                 .await?
@@ -248,6 +271,18 @@ impl Engine {
         views.remove(&tenant);
     }
 
+    /// True: the tenant is in memory, or about to be.
+    pub(crate) fn is_loaded(&self, tenant: TenantId) -> bool {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.contains_key(&tenant)
+    }
+
+    /// Forgets what answers say of the tenants that are not in memory: another process may have changed it.
+    pub(crate) fn forget_views(&self) {
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.retain(|tenant, _| self.is_loaded(*tenant));
+    }
+
     async fn zone(&self, tenant: TenantId) -> Result<Zone, Status> {
         let request = scoring::ReadEvaluationsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
@@ -309,7 +344,13 @@ impl Engine {
         let segmentations = state
             .uses
             .iter()
-            .map(|one| (one.row.key.clone(), one.row.number, one.row.version))
+            .map(|one| Known {
+                key: one.row.key.clone(),
+                number: one.row.number,
+                version: one.row.version,
+                cache_keys: cache_keys(state.tenant, state.closed_on(), &one.row.key),
+                freshness: OnceLock::new(),
+            })
             .collect();
         let view = View {
             currency,

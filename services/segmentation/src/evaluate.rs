@@ -13,6 +13,8 @@ use sextant_domain::time::{Day, Instant};
 use sextant_plugin_host::{Call, CallError, Reason};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::telemetry::trace::Trace;
+use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::port::{MembershipRow, ReplicaAccount, SegmentationCommit, TransitionRow};
 use sextant_wire::read::{account_ref, uid_bytes};
 use sextant_wire::status::Problem;
@@ -37,6 +39,38 @@ pub(crate) struct Evaluation {
     pub(crate) closed_on: Option<Day>,
     pub(crate) backfilling: bool,
     pub(crate) watermark: Option<Instant>,
+    /// When the oldest fact that it answers for was stored.
+    pub(crate) recorded_at: Option<Instant>,
+    /// What it is done for.
+    pub(crate) trace: Option<Trace>,
+}
+
+/// Why an evaluation has no result.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) problem: Problem,
+    /// What kind of failure it was, where it was the segmenter's.
+    pub(crate) of_segmenter: Option<&'static str>,
+}
+
+impl Failed {
+    /// Counts the failure of a segmenter, and says what it was.
+    pub(crate) fn counted(self, meters: &Meters) -> Problem {
+        if let Some(kind) = self.of_segmenter {
+            let labels = [Label::Service("segmentation"), Label::Outcome(kind)];
+            meters.record(Metric::SegmenterFailures, 1.0, &labels);
+        }
+        self.problem
+    }
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            of_segmenter: None,
+        }
+    }
 }
 
 /// What one evaluation changes.
@@ -56,7 +90,7 @@ impl TenantState {
         evaluation: &Evaluation,
         tables: &[RecordBatch],
         only: Option<u16>,
-    ) -> Result<SegmentationCommit, Problem> {
+    ) -> Result<SegmentationCommit, Failed> {
         let mut changes = Changes::default();
         for table in tables {
             let uids = sextant_columns::uids(table);
@@ -87,6 +121,8 @@ impl TenantState {
             closed_on: evaluation.closed_on.map(time::date),
             moves: changes.moves,
             backfilling: evaluation.backfilling,
+            recorded_at: evaluation.recorded_at.map(time::timestamp),
+            trace: evaluation.trace.map(Vec::from).unwrap_or_default().into(),
         };
         Ok(SegmentationCommit {
             tenant: self.tenant,
@@ -134,7 +170,7 @@ impl TenantState {
         table: &RecordBatch,
         uids: &[AccountUid],
         changes: &mut Changes,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Failed> {
         let one = &self.uses[index];
         let number = one.row.number;
         let present = self.present.entry(number).or_default();
@@ -226,15 +262,16 @@ fn confirm(
     }
 }
 
-fn failed(one: &Use, error: &CallError) -> Problem {
-    Problem::new(
-        ErrorReason::Internal,
-        format!(
-            "segmentation \"{}\" could not be evaluated: {}",
-            one.row.key,
-            chain(error)
-        ),
-    )
+fn failed(one: &Use, error: &CallError) -> Failed {
+    let message = format!(
+        "segmentation \"{}\" could not be evaluated: {}",
+        one.row.key,
+        chain(error)
+    );
+    Failed {
+        problem: Problem::new(ErrorReason::Internal, message),
+        of_segmenter: Some(error.kind()),
+    }
 }
 
 /// The rows that moved, and what the segmenter said of each.
@@ -249,7 +286,7 @@ impl Grounds {
         input: &RecordBatch,
         moved: &[(usize, Standing)],
         call: &Call<'_>,
-    ) -> Result<Self, Problem> {
+    ) -> Result<Self, Failed> {
         let rows = columns::rows(
             input,
             &moved.iter().map(|(row, _)| *row).collect::<Vec<_>>(),
@@ -353,3 +390,6 @@ fn transition_id(one: &Use, about: &decide::Move<'_>, to: &Standing) -> Uuid {
     let hash = PayloadHash::of(&said).0 >> 48;
     Uuid::new_v8((u128::from(about.cursor) << 80 | hash).to_be_bytes())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,32 +1,44 @@
 //! Following scoring's feed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tonic::Status;
+use tracing::{Instrument, Span};
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as scoring;
-use sextant_runtime::follow::{Follower, Head, Heads, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
+use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::cache::Entry;
 use sextant_store::port::{MembershipRow, SegmentationCommit};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
+use crate::decide::decode;
 use crate::engine::{Engine, Writing};
-use crate::evaluate::Evaluation;
-use crate::wire::{cache_key, cached};
+use crate::evaluate::{Evaluation, Failed};
+use crate::wire::{cache_keys, cached, membership};
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.
 const MAX_UIDS: usize = 20_000;
 
 impl Follower for Engine {
+    fn service(&self) -> &'static str {
+        "segmentation"
+    }
+
+    fn lag(&self) -> &Arc<Lag> {
+        &self.lag
+    }
+
     fn feed(&self) -> &'static str {
         "scoring"
     }
@@ -41,6 +53,22 @@ impl Follower for Engine {
             Ok(heads
                 .map(|answer| answer?.heads.iter().map(head).collect())
                 .boxed())
+        }
+        .boxed()
+    }
+
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>> {
+        async move {
+            let mut stored = Cursors::new();
+            let cursors = self.memberships.cursors().await.map_err(store)?;
+            self.forget_views();
+            for (tenant, slice, reached) in cursors {
+                if !self.is_loaded(tenant) {
+                    self.progress.reach(tenant, slice, reached.facts_sequence);
+                    stored.insert((tenant, slice), reached.cursor);
+                }
+            }
+            Ok(stored)
         }
         .boxed()
     }
@@ -85,9 +113,19 @@ fn head(head: &scoring::FeedHead) -> Result<Head, Status> {
 /// Entries that are evaluated together: one close, or several changes within a day.
 #[derive(Debug, Default)]
 struct Run {
+    /// The last entry; its oldest fact is that of the whole run.
     last: scoring::Evaluation,
     uids: BTreeSet<Bytes>,
     all: bool,
+    traces: Vec<Bytes>,
+}
+
+/// A run that can be evaluated: its features are here.
+#[derive(Debug)]
+struct Ready {
+    evaluation: Evaluation,
+    tables: Vec<RecordBatch>,
+    span: Span,
 }
 
 /// Cuts entries into runs. Changes within a day are evaluated once, as of the last of them; a close stands alone.
@@ -103,7 +141,11 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
         if let Some(run) = runs.last_mut() {
             run.uids.extend(entry.account_uids.iter().cloned());
             run.all |= entry.all_accounts || entry.closed_on.is_some();
-            run.last = entry;
+            run.traces.push(entry.trace.clone());
+            run.last = scoring::Evaluation {
+                recorded_at: run.last.recorded_at.or(entry.recorded_at),
+                ..entry
+            };
         }
     }
     runs
@@ -138,18 +180,53 @@ impl Engine {
             if entries.is_empty() {
                 return Ok(cursor);
             }
-            for run in runs(entries) {
-                writing = self.take_in_run(writing, (tenant, slice), run).await?;
+            let oldest = entries.iter().find_map(|entry| entry.recorded_at);
+            if let Some(at) = time::optional(oldest.as_ref(), "recorded_at")? {
+                self.lag.waits_since(tenant, slice, at);
             }
+            writing = self.take_in_runs(writing, (tenant, slice), entries).await?;
         }
     }
 
-    async fn take_in_run(
+    /// Takes runs in one after the other. What scoring computes for a run does not depend on the runs before it, so the
+    /// features of the next one are read while one is evaluated and stored.
+    async fn take_in_runs(
         &self,
-        writing: Writing,
+        mut writing: Writing,
         (tenant, slice): (TenantId, Slice),
-        run: Run,
+        entries: Vec<scoring::Evaluation>,
     ) -> Result<Writing, Status> {
+        let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
+        let mut runs = runs(entries).into_iter();
+        let mut ready = self
+            .features((tenant, slice), runs.next(), has_uses)
+            .await?;
+        while let Some(Ready {
+            evaluation,
+            tables,
+            span,
+        }) = ready
+        {
+            let evaluated = self.evaluate(writing, evaluation, tables, None);
+            let ahead = self.features((tenant, slice), runs.next(), has_uses);
+            let (evaluated, ahead) = futures_util::join!(evaluated.instrument(span), ahead);
+            writing = evaluated?;
+            ready = ahead?;
+        }
+        Ok(writing)
+    }
+
+    /// A run with the features of its accounts; nothing where there is no run.
+    async fn features(
+        &self,
+        (tenant, slice): (TenantId, Slice),
+        run: Option<Run>,
+        has_uses: bool,
+    ) -> Result<Option<Ready>, Status> {
+        let Some(run) = run else {
+            return Ok(None);
+        };
+        let span = follow::span(self, run.traces.iter().map(|trace| &**trace));
         let evaluation = Evaluation {
             slice,
             cursor: run.last.sequence,
@@ -159,9 +236,10 @@ impl Engine {
             closed_on: run.last.closed_on.as_ref().map(time::day).transpose()?,
             backfilling: run.last.backfilling,
             watermark: time::optional(run.last.watermark.as_ref(), "watermark")?,
+            recorded_at: time::optional(run.last.recorded_at.as_ref(), "recorded_at")?,
+            trace: span.in_scope(trace::of_this_span),
         };
         let nobody = !run.all && run.uids.is_empty();
-        let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
         let tables = if nobody || !has_uses {
             Vec::new()
         } else {
@@ -171,9 +249,14 @@ impl Engine {
                 run.uids.into_iter().collect()
             };
             self.columns(tenant, slice, evaluation.closed_on, uids)
+                .instrument(span.clone())
                 .await?
         };
-        self.evaluate(writing, evaluation, tables, None).await
+        Ok(Some(Ready {
+            evaluation,
+            tables,
+            span,
+        }))
     }
 
     /// Features of accounts: of these, or of all of the slice.
@@ -215,26 +298,32 @@ impl Engine {
         only: Option<u16>,
     ) -> Result<Writing, Status> {
         let (backfilling, within_day) = (evaluation.backfilling, evaluation.closed_on.is_none());
+        let measured = [
+            Label::Service("segmentation"),
+            Label::Operation(if within_day { "within_day" } else { "close" }),
+        ];
         let work = tokio::task::spawn_blocking(move || {
             let commit = match writing.as_mut() {
                 Some(state) => state.evaluate(&evaluation, &tables, only),
-                None => Err(Problem::new(
+                None => Err(Failed::from(Problem::new(
                     ErrorReason::Unavailable,
                     "the tenant is being loaded again; try again",
-                )),
+                ))),
             };
             if commit.is_err() {
                 *writing = None;
             }
             (writing, commit)
         });
-        let (mut writing, commit) = work.await.map_err(|_panicked| {
+        let worked = self.meters.time(Metric::RunDuration, &measured, work);
+        let (mut writing, commit) = worked.await.map_err(|_panicked| {
             Problem::new(
                 ErrorReason::Internal,
                 "segmentations could not be evaluated",
             )
         })?;
-        let commit = commit?;
+        let commit = commit.map_err(|failed| failed.counted(&self.meters))?;
+        let (cursor, n_transitions) = (commit.cursor, commit.transitions.len());
         let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);
         let renewed = if within_day {
             self.cache_entries(&writing, &commit)
@@ -251,6 +340,8 @@ impl Engine {
                     slice,
                     sequence,
                 }]);
+                self.lag.taken_in(tenant, slice, cursor);
+                self.count_transitions(n_transitions);
                 if !backfilling {
                     self.progress.reach(tenant, slice, facts_sequence);
                 }
@@ -266,6 +357,14 @@ impl Engine {
         }
     }
 
+    fn count_transitions(&self, n_transitions: usize) {
+        if let Ok(count @ 1..) = u32::try_from(n_transitions) {
+            let labels = [Label::Service("segmentation")];
+            self.meters
+                .record(Metric::Transitions, count.into(), &labels);
+        }
+    }
+
     /// Memberships that changed within a day, as point reads cache them. A close begins new keys.
     fn cache_entries(
         &self,
@@ -276,19 +375,18 @@ impl Engine {
             return Vec::new();
         };
         let entry = |row: &MembershipRow| {
-            let key = state
+            let one = state
                 .uses
                 .iter()
-                .find(|one| one.row.number == row.segmentation)?
-                .row
-                .key
-                .as_str();
+                .find(|one| one.row.number == row.segmentation)?;
             let id = &state.names.get(&row.uid)?.id;
+            let keys = cache_keys(commit.tenant, commit.closed_on, &one.row.key);
+            let membership = membership(decode(&row.transition)?, commit.closed_on, &state.zone);
             let entry = Entry {
                 position: commit.cursor,
-                bytes: cached(commit.facts_sequence, &row.transition),
+                bytes: cached(commit.facts_sequence, &membership),
             };
-            Some((cache_key(commit.tenant, commit.closed_on, key, id), entry))
+            Some((keys + id, entry))
         };
         commit.memberships.iter().filter_map(entry).collect()
     }

@@ -13,6 +13,8 @@ mod watch_transitions;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use bytes::Bytes;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Feature;
@@ -27,7 +29,7 @@ use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency, Moment};
 use sextant_wire::status::{Problem, store};
 
-use crate::engine::{Engine, View, Writing};
+use crate::engine::{Engine, Known, View, Writing};
 use crate::watch::Answers;
 
 /// The handlers of `SegmentationService`.
@@ -110,17 +112,17 @@ impl Handlers {
 }
 
 impl Reading {
-    fn segmentation(&self, key: &str) -> Result<&(String, u16, u32), Problem> {
+    fn segmentation(&self, key: &str) -> Result<&Known, Problem> {
         self.view
             .segmentations
             .iter()
-            .find(|(known, ..)| known == key)
+            .find(|known| known.key == key)
             .ok_or_else(|| {
                 let known: Vec<&str> = self
                     .view
                     .segmentations
                     .iter()
-                    .map(|(key, ..)| key.as_str())
+                    .map(|known| known.key.as_str())
                     .collect();
                 let known = if known.is_empty() {
                     "there are none yet".to_owned()
@@ -139,6 +141,17 @@ impl Reading {
             self.at.as_of.unwrap_or(open),
             self.at.known_at.unwrap_or(open),
         )
+    }
+
+    /// The encoded freshness block of an answer about a segmentation. Nearly all reads are of the present and find the view as
+    /// new as the position, so they share one.
+    fn encoded_freshness(&self, known: &Known) -> Bytes {
+        let encode = || self.freshness(known.version).encode_to_vec().into();
+        if self.at.is_now() && self.position == self.view.currency.position {
+            known.freshness.get_or_init(encode).clone()
+        } else {
+            encode()
+        }
     }
 
     fn freshness(&self, definition_version: u32) -> Freshness {

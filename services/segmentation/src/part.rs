@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use sextant_proto::methods;
 use sextant_proto::segmentation::v1::feed_service_server::FeedServiceServer;
@@ -8,12 +9,13 @@ use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{Head, follow};
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
+use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::cache::Cache;
 use sextant_store::port::{Feed as FeedPort, Memberships, Segmentations};
 use sextant_wire::page::Pager;
 use sextant_wire::status::store;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Lookups};
 use crate::feed::Feed;
 use crate::handlers::Handlers;
 use crate::registry::Registry;
@@ -37,6 +39,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Makes page tokens.
     pub pager: Pager,
+    /// Where measurements go.
+    pub meters: Meters,
 }
 
 const METHODS: &[(&str, Access)] = &[
@@ -90,7 +94,9 @@ const METHODS: &[(&str, Access)] = &[
 #[must_use]
 pub fn part(deps: Deps) -> Part {
     let pager = deps.pager.clone();
+    let (clock, meters) = (deps.clock.clone(), deps.meters.clone());
     let engine = Arc::new(Engine::new(deps));
+    show(&engine.lookups, &meters);
     let handlers = Handlers {
         engine: Arc::clone(&engine),
         pager,
@@ -114,5 +120,17 @@ pub fn part(deps: Deps) -> Part {
             }));
             Ok::<(), tonic::Status>(())
         })
-        .task("segmentation-follow", |stop| follow(following, stop))
+        .task("segmentation-follow", |stop| {
+            follow(following, clock, meters, stop)
+        })
+}
+
+fn show(lookups: &Lookups, meters: &Meters) {
+    for (outcome, count) in [("hit", &lookups.hits), ("miss", &lookups.misses)] {
+        let labels = [Label::Service("segmentation"), Label::Outcome(outcome)];
+        let count = Arc::clone(count);
+        meters.watch(Metric::CacheLookups, &labels, move || {
+            count.load(Ordering::Relaxed) as f64
+        });
+    }
 }

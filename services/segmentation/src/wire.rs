@@ -1,5 +1,7 @@
 //! Memberships as answers and as cached bytes.
 
+use bytes::Bytes;
+use prost::Message as _;
 use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
@@ -8,35 +10,29 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_wire::time;
 
-use crate::decide::decode;
+/// Bytes of the number before a cached membership.
+const SEQUENCE_BYTES: usize = 8;
 
-/// The key of a cached membership. It holds the last closed day: a close can change every membership, and begins new keys.
-pub(crate) fn cache_key(
-    tenant: TenantId,
-    closed_on: Option<Day>,
-    segmentation: &str,
-    account: &str,
-) -> String {
+/// The keys of the cached memberships of a segmentation, but for the account at their end. They hold the last closed day: a
+/// close can change every membership and what of it is provisional, and begins new keys.
+pub(crate) fn cache_keys(tenant: TenantId, closed_on: Option<Day>, segmentation: &str) -> String {
     let closed_on = closed_on.map_or(0, |day| day.0);
     let tenant = Uuid::from_u128(tenant.0).simple();
-    format!("{{{tenant}}}:m:{closed_on}:{segmentation}:{account}")
+    format!("{{{tenant}}}:membership:{closed_on}:{segmentation}:")
 }
 
-/// The cached form of a membership: the newest ingestion entry in it, then the encoded transition that led to it.
-pub(crate) fn cached(facts_sequence: u64, transition: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(8 + transition.len());
+/// The cached form of a membership: the newest ingestion entry in it, then the membership as it is answered.
+pub(crate) fn cached(facts_sequence: u64, membership: &pb::Membership) -> Bytes {
+    let mut bytes = Vec::with_capacity(SEQUENCE_BYTES + membership.encoded_len());
     bytes.extend_from_slice(&facts_sequence.to_be_bytes());
-    bytes.extend_from_slice(transition);
-    bytes
+    bytes.extend_from_slice(&membership.encode_to_vec());
+    bytes.into()
 }
 
-/// Reads the cached form; `None` where it knows less than `floor`, or is damaged.
-pub(crate) fn from_cached(bytes: &[u8], floor: u64) -> Option<pb::Transition> {
-    let (sequence, transition) = bytes.split_first_chunk::<8>()?;
-    if u64::from_be_bytes(*sequence) < floor {
-        return None;
-    }
-    decode(transition)
+/// The encoded membership of the cached form; `None` where it knows less than `floor`.
+pub(crate) fn from_cached(bytes: &Bytes, floor: u64) -> Option<Bytes> {
+    let sequence = *bytes.first_chunk::<SEQUENCE_BYTES>()?;
+    (u64::from_be_bytes(sequence) >= floor).then(|| bytes.slice(SEQUENCE_BYTES..))
 }
 
 /// The membership that a transition led to. It is provisional until its day is closed.

@@ -2,6 +2,7 @@
 
 mod local_key;
 mod stores;
+mod timed;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,10 @@ use sextant_segmentation::Registry;
 use sextant_store::embedded::Embedded;
 use sextant_wire::page::Pager;
 
-use crate::assemble::stores::{IngestionPorts, Stores};
+pub use crate::assemble::stores::{
+    IngestionPorts, MetricsPorts, ScoringPorts, SegmentationPorts, Stores,
+};
+
 use crate::installation::{Answer, Installation, Migration, Role, Running};
 use crate::links::Links;
 
@@ -34,8 +38,25 @@ use crate::links::Links;
 const SERVICE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The program as it is built: real stores, real services.
-#[derive(Debug, Default)]
-pub struct Program;
+#[derive(Debug)]
+pub struct Program {
+    /// Everything that services store goes through here.
+    stores: fn(Stores) -> Stores,
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self::over(|stores| stores)
+    }
+}
+
+impl Program {
+    /// The program with something put between the services and their stores, such as a fault.
+    #[must_use]
+    pub fn over(stores: fn(Stores) -> Stores) -> Self {
+        Self { stores }
+    }
+}
 
 /// What a process is made of before its parts are mounted.
 struct Assembly<'a> {
@@ -56,7 +77,7 @@ struct Parts {
 impl Installation for Program {
     fn serve<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, u8> {
         async move {
-            let running = run(&loaded.config, role).await?;
+            let running = self.run(&loaded.config, role).await?;
             info!(role = role.as_str(), address = %running.address, store = ?loaded.config.store.kind, "serving");
             Ok(running.ended.await)
         }
@@ -64,7 +85,7 @@ impl Installation for Program {
     }
 
     fn start<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Running> {
-        run(&loaded.config, Role::All).boxed()
+        self.run(&loaded.config, Role::All).boxed()
     }
 
     fn migrate<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Vec<Migration>> {
@@ -88,12 +109,8 @@ impl Installation for Program {
     }
 
     fn backup<'a>(&'a self, loaded: &'a Loaded, to: &'a Path) -> Answer<'a, ()> {
-        async move {
-            Ok(Embedded::open(&loaded.config.store.data_dir)?
-                .backup(to)
-                .await?)
-        }
-        .boxed()
+        let written = Embedded::backup(&loaded.config.store.data_dir, to).map_err(BoxError::from);
+        std::future::ready(written).boxed()
     }
 
     fn restore<'a>(&'a self, loaded: &'a Loaded, from: &'a Path) -> Answer<'a, ()> {
@@ -107,61 +124,63 @@ impl Installation for Program {
     }
 }
 
-/// Starts the services of a role.
-async fn run(config: &Config, role: Role) -> Result<Running, BoxError> {
-    let telemetry = Telemetry::new(&config.telemetry, role.as_str())?;
-    // A test that runs several processes in one keeps the first one's.
-    drop(telemetry.install());
-    let lifecycle = Lifecycle::new();
-    let clock = Clock::real();
-    let local = first_key(config, role)?;
-    let stores = Stores::open(config, role).await?;
-    if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
-        ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
+impl Program {
+    /// Starts the services of a role.
+    async fn run(&self, config: &Config, role: Role) -> Result<Running, BoxError> {
+        let telemetry = Telemetry::new(&config.telemetry, role.as_str())?;
+        // A test that runs several processes in one keeps the first one's.
+        drop(telemetry.install());
+        let lifecycle = Lifecycle::new();
+        let clock = Clock::real();
+        let local = first_key(config, role)?;
+        let stores = (self.stores)(Stores::open(config, role, telemetry.meters()).await?);
+        if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
+            ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
+        }
+        let service_key = service_key(config, role)?;
+        let links =
+            LinkOptions::new(SERVICE_DEADLINE, telemetry.meters().clone()).with_key(&service_key);
+        let authenticator = Authenticator::new(
+            key_source(config, &stores, &links)?,
+            clock.clone(),
+            Duration::from_secs(config.auth.key_cache_s),
+        )
+        .with_service_key(&service_key);
+        let around = Surroundings {
+            lifecycle: lifecycle.clone(),
+            authenticator: Arc::new(authenticator),
+            meters: telemetry.meters().clone(),
+            limits: Limits::from(&config.server),
+        };
+        let pager = Pager::new(service_key.expose().as_bytes());
+        let assembly = Assembly {
+            config,
+            stores,
+            clock,
+            pager,
+            links,
+            around: around.clone(),
+        };
+        let parts = assembly.parts(role)?;
+        let readiness = Readiness::new(&lifecycle);
+        serve_admin(
+            config.server.admin_listen,
+            &lifecycle,
+            &readiness,
+            telemetry.scrape(),
+        )?;
+        let server = Server::new(parts.mounted, config.server.max_connection_age());
+        let address: SocketAddr = server
+            .start(config.server.listen, &around, &readiness)
+            .await?;
+        Ok(Running {
+            links: parts.links,
+            address,
+            key: local.map(|key| key.expose()),
+            ended: ended(config, &lifecycle, telemetry)?,
+            lifecycle,
+        })
     }
-    let service_key = service_key(config, role)?;
-    let links =
-        LinkOptions::new(SERVICE_DEADLINE, telemetry.meters().clone()).with_key(&service_key);
-    let authenticator = Authenticator::new(
-        key_source(config, &stores, &links)?,
-        clock.clone(),
-        Duration::from_secs(config.auth.key_cache_s),
-    )
-    .with_service_key(&service_key);
-    let around = Surroundings {
-        lifecycle: lifecycle.clone(),
-        authenticator: Arc::new(authenticator),
-        meters: telemetry.meters().clone(),
-        limits: Limits::from(&config.server),
-    };
-    let pager = Pager::new(service_key.expose().as_bytes());
-    let assembly = Assembly {
-        config,
-        stores,
-        clock,
-        pager,
-        links,
-        around: around.clone(),
-    };
-    let parts = assembly.parts(role)?;
-    let readiness = Readiness::new(&lifecycle);
-    serve_admin(
-        config.server.admin_listen,
-        &lifecycle,
-        &readiness,
-        telemetry.scrape(),
-    )?;
-    let server = Server::new(parts.mounted, config.server.max_connection_age());
-    let address: SocketAddr = server
-        .start(config.server.listen, &around, &readiness)
-        .await?;
-    Ok(Running {
-        links: parts.links,
-        address,
-        key: local.map(|key| key.expose()),
-        ended: ended(config, &lifecycle, telemetry)?,
-        lifecycle,
-    })
 }
 
 fn ended(
@@ -253,6 +272,7 @@ impl Assembly<'_> {
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_scoring::part(deps), &mut mounted)?)
             },
@@ -273,6 +293,7 @@ impl Assembly<'_> {
                     scoring: scoring.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_segmentation::part(deps), &mut mounted)?)
             },
@@ -291,6 +312,7 @@ impl Assembly<'_> {
                     segmentation: segmentation.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
+                    meters: self.meters(),
                 };
                 Some(self.mount(sextant_metrics::part(deps), &mut mounted)?)
             },

@@ -9,6 +9,7 @@ mod load;
 mod saas;
 
 use std::io;
+use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
@@ -156,12 +157,24 @@ fn try_next(plan: &Plan, address: &str, key: Option<&str>) {
     let key_line = key.map_or_else(String::new, |key| format!("  key      {key}\n"));
     let flags = format!("--address {address} --tenant {tenant}");
     let data = plan.loaded.config.store.data_dir.display();
+    let program = program();
     note(&format!(
         "\nServing until Ctrl-C.\n  address  {address}\n{key_line}  data     {data}\n\nTry next, in another terminal of this directory:\n  \
          export SEXTANT_KEY={}\n  \
-         sextant {flags} members rfm at_risk --order-by {worth} --limit 10\n  \
-         sextant {flags} changes --since 30d\n  \
-         sextant {flags} account {account}",
+         {program} {flags} members rfm at_risk --order-by {worth} --limit 10\n  \
+         {program} {flags} changes --since 30d\n  \
+         {program} {flags} account {account}",
         key.unwrap_or("KEY"),
     ));
+}
+
+/// This program as it is called from the working directory.
+fn program() -> String {
+    let relative = || {
+        let program = std::env::current_exe().ok()?;
+        let here = std::env::current_dir().ok()?;
+        let below = program.strip_prefix(here).map(Path::to_owned);
+        Some(below.unwrap_or(program).display().to_string())
+    };
+    relative().unwrap_or_else(|| "sextant".to_owned())
 }

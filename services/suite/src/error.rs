@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 
 use sextant_runtime::config;
 use sextant_runtime::lifecycle::BoxError;
-use sextant_runtime::link::LinkError;
+use sextant_runtime::link::{LinkError, UNREACHABLE};
 use sextant_wire::status::reason_of;
 
 use crate::{generate, import};
@@ -136,6 +136,10 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
+            Self::Refused(status) if is_unreachable(status) => {
+                "sextant serve all starts one here; --address says where another one runs"
+                    .to_owned()
+            },
             Self::Refused(status) => reason_of(status)
                 .map_or_else(String::new, |reason| format!("sextant explain {reason}")),
             Self::Config(_) => "sextant config show --origin".to_owned(),
@@ -202,6 +206,11 @@ impl std::error::Error for Error {
             | Self::Interrupted => None,
         }
     }
+}
+
+/// Nothing answered, as against a service that answers and has to be asked again.
+fn is_unreachable(status: &Status) -> bool {
+    status.code() == Code::Unavailable && status.message() == UNREACHABLE
 }
 
 impl From<Status> for Error {

@@ -229,11 +229,17 @@ impl fmt::Display for Error {
                 status,
                 acknowledged,
             } => {
-                write!(
-                    f,
-                    "{} (after {acknowledged} records); {RESUME}",
-                    status.message()
-                )
+                write!(f, "{} (after {acknowledged} records)", status.message())?;
+                match Exit::of_status(status) {
+                    Exit::Unavailable | Exit::Failure => write!(f, "; {RESUME}"),
+                    // The same command would be refused in the same way.
+                    Exit::Ok
+                    | Exit::Usage
+                    | Exit::NotFound
+                    | Exit::Auth
+                    | Exit::Conflict
+                    | Exit::Interrupted => Ok(()),
+                }
             },
             Self::CutOff { acknowledged } => {
                 write!(

@@ -5,12 +5,17 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
 
 use sextant::assemble::Program;
 use sextant::cli;
 use sextant::error::Error;
 use sextant_runtime::config::Environment;
+
+/// A request makes dozens of small allocations, most of them in the libraries that speak HTTP/2.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How long a thread that still reads a file may hold up the end.
 const LAST_THREADS: Duration = Duration::from_millis(500);
@@ -31,7 +36,7 @@ fn try_main() -> io::Result<u8> {
     let code = runtime.block_on(cli::run(
         env::args_os(),
         Environment::of_process(),
-        &Program,
+        &Program::default(),
     ));
     runtime.shutdown_timeout(LAST_THREADS);
     Ok(code)

@@ -84,6 +84,7 @@ fn batch(tenant: TenantId, facts: Vec<NewFact>) -> FactBatch {
         sources: facts.iter().map(|_| "bench".into()).collect(),
         facts,
         rejections: Vec::new(),
+        trace: None,
     }
 }
 

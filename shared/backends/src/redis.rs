@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
@@ -212,21 +213,26 @@ impl Redis {
     }
 
     /// Runs commands that travel together; `None` after any failure of the connection.
-    async fn run<T: redis::FromRedisValue>(
-        &self,
-        commands: impl FnOnce(&Connection) -> Pipeline,
-    ) -> Option<T> {
+    async fn run(&self, commands: impl FnOnce(&Connection) -> Pipeline) -> Option<Value> {
         let mut connection = self.connection().await?;
         let pipeline = commands(&connection);
-        match pipeline.query_async(&mut connection.multiplexed).await {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                if gives_up(&error) {
-                    self.pause(Some(connection.number), &error);
+        let answer = pipeline.query_async(&mut connection.multiplexed).await;
+        self.unless_failed(&connection, answer)
+    }
+
+    /// The answer of a connection; a failure may have made the connection useless.
+    fn unless_failed<T>(
+        &self,
+        connection: &Connection,
+        answer: Result<T, RedisError>,
+    ) -> Option<T> {
+        answer
+            .inspect_err(|error| {
+                if gives_up(error) {
+                    self.pause(Some(connection.number), error);
                 }
-                None
-            },
-        }
+            })
+            .ok()
     }
 }
 
@@ -258,11 +264,11 @@ fn encode(entry: &Entry) -> Vec<u8> {
 }
 
 /// Reads the stored form; `None` when something else wrote it.
-fn decode(value: &[u8]) -> Option<Entry> {
-    let (position, bytes) = value.split_first_chunk::<POSITION_BYTES>()?;
+fn decode(value: Vec<u8>) -> Option<Entry> {
+    let position = *value.first_chunk::<POSITION_BYTES>()?;
     Some(Entry {
-        position: u64::from_be_bytes(*position),
-        bytes: bytes.to_vec(),
+        position: u64::from_be_bytes(position),
+        bytes: Bytes::from(value).slice(POSITION_BYTES..),
     })
 }
 
@@ -274,12 +280,6 @@ fn kept_ms(time_to_live: Duration, key: &str) -> u64 {
     let whole = u64::try_from(time_to_live.as_millis()).unwrap_or(u64::MAX);
     let jitter = whole / 10;
     whole.saturating_sub(hash % jitter.max(1)).max(1)
-}
-
-fn gets(key: &str) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(1);
-    pipeline.cmd("GET").arg(key);
-    pipeline
 }
 
 fn puts(entries: &[(String, Entry)], script: &str, time_to_live: Duration) -> Pipeline {
@@ -307,17 +307,20 @@ fn unlinks(keys: &[String]) -> Pipeline {
 impl Cache for Redis {
     fn get<'a>(&'a self, key: &'a str, floor: u64) -> BoxFuture<'a, Option<Entry>> {
         Box::pin(async move {
-            let answer: Vec<Option<Vec<u8>>> = self.run(|_connection| gets(key)).await?;
-            decode(&answer.into_iter().next().flatten()?).filter(|entry| entry.position >= floor)
+            let mut connection = self.connection().await?;
+            let mut command = redis::cmd("GET");
+            command.arg(key);
+            let answer = command.query_async(&mut connection.multiplexed).await;
+            let value: Option<Vec<u8>> = self.unless_failed(&connection, answer)?;
+            decode(value?).filter(|entry| entry.position >= floor)
         })
     }
 
     fn put<'a>(&'a self, entries: &'a [(String, Entry)]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             for some in entries.chunks(MAX_PIPELINED) {
-                let stored = self.run::<Value>(|connection| {
-                    puts(some, &connection.put, self.config.time_to_live)
-                });
+                let stored =
+                    self.run(|connection| puts(some, &connection.put, self.config.time_to_live));
                 if stored.await.is_none() {
                     return;
                 }
@@ -328,11 +331,7 @@ impl Cache for Redis {
     fn forget<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             for some in keys.chunks(MAX_PIPELINED) {
-                if self
-                    .run::<Value>(|_connection| unlinks(some))
-                    .await
-                    .is_none()
-                {
+                if self.run(|_connection| unlinks(some)).await.is_none() {
                     return;
                 }
             }

@@ -9,7 +9,7 @@ mod purchases;
 #[cfg(test)]
 mod tests;
 
-pub use self::purchases::{PurchaseModel, Uncertainty};
+pub use self::purchases::{Outlook, PurchaseModel, Uncertainty};
 
 /// Where no account was lost, a lifetime value is bounded by this horizon instead of being infinite. Ours, not published.
 pub const HORIZON_WITHOUT_CHURN: Months = Months(60);

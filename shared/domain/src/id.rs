@@ -57,12 +57,12 @@ pub enum ExternalIdError {
 impl fmt::Display for ExternalIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => write!(f, "id is missing"),
+            Self::Missing => write!(f, "must not be empty"),
             Self::TooLong { bytes } => write!(
                 f,
-                "id has {bytes} bytes, at most {MAX_EXTERNAL_ID_BYTES} are allowed"
+                "has {bytes} bytes, at most {MAX_EXTERNAL_ID_BYTES} are allowed"
             ),
-            Self::ControlCharacter { at } => write!(f, "id has a control character at byte {at}"),
+            Self::ControlCharacter { at } => write!(f, "has a control character at byte {at}"),
         }
     }
 }

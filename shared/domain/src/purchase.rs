@@ -65,12 +65,6 @@ impl Purchases {
         versions.insert(at, version);
     }
 
-    /// True when no payment was ever sent.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.payments.is_empty()
-    }
-
     /// The purchases up to `as_of` with the knowledge of `known_at`, by time.
     #[must_use]
     pub fn visible(&self, as_of: Instant, known_at: Instant) -> Vec<Purchase> {

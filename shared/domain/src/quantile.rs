@@ -30,17 +30,26 @@ pub fn type_7(sorted: &[f64], p: f64) -> Option<f64> {
     interpolate(sorted, to_index(below), (index - below).max(0.0))
 }
 
-/// The type-7 quantiles at 20, 40, 60 and 80 % of ascending `sorted` values; `None` if there are none. The indices are
-/// computed in whole numbers: no rounding decides which value is a threshold.
+/// The type-7 quantiles at 20, 40, 60 and 80 % of ascending `sorted` values, each moved by `shift_percent`; `None` if there
+/// are none. The indices are computed in whole numbers: no rounding decides which value is a threshold.
 #[must_use]
-pub fn quintiles(sorted: &[f64]) -> Option<[f64; 4]> {
+pub fn quintiles(sorted: &[f64], shift_percent: i8) -> Option<[f64; 4]> {
     let last = sorted.len().checked_sub(1)?;
     let mut cuts = [0.0; 4];
-    for (cut, fifths) in cuts.iter_mut().zip(1_usize..) {
-        let position = last * fifths;
-        *cut = interpolate(sorted, position / 5, to_f64(position % 5) / 5.0)?;
+    for (cut, percent) in cuts.iter_mut().zip(quintile_percents(shift_percent)) {
+        let position = last * percent;
+        *cut = interpolate(sorted, position / 100, to_f64(position % 100) / 100.0)?;
     }
     Some(cuts)
+}
+
+/// 20, 40, 60 and 80 percent, each moved by `shift_percent`, within 0 … 100.
+#[must_use]
+pub fn quintile_percents(shift_percent: i8) -> [usize; 4] {
+    [20_i16, 40, 60, 80].map(|percent| {
+        let moved = (percent + i16::from(shift_percent)).clamp(0, 100);
+        usize::from(moved.unsigned_abs())
+    })
 }
 
 /// `lower + share × (upper − lower)`, which is exactly the common value if both are equal.

@@ -1,4 +1,5 @@
-//! RFM: recency, frequency and monetary value, each scored 1 … 5 (5 is best), and maps from scores to named segments.
+//! RFM: recency, frequency and monetary value, each scored 1 … 5 (5 is best). The maps from scores to named segments are
+//! the segmenter's, `plugins/rfm`.
 //!
 //! Thresholds are separate from scoring: they are computed once over a population, stored with a version, and then score
 //! one account in O(log n). Recency is scored on the absolute day of the last activity, not on its age: ranks then do not
@@ -9,16 +10,18 @@ use std::fmt;
 use crate::id::AccountUid;
 use crate::time::Day;
 
-mod map;
 #[cfg(test)]
 mod tests;
 mod threshold;
 
-pub use self::map::{Map, R_PACKAGE_RULES, Rule, Segment};
-pub use self::threshold::{Cuts, Source, Thresholds, Value};
+pub use self::threshold::{Cuts, Margins, Source, Thresholds, Value};
 
 /// A smaller population has no quintiles; it is scored by fixed thresholds. Ours, not published.
 pub const MIN_POPULATION: usize = 50;
+
+/// An account closer to a threshold than this share of the population may be left where it was: thresholds move a little
+/// with every close, and an account that is passed by one has not changed. Ours, not published.
+pub const MARGIN_PERCENT: i8 = 2;
 
 /// How equal values are scored when thresholds come from a population.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -99,6 +102,17 @@ pub struct Scores {
     pub frequency: Score,
     /// Monetary value.
     pub monetary: Score,
+}
+
+/// For each dimension the score beside the account's own, where a threshold is near; see [`Thresholds::near`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Near {
+    /// Of recency.
+    pub recency: Option<Score>,
+    /// Of frequency.
+    pub frequency: Option<Score>,
+    /// Of monetary value.
+    pub monetary: Option<Score>,
 }
 
 impl fmt::Display for Scores {
@@ -240,6 +254,16 @@ impl Model {
             recency: self.recency.score(&activity.recency()),
             frequency: self.frequency.score(&activity.frequency()),
             monetary: self.monetary.score(&activity.monetary()),
+        }
+    }
+
+    /// The scores that the account could have as well.
+    #[must_use]
+    pub fn near(&self, activity: &Activity) -> Near {
+        Near {
+            recency: self.recency.near(&activity.recency()),
+            frequency: self.frequency.near(&activity.frequency()),
+            monetary: self.monetary.near(&activity.monetary()),
         }
     }
 }

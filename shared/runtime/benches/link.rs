@@ -23,10 +23,10 @@ mod world;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower::util::BoxCloneSyncService;
 
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
 use sextant_runtime::link::{Link, LinkOptions};
+use sextant_runtime::server::Stack;
 use sextant_runtime::telemetry::Telemetry;
 
 use crate::probe::{Probe, ask};
@@ -48,7 +48,7 @@ fn main() {
         let telemetry = Telemetry::new(&config, "bench").unwrap();
         let bare = World::new(LIMITS);
         let direct = LinkOptions::new(LIMITS.default_deadline, telemetry.meters().clone());
-        let link = Link::in_process(BoxCloneSyncService::new(Probe::new().0), &direct);
+        let link = Link::in_process(Stack::bare(Probe::new().0), &direct);
         report("in-process, no layers", &link, 200_000).await;
         let link = bare
             .link(Probe::new().0, Kind::InProcess, &bare.options())

@@ -22,9 +22,24 @@ pub(crate) const RETRY_AFTER_GONE: Duration = Duration::from_secs(1);
 pub(crate) struct GuardedBody {
     /// `None` once the body has ended; dropping it cancels the producer.
     inner: Option<Body>,
-    deadline: Option<(Instant, Pin<Box<Sleep>>)>,
+    deadline: Option<Deadline>,
     stop: Option<Stop>,
     failure: Failure,
+}
+
+struct Deadline {
+    at: Instant,
+    /// Made on the first wait: unary answers never wait.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Deadline {
+    fn sleep(&mut self) -> Pin<&mut Sleep> {
+        let at = self.at;
+        self.sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)))
+            .as_mut()
+    }
 }
 
 struct Stop {
@@ -62,7 +77,7 @@ impl GuardedBody {
 
     /// Ends with DEADLINE_EXCEEDED at `at`; the producer runs with `at` as its deadline.
     pub(crate) fn until(mut self, at: Instant) -> Self {
-        self.deadline = Some((at, Box::pin(tokio::time::sleep_until(at))));
+        self.deadline = Some(Deadline { at, sleep: None });
         self
     }
 
@@ -87,8 +102,8 @@ impl GuardedBody {
 
     /// Nothing to say: is it time to end?
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Some((_, sleep)) = &mut self.deadline
-            && sleep.as_mut().poll(cx).is_ready()
+        if let Some(deadline) = &mut self.deadline
+            && deadline.sleep().poll(cx).is_ready()
         {
             return self.end_with(sextant_wire::status::deadline_exceeded());
         }
@@ -131,13 +146,13 @@ impl http_body::Body for GuardedBody {
         // A producer that always has something to say must neither keep its thread nor outlive its deadline: it takes part in
         // the executor's budget, and the time is looked at although no timer may have fired.
         let budget = ready!(coop::poll_proceed(cx));
-        if let Some((at, _)) = &this.deadline
-            && *at <= Instant::now()
+        if let Some(deadline) = &this.deadline
+            && deadline.at <= Instant::now()
         {
             return this.end_with(sextant_wire::status::deadline_exceeded());
         }
         let polled = match &this.deadline {
-            Some((at, _)) => DEADLINE.sync_scope(*at, || Pin::new(inner).poll_frame(cx)),
+            Some(deadline) => DEADLINE.sync_scope(deadline.at, || Pin::new(inner).poll_frame(cx)),
             None => Pin::new(inner).poll_frame(cx),
         };
         if polled.is_ready() {

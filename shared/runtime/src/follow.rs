@@ -1,11 +1,13 @@
 //! Following the feed of another service: one mechanism for every service that comes after another.
 //!
 //! A follower is told by a stream which feeds have grown, and catches each of them up. Nothing is polled per tenant: a
-//! tenant whose feeds do not grow costs nothing.
+//! tenant whose feeds do not grow costs nothing, and one whose feeds are level at a start costs one comparison.
+
+mod lag;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,9 +17,15 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
-use tracing::{debug, warn};
+use tracing::{Span, debug, warn};
 
 use sextant_domain::id::{Slice, TenantId};
+
+use crate::clock::Clock;
+use crate::telemetry::trace::{self, Trace};
+use crate::telemetry::{Label, Meters, Metric};
+
+pub use crate::follow::lag::Lag;
 
 /// The newest number of one feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +38,30 @@ pub struct Head {
     pub sequence: u64,
 }
 
+/// Newest entries whose results are stored, by feed.
+pub type Cursors = BTreeMap<(TenantId, Slice), u64>;
+
 /// A stream of feeds that have grown. It begins with the heads of all feeds.
 pub type Heads = BoxStream<'static, Result<Vec<Head>, Status>>;
 
 /// A service that follows a feed.
 pub trait Follower: Send + Sync + fmt::Debug + 'static {
+    /// The service that follows, such as "scoring".
+    fn service(&self) -> &'static str;
+
     /// Name of the feed for the log and for telemetry, such as "ingestion".
     fn feed(&self) -> &'static str;
 
+    /// Where it is noted how far the feed is ahead. Following notes how it grows and what each catching up has reached; a
+    /// follower notes what is taken in on the way there.
+    fn lag(&self) -> &Arc<Lag>;
+
     /// Starts watching the heads of the feed.
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>>;
+
+    /// The service's own cursors of all feeds, read at once, without those of tenants that it holds in memory: these are looked
+    /// at one by one. Notes that so much can be read. Called whenever the heads are watched anew.
+    fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>>;
 
     /// Takes in everything behind the service's own cursor of one feed, at least up to `head`, and stores cursor and results
     /// together. Calls for one (tenant, slice) never overlap. Returns the new cursor.
@@ -61,15 +83,42 @@ pub fn patient<T>(message: T) -> Request<T> {
     request
 }
 
+/// A span for taking entries in. It continues the trace of the newest entry that has one and is linked to those of the others.
+/// None where no entry has one: what is not traced costs nothing.
+pub fn span<'t>(follower: &dyn Follower, traces: impl Iterator<Item = &'t [u8]>) -> Span {
+    let mut traces: Vec<Trace> = traces.filter_map(|trace| trace.try_into().ok()).collect();
+    traces.dedup();
+    let Some(newest) = traces.pop() else {
+        return Span::none();
+    };
+    let (service, feed) = (follower.service(), follower.feed());
+    let span = tracing::info_span!(
+        "follow",
+        otel.name = format!("{service} follows {feed}"),
+        otel.kind = "consumer",
+        sextant.service = service,
+        sextant.feed = feed,
+    );
+    trace::adopt(&span, &newest, &traces);
+    span
+}
+
 /// Feeds that are caught up at the same time.
 const MAX_CONCURRENT: usize = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Follows until `stop`.
-pub async fn follow(follower: Arc<dyn Follower>, stop: CancellationToken) {
+pub async fn follow(
+    follower: Arc<dyn Follower>,
+    clock: Clock,
+    meters: Meters,
+    stop: CancellationToken,
+) {
+    report(follower.as_ref(), &clock, &meters);
     let work = Arc::new(Work {
         follower,
+        clock,
         feeds: Mutex::default(),
         permits: Semaphore::new(MAX_CONCURRENT),
         stop,
@@ -87,6 +136,20 @@ pub async fn follow(follower: Arc<dyn Follower>, stop: CancellationToken) {
     tasks.wait().await;
 }
 
+/// Shows how far the feed is ahead.
+fn report(follower: &dyn Follower, clock: &Clock, meters: &Meters) {
+    let labels = [
+        Label::Service(follower.service()),
+        Label::Feed(follower.feed()),
+    ];
+    let lag = Arc::clone(follower.lag());
+    meters.watch(Metric::FeedLag, &labels, move || lag.entries() as f64);
+    let (lag, clock) = (Arc::clone(follower.lag()), clock.clone());
+    meters.watch(Metric::Freshness, &labels, move || {
+        lag.oldest(clock.now()).as_secs_f64()
+    });
+}
+
 enum Ended {
     HeardHeads,
     HeardNothing,
@@ -94,22 +157,33 @@ enum Ended {
 
 struct Work {
     follower: Arc<dyn Follower>,
+    clock: Clock,
     feeds: Mutex<Feeds>,
     permits: Semaphore,
     stop: CancellationToken,
 }
 
-/// What is known of the feeds: the newest number heard of each, and which are being caught up.
+/// What is known of the feeds: the newest number heard of each, how far each is stored, and which are being caught up.
 #[derive(Default)]
 struct Feeds {
     heads: BTreeMap<(TenantId, Slice), u64>,
+    cursors: Cursors,
     busy: BTreeSet<(TenantId, Slice)>,
+}
+
+impl Feeds {
+    /// The newest number of a feed, if it is ahead of what is stored.
+    fn next_head(&self, key: (TenantId, Slice)) -> Option<u64> {
+        let head = self.heads.get(&key).copied()?;
+        (head > self.cursors.get(&key).copied().unwrap_or(0)).then_some(head)
+    }
 }
 
 impl Work {
     async fn watch_once(self: &Arc<Self>, tasks: &TaskTracker) -> Ended {
+        self.follower.lag().deaf(self.clock.now());
         let watching = tokio::select! {
-            watching = self.follower.watch() => watching,
+            watching = self.begin() => watching,
             () = self.stop.cancelled() => return Ended::HeardNothing,
         };
         let mut heads = match watching {
@@ -129,6 +203,7 @@ impl Work {
                 Some(Ok(heads)) => {
                     ended = Ended::HeardHeads;
                     heads.into_iter().for_each(|head| self.heard(head, tasks));
+                    self.follower.lag().hears();
                 },
                 Some(Err(status)) => {
                     debug!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "watch ended");
@@ -139,14 +214,31 @@ impl Work {
         }
     }
 
-    /// Notes a head, and starts to catch its feed up unless that is under way.
+    /// Watches the heads, with the cursors known that they are compared with.
+    async fn begin(&self) -> Result<Heads, Status> {
+        let heads = self.follower.watch().await?;
+        let stored = self.follower.stored().await?;
+        for ((tenant, slice), cursor) in &stored {
+            self.follower.lag().taken_in(*tenant, *slice, *cursor);
+        }
+        self.feeds().cursors = stored;
+        Ok(heads)
+    }
+
+    fn feeds(&self) -> MutexGuard<'_, Feeds> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a head, and starts to catch its feed up unless it is level or that is under way.
     fn heard(self: &Arc<Self>, head: Head, tasks: &TaskTracker) {
         let key = (head.tenant, head.slice);
+        let lag = self.follower.lag();
+        lag.grown(head.tenant, head.slice, head.sequence, self.clock.now());
         {
-            let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut feeds = self.feeds();
             let newest = feeds.heads.entry(key).or_default();
             *newest = (*newest).max(head.sequence);
-            if !feeds.busy.insert(key) {
+            if feeds.next_head(key).is_none() || !feeds.busy.insert(key) {
                 return;
             }
         }
@@ -156,9 +248,8 @@ impl Work {
 
     /// Catches one feed up until it is at the newest head heard of.
     async fn catch_up(&self, key: (TenantId, Slice)) {
-        let mut cursor = 0;
         let mut pause = FIRST_PAUSE;
-        while let Some(head) = self.next_head(key, cursor) {
+        while let Some(head) = self.next_head(key) {
             let Ok(permit) = self.permits.acquire().await else {
                 return;
             };
@@ -167,13 +258,16 @@ impl Work {
                 caught_up = self.follower.catch_up(key.0, key.1, head) => caught_up,
                 () = self.stop.cancelled() => return,
             };
+            if let Ok(reached) = caught_up {
+                self.follower.lag().taken_in(key.0, key.1, reached);
+            }
             match caught_up {
                 Ok(reached) if reached >= head => {
-                    cursor = reached;
+                    self.feeds().cursors.insert(key, reached);
                     pause = FIRST_PAUSE;
                 },
                 Ok(reached) => {
-                    cursor = reached;
+                    self.feeds().cursors.insert(key, reached);
                     drop(permit);
                     self.rest(pause).await;
                 },
@@ -188,14 +282,13 @@ impl Work {
     }
 
     /// The head to catch up to; `None` ends the work on this feed.
-    fn next_head(&self, key: (TenantId, Slice), cursor: u64) -> Option<u64> {
-        let mut feeds = self.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = feeds.heads.get(&key).copied().unwrap_or(0);
-        if head > cursor && !self.stop.is_cancelled() {
-            return Some(head);
+    fn next_head(&self, key: (TenantId, Slice)) -> Option<u64> {
+        let mut feeds = self.feeds();
+        let head = feeds.next_head(key).filter(|_| !self.stop.is_cancelled());
+        if head.is_none() {
+            feeds.busy.remove(&key);
         }
-        feeds.busy.remove(&key);
-        None
+        head
     }
 
     async fn rest(&self, pause: Duration) {
@@ -205,3 +298,6 @@ impl Work {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

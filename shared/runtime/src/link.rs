@@ -247,6 +247,9 @@ fn timely_code(response: Response<Body>) -> Response<Body> {
     }
 }
 
+/// Message of the status UNAVAILABLE where nothing answered.
+pub const UNREACHABLE: &str = "the service cannot be reached";
+
 /// A network channel whose every failure is a status: whatever happens to a connection, its peer is unavailable.
 #[derive(Clone)]
 struct Remote {
@@ -279,11 +282,7 @@ impl Service<Request<Body>> for Remote {
                 },
                 Err(error) => {
                     tracing::debug!(%error, "a call did not reach its peer");
-                    sextant_wire::status::unavailable(
-                        "the service cannot be reached",
-                        RETRY_AFTER_GONE,
-                    )
-                    .into_http()
+                    sextant_wire::status::unavailable(UNREACHABLE, RETRY_AFTER_GONE).into_http()
                 },
             };
             let code = response

@@ -65,6 +65,10 @@ impl Progress {
     /// # Errors
     /// POSITION_NOT_REACHED when the deadline comes first.
     pub async fn wait_for(&self, tenant: TenantId, floor: &Position) -> Result<Position, Problem> {
+        let position = self.position(tenant);
+        if position.covers(floor) {
+            return Ok(position);
+        }
         let mut edition = self.edition.subscribe();
         let wait = deadline::remaining().map_or(LONGEST_WAIT, |left| left.saturating_sub(MARGIN));
         let until = tokio::time::Instant::now() + wait;

@@ -5,11 +5,12 @@ mod observe;
 mod part;
 mod port;
 mod shed;
-mod streams;
 mod timely;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -17,7 +18,6 @@ use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
-use tower::util::BoxCloneSyncService;
 
 use crate::auth::{Authenticate, Authenticator, MethodTable};
 use crate::config;
@@ -25,7 +25,6 @@ use crate::lifecycle::Lifecycle;
 use crate::server::observe::Observe;
 pub(crate) use crate::server::observe::code_name;
 use crate::server::shed::{Limiter, Shed};
-use crate::server::streams::EndStreams;
 use crate::server::timely::Timely;
 pub(crate) use crate::server::timely::head_until;
 use crate::telemetry::Meters;
@@ -34,11 +33,67 @@ pub use crate::server::admin::serve_admin;
 pub use crate::server::part::{MountError, Mounted, Part};
 pub use crate::server::port::{Readiness, ServeError, Server};
 
-/// A service behind its layers: boxed, so that no layer's type crosses a crate border.
-pub type Stack = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+/// The answer of a service or a layer.
+pub type Answer = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-/// The answer of a layer.
-pub(crate) type Answer = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+/// What answers calls: a service, or a layer in front of one. It is always ready; a layer that queues does so in its answer.
+pub(crate) trait Serve: Send + Sync + 'static {
+    fn serve(&self, request: Request<Body>) -> Answer;
+}
+
+/// A service behind its layers, without their types, so that none of them crosses a crate border. Cheap to clone.
+#[derive(Clone)]
+pub struct Stack(Arc<dyn Serve>);
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stack")
+    }
+}
+
+impl Stack {
+    /// A service without layers. It must always be ready, as generated servers are.
+    #[must_use]
+    pub fn bare<S>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = Answer>,
+        S: Clone + Send + Sync + 'static,
+    {
+        Self(Arc::new(Bare(service)))
+    }
+}
+
+impl Serve for Stack {
+    fn serve(&self, request: Request<Body>) -> Answer {
+        self.0.serve(request)
+    }
+}
+
+impl Service<Request<Body>> for Stack {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        self.0.serve(request)
+    }
+}
+
+struct Bare<S>(S);
+
+impl<S> Serve for Bare<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = Answer>,
+    S: Clone + Send + Sync + 'static,
+{
+    fn serve(&self, request: Request<Body>) -> Answer {
+        self.0.clone().call(request)
+    }
+}
 
 /// Answers without asking the service.
 pub(crate) fn refuse(status: Status) -> Answer {
@@ -80,18 +135,12 @@ pub struct Surroundings {
 }
 
 /// The stack in front of a part, in reading order: a request meets the layers from the last line up to the first.
-fn stack<S>(routes: S, methods: &Arc<MethodTable>, around: &Surroundings) -> Stack
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + Sync
-        + 'static,
-{
+fn stack<S: Serve + Clone>(
+    part: &'static str,
+    routes: S,
+    methods: &Arc<MethodTable>,
+    around: &Surroundings,
+) -> Stack {
     let limiter = Arc::new(Limiter::new(
         around.limits.max_in_flight,
         around.limits.max_queue,
@@ -101,9 +150,9 @@ where
         Arc::clone(methods),
         Arc::clone(&around.authenticator),
     );
-    let service = Timely::new(service, around.limits.default_deadline);
-    let service = Shed::new(service, limiter, around.meters.clone());
-    let service = EndStreams::new(service, around.lifecycle.stop().clone());
+    let stop = around.lifecycle.stop().clone();
+    let service = Timely::new(service, around.limits.default_deadline, stop);
+    let service = Shed::new(service, limiter, part, around.meters.clone());
     let service = Observe::new(service, Arc::clone(methods), around.meters.clone());
-    BoxCloneSyncService::new(service)
+    Stack(Arc::new(service))
 }

@@ -2,8 +2,10 @@
 
 mod metrics;
 pub(crate) mod propagation;
+pub mod trace;
 
 use std::fmt;
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use opentelemetry::metrics::MeterProvider as _;
@@ -212,7 +214,9 @@ impl Telemetry {
 }
 
 fn log_layer(format: LogFormat) -> BoxLayer {
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => layer.boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),

@@ -166,5 +166,6 @@ fn batch(facts: Vec<NewFact>) -> FactBatch {
         sources: vec![source; facts.len()],
         facts,
         rejections: Vec::new(),
+        trace: None,
     }
 }

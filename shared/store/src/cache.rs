@@ -4,6 +4,8 @@ mod in_process;
 
 pub use in_process::InProcess;
 
+use bytes::Bytes;
+
 use crate::BoxFuture;
 
 /// A cached answer and the position that it was computed at.
@@ -11,8 +13,8 @@ use crate::BoxFuture;
 pub struct Entry {
     /// Number of the newest ingestion feed entry that is in the answer.
     pub position: u64,
-    /// The encoded answer.
-    pub bytes: Vec<u8>,
+    /// The encoded answer, shared with everybody who reads it.
+    pub bytes: Bytes,
 }
 
 /// A cache of point reads. It may forget anything at any time, and it never fails: whatever goes wrong behind it is a miss.

@@ -147,19 +147,14 @@ impl Embedded {
         Arc::clone(&self.metrics)
     }
 
-    /// Copies the store into a new directory while it is in use. Every file is consistent in itself, and no service is
-    /// ahead of the feed that it follows: files are copied from the end of the chain (metrics) to its beginning (ingestion).
+    /// Copies a data directory into a new one. A process may use it meanwhile, also another one. Every file is consistent in
+    /// itself, and no service is ahead of the feed that it follows: files are copied from the end of the chain (metrics) to its
+    /// beginning (ingestion).
     ///
     /// # Errors
     /// [`Error::NotEmpty`] when `to` holds anything, or a file cannot be read or written.
-    pub async fn backup(&self, to: &Path) -> Result<(), Error> {
-        let files = [
-            self.metrics.file(),
-            self.segmentation.file(),
-            self.scoring.file(),
-            self.ingestion.file(),
-        ];
-        backup::write(files, to).await
+    pub fn backup(directory: &Path, to: &Path) -> Result<(), Error> {
+        backup::write(directory, to)
     }
 
     /// Makes a data directory out of a backup.

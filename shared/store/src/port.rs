@@ -10,12 +10,12 @@ mod scoring;
 mod segmentation;
 
 pub use facts::{Committed, FactBatch, Facts, NewFact, NewRejection, Outcome};
-pub use feed::{Feed, FeedEntry, Head, SliceHeads};
+pub use feed::{Feed, FeedEntry, Head, SliceHeads, Trace};
 pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
     RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
 };
-pub use metrics::{Metrics, MetricsCommit, MoveRow};
+pub use metrics::{Metrics, MetricsCommit, MoveRow, MovesCursors};
 pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
 pub use requests::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_request};
 pub use scoring::{
@@ -23,5 +23,5 @@ pub use scoring::{
 };
 pub use segmentation::{
     MembershipRow, Memberships, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations,
-    SliceProgress, TransitionFilter, TransitionOrder, TransitionRow,
+    SliceProgress, SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
 };

@@ -216,6 +216,7 @@ fn insert_rate(numbers: &mut Numbers, folder: &Path, round: usize) -> f64 {
         sources: vec![SOURCE.into(); facts.len()],
         facts,
         rejections: Vec::new(),
+        trace: None,
     };
     let batches = unique_facts(numbers).into_iter().map(batch).collect();
     per_second(N_EVENTS, raw_inserts::insert_all(&connection, batches))

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use tonic::Request;
 use tonic::client::Grpc;
 use tonic_prost::ProstCodec;
-use tower::util::BoxCloneSyncService;
 
 use sextant_domain::bgnbd::{History, Start, fit};
 use sextant_domain::time::Day;
@@ -26,7 +25,7 @@ use sextant_runtime::auth::{
 use sextant_runtime::clock::Clock;
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
-use sextant_runtime::server::{Limits, Part, Surroundings};
+use sextant_runtime::server::{Limits, Part, Stack, Surroundings};
 use sextant_runtime::telemetry::Meters;
 
 use crate::company::account_id;
@@ -91,7 +90,7 @@ fn links() -> (Link, Link) {
     let key = Key::generate().unwrap();
     let options = LinkOptions::new(DEADLINE, Meters::none()).with_key(&key);
     let echo = Echo::of_size(ANSWER_BYTES);
-    let bare = Link::in_process(BoxCloneSyncService::new(echo.clone()), &options);
+    let bare = Link::in_process(Stack::bare(echo.clone()), &options);
     let authenticator =
         Authenticator::new(Arc::new(NoKeys), Clock::real(), DEADLINE).with_service_key(&key);
     let around = Surroundings {

@@ -52,7 +52,7 @@ async fn check(session: &Session) -> usize {
             n_bytes += answer.encoded_len();
             let (_, expected) = TIERS[number % TIERS.len()];
             assert_eq!(
-                answer.membership.unwrap().segment,
+                answer.membership().unwrap().segment,
                 expected,
                 "account {number}, pass {pass}"
             );

@@ -325,19 +325,19 @@ fn at_least(position: &str) -> Option<ReadAt> {
     })
 }
 
-fn messages(mut records: Vec<Record>) -> VecDeque<IngestRequest> {
-    let mut messages = VecDeque::new();
-    while !records.is_empty() {
-        let rest = records.split_off(records.len().min(MESSAGE));
-        let sequence = u64::try_from(messages.len()).unwrap() + 1;
-        messages.push_back(IngestRequest {
-            options: None,
-            sequence,
-            records,
-        });
-        records = rest;
-    }
-    messages
+/// Each record is moved once: cutting the rest off again and again would copy all of it for every message, while the clock runs.
+fn messages(records: Vec<Record>) -> VecDeque<IngestRequest> {
+    let mut records = records.into_iter();
+    let parts = std::iter::from_fn(|| {
+        let part: Vec<Record> = records.by_ref().take(MESSAGE).collect();
+        (!part.is_empty()).then_some(part)
+    });
+    let message = |(sequence, records)| IngestRequest {
+        options: None,
+        sequence,
+        records,
+    };
+    (1..).zip(parts).map(message).collect()
 }
 
 /// Only "not yet" is a reason to ask again.

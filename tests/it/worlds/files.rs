@@ -161,5 +161,5 @@ async fn broken_files_are_told_apart_and_their_good_rows_are_kept() {
     let whole = format!("{HEADER}{}{}", row(7, "u"), row(8, "u"));
     let whole = import(&world, "torn.csv", "events", whole.as_bytes());
     check(&whole, 0, &[("accepted", 1), ("duplicate", 1)], "");
-    world.end();
+    world.end().await;
 }

@@ -2,12 +2,13 @@
 
 use sextant::client::Client;
 use sextant_proto::common::v1::ReadAt;
-use sextant_proto::ingestion::v1::{AdvanceClockRequest, Record};
+use sextant_proto::ingestion::v1::Record;
 
 use crate::worlds::records::{
-    accept, account, as_known, at, event, feature, membership, now, revenue, score, subscription,
+    accept, account, advance, as_known, at, event, feature, membership, now, revenue, score,
+    subscription,
 };
-use crate::worlds::world::{Shape, World, request_id, segmentation, tenant};
+use crate::worlds::world::{Shape, World, segmentation, tenant};
 
 /// What is said about the account that paid nothing, about the use of another, and about the revenue of all.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,18 +65,6 @@ fn correction() -> Vec<Record> {
     records
 }
 
-async fn advance(client: &Client, to: &str) -> String {
-    let request = AdvanceClockRequest {
-        to: Some(at(to)),
-        request_id: request_id(),
-    };
-    let answer = client
-        .tenants()
-        .advance_clock(client.request(request))
-        .await;
-    answer.unwrap().into_inner().position
-}
-
 #[tokio::test]
 async fn late_records_change_todays_answers_and_not_yesterdays() {
     for shape in [Shape::Embedded, Shape::Apart] {
@@ -83,7 +72,7 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
         let client = tenant(&world.client(), "late", at("2026-02-25T12:00")).await;
         segmentation(&client, "lifecycle").await;
         accept(&client, february()).await;
-        let position = advance(&client, "2026-02-27T12:00").await;
+        let position = advance(&client, at("2026-02-27T12:00")).await.unwrap();
 
         let yesterday = at("2026-02-26T12:00");
         let first = picture(&client, &as_known(yesterday, &position)).await;
@@ -112,12 +101,12 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
         let as_known_then = picture(&client, &as_known(yesterday, &position)).await;
         assert_eq!(as_known_then, first, "{shape:?}: what was known stays");
 
-        let position = advance(&client, "2026-03-02T12:00").await;
+        let position = advance(&client, at("2026-03-02T12:00")).await.unwrap();
         let as_known_then = picture(&client, &as_known(yesterday, &position)).await;
         assert_eq!(
             as_known_then, first,
             "{shape:?}: and stays after more closes"
         );
-        world.end();
+        world.end().await;
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -14,11 +14,15 @@ use sextant::installation::Role;
 /// Longest wait for a process to serve, on a machine that has other things to do.
 const LONGEST_START: Duration = Duration::from_secs(60);
 
-/// The program with a plain environment.
-fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sextant-under-test"));
+/// A program with a plain environment.
+fn plain(program: &str) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
     command
+}
+
+fn program() -> Command {
+    plain(env!("CARGO_BIN_EXE_sextant-under-test"))
 }
 
 /// Where cargo puts the built-in segmenters: beside the tests.
@@ -50,7 +54,23 @@ pub(crate) struct Process(Child);
 impl Process {
     /// Starts the services of a role and waits until they serve.
     pub(crate) fn serve(role: Role, settings: &[String]) -> Self {
-        let mut command = program();
+        Self::start(program(), role, settings)
+            .unwrap_or_else(|seen| panic!("{role:?} ended at once: {seen}"))
+    }
+
+    /// The same in a program that dies at the first commit of a service, `before` or `after` it; `None`: it died before it served.
+    pub(crate) fn serve_dying(
+        [service, moment]: [&str; 2],
+        role: Role,
+        settings: &[String],
+    ) -> Option<Self> {
+        let mut command = plain(env!("CARGO_BIN_EXE_sextant-that-dies"));
+        command.args([service, moment]);
+        Self::start(command, role, settings).ok()
+    }
+
+    /// Waits until the program serves; otherwise gives what it said until it ended.
+    fn start(mut command: Command, role: Role, settings: &[String]) -> Result<Self, String> {
         command.args(["serve", role.as_str()]);
         for setting in settings {
             command.args(["--set", setting]);
@@ -61,16 +81,21 @@ impl Process {
         let mut seen = String::new();
         loop {
             match log.recv_timeout(LONGEST_START) {
-                Ok(line) if is_serving(&line) => return process,
+                Ok(line) if is_serving(&line) => return Ok(process),
                 Ok(line) => seen.push_str(&line),
                 Err(RecvTimeoutError::Timeout) => panic!("{role:?} does not start: {seen}"),
-                Err(RecvTimeoutError::Disconnected) => panic!("{role:?} ended at once: {seen}"),
+                Err(RecvTimeoutError::Disconnected) => return Err(seen),
             }
         }
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Waits for it to end by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.0.wait().unwrap()
     }
 
     /// Asks it to end, as a supervisor does, and waits for that.

@@ -12,6 +12,8 @@ use sextant_proto::scoring::v1::feature::Value;
 use sextant_proto::scoring::v1::{GetFeaturesRequest, GetScoresRequest, Score};
 use sextant_proto::segmentation::v1::{GetMembershipRequest, Membership};
 
+use crate::worlds::world::request_id;
+
 const HOUR_US: i64 = 3_600_000_000;
 
 /// `2026-03-15T10:30`, in UTC.
@@ -123,7 +125,20 @@ pub(crate) async fn accept(client: &Client, records: Vec<pb::Record>) -> String 
     answer.position
 }
 
-fn entity(account: &str) -> Option<EntityRef> {
+/// Moves the tenant's clock, and gives the position that stands for it.
+pub(crate) async fn advance(client: &Client, to: Timestamp) -> Result<String, tonic::Status> {
+    let request = pb::AdvanceClockRequest {
+        to: Some(to),
+        request_id: request_id(),
+    };
+    let answer = client
+        .tenants()
+        .advance_clock(client.request(request))
+        .await?;
+    Ok(answer.into_inner().position)
+}
+
+pub(crate) fn entity(account: &str) -> Option<EntityRef> {
     Some(EntityRef {
         kind: EntityKind::Account.into(),
         id: account.to_owned(),
@@ -147,7 +162,8 @@ pub(crate) fn as_known(moment: Timestamp, position: &str) -> ReadAt {
     }
 }
 
-macro_rules! ask {
+/// Asks until the service has processed the position that the request names.
+macro_rules! try_ask {
     ($client:expr, $service:ident . $rpc:ident, $request:expr) => {
         sextant::client::settled(|| {
             let (client, request) = ($client.clone(), $request.clone());
@@ -157,7 +173,13 @@ macro_rules! ask {
             })
         })
         .await
-        .unwrap()
+    };
+}
+pub(crate) use try_ask;
+
+macro_rules! ask {
+    ($client:expr, $service:ident . $rpc:ident, $request:expr) => {
+        crate::worlds::records::try_ask!($client, $service.$rpc, $request).unwrap()
     };
 }
 pub(crate) use ask;
@@ -209,7 +231,7 @@ pub(crate) async fn membership(
         at: Some(at.clone()),
     };
     ask!(client, segmentation.get_membership, request)
-        .membership
+        .membership()
         .unwrap()
 }
 

@@ -1,106 +1,284 @@
-//! Many tenants: everybody is answered, and who is silent costs nothing.
+//! Many tenants, one of them large: everybody is answered, who is silent costs nothing, and a start does not depend on how
+//! many there are.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
+
+use serde_json::Value;
+use tokio::task::block_in_place;
+use tokio::time::Instant;
 
 use sextant::client::Client;
 use sextant::installation::Role;
-use sextant_proto::segmentation::v1::ListSegmentsRequest;
+use sextant_proto::segmentation::v1::{
+    ListMembersRequest, ListSegmentsRequest, WatchTransitionsRequest,
+};
 
-use crate::worlds::records::{accept, account, ask, at, event, feature, later, now};
+use crate::worlds::AS_RELEASED;
+use crate::worlds::records::{
+    accept, account, ask, at, event, feature, membership, now, revenue, subscription,
+};
 use crate::worlds::world::{Shape, World, segmentation, tenant};
 
-const TENANTS: usize = 300;
-const ACCOUNTS: usize = 2_000;
+const TENANTS: usize = if AS_RELEASED { 1_000 } else { 200 };
+const ACCOUNTS: usize = if AS_RELEASED { 200_000 } else { 2_000 };
 const CLOCK: &str = "2026-02-01T12:00";
-/// How long the silence lasts that is measured.
-const SILENCE: Duration = Duration::from_secs(2);
+/// How long a silence lasts that is measured, and how long before it nothing is asked: at the latest after ten seconds
+/// PostgreSQL has counted what was done.
+const SILENCE: Duration = Duration::from_secs(11);
+/// Calls between services when a process starts: those that last are not counted before they end.
+const MAX_CALLS_OF_A_START: u64 = 20;
+/// Transactions of a start, whatever the number of tenants: connections, versions of tables, cursors.
+const MAX_TRANSACTIONS_OF_A_START: i64 = 150;
+/// Transactions of a silence: looks at all feeds at once, and those of the test itself.
+const MAX_TRANSACTIONS_OF_A_SILENCE: i64 = 40;
+/// A clock tick is 10 ms.
+const TICKS_PER_SECOND: f64 = 100.0;
+const MAX_IDLE_SHARE: f64 = 0.05;
 
-/// Calls that were served, all methods together.
-fn calls(world: &World) -> u64 {
-    let text = world.scrape();
-    let counts = text
-        .lines()
-        .filter(|line| line.starts_with("rpc_server_call_duration_seconds_count"))
-        .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
-    counts.sum()
+/// What was done, all tenants together.
+struct Done {
+    calls: u64,
+    transactions: i64,
+    ticks: u64,
 }
 
-/// Calls and clock ticks of the processor in a time in which nobody asks for anything.
-async fn silence(world: &World) -> (u64, u64) {
-    let before = (calls(world), world.ticks());
-    tokio::time::sleep(SILENCE).await;
-    let after = (calls(world), world.ticks());
-    (after.0 - before.0, after.1 - before.1)
+impl Done {
+    async fn until_now(world: &World) -> Self {
+        let text = world.scrape(Role::Ingestion);
+        let counts = text
+            .lines()
+            .filter(|line| line.starts_with("rpc_server_call_duration_seconds_count"))
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
+        Self {
+            calls: counts.sum(),
+            transactions: world.transactions().await,
+            ticks: world.ticks(),
+        }
+    }
 }
 
-async fn members(client: &Client, position: &str) -> u64 {
+fn name(number: usize) -> String {
+    format!("a{number:06}")
+}
+
+async fn accounts(client: &Client, position: &str) -> usize {
     let request = ListSegmentsRequest {
         segmentation: "lifecycle".to_owned(),
         at: Some(now(position)),
         ..ListSegmentsRequest::default()
     };
-    ask!(client, segmentation.list_segments, request).accounts
+    let answer = ask!(client, segmentation.list_segments, request);
+    let by_segment: u64 = answer.segments.iter().map(|segment| segment.accounts).sum();
+    assert_eq!(by_segment, answer.accounts);
+    usize::try_from(answer.accounts).unwrap()
 }
 
-/// A tenant of one account with one event.
+/// All members, page by page.
+async fn members(client: &Client, position: &str) -> BTreeSet<String> {
+    let (mut members, mut page_token) = (BTreeSet::new(), String::new());
+    loop {
+        let request = ListMembersRequest {
+            segmentation: "lifecycle".to_owned(),
+            at: Some(now(position)),
+            page_size: 1_000,
+            page_token,
+            ..ListMembersRequest::default()
+        };
+        let answer = ask!(client, segmentation.list_members, request);
+        for member in answer.members {
+            let account = member.membership.unwrap().account.unwrap();
+            assert!(members.insert(account.id), "nobody is listed twice");
+        }
+        page_token = answer.next_page_token;
+        if page_token.is_empty() {
+            return members;
+        }
+    }
+}
+
+/// A tenant of one account with one event; only some tenants have a segmentation.
 async fn small(world: &Client, number: usize) -> (Client, String) {
     let client = tenant(world, &format!("small-{number:04}"), at(CLOCK)).await;
+    if number < 2 {
+        segmentation(&client, "lifecycle").await;
+    }
     let records = vec![
-        account("a", at("2026-01-01T00:00")),
+        account("a", at("2026-01-30T00:00")),
         event("a", "u", at("2026-01-31T10:00")),
     ];
     let position = accept(&client, records).await;
     (client, position)
 }
 
-async fn large(world: &Client) -> (Client, String) {
-    let client = tenant(world, "large", at(CLOCK)).await;
+/// A tenant whose accounts are imported from a file.
+async fn large(world: &World, installation: &Client) -> (Client, String) {
+    let client = tenant(installation, "large", at(CLOCK)).await;
     segmentation(&client, "lifecycle").await;
-    let names: Vec<String> = (0..ACCOUNTS)
-        .map(|number| format!("a{number:04}"))
-        .collect();
-    let mut records: Vec<_> = names
-        .iter()
-        .map(|name| account(name, at("2026-01-01T00:00")))
-        .collect();
-    records.extend(
-        names
-            .iter()
-            .map(|name| event(name, "u", later("2026-01-30T00:00", 5))),
-    );
-    let position = accept(&client, records).await;
-    (client, position)
+    let mut rows = "account_id,created_at\n".to_owned();
+    for number in 0..ACCOUNTS {
+        rows.push_str(&format!("{},2026-01-29\n", name(number)));
+    }
+    let path = world.folder().join("accounts.csv");
+    fs::write(&path, rows).unwrap();
+    let arguments = [
+        "import",
+        path.to_str().unwrap(),
+        "--kind",
+        "accounts",
+        "--history",
+        "latest",
+        "--tenant",
+        "large",
+        "--output",
+        "json",
+    ];
+    let output = block_in_place(|| world.cli(&arguments));
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaints}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let position = printed["position"][0]["position"].as_str().unwrap();
+    (client, position.to_owned())
 }
 
-#[tokio::test]
-async fn hundreds_of_tenants_are_answered_and_cost_nothing_while_they_are_silent() {
-    let world = World::start(Shape::Embedded).await;
+/// An account subscribes: who watches is told, and every read of it and of the whole says so. Returns the position.
+async fn subscribes(client: &Client, name: &str) -> String {
+    let request = WatchTransitionsRequest {
+        segmentation: "lifecycle".to_owned(),
+        ..WatchTransitionsRequest::default()
+    };
+    let watching = client
+        .segmentation()
+        .watch_transitions(client.stream(request))
+        .await;
+    let mut watching = watching.unwrap().into_inner();
+    let first = watching.message().await.unwrap().unwrap();
+    assert_eq!(first.transitions, []);
+
+    let records = vec![subscription(name, at("2026-02-01T08:00"), 3, 1_000)];
+    let position = accept(client, records).await;
+    let told = watching.message().await.unwrap().unwrap().transitions;
+    let moves: Vec<(&str, &str, &str)> = told
+        .iter()
+        .map(|one| {
+            let account = one.account.as_ref().unwrap();
+            let (from, to) = (one.from_segment.as_str(), one.to_segment.as_str());
+            (account.id.as_str(), from, to)
+        })
+        .collect();
+    assert_eq!(moves, [(name, "prospect", "onboarding")]);
+    moved(client, name, &position).await;
+    position
+}
+
+/// What is answered once an account has subscribed, and no other one has.
+async fn moved(client: &Client, name: &str, position: &str) {
+    let at = now(position);
+    assert_eq!(
+        membership(client, name, "lifecycle", &at).await.segment,
+        "onboarding"
+    );
+    assert_eq!(revenue(client, &at).await.total.unwrap().mrr_minor, 3_000);
+}
+
+/// Everything of the large tenant, once an account has moved.
+async fn whole(client: &Client, position: &str) {
+    assert_eq!(accounts(client, position).await, ACCOUNTS);
+    let last = name(ACCOUNTS - 1);
+    let members = members(client, position).await;
+    assert_eq!(members.len(), ACCOUNTS);
+    assert_eq!(members.last(), Some(&last));
+    let at = now(position);
+    let stage = membership(client, &last, "lifecycle", &at).await.segment;
+    assert_eq!(stage, "prospect");
+    let days = feature(client, &last, "usage.active_days_28d", &at).await;
+    assert_eq!(days, None, "nobody has told of its use");
+}
+
+/// Measures a time in which nobody asks for anything.
+async fn silence(world: &World) {
+    tokio::time::sleep(SILENCE).await;
+    let before = Done::until_now(world).await;
+    tokio::time::sleep(SILENCE).await;
+    let after = Done::until_now(world).await;
+    let transactions = after.transactions - before.transactions;
+    #[expect(clippy::cast_precision_loss, reason = "a few ticks")]
+    let share = (after.ticks - before.ticks) as f64 / TICKS_PER_SECOND / SILENCE.as_secs_f64();
+    println!(
+        "silence: {transactions} transactions, {:.1} % of a core",
+        share * 100.0
+    );
+    assert_eq!(after.calls, before.calls, "no feed is read");
+    assert!(transactions < MAX_TRANSACTIONS_OF_A_SILENCE);
+    assert!(share < MAX_IDLE_SHARE, "{share}");
+}
+
+/// Kills the process and starts it again: what the start did does not depend on the number of tenants.
+async fn restart(world: &World) {
+    let before = world.transactions().await;
+    let begun = Instant::now();
+    world.kill_and_restart(Role::All);
+    println!("killed and serving again after {:?}", begun.elapsed());
+    tokio::time::sleep(SILENCE).await;
+    let started = Done::until_now(world).await;
+    let transactions = started.transactions - before;
+    println!(
+        "start: {} calls, {transactions} transactions",
+        started.calls
+    );
+    assert!(started.calls <= MAX_CALLS_OF_A_START, "{}", started.calls);
+    assert!(transactions <= MAX_TRANSACTIONS_OF_A_START);
+}
+
+async fn check(shape: Shape) {
+    let world = World::start(shape).await;
     let installation = world.client();
+    let begun = Instant::now();
     let mut tenants = Vec::new();
-    for number in 0..TENANTS {
+    for number in 0..TENANTS - 1 {
         tenants.push(small(&installation, number).await);
     }
-    let (large, position) = large(&installation).await;
-    assert_eq!(
-        members(&large, &position).await,
-        u64::try_from(ACCOUNTS).unwrap()
-    );
+    println!("{shape:?}: {TENANTS} tenants after {:?}", begun.elapsed());
+    let (large, position) = large(&world, &installation).await;
+    assert_eq!(accounts(&large, &position).await, ACCOUNTS);
+    println!("{shape:?}: {ACCOUNTS} accounts after {:?}", begun.elapsed());
     for (client, position) in &tenants {
         let days = feature(client, "a", "usage.active_days_28d", &now(position)).await;
         assert_eq!(days, Some(1));
     }
+    let position = subscribes(&large, &name(7)).await;
+    let position_of_small = subscribes(&tenants[1].0, "a").await;
+    whole(&large, &position).await;
+    silence(&world).await;
 
-    let (calls_made, ticks) = silence(&world).await;
-    assert_eq!(calls_made, 0);
-    assert!(ticks < 20, "{ticks} ticks in {SILENCE:?}");
-
-    world.kill_and_restart(Role::All);
+    restart(&world).await;
     // The connections of before are gone with the process.
     let installation = world.client();
-    let large = installation.find_tenant(Some("large")).await.unwrap();
-    let large = installation.of_tenant(&large).unwrap();
-    assert_eq!(
-        members(&large, &position).await,
-        u64::try_from(ACCOUNTS).unwrap()
-    );
+    let again = async |name: &str| {
+        let found = installation.find_tenant(Some(name)).await.unwrap();
+        installation.of_tenant(&found).unwrap()
+    };
+    let large = again("large").await;
+    moved(&large, &name(7), &position).await;
+    whole(&large, &position).await;
+    moved(&again("small-0001").await, "a", &position_of_small).await;
+    for number in (0..TENANTS - 1).step_by(50) {
+        let client = again(&format!("small-{number:04}")).await;
+        let at = now(&tenants[number].1);
+        let days = feature(&client, "a", "usage.active_days_28d", &at).await;
+        assert_eq!(days, Some(1));
+    }
+    println!("{shape:?}: done after {:?}", begun.elapsed());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_tenants_and_a_large_one_are_answered_and_cost_nothing_while_they_are_silent() {
+    check(Shape::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_tenants_and_a_large_one_cost_postgresql_nothing_while_they_are_silent() {
+    check(Shape::Together).await;
 }

@@ -1,6 +1,5 @@
-//! One trace tells the way of a call through the services.
+//! One trace tells the way of a call through the services, and of a record through their feeds.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -17,6 +16,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use sextant::client::Client;
+use sextant_proto::ingestion::v1::{IngestBatchRequest, Record};
 use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_runtime::lifecycle::Lifecycle;
 
@@ -100,27 +100,19 @@ fn collector() -> (Runtime, SocketAddr, Spans) {
     (runtime, address, spans)
 }
 
-/// The first call to metrics: it has to ask ingestion who calls.
-async fn traced_read(client: &Client, position: &str) {
-    let mut request = client.request(GetRevenueRequest {
-        at: Some(now(position)),
-        segmentation: "lifecycle".to_owned(),
-    });
+/// A request of a caller who traces what becomes of it.
+fn traced<T>(client: &Client, message: T) -> Request<T> {
+    let mut request = client.request(message);
     let caller = format!("00-{TRACE}-{CALLER}-01");
     request
         .metadata_mut()
         .insert("traceparent", caller.parse().unwrap());
-    let answer = client
-        .metrics()
-        .get_revenue(request)
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(answer.segments[0].mrr_minor, 3_000);
+    request
 }
 
-#[test]
-fn the_spans_of_a_read_that_crosses_processes_are_one_trace() {
+/// Runs an installation for as long as a story about one tenant takes, and gives the spans that it sent. Whatever was sent
+/// belongs to the caller's trace, and nothing in it hangs in the air.
+fn told(shape: Shape, story: impl AsyncFnOnce(Client)) -> Vec<Seen> {
     let (_collecting, collector, spans) = collector();
     let here = Builder::new_current_thread().enable_all().build().unwrap();
     here.block_on(async {
@@ -129,25 +121,49 @@ fn the_spans_of_a_read_that_crosses_processes_are_one_trace() {
             // Only the caller's decision makes a trace.
             "telemetry.trace_sample_ratio=0".to_owned(),
         ];
-        let world = World::start_with(Shape::Apart, &settings).await;
+        let world = World::start_with(shape, &settings).await;
         let client = tenant(&world.client(), "traced", at("2026-02-01T00:00")).await;
         segmentation(&client, "lifecycle").await;
-        let january = at("2026-01-01T00:00");
-        let records = vec![account("a", january), subscription("a", january, 3, 1_000)];
-        let position = accept(&client, records).await;
-        traced_read(&client, &position).await;
-        world.end();
+        story(client).await;
+        world.end().await;
     });
-
-    let spans = spans.lock().unwrap();
+    let spans = spans.lock().unwrap().clone();
     assert!(spans.iter().all(|span| span.trace == TRACE), "{spans:#?}");
-    let by_id: BTreeMap<&str, &Seen> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
-    for span in spans.iter() {
+    for span in &spans {
         assert!(
-            span.parent == CALLER || by_id.contains_key(span.parent.as_str()),
+            span.parent == CALLER || spans.iter().any(|one| one.id == span.parent),
             "{span:?} of {spans:#?}"
         );
     }
+    spans
+}
+
+/// An account and its subscription.
+fn records() -> Vec<Record> {
+    let january = at("2026-01-01T00:00");
+    vec![account("a", january), subscription("a", january, 3, 1_000)]
+}
+
+/// Revenue by segment: answered once every service has taken in what is at the position.
+fn revenue(position: &str) -> GetRevenueRequest {
+    GetRevenueRequest {
+        at: Some(now(position)),
+        segmentation: "lifecycle".to_owned(),
+    }
+}
+
+async fn answered(client: &Client, request: Request<GetRevenueRequest>) {
+    let answer = client.metrics().get_revenue(request).await.unwrap();
+    assert_eq!(answer.into_inner().segments[0].mrr_minor, 3_000);
+}
+
+#[test]
+fn the_spans_of_a_read_that_crosses_processes_are_one_trace() {
+    // The first call to metrics: it has to ask ingestion who calls.
+    let spans = told(Shape::Apart, async |client| {
+        let position = accept(&client, records()).await;
+        answered(&client, traced(&client, revenue(&position))).await;
+    });
     let from_outside: Vec<&str> = spans
         .iter()
         .filter(|span| span.parent == CALLER)
@@ -158,9 +174,71 @@ fn the_spans_of_a_read_that_crosses_processes_are_one_trace() {
         ["sextant.metrics.v1.MetricsService/GetRevenue"]
     );
     let crossed = spans.iter().any(|span| {
-        let parent = by_id.get(span.parent.as_str());
+        let parent = spans.iter().find(|one| one.id == span.parent);
         span.service == "sextant-ingestion"
             && parent.is_some_and(|parent| parent.service == "sextant-metrics")
     });
     assert!(crossed, "{spans:#?}");
+}
+
+/// Each span on the way of a record, and its parent.
+const WAY: [(&str, &str); 6] = [
+    ("sextant.ingestion.v1.IngestionService/IngestBatch", ""),
+    (
+        "scoring follows ingestion",
+        "sextant.ingestion.v1.IngestionService/IngestBatch",
+    ),
+    ("segmentation follows scoring", "scoring follows ingestion"),
+    (
+        "sextant.scoring.v1.FeedService/ReadColumns",
+        "segmentation follows scoring",
+    ),
+    (
+        "metrics follows segmentation",
+        "segmentation follows scoring",
+    ),
+    (
+        "metrics follows ingestion",
+        "sextant.ingestion.v1.IngestionService/IngestBatch",
+    ),
+];
+
+#[test]
+fn the_way_of_a_record_through_all_services_is_one_trace() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let spans = told(shape, async |client| {
+            let batch = IngestBatchRequest {
+                records: records(),
+                ..IngestBatchRequest::default()
+            };
+            let stored = client
+                .ingestion()
+                .ingest_batch(traced(&client, batch))
+                .await;
+            let position = stored.unwrap().into_inner().position;
+            answered(&client, client.request(revenue(&position))).await;
+        });
+        for (name, parent) in WAY {
+            let found: Vec<&Seen> = spans.iter().filter(|span| span.name == name).collect();
+            let [span] = found[..] else {
+                panic!(
+                    "{shape:?}: {name} is there {} times in {spans:#?}",
+                    found.len()
+                );
+            };
+            let above = spans.iter().find(|one| one.id == span.parent);
+            let above = above.map_or("", |above| above.name.as_str());
+            assert_eq!(above, parent, "{shape:?}: {name} in {spans:#?}");
+            if shape == Shape::Apart {
+                let service = service_of(name);
+                assert_eq!(span.service, format!("sextant-{service}"), "{name}");
+            }
+        }
+    }
+}
+
+/// The service that a span tells of: "sextant.scoring.v1…" or "scoring follows …".
+fn service_of(name: &str) -> &str {
+    let name = name.strip_prefix("sextant.").unwrap_or(name);
+    name.split(['.', ' ']).next().unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::Output;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use sextant::client::Client;
 use sextant::installation::Role;
 use sextant::links::{Addresses, Links};
-use sextant_backends::testing::{migrated_database, redis_url};
+use sextant_backends::testing::{Database, migrated_database, redis_url};
 use sextant_proto::ingestion::v1::{CreateTenantRequest, Tenant};
 use sextant_proto::segmentation::v1::{CreateSegmentationRequest, Segmentation};
 use sextant_runtime::auth::Key;
@@ -32,6 +33,9 @@ pub(crate) enum Shape {
     /// Each in a process of its own, with PostgreSQL and Redis.
     Apart,
 }
+
+/// Longest wait for the end of a process that has closed its connections.
+const LONGEST_DEATH: Duration = Duration::from_secs(30);
 
 const SERVICES: [Role; 4] = [
     Role::Ingestion,
@@ -56,6 +60,8 @@ pub(crate) struct World {
     /// Held while a process is down.
     places: Mutex<Vec<Place>>,
     folder: TempDir,
+    /// Where it does not keep everything in the folder.
+    database: Option<Database>,
 }
 
 impl World {
@@ -67,9 +73,17 @@ impl World {
     /// The same with more settings.
     pub(crate) async fn start_with(shape: Shape, more: &[String]) -> Self {
         let world = Self::new(shape, more).await;
-        for place in world.places.lock().unwrap().iter_mut() {
-            place.process = Some(world.serve(place));
-        }
+        world.serve_all();
+        world
+    }
+
+    /// An installation with the data of a backup, serving.
+    pub(crate) async fn restored(backup: &Path) -> Self {
+        let world = Self::new(Shape::Embedded, &[]).await;
+        let output = world.cli(&["restore", backup.to_str().unwrap()]);
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaints}");
+        world.serve_all();
         world
     }
 
@@ -86,8 +100,9 @@ impl World {
             "telemetry.log_filter=warn,sextant=info".to_owned(),
         ];
         settings.extend_from_slice(more);
+        let mut database = None;
         if shape != Shape::Embedded {
-            let database = migrated_database().await;
+            let database = database.insert(migrated_database().await);
             settings.push("store.kind=postgres".to_owned());
             settings.push(format!("store.postgres_url={}", database.url()));
             settings.push(format!("cache.redis_url={}", redis_url()));
@@ -128,14 +143,25 @@ impl World {
             addresses,
             places: Mutex::new(places),
             folder,
+            database,
+        }
+    }
+
+    fn serve_all(&self) {
+        for place in self.places.lock().unwrap().iter_mut() {
+            place.process = Some(self.serve(place));
         }
     }
 
     fn serve(&self, place: &Place) -> Process {
+        Process::serve(place.role, &self.settings_of(place))
+    }
+
+    fn settings_of(&self, place: &Place) -> Vec<String> {
         let mut settings = self.settings.clone();
         settings.push(format!("server.listen={}", place.address));
         settings.push(format!("server.admin_listen={}", place.admin));
-        Process::serve(place.role, &settings)
+        settings
     }
 
     /// The roles of its processes.
@@ -152,16 +178,45 @@ impl World {
         place.process = Some(self.serve(place));
     }
 
+    /// Kills a process and starts it as one that dies at the first commit of a service, `before` or `after` it.
+    pub(crate) fn restart_dying(&self, role: Role, fault: [&str; 2]) {
+        let mut places = self.places.lock().unwrap();
+        let place = places.iter_mut().find(|place| place.role == role).unwrap();
+        drop(place.process.take());
+        place.process = Process::serve_dying(fault, role, &self.settings_of(place));
+    }
+
+    /// Returns when a process has ended, which it is about to do.
+    pub(crate) async fn wait_for_death(&self, role: Role) {
+        let Some(mut process) = self.take(role) else {
+            return;
+        };
+        let dying = tokio::task::spawn_blocking(move || process.wait());
+        let died = tokio::time::timeout(LONGEST_DEATH, dying).await;
+        assert!(!died.unwrap().unwrap().success());
+    }
+
     /// Returns when no process is down.
     pub(crate) fn wait_until_all_serve(&self) {
         drop(self.places.lock().unwrap());
     }
 
-    /// Ends all processes as a supervisor does, the last service first.
-    pub(crate) fn end(&self) {
-        for place in self.places.lock().unwrap().iter_mut().rev() {
-            place.process.as_mut().unwrap().end();
+    /// Ends all processes as a supervisor does, the last service first. The executor stays free meanwhile: a client that is
+    /// still connected has to answer before its server can close.
+    pub(crate) async fn end(&self) {
+        let roles = self.roles();
+        for role in roles.into_iter().rev() {
+            let mut process = self.take(role).unwrap();
+            tokio::task::spawn_blocking(move || process.end())
+                .await
+                .unwrap();
         }
+    }
+
+    fn take(&self, role: Role) -> Option<Process> {
+        let mut places = self.places.lock().unwrap();
+        let place = places.iter_mut().find(|place| place.role == role).unwrap();
+        place.process.take()
     }
 
     /// Processor time that its processes have used, in clock ticks.
@@ -178,9 +233,21 @@ impl World {
         ticks.sum()
     }
 
-    /// What its first process tells Prometheus.
-    pub(crate) fn scrape(&self) -> String {
-        let admin = self.places.lock().unwrap()[0].admin;
+    /// Transactions that PostgreSQL has counted; 0 where it is not used.
+    pub(crate) async fn transactions(&self) -> i64 {
+        match &self.database {
+            Some(database) => database.transactions().await,
+            None => 0,
+        }
+    }
+
+    /// What the process of a role tells Prometheus; where one process is all, that one.
+    pub(crate) fn scrape(&self, role: Role) -> String {
+        let admin = {
+            let places = self.places.lock().unwrap();
+            let place = places.iter().find(|place| place.role == role);
+            place.unwrap_or(&places[0]).admin
+        };
         let mut stream = TcpStream::connect(admin).unwrap();
         write!(
             stream,
@@ -200,7 +267,7 @@ impl World {
     }
 
     /// A folder for files of a test.
-    pub(crate) fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 

@@ -18,21 +18,33 @@ fn counts(map: Map) -> BTreeMap<Segment, usize> {
 }
 
 #[test]
-fn the_map_of_ten_covers_each_of_the_25_cells_once() {
-    let expected = [
-        (Champions, 2),
-        (Loyal, 4),
-        (PotentialLoyalist, 4),
-        (New, 1),
-        (Promising, 1),
-        (NeedAttention, 1),
-        (AboutToSleep, 2),
-        (AtRisk, 4),
-        (CantLose, 2),
-        (Hibernating, 4),
+fn the_ten_names_in_their_cells() {
+    // As drawn: rows R5 … R1, columns F1 … F5; the monetary score does not count.
+    let drawn = [
+        [
+            New,
+            PotentialLoyalist,
+            PotentialLoyalist,
+            Champions,
+            Champions,
+        ],
+        [
+            Promising,
+            PotentialLoyalist,
+            PotentialLoyalist,
+            Loyal,
+            Loyal,
+        ],
+        [AboutToSleep, AboutToSleep, NeedAttention, Loyal, Loyal],
+        [Hibernating, Hibernating, AtRisk, AtRisk, CantLose],
+        [Hibernating, Hibernating, AtRisk, AtRisk, CantLose],
     ];
-    let cells = expected.map(|(segment, cells)| (segment, cells * 5));
-    assert_eq!(counts(Map::Ten), BTreeMap::from(cells));
+    for (r, f, m) in cells() {
+        let place = |score: i64| usize::try_from(score - 1).unwrap();
+        let expected = drawn[4 - place(r)][place(f)];
+        let scores = Scores::new(r, f, m).unwrap();
+        assert_eq!(Map::Ten.segment(scores), expected, "{r}{f}{m}");
+    }
 }
 
 #[test]
@@ -73,8 +85,22 @@ fn the_first_bounds_of_the_r_package_win() {
 }
 
 #[test]
-fn every_bound_of_the_r_package_is_reachable() {
-    assert_eq!(counts(Map::RPackage).len(), R_PACKAGE.len() + 1);
+fn the_bounds_of_the_r_package_share_out_the_125_combinations() {
+    // Counted by an independent script from the published bounds.
+    let expected = [
+        (Champions, 1),
+        (Loyal, 15),
+        (PotentialLoyalist, 35),
+        (New, 15),
+        (Promising, 8),
+        (NeedAttention, 4),
+        (AboutToSleep, 10),
+        (AtRisk, 7),
+        (CantLose, 6),
+        (Lost, 14),
+        (Others, 10),
+    ];
+    assert_eq!(counts(Map::RPackage), BTreeMap::from(expected));
 }
 
 /// Customers of the demo orders of the R package rfm 0.3.0 by recency, frequency and monetary score (outer to inner),

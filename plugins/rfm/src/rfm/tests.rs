@@ -10,8 +10,7 @@ fn examples_of_the_descriptor_hold() {
 /// The reasons of one row, one line each.
 fn reasons(config: &str, row: &str) -> String {
     let session = Session::<Rfm>::new(config).unwrap();
-    let row = row.trim_end_matches(']');
-    let reasons = session.reasons(&format!("[{row}]]"), 9).unwrap();
+    let reasons = session.reasons(&format!("[{}]", unmoved(row)), 9).unwrap();
     reasons[0]
         .iter()
         .map(ToString::to_string)
@@ -70,6 +69,57 @@ fn money_is_a_reason_only_where_the_map_looks_at_it() {
 #[test]
 fn scores_outside_one_to_five_abstain() {
     let session = Session::<Rfm>::new("{}").unwrap();
-    let rows = "[[0,3,3,null,null,null,null,null,null,null],[3,6,3,null,null,null,null,null,null,null],[3,3,-1,null,null,null,null,null,null,null]]";
-    assert_eq!(session.segments(rows).unwrap(), [None, None, None]);
+    let unknown = "null,null,null,null,null,null,null";
+    let rows = ["0,3,3", "3,6,3", "3,3,-1"].map(|scores| unmoved(&format!("[{scores},{unknown}]")));
+    let segments = session.segments(&format!("[{}]", rows.join(","))).unwrap();
+    assert_eq!(segments, [None, None, None]);
+}
+
+#[test]
+fn an_account_stays_while_a_threshold_to_its_segment_is_near() {
+    let cases = [
+        // scores, what is near, segment at the last close, segment
+        ("4,4,1", "null,null,null", "potential_loyalist", "loyal"),
+        (
+            "4,4,1",
+            "null,3,null",
+            "potential_loyalist",
+            "potential_loyalist",
+        ),
+        // Near is not enough: it has to lead to where the account was.
+        ("4,4,1", "null,3,null", "champions", "loyal"),
+        // Both dimensions moved by a little.
+        ("4,4,1", "5,3,null", "champions", "champions"),
+        ("4,4,1", "3,3,null", "need_attention", "need_attention"),
+        // What is no score is not near; a segment of another map was never here.
+        ("4,4,1", "9,-3,null", "potential_loyalist", "loyal"),
+        ("4,4,1", "null,3,null", "vip", "loyal"),
+    ];
+    let session = Session::<Rfm>::new("{}").unwrap();
+    for (scores, near, previous, expected) in cases {
+        let row = format!("[[{scores},null,null,null,null,null,null,null,{near},\"{previous}\"]]");
+        let segments = session.segments(&row).unwrap();
+        assert_eq!(
+            segments,
+            [Some(expected.to_owned())],
+            "{scores} {near} {previous}"
+        );
+    }
+}
+
+#[test]
+fn segments_have_the_keys_and_the_order_of_the_descriptor() {
+    let mut rest = Rfm::DESCRIPTOR;
+    for (index, (key, segment)) in Segment::ALL.into_iter().enumerate() {
+        assert_eq!(usize::from(segment as u16), index, "{key}");
+        let Some((_, behind)) = rest.split_once(&format!(r#"{{"key": "{key}""#)) else {
+            panic!("{key} is missing or out of order");
+        };
+        rest = behind;
+    }
+}
+
+/// A row with nothing near and no segment at the last close.
+fn unmoved(row: &str) -> String {
+    format!("{},null,null,null,null]", row.trim_end_matches(']'))
 }

@@ -66,6 +66,7 @@ fn shown(entry: FactEntry) -> pb::FeedEntry {
         facts: entry.facts.into_iter().map(fact).collect(),
         import: entry.import.map(import),
         clock: entry.clock.map(timestamp),
+        trace: entry.trace.map(Vec::from).unwrap_or_default().into(),
     }
 }
 

@@ -163,12 +163,9 @@ async fn every_change_is_made_once_whichever_process_its_request_reaches_and_whe
             _ => &scene.tenant.key,
         };
         if rpc == "CompleteImport" {
-            let start = deliver(
-                &scene.tenant.clients,
-                "StartImport",
-                &scene,
-                (&request_id(), Parameters::First),
-            );
+            let id = request_id();
+            let asked = (id.as_str(), Parameters::First);
+            let start = deliver(&scene.tenant.clients, "StartImport", &scene, asked);
             start.await.unwrap();
         }
         let operator = world.by(&world.operator);

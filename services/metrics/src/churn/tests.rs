@@ -43,7 +43,7 @@ fn a_period_covers_both_days_and_ends_with_the_clock() {
         "2026-02-01T00:00:00Z..2026-03-01T00:00:00Z"
     );
     assert_eq!(
-        window("2026-03-15", "2026-04-30"),
+        window("2026-03-15", "2026-03-15"),
         "2026-03-15T00:00:00Z..2026-03-15T10:00:00.000001Z"
     );
 }
@@ -64,6 +64,11 @@ fn impossible_periods_name_the_field() {
     assert_eq!(
         refuse(date("2026-03-16"), date("2026-03-20")),
         "first_day FIELD_INVALID"
+    );
+    assert_eq!(
+        refuse(date("2026-03-01"), date("2026-03-16")),
+        "last_day FIELD_INVALID",
+        "a period that is not over is asked for up to the day of the clock"
     );
 }
 

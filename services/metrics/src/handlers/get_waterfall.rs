@@ -6,7 +6,7 @@ use sextant_runtime::tenant::tenant_of;
 use crate::figures;
 use crate::handlers::Handlers;
 use crate::state::Breakdown;
-use crate::waterfall::{months, waterfalls};
+use crate::waterfall::{by_segment, months, waterfalls};
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -15,7 +15,11 @@ pub(super) async fn handle(
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
     let reading = handlers
-        .begin(tenant, request.at.as_ref(), Breakdown::Total)
+        .begin(
+            tenant,
+            request.at.as_ref(),
+            Breakdown::parse(&request.segmentation),
+        )
         .await?;
     let answer = reading.answer(move |reading| {
         let settings = &reading.state.settings;
@@ -27,6 +31,7 @@ pub(super) async fn handle(
         )?;
         Ok(pb::GetWaterfallResponse {
             months: waterfalls(&reading.state, &months, reading.moment)?,
+            segments: by_segment(&reading.state, &reading.breakdown, &months, reading.moment)?,
             currency: settings.currency.code().to_owned(),
             policy: Some(figures::policy(&settings.policy)),
             freshness: Some(reading.freshness),

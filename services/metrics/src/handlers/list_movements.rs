@@ -1,7 +1,9 @@
 use tonic::{Request, Response, Status};
 
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::metrics::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
+use sextant_wire::status::Problem;
 use sextant_wire::{page, read};
 
 use crate::figures;
@@ -21,8 +23,16 @@ pub(super) async fn handle(
     request.page_size = 0;
     let pager = handlers.pager.clone();
     let cursor = pager.cursor(tenant.0, &request, &token)?;
+    if request.segmentation.is_empty() && !request.segments.is_empty() {
+        let message = "must be set, for segments belong to one";
+        return Err(Problem::field(ErrorReason::FieldMissing, "segmentation", message).into());
+    }
     let reading = handlers
-        .begin(tenant, request.at.as_ref(), Breakdown::Total)
+        .begin(
+            tenant,
+            request.at.as_ref(),
+            Breakdown::parse(&request.segmentation),
+        )
         .await?;
     let answer = reading.answer(move |reading| {
         let state = &reading.state;
@@ -36,17 +46,17 @@ pub(super) async fn handle(
         };
         let behind = cursor.as_deref().map(Place::parse).transpose()?;
         // One more than fits the page tells whether another page follows.
-        let mut page = movements::page(
-            movements::rows(state, only, reading.moment),
-            behind,
-            size + 1,
-        );
+        let asked = |segment: &str| {
+            request.segments.is_empty() || request.segments.iter().any(|one| one == segment)
+        };
+        let rows = movements::rows(state, only, &reading.breakdown, reading.moment);
+        let mut page = movements::page(rows.filter(|row| asked(row.segment)), behind, size + 1);
         let more = page.len() > size;
         page.truncate(size);
         let next = page
             .last()
             .filter(|_| more)
-            .map(|(place, _)| pager.token(tenant.0, &request, &place.cursor()));
+            .map(|row| pager.token(tenant.0, &request, &row.place.cursor()));
         Ok(pb::ListMovementsResponse {
             movements: page.iter().map(movements::to_wire).collect(),
             next_page_token: next.unwrap_or_default(),

@@ -1,10 +1,18 @@
 use sextant_domain::mrr::{Movement, MovementKind, Mrr};
 use sextant_domain::time::Instant;
 
-use super::{Place, page};
+use super::{Place, Row, page};
 
 fn movement(at: i64, kind: MovementKind) -> Movement {
     Movement::new(kind, Instant(at), Mrr(0), Mrr(1))
+}
+
+fn row<'a>(account: &'a str, movement: &'a Movement) -> Row<'a> {
+    Row {
+        place: Place::of(account, movement),
+        movement,
+        segment: "",
+    }
 }
 
 #[test]
@@ -25,16 +33,18 @@ fn pages_of_any_size_tell_the_same_list() {
         })
         .collect();
     let rows = || {
-        movements
-            .iter()
-            .map(|(account, movement)| (Place::of(account, movement), movement))
+        movements.iter().map(|(account, movement)| Row {
+            place: Place::of(account, movement),
+            movement,
+            segment: "",
+        })
     };
     let whole = page(rows(), None, 1000);
     assert_eq!(whole.len(), movements.len());
     assert!(
         whole
             .windows(2)
-            .all(|pair| pair[0].0 < pair[1].0 && pair[0].1.at >= pair[1].1.at)
+            .all(|pair| pair[0].place < pair[1].place && pair[0].movement.at >= pair[1].movement.at)
     );
     for size in 1..8 {
         let mut paged = Vec::new();
@@ -44,8 +54,8 @@ fn pages_of_any_size_tell_the_same_list() {
                 .as_deref()
                 .map(|cursor| Place::parse(cursor).unwrap());
             let part = page(rows(), behind, size);
-            let Some((last, _)) = part.last() else { break };
-            cursor = Some(last.cursor());
+            let Some(last) = part.last() else { break };
+            cursor = Some(last.place.cursor());
             paged.extend(part);
         }
         assert_eq!(paged, whole, "pages of {size}");
@@ -61,13 +71,11 @@ fn of_one_instant_what_the_account_did_comes_before_the_rate_and_the_late_data()
     ]
     .map(|kind| movement(5, kind));
     let listed = page(
-        movements
-            .iter()
-            .map(|movement| (Place::of("a", movement), movement)),
+        movements.iter().map(|movement| row("a", movement)),
         None,
         10,
     );
-    let kinds: Vec<MovementKind> = listed.iter().map(|(_, movement)| movement.kind).collect();
+    let kinds: Vec<MovementKind> = listed.iter().map(|row| row.movement.kind).collect();
     assert_eq!(
         kinds,
         [

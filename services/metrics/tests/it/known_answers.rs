@@ -171,6 +171,7 @@ async fn chartmogul_movements_make_waterfalls_that_follow_one_another() {
         last_month: day("2027-02-01"),
         months: 14,
         at: at(&position),
+        segmentation: String::new(),
     };
     let months = metrics.waterfall(request).await.unwrap().months;
     assert_eq!(months.len(), 14);

@@ -121,6 +121,7 @@ async fn months_are_those_of_the_tenants_zone() {
         last_month: day("2027-05-31"),
         months: 2,
         at: at(&position),
+        segmentation: String::new(),
     };
     let months = world.start().waterfall(request).await.unwrap().months;
     assert_eq!((months[0].new_exact, months[1].new_exact), (0, 10 * DOLLAR));

@@ -109,6 +109,7 @@ async fn a_rate_set_anew_is_a_revaluation_and_not_growth() {
         last_month: day("2027-02-01"),
         months: 1,
         at: at(&position),
+        segmentation: String::new(),
     };
     let february = metrics.waterfall(request).await.unwrap().months[0];
     assert_eq!(

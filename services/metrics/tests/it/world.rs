@@ -215,6 +215,7 @@ impl World {
             segmentation: self.link(moves, &self.upstream),
             clock: self.clock.clone(),
             pager: Pager::new(b"test"),
+            meters: Meters::none(),
         };
         Metrics {
             client: MetricsServiceClient::new(self.link(part(deps), &lifecycle)),

@@ -5,8 +5,15 @@ fn usd() -> Currency {
 }
 
 fn thresholds(source: Source) -> Thresholds {
-    let cuts = Cuts::Exclusive([1.5, 2.25, 1.0e9 / 3.0, 4.0e9]);
-    Thresholds::stored(source, Direction::HighIsGood, cuts).unwrap()
+    let cuts = |moved: f64| Cuts::Exclusive([1.5, 2.25, 1.0e9 / 3.0, 4.0e9].map(|cut| cut + moved));
+    let margins = match source {
+        Source::Population { .. } => Some(Margins {
+            below: cuts(-0.25),
+            above: cuts(0.125),
+        }),
+        Source::Fixed => None,
+    };
+    Thresholds::stored(source, Direction::HighIsGood, cuts(0.0), margins).unwrap()
 }
 
 fn model(source: Source) -> rfm::Model {

@@ -178,6 +178,7 @@ impl World {
             ingestion: self.link(facts, &self.upstream),
             clock: self.clock.clone(),
             pager: Pager::new(b"test"),
+            meters: Meters::none(),
         };
         Scoring {
             link: self.link(part(deps), &lifecycle),

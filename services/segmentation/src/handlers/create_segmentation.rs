@@ -5,6 +5,7 @@ use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::telemetry::trace;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::{Once, SegmentationRow};
 use sextant_wire::status::{Problem, store};
@@ -110,6 +111,8 @@ async fn evaluate(
             closed_on: None,
             backfilling: false,
             watermark: progress.watermark,
+            recorded_at: None,
+            trace: trace::of_this_span(),
         };
         writing = engine
             .evaluate(writing, evaluation, tables, Some(number))

@@ -1,3 +1,7 @@
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::ExternalId;
@@ -10,7 +14,8 @@ use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, Reading};
 use crate::decide::decode;
-use crate::wire::{cache_key, cached, from_cached, membership};
+use crate::engine::Known;
+use crate::wire::{cached, from_cached, membership};
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -20,19 +25,15 @@ pub(super) async fn handle(
     let request = request.into_inner();
     let account = read::account(request.account.as_ref(), "account")?;
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
-    let (key, number, version) = reading.segmentation(&request.segmentation)?;
-    let transition = if reading.at.is_now() {
-        handlers.present(&reading, key, *number, &account).await?
+    let known = reading.segmentation(&request.segmentation)?;
+    let membership = if reading.at.is_now() {
+        handlers.present(&reading, known, &account).await?
     } else {
-        handlers.past(&reading, *number, &account).await?
+        handlers.past(&reading, known, &account).await?
     };
     Ok(Response::new(pb::GetMembershipResponse {
-        membership: Some(membership(
-            transition,
-            reading.view.currency.closed_on,
-            &reading.view.zone,
-        )),
-        freshness: Some(reading.freshness(*version)),
+        membership,
+        freshness: reading.encoded_freshness(known),
     }))
 }
 
@@ -44,20 +45,14 @@ fn not_judged(account: &ExternalId) -> Problem {
 }
 
 impl Handlers {
-    /// The present membership: from the first cache that knows enough, or else from the store.
+    /// The present membership, encoded: from the first cache that knows enough, or else from the store.
     async fn present(
         &self,
         reading: &Reading,
-        segmentation: &str,
-        number: u16,
+        known: &Known,
         account: &ExternalId,
-    ) -> Result<pb::Transition, Status> {
-        let key = cache_key(
-            reading.tenant,
-            reading.view.currency.closed_on,
-            segmentation,
-            account.as_str(),
-        );
+    ) -> Result<Bytes, Status> {
+        let key = [&known.cache_keys, account.as_str()].concat();
         // Numbers of different slices cannot be compared: the greatest is safe for all, at the price of a miss.
         let floor = reading
             .at
@@ -71,24 +66,28 @@ impl Handlers {
             let Some(entry) = cache.get(&key, 0).await else {
                 continue;
             };
-            if let Some(transition) = from_cached(&entry.bytes, floor) {
+            if let Some(membership) = from_cached(&entry.bytes, floor) {
                 let found = [(key, entry)];
                 for cache in &self.engine.caches[..nearer] {
                     cache.put(&found).await;
                 }
-                return Ok(transition);
+                self.engine.lookups.hits.fetch_add(1, Ordering::Relaxed);
+                return Ok(membership);
             }
         }
-        self.stored(reading, key, number, account).await
+        if !self.engine.caches.is_empty() {
+            self.engine.lookups.misses.fetch_add(1, Ordering::Relaxed);
+        }
+        self.stored(reading, known, key, account).await
     }
 
     async fn stored(
         &self,
         reading: &Reading,
+        known: &Known,
         key: String,
-        number: u16,
         account: &ExternalId,
-    ) -> Result<pb::Transition, Status> {
+    ) -> Result<Bytes, Status> {
         let uid = self.account(reading.tenant, account).await?.uid;
         let slice = sextant_domain::id::Slice::of_account(account, reading.view.n_slices);
         let progress = self
@@ -105,38 +104,47 @@ impl Handlers {
             .map_err(store)?;
         let row = rows
             .into_iter()
-            .find(|row| row.segmentation == number)
+            .find(|row| row.segmentation == known.number)
             .ok_or_else(|| not_judged(account))?;
+        let membership = reading.membership(&row.transition)?;
         let entry = Entry {
             position: progress.cursor,
-            bytes: cached(progress.facts_sequence, &row.transition),
+            bytes: cached(progress.facts_sequence, &membership),
         };
         let found = [(key, entry)];
         for cache in &self.engine.caches {
             cache.put(&found).await;
         }
-        decode(&row.transition).ok_or_else(|| {
-            Problem::new(ErrorReason::Internal, "stored transition is unreadable").into()
-        })
+        Ok(membership.encode_to_vec().into())
     }
 
     async fn past(
         &self,
         reading: &Reading,
-        number: u16,
+        known: &Known,
         account: &ExternalId,
-    ) -> Result<pb::Transition, Status> {
+    ) -> Result<Bytes, Status> {
         let uid = self.account(reading.tenant, account).await?.uid;
         let (as_of, known_at) = reading.past();
         let row = self
             .engine
             .memberships
-            .at(reading.tenant, uid, number, as_of, known_at)
+            .at(reading.tenant, uid, known.number, as_of, known_at)
             .await
             .map_err(store)?;
         let row = row.ok_or_else(|| not_judged(account))?;
-        decode(&row.transition).ok_or_else(|| {
-            Problem::new(ErrorReason::Internal, "stored transition is unreadable").into()
-        })
+        let membership = reading.membership(&row.transition)?;
+        Ok(membership.encode_to_vec().into())
+    }
+}
+
+impl Reading {
+    /// The membership that a stored transition led to.
+    fn membership(&self, transition: &[u8]) -> Result<pb::Membership, Problem> {
+        let transition = decode(transition).ok_or_else(|| {
+            Problem::new(ErrorReason::Internal, "stored transition is unreadable")
+        })?;
+        let (closed_on, zone) = (self.view.currency.closed_on, &self.view.zone);
+        Ok(membership(transition, closed_on, zone))
     }
 }

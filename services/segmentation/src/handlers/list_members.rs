@@ -22,7 +22,7 @@ pub(super) async fn handle(
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
-    let (_, number, version) = reading.segmentation(&request.segmentation)?.clone();
+    let known = reading.segmentation(&request.segmentation)?;
     check_segments(handlers, &reading, &request).await?;
     let bound = pb::ListMembersRequest {
         page_size: 0,
@@ -35,13 +35,13 @@ pub(super) async fn handle(
     let size = page::size(request.page_size)?;
     let (members, next) = if reading.at.is_now() {
         handlers
-            .present_members(&reading, number, &request, (size, offset(cursor)?))
+            .present_members(&reading, known.number, &request, (size, offset(cursor)?))
             .await?
     } else {
         handlers
             .past_members(
                 &reading,
-                number,
+                known.number,
                 &request,
                 Page {
                     after: cursor,
@@ -55,7 +55,7 @@ pub(super) async fn handle(
         next_page_token: next.map_or(String::new(), |next| {
             handlers.pager.token(tenant.0, &bound, &next)
         }),
-        freshness: Some(reading.freshness(version)),
+        freshness: Some(reading.freshness(known.version)),
     }))
 }
 

@@ -39,11 +39,11 @@ pub(super) async fn handle(
         transitions.extend(rows.iter().filter_map(|row| decode(&row.transition)));
     } else {
         let (as_of, known_at) = reading.past();
-        for (_, number, _) in &reading.view.segmentations {
+        for known in &reading.view.segmentations {
             let row = handlers
                 .engine
                 .memberships
-                .at(tenant, uid, *number, as_of, known_at)
+                .at(tenant, uid, known.number, as_of, known_at)
                 .await
                 .map_err(store)?;
             transitions.extend(row.and_then(|row| decode(&row.transition)));

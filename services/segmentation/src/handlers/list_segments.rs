@@ -44,22 +44,22 @@ pub(super) async fn handle(
     )?;
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
-    let (_, number, version) = *reading
-        .segmentation(&request.segmentation)
-        .map(|(key, number, version)| Box::new((key.clone(), *number, *version)))?;
+    let known = reading.segmentation(&request.segmentation)?;
     let features = request
         .sum_features
         .iter()
         .map(|name| feature(name, "sum_features"))
         .collect::<Result<Vec<_>, _>>()?;
     let groups = if reading.at.is_now() {
-        handlers.present_groups(tenant, number, &features).await?
+        handlers
+            .present_groups(tenant, known.number, &features)
+            .await?
     } else if features.is_empty() {
         let (as_of, known_at) = reading.past();
         let counts = handlers
             .engine
             .memberships
-            .counts_at(tenant, number, as_of, known_at)
+            .counts_at(tenant, known.number, as_of, known_at)
             .await
             .map_err(store)?;
         let group = |state: u8, segment: String, accounts| {
@@ -100,7 +100,7 @@ pub(super) async fn handle(
     Ok(Response::new(pb::ListSegmentsResponse {
         segments,
         accounts: groups.values().map(|totals| totals.accounts).sum(),
-        freshness: Some(reading.freshness(version)),
+        freshness: Some(reading.freshness(known.version)),
         next_page_token: if more {
             handlers.pager.token(tenant.0, &bound, &next)
         } else {

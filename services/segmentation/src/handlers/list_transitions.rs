@@ -38,7 +38,7 @@ pub(super) async fn handle(
         None => None,
     };
     let filter = TransitionFilter {
-        segmentation: segmentation.map(|(_, number, _)| *number),
+        segmentation: segmentation.map(|known| known.number),
         uid,
         since: time::optional(request.since.as_ref(), "since")?,
         until: reading.at.as_of,
@@ -73,6 +73,6 @@ pub(super) async fn handle(
         } else {
             String::new()
         },
-        freshness: Some(reading.freshness(segmentation.map_or(0, |(_, _, version)| *version))),
+        freshness: Some(reading.freshness(segmentation.map_or(0, |known| known.version))),
     }))
 }

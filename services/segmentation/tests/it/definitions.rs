@@ -5,7 +5,7 @@ use uuid::Uuid;
 use sextant_proto::methods;
 use sextant_proto::segmentation::v1 as pb;
 
-use crate::world::{Segmentation, TIERS, World, about, creation, on, reason};
+use crate::world::{Segmentation, TIERS, World, about, at, creation, on, reason};
 
 const TIERS_ID: &str = "sextant.value_tiers";
 
@@ -43,7 +43,7 @@ async fn accounts_that_are_there_are_evaluated_at_once() {
     let position = world.change("2027-03-10 10:00", &[("gold", 1_600_000)]);
     let waiting = pb::ListSegmentsRequest {
         segmentation: "first".to_owned(),
-        at: crate::world::at(&position),
+        at: at(&position),
         ..pb::ListSegmentsRequest::default()
     };
     let mut client = segmentation.client.clone();

@@ -162,6 +162,7 @@ impl World {
             scoring: self.link(scores, &self.upstream),
             clock: Clock::real(),
             pager: Pager::new(b"test"),
+            meters: Meters::none(),
         };
         Segmentation {
             client: SegmentationServiceClient::new(self.link(part(deps), &lifecycle)),
@@ -245,7 +246,7 @@ impl Segmentation {
             at,
         };
         let answer = self.client.clone().get_membership(about(request)).await?;
-        Ok(answer.into_inner().membership.unwrap())
+        Ok(answer.into_inner().membership().unwrap())
     }
 
     /// The segment of an account in [`TIERS`].

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sextant_backends::{postgres, redis};
 use sextant_runtime::config::{Config, StoreKind};
 use sextant_runtime::lifecycle::BoxError;
+use sextant_runtime::telemetry::Meters;
 use sextant_store::cache::{Cache, InProcess};
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{
@@ -13,6 +14,7 @@ use sextant_store::port::{
     Tenants,
 };
 
+use crate::assemble::timed::Timed;
 use crate::installation::Role;
 
 /// How long a point read may be answered from a cache of this process.
@@ -20,61 +22,93 @@ const CACHE_TIME_TO_LIVE: Duration = Duration::from_secs(3_600);
 /// What a cached membership takes, about.
 const CACHED_BYTES: u64 = 1_024;
 
-pub(super) struct IngestionPorts {
-    pub(super) facts: Arc<dyn Facts>,
-    pub(super) feed: Arc<dyn Feed>,
-    pub(super) tenants: Arc<dyn Tenants>,
-    pub(super) keys: Arc<dyn Keys>,
-    pub(super) accounts: Arc<dyn Accounts>,
-    pub(super) intake: Arc<dyn Intake>,
+/// The ports of ingestion.
+#[derive(Debug)]
+pub struct IngestionPorts {
+    /// Facts.
+    pub facts: Arc<dyn Facts>,
+    /// The feed of its own.
+    pub feed: Arc<dyn Feed>,
+    /// Tenants.
+    pub tenants: Arc<dyn Tenants>,
+    /// Keys.
+    pub keys: Arc<dyn Keys>,
+    /// Accounts.
+    pub accounts: Arc<dyn Accounts>,
+    /// What has come in.
+    pub intake: Arc<dyn Intake>,
 }
 
-pub(super) struct ScoringPorts {
-    pub(super) scoring: Arc<dyn Scoring>,
-    pub(super) replica: Arc<dyn Replica>,
-    pub(super) feed: Arc<dyn Feed>,
+/// The ports of scoring.
+#[derive(Debug)]
+pub struct ScoringPorts {
+    /// Results.
+    pub scoring: Arc<dyn Scoring>,
+    /// What it keeps of ingestion's feed.
+    pub replica: Arc<dyn Replica>,
+    /// The feed of its own.
+    pub feed: Arc<dyn Feed>,
 }
 
-pub(super) struct SegmentationPorts {
-    pub(super) memberships: Arc<dyn Memberships>,
-    pub(super) segmentations: Arc<dyn Segmentations>,
-    pub(super) feed: Arc<dyn Feed>,
-    pub(super) caches: Vec<Arc<dyn Cache>>,
+/// The ports of segmentation.
+#[derive(Debug)]
+pub struct SegmentationPorts {
+    /// Memberships and transitions.
+    pub memberships: Arc<dyn Memberships>,
+    /// Definitions.
+    pub segmentations: Arc<dyn Segmentations>,
+    /// The feed of its own.
+    pub feed: Arc<dyn Feed>,
+    /// Caches of point reads, the nearest first.
+    pub caches: Vec<Arc<dyn Cache>>,
 }
 
-pub(super) struct MetricsPorts {
-    pub(super) metrics: Arc<dyn Metrics>,
-    pub(super) replica: Arc<dyn Replica>,
+/// The ports of metrics.
+#[derive(Debug)]
+pub struct MetricsPorts {
+    /// Progress and moves.
+    pub metrics: Arc<dyn Metrics>,
+    /// What it keeps of ingestion's feed.
+    pub replica: Arc<dyn Replica>,
 }
 
 /// The ports that a role needs; the others are absent.
-pub(super) struct Stores {
-    pub(super) ingestion: Option<IngestionPorts>,
-    pub(super) scoring: Option<ScoringPorts>,
-    pub(super) segmentation: Option<SegmentationPorts>,
-    pub(super) metrics: Option<MetricsPorts>,
+#[derive(Debug)]
+pub struct Stores {
+    /// Of ingestion.
+    pub ingestion: Option<IngestionPorts>,
+    /// Of scoring.
+    pub scoring: Option<ScoringPorts>,
+    /// Of segmentation.
+    pub segmentation: Option<SegmentationPorts>,
+    /// Of metrics.
+    pub metrics: Option<MetricsPorts>,
 }
 
 impl Stores {
-    pub(super) async fn open(config: &Config, role: Role) -> Result<Self, BoxError> {
+    pub(super) async fn open(
+        config: &Config,
+        role: Role,
+        meters: &Meters,
+    ) -> Result<Self, BoxError> {
         match config.store.kind {
-            StoreKind::Embedded => Self::embedded(config),
-            StoreKind::Postgres => Self::postgres(config, role).await,
+            StoreKind::Embedded => Self::embedded(config, meters),
+            StoreKind::Postgres => Self::postgres(config, role, meters).await,
         }
     }
 
-    fn embedded(config: &Config) -> Result<Self, BoxError> {
+    fn embedded(config: &Config, meters: &Meters) -> Result<Self, BoxError> {
         let engine = Embedded::open(&config.store.data_dir)?;
         let caches = caches(config)?;
         Ok(Self {
-            ingestion: Some(ingestion_ports(&engine.ingestion())),
-            scoring: Some(scoring_ports(&engine.scoring())),
-            segmentation: Some(segmentation_ports(&engine.segmentation(), caches)),
-            metrics: Some(metrics_ports(&engine.metrics())),
+            ingestion: Some(ingestion_ports(engine.ingestion(), meters)),
+            scoring: Some(scoring_ports(engine.scoring(), meters)),
+            segmentation: Some(segmentation_ports(engine.segmentation(), caches, meters)),
+            metrics: Some(metrics_ports(engine.metrics(), meters)),
         })
     }
 
-    async fn postgres(config: &Config, role: Role) -> Result<Self, BoxError> {
+    async fn postgres(config: &Config, role: Role, meters: &Meters) -> Result<Self, BoxError> {
         let url = config
             .store
             .postgres_url
@@ -93,25 +127,20 @@ impl Stores {
             metrics: None,
         };
         if runs(Role::Ingestion) {
-            stores.ingestion = Some(ingestion_ports(&Arc::new(
-                postgres::Ingestion::connect(&database).await?,
-            )));
+            let engine = Arc::new(postgres::Ingestion::connect(&database).await?);
+            stores.ingestion = Some(ingestion_ports(engine, meters));
         }
         if runs(Role::Scoring) {
-            stores.scoring = Some(scoring_ports(&Arc::new(
-                postgres::Scoring::connect(&database).await?,
-            )));
+            let engine = Arc::new(postgres::Scoring::connect(&database).await?);
+            stores.scoring = Some(scoring_ports(engine, meters));
         }
         if runs(Role::Segmentation) {
-            stores.segmentation = Some(segmentation_ports(
-                &Arc::new(postgres::Segmentation::connect(&database).await?),
-                caches(config)?,
-            ));
+            let engine = Arc::new(postgres::Segmentation::connect(&database).await?);
+            stores.segmentation = Some(segmentation_ports(engine, caches(config)?, meters));
         }
         if runs(Role::Metrics) {
-            stores.metrics = Some(metrics_ports(&Arc::new(
-                postgres::Metrics::connect(&database).await?,
-            )));
+            let engine = Arc::new(postgres::Metrics::connect(&database).await?);
+            stores.metrics = Some(metrics_ports(engine, meters));
         }
         Ok(stores)
     }
@@ -137,41 +166,50 @@ fn caches(config: &Config) -> Result<Vec<Arc<dyn Cache>>, BoxError> {
 }
 
 fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Intake + 'static>(
-    engine: &Arc<E>,
+    engine: Arc<E>,
+    meters: &Meters,
 ) -> IngestionPorts {
+    let store = Arc::new(Timed::new(engine, "ingestion", meters));
     IngestionPorts {
-        facts: Arc::<E>::clone(engine),
-        feed: Arc::<E>::clone(engine),
-        tenants: Arc::<E>::clone(engine),
-        keys: Arc::<E>::clone(engine),
-        accounts: Arc::<E>::clone(engine),
-        intake: Arc::<E>::clone(engine),
+        facts: Arc::<Timed<E>>::clone(&store),
+        feed: Arc::<Timed<E>>::clone(&store),
+        tenants: Arc::<Timed<E>>::clone(&store),
+        keys: Arc::<Timed<E>>::clone(&store),
+        accounts: Arc::<Timed<E>>::clone(&store),
+        intake: store,
     }
 }
 
-fn scoring_ports<E: Scoring + Replica + Feed + 'static>(engine: &Arc<E>) -> ScoringPorts {
+fn scoring_ports<E: Scoring + Replica + Feed + 'static>(
+    engine: Arc<E>,
+    meters: &Meters,
+) -> ScoringPorts {
+    let store = Arc::new(Timed::new(engine, "scoring", meters));
     ScoringPorts {
-        scoring: Arc::<E>::clone(engine),
-        replica: Arc::<E>::clone(engine),
-        feed: Arc::<E>::clone(engine),
+        scoring: Arc::<Timed<E>>::clone(&store),
+        replica: Arc::<Timed<E>>::clone(&store),
+        feed: store,
     }
 }
 
 fn segmentation_ports<E: Memberships + Segmentations + Feed + 'static>(
-    engine: &Arc<E>,
+    engine: Arc<E>,
     caches: Vec<Arc<dyn Cache>>,
+    meters: &Meters,
 ) -> SegmentationPorts {
+    let store = Arc::new(Timed::new(engine, "segmentation", meters));
     SegmentationPorts {
-        memberships: Arc::<E>::clone(engine),
-        segmentations: Arc::<E>::clone(engine),
-        feed: Arc::<E>::clone(engine),
+        memberships: Arc::<Timed<E>>::clone(&store),
+        segmentations: Arc::<Timed<E>>::clone(&store),
+        feed: store,
         caches,
     }
 }
 
-fn metrics_ports<E: Metrics + Replica + 'static>(engine: &Arc<E>) -> MetricsPorts {
+fn metrics_ports<E: Metrics + Replica + 'static>(engine: Arc<E>, meters: &Meters) -> MetricsPorts {
+    let store = Arc::new(Timed::new(engine, "metrics", meters));
     MetricsPorts {
-        metrics: Arc::<E>::clone(engine),
-        replica: Arc::<E>::clone(engine),
+        metrics: Arc::<Timed<E>>::clone(&store),
+        replica: store,
     }
 }

@@ -94,6 +94,14 @@ fn read(name: &'static str) -> Command {
     ])
 }
 
+fn data_dir() -> Arg {
+    option(
+        "data-dir",
+        "DIR",
+        "Where the data is kept; default: store.data_dir",
+    )
+}
+
 fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
@@ -131,6 +139,7 @@ fn server_commands() -> Vec<Command> {
     vec![
         Command::new("serve")
             .about("Runs the services until Ctrl-C")
+            .arg(data_dir())
             .arg(
                 Arg::new("role")
                     .value_name("ROLE")
@@ -148,11 +157,7 @@ fn server_commands() -> Vec<Command> {
                     .default_value("all"),
             )
             .arg(switch("exit", "End after the answer"))
-            .arg(option(
-                "data-dir",
-                "DIR",
-                "Where the data is kept; default: store.data_dir",
-            ))
+            .arg(data_dir())
             .arg(number(
                 "accounts",
                 "500",
@@ -170,12 +175,16 @@ fn server_commands() -> Vec<Command> {
             ),
         named("migrate").about("Brings the store's tables to the version of this program"),
         Command::new("backup")
-            .about("Copies the embedded store, whole and consistent, while nothing else uses it")
-            .arg(file("to", "DIR", "New or empty directory")),
+            .about("Copies the embedded store, whole and consistent, also while it is served")
+            .arg(file("to", "DIR", "New or empty directory"))
+            .arg(data_dir()),
         Command::new("restore")
             .about("Makes the data directory out of a backup; it must be new or empty")
-            .arg(file("from", "DIR", "Directory of a backup")),
-        named("doctor").about("Checks what this installation needs, each line with its fix"),
+            .arg(file("from", "DIR", "Directory of a backup"))
+            .arg(data_dir()),
+        named("doctor")
+            .about("Checks what this installation needs, each line with its fix")
+            .arg(data_dir()),
         Command::new("config")
             .about("Shows the configuration")
             .subcommand_required(true)
@@ -249,7 +258,7 @@ fn read_commands() -> Vec<Command> {
             .arg(option("order", "ORDER", "Order").value_parser(["value-at-risk", "newest"]).default_value("value-at-risk"))
             .arg(limit()),
         metrics(),
-        read("features").about("The features of the catalogue"),
+        named("features").about("The features of the catalogue"),
     ]
 }
 
@@ -279,6 +288,11 @@ fn metrics() -> Command {
                     "last-month",
                     "YYYY-MM",
                     "The last of them; default: the newest whole one",
+                ))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Break down by this segmentation",
                 )),
         )
         .subcommand(
@@ -296,6 +310,11 @@ fn metrics() -> Command {
             read("movements")
                 .about("Single changes of recurring revenue, newest first")
                 .arg(option("account", "ID", "Only this account"))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Show the segment of this segmentation that the account was in just before",
+                ))
                 .arg(limit()),
         )
 }
@@ -338,7 +357,7 @@ fn admin_commands() -> Vec<Command> {
                     .about("Puts a segmenter to use; it is evaluated at once")
                     .arg(text("name", "KEY", "Its key: lower-case letters, digits, - and _"))
                     .arg(option("segmenter", "ID", "The segmenter, such as sextant.rfm").required(true))
-                    .arg(option("configuration", "JSON", "Its configuration").default_value("{}"))
+                    .arg(option("segmenter-config", "JSON", "Configuration of the segmenter").default_value("{}"))
                     .arg(switch("dry-run", "Check and change nothing")),
             ),
         named("segmenters").about("Segmenters that are loaded"),

@@ -45,7 +45,9 @@ async fn revenue(client: &Client, matches: &ArgMatches) -> Result<Document, Erro
         .get_revenue(client.request(request))
         .await?
         .into_inner();
-    Ok(Document::from(view::revenue(&answer, &titles)).fresh_as(answer.freshness))
+    Ok(Document::from(view::revenue(&answer, &titles))
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 async fn waterfall(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
@@ -53,17 +55,22 @@ async fn waterfall(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         "" => None,
         month => Some(day(&format!("{month}-01"), "last-month")?),
     };
+    let segmentation = text_of(matches, "by");
+    let titles = segment_titles(client, &segmentation).await?;
     let request = GetWaterfallRequest {
         last_month,
         months: number_of(matches, "months"),
         at: read_at(matches)?,
+        segmentation,
     };
     let answer = client
         .metrics()
         .get_waterfall(client.request(request))
         .await?
         .into_inner();
-    Ok(Document::from(view::waterfall(&answer)).fresh_as(answer.freshness))
+    Ok(Document::from(view::waterfall(&answer, &titles))
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 async fn churn(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
@@ -80,7 +87,15 @@ async fn churn(client: &Client, matches: &ArgMatches) -> Result<Document, Error>
         .get_churn(client.request(request))
         .await?
         .into_inner();
-    Ok(Document::from(view::churn(&answer, &titles)).fresh_as(answer.freshness))
+    let mut block = view::churn(&answer, &titles);
+    block.title = format!(
+        "Losses from {} to {}",
+        text_of(matches, "from"),
+        text_of(matches, "to")
+    );
+    Ok(Document::from(block)
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
@@ -89,9 +104,12 @@ async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         kind: EntityKind::Account.into(),
         id,
     });
+    let segmentation = text_of(matches, "by");
+    let titles = segment_titles(client, &segmentation).await?;
     let request = ListMovementsRequest {
         account,
         at: read_at(matches)?,
+        segmentation,
         ..ListMovementsRequest::default()
     };
     let answer = pages_up_to!(
@@ -101,8 +119,10 @@ async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Er
         movements,
         number_of(matches, "limit")
     );
-    let block = view::movements(&answer.movements, &answer.currency);
-    Ok(Document::from(block).fresh_as(answer.freshness))
+    let block = view::movements(&answer, &titles);
+    Ok(Document::from(block)
+        .fresh_as(answer.freshness)
+        .governed_by(answer.policy))
 }
 
 fn day(text: &str, flag: &str) -> Result<Date, Error> {

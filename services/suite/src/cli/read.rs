@@ -151,7 +151,7 @@ async fn moves(
     );
     Ok([
         transitions,
-        view::movements(&changed.movements, &changed.currency),
+        view::movements(&changed, &view::SegmentTitles::new()),
     ])
 }
 

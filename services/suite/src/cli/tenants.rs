@@ -223,7 +223,7 @@ async fn create_segmentation(context: &Context<'_>, matches: &ArgMatches) -> Res
     let segmentation = Segmentation {
         key: text_of(matches, "name"),
         segmenter_id: text_of(matches, "segmenter"),
-        config: text_of(matches, "configuration"),
+        config: text_of(matches, "segmenter-config"),
         ..Segmentation::default()
     };
     let request = CreateSegmentationRequest {

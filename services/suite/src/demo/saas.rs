@@ -141,6 +141,7 @@ async fn waterfall(ready: &Ready) -> Result<Block, Error> {
         last_month: None,
         months: WATERFALL_MONTHS,
         at: ready.at.clone(),
+        segmentation: String::new(),
     };
     let answer = ready
         .client
@@ -148,7 +149,7 @@ async fn waterfall(ready: &Ready) -> Result<Block, Error> {
         .get_waterfall(ready.client.request(request))
         .await?
         .into_inner();
-    let mut block = view::waterfall(&answer);
+    let mut block = view::waterfall(&answer, &SegmentTitles::new());
     block.key = "saas_waterfall";
     block.title = format!("SaaS company, how MRR moved in the last {WATERFALL_MONTHS} months");
     Ok(block)

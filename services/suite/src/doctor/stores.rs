@@ -115,8 +115,8 @@ async fn redis(url: &str) -> Finding {
         "start the server or correct cache.redis_url; without it answers are the same, only slower";
     match timeout(PATIENCE, ping(host, port)).await {
         Ok(Ok(())) => Finding::ok(CHECK, format!("{host}:{port} answers")),
-        Ok(Err(error)) => Finding::warning(CHECK, format!("{host}:{port}: {error}"), fix),
-        Err(_elapsed) => Finding::warning(
+        Ok(Err(error)) => Finding::failed(CHECK, format!("{host}:{port}: {error}"), fix),
+        Err(_elapsed) => Finding::failed(
             CHECK,
             format!(
                 "{host}:{port} does not answer within {} s",

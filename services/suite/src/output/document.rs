@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use sextant_proto::common::v1::{Freshness, FreshnessState};
+use sextant_proto::metrics::v1::MetricPolicy;
 
 use crate::output::cell::Cell;
 use crate::output::table::{self, Style};
@@ -142,6 +143,8 @@ pub struct Document {
     pub blocks: Vec<Block>,
     /// How current it is, where that is known.
     pub freshness: Option<Freshness>,
+    /// The rules behind its figures, where it has any.
+    pub policy: Option<MetricPolicy>,
 }
 
 impl From<Block> for Document {
@@ -149,6 +152,7 @@ impl From<Block> for Document {
         Self {
             blocks: vec![block],
             freshness: None,
+            policy: None,
         }
     }
 }
@@ -158,6 +162,13 @@ impl Document {
     #[must_use]
     pub fn fresh_as(mut self, freshness: Option<Freshness>) -> Self {
         self.freshness = freshness;
+        self
+    }
+
+    /// The document with the rules behind its figures.
+    #[must_use]
+    pub fn governed_by(mut self, policy: Option<MetricPolicy>) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -182,6 +193,13 @@ impl Document {
                 writeln!(to)?;
             }
             table::print(block, style, to)?;
+        }
+        if let Some(policy) = &self.policy {
+            writeln!(
+                to,
+                " Policy: {}, version {}, hash {}.",
+                policy.name, policy.version, policy.hash
+            )?;
         }
         Ok(())
     }
@@ -212,6 +230,15 @@ impl Document {
         }
         if let Some(freshness) = &self.freshness {
             object.insert("freshness".to_owned(), freshness_json(freshness));
+        }
+        if let Some(MetricPolicy {
+            name,
+            version,
+            hash,
+        }) = &self.policy
+        {
+            let policy = json!({ "name": name, "version": version, "hash": hash });
+            object.insert("policy".to_owned(), policy);
         }
         Value::Object(object)
     }

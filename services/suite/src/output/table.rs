@@ -33,11 +33,11 @@ pub(crate) fn print(block: &Block, style: Style, to: &mut dyn Write) -> io::Resu
         }
     }
     if block.rows.is_empty() {
-        writeln!(to, " (none)")?;
-    } else {
-        for line in table_of(block).lines() {
-            writeln!(to, "{}", line.trim_end())?;
-        }
+        // Without rows there is nothing for the note to explain.
+        return writeln!(to, " (none)");
+    }
+    for line in table_of(block).lines() {
+        writeln!(to, "{}", line.trim_end())?;
     }
     for line in wrapped(&block.note, NOTE_WIDTH) {
         writeln!(to, " {line}")?;

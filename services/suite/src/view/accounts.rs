@@ -60,8 +60,10 @@ pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block 
         Column::prose("reasons", "Why, when it entered"),
         Column::prose("missing_features", "Unknown"),
     ];
-    let mut block = Block::new("memberships", "Segments", columns)
-        .noted("Provisional: the day is not closed yet, so it may still change.");
+    let mut block = Block::new("memberships", "Segments", columns);
+    if memberships.iter().any(|one| one.provisional) {
+        block = block.noted("Provisional: the day is not closed yet, so it may still change.");
+    }
     for one in memberships {
         block.rows.push(vec![
             Cell::text(one.segmentation.clone()),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sextant_proto::common::v1::{Date, Ratio};
 use sextant_proto::metrics::v1::{
-    GetChurnResponse, GetRevenueResponse, GetWaterfallResponse, Movement, Revenue, WaterfallMonth,
+    GetChurnResponse, GetRevenueResponse, GetWaterfallResponse, ListMovementsResponse, Revenue,
+    WaterfallMonth,
 };
 
 use crate::output::format::{rounded, steps_that_add_up};
@@ -84,38 +85,65 @@ fn steps(month: &WaterfallMonth) -> [(&'static str, &'static str, i64); 7] {
     ]
 }
 
-/// How recurring revenue got from the start of each month to its end; the printed figures of a row add up to the minor unit.
-pub(crate) fn waterfall(answer: &GetWaterfallResponse) -> Block {
-    let mut columns = vec![
-        Column::left("month", "Month"),
-        Column::right("start", "MRR at start"),
-    ];
+/// How recurring revenue got from the start of each month to its end, segment by segment where the answer is broken down;
+/// the printed figures of a row add up to the minor unit.
+pub(crate) fn waterfall(answer: &GetWaterfallResponse, titles: &SegmentTitles) -> Block {
+    let broken_down = !answer.segments.is_empty();
+    let mut columns = vec![Column::left("month", "Month")];
+    if broken_down {
+        columns.insert(0, Column::left("segment", "Segment"));
+    }
+    columns.push(Column::right("start", "MRR at start"));
     columns
         .extend(steps(&WaterfallMonth::default()).map(|(key, title, _)| Column::right(key, title)));
+    if broken_down {
+        columns.push(Column::right("transfer", "Moved in or out"));
+    }
     columns.push(Column::right("end", "MRR at end"));
     columns.push(Column::right("difference_exact", "Check"));
     let mut block = Block::new("waterfall", "", columns);
+    for one in &answer.segments {
+        for month in &one.months {
+            let name = title(&one.segment, titles);
+            block
+                .rows
+                .push(waterfall_row(Some(name), month, &answer.currency));
+        }
+    }
     for month in &answer.months {
-        let steps = steps(month).map(|(_, _, exact)| exact);
-        let money = |minor: i64| Cell::money(minor, &answer.currency);
-        let mut row = vec![
-            month_of(month.month.as_ref()),
-            money(rounded(month.start_exact)),
-        ];
-        row.extend(
-            steps_that_add_up(month.start_exact, &steps)
-                .into_iter()
-                .map(money),
-        );
-        row.push(money(rounded(month.end_exact)));
-        let sum = steps
-            .iter()
-            .fold(month.start_exact, |sum, step| sum.saturating_add(*step));
-        row.push(Cell::Integer(sum.saturating_sub(month.end_exact)));
-        block.rows.push(row);
+        let name = broken_down.then(total);
+        block
+            .rows
+            .push(waterfall_row(name, month, &answer.currency));
     }
     block.note = "Each row adds up: start and all steps give the end. Check is what start and steps miss the end by, in exact ten-thousandths of a minor unit; it is 0 in a waterfall that closes.".to_owned();
+    if broken_down {
+        block.note.push_str(" What an account does in a month belongs to the segment that it was in just before; where it is at the end, its revenue has moved to.");
+    }
     block
+}
+
+/// A month's row; the transfer has a column only where rows have a segment.
+fn waterfall_row(segment: Option<Cell>, month: &WaterfallMonth, currency: &str) -> Vec<Cell> {
+    let mut exact = steps(month).map(|(_, _, exact)| exact).to_vec();
+    if segment.is_some() {
+        exact.push(month.transfer_exact);
+    }
+    let money = |minor: i64| Cell::money(minor, currency);
+    let mut row = Vec::from_iter(segment);
+    row.push(month_of(month.month.as_ref()));
+    row.push(money(rounded(month.start_exact)));
+    row.extend(
+        steps_that_add_up(month.start_exact, &exact)
+            .into_iter()
+            .map(money),
+    );
+    row.push(money(rounded(month.end_exact)));
+    let sum = exact
+        .iter()
+        .fold(month.start_exact, |sum, step| sum.saturating_add(*step));
+    row.push(Cell::Integer(sum.saturating_sub(month.end_exact)));
+    row
 }
 
 fn month_of(date: Option<&Date>) -> Cell {
@@ -162,9 +190,9 @@ fn ratio(ratio: Option<&Ratio>) -> Cell {
     })
 }
 
-/// Single changes of recurring revenue.
-pub(crate) fn movements(movements: &[Movement], currency: &str) -> Block {
-    let columns = vec![
+/// Single changes of recurring revenue; with the segment just before where titles of segments are given.
+pub(crate) fn movements(answer: &ListMovementsResponse, titles: &SegmentTitles) -> Block {
+    let mut columns = vec![
         Column::left("at", "When"),
         Column::left("account", "Account"),
         Column::left("kind", "Change"),
@@ -173,23 +201,31 @@ pub(crate) fn movements(movements: &[Movement], currency: &str) -> Block {
         Column::right("after", "MRR after"),
         Column::left("cause", "Cause"),
     ];
+    if !titles.is_empty() {
+        columns.push(Column::left("segment", "Segment before"));
+    }
     let mut block = Block::new("movements", "Changes of recurring revenue", columns);
-    for one in movements {
+    for one in &answer.movements {
         let (before, after) = (rounded(one.before_exact), rounded(one.after_exact));
+        let money = |minor: i64| Cell::money(minor, &answer.currency);
         let kind = one
             .kind()
             .as_str_name()
             .trim_start_matches("MOVEMENT_KIND_")
             .to_lowercase();
-        block.rows.push(vec![
+        let mut row = vec![
             Cell::moment(one.at.as_ref()),
             id_of(one.account.as_ref()),
             Cell::text(kind),
-            Cell::money(before, currency),
-            Cell::money(after.saturating_sub(before), currency),
-            Cell::money(after, currency),
+            money(before),
+            money(after.saturating_sub(before)),
+            money(after),
             Cell::text(one.cause.clone()),
-        ]);
+        ];
+        if !titles.is_empty() {
+            row.push(title(&one.segment, titles));
+        }
+        block.rows.push(row);
     }
     block
 }

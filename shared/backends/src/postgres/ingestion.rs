@@ -4,7 +4,9 @@ mod accounts;
 mod commit;
 mod intake;
 mod keys;
+mod known;
 mod partitions;
+mod recent;
 mod tenants;
 mod writers;
 
@@ -16,6 +18,7 @@ use sextant_store::{BoxFuture, Result, port};
 
 use super::pool::{Config, ConnectError, Pool};
 use super::{Service, feed};
+use recent::Recent;
 use writers::Writers;
 
 const FEED_ENTRIES: &str = include_str!("../../queries/postgres/ingestion/feed_entries.sql");
@@ -25,6 +28,7 @@ const APPEND_FEED: &str = include_str!("../../queries/postgres/ingestion/append_
 #[derive(Debug, Clone)]
 pub struct Ingestion {
     pool: Pool,
+    recent: Arc<Recent>,
     writers: Arc<Writers>,
 }
 
@@ -35,8 +39,13 @@ impl Ingestion {
     /// The database does not answer, or its schema has another version.
     pub async fn connect(config: &Config) -> std::result::Result<Self, ConnectError> {
         let pool = Pool::connect(config, Service::Ingestion).await?;
-        let writers = Arc::new(Writers::new(pool.clone(), config.wait_timeout));
-        Ok(Self { pool, writers })
+        let recent = Arc::<Recent>::default();
+        let writers = Writers::new(pool.clone(), Arc::clone(&recent), config.wait_timeout);
+        Ok(Self {
+            pool,
+            recent,
+            writers: Arc::new(writers),
+        })
     }
 }
 

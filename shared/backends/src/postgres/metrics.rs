@@ -3,7 +3,9 @@
 use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_store::port::{AccountFactRow, MetricsCommit, MoveRow, ReplicaAccount, ReplicaCommit};
+use sextant_store::port::{
+    AccountFactRow, MetricsCommit, MoveRow, MovesCursors, ReplicaAccount, ReplicaCommit,
+};
 use sextant_store::{BoxFuture, Error, Result, port};
 
 use super::pool::{Config, ConnectError, Pool};
@@ -48,6 +50,7 @@ impl Metrics {
 
     async fn store_facts(&self, commit: &ReplicaCommit) -> Result<()> {
         let session = self.pool.session("committing facts").await?;
+        session.begin(commit.tenant);
         let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
         let (position, expected) = (
             rows::number(commit.cursor),
@@ -56,16 +59,12 @@ impl Metrics {
         let moved = if expected == 0 {
             let statement = session.prepare(START_CURSOR).await?;
             session
-                .first_counted(commit.tenant, &statement, &[&tenant, &slice, &position])
+                .execute(&statement, &[&tenant, &slice, &position])
                 .await?
         } else {
             let statement = session.prepare(MOVE_CURSOR).await?;
             session
-                .first_counted(
-                    commit.tenant,
-                    &statement,
-                    &[&tenant, &slice, &position, &expected],
-                )
+                .execute(&statement, &[&tenant, &slice, &position, &expected])
                 .await?
         };
         if moved == 0 {
@@ -77,6 +76,7 @@ impl Metrics {
 
     async fn store_moves(&self, progress: &Progress, moves: &[MoveRow]) -> Result<()> {
         let session = self.pool.session("committing moves").await?;
+        session.begin(progress.tenant);
         let (tenant, slice) = (rows::tenant(progress.tenant), rows::slice(progress.slice));
         let (position, expected) = (
             rows::number(progress.cursor),
@@ -86,20 +86,12 @@ impl Metrics {
         let moved = if expected == 0 {
             let statement = session.prepare(START_MOVE_CURSOR).await?;
             session
-                .first_counted(
-                    progress.tenant,
-                    &statement,
-                    &[&tenant, &slice, &position, &facts],
-                )
+                .execute(&statement, &[&tenant, &slice, &position, &facts])
                 .await?
         } else {
             let statement = session.prepare(MOVE_MOVE_CURSOR).await?;
             session
-                .first_counted(
-                    progress.tenant,
-                    &statement,
-                    &[&tenant, &slice, &position, &facts, &expected],
-                )
+                .execute(&statement, &[&tenant, &slice, &position, &facts, &expected])
                 .await?
         };
         if moved == 0 {
@@ -184,8 +176,17 @@ impl port::Metrics for Metrics {
         })
     }
 
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
-        Box::pin(replica::cursors_by(&self.pool, MOVES_CURSORS))
+    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .system("reading cursors", MOVES_CURSORS, &[])
+                .await?;
+            decode::all(&found, "cursor", |row| {
+                let (tenant, slice) = (row.tenant()?, row.slice()?);
+                Ok((tenant, slice, (row.sequence()?, row.sequence()?)))
+            })
+        })
     }
 
     fn moves(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MoveRow>>> {

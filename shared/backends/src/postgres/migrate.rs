@@ -30,10 +30,16 @@ struct Migration {
 /// The migrations of a service, in order: the version is the place in the list, from 1.
 fn migrations(service: Service) -> &'static [Migration] {
     match service {
-        Service::Ingestion => &[Migration {
-            name: "tables",
-            sql: include_str!("../../queries/postgres/migrations/ingestion/0001_tables.sql"),
-        }],
+        Service::Ingestion => &[
+            Migration {
+                name: "tables",
+                sql: include_str!("../../queries/postgres/migrations/ingestion/0001_tables.sql"),
+            },
+            Migration {
+                name: "trace",
+                sql: include_str!("../../queries/postgres/migrations/ingestion/0002_trace.sql"),
+            },
+        ],
         Service::Scoring => &[Migration {
             name: "tables",
             sql: include_str!("../../queries/postgres/migrations/scoring/0001_tables.sql"),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Runtime};
@@ -155,6 +156,7 @@ impl std::error::Error for ConnectError {
 pub(super) struct Pool {
     inner: deadpool_postgres::Pool,
     schema: &'static str,
+    opened: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Pool {
@@ -172,9 +174,11 @@ impl Pool {
         config: &Config,
         service: Service,
     ) -> std::result::Result<Self, ConnectError> {
+        let opened = Arc::<AtomicU64>::default();
         let pool = Self {
-            inner: build(config, service)?,
+            inner: build(config, service, &opened)?,
             schema: service.schema(),
+            opened,
         };
         let known = known_version(service);
         let stored = pool.stored_version().await?;
@@ -226,6 +230,11 @@ impl Pool {
         }
     }
 
+    /// Connections that were opened until now. While it stays the same, it is the same server that answers.
+    pub(super) fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
     /// A connection for a transaction of its own.
     pub(super) async fn session(&self, doing: &'static str) -> Result<Session> {
         let object = self
@@ -265,7 +274,9 @@ impl Pool {
 fn build(
     config: &Config,
     service: Service,
+    opened: &Arc<AtomicU64>,
 ) -> std::result::Result<deadpool_postgres::Pool, ConnectError> {
+    let opened = Arc::clone(opened);
     let mut server: tokio_postgres::Config = config.url.parse().map_err(ConnectError::Url)?;
     server
         .application_name(service.schema())
@@ -306,6 +317,7 @@ fn build(
         .runtime(Runtime::Tokio1)
         .post_create(Hook::async_fn(move |client, _metrics| {
             let open = Arc::clone(&open);
+            opened.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move {
                 client
                     .batch_execute(&open)

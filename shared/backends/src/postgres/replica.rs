@@ -29,12 +29,7 @@ pub(super) async fn cursor(pool: &Pool, tenant: TenantId, slice: Slice) -> Resul
 }
 
 pub(super) async fn cursors(pool: &Pool) -> Result<Vec<(TenantId, Slice, u64)>> {
-    cursors_by(pool, CURSORS).await
-}
-
-/// Cursors by a statement of the service's own.
-pub(super) async fn cursors_by(pool: &Pool, sql: &str) -> Result<Vec<(TenantId, Slice, u64)>> {
-    let found = pool.system("reading cursors", sql, &[]).await?;
+    let found = pool.system("reading cursors", CURSORS, &[]).await?;
     decode::all(&found, "cursor", |row| {
         Ok((row.tenant()?, row.slice()?, row.sequence()?))
     })

@@ -26,9 +26,9 @@ pub(super) async fn claim<T>(session: &Session, once: &Once<T>) -> Result<Option
     let (tenant, id) = (owner(request), Uuid::from_u128(request.id));
     let owner = rows::tenant(tenant);
     let parameters = Uuid::from_u128(request.parameters.0);
+    session.begin(tenant);
     let claimed = session
-        .first_counted(
-            tenant,
+        .execute(
             &claim,
             &[&owner, &request.method, &id, &parameters, &request.at.0],
         )

@@ -42,6 +42,7 @@ impl Scoring {
     async fn store(&self, commit: &ScoringCommit) -> Result<u64> {
         let replica = &commit.replica;
         let session = self.pool.session("committing scores").await?;
+        session.begin(replica.tenant);
         advance(&session, commit).await?;
         replica::put(&session, replica).await?;
         put_months(&session, replica.tenant, replica.slice, &commit.months).await?;
@@ -55,7 +56,7 @@ impl Scoring {
     }
 }
 
-/// Opens the transaction and moves the cursor on, if the slice is where the results were computed from.
+/// Moves the cursor on, if the slice is where the results were computed from.
 async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     let (replica, state) = (&commit.replica, &commit.state);
     let (tenant, slice) = (rows::tenant(replica.tenant), rows::slice(replica.slice));
@@ -64,16 +65,18 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
         rows::number(replica.expected_cursor),
     );
     let closed_on = state.closed_on.map(|day| day.0);
+    let closes_at = state.closes_at.map(|at| at.0);
     let clock = state.clock.map(|at| at.0);
     let pending = state.pending_history.map(i16::from);
     let watermark = state.watermark.map(|at| at.0);
     let version = rows::number(state.version);
     let statement = session.prepare(MOVE_CURSOR).await?;
-    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
         &tenant,
         &slice,
         &position,
         &closed_on,
+        &closes_at,
         &clock,
         &state.importing,
         &pending,
@@ -81,9 +84,7 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
         &version,
         &expected,
     ];
-    let moved = session
-        .first_counted(replica.tenant, &statement, &params)
-        .await?;
+    let moved = session.execute(&statement, &params).await?;
     if moved == 0 {
         Err(Error::Fenced)
     } else {
@@ -143,6 +144,7 @@ async fn insert_models(session: &Session, tenant: TenantId, models: &[ModelRow])
 fn slice_state(row: &mut Fields<'_>) -> Result<SliceState> {
     Ok(SliceState {
         closed_on: row.maybe_day()?,
+        closes_at: row.maybe_instant()?,
         clock: row.maybe_instant()?,
         importing: row.take()?,
         pending_history: row.maybe_byte()?,

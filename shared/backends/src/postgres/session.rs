@@ -1,6 +1,7 @@
 //! A connection in the hands of one call.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use deadpool_postgres::Object;
 use futures_util::future::{join, join3};
@@ -27,6 +28,8 @@ pub(super) struct Session {
     object: Option<Object>,
     doing: &'static str,
     dirty: AtomicBool,
+    /// What opens the transaction, until its first statement takes it along.
+    opening: Mutex<Option<String>>,
 }
 
 impl Session {
@@ -35,7 +38,13 @@ impl Session {
             object: Some(object),
             doing,
             dirty: AtomicBool::new(false),
+            opening: Mutex::new(None),
         }
+    }
+
+    /// Begins a transaction of a tenant; its opening travels with the first statement.
+    pub(super) fn begin(&self, tenant: TenantId) {
+        *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = Some(begin(tenant));
     }
 
     /// Prepares a statement, or takes it from those that the connection has prepared.
@@ -52,10 +61,9 @@ impl Session {
         statement: &Statement,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>> {
-        self.client()?
-            .query(statement, params)
-            .await
-            .map_err(|error| self.failed(error))
+        let client = self.client()?;
+        let (opened, rows) = join(self.open(client), client.query(statement, params)).await;
+        opened.and(rows).map_err(|error| self.failed(error))
     }
 
     /// Runs a statement; returns how many rows it wrote.
@@ -64,46 +72,20 @@ impl Session {
         statement: &Statement,
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<u64> {
-        self.client()?
-            .execute(statement, params)
-            .await
-            .map_err(|error| self.failed(error))
+        let client = self.client()?;
+        let (opened, written) = join(self.open(client), client.execute(statement, params)).await;
+        opened.and(written).map_err(|error| self.failed(error))
     }
 
-    /// Opens a transaction of a tenant and runs its first statement.
-    pub(super) async fn first(
-        &self,
-        tenant: TenantId,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<Row>> {
-        let client = self.client()?;
+    async fn open(&self, client: &Object) -> std::result::Result<(), tokio_postgres::Error> {
+        let opening = self
+            .opening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(begin) = opening else { return Ok(()) };
         self.dirty.store(true, Ordering::Relaxed);
-        let begin = begin(tenant);
-        let (begun, rows) = join(
-            client.batch_execute(&begin),
-            client.query(statement, params),
-        )
-        .await;
-        begun.and(rows).map_err(|error| self.failed(error))
-    }
-
-    /// Opens a transaction of a tenant and runs its first statement; returns how many rows it wrote.
-    pub(super) async fn first_counted(
-        &self,
-        tenant: TenantId,
-        statement: &Statement,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64> {
-        let client = self.client()?;
-        self.dirty.store(true, Ordering::Relaxed);
-        let begin = begin(tenant);
-        let (begun, written) = join(
-            client.batch_execute(&begin),
-            client.execute(statement, params),
-        )
-        .await;
-        begun.and(written).map_err(|error| self.failed(error))
+        client.batch_execute(&begin).await
     }
 
     /// Runs the last statement of a transaction and commits.

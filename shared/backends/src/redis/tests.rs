@@ -4,14 +4,14 @@ use super::*;
 fn a_stored_value_reads_back() {
     let entry = Entry {
         position: u64::MAX - 1,
-        bytes: vec![1, 2, 3],
+        bytes: vec![1, 2, 3].into(),
     };
-    assert_eq!(decode(&encode(&entry)), Some(entry));
+    assert_eq!(decode(encode(&entry)), Some(entry));
 }
 
 #[test]
 fn a_value_without_a_position_is_a_miss() {
-    assert_eq!(decode(&[1, 2, 3]), None);
+    assert_eq!(decode(vec![1, 2, 3]), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 use super::process::{Watchdog, as_server_user, give_to_server_user, program, run, setting};
@@ -20,6 +20,8 @@ const URL: &str = "SEXTANT_TEST_POSTGRES_URL";
 const PACKAGE: &str = "postgresql";
 const CREATE_DATABASE: &str = include_str!("../../queries/postgres/testing/create_database.sql");
 const DROP_DATABASE: &str = include_str!("../../queries/postgres/testing/drop_database.sql");
+const NEWER: &str = include_str!("../../queries/postgres/testing/newer.sql");
+const TRANSACTIONS: &str = include_str!("../../queries/postgres/testing/transactions.sql");
 
 /// A PostgreSQL server of this process alone; it listens on a Unix socket in its own folder.
 #[derive(Debug)]
@@ -183,6 +185,25 @@ impl Database {
         Config::new(self.url.clone())
     }
 
+    /// Transactions that the server has counted in it until about a second ago, those of this call among them.
+    ///
+    /// # Panics
+    /// The server does not answer.
+    pub async fn transactions(&self) -> i64 {
+        let counted = ask(&self.url, async |client| {
+            client.query_one(TRANSACTIONS, &[]).await?.try_get(0)
+        });
+        counted.await
+    }
+
+    /// Makes a schema look as if a newer program had migrated it, to version 99.
+    ///
+    /// # Panics
+    /// The server does not, or there is no such schema.
+    pub async fn pretend_newer(&self, schema: &str) {
+        execute(&self.url, &NEWER.replace("{schema}", schema)).await;
+    }
+
     /// Drops it, and its connections.
     ///
     /// # Panics
@@ -238,21 +259,26 @@ fn with_database(url: &str, database: &str) -> String {
 }
 
 async fn execute(url: &str, sql: &str) {
+    ask(url, async |client| client.batch_execute(sql).await).await;
+}
+
+/// Asks on a connection of its own.
+async fn ask<T>(
+    url: &str,
+    question: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
+) -> T {
     let (client, connection) = match tokio_postgres::connect(url, NoTls).await {
         Ok(connected) => connected,
         Err(error) => panic!("test server does not answer: {error:?}"),
     };
-    let (done, _) = futures_util::future::join(
-        async {
-            let done = client.batch_execute(sql).await;
-            drop(client);
-            done
-        },
-        connection,
-    )
-    .await;
-    if let Err(error) = done {
-        panic!("test server refuses \"{sql}\": {error:?}");
+    let answer = async {
+        let answer = question(&client).await;
+        drop(client);
+        answer
+    };
+    match futures_util::future::join(answer, connection).await.0 {
+        Ok(answer) => answer,
+        Err(error) => panic!("test server refuses: {error:?}"),
     }
 }
 

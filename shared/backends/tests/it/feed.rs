@@ -7,8 +7,8 @@ use uuid::Uuid;
 use sextant_backends::postgres::Ingestion;
 use sextant_backends::testing::{database, migrated_database};
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::Slice;
-use sextant_store::port::{Facts, Intake};
+use sextant_domain::id::{Slice, TenantId};
+use sextant_store::port::{FactBatch, Facts, Intake, NewFact, Outcome};
 
 use crate::support::{account, batch, connect, connect_as_app, fact, tenant, within};
 
@@ -158,4 +158,80 @@ async fn a_reader_that_follows_concurrent_writers_misses_nothing() {
         assert_eq!(seen, expected);
     };
     within(Duration::from_secs(60), join(join_all(writers), follow)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_writer_and_another_replica_read_the_same_entries() {
+    let database = migrated_database().await;
+    let writer = Ingestion::connect(&database.config()).await.unwrap();
+    let other = Ingestion::connect(&database.config()).await.unwrap();
+    let tenant = tenant();
+    let sliced = async |store: &Ingestion, facts: Vec<NewFact>| {
+        let batch = FactBatch {
+            n_slices: 2,
+            ..batch(tenant, facts)
+        };
+        store.commit(batch).await.unwrap().outcomes
+    };
+    let event = |account: &str, id: &str| fact(FactKind::Event, account, id);
+    let state = |account: &str| fact(FactKind::Account, account, &format!("state of {account}"));
+    let held = sliced(&writer, vec![event("acme", "early")]).await;
+    assert_eq!(held, [Outcome::Held]);
+    let accounts = ["acme", "globex", "initech", "umbrella"];
+    sliced(&writer, accounts.map(state).into()).await;
+    sliced(
+        &other,
+        accounts
+            .map(|id| event(id, &format!("from elsewhere: {id}")))
+            .into(),
+    )
+    .await;
+    let twice = || event("acme", "twice");
+    let no_account = NewFact {
+        account: None,
+        ..fact(FactKind::User, "nobody", "a user")
+    };
+    let last = sliced(
+        &writer,
+        vec![twice(), no_account, event("globex", "once"), twice()],
+    )
+    .await;
+    assert_eq!(last[3], Outcome::Duplicate);
+
+    let mut n_facts = 0;
+    for slice in [Slice(0), Slice(1)] {
+        for after in 0..4 {
+            let read = async |store: &Ingestion| {
+                let entries = store.fact_entries(tenant, slice, after, usize::MAX);
+                entries.await.unwrap()
+            };
+            let (here, there) = (read(&writer).await, read(&other).await);
+            // An answer may be cut short; what it holds is the same everywhere.
+            assert_eq!(here.is_empty(), there.is_empty(), "{slice:?} after {after}");
+            let n_both = here.len().min(there.len());
+            assert_eq!(here[..n_both], there[..n_both], "{slice:?} after {after}");
+            if after == 0 {
+                n_facts += walked(&writer, tenant, slice).await;
+                assert_eq!(
+                    walked(&other, tenant, slice).await,
+                    walked(&writer, tenant, slice).await
+                );
+            }
+        }
+    }
+    assert_eq!(n_facts, 1 + 4 + 4 + 3);
+}
+
+/// How many facts are met by following a slice of a feed.
+async fn walked(store: &Ingestion, tenant: TenantId, slice: Slice) -> usize {
+    let (mut after, mut n_facts) = (0, 0);
+    loop {
+        let entries = store.fact_entries(tenant, slice, after, 1);
+        let entries = entries.await.unwrap();
+        let Some(last) = entries.last() else {
+            return n_facts;
+        };
+        after = last.sequence;
+        n_facts += entries.iter().map(|entry| entry.facts.len()).sum::<usize>();
+    }
 }

@@ -21,7 +21,7 @@ fn cache(server: &RedisServer) -> Redis {
 fn entry(position: u64, text: &str) -> Entry {
     Entry {
         position,
-        bytes: text.as_bytes().to_vec(),
+        bytes: text.as_bytes().to_vec().into(),
     }
 }
 

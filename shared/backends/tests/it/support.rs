@@ -40,6 +40,7 @@ pub(crate) fn batch(tenant: TenantId, facts: Vec<NewFact>) -> FactBatch {
         sources: facts.iter().map(|_| "test".into()).collect(),
         facts,
         rejections: Vec::new(),
+        trace: None,
     }
 }
 

@@ -31,6 +31,17 @@ pub struct PurchaseModel {
     pub uncertainty: Option<Uncertainty>,
 }
 
+/// What is expected of every account with one history of purchases, whatever its purchases are worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outlook {
+    /// Probability that the account still buys, 0 … 1; 1 before the first repeat purchase.
+    pub alive: f64,
+    /// Purchases expected within the horizon.
+    pub purchases: f64,
+    /// The same, each month's discounted from its end.
+    pub discounted_purchases: f64,
+}
+
 impl PurchaseModel {
     /// The models of two fits on purchases in `currency`.
     #[must_use]
@@ -44,6 +55,18 @@ impl PurchaseModel {
                 counts: counts.covariance,
                 values: values.covariance,
             }),
+        }
+    }
+
+    /// What is expected in the `months` after the end of an observation, of [`bgnbd::WEEKS_PER_MONTH`] weeks each.
+    #[must_use]
+    pub fn outlook(&self, history: &History, months: Months, discount: MonthlyDiscount) -> Outlook {
+        let (purchases, discounted_purchases) =
+            expected_purchases(&self.counts, history, months, discount);
+        Outlook {
+            alive: self.counts.alive(history).probability(),
+            purchases,
+            discounted_purchases,
         }
     }
 
@@ -66,7 +89,7 @@ impl PurchaseModel {
                 spend: repeats,
             });
         }
-        let purchases = discounted_purchases(&self.counts, history, months, discount);
+        let (_, purchases) = expected_purchases(&self.counts, history, months, discount);
         let value_minor = purchases * self.values.expected_value(spend);
         let interval = self
             .relative_deviation(history, spend, months, discount)
@@ -107,7 +130,7 @@ impl PurchaseModel {
         ];
         let by_counts = log_gradient(counts, |[r, alpha, a, b]| {
             let params = bgnbd::Params::new(r, Weeks::new(alpha), a, b).ok()?;
-            Some(discounted_purchases(&params, history, months, discount))
+            Some(expected_purchases(&params, history, months, discount).1)
         })?;
         let values = [self.values.p(), self.values.q(), self.values.gamma_minor()];
         let by_values = log_gradient(values, |[p, q, gamma]| {
@@ -159,18 +182,19 @@ fn variance<const N: usize>(covariance: &[[f64; N]; N], gradient: &[f64; N]) -> 
         .sum()
 }
 
-fn discounted_purchases(
+/// Purchases in the `months` after the end of an observation: their number, and the sum of each month's, discounted.
+fn expected_purchases(
     params: &bgnbd::Params,
     history: &History,
     months: Months,
     discount: MonthlyDiscount,
-) -> f64 {
-    let mut sum = 0.0;
+) -> (f64, f64) {
+    let mut discounted = 0.0;
     let mut before = 0.0;
     for month in 1..=months.0 {
         let until = params.expected_future_purchases(history, Weeks::from_months(f64::from(month)));
-        sum += (until - before) * discount_factor(discount, month);
+        discounted += (until - before) * discount_factor(discount, month);
         before = until;
     }
-    sum
+    (before, discounted)
 }

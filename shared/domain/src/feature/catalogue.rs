@@ -6,7 +6,7 @@ use super::Type;
 pub const CATALOGUE_VERSION: u32 = 1;
 
 /// Number of features.
-pub const N_FEATURES: usize = 33;
+pub const N_FEATURES: usize = 36;
 
 /// A feature of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,6 +71,12 @@ pub enum Feature {
     RfmFrequency,
     /// `rfm.monetary`: monetary score, 5 is best.
     RfmMonetary,
+    /// `rfm.recency_near`: recency score across a threshold that less than 2 % of the accounts lie away; unknown where none is so close.
+    RfmRecencyNear,
+    /// `rfm.frequency_near`: the same of frequency.
+    RfmFrequencyNear,
+    /// `rfm.monetary_near`: the same of monetary value.
+    RfmMonetaryNear,
     /// `clv.alive_probability`: probability that the account will ever buy again (BG/NBD).
     ClvAliveProbability,
     /// `clv.expected_purchases_12m`: expected purchases of the next 12 months (BG/NBD).
@@ -350,6 +356,27 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         Type::Integer,
         "1 to 5",
         "monetary score, 5 is best",
+    ),
+    population(
+        Feature::RfmRecencyNear,
+        "rfm.recency_near",
+        Type::Integer,
+        "1 to 5",
+        "recency score across a threshold that less than 2 % of the accounts lie away; unknown where none is so close",
+    ),
+    population(
+        Feature::RfmFrequencyNear,
+        "rfm.frequency_near",
+        Type::Integer,
+        "1 to 5",
+        "frequency score across a threshold that less than 2 % of the accounts lie away; unknown where none is so close",
+    ),
+    population(
+        Feature::RfmMonetaryNear,
+        "rfm.monetary_near",
+        Type::Integer,
+        "1 to 5",
+        "monetary score across a threshold that less than 2 % of the accounts lie away; unknown where none is so close",
     ),
     population(
         Feature::ClvAliveProbability,

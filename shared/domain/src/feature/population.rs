@@ -1,10 +1,10 @@
 //! Population features: ranks and models over all accounts of a tenant, cut and fitted at the day close and then frozen, so
 //! that a single account can be scored at any later moment without the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{AccountFacts, Feature, Moment, Row, Value};
-use crate::clv::{MonthlyDiscount, Months, PurchaseModel};
+use crate::clv::{MonthlyDiscount, Months, Outlook, PurchaseModel};
 use crate::id::AccountUid;
 use crate::money::Currency;
 use crate::quantile;
@@ -95,7 +95,7 @@ pub fn fit(
     last: Option<&Models>,
     refit: Refit,
 ) -> Models {
-    let rfm_basis = basis(accounts);
+    let rfm_basis = basis(accounts, moment);
     let activities: Vec<Activity> = accounts
         .iter()
         .filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day))
@@ -137,17 +137,22 @@ fn quarter(day: Day) -> i32 {
     day.month().div_euclid(3)
 }
 
-/// Accounts with a subscription are at least half of those that ever paid or used the product: usage.
-fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> RfmBasis {
-    let subscribed = accounts
-        .iter()
-        .filter(|(_, facts, _)| facts.billing.is_some())
-        .count();
-    let buying = accounts
-        .iter()
-        .filter(|(_, facts, _)| facts.billing.is_none() && !facts.purchases.is_empty())
-        .count();
-    if buying > subscribed {
+/// Accounts with a subscription are at least half of those that subscribed or ever paid: usage. As everything of a close,
+/// it is decided by what was known then.
+fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)], moment: &Moment) -> RfmBasis {
+    let (mut n_subscribed, mut n_buying) = (0_usize, 0_usize);
+    for (_, facts, row) in accounts {
+        let subscribed = facts
+            .billing
+            .as_ref()
+            .is_some_and(|billing| billing.is_known_at(moment.known_at));
+        if subscribed {
+            n_subscribed += 1;
+        } else if row.get(Feature::PurchaseCount).is_some() {
+            n_buying += 1;
+        }
+    }
+    if n_buying > n_subscribed {
         RfmBasis::Purchases
     } else {
         RfmBasis::Usage
@@ -258,41 +263,22 @@ impl Models {
         self.closed_on.to_string()
     }
 
-    /// Adds the population features to an account's row.
-    pub fn apply(
-        &self,
-        uid: AccountUid,
-        facts: &AccountFacts,
-        moment: &Moment,
-        zone: &Zone,
-        row: &mut Row,
-    ) {
-        let mrr = row
-            .as_number(Feature::RevenueMrrMinor)
-            .filter(|mrr| *mrr > 0.0);
-        row.number(
-            Feature::RevenueMrrPercentile,
-            mrr.and_then(|mrr| self.mrr_percentile(mrr)),
-        );
-        if let Some(scores) = self.rfm_scores(uid, row, moment.day) {
-            row.set(
-                Feature::RfmBasis,
-                Some(Value::Word(self.rfm_basis.as_str())),
-            );
-            row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
-            row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
-            row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));
-        }
-        if let Some((_, model)) = &self.purchases {
-            apply_purchases(model, facts, moment, zone, row);
+    /// What adds the population features to rows of a moment.
+    #[must_use]
+    pub fn at<'a>(&'a self, moment: &'a Moment, zone: &'a Zone) -> Applied<'a> {
+        Applied {
+            models: self,
+            moment,
+            zone,
+            outlooks: HashMap::new(),
         }
     }
 
-    /// The three scores of an account's row of a day.
-    #[must_use]
-    pub fn rfm_scores(&self, uid: AccountUid, row: &Row, day: Day) -> Option<rfm::Scores> {
+    /// The three scores of an account's row of a day, and those that it could have as well.
+    fn rfm_scores(&self, uid: AccountUid, row: &Row, day: Day) -> Option<(rfm::Scores, rfm::Near)> {
         let activity = activity(self.rfm_basis, uid, row, day)?;
-        self.rfm.as_ref().map(|model| model.score(&activity))
+        let model = self.rfm.as_ref()?;
+        Some((model.score(&activity), model.near(&activity)))
     }
 
     /// Percent of paying accounts with less MRR, in steps of one percent.
@@ -303,43 +289,75 @@ impl Models {
     }
 }
 
-fn apply_purchases(
-    model: &PurchaseModel,
-    facts: &AccountFacts,
-    moment: &Moment,
-    zone: &Zone,
-    row: &mut Row,
-) {
-    let Some((history, spend)) = purchase_history(facts, moment, zone) else {
-        return;
-    };
-    row.number(
-        Feature::ClvAliveProbability,
-        Some(model.counts.alive(&history).probability()),
-    );
-    let year = bgnbd::Weeks::from_months(f64::from(HORIZON.0));
-    row.number(
-        Feature::ClvExpectedPurchases12m,
-        Some(model.counts.expected_future_purchases(&history, year)),
-    );
-    let bulk = PurchaseModel {
-        uncertainty: None,
-        ..*model
-    };
-    let value = MonthlyDiscount::from_yearly(YEARLY_DISCOUNT).and_then(|discount| {
-        bulk.account(
-            &history,
-            spend.filter(|_| history.repeats() > 0).as_ref(),
-            HORIZON,
-            discount,
-        )
-    });
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a value for people; saturates far above any account's worth"
-    )]
-    row.integer(
-        Feature::ClvValue12mMinor,
-        value.ok().map(|clv| clv.value_minor.round() as i64),
-    );
+/// The models of a close, applied to accounts at a moment.
+///
+/// Most accounts of a base have few purchases, so many share one history (number of repeats, day of the last, age): what
+/// the models expect of a history is computed once.
+#[derive(Debug)]
+pub struct Applied<'a> {
+    models: &'a Models,
+    moment: &'a Moment,
+    zone: &'a Zone,
+    outlooks: HashMap<(u32, u64, u64), Outlook>,
+}
+
+impl Applied<'_> {
+    /// Adds the population features to an account's row.
+    pub fn add(&mut self, uid: AccountUid, facts: &AccountFacts, row: &mut Row) {
+        let models = self.models;
+        let mrr = row
+            .as_number(Feature::RevenueMrrMinor)
+            .filter(|mrr| *mrr > 0.0);
+        row.number(
+            Feature::RevenueMrrPercentile,
+            mrr.and_then(|mrr| models.mrr_percentile(mrr)),
+        );
+        if let Some((scores, near)) = models.rfm_scores(uid, row, self.moment.day) {
+            let beside = |score: Option<rfm::Score>| score.map(|score| score.get().into());
+            row.set(
+                Feature::RfmBasis,
+                Some(Value::Word(models.rfm_basis.as_str())),
+            );
+            row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
+            row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
+            row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));
+            row.integer(Feature::RfmRecencyNear, beside(near.recency));
+            row.integer(Feature::RfmFrequencyNear, beside(near.frequency));
+            row.integer(Feature::RfmMonetaryNear, beside(near.monetary));
+        }
+        if let Some((_, model)) = &models.purchases {
+            self.add_purchases(model, facts, row);
+        }
+    }
+
+    fn add_purchases(&mut self, model: &PurchaseModel, facts: &AccountFacts, row: &mut Row) {
+        let Some((history, spend)) = purchase_history(facts, self.moment, self.zone) else {
+            return;
+        };
+        let key = (
+            history.repeats(),
+            history.last().get().to_bits(),
+            history.observed().get().to_bits(),
+        );
+        let outlook = *self
+            .outlooks
+            .entry(key)
+            .or_insert_with(|| model.outlook(&history, HORIZON, discount()));
+        row.number(Feature::ClvAliveProbability, Some(outlook.alive));
+        row.number(Feature::ClvExpectedPurchases12m, Some(outlook.purchases));
+        // Repeat purchases that were all paid back say nothing of what a purchase is worth.
+        if spend.is_none() && history.repeats() > 0 {
+            return;
+        }
+        let value = outlook.discounted_purchases * model.values.expected_value(spend.as_ref());
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a value for people; saturates far above any account's worth"
+        )]
+        row.integer(Feature::ClvValue12mMinor, Some(value.round() as i64));
+    }
+}
+
+fn discount() -> MonthlyDiscount {
+    MonthlyDiscount::from_yearly(YEARLY_DISCOUNT).unwrap_or(MonthlyDiscount::ZERO)
 }

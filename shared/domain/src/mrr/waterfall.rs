@@ -95,6 +95,12 @@ impl Flows {
         MrrTotal(gained - lost + self.fx_revaluation.0 + self.restatement.0)
     }
 
+    /// True: nothing moved, not even up and down again.
+    #[must_use]
+    pub fn is_still(&self) -> bool {
+        *self == Self::default()
+    }
+
     fn add(&mut self, kind: MovementKind, delta: i128) {
         match kind {
             MovementKind::New => self.new.0 += delta,

@@ -23,14 +23,14 @@ fn quantiles_agree_with_the_default_of_r() {
             "p = {p}: got {got}, expected {expected}"
         );
     }
-    assert_eq!(quintiles(&values), Some([3.0, 4.0, 10.0, 11.0]));
+    assert_eq!(quintiles(&values, 0), Some([3.0, 4.0, 10.0, 11.0]));
 }
 
 #[test]
 fn one_value_is_every_quantile_and_no_value_has_none() {
-    assert_eq!(quintiles(&[7.0]), Some([7.0; 4]));
+    assert_eq!(quintiles(&[7.0], 0), Some([7.0; 4]));
     assert_eq!(type_7(&[7.0], 1.0), Some(7.0));
-    assert_eq!(quintiles(&[]), None);
+    assert_eq!(quintiles(&[], 0), None);
     assert_eq!(type_7(&[7.0], 1.5), None);
     assert_eq!(type_7(&[7.0], f64::NAN), None);
 }
@@ -39,7 +39,7 @@ proptest! {
     #[test]
     fn quintiles_are_the_type_7_quantiles_in_ascending_order(mut values in prop::collection::vec(-1e6..1e6_f64, 1..200)) {
         values.sort_unstable_by(f64::total_cmp);
-        let cuts = quintiles(&values).unwrap();
+        let cuts = quintiles(&values, 0).unwrap();
         for (cut, p) in cuts.iter().zip([0.2, 0.4, 0.6, 0.8]) {
             prop_assert!((cut - type_7(&values, p).unwrap()).abs() <= 1e-6);
         }
@@ -48,7 +48,15 @@ proptest! {
 
     #[test]
     fn a_constant_sample_has_exactly_that_quantile(value in -1e9..1e9_f64, n in 1_usize..100) {
-        let cuts = quintiles(&vec![value; n]).unwrap();
+        let cuts = quintiles(&vec![value; n], 0).unwrap();
         prop_assert!(cuts.iter().all(|cut| cut.to_bits() == value.to_bits()));
     }
+}
+
+#[test]
+fn moved_quintiles_are_the_quantiles_beside_them() {
+    let values: Vec<f64> = (0..=100).map(f64::from).collect();
+    assert_eq!(quintiles(&values, -2), Some([18.0, 38.0, 58.0, 78.0]));
+    assert_eq!(quintiles(&values, 2), Some([22.0, 42.0, 62.0, 82.0]));
+    assert_eq!(quintiles(&values, 100), Some([100.0; 4]));
 }

@@ -22,19 +22,6 @@ fn thresholds(values: &[Value], policy: TiePolicy) -> Thresholds {
     Thresholds::of_population(values, policy, Direction::HighIsGood, [0.0; 4]).unwrap()
 }
 
-fn all_scores() -> impl Iterator<Item = Scores> {
-    let pairs = Score::ALL
-        .into_iter()
-        .flat_map(|recency| Score::ALL.map(|frequency| (recency, frequency)));
-    pairs.flat_map(|(recency, frequency)| {
-        Score::ALL.map(|monetary| Scores {
-            recency,
-            frequency,
-            monetary,
-        })
-    })
-}
-
 /// R package `rfm` 0.3.0, article on transaction-level data: the published thresholds and the four accounts that it prints.
 /// The package's 4,906 demo orders are not part of this repository. So this shows scoring by given thresholds; that the
 /// thresholds are type-7 quantiles plus one is shown on other values below, and the segment counts over the 995 accounts
@@ -46,7 +33,7 @@ fn r_rfm_compat_gives_the_scores_that_the_r_package_prints() {
             policy: TiePolicy::RRfmCompat,
             accounts: 995,
         };
-        Thresholds::stored(source, direction, Cuts::Inclusive(cuts)).unwrap()
+        Thresholds::stored(source, direction, Cuts::Inclusive(cuts), None).unwrap()
     };
     let days_since = stored(Direction::LowIsGood, [115.0, 181.0, 297.4, 482.0]);
     let orders = stored(Direction::HighIsGood, [4.0, 5.0, 6.0, 8.0]);
@@ -205,8 +192,13 @@ fn thresholds_survive_storage_and_bad_ones_are_refused() {
         TiePolicy::PandasRankFirst,
     ] {
         let fresh = thresholds(&values, policy);
-        let read_back =
-            Thresholds::stored(fresh.source(), fresh.direction(), *fresh.cuts()).unwrap();
+        let read_back = Thresholds::stored(
+            fresh.source(),
+            fresh.direction(),
+            *fresh.cuts(),
+            fresh.margins().copied(),
+        )
+        .unwrap();
         assert_eq!(fresh, read_back);
     }
     let descending = [4.0, 3.0, 2.0, 1.0];
@@ -234,119 +226,45 @@ fn thresholds_survive_storage_and_bad_ones_are_refused() {
 }
 
 #[test]
-fn every_map_gives_every_combination_one_of_its_segments_and_uses_them_all() {
-    for map in Map::ALL {
-        let mut used: Vec<Segment> = all_scores().map(|scores| map.segment(scores)).collect();
-        assert_eq!(used.len(), 125);
-        used.sort_unstable();
-        used.dedup();
-        let mut named = map.segments().to_vec();
-        named.sort_unstable();
-        assert_eq!(used, named, "{}", map.key());
-    }
-}
-
-#[test]
-fn the_ten_names_ignore_monetary_value_and_the_eleven_differ_in_one_cell() {
-    for scores in all_scores() {
-        let (r, f) = (scores.recency.get(), scores.frequency.get());
-        let lowest = Scores {
-            monetary: Score::ALL[0],
-            ..scores
-        };
-        assert_eq!(Map::TenNames.segment(scores), Map::TenNames.segment(lowest));
-        let expected = if (r, f) == (1, 1) {
-            Segment::Lost
-        } else {
-            Map::TenNames.segment(scores)
-        };
-        assert_eq!(Map::ElevenNames.segment(scores), expected, "{scores}");
-    }
-}
-
-#[test]
-fn the_ten_names_in_their_cells() {
-    // Rows R5 … R1, columns F1 … F5.
-    let drawn = [
-        [
-            "new",
-            "potential_loyalist",
-            "potential_loyalist",
-            "champions",
-            "champions",
-        ],
-        [
-            "promising",
-            "potential_loyalist",
-            "potential_loyalist",
-            "loyal",
-            "loyal",
-        ],
-        [
-            "about_to_sleep",
-            "about_to_sleep",
-            "need_attention",
-            "loyal",
-            "loyal",
-        ],
-        [
-            "hibernating",
-            "hibernating",
-            "at_risk",
-            "at_risk",
-            "cant_lose",
-        ],
-        [
-            "hibernating",
-            "hibernating",
-            "at_risk",
-            "at_risk",
-            "cant_lose",
-        ],
-    ];
-    for (recency, row) in Score::ALL.into_iter().rev().zip(drawn) {
-        for (frequency, expected) in Score::ALL.into_iter().zip(row) {
-            let scores = Scores {
-                recency,
-                frequency,
-                monetary: Score::ALL[2],
-            };
-            assert_eq!(Map::TenNames.segment(scores).key(), expected, "{scores}");
-        }
-    }
-}
-
-#[test]
-fn the_rules_of_the_r_package_share_out_the_125_combinations() {
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    for scores in all_scores() {
-        *counts
-            .entry(Map::RPackage.segment(scores).key())
-            .or_default() += 1;
-    }
-    // Counted by an independent script from the published bounds.
-    let expected = [
-        ("about_to_sleep", 10),
-        ("at_risk", 7),
-        ("cant_lose", 6),
-        ("champions", 1),
-        ("lost", 14),
-        ("loyal", 15),
-        ("need_attention", 4),
-        ("new", 15),
-        ("others", 10),
-        ("potential_loyalist", 35),
-        ("promising", 8),
-    ];
-    assert_eq!(counts.into_iter().collect::<Vec<_>>(), expected);
-}
-
-#[test]
 fn scores_exist_from_one_to_five() {
     assert_eq!(Score::new(0), None);
     assert_eq!(Score::new(6), None);
     assert_eq!(Score::ALL.map(Score::get), [1, 2, 3, 4, 5]);
     assert_eq!(Score::new(3), Some(Score::ALL[2]));
+}
+
+#[test]
+fn a_score_is_near_where_less_than_two_percent_of_the_population_lie_between() {
+    let hundred_and_one = thresholds(
+        &population((0..=100).map(f64::from)),
+        TiePolicy::ValueQuantile,
+    );
+    let near = |at: f64| hundred_and_one.near(&value(1, at)).map(Score::get);
+    // The thresholds are 20, 40, 60, 80; a value on one has not passed it.
+    assert_eq!(
+        [near(18.0), near(18.5), near(20.0)],
+        [None, Some(2), Some(2)]
+    );
+    assert_eq!(
+        [near(20.5), near(22.0), near(22.5)],
+        [Some(1), Some(1), None]
+    );
+    assert_eq!([near(50.0), near(81.0), near(1e9)], [None, Some(4), None]);
+    let fixed = Thresholds::fixed([1.0, 2.0, 3.0, 4.0], Direction::HighIsGood).unwrap();
+    assert_eq!(fixed.near(&value(1, 1.0)), None);
+}
+
+#[test]
+fn of_equal_values_none_is_near_anything_else_than_the_others_are() {
+    // Two thirds bought once: all thresholds up to 60 % are that value, the margin below 60 % as well.
+    let once = (0..200).map(|_| 1.0);
+    let ones = thresholds(
+        &population(once.chain((0..100).map(|i| f64::from(i) + 2.0))),
+        TiePolicy::ValueQuantile,
+    );
+    assert_eq!(ones.score(&value(1, 1.0)).get(), 1);
+    assert_eq!(ones.near(&value(1, 1.0)), None);
+    assert_eq!(ones.near(&value(1, 2.0)), None);
 }
 
 #[test]

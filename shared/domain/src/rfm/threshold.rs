@@ -1,8 +1,8 @@
 //! Thresholds of one dimension: from a population or fixed, stored, applied to one account.
 
-use super::{Direction, Error, MIN_POPULATION, Score, TiePolicy};
+use super::{Direction, Error, MARGIN_PERCENT, MIN_POPULATION, Score, TiePolicy};
 use crate::id::AccountUid;
-use crate::quantile::quintiles;
+use crate::quantile::{quintile_percents, quintiles};
 use crate::time::Day;
 
 /// One account's value in one dimension.
@@ -54,6 +54,16 @@ pub struct Thresholds {
     source: Source,
     direction: Direction,
     cuts: Cuts,
+    margins: Option<Margins>,
+}
+
+/// The thresholds as they would be if each lay [`MARGIN_PERCENT`] of the population further down or up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Margins {
+    /// Further down.
+    pub below: Cuts,
+    /// Further up.
+    pub above: Cuts,
 }
 
 impl Thresholds {
@@ -62,7 +72,7 @@ impl Thresholds {
     /// # Errors
     /// The thresholds descend, or one is not finite.
     pub fn fixed(cuts: [f64; 4], direction: Direction) -> Result<Self, Error> {
-        Self::stored(Source::Fixed, direction, Cuts::Exclusive(cuts))
+        Self::stored(Source::Fixed, direction, Cuts::Exclusive(cuts), None)
     }
 
     /// Fixed thresholds of recency: active within the last `within_days` (ascending, the first for a 5) before `as_of`.
@@ -91,21 +101,22 @@ impl Thresholds {
     ///
     /// # Errors
     /// The thresholds descend, or one is not finite.
-    pub fn stored(source: Source, direction: Direction, cuts: Cuts) -> Result<Self, Error> {
-        let (values, sorted) = match cuts {
-            Cuts::Exclusive(values) | Cuts::Inclusive(values) => (values, values.is_sorted()),
-            Cuts::Ranked(last) => (
-                last.map(|cut| cut.value),
-                last.is_sorted_by(|left, right| left.order(right).is_le()),
-            ),
-        };
-        if !sorted || !values.iter().all(|value| value.is_finite()) {
-            return Err(Error::CutsNotAscending { cuts: values });
+    pub fn stored(
+        source: Source,
+        direction: Direction,
+        cuts: Cuts,
+        margins: Option<Margins>,
+    ) -> Result<Self, Error> {
+        cuts.check()?;
+        if let Some(Margins { below, above }) = margins {
+            below.check()?;
+            above.check()?;
         }
         Ok(Self {
             source,
             direction,
             cuts,
+            margins,
         })
     }
 
@@ -128,30 +139,38 @@ impl Thresholds {
         if values.len() < MIN_POPULATION {
             return Self::fixed(fixed, direction);
         }
-        let cuts = match policy {
-            TiePolicy::ValueQuantile => Cuts::Exclusive(value_quintiles(values)),
-            TiePolicy::RRfmCompat => Cuts::Inclusive(value_quintiles(values).map(|cut| cut + 1.0)),
-            TiePolicy::PandasRankFirst => Cuts::Ranked(rank_quintiles(values)),
-        };
+        let mut sorted = values.to_vec();
+        sorted.sort_unstable_by(Value::order);
         Ok(Self {
             source: Source::Population {
                 policy,
                 accounts: values.len(),
             },
             direction,
-            cuts,
+            cuts: Cuts::of(&sorted, policy, 0),
+            margins: Some(Margins {
+                below: Cuts::of(&sorted, policy, -MARGIN_PERCENT),
+                above: Cuts::of(&sorted, policy, MARGIN_PERCENT),
+            }),
         })
     }
 
     /// The score of one account. An account outside the population is scored by the same thresholds.
     #[must_use]
     pub fn score(&self, value: &Value) -> Score {
-        let passed = match &self.cuts {
-            Cuts::Exclusive(cuts) => cuts.partition_point(|cut| *cut < value.value),
-            Cuts::Inclusive(cuts) => cuts.partition_point(|cut| *cut <= value.value),
-            Cuts::Ranked(cuts) => cuts.partition_point(|cut| cut.order(value).is_lt()),
-        };
-        Score::from_passed(passed, self.direction)
+        Score::from_passed(self.cuts.passed(value), self.direction)
+    }
+
+    /// The score on the other side of a threshold that less than [`MARGIN_PERCENT`] of the population lie away; `None` where
+    /// no threshold is that close, or thresholds are fixed. There is never more than one: thresholds are 20 % apart.
+    #[must_use]
+    pub fn near(&self, value: &Value) -> Option<Score> {
+        let Margins { below, above } = self.margins.as_ref()?;
+        let score = self.score(value);
+        [below, above]
+            .into_iter()
+            .map(|cuts| Score::from_passed(cuts.passed(value), self.direction))
+            .find(|other| *other != score)
     }
 
     /// Where the thresholds come from.
@@ -171,18 +190,53 @@ impl Thresholds {
     pub fn cuts(&self) -> &Cuts {
         &self.cuts
     }
+
+    /// The thresholds moved by the margin; `None` for fixed ones.
+    #[must_use]
+    pub fn margins(&self) -> Option<&Margins> {
+        self.margins.as_ref()
+    }
 }
 
-fn value_quintiles(values: &[Value]) -> [f64; 4] {
-    let mut sorted: Vec<f64> = values.iter().map(|value| value.value).collect();
-    sorted.sort_unstable_by(f64::total_cmp);
-    quintiles(&sorted).unwrap_or_default()
-}
+impl Cuts {
+    /// Cuts of ascending values, each moved by `shift_percent` of the population.
+    fn of(sorted: &[Value], policy: TiePolicy, shift_percent: i8) -> Self {
+        let values = || {
+            let values: Vec<f64> = sorted.iter().map(|value| value.value).collect();
+            quintiles(&values, shift_percent).unwrap_or_default()
+        };
+        match policy {
+            TiePolicy::ValueQuantile => Self::Exclusive(values()),
+            TiePolicy::RRfmCompat => Self::Inclusive(values().map(|cut| cut + 1.0)),
+            // `qcut` puts rank i = 1 … n into the first fifth k with i ≤ 1 + (n − 1) k / 5; the last of fifth k is at
+            // ⌊(n − 1) k / 5⌋, counted from 0.
+            TiePolicy::PandasRankFirst => Self::Ranked(
+                quintile_percents(shift_percent)
+                    .map(|percent| sorted[(sorted.len() - 1) * percent / 100]),
+            ),
+        }
+    }
 
-/// `qcut` puts rank i = 1 … n into the first fifth k with i ≤ 1 + (n − 1) k / 5; the last of fifth k is at ⌊(n − 1) k / 5⌋,
-/// counted from 0.
-fn rank_quintiles(values: &[Value]) -> [Value; 4] {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(Value::order);
-    [1, 2, 3, 4].map(|k| sorted[(sorted.len() - 1) * k / 5])
+    fn passed(&self, value: &Value) -> usize {
+        match self {
+            Self::Exclusive(cuts) => cuts.partition_point(|cut| *cut < value.value),
+            Self::Inclusive(cuts) => cuts.partition_point(|cut| *cut <= value.value),
+            Self::Ranked(cuts) => cuts.partition_point(|cut| cut.order(value).is_lt()),
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let (values, sorted) = match self {
+            Self::Exclusive(values) | Self::Inclusive(values) => (*values, values.is_sorted()),
+            Self::Ranked(last) => (
+                last.map(|cut| cut.value),
+                last.is_sorted_by(|left, right| left.order(right).is_le()),
+            ),
+        };
+        if sorted && values.iter().all(|value| value.is_finite()) {
+            Ok(())
+        } else {
+            Err(Error::CutsNotAscending { cuts: values })
+        }
+    }
 }

@@ -1,17 +1,15 @@
 //! The layer that lets a request through with its principal, or answers for the service.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::Request;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service;
 
 use crate::auth::authenticator::Lookup;
 use crate::auth::{Access, Authenticator, MethodTable, Principal, Refusal, Scope};
-use crate::server::{Answer, refuse};
+use crate::server::{Answer, Serve, refuse};
 
 /// Authenticates, then asks the method table.
 #[derive(Clone)]
@@ -35,46 +33,26 @@ impl<S> Authenticate<S> {
     }
 }
 
-impl<S> Service<Request<Body>> for Authenticate<S>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Answer {
+impl<S: Serve + Clone> Serve for Authenticate<S> {
+    fn serve(&self, mut request: Request<Body>) -> Answer {
         let scope = match self.methods.access(request.uri().path()) {
             // Not in the table: not served, even if a route happens to exist. Empty routes answer UNIMPLEMENTED.
             None => return Box::pin(Routes::default().call(request)),
-            Some(Access::Public) => return Box::pin(self.inner.call(request)),
+            Some(Access::Public) => return self.inner.serve(request),
             Some(Access::Scope(scope)) => scope,
         };
         match self.authenticator.lookup(request.headers()) {
             Lookup::Known(verdict) => match admit(&mut request, verdict, scope) {
-                Ok(()) => Box::pin(self.inner.call(request)),
+                Ok(()) => self.inner.serve(request),
                 Err(answer) => answer,
             },
             Lookup::Unknown(key) => {
                 let authenticator = Arc::clone(&self.authenticator);
-                // The service that was polled ready goes with the request; a fresh clone stays.
-                let fresh = self.inner.clone();
-                let mut ready = std::mem::replace(&mut self.inner, fresh);
+                let inner = self.inner.clone();
                 Box::pin(async move {
                     let verdict = authenticator.resolve(&key).await;
                     match admit(&mut request, verdict, scope) {
-                        Ok(()) => ready.call(request).await,
+                        Ok(()) => inner.serve(request).await,
                         Err(answer) => answer.await,
                     }
                 })

@@ -1,6 +1,6 @@
 //! Which scope each method needs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::auth::Scope;
@@ -17,7 +17,7 @@ pub enum Access {
 /// Method path (`/package.Service/Method`) → what it asks of its caller.
 #[derive(Debug, Clone, Default)]
 pub struct MethodTable {
-    entries: HashMap<&'static str, Access>,
+    entries: BTreeMap<&'static str, Access>,
 }
 
 /// Why a service does not start.
@@ -80,11 +80,7 @@ impl MethodTable {
         served: impl IntoIterator<Item = M>,
     ) -> Result<(), MethodTableError> {
         let mut missing = Vec::new();
-        let mut unused: BTreeMap<&str, Access> = self
-            .entries
-            .iter()
-            .map(|(path, access)| (*path, *access))
-            .collect();
+        let mut unused = self.entries.clone();
         for method in served {
             let path = method.as_ref();
             if self.entries.contains_key(path) {

@@ -1,6 +1,5 @@
 //! One span and one measurement per call, from its first byte to its last.
 
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,23 +7,21 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request};
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tower::Service;
 use tracing::{Instrument as _, Span};
 
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
 
 use crate::auth::MethodTable;
-use crate::server::Answer;
+use crate::server::{Answer, Serve};
 use crate::telemetry::{Label, Meters, Metric, propagation};
 
 /// Opens the span, as a child of the caller's, and measures the call.
-#[derive(Clone)]
 pub(crate) struct Observe<S> {
     inner: S,
     methods: Arc<MethodTable>,
@@ -41,24 +38,8 @@ impl<S> Observe<S> {
     }
 }
 
-impl<S> Service<Request<Body>> for Observe<S>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Send + 'static,
-        >,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Answer {
+impl<S: Serve> Serve for Observe<S> {
+    fn serve(&self, request: Request<Body>) -> Answer {
         let method = self.methods.label(request.uri().path());
         let span = tracing::info_span!(
             "rpc",
@@ -77,7 +58,7 @@ where
             meters: self.meters.clone(),
             ended: false,
         };
-        let answer = span.in_scope(|| self.inner.call(request));
+        let answer = span.in_scope(|| self.inner.serve(request));
         let observed = async move {
             // A panic is the call's problem, not that of the connection or, in-process, of the caller.
             let Ok(answered) = AssertUnwindSafe(answer).catch_unwind().await else {

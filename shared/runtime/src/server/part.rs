@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -13,12 +12,11 @@ use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tower::Service;
-use tower::util::BoxCloneSyncService;
 
 use crate::auth::{MethodTable, MethodTableError};
 use crate::lifecycle::{BoxError, TaskOutcome};
 use crate::link::{Link, LinkOptions};
-use crate::server::{Answer, Stack, Surroundings, stack};
+use crate::server::{Answer, Serve, Stack, Surroundings, stack};
 
 type Task = (
     &'static str,
@@ -88,12 +86,7 @@ impl Part {
     #[must_use]
     pub fn service<S, M>(mut self, service: S, methods: impl IntoIterator<Item = M>) -> Self
     where
-        S: Service<
-                Request<Body>,
-                Response = Response<Body>,
-                Error = Infallible,
-                Future: Send + 'static,
-            >,
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future = Answer>,
         S: NamedService + Clone + Send + Sync + 'static,
         M: AsRef<str>,
     {
@@ -102,8 +95,7 @@ impl Part {
                 .into_iter()
                 .map(|method| format!("/{}/{}", S::NAME, method.as_ref())),
         );
-        self.services
-            .push((S::NAME, BoxCloneSyncService::new(service)));
+        self.services.push((S::NAME, Stack::bare(service)));
         self
     }
 
@@ -135,6 +127,7 @@ impl Part {
             })?;
         let names = self.services.iter().map(|(name, _)| *name).collect();
         let stack = stack(
+            self.name,
             Dispatch::new(self.services),
             &Arc::new(self.methods),
             around,
@@ -200,20 +193,11 @@ impl Dispatch {
     }
 }
 
-impl Service<Request<Body>> for Dispatch {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    /// Always: our stacks queue inside, generated servers do not queue.
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Answer {
+impl Serve for Dispatch {
+    fn serve(&self, request: Request<Body>) -> Answer {
         let wanted = request.uri().path().split('/').nth(1).unwrap_or_default();
         match self.services.iter().find(|(name, _)| *name == wanted) {
-            Some((_, service)) => service.clone().call(request),
+            Some((_, service)) => service.serve(request),
             // Empty routes answer UNIMPLEMENTED.
             None => Box::pin(Routes::default().call(request)),
         }

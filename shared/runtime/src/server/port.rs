@@ -12,11 +12,10 @@ use tonic::server::NamedService;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
-use tower::util::BoxCloneSyncService;
 
 use crate::lifecycle::Lifecycle;
 use crate::server::part::{Dispatch, Mounted};
-use crate::server::streams::EndStreams;
+use crate::server::timely::Timely;
 use crate::server::{Stack, Surroundings};
 
 /// Health name that answers SERVING as long as the process lives, drain included.
@@ -142,10 +141,8 @@ impl Server {
         let (reporter, health) = tonic_health::server::health_reporter();
         let stop = around.lifecycle.stop().clone();
         let health_name = service_name(&health);
-        let mut stacks: Vec<(&'static str, Stack)> = vec![(
-            health_name,
-            BoxCloneSyncService::new(EndStreams::new(health, stop)),
-        )];
+        let health = Timely::new(Stack::bare(health), around.limits.default_deadline, stop);
+        let mut stacks = vec![(health_name, Stack(Arc::new(health)))];
         for (service, stack) in self.parts.into_iter().flat_map(Mounted::into_stacks) {
             if stacks.iter().any(|(known, _)| *known == service) {
                 return Err(ServeError::ServedTwice { service });
@@ -165,7 +162,7 @@ impl Server {
         .await;
         let (incoming, bound) = bind(address)?;
         let server = transport(self.max_connection_age);
-        let dispatch = Dispatch::new(stacks);
+        let dispatch = Stack(Arc::new(Dispatch::new(stacks)));
         around.lifecycle.spawn("grpc-port", |stop| {
             server.serve_with_incoming_shutdown(dispatch, incoming, stop.cancelled_owned())
         });

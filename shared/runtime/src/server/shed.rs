@@ -1,19 +1,16 @@
 //! A limit on calls in work, with a queue that is bounded by age.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tonic::body::Body;
-use tower::Service;
 
-use crate::server::{Answer, refuse};
-use crate::telemetry::{Meters, Metric};
+use crate::server::{Answer, Serve, refuse};
+use crate::telemetry::{Label, Meters, Metric};
 
 /// While a queue stands, calls wait this share of the full wait at most: what cannot be served soon is refused soon.
 const STANDING_SHARE: u32 = 10;
@@ -80,45 +77,28 @@ impl Limiter {
 
 /// Gives every call a turn, or refuses it with RESOURCE_EXHAUSTED. A turn lasts until the head of the answer: an open stream
 /// holds none.
-#[derive(Clone)]
 pub(crate) struct Shed<S> {
     inner: S,
     limiter: Arc<Limiter>,
+    part: &'static str,
     meters: Meters,
 }
 
 impl<S> Shed<S> {
-    pub(crate) fn new(inner: S, limiter: Arc<Limiter>, meters: Meters) -> Self {
+    pub(crate) fn new(inner: S, limiter: Arc<Limiter>, part: &'static str, meters: Meters) -> Self {
         Self {
             inner,
             limiter,
+            part,
             meters,
         }
     }
 }
 
-impl<S> Service<Request<Body>> for Shed<S>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Send + 'static,
-        > + Clone
-        + Send
-        + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Answer {
+impl<S: Serve + Clone> Serve for Shed<S> {
+    fn serve(&self, request: Request<Body>) -> Answer {
         if let Some(turn) = self.limiter.try_turn() {
-            let answer = self.inner.call(request);
+            let answer = self.inner.serve(request);
             return Box::pin(async move {
                 let answer = answer.await;
                 drop(turn);
@@ -126,15 +106,13 @@ where
             });
         }
         let limiter = Arc::clone(&self.limiter);
-        let meters = self.meters.clone();
-        // The service that was polled ready goes with the request; a fresh clone stays.
-        let fresh = self.inner.clone();
-        let mut ready = std::mem::replace(&mut self.inner, fresh);
+        let (part, meters) = (self.part, self.meters.clone());
+        let inner = self.inner.clone();
         Box::pin(async move {
             match limiter.wait().await {
-                Some(_turn) => ready.call(request).await,
+                Some(_turn) => inner.serve(request).await,
                 None => {
-                    meters.record(Metric::RpcShed, 1.0, &[]);
+                    meters.record(Metric::RpcShed, 1.0, &[Label::Service(part)]);
                     refuse(sextant_wire::status::overloaded(RETRY_AFTER)).await
                 },
             }

@@ -1,62 +1,57 @@
-//! Enforces the caller's deadline, or a default one, and makes it known to what runs inside.
+//! Ends calls in time: at the caller's deadline or a default one, which what runs inside gets to know, and at shutdown.
 
 use std::convert::Infallible;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
-use tower::Service;
 
 use crate::body::GuardedBody;
 use crate::deadline::{self, DEADLINE};
-use crate::server::Answer;
+use crate::server::{Answer, Serve};
 
 /// A deadline that the caller gave covers the whole call, streams included. The default one covers the wait for the head of
 /// the answer only: it bounds unary calls and leaves streams alone.
+///
+/// A stream that has nothing to say when the server stops ends with UNAVAILABLE and a retry hint, so that a watcher cannot hold
+/// a shutdown up; its client resumes elsewhere. Answers that are complete, unary ones above all, are sent.
 #[derive(Clone)]
 pub(crate) struct Timely<S> {
     inner: S,
     default: Duration,
+    stop: CancellationToken,
 }
 
 impl<S> Timely<S> {
-    pub(crate) fn new(inner: S, default: Duration) -> Self {
-        Self { inner, default }
+    pub(crate) fn new(inner: S, default: Duration, stop: CancellationToken) -> Self {
+        Self {
+            inner,
+            default,
+            stop,
+        }
     }
 }
 
-impl<S> Service<Request<Body>> for Timely<S>
-where
-    S: Service<
-            Request<Body>,
-            Response = Response<Body>,
-            Error = Infallible,
-            Future: Send + 'static,
-        >,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Answer {
+impl<S: Serve> Serve for Timely<S> {
+    fn serve(&self, request: Request<Body>) -> Answer {
         let given = deadline::from_headers(request.headers());
-        let answer = self.inner.call(request);
-        let default = self.default;
+        let answer = self.inner.serve(request);
+        let (default, stop) = (self.default, self.stop.clone());
         Box::pin(async move {
+            let guard = |body| GuardedBody::new(body).while_running(stop);
             match given {
                 Some(left) => {
                     let at = Instant::now() + left;
                     let answer = DEADLINE.scope(at, answer);
                     let head = head_until(at, answer).await?;
-                    Ok(head.map(|body| GuardedBody::new(body).until(at).boxed()))
+                    Ok(head.map(|body| guard(body).until(at).boxed()))
                 },
-                None => head_until(Instant::now() + default, answer).await,
+                None => {
+                    let head = head_until(Instant::now() + default, answer).await?;
+                    Ok(head.map(|body| guard(body).boxed()))
+                },
             }
         })
     }

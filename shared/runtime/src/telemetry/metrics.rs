@@ -1,10 +1,12 @@
 //! The registry of everything we measure. Labels are static texts: no tenant, account or other id can become one.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, MeterProvider as _};
+use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter, MeterProvider as _};
+use tokio::time::Instant;
 use tonic::Code;
 
 use crate::server::code_name;
@@ -28,7 +30,7 @@ pub enum Metric {
     IngestRecords,
     /// Entries of a feed that a follower has not read yet.
     FeedLag,
-    /// Age of the oldest fact that is not in the answers yet, in seconds.
+    /// Age of the oldest fact that is in a feed and not in the answers yet, in seconds; 0: there is none.
     Freshness,
     /// Duration of one segmentation run over a micro-batch or a day close.
     RunDuration,
@@ -42,11 +44,17 @@ pub enum Metric {
     StoreDuration,
 }
 
+/// How a metric comes by its values.
 #[derive(Clone, Copy)]
 enum Kind {
+    /// What is recorded is added up.
     Counter,
+    /// Seconds are recorded.
     Duration,
-    Gauge,
+    /// A sum that is kept elsewhere and read for each scrape.
+    WatchedCounter,
+    /// A level that is read for each scrape.
+    WatchedGauge,
 }
 
 /// One dimension of a measurement.
@@ -58,6 +66,8 @@ pub enum Label {
     RpcStatus(&'static str),
     /// Our service.
     Service(&'static str),
+    /// The service whose feed is followed.
+    Feed(&'static str),
     /// How it went: a verdict, hit or miss, a failure kind.
     Outcome(&'static str),
     /// What was done: a store operation, a phase.
@@ -69,9 +79,10 @@ impl Label {
         match self {
             Self::RpcMethod(value) => KeyValue::new("rpc.method", value),
             Self::RpcStatus(value) => KeyValue::new("rpc.response.status_code", value),
-            Self::Service(value) => KeyValue::new("segment.service", value),
-            Self::Outcome(value) => KeyValue::new("segment.outcome", value),
-            Self::Operation(value) => KeyValue::new("segment.operation", value),
+            Self::Service(value) => KeyValue::new("sextant.service", value),
+            Self::Feed(value) => KeyValue::new("sextant.feed", value),
+            Self::Outcome(value) => KeyValue::new("sextant.outcome", value),
+            Self::Operation(value) => KeyValue::new("sextant.operation", value),
         }
     }
 }
@@ -98,15 +109,15 @@ impl Metric {
         match self {
             Self::RpcServerCallDuration => "rpc.server.call.duration",
             Self::RpcClientCallDuration => "rpc.client.call.duration",
-            Self::RpcShed => "segment.rpc.shed",
-            Self::IngestRecords => "segment.ingest.records",
-            Self::FeedLag => "segment.feed.lag",
-            Self::Freshness => "segment.freshness.seconds",
-            Self::RunDuration => "segment.run.duration",
-            Self::Transitions => "segment.transitions",
-            Self::SegmenterFailures => "segment.segmenter.failures",
-            Self::CacheLookups => "segment.cache.lookups",
-            Self::StoreDuration => "segment.store.duration",
+            Self::RpcShed => "sextant.rpc.shed",
+            Self::IngestRecords => "sextant.ingest.records",
+            Self::FeedLag => "sextant.feed.lag",
+            Self::Freshness => "sextant.freshness.seconds",
+            Self::RunDuration => "sextant.run.duration",
+            Self::Transitions => "sextant.transitions",
+            Self::SegmenterFailures => "sextant.segmenter.failures",
+            Self::CacheLookups => "sextant.cache.lookups",
+            Self::StoreDuration => "sextant.store.duration",
         }
     }
 
@@ -121,7 +132,9 @@ impl Metric {
             Self::RpcShed => "calls refused because of overload",
             Self::IngestRecords => "records by verdict",
             Self::FeedLag => "feed entries not read yet",
-            Self::Freshness => "age in seconds of the oldest fact that is not in the answers yet",
+            Self::Freshness => {
+                "age in seconds of the oldest fact in a feed that is not in the answers yet"
+            },
             Self::RunDuration => "duration of segmentation runs",
             Self::Transitions => "transitions stored",
             Self::SegmenterFailures => "failed segmenter calls by kind",
@@ -136,12 +149,11 @@ impl Metric {
             | Self::RpcClientCallDuration
             | Self::RunDuration
             | Self::StoreDuration => Kind::Duration,
-            Self::RpcShed
-            | Self::IngestRecords
-            | Self::Transitions
-            | Self::SegmenterFailures
-            | Self::CacheLookups => Kind::Counter,
-            Self::FeedLag | Self::Freshness => Kind::Gauge,
+            Self::RpcShed | Self::IngestRecords | Self::Transitions | Self::SegmenterFailures => {
+                Kind::Counter
+            },
+            Self::CacheLookups => Kind::WatchedCounter,
+            Self::FeedLag | Self::Freshness => Kind::WatchedGauge,
         }
     }
 }
@@ -150,23 +162,44 @@ impl Metric {
 enum Instrument {
     Counter(Counter<f64>),
     Duration(Histogram<f64>),
-    Gauge(Gauge<f64>),
+    Watched,
 }
+
+/// A value that is read for each scrape.
+struct Watched {
+    metric: Metric,
+    labels: Vec<KeyValue>,
+    read: Box<dyn Fn() -> f64 + Send + Sync>,
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched")
+            .field("metric", &self.metric)
+            .field("labels", &self.labels)
+            .finish_non_exhaustive()
+    }
+}
+
+type AllWatched = Arc<Mutex<Vec<Watched>>>;
 
 /// Takes measurements. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Meters {
     /// One per metric, in the order of the enum.
     instruments: Arc<[Instrument]>,
+    watched: AllWatched,
 }
 
 impl Meters {
     pub(crate) fn new(meter: &Meter) -> Self {
+        let watched = AllWatched::default();
         Self {
             instruments: Metric::ALL
                 .into_iter()
-                .map(|metric| instrument(meter, metric))
+                .map(|metric| instrument(meter, metric, &watched))
                 .collect(),
+            watched,
         }
     }
 
@@ -176,7 +209,7 @@ impl Meters {
         Self::new(&opentelemetry::metrics::noop::NoopMeterProvider::new().meter("none"))
     }
 
-    /// Adds to a counter, records a duration in seconds, or sets a gauge.
+    /// Adds to a counter or records a duration in seconds. Levels and sums that are kept elsewhere are watched instead.
     pub fn record(&self, metric: Metric, value: f64, labels: &[Label]) {
         let mut pairs: [KeyValue; MAX_LABELS] = std::array::from_fn(|_| KeyValue::new("", ""));
         let n_labels = labels.len().min(MAX_LABELS);
@@ -184,6 +217,30 @@ impl Meters {
             *pair = label.key_value();
         }
         self.write(metric, value, &pairs[..n_labels]);
+    }
+
+    /// Records how long work takes.
+    pub async fn time<F: Future>(&self, metric: Metric, labels: &[Label], work: F) -> F::Output {
+        let started = Instant::now();
+        let done = work.await;
+        self.record(metric, started.elapsed().as_secs_f64(), labels);
+        done
+    }
+
+    /// Reads a level, or a sum that is kept elsewhere, for each scrape. Whoever keeps the value pays nothing for it.
+    pub fn watch(
+        &self,
+        metric: Metric,
+        labels: &[Label],
+        read: impl Fn() -> f64 + Send + Sync + 'static,
+    ) {
+        let labels = labels.iter().map(|label| label.key_value()).collect();
+        let mut all = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Watched {
+            metric,
+            labels,
+            read: Box::new(read),
+        });
     }
 
     /// A call over the network, by the `package.Service/Method` that generated code names.
@@ -204,8 +261,7 @@ impl Meters {
         match self.instruments.get(metric as usize) {
             Some(Instrument::Counter(counter)) => counter.add(value, pairs),
             Some(Instrument::Duration(histogram)) => histogram.record(value, pairs),
-            Some(Instrument::Gauge(gauge)) => gauge.record(value, pairs),
-            None => {},
+            Some(Instrument::Watched) | None => {},
         }
     }
 }
@@ -213,19 +269,35 @@ impl Meters {
 /// No metric has more dimensions.
 const MAX_LABELS: usize = 3;
 
-fn instrument(meter: &Meter, metric: Metric) -> Instrument {
+fn instrument(meter: &Meter, metric: Metric, watched: &AllWatched) -> Instrument {
     let (name, about) = (metric.name(), metric.about());
+    let all = Arc::clone(watched);
+    let read = move |observer: &dyn AsyncInstrument<f64>| {
+        let all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in all.iter().filter(|one| one.metric == metric) {
+            observer.observe((one.read)(), &one.labels);
+        }
+    };
     match metric.kind() {
         Kind::Counter => {
             Instrument::Counter(meter.f64_counter(name).with_description(about).build())
         },
-        Kind::Gauge => Instrument::Gauge(meter.f64_gauge(name).with_description(about).build()),
         Kind::Duration => {
             let builder = meter
                 .f64_histogram(name)
                 .with_description(about)
                 .with_unit("s");
             Instrument::Duration(builder.with_boundaries(DURATION_BOUNDS.to_vec()).build())
+        },
+        Kind::WatchedCounter => {
+            let builder = meter.f64_observable_counter(name);
+            builder.with_description(about).with_callback(read).build();
+            Instrument::Watched
+        },
+        Kind::WatchedGauge => {
+            let builder = meter.f64_observable_gauge(name);
+            builder.with_description(about).with_callback(read).build();
+            Instrument::Watched
         },
     }
 }

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::{Error, Label, Meters, Metric, Telemetry};
 use crate::config::{LogFormat, Telemetry as Config};
 
@@ -13,18 +16,12 @@ fn config(filter: &str) -> Config {
 #[test]
 fn every_metric_is_scraped_under_its_name_with_its_labels() {
     let telemetry = Telemetry::new(&config("info"), "test").unwrap();
+    let labels = [Label::Outcome("hit"), Label::Service("scoring")];
     for metric in Metric::ALL {
-        telemetry.meters().record(
-            metric,
-            2.0,
-            &[Label::Outcome("hit"), Label::Service("scoring")],
-        );
+        telemetry.meters().record(metric, 2.0, &labels);
+        telemetry.meters().watch(metric, &labels, || 3.0);
     }
-    telemetry.meters().record(
-        Metric::CacheLookups,
-        3.0,
-        &[Label::Outcome("hit"), Label::Service("scoring")],
-    );
+    telemetry.meters().record(Metric::Transitions, 3.0, &labels);
     let text = telemetry.scrape().text().unwrap();
     for metric in Metric::ALL {
         assert!(
@@ -33,14 +30,32 @@ fn every_metric_is_scraped_under_its_name_with_its_labels() {
             metric.name()
         );
     }
-    let line = "segment_cache_lookups_total{segment_outcome=\"hit\",segment_service=\"scoring\"} 5";
-    assert!(text.contains(line), "{text}");
-    assert!(
-        text.contains("rpc_server_call_duration_seconds_bucket{"),
-        "{text}"
-    );
-    assert!(text.contains("segment_freshness_seconds{"), "{text}");
+    for line in [
+        "sextant_transitions_total{sextant_outcome=\"hit\",sextant_service=\"scoring\"} 5",
+        "sextant_cache_lookups_total{sextant_outcome=\"hit\",sextant_service=\"scoring\"} 3",
+        "sextant_freshness_seconds{sextant_outcome=\"hit\",sextant_service=\"scoring\"} 3",
+        "rpc_server_call_duration_seconds_bucket{",
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
     telemetry.shut_down();
+}
+
+#[test]
+fn what_is_watched_is_read_for_each_scrape() {
+    let telemetry = Telemetry::new(&config("info"), "test").unwrap();
+    let level = Arc::new(AtomicU32::new(4));
+    let (meters, read) = (telemetry.meters(), Arc::clone(&level));
+    meters.watch(Metric::FeedLag, &[Label::Feed("ingestion")], move || {
+        read.load(Ordering::Relaxed).into()
+    });
+    let shows = |line: &str| {
+        let text = telemetry.scrape().text().unwrap();
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    };
+    shows("sextant_feed_lag{sextant_feed=\"ingestion\"} 4");
+    level.store(0, Ordering::Relaxed);
+    shows("sextant_feed_lag{sextant_feed=\"ingestion\"} 0");
 }
 
 #[test]

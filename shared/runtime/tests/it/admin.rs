@@ -43,7 +43,7 @@ async fn the_admin_port_tells_health_readiness_and_metrics_to_plain_http() {
 
     let metrics = get(admin, "/metrics").await;
     assert!(
-        metrics.starts_with("HTTP/1.1 200") && metrics.contains("segment_transitions_total 3"),
+        metrics.starts_with("HTTP/1.1 200") && metrics.contains("sextant_transitions_total 3"),
         "{metrics}"
     );
     assert!(get(admin, "/").await.starts_with("HTTP/1.1 404"));

@@ -1,4 +1,4 @@
-//! The runtime through its public interface: links of both kinds, the layers in front of a part, drain, and traces.
+//! The runtime through its public interface: links of both kinds, the layers in front of a part, drain, following, and traces.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,5 +14,6 @@ mod auth;
 mod deadlines;
 mod drain;
 mod failures;
+mod follow;
 mod shed;
 mod traces;

@@ -49,7 +49,10 @@ async fn a_full_service_refuses_with_a_retry_hint_and_recovers() {
         assert_eq!(within(running).await.unwrap(), "passed", "{kind:?}");
         assert_eq!(within(ask(&link, "echo:x")).await.unwrap(), "x", "{kind:?}");
         let scraped = telemetry.scrape().text().unwrap();
-        assert!(scraped.contains("segment_rpc_shed_total 1"), "{scraped}");
+        assert!(
+            scraped.contains("sextant_rpc_shed_total{sextant_service=\"probe\"} 1"),
+            "{scraped}"
+        );
         let refused = "rpc_server_call_duration_seconds_count{rpc_method=\"test.v1.Probe/Ask\",rpc_response_status_code=\"RESOURCE_EXHAUSTED\"} 1";
         assert!(scraped.contains(refused), "{scraped}");
     }

@@ -18,7 +18,7 @@ use sextant_runtime::telemetry::Telemetry;
 use crate::probe::{Probe, call};
 use crate::world::{Kind, LIMITS, World, within};
 
-type Spans = Arc<Mutex<Vec<Span>>>;
+pub(crate) type Spans = Arc<Mutex<Vec<Span>>>;
 
 struct Collector {
     spans: Spans,
@@ -41,7 +41,7 @@ impl TraceService for Collector {
 }
 
 /// An OTLP collector on an executor of its own, so that a blocking flush can reach it.
-fn collector() -> (tokio::runtime::Runtime, SocketAddr, Spans) {
+pub(crate) fn collector() -> (tokio::runtime::Runtime, SocketAddr, Spans) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

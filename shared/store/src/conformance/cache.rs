@@ -1,5 +1,6 @@
 //! `Cache`.
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::cache::{Cache, Entry};
@@ -8,7 +9,7 @@ use crate::conformance::CacheHarness;
 fn entry(position: u64, bytes: &[u8]) -> Entry {
     Entry {
         position,
-        bytes: bytes.to_vec(),
+        bytes: Bytes::copy_from_slice(bytes),
     }
 }
 

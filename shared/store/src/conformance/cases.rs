@@ -41,6 +41,7 @@ macro_rules! conformance_suite {
                 facts_are_read_until_the_bytes_are_passed,
                 a_follower_never_skips_an_entry_of_concurrent_writers,
                 an_acknowledged_entry_can_be_read,
+                entries_tell_of_the_call_that_brought_them,
             ]
             accounts: [
                 accounts_are_found_by_external_id,

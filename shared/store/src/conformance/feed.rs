@@ -2,9 +2,11 @@
 
 use futures_util::future::{join, join_all};
 
+use sextant_domain::id::Slice;
+
 use crate::conformance::make::{ACME, BOLT, SLICE, account, batch, event};
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactEntry, Head};
+use crate::port::{FactBatch, FactEntry, Head};
 
 async fn with_batches(store: &Ingestion, n_batches: u32) {
     store
@@ -158,5 +160,35 @@ pub async fn an_acknowledged_entry_can_be_read<H: Harness>(harness: H) {
             .unwrap();
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].sequence, sequence);
+    }
+}
+
+pub async fn entries_tell_of_the_call_that_brought_them<H: Harness>(harness: H) {
+    const N_SLICES: u16 = 2;
+    let store = harness.ingestion().await;
+    let accounts = |n: u32| {
+        let fact = |id: u32| {
+            let name = format!("{n}/{id}");
+            account(&name, u128::from(100 * n + id), &name)
+        };
+        (0..20).map(fact).collect()
+    };
+    let traces = [Some([7; 24]), None, Some([8; 24])];
+    for (n, trace) in (1..).zip(traces) {
+        let batch = FactBatch {
+            n_slices: N_SLICES,
+            trace,
+            ..batch(ACME, n, accounts(n))
+        };
+        store.facts.commit(batch).await.unwrap();
+    }
+    for slice in (0..N_SLICES).map(Slice) {
+        let read = store
+            .intake
+            .fact_entries(ACME, slice, 0, usize::MAX)
+            .await
+            .unwrap();
+        let read: Vec<_> = read.iter().map(|entry| entry.trace).collect();
+        assert_eq!(read, traces, "slice {}", slice.0);
     }
 }

@@ -83,6 +83,7 @@ pub(super) fn batch(tenant: TenantId, n: u32, facts: Vec<NewFact>) -> FactBatch 
         facts,
         sources,
         rejections: Vec::new(),
+        trace: None,
     }
 }
 

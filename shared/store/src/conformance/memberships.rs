@@ -46,18 +46,22 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         .commit(segmentation(BOLT, 0, 9))
         .await
         .unwrap();
-    assert_eq!(
-        store.memberships.progress(ACME, SLICE).await.unwrap(),
-        SliceProgress {
-            cursor: 4,
-            facts_sequence: 40,
-            closed_on: Some(Day(20_000)),
-            version: 2,
-        }
-    );
+    let acme = SliceProgress {
+        cursor: 4,
+        facts_sequence: 40,
+        closed_on: Some(Day(20_000)),
+        version: 2,
+    };
+    let bolt = SliceProgress {
+        cursor: 9,
+        facts_sequence: 90,
+        version: 1,
+        ..acme
+    };
+    assert_eq!(store.memberships.progress(ACME, SLICE).await.unwrap(), acme);
     assert_eq!(
         store.memberships.cursors().await.unwrap(),
-        [(ACME, SLICE, 4), (BOLT, SLICE, 9)]
+        [(ACME, SLICE, acme), (BOLT, SLICE, bolt)]
     );
 }
 

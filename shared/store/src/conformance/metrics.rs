@@ -75,7 +75,7 @@ pub async fn moves_are_read_in_the_order_in_which_they_were_stored<H: Harness>(h
     );
     assert_eq!(
         store.metrics.moves_cursors().await.unwrap(),
-        [(ACME, SLICE, 5), (BOLT, SLICE, 1)]
+        [(ACME, SLICE, (5, 50)), (BOLT, SLICE, (1, 10))]
     );
     let expected = [
         moved(2, "gold", 9),
@@ -122,6 +122,6 @@ pub async fn the_cursors_of_facts_and_moves_are_apart<H: Harness>(harness: H) {
     assert_eq!(store.replica.cursors().await.unwrap(), [(ACME, SLICE, 5)]);
     assert_eq!(
         store.metrics.moves_cursors().await.unwrap(),
-        [(ACME, SLICE, 3)]
+        [(ACME, SLICE, (3, 30))]
     );
 }

@@ -140,10 +140,12 @@ pub async fn the_state_of_a_slice_is_the_last_one_stored<H: Harness>(harness: H)
     assert_eq!(store.scoring.states().await.unwrap(), []);
     let full = SliceState {
         closed_on: Some(Day(-2)),
+        closes_at: Some(at(7)),
         clock: Some(at(5)),
         importing: true,
         pending_history: Some(3),
         watermark: Some(at(-9)),
+        version: 0,
     };
     store
         .scoring

@@ -78,7 +78,7 @@ pub async fn an_import_is_marked_in_the_feed_of_every_slice_once<H: Harness>(har
         .create(&tenant_row(ACME, "acme"), once(None, "request 1", 0))
         .await
         .unwrap();
-    let mark = async |mark, seconds| {
+    let mark = async |mark, seconds: i64| {
         store
             .tenants
             .mark_import(ACME, mark, once(Some(ACME), &seconds.to_string(), seconds))

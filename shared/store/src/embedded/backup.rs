@@ -1,8 +1,9 @@
-//! Backup of a data directory that is in use, and the way back.
+//! Backup of a data directory that may be in use, and the way back.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
@@ -10,7 +11,6 @@ use rusqlite::{Connection, OpenFlags};
 use crate::embedded::Error;
 use crate::embedded::failure::Failure;
 use crate::embedded::feed;
-use crate::embedded::file::File;
 use crate::embedded::migrate;
 use crate::port::Head;
 
@@ -18,22 +18,20 @@ use crate::port::Head;
 const MANIFEST: &str = "manifest";
 const TITLE: &str = "sextant backup 1";
 
-/// Copies files, in the given order, and describes them.
-pub(super) async fn write(files: [&File; 4], to: &Path) -> Result<(), Error> {
+/// Longest wait for a checkpoint of the process that uses the directory.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Copies the files of a directory from the end of the chain to its beginning, and describes them. Another process may write
+/// them meanwhile: SQLite keeps the two apart.
+pub(super) fn write(directory: &Path, to: &Path) -> Result<(), Error> {
     fs::create_dir_all(to).map_err(|source| Error::directory(to, source))?;
     must_be_empty(to)?;
     let mut manifest = format!("{TITLE}\n");
-    for file in files {
-        let name = file_name(file.path());
-        let target = to.join(&name);
-        let copied = file.read("backing up", {
-            let target = target.clone();
-            move |connection| copy(connection, &target)
-        });
-        let heads = copied
-            .await
-            .map_err(|source| Error::file(&target, source))?;
-        describe(&mut manifest, &name, &target, &heads)?;
+    for name in migrate::FILE_NAMES.into_iter().rev() {
+        let (source, target) = (directory.join(name), to.join(name));
+        let heads = copy(&source, &target)
+            .map_err(|failure| Error::file(&source, failure.explain("backing up")))?;
+        describe(&mut manifest, name, &target, &heads)?;
     }
     write_durably(&to.join(MANIFEST), manifest.as_bytes())?;
     sync(to)
@@ -74,13 +72,16 @@ pub(super) fn restore(from: &Path, directory: &Path) -> Result<(), Error> {
 }
 
 /// Copies one consistent state of a file in a single step, which writers do not wait for; returns the heads in the copy.
-fn copy(connection: &Connection, target: &Path) -> Result<Vec<Head>, Failure> {
+fn copy(source: &Path, target: &Path) -> Result<Vec<Head>, Failure> {
+    // Not read-only: what a process that died has left in the log may have to be recovered first.
+    let source = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    source.busy_timeout(BUSY_TIMEOUT)?;
     let mut copy = Connection::open_with_flags(
         target,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
     )?;
     {
-        let backup = Backup::new(connection, &mut copy)?;
+        let backup = Backup::new(&source, &mut copy)?;
         if backup.step(-1)? != StepResult::Done {
             return Err(crate::Error::unavailable(
                 "backing up",
@@ -121,13 +122,6 @@ fn describe(manifest: &mut String, name: &str, path: &Path, heads: &[Head]) -> R
 fn size_of_file(line: &str) -> Option<(&str, u64)> {
     let (name, bytes) = line.strip_prefix("file ")?.split_once(' ')?;
     Some((name, bytes.parse().ok()?))
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 fn must_be_empty(directory: &Path) -> Result<(), Error> {

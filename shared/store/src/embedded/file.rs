@@ -149,10 +149,6 @@ impl File {
     {
         Box::pin(Arc::clone(&self.readers).read(doing, work))
     }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 impl Drop for File {

@@ -43,10 +43,6 @@ impl Ingestion {
             known,
         })
     }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
 }
 
 impl_feed!(Ingestion);

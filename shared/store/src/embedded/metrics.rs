@@ -6,10 +6,10 @@ use sextant_domain::id::{Slice, TenantId};
 
 use crate::embedded::failure::Work;
 use crate::embedded::file::File;
-use crate::embedded::replica::{self, cursor_row, impl_replica};
+use crate::embedded::replica::{self, impl_replica};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
-use crate::port::{self, MetricsCommit, MoveRow};
+use crate::port::{self, MetricsCommit, MoveRow, MovesCursors};
 use crate::{BoxFuture, Error, Result};
 
 /// Moves between segments and the replica of the facts: the file `metrics.db`.
@@ -21,10 +21,6 @@ pub struct Metrics {
 impl Metrics {
     pub(super) fn new(file: File) -> Self {
         Self { file }
-    }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
     }
 }
 
@@ -66,10 +62,13 @@ impl port::Metrics for Metrics {
         })
     }
 
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
+    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>> {
         self.file.read("reading cursors", |connection| {
             let mut list = connection.prepare_cached(sql!("metrics/cursor_list"))?;
-            let cursors = list.query_map([], cursor_row)?;
+            let cursors = list.query_map([], |row| {
+                let cursor = (row.number(2)?, row.number(3)?);
+                Ok((row.tenant(0)?, row.slice(1)?, cursor))
+            })?;
             Ok(cursors.collect::<rusqlite::Result<_>>()?)
         })
     }

@@ -99,7 +99,7 @@ pub(super) fn facts(
 }
 
 /// A row of tenant, slice and number.
-pub(super) fn cursor_row(row: &Row<'_>) -> rusqlite::Result<(TenantId, Slice, u64)> {
+fn cursor_row(row: &Row<'_>) -> rusqlite::Result<(TenantId, Slice, u64)> {
     Ok((row.tenant(0)?, row.slice(1)?, row.number(2)?))
 }
 

@@ -24,10 +24,6 @@ impl Scoring {
     pub(super) fn new(file: File) -> Self {
         Self { file }
     }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
 }
 
 impl_feed!(Scoring);
@@ -131,6 +127,7 @@ fn store(connection: &Connection, commit: &ScoringCommit) -> Work<u64> {
             tenant,
             slice.0,
             state.closed_on.map(|day| day.0),
+            state.closes_at.map(|at| at.0),
             state.clock.map(|at| at.0),
             state.importing,
             state.pending_history,
@@ -154,10 +151,11 @@ fn slice_state(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<
 fn state_row(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceState> {
     Ok(SliceState {
         closed_on: row.day_or_none(first)?,
-        clock: row.instant_or_none(first + 1)?,
-        importing: row.get(first + 2)?,
-        pending_history: row.get(first + 3)?,
-        watermark: row.instant_or_none(first + 4)?,
-        version: row.number(first + 5)?,
+        closes_at: row.instant_or_none(first + 1)?,
+        clock: row.instant_or_none(first + 2)?,
+        importing: row.get(first + 3)?,
+        pending_history: row.get(first + 4)?,
+        watermark: row.instant_or_none(first + 5)?,
+        version: row.number(first + 6)?,
     })
 }

@@ -12,12 +12,12 @@ use sextant_domain::time::Instant;
 use crate::embedded::failure::Work;
 use crate::embedded::feed::impl_feed;
 use crate::embedded::file::File;
-use crate::embedded::replica::{account_row, cursor_row};
+use crate::embedded::replica::account_row;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
 use crate::port::{
     MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    SliceProgress, TransitionFilter, TransitionRow,
+    SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use crate::{BoxFuture, Result};
 
@@ -30,10 +30,6 @@ pub struct Segmentation {
 impl Segmentation {
     pub(super) fn new(file: File) -> Self {
         Self { file }
-    }
-
-    pub(super) fn file(&self) -> &File {
-        &self.file
     }
 }
 
@@ -49,14 +45,16 @@ impl Memberships for Segmentation {
 
     fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
         self.file.read("reading a cursor", move |connection| {
-            progress(connection, tenant, slice)
+            find_progress(connection, tenant, slice)
         })
     }
 
-    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
+    fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>> {
         self.file.read("reading cursors", |connection| {
             let mut list = connection.prepare_cached(sql!("segmentation/cursor_list"))?;
-            let cursors = list.query_map([], cursor_row)?;
+            let cursors = list.query_map([], |row| {
+                Ok((row.tenant(0)?, row.slice(1)?, progress(row, 2)?))
+            })?;
             Ok(cursors.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -151,20 +149,21 @@ impl Memberships for Segmentation {
     }
 }
 
-fn progress(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceProgress> {
+fn find_progress(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceProgress> {
     let mut find = connection.prepare_cached(sql!("segmentation/cursor_find"))?;
-    let read = |row: &Row<'_>| {
-        Ok(SliceProgress {
-            cursor: row.number(0)?,
-            facts_sequence: row.number(1)?,
-            closed_on: row.day_or_none(2)?,
-            version: row.number(3)?,
-        })
-    };
     let found = find
-        .query_row(params![id(tenant.0), slice.0], read)
+        .query_row(params![id(tenant.0), slice.0], |row| progress(row, 0))
         .optional()?;
     Ok(found.unwrap_or_default())
+}
+
+fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceProgress> {
+    Ok(SliceProgress {
+        cursor: row.number(first)?,
+        facts_sequence: row.number(first + 1)?,
+        closed_on: row.day_or_none(first + 2)?,
+        version: row.number(first + 3)?,
+    })
 }
 
 fn account(

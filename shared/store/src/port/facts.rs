@@ -2,7 +2,7 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 
-use crate::port::feed::SliceHeads;
+use crate::port::feed::{SliceHeads, Trace};
 use crate::{BoxFuture, Result};
 
 /// A checked record, ready to be stored.
@@ -60,6 +60,8 @@ pub struct FactBatch {
     pub sources: Vec<std::sync::Arc<str>>,
     /// Refused records of the same delivery.
     pub rejections: Vec<NewRejection>,
+    /// The call that brought it, for its feed entries.
+    pub trace: Option<Trace>,
 }
 
 /// What became of one fact.

@@ -13,6 +13,9 @@ pub struct Head {
     pub sequence: u64,
 }
 
+/// The span of the call that brought an entry: W3C trace id (16 bytes) and span id (8 bytes). Only of calls that are traced.
+pub type Trace = [u8; 24];
+
 /// Newest numbers of the slices of one tenant, by slice.
 pub type SliceHeads = Vec<(Slice, u64)>;
 

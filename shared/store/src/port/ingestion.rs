@@ -2,7 +2,7 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::Instant;
 
-use crate::port::feed::SliceHeads;
+use crate::port::feed::{SliceHeads, Trace};
 use crate::port::replica::Page;
 use crate::port::requests::Once;
 use crate::{BoxFuture, Result};
@@ -219,6 +219,8 @@ pub struct FactEntry {
     pub import: Option<Import>,
     /// The fixed evaluation clock was moved to this moment here.
     pub clock: Option<Instant>,
+    /// The call that brought the facts.
+    pub trace: Option<Trace>,
 }
 
 /// A refused record.
@@ -273,7 +275,7 @@ pub struct SourceCount {
 /// What has come in: the feed of facts, refusals, what is held, counts.
 pub trait Intake: Send + Sync + std::fmt::Debug {
     /// Feed entries with their facts, numbers above `after`, in order. Stops after the entry that passes `max_bytes` of
-    /// records, so at least one entry is returned if there is one.
+    /// records, or earlier; at least one entry is returned if there is one.
     fn fact_entries(
         &self,
         tenant: TenantId,

@@ -1,7 +1,7 @@
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::time::Instant;
 
-use crate::port::replica::{ReplicaCommit, SliceCursors};
+use crate::port::replica::ReplicaCommit;
 use crate::{BoxFuture, Result};
 
 /// An account entered a segment (or left all), as segmentation's feed tells it.
@@ -41,6 +41,9 @@ pub enum MetricsCommit {
     },
 }
 
+/// (cursor in segmentation's feed, newest ingestion entry in it) of all slices, by (tenant, slice).
+pub type MovesCursors = Vec<(TenantId, Slice, (u64, u64))>;
+
 /// What metrics keeps besides its replica of the facts. Metrics are not stored: they are a pure function of the facts and
 /// moves.
 pub trait Metrics: Send + Sync + std::fmt::Debug {
@@ -53,8 +56,8 @@ pub trait Metrics: Send + Sync + std::fmt::Debug {
     /// (cursor in segmentation's feed, newest ingestion entry in it) of a slice; zeros before the first commit.
     fn moves_cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64)>>;
 
-    /// The cursors in segmentation's feed of all tenants and slices, by (tenant, slice).
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<SliceCursors>>;
+    /// The same of all tenants and slices, by (tenant, slice).
+    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>>;
 
     /// All moves of a slice, in the order in which they were stored.
     fn moves(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MoveRow>>>;

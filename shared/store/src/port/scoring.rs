@@ -38,6 +38,8 @@ pub struct EvaluationRow {
 pub struct SliceState {
     /// The last day that was closed.
     pub closed_on: Option<Day>,
+    /// When the day after it will have passed in the tenant's zone; `None` before the first close.
+    pub closes_at: Option<Instant>,
     /// Where a fixed evaluation clock stands; `None`: the tenant follows the real clock or was never seen.
     pub clock: Option<Instant>,
     /// True between the opening and the completion of an import.

@@ -1,7 +1,7 @@
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 
-use crate::port::replica::{Page, ReplicaAccount, SliceCursors};
+use crate::port::replica::{Page, ReplicaAccount};
 use crate::port::requests::Once;
 use crate::{BoxFuture, Result};
 
@@ -166,6 +166,9 @@ pub struct SliceProgress {
     pub version: u64,
 }
 
+/// How far all slices are, by (tenant, slice).
+pub type SlicesProgress = Vec<(TenantId, Slice, SliceProgress)>;
+
 /// Memberships and transitions.
 pub trait Memberships: Send + Sync + std::fmt::Debug {
     /// Stores results and counts the slice's version up; returns the number of the newest feed entry of the slice (0 before
@@ -178,8 +181,8 @@ pub trait Memberships: Send + Sync + std::fmt::Debug {
     /// Where a slice stands.
     fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>>;
 
-    /// The cursors of all tenants and slices, by (tenant, slice).
-    fn cursors(&self) -> BoxFuture<'_, Result<SliceCursors>>;
+    /// The same of all tenants and slices, by (tenant, slice).
+    fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>>;
 
     /// All present memberships of a slice, by (segmentation, uid).
     fn of_slice(&self, tenant: TenantId, slice: Slice)

@@ -44,5 +44,6 @@ pub(crate) fn batch(n: u128, facts: Vec<NewFact>) -> FactBatch {
         facts,
         sources,
         rejections: Vec::new(),
+        trace: None,
     }
 }

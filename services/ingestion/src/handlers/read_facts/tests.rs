@@ -18,6 +18,7 @@ fn entry(sequence: u64, n_bytes: usize) -> FactEntry {
         facts: vec![fact],
         import: None,
         clock: None,
+        trace: None,
     }
 }
 

@@ -1,33 +1,39 @@
 //! The one command: storing a batch of facts, exactly once, in one transaction.
 //!
-//! Messages to the database travel in four flights: the opening with the resolution of accounts; the identities; the facts
-//! (with refusals, and with the stored payloads of identities that were there); the counts, the feed and the commit. The
-//! last one takes the locks that other writers of the tenant wait for, so nothing waits for more than a commit. A batch with
-//! unknown accounts takes a few flights more.
+//! Messages to the database travel in three flights: the opening with the identities; the facts (with refusals, and with the
+//! stored payloads of identities that were there); the counts, the feed and the commit. The last one takes the locks that
+//! other writers of the tenant wait for, so nothing waits for more than a commit. A batch of accounts that this process has
+//! not met takes one flight more, one of accounts that nobody knows a few.
 
+mod columns;
 mod counts;
 mod decide;
 mod hold;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use futures_util::future::{try_join, try_join3};
 use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::time::Instant;
 use sextant_store::Result;
-use sextant_store::port::{Committed, FactBatch, NewRejection, Outcome};
+use sextant_store::port::{
+    Committed, FactBatch, FactEntry, NewRejection, Outcome, StoredFact, Trace,
+};
 
 use super::APPEND_FEED;
 use super::accounts::{RESOLVE, account};
+use super::known::{Homes, Known};
+use super::recent::Recent;
 use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::{decode, rows};
+use columns::{Announcements, FactColumns};
 use counts::Counts;
 use decide::{Candidate, Decisions};
-use hold::Waiting;
 
 const INSERT_IDENTITIES: &str =
     include_str!("../../../queries/postgres/ingestion/insert_identities.sql");
@@ -37,20 +43,6 @@ const INSERT_FACTS: &str = include_str!("../../../queries/postgres/ingestion/ins
 const INSERT_REJECTIONS: &str =
     include_str!("../../../queries/postgres/ingestion/insert_rejections.sql");
 const ADD_COUNTS: &str = include_str!("../../../queries/postgres/ingestion/add_counts.sql");
-
-/// Where the facts of an account go.
-type Homes = HashMap<String, (AccountUid, Slice)>;
-
-/// What a feed entry tells.
-struct Announcement {
-    n_facts: i32,
-    first_at: i64,
-    last_at: i64,
-    record_bytes: i64,
-}
-
-/// The entries of a commit: by batch, then by slice.
-type Announcements = BTreeMap<(usize, Slice), Announcement>;
 
 /// Batches of one tenant that are stored in one transaction, one after the other.
 pub(super) struct Group {
@@ -63,6 +55,7 @@ pub(super) struct Group {
 struct Member {
     batch_id: u128,
     recorded_at: i64,
+    trace: Option<Trace>,
     /// Place in the whole after its last fact.
     end: usize,
 }
@@ -75,6 +68,7 @@ impl Group {
         let mut members = vec![Member {
             batch_id: whole.batch_id,
             recorded_at: whole.recorded_at.0,
+            trace: whole.trace,
             end: whole.facts.len(),
         }];
         for batch in batches {
@@ -85,6 +79,7 @@ impl Group {
             members.push(Member {
                 batch_id: batch.batch_id,
                 recorded_at: batch.recorded_at.0,
+                trace: batch.trace,
                 end: whole.facts.len(),
             });
         }
@@ -124,18 +119,21 @@ impl Group {
 }
 
 /// Stores batches; returns the result of each. The partitions that they need exist.
-pub(super) async fn commit(pool: &Pool, group: &Group) -> Result<Vec<Committed>> {
+pub(super) async fn commit(
+    (pool, known, recent): (&Pool, &Known, &Recent),
+    group: &Group,
+) -> Result<Vec<Committed>> {
     let batch = &group.whole;
     if batch.facts.is_empty() && batch.rejections.is_empty() {
         return Ok(group.split(&[], &[]));
     }
     let session = pool.session("committing facts").await?;
-    let mut homes = open(&session, batch).await?;
-    let waiting = if hold::all_known(batch, &homes) {
-        Waiting::default()
-    } else {
-        hold::settle(&session, batch, &mut homes).await?
-    };
+    let opened = pool.opened();
+    session.begin(batch.tenant);
+    let mut homes = known.homes(opened, batch);
+    let not_met = missing(batch, &homes);
+    resolve(&session, batch.tenant, &not_met, &mut homes).await?;
+    let waiting = hold::settle(&session, batch, &mut homes).await?;
     let candidates = decide::candidates(group, &homes, &waiting);
     let mut decisions = Decisions::new(&candidates);
     insert_identities(&session, batch.tenant, &candidates, &mut decisions).await?;
@@ -143,32 +141,84 @@ pub(super) async fn commit(pool: &Pool, group: &Group) -> Result<Vec<Committed>>
     let outcomes = decisions.outcomes(batch, &candidates, &waiting);
     let counts = Counts::of(batch, &candidates, &decisions, &waiting, &outcomes);
     let heads = finish(&session, group, &counts, &announcements).await?;
+    let met = not_met
+        .into_iter()
+        .filter_map(|id| Some((id, *homes.get(id)?)));
+    known.learn(opened, batch.tenant, met);
+    let accepted = decisions.accepted(&candidates);
+    let entries = entries(group, &accepted, &heads);
+    recent.remember(opened, batch.tenant, entries);
     Ok(group.split(&outcomes, &heads))
 }
 
-/// Opens the transaction and finds the accounts of the batch.
-async fn open(session: &Session, batch: &FactBatch) -> Result<Homes> {
-    let mut ids: Vec<&str> = batch
-        .facts
-        .iter()
-        .filter_map(|fact| fact.account.as_ref())
+/// The accounts of a batch that are not among `homes`, each once, in order.
+fn missing<'b>(batch: &'b FactBatch, homes: &Homes<'b>) -> Vec<&'b str> {
+    let accounts = batch.facts.iter().filter_map(|fact| fact.account.as_ref());
+    let mut missing: Vec<&str> = accounts
         .map(|id| id.as_str())
+        .filter(|id| !homes.contains_key(id))
         .collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let resolve = session.prepare(RESOLVE).await?;
-    let found = session
-        .first(batch.tenant, &resolve, &[&rows::tenant(batch.tenant), &ids])
-        .await?;
-    homes(&found)
+    missing.sort_unstable();
+    missing.dedup();
+    missing
 }
 
-fn homes(found: &[tokio_postgres::Row]) -> Result<Homes> {
-    let accounts = decode::all(found, "account", account)?;
-    Ok(accounts
-        .into_iter()
-        .map(|account| (account.id.as_str().to_owned(), (account.uid, account.slice)))
-        .collect())
+/// Adds the homes of accounts, given in order, that are stored.
+async fn resolve<'b>(
+    session: &Session,
+    tenant: TenantId,
+    ids: &[&'b str],
+    homes: &mut Homes<'b>,
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let resolve = session.prepare(RESOLVE).await?;
+    let found = session
+        .query(&resolve, &[&rows::tenant(tenant), &ids])
+        .await?;
+    for account in decode::all(&found, "account", account)? {
+        let place = ids.binary_search(&account.id.as_str());
+        if let Some(id) = place.ok().and_then(|place| ids.get(place)) {
+            homes.insert(id, (account.uid, account.slice));
+        }
+    }
+    Ok(())
+}
+
+/// The entries that a commit has written, as they are read.
+fn entries(
+    group: &Group,
+    accepted: &[&Candidate<'_>],
+    heads: &[(Slice, u64, u128)],
+) -> impl Iterator<Item = (Slice, FactEntry)> {
+    let mut facts: BTreeMap<(usize, Slice), Vec<StoredFact>> = BTreeMap::new();
+    for fact in accepted {
+        let of_entry = facts.entry((fact.member, fact.slice)).or_default();
+        of_entry.push(StoredFact {
+            uid: fact.uid,
+            kind: fact.kind,
+            occurred_at: fact.occurred_at,
+            known_at: fact.known_at,
+            historical: fact.historical,
+            record: fact.record.to_vec(),
+        });
+    }
+    facts.into_iter().filter_map(|((member, slice), facts)| {
+        let member = group.members.get(member)?;
+        let mut heads = heads.iter();
+        let (_, sequence, _) =
+            heads.find(|(of, _, batch_id)| (*of, *batch_id) == (slice, member.batch_id))?;
+        let entry = FactEntry {
+            sequence: *sequence,
+            recorded_at: Instant(member.recorded_at),
+            facts,
+            import: None,
+            clock: None,
+            trace: member.trace,
+        };
+        Some((slice, entry))
+    })
 }
 
 /// Puts the identities of the candidates into the dedupe table; what was there already is not new.
@@ -336,9 +386,14 @@ async fn finish(
         .values()
         .map(|entry| entry.record_bytes)
         .collect();
+    let traces: Vec<Option<&[u8]>> = members
+        .iter()
+        .map(|member| member.trace.as_ref().map(Trace::as_slice))
+        .collect();
     let (no_import, no_clock) = (None::<i16>, None::<i64>);
-    let feed_params: [&(dyn ToSql + Sync); 9] = [
+    let feed_params: [&(dyn ToSql + Sync); 10] = [
         &tenant, &recorded, &batch_ids, &slices, &first, &last, &bytes, &no_import, &no_clock,
+        &traces,
     ];
     let (_, heads) = try_join(
         session.query(&add, &count_params),
@@ -348,82 +403,6 @@ async fn finish(
     decode::all(&heads, "feed head", |row| {
         Ok((row.slice()?, row.sequence()?, row.id()?))
     })
-}
-
-/// The columns of the facts that are stored.
-struct FactColumns<'b> {
-    batch_ids: Vec<Uuid>,
-    occurred_at: Vec<i64>,
-    known_at: Vec<i64>,
-    ordinals: Vec<i32>,
-    slices: Vec<i32>,
-    kinds: Vec<i16>,
-    historical: Vec<bool>,
-    uids: Vec<Option<Uuid>>,
-    records: Vec<&'b [u8]>,
-    announcements: Announcements,
-}
-
-impl<'b> FactColumns<'b> {
-    /// Numbers the facts of each batch and slice from 0, in the order in which they come.
-    fn of(group: &Group, facts: &[&Candidate<'b>]) -> Self {
-        let mut announcements = Announcements::new();
-        let mut ordinals = Vec::with_capacity(facts.len());
-        for fact in facts {
-            let at = fact.occurred_at.0;
-            let entry = announcements
-                .entry((fact.member, fact.slice))
-                .or_insert(Announcement {
-                    n_facts: 0,
-                    first_at: at,
-                    last_at: at,
-                    record_bytes: 0,
-                });
-            ordinals.push(entry.n_facts);
-            entry.n_facts += 1;
-            entry.first_at = entry.first_at.min(at);
-            entry.last_at = entry.last_at.max(at);
-            entry.record_bytes += rows::limit(fact.record.len());
-        }
-        let members = facts
-            .iter()
-            .filter_map(|fact| group.members.get(fact.member));
-        Self {
-            batch_ids: members
-                .map(|member| Uuid::from_u128(member.batch_id))
-                .collect(),
-            occurred_at: facts.iter().map(|fact| fact.occurred_at.0).collect(),
-            known_at: facts.iter().map(|fact| fact.known_at.0).collect(),
-            ordinals,
-            slices: facts.iter().map(|fact| rows::slice(fact.slice)).collect(),
-            kinds: facts
-                .iter()
-                .map(|fact| i16::from(fact.kind.code()))
-                .collect(),
-            historical: facts.iter().map(|fact| fact.historical).collect(),
-            uids: facts
-                .iter()
-                .map(|fact| fact.uid.map(|uid| Uuid::from_u128(uid.0)))
-                .collect(),
-            records: facts.iter().map(|fact| fact.record).collect(),
-            announcements,
-        }
-    }
-
-    fn params<'p>(&'p self, tenant: &'p Uuid) -> [&'p (dyn ToSql + Sync); 10] {
-        [
-            tenant,
-            &self.batch_ids,
-            &self.occurred_at,
-            &self.known_at,
-            &self.ordinals,
-            &self.slices,
-            &self.kinds,
-            &self.historical,
-            &self.uids,
-            &self.records,
-        ]
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
-use sextant_store::port::{FactEntry, HeldRow, Intake, RejectionRow, SourceCount, StoredFact};
+use sextant_store::port::{
+    FactEntry, HeldRow, Intake, RejectionRow, SourceCount, StoredFact, Trace,
+};
 use sextant_store::{BoxFuture, Result};
 
 use super::Ingestion;
@@ -30,6 +32,7 @@ struct Announced {
     batch: Option<Batch>,
     import: Option<i16>,
     clock: Option<Instant>,
+    trace: Option<Trace>,
 }
 
 /// Where the facts of an entry are.
@@ -64,7 +67,13 @@ fn announced(row: &mut Fields<'_>) -> Result<Announced> {
         batch,
         import: row.take()?,
         clock: row.maybe_instant()?,
+        trace: trace(row.take()?),
     })
+}
+
+/// Anything else than a trace and a span is none.
+fn trace(stored: Option<&[u8]>) -> Option<Trace> {
+    stored.and_then(|bytes| bytes.try_into().ok())
 }
 
 /// The leading entries up to the one that passes `max_bytes`.
@@ -88,6 +97,11 @@ impl Ingestion {
         after: u64,
         max_bytes: usize,
     ) -> Result<Vec<FactEntry>> {
+        let (opened, limits) = (self.pool.opened(), (MAX_ENTRIES, max_bytes));
+        let recent = self.recent.read(opened, (tenant, slice), after, limits);
+        if !recent.is_empty() {
+            return Ok(recent);
+        }
         let params = (
             rows::tenant(tenant),
             rows::slice(slice),
@@ -117,6 +131,7 @@ impl Ingestion {
                     .unwrap_or_default(),
                 import: entry.import.map(import_of),
                 clock: entry.clock,
+                trace: entry.trace,
             })
             .collect())
     }

@@ -132,7 +132,8 @@ impl Ingestion {
         let no_batch = vec![None::<Uuid>; slices.len()];
         let Announcement { import, clock } = announcement;
         let recorded_at = vec![once.request.at.0; slices.len()];
-        let params: [&(dyn ToSql + Sync); 9] = [
+        let no_trace = vec![None::<&[u8]>; slices.len()];
+        let params: [&(dyn ToSql + Sync); 10] = [
             &id,
             &recorded_at,
             &no_batch,
@@ -142,6 +143,7 @@ impl Ingestion {
             &no_bytes,
             &import,
             &clock,
+            &no_trace,
         ];
         let heads = session.query(&append, &params).await?;
         let mut heads = decode::all(&heads, "feed head", |row| {

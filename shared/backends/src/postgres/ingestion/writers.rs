@@ -16,7 +16,9 @@ use sextant_store::port::{Committed, FactBatch};
 use sextant_store::{Error, Result};
 
 use super::commit::{Group, commit};
+use super::known::Known;
 use super::partitions::Partitions;
+use super::recent::Recent;
 use crate::postgres::pool::Pool;
 
 /// Transactions of one tenant at once: two hide each other's waits, more only queue for the feed's lock.
@@ -59,6 +61,8 @@ pub(super) struct Writers {
 struct Store {
     pool: Pool,
     partitions: Partitions,
+    known: Known,
+    recent: Arc<Recent>,
 }
 
 /// A caller within a lane; the lane goes with its last caller.
@@ -84,10 +88,12 @@ impl Drop for Caller<'_> {
 }
 
 impl Writers {
-    pub(super) fn new(pool: Pool, wait: Duration) -> Self {
+    pub(super) fn new(pool: Pool, recent: Arc<Recent>, wait: Duration) -> Self {
         let store = Arc::new(Store {
             pool,
             partitions: Partitions::default(),
+            known: Known::default(),
+            recent,
         });
         Self {
             store,
@@ -230,7 +236,7 @@ impl Store {
             return Ok(Vec::new());
         };
         self.partitions.ensure(&self.pool, group.whole()).await?;
-        let result = commit(&self.pool, &group).await;
+        let result = commit((&self.pool, &self.known, &self.recent), &group).await;
         if result.is_err() {
             self.partitions.forget();
         }

@@ -7,7 +7,7 @@ use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{
     MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    SliceProgress, TransitionFilter, TransitionRow,
+    SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Error, Result};
 
@@ -39,7 +39,16 @@ fn membership(row: &mut Fields<'_>) -> Result<MembershipRow> {
     })
 }
 
-/// Opens the transaction and moves the cursor on, if the slice is where the results were computed from.
+fn progress(row: &mut Fields<'_>) -> Result<SliceProgress> {
+    Ok(SliceProgress {
+        cursor: row.sequence()?,
+        facts_sequence: row.sequence()?,
+        closed_on: row.maybe_day()?,
+        version: row.sequence()?,
+    })
+}
+
+/// Moves the cursor on, if the slice is where the results were computed from.
 async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
     let (position, version) = (rows::number(commit.cursor), rows::number(commit.version));
@@ -48,13 +57,9 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
         commit.closed_on.map(|day| day.0),
     );
     let statement = session.prepare(MOVE_CURSOR).await?;
-    let moved = session
-        .first_counted(
-            commit.tenant,
-            &statement,
-            &[&tenant, &slice, &position, &facts, &closed_on, &version],
-        )
-        .await?;
+    let params: [&(dyn ToSql + Sync); 6] =
+        [&tenant, &slice, &position, &facts, &closed_on, &version];
+    let moved = session.execute(&statement, &params).await?;
     if moved == 0 {
         Err(Error::Fenced)
     } else {
@@ -111,6 +116,7 @@ async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Resu
 impl Segmentation {
     async fn store(&self, commit: &SegmentationCommit) -> Result<u64> {
         let session = self.pool.session("committing memberships").await?;
+        session.begin(commit.tenant);
         advance(&session, commit).await?;
         replica::put_accounts(
             &session,
@@ -141,20 +147,17 @@ impl Memberships for Segmentation {
                     &[&rows::tenant(tenant), &rows::slice(slice)],
                 )
                 .await?;
-            let progress = decode::first(&found, "cursor", |row| {
-                Ok(SliceProgress {
-                    cursor: row.sequence()?,
-                    facts_sequence: row.sequence()?,
-                    closed_on: row.maybe_day()?,
-                    version: row.sequence()?,
-                })
-            })?;
-            Ok(progress.unwrap_or_default())
+            Ok(decode::first(&found, "cursor", progress)?.unwrap_or_default())
         })
     }
 
-    fn cursors(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, u64)>>> {
-        Box::pin(replica::cursors_by(&self.pool, CURSORS))
+    fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>> {
+        Box::pin(async move {
+            let found = self.pool.system("reading cursors", CURSORS, &[]).await?;
+            decode::all(&found, "cursor", |row| {
+                Ok((row.tenant()?, row.slice()?, progress(row)?))
+            })
+        })
     }
 
     fn of_slice(

@@ -32,7 +32,7 @@ fn the_cache_keeps_within_its_bytes() {
             format!("key {n}"),
             Entry {
                 position: 1,
-                bytes: vec![0; 1_000],
+                bytes: vec![0; 1_000].into(),
             },
         );
     }

@@ -260,6 +260,7 @@ fn store(
             batch_id: batch.batch_id,
             first,
             end,
+            trace: batch.trace,
         };
         entries.push((of_slice[0].slice, entry));
     }

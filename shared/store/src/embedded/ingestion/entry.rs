@@ -2,12 +2,13 @@
 
 use sextant_domain::time::Instant;
 
-use crate::port::Import;
+use crate::port::{Import, Trace};
 
 const FACTS: u8 = 1;
 const IMPORT_STARTED: u8 = 2;
 const IMPORT_COMPLETED: u8 = 3;
 const CLOCK: u8 = 4;
+const TRACED_FACTS: u8 = 5;
 
 /// A feed entry. Stored as a tag byte and its fields, big-endian; a tag is never used for another layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) enum Entry {
         first: u32,
         /// Ordinal after the last.
         end: u32,
+        /// The call that brought them.
+        trace: Option<Trace>,
     },
     /// An import began or ended.
     Import {
@@ -48,12 +51,14 @@ impl Entry {
                 batch_id,
                 first,
                 end,
+                trace,
             } => {
-                bytes.push(FACTS);
+                bytes.push(trace.map_or(FACTS, |_| TRACED_FACTS));
                 bytes.extend_from_slice(&recorded_at.0.to_be_bytes());
                 bytes.extend_from_slice(&batch_id.to_be_bytes());
                 bytes.extend_from_slice(&first.to_be_bytes());
                 bytes.extend_from_slice(&end.to_be_bytes());
+                bytes.extend(trace.into_iter().flatten());
             },
             Self::Import {
                 recorded_at,
@@ -85,15 +90,21 @@ impl Entry {
         let (at, rest) = rest.split_first_chunk()?;
         let recorded_at = Instant(i64::from_be_bytes(*at));
         match (*tag, rest) {
-            (FACTS, rest) => {
+            (FACTS | TRACED_FACTS, rest) => {
                 let (batch_id, rest) = rest.split_first_chunk()?;
                 let (first, rest) = rest.split_first_chunk()?;
-                let end = rest.try_into().ok()?;
+                let (end, rest) = rest.split_first_chunk()?;
+                let trace = match (*tag, rest) {
+                    (FACTS, []) => None,
+                    (TRACED_FACTS, trace) => Some(trace.try_into().ok()?),
+                    _ => return None,
+                };
                 Some(Self::Facts {
                     recorded_at,
                     batch_id: u128::from_be_bytes(*batch_id),
                     first: u32::from_be_bytes(*first),
-                    end: u32::from_be_bytes(end),
+                    end: u32::from_be_bytes(*end),
+                    trace,
                 })
             },
             (IMPORT_STARTED, []) => Some(Self::Import {

@@ -90,6 +90,7 @@ fn fact_entries(
                 facts: Vec::new(),
                 import: Some(mark),
                 clock: None,
+                trace: None,
             },
             Entry::Clock { recorded_at, to } => FactEntry {
                 sequence,
@@ -97,12 +98,14 @@ fn fact_entries(
                 facts: Vec::new(),
                 import: None,
                 clock: Some(to),
+                trace: None,
             },
             Entry::Facts {
                 recorded_at,
                 batch_id,
                 first,
                 end,
+                trace,
             } => {
                 let facts = facts_of_entry(connection, tenant, batch_id, (first, end))?;
                 FactEntry {
@@ -111,6 +114,7 @@ fn fact_entries(
                     facts,
                     import: None,
                     clock: None,
+                    trace,
                 }
             },
         };

@@ -3,7 +3,7 @@ use rusqlite::{Connection, params};
 use crate::Error;
 use crate::embedded::failure::Work;
 use crate::embedded::feed;
-use crate::embedded::segmentation::progress;
+use crate::embedded::segmentation::find_progress;
 use crate::embedded::sql;
 use crate::embedded::value::{id, number};
 use crate::port::{MembershipRow, SegmentationCommit, TransitionRow};
@@ -19,7 +19,7 @@ pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Wor
         closed_on,
         ..
     } = commit;
-    if progress(connection, *tenant, *slice)?.version != *version {
+    if find_progress(connection, *tenant, *slice)?.version != *version {
         return Err(Error::Fenced.into());
     }
     let tenant_id = id(tenant.0);

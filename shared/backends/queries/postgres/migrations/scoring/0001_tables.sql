@@ -13,6 +13,7 @@ CREATE TABLE cursor (
   slice integer NOT NULL,
   position bigint NOT NULL,
   closed_on integer,
+  closes_at bigint,
   clock bigint,
   importing boolean NOT NULL DEFAULT false,
   pending_history smallint,
@@ -51,7 +52,7 @@ CREATE TABLE rollup_month (
   month integer NOT NULL,
   cells bytea NOT NULL,
   PRIMARY KEY (tenant_id, slice, uid, month)
-);
+) WITH (fillfactor = 70); -- rewritten while its month lasts: leave room for heap-only updates
 
 CREATE TABLE model (
   tenant_id uuid NOT NULL,

@@ -41,7 +41,7 @@ pub(super) enum Origin {
 /// The facts that may be stored now, in the order in which they are stored: those of the batch, then those that were held.
 pub(super) fn candidates<'b>(
     group: &'b Group,
-    homes: &Homes,
+    homes: &Homes<'_>,
     waiting: &'b Waiting,
 ) -> Vec<Candidate<'b>> {
     let batch = &group.whole;

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
+use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::Result;
 use sextant_store::port::{FactBatch, NewFact};
 
-use super::{Homes, decide, homes};
+use super::{Homes, decide, missing, resolve};
 use crate::postgres::decode::{self, Fields};
-use crate::postgres::ingestion::accounts::RESOLVE;
 use crate::postgres::rows;
 use crate::postgres::session::Session;
 
@@ -52,28 +51,26 @@ pub(super) struct Waiting {
     pub(super) contradicting: Vec<usize>,
 }
 
-pub(super) fn all_known(batch: &FactBatch, homes: &Homes) -> bool {
-    batch
-        .facts
-        .iter()
-        .filter_map(|fact| fact.account.as_ref())
-        .all(|id| homes.contains_key(id.as_str()))
-}
-
-/// Makes accounts known, releases what waited for them and keeps the facts of those that stay unknown.
+/// Makes accounts known, releases what waited for them and keeps the facts of those that stay unknown, if there are unknown
+/// ones at all.
 ///
 /// All of it is done under a lock per tenant until the commit. Without it, one writer could keep a fact while another makes
 /// its account known, neither seeing the other's row, and the fact would wait for ever.
-pub(super) async fn settle(
+pub(super) async fn settle<'b>(
     session: &Session,
-    batch: &FactBatch,
-    homes: &mut Homes,
+    batch: &'b FactBatch,
+    homes: &mut Homes<'b>,
 ) -> Result<Waiting> {
+    let unknown = missing(batch, homes);
+    if unknown.is_empty() {
+        return Ok(Waiting::default());
+    }
     let lock = session.prepare(LOCK).await?;
     session
         .query(&lock, &[&rows::lock_key(batch.tenant)])
         .await?;
-    resolve_again(session, batch, homes).await?;
+    // Another writer may have made accounts known before it let the lock go.
+    resolve(session, batch.tenant, &unknown, homes).await?;
     let mut waiting = Waiting {
         released_by: create(session, batch, homes).await?,
         ..Waiting::default()
@@ -86,29 +83,12 @@ pub(super) async fn settle(
     Ok(waiting)
 }
 
-/// Another writer may have made accounts known before it let the lock go.
-async fn resolve_again(session: &Session, batch: &FactBatch, known: &mut Homes) -> Result<()> {
-    let mut ids: Vec<&str> = batch
-        .facts
-        .iter()
-        .filter_map(|fact| fact.account.as_ref())
-        .map(ExternalId::as_str)
-        .collect();
-    ids.retain(|id| !known.contains_key(*id));
-    let resolve = session.prepare(RESOLVE).await?;
-    let found = session
-        .query(&resolve, &[&rows::tenant(batch.tenant), &ids])
-        .await?;
-    known.extend(homes(&found)?);
-    Ok(())
-}
-
 /// Makes the accounts known whose states are in the batch; returns those that were not known before, and the places of
 /// their states.
-async fn create(
+async fn create<'b>(
     session: &Session,
-    batch: &FactBatch,
-    homes: &mut Homes,
+    batch: &'b FactBatch,
+    homes: &mut Homes<'b>,
 ) -> Result<HashMap<String, usize>> {
     let mut created = HashMap::new();
     let (mut ids, mut uids, mut slices) = (Vec::new(), Vec::new(), Vec::new());
@@ -126,10 +106,7 @@ async fn create(
             continue;
         };
         let slice = Slice::of_account(id, batch.n_slices);
-        homes.insert(
-            id.as_str().to_owned(),
-            (sextant_domain::id::AccountUid(fact.new_account_uid), slice),
-        );
+        homes.insert(id.as_str(), (AccountUid(fact.new_account_uid), slice));
         created.insert(id.as_str().to_owned(), place);
         ids.push(id.as_str());
         uids.push(Uuid::from_u128(fact.new_account_uid));
@@ -174,7 +151,7 @@ async fn release(session: &Session, tenant: TenantId, appeared: &[&str]) -> Resu
 async fn hold(
     session: &Session,
     batch: &FactBatch,
-    homes: &Homes,
+    homes: &Homes<'_>,
     waiting: &mut Waiting,
 ) -> Result<()> {
     let unknown: Vec<usize> = batch

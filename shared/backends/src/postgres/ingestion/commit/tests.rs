@@ -25,6 +25,7 @@ fn batch(id: u128, recorded_at: i64, accounts: &[&str]) -> FactBatch {
         facts: facts.collect(),
         sources: accounts.iter().map(|_| "test".into()).collect(),
         rejections: Vec::new(),
+        trace: None,
     }
 }
 

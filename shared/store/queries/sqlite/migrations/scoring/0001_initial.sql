@@ -48,6 +48,7 @@ CREATE TABLE slice_state (
     tenant_id BLOB NOT NULL,
     slice INTEGER NOT NULL,
     closed_on INTEGER,
+    closes_at INTEGER,
     clock INTEGER,
     importing INTEGER NOT NULL,
     pending_history INTEGER,

@@ -22,9 +22,23 @@ fn entries_are_stored_as_in_version_1() {
             batch_id,
             first: 5,
             end: 9,
+            trace: None,
         },
         "010102030405060708111213141516171819\
 1a1b1c1d1e1f200000000500000009",
+    );
+    check(
+        Entry::Facts {
+            recorded_at: AT,
+            batch_id,
+            first: 5,
+            end: 9,
+            trace: Some([0xab; 24]),
+        },
+        &format!(
+            "0501020304050607081112131415161718191a1b1c1d1e1f200000000500000009{}",
+            "ab".repeat(24)
+        ),
     );
     check(
         Entry::Import {

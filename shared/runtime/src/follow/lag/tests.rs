@@ -35,3 +35,27 @@ fn a_feed_that_is_not_heard_may_hold_anything() {
     lag.hears();
     assert!(!lag.is_behind(ACME, Instant(4 + DEAF_GRACE_US)) && lag.age_us(ACME, Instant(10)) == 0);
 }
+
+#[test]
+fn all_feeds_together_are_as_far_behind_as_their_entries_and_as_old_as_the_oldest_fact() {
+    let lag = Lag::default();
+    let (now, other) = (Instant(1_000_000), TenantId(2));
+    lag.taken_in(ACME, Slice(0), 4);
+    lag.grown(ACME, Slice(0), 7, Instant(900_000));
+    lag.grown(other, Slice(1), 2, Instant(600_000));
+    assert_eq!((lag.entries(), lag.oldest(now).as_micros()), (5, 400_000));
+    // The first of them was stored long before anybody told of it.
+    lag.waits_since(ACME, Slice(0), Instant(100_000));
+    assert_eq!(lag.oldest(now).as_micros(), 900_000);
+    lag.taken_in(ACME, Slice(0), 6);
+    lag.waits_since(ACME, Slice(0), Instant(950_000));
+    assert_eq!((lag.entries(), lag.oldest(now).as_micros()), (3, 400_000));
+    lag.taken_in(other, Slice(1), 2);
+    lag.taken_in(ACME, Slice(0), 7);
+    lag.waits_since(ACME, Slice(0), Instant(0));
+    assert_eq!((lag.entries(), lag.oldest(now).as_micros()), (0, 0));
+    lag.deaf(now);
+    let connecting = Instant(now.0 + DEAF_GRACE_US);
+    assert_eq!(lag.oldest(connecting).as_micros(), 0);
+    assert_eq!(lag.oldest(connecting.plus_us(1)).as_micros(), 10_000_001);
+}

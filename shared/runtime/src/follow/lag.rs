@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
@@ -9,9 +10,9 @@ use sextant_domain::time::Instant;
 /// A restart of the service before this one goes unnoticed.
 const DEAF_GRACE_US: i64 = 10_000_000;
 
-/// How far feeds have grown, and how far they were taken in: told by two tasks, in any order.
+/// How far the feeds of one service have grown, and how far they were taken in: told by two tasks, in any order.
 #[derive(Debug, Default)]
-pub(crate) struct Lag {
+pub struct Lag {
     known: Mutex<Known>,
 }
 
@@ -36,21 +37,26 @@ impl Known {
             .range((tenant, Slice(0))..=(tenant, Slice(u16::MAX)));
         slices.map(|(_, ahead)| ahead.since).min()
     }
+
+    fn is_deaf(&self, now: Instant) -> bool {
+        self.deaf_since
+            .is_some_and(|since| now.0.saturating_sub(since.0) > DEAF_GRACE_US)
+    }
 }
 
 impl Lag {
     /// Nothing is heard from the feed any more: whatever was taken in may be old.
-    pub(crate) fn deaf(&self, now: Instant) {
+    pub fn deaf(&self, now: Instant) {
         self.locked().deaf_since.get_or_insert(now);
     }
 
     /// The feed is heard again.
-    pub(crate) fn hears(&self) {
+    pub fn hears(&self) {
         self.locked().deaf_since = None;
     }
 
     /// The feed has grown to `head`.
-    pub(crate) fn grown(&self, tenant: TenantId, slice: Slice, head: u64, now: Instant) {
+    pub fn grown(&self, tenant: TenantId, slice: Slice, head: u64, now: Instant) {
         let mut known = self.locked();
         if known
             .taken_in
@@ -67,7 +73,7 @@ impl Lag {
     }
 
     /// Everything up to `cursor` was taken in.
-    pub(crate) fn taken_in(&self, tenant: TenantId, slice: Slice, cursor: u64) {
+    pub fn taken_in(&self, tenant: TenantId, slice: Slice, cursor: u64) {
         let mut known = self.locked();
         known.taken_in.insert((tenant, slice), cursor);
         if known
@@ -79,9 +85,41 @@ impl Lag {
         }
     }
 
+    /// The first entry that was not taken in yet brings facts that are stored since `at`: perhaps since long before it was
+    /// heard of.
+    pub fn waits_since(&self, tenant: TenantId, slice: Slice, at: Instant) {
+        if let Some(ahead) = self.locked().ahead.get_mut(&(tenant, slice)) {
+            ahead.since = at;
+        }
+    }
+
+    /// Entries that are known of and were not taken in yet, of all feeds.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        let known = self.locked();
+        let waiting = known.ahead.iter().map(|(feed, ahead)| {
+            let cursor = known.taken_in.get(feed).copied().unwrap_or(0);
+            ahead.head.saturating_sub(cursor)
+        });
+        waiting.sum()
+    }
+
+    /// Age of the oldest facts that were not taken in yet, of all feeds. Where nothing is heard for longer than it takes to
+    /// connect again, at least the time since then.
+    #[must_use]
+    pub fn oldest(&self, now: Instant) -> Duration {
+        let known = self.locked();
+        let deaf_since = known.deaf_since.filter(|_| known.is_deaf(now));
+        let oldest = known.ahead.values().map(|ahead| ahead.since);
+        let oldest = oldest.chain(deaf_since).min();
+        let age_us = oldest.map_or(0, |since| now.0.saturating_sub(since.0));
+        Duration::from_micros(u64::try_from(age_us).unwrap_or(0))
+    }
+
     /// How old what was taken in of a tenant's feeds may be, in microseconds: the time since they got ahead, or since nothing
     /// is heard of them. 0: it is what they hold.
-    pub(crate) fn age_us(&self, tenant: TenantId, now: Instant) -> i64 {
+    #[must_use]
+    pub fn age_us(&self, tenant: TenantId, now: Instant) -> i64 {
         let known = self.locked();
         let oldest = known
             .ahead_since(tenant)
@@ -92,12 +130,10 @@ impl Lag {
     }
 
     /// True where a tenant's feeds are known to be ahead, or were not heard for longer than it takes to connect again.
-    pub(crate) fn is_behind(&self, tenant: TenantId, now: Instant) -> bool {
+    #[must_use]
+    pub fn is_behind(&self, tenant: TenantId, now: Instant) -> bool {
         let known = self.locked();
-        let is_deaf = known
-            .deaf_since
-            .is_some_and(|since| now.0.saturating_sub(since.0) > DEAF_GRACE_US);
-        is_deaf || known.ahead_since(tenant).is_some()
+        known.is_deaf(now) || known.ahead_since(tenant).is_some()
     }
 
     fn locked(&self) -> MutexGuard<'_, Known> {

@@ -1,0 +1,132 @@
+//! A store whose operations are timed: the same ports over any engine.
+
+use std::sync::Arc;
+
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::time::{Day, Instant};
+use sextant_runtime::telemetry::{Label, Meters, Metric};
+use sextant_store::port::{
+    AccountFactRow, AccountRow, Accounts, Committed, FactBatch, FactEntry, FactVersion, Facts,
+    Feed, FeedEntry, Head, HeldRow, Import, Intake, KeyRow, Keys, MembershipRow, Memberships,
+    Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, RejectionRow,
+    Replica, ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit,
+    SegmentationRow, Segmentations, SliceCursors, SliceHeads, SliceProgress, SliceState,
+    SliceStates, SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter, TransitionRow,
+};
+use sextant_store::{BoxFuture, Result};
+
+/// An engine whose operations are timed.
+#[derive(Debug)]
+pub(super) struct Timed<E> {
+    engine: Arc<E>,
+    service: &'static str,
+    meters: Meters,
+}
+
+impl<E: Send + Sync> Timed<E> {
+    /// Times the operations of a service's store.
+    pub(super) fn new(engine: Arc<E>, service: &'static str, meters: &Meters) -> Self {
+        Self {
+            engine,
+            service,
+            meters: meters.clone(),
+        }
+    }
+
+    fn time<'a, T: 'a>(
+        &'a self,
+        operation: &'static str,
+        work: BoxFuture<'a, T>,
+    ) -> BoxFuture<'a, T> {
+        Box::pin(async move {
+            let labels = [Label::Service(self.service), Label::Operation(operation)];
+            self.meters.time(Metric::StoreDuration, &labels, work).await
+        })
+    }
+}
+
+/// Passes each operation of a port on and times it.
+macro_rules! timed {
+    ($($port:ident { $($operation:ident<$life:lifetime>($($given:ident: $type:ty),*) -> $answer:ty;)* })*) => { $(
+        impl<E: $port> $port for Timed<E> { $(
+            fn $operation<$life>(&$life self, $($given: $type),*) -> BoxFuture<$life, Result<$answer>> {
+                let work = self.engine.$operation($($given),*);
+                self.time(concat!(stringify!($port), ".", stringify!($operation)), work)
+            }
+        )* }
+    )* };
+}
+
+timed! {
+    Facts {
+        commit<'a>(batch: FactBatch) -> Committed;
+    }
+    Feed {
+        heads<'a>() -> Vec<Head>;
+        entries<'a>(tenant: TenantId, slice: Slice, after: u64, limit: usize) -> Vec<FeedEntry>;
+    }
+    Tenants {
+        create<'a>(tenant: &'a TenantRow, once: Once<TenantRow>) -> Vec<u8>;
+        by_id<'a>(tenant: TenantId) -> Option<TenantRow>;
+        by_name<'a>(name: &'a str) -> Option<TenantRow>;
+        list<'a>(page: &'a Page) -> Vec<TenantRow>;
+        mark_import<'a>(tenant: TenantId, mark: Import, once: Once<SliceHeads>) -> Option<Vec<u8>>;
+        advance_clock<'a>(tenant: TenantId, to: Instant, once: Once<SliceHeads>) -> Option<Vec<u8>>;
+    }
+    Keys {
+        create<'a>(key: &'a KeyRow, once: Once<KeyRow>) -> Vec<u8>;
+        by_id<'a>(key_id: &'a str) -> Option<KeyRow>;
+        list<'a>(tenant: Option<TenantId>, page: &'a Page) -> Vec<KeyRow>;
+        revoke<'a>(tenant: Option<TenantId>, key_id: &'a str, once: Once<KeyRow>) -> Option<Vec<u8>>;
+    }
+    Accounts {
+        resolve<'a>(tenant: TenantId, ids: &'a [ExternalId]) -> Vec<AccountRow>;
+        list<'a>(tenant: TenantId, page: &'a Page) -> Vec<AccountRow>;
+        versions<'a>(tenant: TenantId, uids: &'a [AccountUid]) -> Vec<FactVersion>;
+    }
+    Intake {
+        fact_entries<'a>(tenant: TenantId, slice: Slice, after: u64, max_bytes: usize) -> Vec<FactEntry>;
+        rejections<'a>(tenant: TenantId, before: Option<u64>, limit: usize) -> Vec<RejectionRow>;
+        held<'a>(tenant: TenantId, after: u64, limit: usize) -> Vec<HeldRow>;
+        counts<'a>(tenant: TenantId) -> Vec<SourceCount>;
+    }
+    Replica {
+        cursor<'a>(tenant: TenantId, slice: Slice) -> u64;
+        cursors<'a>() -> SliceCursors;
+        accounts<'a>(tenant: TenantId, slice: Slice) -> Vec<ReplicaAccount>;
+        facts<'a>(tenant: TenantId, slice: Slice) -> Vec<AccountFactRow>;
+    }
+    Scoring {
+        commit<'a>(commit: ScoringCommit) -> u64;
+        state<'a>(tenant: TenantId, slice: Slice) -> SliceState;
+        states<'a>() -> SliceStates;
+        months<'a>(tenant: TenantId, slice: Slice) -> Vec<MonthRow>;
+        models<'a>(tenant: TenantId, before: Option<Day>, limit: usize) -> Vec<ModelRow>;
+    }
+    Segmentations {
+        create<'a>(tenant: TenantId, row: &'a SegmentationRow, once: Once<SegmentationRow>) -> Vec<u8>;
+        all<'a>(tenant: TenantId) -> Vec<SegmentationRow>;
+    }
+    Memberships {
+        commit<'a>(commit: SegmentationCommit) -> u64;
+        progress<'a>(tenant: TenantId, slice: Slice) -> SliceProgress;
+        cursors<'a>() -> SlicesProgress;
+        of_slice<'a>(tenant: TenantId, slice: Slice) -> Vec<MembershipRow>;
+        account<'a>(tenant: TenantId, id: &'a ExternalId) -> Option<ReplicaAccount>;
+        of_account<'a>(tenant: TenantId, uid: AccountUid) -> Vec<MembershipRow>;
+        at<'a>(
+            tenant: TenantId, uid: AccountUid, segmentation: u16, as_of: Instant, known_at: Instant
+        ) -> Option<TransitionRow>;
+        members_at<'a>(
+            tenant: TenantId, segmentation: u16, segments: &'a [String], moment: (Instant, Instant), page: &'a Page
+        ) -> Vec<(ReplicaAccount, TransitionRow)>;
+        counts_at<'a>(tenant: TenantId, segmentation: u16, as_of: Instant, known_at: Instant) -> Vec<SegmentCount>;
+        transitions<'a>(tenant: TenantId, filter: &'a TransitionFilter) -> Vec<TransitionRow>;
+    }
+    Metrics {
+        commit<'a>(commit: MetricsCommit) -> ();
+        moves_cursor<'a>(tenant: TenantId, slice: Slice) -> (u64, u64);
+        moves_cursors<'a>() -> MovesCursors;
+        moves<'a>(tenant: TenantId, slice: Slice) -> Vec<MoveRow>;
+    }
+}

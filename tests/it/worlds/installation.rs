@@ -1,0 +1,168 @@
+//! What an operator meets before anything is served: `migrate`, `doctor`, and a start that is refused.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Output;
+
+use sextant_backends::testing::{Database, database, redis_url};
+
+use crate::worlds::process::{free_address, run, segmenters};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Settings of an installation that keeps nothing yet.
+fn settings(folder: &Path, more: &[String]) -> Vec<String> {
+    let mut settings = vec![
+        format!("store.data_dir={}", folder.join("data").display()),
+        format!("plugins.builtin_dir={}", segmenters().display()),
+        format!("server.listen={}", free_address()),
+        format!("server.admin_listen={}", free_address()),
+    ];
+    settings.extend_from_slice(more);
+    settings
+}
+
+fn on(database: &Database) -> Vec<String> {
+    vec![
+        "store.kind=postgres".to_owned(),
+        format!("store.postgres_url={}", database.url()),
+    ]
+}
+
+fn migrate(database: &Database) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    run(&settings(folder.path(), &on(database)), &["migrate"])
+}
+
+#[tokio::test]
+async fn migrate_makes_all_tables_once_and_refuses_those_of_a_newer_program() {
+    let database = database().await;
+    let first = migrate(&database);
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    for service in ["ingestion", "scoring", "segmentation", "metrics"] {
+        assert!(
+            text(&first.stdout).contains(service),
+            "{}",
+            text(&first.stdout)
+        );
+    }
+    let again = migrate(&database);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert_ne!(text(&again.stdout), text(&first.stdout));
+    assert_eq!(text(&migrate(&database).stdout), text(&again.stdout));
+
+    database.pretend_newer("sextant_scoring").await;
+    let refused = migrate(&database);
+    assert_eq!(refused.status.code(), Some(1));
+    let complaint = text(&refused.stderr);
+    let expected =
+        "schema sextant_scoring has version 99, this program knows 1: install the newer program";
+    assert!(complaint.contains(expected), "{complaint}");
+}
+
+/// A line of `doctor`: check, verdict, fix.
+type Line = (String, String, String);
+
+/// The exit code of `doctor`, and the lines that are not in order.
+fn doctor(settings: &[String]) -> (Option<i32>, Vec<Line>) {
+    let output = run(settings, &["doctor", "--output", "json"]);
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+    let lines = printed["checks"].as_array().unwrap().iter().map(|line| {
+        let word = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        (word("check"), word("verdict"), word("fix"))
+    });
+    let odd = lines.filter(|(_, verdict, _)| verdict != "ok").collect();
+    (output.status.code(), odd)
+}
+
+/// `doctor` fails, and says of this check and no other how to mend it.
+#[track_caller]
+fn fails(settings: &[String], check: &str, fix: &str) {
+    let (code, odd) = doctor(settings);
+    assert_eq!(code, Some(1), "{odd:?}");
+    assert!(
+        odd.iter().all(|(name, verdict, advice)| {
+            name.starts_with(check) && verdict == "failed" && advice.contains(fix)
+        }),
+        "{odd:?}"
+    );
+    assert!(!odd.is_empty());
+}
+
+#[tokio::test]
+async fn doctor_finds_nothing_in_a_good_installation_and_names_each_thing_that_is_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = database().await;
+    let mut served = on(&database);
+    served.push(format!("cache.redis_url={}", redis_url()));
+    let folder = folder.path();
+
+    fails(
+        &settings(folder, &served),
+        "PostgreSQL",
+        "run `sextant migrate`",
+    );
+    assert_eq!(migrate(&database).status.code(), Some(0));
+    assert_eq!(doctor(&settings(folder, &[])), (Some(0), Vec::new()));
+    assert_eq!(doctor(&settings(folder, &served)), (Some(0), Vec::new()));
+
+    let elsewhere = [
+        "store.kind=postgres".to_owned(),
+        format!(
+            "store.postgres_url=postgresql://postgres@{}/sextant",
+            free_address()
+        ),
+    ];
+    fails(
+        &settings(folder, &elsewhere),
+        "PostgreSQL",
+        "correct store.postgres_url",
+    );
+    let redis = format!("cache.redis_url=redis://{}", free_address());
+    fails(
+        &settings(folder, &[redis]),
+        "Redis",
+        "start the server or correct cache.redis_url",
+    );
+    let no_segmenters = folder.join("empty");
+    fs::create_dir(&no_segmenters).unwrap();
+    let segmenters = format!("plugins.builtin_dir={}", no_segmenters.display());
+    fails(
+        &settings(folder, &[segmenters]),
+        "built-in segmenters",
+        "plugins.builtin_dir",
+    );
+    let locked = folder.join("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o500)).unwrap();
+    let data = format!("store.data_dir={}", locked.display());
+    fails(
+        &settings(folder, &[data]),
+        "data directory",
+        "make it writable",
+    );
+    database.pretend_newer("sextant_metrics").await;
+    fails(
+        &settings(folder, &served),
+        "PostgreSQL: metrics",
+        "a newer one",
+    );
+}
+
+#[test]
+fn a_segmenter_that_is_no_shared_library_stops_the_start_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("libsextant_segmenter_broken.so");
+    fs::write(&broken, "not a shared library").unwrap();
+    let mut settings = settings(folder.path(), &[]);
+    settings.push(format!("plugins.builtin_dir={}", folder.path().display()));
+    let refused = run(&settings, &["serve", "all"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let complaint = text(&refused.stderr);
+    assert!(complaint.contains(broken.to_str().unwrap()), "{complaint}");
+    assert!(!complaint.contains("panicked"), "{complaint}");
+}
