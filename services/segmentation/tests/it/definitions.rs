@@ -172,7 +172,7 @@ async fn every_change_is_made_once_whichever_process_its_request_reaches_and_whe
             reason(segmentation.create_with(reused()).await),
             "REQUEST_ID_REUSED"
         );
-        assert_eq!(all(segmentation).await, [first.clone()]);
+        assert_eq!(all(segmentation).await, std::slice::from_ref(&first));
         let transitions = pb::ListTransitionsRequest {
             segmentation: TIERS.to_owned(),
             ..pb::ListTransitionsRequest::default()

@@ -8,6 +8,9 @@ pub const REQUESTS_KEPT_US: i64 = 48 * 3_600_000_000;
 /// Answers past their time that one new request of their owner removes at most: more than it adds, so they do not pile up.
 pub const MAX_REQUESTS_REMOVED: i64 = 16;
 
+/// Makes the answer of the result.
+type Answering<T> = Box<dyn Fn(&T) -> Vec<u8> + Send + Sync>;
+
 /// A change that is made once, however often its request is delivered. A port that takes one answers with bytes: in one
 /// transaction it makes the change, encodes the result by `answer` and keeps that beside the request. A request that was
 /// answered before gives those bytes again and changes nothing; with other parameters it is refused
@@ -16,7 +19,7 @@ pub const MAX_REQUESTS_REMOVED: i64 = 16;
 pub struct Once<T> {
     /// What is asked for.
     pub request: Request,
-    answer: Box<dyn Fn(&T) -> Vec<u8> + Send + Sync>,
+    answer: Answering<T>,
 }
 
 impl<T> Once<T> {
