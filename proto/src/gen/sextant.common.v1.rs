@@ -247,6 +247,8 @@ pub enum ErrorReason {
     Unavailable = 33,
     /// Something went wrong that the caller cannot mend.
     Internal = 34,
+    /// The request has made a key, whose secret was shown once: revoke that key and make another.
+    SecretShown = 35,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -290,6 +292,7 @@ impl ErrorReason {
             Self::Overloaded => "ERROR_REASON_OVERLOADED",
             Self::Unavailable => "ERROR_REASON_UNAVAILABLE",
             Self::Internal => "ERROR_REASON_INTERNAL",
+            Self::SecretShown => "ERROR_REASON_SECRET_SHOWN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -330,6 +333,7 @@ impl ErrorReason {
             "ERROR_REASON_OVERLOADED" => Some(Self::Overloaded),
             "ERROR_REASON_UNAVAILABLE" => Some(Self::Unavailable),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
+            "ERROR_REASON_SECRET_SHOWN" => Some(Self::SecretShown),
             _ => None,
         }
     }

@@ -1162,7 +1162,8 @@ pub struct CreateTenantRequest {
     /// Name, zone, currency, clock, retention, slices and tie policy; the rest is ignored.
     #[prost(message, optional, tag = "1")]
     pub tenant: ::core::option::Option<Tenant>,
-    /// UUID of this request: a repeated one gives the first answer again.
+    /// UUID of this request. Repeated within 48 hours it gives the first answer again, from every replica; with other
+    /// parameters it is refused (REQUEST_ID_REUSED).
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
 }
@@ -1210,7 +1211,8 @@ pub struct ListTenantsResponse {
 /// Opens an import.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartImportRequest {
-    /// UUID of this request: a repeated one gives the first answer again.
+    /// UUID of this request. Repeated within 48 hours it gives the first answer again, from every replica; with other
+    /// parameters it is refused (REQUEST_ID_REUSED).
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
 }
@@ -1227,7 +1229,8 @@ pub struct CompleteImportRequest {
     /// Which past closes are evaluated.
     #[prost(enumeration = "HistorySchedule", tag = "1")]
     pub history: i32,
-    /// UUID of this request: a repeated one gives the first answer again.
+    /// UUID of this request. Repeated within 48 hours it gives the first answer again, from every replica; with other
+    /// parameters it is refused (REQUEST_ID_REUSED).
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
 }
@@ -1245,7 +1248,8 @@ pub struct AdvanceClockRequest {
     /// way is closed and a clock does not go back, so a longer way takes several calls.
     #[prost(message, optional, tag = "1")]
     pub to: ::core::option::Option<::prost_types::Timestamp>,
-    /// UUID of this request: a repeated one gives the first answer again.
+    /// UUID of this request. Repeated within 48 hours it gives the first answer again, from every replica; with other
+    /// parameters it is refused (REQUEST_ID_REUSED).
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
 }
@@ -1287,7 +1291,9 @@ pub struct CreateKeyRequest {
     /// Tenant, scopes, title and expiry; the rest is ignored.
     #[prost(message, optional, tag = "1")]
     pub key: ::core::option::Option<Key>,
-    /// UUID of this request. A repeated one is refused, for the secret is shown only once.
+    /// UUID of this request. Repeated within 48 hours it makes no second key and is refused (SECRET_SHOWN, with the id of the
+    /// key that it made), for a secret is shown only once: revoke that key and make another. With other parameters it is
+    /// refused too (REQUEST_ID_REUSED).
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
 }
@@ -1327,7 +1333,8 @@ pub struct RevokeKeyRequest {
     /// Public part of the key.
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
-    /// UUID of this request: a repeated one gives the first answer again.
+    /// UUID of this request. Repeated within 48 hours it gives the first answer again, from every replica; with other
+    /// parameters it is refused (REQUEST_ID_REUSED).
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
 }

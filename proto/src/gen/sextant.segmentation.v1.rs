@@ -676,7 +676,8 @@ pub struct CreateSegmentationRequest {
     /// Key, segmenter and configuration; the rest is ignored.
     #[prost(message, optional, tag = "1")]
     pub segmentation: ::core::option::Option<Segmentation>,
-    /// UUID of this request: a repeated one gives the first answer again.
+    /// UUID of this request. Repeated within 48 hours it gives the first answer again, from every replica, after finishing an
+    /// evaluation that was cut off; with other parameters it is refused (REQUEST_ID_REUSED).
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
     /// Check and answer, but change nothing.

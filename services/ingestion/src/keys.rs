@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tonic::{Request, Status};
 
-use sextant_domain::id::TenantId;
+use sextant_domain::id::{PayloadHash, TenantId};
+use sextant_domain::store;
 use sextant_domain::time::Instant;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_proto::ingestion::v1::access_service_client::AccessServiceClient;
@@ -15,7 +16,7 @@ use sextant_runtime::auth::{
 use sextant_runtime::link::Link;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::Error;
-use sextant_store::port::{KeyRow, Keys};
+use sextant_store::port::{KeyRow, Keys, Once};
 use sextant_wire::time;
 
 use crate::convert;
@@ -115,8 +116,18 @@ pub async fn ensure_installation_key(
     title: &str,
     now: Instant,
 ) -> Result<(), Error> {
-    match keys.create(&installation_key(key, title, now)).await {
-        Ok(()) | Err(Error::AlreadyExists { .. }) => Ok(()),
+    // The key is the request: its own digest tells it from others.
+    let parameters = PayloadHash::of(&key.digest().0);
+    let request = store::Request {
+        owner: None,
+        method: "ensure_installation_key",
+        id: parameters.0,
+        parameters,
+        at: now,
+    };
+    let once = Once::new(request, |_row| Vec::new());
+    match keys.create(&installation_key(key, title, now), once).await {
+        Ok(_) | Err(Error::AlreadyExists { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }

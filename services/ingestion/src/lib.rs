@@ -13,7 +13,6 @@ mod keys;
 mod pages;
 mod part;
 mod reading;
-mod requests;
 mod service;
 mod stream;
 mod tenants;

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use sextant_domain::id::TenantId;
+use sextant_domain::position::Position;
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_proto::ingestion::v1::access_service_server::AccessService;
 use sextant_proto::ingestion::v1::account_service_server::AccountService;
@@ -12,11 +15,11 @@ use sextant_proto::ingestion::v1::feed_service_server::FeedService;
 use sextant_proto::ingestion::v1::ingestion_service_server::IngestionService;
 use sextant_proto::ingestion::v1::tenant_service_server::TenantService;
 use sextant_runtime::tenant::tenant_of;
+use sextant_wire::status::Problem;
 
 use crate::handlers;
 use crate::heads::Heads;
 use crate::part::Deps;
-use crate::requests::Requests;
 use crate::tenants::{KnownTenant, TenantBook};
 
 /// What all handlers share.
@@ -25,7 +28,6 @@ pub(crate) struct Shared {
     pub(crate) deps: Deps,
     pub(crate) tenants: TenantBook,
     pub(crate) heads: Arc<Heads>,
-    pub(crate) requests: Requests,
 }
 
 impl Shared {
@@ -33,7 +35,6 @@ impl Shared {
         Self {
             tenants: TenantBook::new(Arc::clone(&deps.tenants)),
             heads: Arc::new(Heads::new(Arc::clone(&deps.feed))),
-            requests: Requests::default(),
             deps,
         }
     }
@@ -47,6 +48,19 @@ impl Shared {
         T: Sync,
     {
         Ok(self.tenants.get(tenant_of(request)?).await?)
+    }
+
+    /// A position that the store answered with, from this delivery of a request or from an earlier one, perhaps to another
+    /// replica: what it covers can be read here now.
+    ///
+    /// # Errors
+    /// The stored answer is damaged.
+    pub(crate) fn reached(&self, tenant: TenantId, stored: Vec<u8>) -> Result<String, Problem> {
+        let damaged = || Problem::new(ErrorReason::Internal, "the stored answer is unreadable");
+        let text = String::from_utf8(stored).map_err(|_no_text| damaged())?;
+        let position = Position::decode(&text, tenant).map_err(|_no_position| damaged())?;
+        self.heads.note(tenant, position.slices());
+        Ok(text)
     }
 }
 

@@ -11,7 +11,7 @@ use sextant_domain::id::{AccountUid, Slice};
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::scoring::v1 as pb;
-use sextant_store::port::{EvaluationRow, ModelRow, ReplicaCommit, ScoringCommit};
+use sextant_store::port::{EvaluationRow, ModelRow, ReplicaCommit, ScoringCommit, SliceState};
 use sextant_wire::time;
 
 use crate::state::TenantState;
@@ -77,7 +77,10 @@ impl TenantState {
     pub(crate) fn closed(&mut self, closes: Closes) {
         for commit in closes.commits {
             if let Some(progress) = self.slices.get_mut(&commit.replica.slice) {
-                progress.state = commit.state;
+                progress.state = SliceState {
+                    version: progress.state.version,
+                    ..commit.state
+                };
             }
         }
         self.models.extend(closes.models);

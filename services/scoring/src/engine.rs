@@ -118,6 +118,14 @@ impl Due {
         self.changed.notify_one();
     }
 
+    /// The tenant has to be looked at at `at_us` at the latest, microseconds since 1970.
+    pub(crate) fn set_no_later(&self, tenant: TenantId, at_us: i64) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = tenants.entry(tenant).or_insert(at_us);
+        *due = at_us.min(*due);
+        self.changed.notify_one();
+    }
+
     /// The earliest tenant.
     pub(crate) fn next(&self) -> Option<(i64, TenantId)> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);

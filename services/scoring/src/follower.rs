@@ -125,20 +125,22 @@ impl Engine {
     /// Everything is stored, by this process or by another one: what is in memory is dropped if it is behind, and results can
     /// be read unless history still has to be evaluated.
     async fn level(&self, tenant: TenantId, slice: Slice, stored: u64) -> Result<(), Status> {
+        let known = self.scoring.state(tenant, slice).await.map_err(store)?;
         if let Some(cell) = self.known_cell(tenant) {
             let mut state = cell.state.write().await;
             let in_memory = state.as_ref().and_then(|state| state.slices.get(&slice));
-            if in_memory.is_some_and(|progress| progress.cursor < stored) {
+            if in_memory.is_some_and(|progress| progress.state.version < known.version) {
                 *state = None;
             }
         }
-        let state = self.scoring.state(tenant, slice).await.map_err(store)?;
-        self.note_stored(tenant, slice, stored, &state);
+        self.note_stored(tenant, slice, stored, &known);
         Ok(())
     }
 
-    /// Notes what can be read: all that is stored, unless history still has to be evaluated.
+    /// Notes what is stored, by this process or by another one: it can be read, unless history still has to be evaluated. And
+    /// who stored it may not live to close what follows from it.
     fn note_stored(&self, tenant: TenantId, slice: Slice, stored: u64, state: &SliceState) {
+        self.plan_close(tenant, state);
         if state.pending_history.is_none() {
             self.progress.reach(tenant, slice, stored);
         }
@@ -229,6 +231,10 @@ impl Engine {
             let pending = commit.state.pending_history.is_some();
             match self.scoring.commit(commit).await {
                 Ok(sequence) => {
+                    let state = writing.as_mut();
+                    if let Some(known) = state.and_then(|state| state.slices.get_mut(&slice)) {
+                        known.state.version += 1;
+                    }
                     self.heads.publish([Head {
                         tenant,
                         slice,
@@ -352,21 +358,27 @@ impl Engine {
     /// After a start: tenants with unfinished history and without a close at once, the others when their next day has passed,
     /// and those whose clock stands before that not at all.
     async fn plan_closes(&self) -> Result<(), sextant_store::Error> {
-        let mut planned: BTreeMap<TenantId, i64> = BTreeMap::new();
         for (tenant, _, state) in self.scoring.states().await? {
-            let evaluated = state.pending_history.is_none();
-            let at_us = match (state.closes_at, state.clock) {
-                (Some(at), None) if evaluated => at.0,
-                (Some(at), Some(clock)) if evaluated && clock < at => continue,
-                _ => 0,
-            };
-            let earliest = planned.entry(tenant).or_insert(at_us);
-            *earliest = (*earliest).min(at_us);
-        }
-        for (tenant, at_us) in planned {
-            self.due.set(tenant, Some(at_us));
+            self.plan_close(tenant, &state);
         }
         Ok(())
+    }
+
+    fn plan_close(&self, tenant: TenantId, state: &SliceState) {
+        if let Some(at_us) = earliest_close(state) {
+            self.due.set_no_later(tenant, at_us);
+        }
+    }
+}
+
+/// The earliest moment at which a day of a slice can have to be closed, microseconds since 1970; 0: perhaps now; `None`: not
+/// before its clock is moved.
+fn earliest_close(state: &SliceState) -> Option<i64> {
+    let evaluated = state.pending_history.is_none();
+    match (state.closes_at, state.clock) {
+        (Some(at), None) if evaluated => Some(at.0),
+        (Some(at), Some(clock)) if evaluated && clock < at => None,
+        _ => Some(0),
     }
 }
 

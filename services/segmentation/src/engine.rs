@@ -184,14 +184,18 @@ impl Engine {
         if slices.is_empty() {
             slices.insert(Slice(0), SliceProgress::default());
         }
-        for (slice, (cursor, facts_sequence, closed_on)) in slices {
-            let last = self.told(tenant, slice, cursor).await?.unwrap_or_default();
+        for (slice, stored) in slices {
+            let last = self
+                .told(tenant, slice, stored.cursor)
+                .await?
+                .unwrap_or_default();
             state.slices.insert(
                 slice,
                 state::Progress {
-                    cursor,
-                    facts_sequence,
-                    closed_on,
+                    cursor: stored.cursor,
+                    facts_sequence: stored.facts_sequence,
+                    closed_on: stored.closed_on,
+                    version: stored.version,
                     backfilling: last.backfilling,
                     watermark: time::optional(last.watermark.as_ref(), "watermark")?,
                     as_of: time::optional(last.as_of.as_ref(), "as_of")?,
@@ -249,8 +253,8 @@ impl Engine {
         Ok(entries.next().filter(|entry| entry.sequence == sequence))
     }
 
-    /// Everything of a slice up to `stored` is stored, perhaps by another process: what is in memory is dropped if it is
-    /// behind.
+    /// Everything of a slice up to version `stored` is stored, perhaps by another process: what is in memory is dropped if it
+    /// is behind.
     pub(crate) async fn take_over(&self, tenant: TenantId, slice: Slice, stored: u64) {
         let known = {
             let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
@@ -260,7 +264,7 @@ impl Engine {
             let mut state = cell.write().await;
             let slices = state.as_ref().map(|state| &state.slices);
             let reached = slices.and_then(|slices| slices.get(&slice));
-            if reached.is_some_and(|reached| reached.cursor >= stored) {
+            if reached.is_some_and(|reached| reached.version >= stored) {
                 return;
             }
             *state = None;

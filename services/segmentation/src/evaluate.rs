@@ -104,7 +104,8 @@ impl TenantState {
             }
         }
         let progress = self.slices.entry(evaluation.slice).or_default();
-        let expected_cursor = progress.cursor;
+        let version = progress.version;
+        progress.version += 1;
         progress.cursor = evaluation.cursor;
         // While history is evaluated, nothing beyond what was known before can be relied on.
         if !evaluation.backfilling {
@@ -139,7 +140,7 @@ impl TenantState {
         Ok(SegmentationCommit {
             tenant: self.tenant,
             slice: evaluation.slice,
-            expected_cursor,
+            version,
             cursor: evaluation.cursor,
             facts_sequence: progress.facts_sequence,
             closed_on: progress.closed_on,

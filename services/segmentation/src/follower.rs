@@ -63,10 +63,10 @@ impl Follower for Engine {
             let mut stored = Cursors::new();
             let cursors = self.memberships.cursors().await.map_err(store)?;
             self.forget_views();
-            for (tenant, slice, (cursor, facts_sequence, _)) in cursors {
+            for (tenant, slice, reached) in cursors {
                 if !self.is_loaded(tenant) {
-                    self.progress.reach(tenant, slice, facts_sequence);
-                    stored.insert((tenant, slice), cursor);
+                    self.progress.reach(tenant, slice, reached.facts_sequence);
+                    stored.insert((tenant, slice), reached.cursor);
                 }
             }
             Ok(stored)
@@ -81,15 +81,15 @@ impl Follower for Engine {
         head: u64,
     ) -> BoxFuture<'_, Result<u64, Status>> {
         async move {
-            let (stored, facts_sequence, _) = self
+            let stored = self
                 .memberships
-                .cursor(tenant, slice)
+                .progress(tenant, slice)
                 .await
                 .map_err(store)?;
-            if stored >= head {
-                self.take_over(tenant, slice, stored).await;
-                self.progress.reach(tenant, slice, facts_sequence);
-                return Ok(stored);
+            if stored.cursor >= head {
+                self.take_over(tenant, slice, stored.version).await;
+                self.progress.reach(tenant, slice, stored.facts_sequence);
+                return Ok(stored.cursor);
             }
             let mut writing = self.write(tenant).await?;
             if let Some(state) = writing.as_mut() {

@@ -67,6 +67,8 @@ pub(crate) struct Progress {
     pub(crate) facts_sequence: u64,
     /// The last day that was closed.
     pub(crate) closed_on: Option<Day>,
+    /// Commits of the slice until now.
+    pub(crate) version: u64,
     /// True: imported history is still being evaluated.
     pub(crate) backfilling: bool,
     /// Own time of the newest fact.

@@ -49,6 +49,7 @@ pub const PAGES: &[Page] = &[
     page!("POSITION_NOT_REACHED"),
     page!("REQUEST_ID_REUSED"),
     page!("SCOPE_MISSING"),
+    page!("SECRET_SHOWN"),
     page!("SEGMENTATION_UNKNOWN"),
     page!("SEGMENTER_UNKNOWN"),
     page!("SEGMENT_UNKNOWN"),

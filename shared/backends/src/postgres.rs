@@ -7,6 +7,7 @@ mod metrics;
 mod migrate;
 mod pool;
 mod replica;
+mod requests;
 mod rows;
 mod scoring;
 mod segmentation;

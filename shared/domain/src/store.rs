@@ -1,6 +1,24 @@
-//! Why a store fails: part of the domain, so that every service answers it in the same way.
+//! Why a store fails, and what it knows a request by: part of the domain, so that every service answers in the same way.
 
 use std::fmt;
+
+use crate::id::{PayloadHash, TenantId};
+use crate::time::Instant;
+
+/// One delivery of a request that changes something. Owner, method and id tell whether it is the same request again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Whose request ids are one number space: a tenant's; `None`: the installation's.
+    pub owner: Option<TenantId>,
+    /// Name of the rpc.
+    pub method: &'static str,
+    /// The id that the caller gave it, a UUID.
+    pub id: u128,
+    /// Hash of everything that was asked.
+    pub parameters: PayloadHash,
+    /// When it came, by the real clock.
+    pub at: Instant,
+}
 
 /// Why a store did not do what it was asked.
 #[derive(Debug)]
@@ -12,7 +30,7 @@ pub enum Error {
         /// The engine's own error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Another writer has moved the cursor or the feed on: reload and start again from the stored cursor.
+    /// Another writer has stored results since these were computed: reload and start again from what is stored.
     Fenced,
     /// A tenant, key or segmentation of that name exists.
     AlreadyExists {

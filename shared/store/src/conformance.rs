@@ -20,6 +20,7 @@ mod make;
 pub mod memberships;
 pub mod metrics;
 pub mod replica;
+pub mod requests;
 pub mod scoring;
 pub mod segmentations;
 pub mod tenants;

@@ -12,6 +12,7 @@ mod metrics;
 mod migrate;
 mod private;
 mod replica;
+mod requests;
 mod scoring;
 mod segmentation;
 mod value;

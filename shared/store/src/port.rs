@@ -5,6 +5,7 @@ mod feed;
 mod ingestion;
 mod metrics;
 mod replica;
+mod requests;
 mod scoring;
 mod segmentation;
 
@@ -16,6 +17,7 @@ pub use ingestion::{
 };
 pub use metrics::{Metrics, MetricsCommit, MoveRow, MovesCursors};
 pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
+pub use requests::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_request};
 pub use scoring::{
     EvaluationRow, ModelRow, MonthRow, Scoring, ScoringCommit, SliceState, SliceStates,
 };

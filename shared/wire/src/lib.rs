@@ -3,6 +3,7 @@
 pub mod page;
 pub mod read;
 pub mod record;
+pub mod request;
 pub mod status;
 pub mod tenant;
 pub mod time;

@@ -136,7 +136,9 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::SegmentationUnknown
         | ErrorReason::SegmenterUnknown
         | ErrorReason::SegmentUnknown => Code::NotFound,
-        ErrorReason::AlreadyExists | ErrorReason::RequestIdReused => Code::AlreadyExists,
+        ErrorReason::AlreadyExists | ErrorReason::RequestIdReused | ErrorReason::SecretShown => {
+            Code::AlreadyExists
+        },
         ErrorReason::FeatureUnknown
         | ErrorReason::ConfigInvalid
         | ErrorReason::FieldMissing

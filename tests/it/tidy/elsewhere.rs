@@ -53,7 +53,7 @@ pub(crate) const ELSEWHERE: &[(&str, &[Test])] = &[
         )],
     ),
     (
-        "the_number_of_a_feed_entry_is_taken_by_the_last_statement_of_its_transaction_under_a_row_lock_until_the_commit",
+        "the_number_of_a_feed_entry_is_taken_by_the_last_statement_of_its_transaction_but_for_the_answer_to_a_request_under_a_row_lock_until_the_commit",
         &[(
             "shared/backends/tests/it/feed.rs",
             "a_number_is_taken_under_a_lock_that_lasts_until_the_commit",

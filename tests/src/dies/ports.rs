@@ -6,10 +6,10 @@ use std::sync::Arc;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_store::port::{
-    Committed, FactBatch, Facts, MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow,
-    MonthRow, MoveRow, MovesCursors, Page, ReplicaAccount, Scoring, ScoringCommit, SegmentCount,
-    SegmentationCommit, SliceProgress, SliceState, SliceStates, SlicesProgress, TransitionFilter,
-    TransitionRow,
+    Committed, FactBatch, Facts, Import, MembershipRow, Memberships, Metrics, MetricsCommit,
+    ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, ReplicaAccount, Scoring, ScoringCommit,
+    SegmentCount, SegmentationCommit, SliceHeads, SliceProgress, SliceState, SliceStates,
+    SlicesProgress, TenantRow, Tenants, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -63,6 +63,48 @@ impl Facts for Dying<dyn Facts> {
     }
 }
 
+impl Tenants for Dying<dyn Tenants> {
+    fn create<'a>(
+        &'a self,
+        tenant: &'a TenantRow,
+        once: Once<TenantRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        self.port.create(tenant, once)
+    }
+
+    fn by_id(&self, tenant: TenantId) -> BoxFuture<'_, Result<Option<TenantRow>>> {
+        self.port.by_id(tenant)
+    }
+
+    fn by_name<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<TenantRow>>> {
+        self.port.by_name(name)
+    }
+
+    fn list<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<TenantRow>>> {
+        self.port.list(page)
+    }
+
+    fn mark_import(
+        &self,
+        tenant: TenantId,
+        mark: Import,
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        let marked = self.port.mark_import(tenant, mark, once);
+        self.dies_at(marked, Option::is_some)
+    }
+
+    fn advance_clock(
+        &self,
+        tenant: TenantId,
+        to: Instant,
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        let moved = self.port.advance_clock(tenant, to, once);
+        self.dies_at(moved, Option::is_some)
+    }
+}
+
 impl Scoring for Dying<dyn Scoring> {
     fn commit(&self, commit: ScoringCommit) -> BoxFuture<'_, Result<u64>> {
         self.dies_at(self.port.commit(commit), |_| true)
@@ -95,8 +137,8 @@ impl Memberships for Dying<dyn Memberships> {
         self.dies_at(self.port.commit(commit), |_| true)
     }
 
-    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
-        self.port.cursor(tenant, slice)
+    fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
+        self.port.progress(tenant, slice)
     }
 
     fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>> {

@@ -1,19 +1,17 @@
-use std::sync::Arc;
-
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::TenantId;
-use sextant_domain::position::Position;
+use sextant_domain::store;
 use sextant_domain::time::{DAY_US, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{AdvanceClockRequest, AdvanceClockResponse};
+use sextant_store::port::Once;
 use sextant_wire::status::Problem;
-use sextant_wire::time;
+use sextant_wire::{request, time};
 
 use crate::failure;
-use crate::requests::{self, Repeat};
+use crate::handlers::start_import::positions;
 use crate::service::Shared;
-use crate::tenants::KnownTenant;
 
 /// Longest way that a clock goes at once: every day on it is closed, and a clock does not go back.
 const MAX_DAYS: i64 = 400;
@@ -24,16 +22,12 @@ pub(crate) async fn handle(
 ) -> Result<Response<AdvanceClockResponse>, Status> {
     let tenant = shared.tenant(&request).await?;
     let request = request.into_inner();
-    let id = requests::id(&request.request_id)?;
+    let id = tenant.row.tenant;
     let to = time::required(request.to.as_ref(), "to")?;
-    check_way(shared, tenant.row.tenant, to).await?;
-    let owner = Some(tenant.row.tenant);
-    let change = async { Ok(advance(shared, tenant, to).await?) };
-    let answer = shared
-        .requests
-        .once(owner, id, &request, Repeat::SameAnswer, change)
-        .await?;
-    Ok(Response::new(answer))
+    check_way(shared, id, to).await?;
+    let asked = (&request, request.request_id.as_str());
+    let once = request::read(Some(id), "AdvanceClock", asked, shared.deps.clock.now())?;
+    Ok(Response::new(advance(shared, id, to, once).await?))
 }
 
 /// Refuses a way that is too long to go at once.
@@ -52,22 +46,21 @@ async fn check_way(shared: &Shared, id: TenantId, to: Instant) -> Result<(), Pro
 
 async fn advance(
     shared: &Shared,
-    tenant: Arc<KnownTenant>,
+    id: TenantId,
     to: Instant,
+    request: store::Request,
 ) -> Result<AdvanceClockResponse, Problem> {
-    let id = tenant.row.tenant;
-    let now = shared.deps.clock.now();
-    let moved = shared.deps.tenants.advance_clock(id, to, now).await;
+    let once = Once::new(request, positions(id));
+    let moved = shared.deps.tenants.advance_clock(id, to, once).await;
     shared.tenants.forget(id);
-    let Some(heads) = moved.map_err(failure::of_store)? else {
+    let Some(stored) = moved.map_err(failure::of_store)? else {
         let message = match shared.tenants.fresh(id).await?.row.fixed_clock {
             Some(clock) => format!("the clock stands at {clock}; it cannot go back to {to}"),
             None => "the tenant follows the real clock, which cannot be moved".to_owned(),
         };
         return Err(Problem::field(ErrorReason::ClockState, "to", message));
     };
-    shared.heads.note(id, &heads);
     Ok(AdvanceClockResponse {
-        position: Position::new(heads).encode(id),
+        position: shared.reached(id, stored)?,
     })
 }

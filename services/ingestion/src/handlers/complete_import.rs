@@ -1,15 +1,14 @@
 use tonic::{Request, Response, Status};
 
-use sextant_domain::position::Position;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{
     CompleteImportRequest, CompleteImportResponse, HistorySchedule,
 };
 use sextant_store::port::Import;
+use sextant_wire::request;
 use sextant_wire::status::Problem;
 
 use crate::handlers::start_import::mark;
-use crate::requests::{self, Repeat};
 use crate::service::Shared;
 
 pub(crate) async fn handle(
@@ -18,21 +17,14 @@ pub(crate) async fn handle(
 ) -> Result<Response<CompleteImportResponse>, Status> {
     let tenant = shared.tenant(&request).await?.row.tenant;
     let request = request.into_inner();
-    let id = requests::id(&request.request_id)?;
     let history = schedule(request.history)?;
-    let change = async {
-        let heads = mark(shared, tenant, Import::Completed(history)).await?;
-        let message = "no import is open; open one first";
-        let heads = heads.ok_or_else(|| Problem::new(ErrorReason::ImportState, message))?;
-        Ok(CompleteImportResponse {
-            position: Position::new(heads).encode(tenant),
-        })
-    };
-    let answer = shared
-        .requests
-        .once(Some(tenant), id, &request, Repeat::SameAnswer, change)
-        .await?;
-    Ok(Response::new(answer))
+    let asked = (&request, request.request_id.as_str());
+    let now = shared.deps.clock.now();
+    let once = request::read(Some(tenant), "CompleteImport", asked, now)?;
+    let position = mark(shared, tenant, Import::Completed(history), once).await?;
+    let message = "no import is open; open one first";
+    let position = position.ok_or_else(|| Problem::new(ErrorReason::ImportState, message))?;
+    Ok(Response::new(CompleteImportResponse { position }))
 }
 
 /// The number of a schedule as the feed keeps it; not said is daily.

@@ -1,14 +1,14 @@
+use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::auth::{Key, Principal};
-use sextant_store::port::KeyRow;
+use sextant_store::port::{KeyRow, Once};
 use sextant_wire::status::Problem;
-use sextant_wire::time;
+use sextant_wire::{request, time};
 
-use crate::requests::{self, Repeat};
 use crate::service::Shared;
 use crate::{convert, failure, keys};
 
@@ -20,7 +20,8 @@ pub(crate) async fn handle(
 ) -> Result<Response<pb::CreateKeyResponse>, Status> {
     let own = Principal::of(&request).and_then(|principal| principal.tenant);
     let request = request.into_inner();
-    let id = requests::id(&request.request_id)?;
+    let parameters = (&request, request.request_id.as_str());
+    let once = request::read(own, "CreateKey", parameters, shared.deps.clock.now())?;
     let asked = request
         .key
         .as_ref()
@@ -30,26 +31,33 @@ pub(crate) async fn handle(
         Problem::new(ErrorReason::Internal, "no key could be made")
     })?;
     let row = row(shared, asked, own, &secret).map_err(|problem| problem.below("key"))?;
-    let change = async {
-        if let Some(tenant) = row.tenant {
-            shared.tenants.get(tenant).await?;
-        }
-        shared
-            .deps
-            .keys
-            .create(&row)
-            .await
-            .map_err(failure::of_store)?;
-        Ok(pb::CreateKeyResponse {
-            key: Some(convert::key(&row)),
-            secret: secret.expose(),
-        })
-    };
-    let answer = shared
-        .requests
-        .once(own, id, &request, Repeat::Refused, change)
-        .await?;
-    Ok(Response::new(answer))
+    if let Some(tenant) = row.tenant {
+        shared.tenants.get(tenant).await?;
+    }
+    // The secret is in no store, so the answer that is kept is the key without it.
+    let kept = |row: &KeyRow| convert::key(row).encode_to_vec();
+    let stored = shared
+        .deps
+        .keys
+        .create(&row, Once::new(once, kept))
+        .await
+        .map_err(failure::of_store)?;
+    let key: pb::Key = request::answer(&stored)?;
+    if key.key_id != row.key_id {
+        return Err(shown(&key.key_id).into());
+    }
+    Ok(Response::new(pb::CreateKeyResponse {
+        key: Some(key),
+        secret: secret.expose(),
+    }))
+}
+
+/// An earlier delivery of the request has made a key.
+fn shown(key_id: &str) -> Problem {
+    let message = format!(
+        "made the key \"{key_id}\", whose secret was shown once; revoke that key and make another with a new request id"
+    );
+    Problem::field(ErrorReason::SecretShown, "request_id", message)
 }
 
 fn row(

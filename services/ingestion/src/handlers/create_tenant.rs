@@ -1,3 +1,4 @@
+use prost::Message;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
@@ -7,14 +8,14 @@ use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::auth::Principal;
-use sextant_store::port::TenantRow;
+use sextant_store::port::{Once, TenantRow};
 use sextant_wire::read::external_id;
 use sextant_wire::status::{self, Problem};
 use sextant_wire::tenant::tie_policy;
-use sextant_wire::time;
+use sextant_wire::{request, time};
 
 use crate::service::Shared;
-use crate::{admission, convert, failure, requests};
+use crate::{admission, convert, failure};
 
 /// Longest that facts can be kept, in days: a hundred years.
 const MAX_RETENTION_DAYS: u32 = 36_500;
@@ -28,20 +29,24 @@ pub(crate) async fn handle(
         return Err(status::permission_denied("admin of the installation"));
     }
     let request = request.into_inner();
-    let request_id = requests::id(&request.request_id)?;
+    let parameters = (&request, request.request_id.as_str());
+    let once = request::read(None, "CreateTenant", parameters, shared.deps.clock.now())?;
     let asked = request
         .tenant
+        .as_ref()
         .ok_or_else(|| Problem::field(ErrorReason::FieldMissing, "tenant", "must be set"))?;
-    let row = row(&asked, shared).map_err(|problem| problem.below("tenant"))?;
+    let row = row(asked, shared).map_err(|problem| problem.below("tenant"))?;
+    let answer = |row: &TenantRow| {
+        let tenant = Some(convert::tenant(row));
+        pb::CreateTenantResponse { tenant }.encode_to_vec()
+    };
     let stored = shared
         .deps
         .tenants
-        .create(&row, &request_id.to_string())
+        .create(&row, Once::new(once, answer))
         .await
         .map_err(failure::of_store)?;
-    Ok(Response::new(pb::CreateTenantResponse {
-        tenant: Some(convert::tenant(&stored)),
-    }))
+    Ok(Response::new(request::answer(&stored)?))
 }
 
 fn row(asked: &pb::Tenant, shared: &Shared) -> Result<TenantRow, Problem> {

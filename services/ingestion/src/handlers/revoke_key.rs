@@ -1,12 +1,15 @@
+use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::TenantId;
+use sextant_domain::store;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{RevokeKeyRequest, RevokeKeyResponse};
 use sextant_runtime::auth::KeyId;
+use sextant_store::port::{KeyRow, Once};
+use sextant_wire::request;
 use sextant_wire::status::Problem;
 
-use crate::requests::{self, Repeat};
 use crate::service::Shared;
 use crate::{convert, failure, keys};
 
@@ -16,12 +19,9 @@ pub(crate) async fn handle(
 ) -> Result<Response<RevokeKeyResponse>, Status> {
     let owner = keys::owner(shared, &request).await?;
     let request = request.into_inner();
-    let id = requests::id(&request.request_id)?;
-    let change = async { Ok(revoke(shared, owner, &request.key_id).await?) };
-    let answer = shared
-        .requests
-        .once(owner, id, &request, Repeat::SameAnswer, change)
-        .await?;
+    let asked = (&request, request.request_id.as_str());
+    let once = request::read(owner, "RevokeKey", asked, shared.deps.clock.now())?;
+    let answer = revoke(shared, owner, &request.key_id, once).await?;
     Ok(Response::new(answer))
 }
 
@@ -29,6 +29,7 @@ async fn revoke(
     shared: &Shared,
     owner: Option<TenantId>,
     key_id: &str,
+    request: store::Request,
 ) -> Result<RevokeKeyResponse, Problem> {
     let unknown = || {
         Problem::field(
@@ -38,15 +39,16 @@ async fn revoke(
         )
     };
     let parsed = KeyId::parse(key_id).ok_or_else(unknown)?;
-    let now = shared.deps.clock.now();
-    let row = shared
+    let answer = |row: &KeyRow| {
+        let key = Some(convert::key(row));
+        RevokeKeyResponse { key }.encode_to_vec()
+    };
+    let stored = shared
         .deps
         .keys
-        .revoke(owner, key_id, now)
+        .revoke(owner, key_id, Once::new(request, answer))
         .await
         .map_err(failure::of_store)?;
     shared.deps.authenticator.forget(parsed);
-    Ok(RevokeKeyResponse {
-        key: Some(convert::key(&row.ok_or_else(unknown)?)),
-    })
+    request::answer(&stored.ok_or_else(unknown)?)
 }

@@ -41,7 +41,7 @@ async fn a_secret_is_shown_once_and_opens_what_its_scopes_say() {
     let again = access
         .create_key(create(asked(&tenant.id, &[pb::Scope::Ingest]), &id))
         .await;
-    assert_eq!(reason(again), "REQUEST_ID_REUSED");
+    assert_eq!(reason(again), "SECRET_SHOWN");
     let key = Key::parse(&made.secret).unwrap();
     assert_eq!(made.key.unwrap().key_id, key.id().to_string());
     let sender = world.by(&key);

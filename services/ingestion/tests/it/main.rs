@@ -15,6 +15,7 @@ mod feed;
 mod isolation;
 mod links;
 mod records;
+mod repeats;
 mod replicas;
 mod stream;
 mod tenants;

@@ -7,6 +7,7 @@ mod failing;
 mod history;
 mod late_data;
 mod reload;
+mod rivals;
 mod slices;
 mod ties;
 mod upstream;

@@ -1,5 +1,5 @@
+use prost::Message;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
@@ -7,14 +7,15 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::telemetry::trace;
 use sextant_runtime::tenant::tenant_of;
-use sextant_store::port::SegmentationRow;
+use sextant_store::port::{Once, SegmentationRow};
 use sextant_wire::status::{Problem, store};
-use sextant_wire::time;
+use sextant_wire::{request, time};
 
 use super::Handlers;
 use crate::engine::Writing;
 use crate::evaluate::Evaluation;
 use crate::registry;
+use crate::state::TenantState;
 
 /// Segmentations of one tenant at most.
 const MAX_SEGMENTATIONS: usize = 100;
@@ -32,33 +33,52 @@ pub(super) async fn handle(
         }));
     }
     let engine = &handlers.engine;
+    let asked = (&request, request.request_id.as_str());
+    let now = engine.clock.now();
+    let asked = request::read(Some(tenant), "CreateSegmentation", asked, now)?;
     let mut writing = engine.write(tenant).await?;
-    if writing
-        .as_ref()
-        .is_some_and(|state| state.uses.len() >= MAX_SEGMENTATIONS)
-    {
+    let is_full = |state: &TenantState| {
+        state.uses.len() >= MAX_SEGMENTATIONS && state.by_key(&row.key).is_none()
+    };
+    if writing.as_ref().is_some_and(is_full) {
         let message =
             format!("the tenant has {MAX_SEGMENTATIONS} segmentations, which is the most");
         return Err(Problem::field(ErrorReason::FieldInvalid, "segmentation", message).into());
     }
+    let kept = |row: &SegmentationRow| {
+        let segmentation = Some(to_wire(row));
+        pb::CreateSegmentationResponse { segmentation }.encode_to_vec()
+    };
     let stored = engine
         .segmentations
-        .create(tenant, &row, &request.request_id)
+        .create(tenant, &row, Once::new(asked, kept))
         .await
         .map_err(store)?;
-    let mut is_new = false;
+    let answer: pb::CreateSegmentationResponse = request::answer(&stored)?;
+    let made_at = answer
+        .segmentation
+        .as_ref()
+        .and_then(|made| made.created_at);
+    if made_at != Some(time::timestamp(row.created_at)) {
+        // An earlier delivery has made it, perhaps in another process: what is in memory here may not know it.
+        *writing = None;
+        drop(writing);
+        writing = engine.write(tenant).await?;
+    }
+    let mut unevaluated = None;
     if let Some(state) = writing.as_mut() {
-        // Also where a request that made it was cut off before the evaluation.
-        is_new = !state.present.contains_key(&stored.number);
         engine.load_uses(state).await?;
         engine.publish(state);
+        // Also where a request that made it was cut off before the evaluation.
+        unevaluated = state
+            .by_key(&row.key)
+            .map(|one| one.row.number)
+            .filter(|number| !state.present.contains_key(number));
     }
-    if is_new {
-        evaluate(handlers, tenant, writing, &stored).await?;
+    if let Some(number) = unevaluated {
+        evaluate(handlers, tenant, writing, number).await?;
     }
-    Ok(Response::new(pb::CreateSegmentationResponse {
-        segmentation: Some(to_wire(&stored)),
-    }))
+    Ok(Response::new(answer))
 }
 
 /// Evaluates the new segmentation over the accounts of the present.
@@ -66,7 +86,7 @@ async fn evaluate(
     handlers: &Handlers,
     tenant: TenantId,
     mut writing: Writing,
-    row: &SegmentationRow,
+    number: u16,
 ) -> Result<(), Status> {
     let engine = &handlers.engine;
     let slices: Vec<_> = writing.as_ref().map_or(Vec::new(), |state| {
@@ -96,7 +116,7 @@ async fn evaluate(
             model_versions: progress.model_versions,
         };
         writing = engine
-            .evaluate(writing, evaluation, tables, Some(row.number))
+            .evaluate(writing, evaluation, tables, Some(number))
             .await?;
     }
     Ok(())
@@ -120,13 +140,6 @@ fn parse(
             ErrorReason::FieldInvalid,
             "segmentation.key",
             message,
-        ));
-    }
-    if !request.validate_only && Uuid::parse_str(&request.request_id).is_err() {
-        return Err(Problem::field(
-            ErrorReason::FieldInvalid,
-            "request_id",
-            "must be a UUID",
         ));
     }
     let plugin = handlers.engine.registry.get(&segmentation.segmenter_id)?;

@@ -90,10 +90,10 @@ impl Handlers {
     ) -> Result<Bytes, Status> {
         let uid = self.account(reading.tenant, account).await?.uid;
         let slice = sextant_domain::id::Slice::of_account(account, reading.view.n_slices);
-        let (cursor, facts_sequence, _) = self
+        let progress = self
             .engine
             .memberships
-            .cursor(reading.tenant, slice)
+            .progress(reading.tenant, slice)
             .await
             .map_err(store)?;
         let rows = self
@@ -108,8 +108,8 @@ impl Handlers {
             .ok_or_else(|| not_judged(account))?;
         let membership = reading.membership(&row.transition)?;
         let entry = Entry {
-            position: cursor,
-            bytes: cached(facts_sequence, &membership),
+            position: progress.cursor,
+            bytes: cached(progress.facts_sequence, &membership),
         };
         let found = [(key, entry)];
         for cache in &self.engine.caches {

@@ -2,9 +2,10 @@
 
 use uuid::Uuid;
 
+use sextant_proto::methods;
 use sextant_proto::segmentation::v1 as pb;
 
-use crate::world::{Segmentation, TIERS, World, about, creation, on, reason};
+use crate::world::{Segmentation, TIERS, World, about, at, creation, on, reason};
 
 const TIERS_ID: &str = "sextant.value_tiers";
 
@@ -42,7 +43,7 @@ async fn accounts_that_are_there_are_evaluated_at_once() {
     let position = world.change("2027-03-10 10:00", &[("gold", 1_600_000)]);
     let waiting = pb::ListSegmentsRequest {
         segmentation: "first".to_owned(),
-        at: crate::world::at(&position),
+        at: at(&position),
         ..pb::ListSegmentsRequest::default()
     };
     let mut client = segmentation.client.clone();
@@ -95,7 +96,7 @@ async fn requests_that_cannot_be_are_refused_with_the_field() {
     let without_id = creation(TIERS, TIERS_ID, "");
     assert_eq!(
         reason(segmentation.create_with(without_id).await),
-        "FIELD_INVALID"
+        "FIELD_MISSING"
     );
     let nothing = pb::CreateSegmentationRequest::default();
     assert_eq!(
@@ -127,6 +128,59 @@ async fn a_repeated_request_gives_the_first_answer_and_another_one_is_refused() 
     let taken = segmentation.create(TIERS, "sextant.rfm", "").await;
     assert_eq!(reason(taken), "ALREADY_EXISTS");
     assert_eq!(all(&segmentation).await, [made]);
+}
+
+#[tokio::test]
+async fn every_change_is_made_once_whichever_process_its_request_reaches_and_when() {
+    let is_read = |rpc: &&&str| {
+        ["Get", "List", "Watch"]
+            .iter()
+            .any(|verb| rpc.starts_with(verb))
+    };
+    let changes: Vec<&&str> = methods::SEGMENTATION_SEGMENTATION_SERVICE
+        .iter()
+        .filter(|rpc| !is_read(rpc))
+        .collect();
+    assert_eq!(
+        changes,
+        [&"CreateSegmentation"],
+        "repeat the new one here too"
+    );
+
+    let world = World::new();
+    world.put(&[("acme", 100), ("bolt", 1_000_000)]);
+    let position = world.close("2027-03-09");
+    let both = [world.start(), world.start()];
+    for segmentation in &both {
+        // Both have the tenant in memory, as it was before.
+        let unknown = segmentation.membership("acme", at(&position)).await;
+        assert_eq!(reason(unknown), "SEGMENTATION_UNKNOWN");
+    }
+    let request = pb::CreateSegmentationRequest {
+        request_id: Uuid::now_v7().to_string(),
+        ..creation(TIERS, TIERS_ID, r#"{"mode":"cut_points"}"#)
+    };
+    let first = both[0].create_with(request.clone()).await.unwrap();
+    let reused = || pb::CreateSegmentationRequest {
+        request_id: request.request_id.clone(),
+        ..creation("other", TIERS_ID, "")
+    };
+    for segmentation in [&both[1], &world.start()] {
+        let again = segmentation.create_with(request.clone()).await.unwrap();
+        assert_eq!(again, first);
+        assert_eq!(
+            reason(segmentation.create_with(reused()).await),
+            "REQUEST_ID_REUSED"
+        );
+        assert_eq!(all(segmentation).await, std::slice::from_ref(&first));
+        let transitions = pb::ListTransitionsRequest {
+            segmentation: TIERS.to_owned(),
+            ..pb::ListTransitionsRequest::default()
+        };
+        let mut client = segmentation.client.clone();
+        let told = client.list_transitions(about(transitions)).await.unwrap();
+        assert_eq!(told.into_inner().transitions.len(), 2, "evaluated once");
+    }
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::port::{
     AccountFactRow, AccountRow, Accounts, Committed, FactBatch, FactEntry, FactVersion, Facts,
     Feed, FeedEntry, Head, HeldRow, Import, Intake, KeyRow, Keys, MembershipRow, Memberships,
-    Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Page, RejectionRow, Replica,
-    ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow,
-    Segmentations, SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates,
-    SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter, TransitionRow,
+    Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, RejectionRow,
+    Replica, ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit,
+    SegmentationRow, Segmentations, SliceCursors, SliceHeads, SliceProgress, SliceState,
+    SliceStates, SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -66,18 +66,18 @@ timed! {
         entries<'a>(tenant: TenantId, slice: Slice, after: u64, limit: usize) -> Vec<FeedEntry>;
     }
     Tenants {
-        create<'a>(tenant: &'a TenantRow, request_id: &'a str) -> TenantRow;
+        create<'a>(tenant: &'a TenantRow, once: Once<TenantRow>) -> Vec<u8>;
         by_id<'a>(tenant: TenantId) -> Option<TenantRow>;
         by_name<'a>(name: &'a str) -> Option<TenantRow>;
         list<'a>(page: &'a Page) -> Vec<TenantRow>;
-        mark_import<'a>(tenant: TenantId, mark: Import, at: Instant) -> Option<SliceHeads>;
-        advance_clock<'a>(tenant: TenantId, to: Instant, at: Instant) -> Option<SliceHeads>;
+        mark_import<'a>(tenant: TenantId, mark: Import, once: Once<SliceHeads>) -> Option<Vec<u8>>;
+        advance_clock<'a>(tenant: TenantId, to: Instant, once: Once<SliceHeads>) -> Option<Vec<u8>>;
     }
     Keys {
-        create<'a>(key: &'a KeyRow) -> ();
+        create<'a>(key: &'a KeyRow, once: Once<KeyRow>) -> Vec<u8>;
         by_id<'a>(key_id: &'a str) -> Option<KeyRow>;
         list<'a>(tenant: Option<TenantId>, page: &'a Page) -> Vec<KeyRow>;
-        revoke<'a>(tenant: Option<TenantId>, key_id: &'a str, at: Instant) -> Option<KeyRow>;
+        revoke<'a>(tenant: Option<TenantId>, key_id: &'a str, once: Once<KeyRow>) -> Option<Vec<u8>>;
     }
     Accounts {
         resolve<'a>(tenant: TenantId, ids: &'a [ExternalId]) -> Vec<AccountRow>;
@@ -104,12 +104,12 @@ timed! {
         models<'a>(tenant: TenantId, before: Option<Day>, limit: usize) -> Vec<ModelRow>;
     }
     Segmentations {
-        create<'a>(tenant: TenantId, row: &'a SegmentationRow, request_id: &'a str) -> SegmentationRow;
+        create<'a>(tenant: TenantId, row: &'a SegmentationRow, once: Once<SegmentationRow>) -> Vec<u8>;
         all<'a>(tenant: TenantId) -> Vec<SegmentationRow>;
     }
     Memberships {
         commit<'a>(commit: SegmentationCommit) -> u64;
-        cursor<'a>(tenant: TenantId, slice: Slice) -> SliceProgress;
+        progress<'a>(tenant: TenantId, slice: Slice) -> SliceProgress;
         cursors<'a>() -> SlicesProgress;
         of_slice<'a>(tenant: TenantId, slice: Slice) -> Vec<MembershipRow>;
         account<'a>(tenant: TenantId, id: &'a ExternalId) -> Option<ReplicaAccount>;

@@ -10,7 +10,8 @@ use uuid::Builder;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::{
-    CompleteImportRequest, CreateTenantRequest, HistorySchedule, StartImportRequest, Tenant,
+    CompleteImportRequest, CreateTenantRequest, GetTenantRequest, HistorySchedule,
+    StartImportRequest, Tenant,
 };
 use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::segmentation::v1::{
@@ -125,10 +126,20 @@ async fn make_tenant(client: &Client, setup: &Setup) -> Result<Tenant, Error> {
     let made = client
         .tenants()
         .create_tenant(client.request(request))
-        .await?
-        .into_inner();
-    made.tenant
-        .ok_or_else(|| Error::usage("the server does not speak as Sextant does; check --address"))
+        .await;
+    let made = match made {
+        Ok(made) => made.into_inner().tenant,
+        // A run of the demo made it so long ago that its request is not known any more.
+        Err(status) if is(&status, ErrorReason::AlreadyExists) => {
+            let request = GetTenantRequest {
+                tenant: setup.tenant.clone(),
+            };
+            let found = client.tenants().get_tenant(client.request(request)).await?;
+            found.into_inner().tenant
+        },
+        Err(status) => return Err(status.into()),
+    };
+    made.ok_or_else(|| Error::usage("the server does not speak as Sextant does; check --address"))
 }
 
 async fn make_segmentation(

@@ -14,7 +14,6 @@ use super::pool::{Config, ConnectError, Pool};
 use super::session::Session;
 use super::{Service, decode, feed, replica, rows};
 
-const START_CURSOR: &str = include_str!("../../queries/postgres/scoring/start_cursor.sql");
 const MOVE_CURSOR: &str = include_str!("../../queries/postgres/scoring/move_cursor.sql");
 const STATE: &str = include_str!("../../queries/postgres/scoring/state.sql");
 const STATES: &str = include_str!("../../queries/postgres/scoring/states.sql");
@@ -57,7 +56,7 @@ impl Scoring {
     }
 }
 
-/// Moves the cursor on, if it is the expected one.
+/// Moves the cursor on, if the slice is where the results were computed from.
 async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     let (replica, state) = (&commit.replica, &commit.state);
     let (tenant, slice) = (rows::tenant(replica.tenant), rows::slice(replica.slice));
@@ -70,36 +69,22 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     let clock = state.clock.map(|at| at.0);
     let pending = state.pending_history.map(i16::from);
     let watermark = state.watermark.map(|at| at.0);
-    let moved = if expected == 0 {
-        let statement = session.prepare(START_CURSOR).await?;
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 9] = [
-            &tenant,
-            &slice,
-            &position,
-            &closed_on,
-            &closes_at,
-            &clock,
-            &state.importing,
-            &pending,
-            &watermark,
-        ];
-        session.execute(&statement, &params).await?
-    } else {
-        let statement = session.prepare(MOVE_CURSOR).await?;
-        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
-            &tenant,
-            &slice,
-            &position,
-            &closed_on,
-            &closes_at,
-            &clock,
-            &state.importing,
-            &pending,
-            &watermark,
-            &expected,
-        ];
-        session.execute(&statement, &params).await?
-    };
+    let version = rows::number(state.version);
+    let statement = session.prepare(MOVE_CURSOR).await?;
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
+        &tenant,
+        &slice,
+        &position,
+        &closed_on,
+        &closes_at,
+        &clock,
+        &state.importing,
+        &pending,
+        &watermark,
+        &version,
+        &expected,
+    ];
+    let moved = session.execute(&statement, &params).await?;
     if moved == 0 {
         Err(Error::Fenced)
     } else {
@@ -164,6 +149,7 @@ fn slice_state(row: &mut Fields<'_>) -> Result<SliceState> {
         importing: row.take()?,
         pending_history: row.maybe_byte()?,
         watermark: row.maybe_instant()?,
+        version: row.sequence()?,
     })
 }
 

@@ -15,6 +15,7 @@ use sextant_store::{Error, Result};
 
 const BEGIN: &str = include_str!("../../queries/postgres/session/begin.sql");
 const COMMIT: &str = include_str!("../../queries/postgres/session/commit.sql");
+const ROLLBACK: &str = include_str!("../../queries/postgres/session/rollback.sql");
 
 /// A connection that goes back to the pool only in a known state: after an error, or when it is dropped within a
 /// transaction, it is closed instead, and the server rolls back.
@@ -110,6 +111,16 @@ impl Session {
     pub(super) async fn commit(&self) -> Result<()> {
         self.client()?
             .batch_execute(COMMIT)
+            .await
+            .map_err(|error| self.failed(error))?;
+        self.dirty.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes back what the transaction wrote, so that the connection can be used again.
+    pub(super) async fn rollback(&self) -> Result<()> {
+        self.client()?
+            .batch_execute(ROLLBACK)
             .await
             .map_err(|error| self.failed(error))?;
         self.dirty.store(false, Ordering::Relaxed);

@@ -8,9 +8,10 @@ use sextant_backends::testing::migrated_database;
 use crate::support::connect_as_app;
 
 /// Folders of statements and the services that use them.
-const FOLDERS: [(&str, &[Service]); 6] = [
+const FOLDERS: [(&str, &[Service]); 7] = [
     ("feed", &[Service::Scoring, Service::Segmentation]),
     ("replica", &[Service::Scoring, Service::Metrics]),
+    ("request", &[Service::Ingestion, Service::Segmentation]),
     ("ingestion", &[Service::Ingestion]),
     ("scoring", &[Service::Scoring]),
     ("segmentation", &[Service::Segmentation]),
@@ -18,7 +19,7 @@ const FOLDERS: [(&str, &[Service]); 6] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 20] = [
+const SYSTEM_STATEMENTS: [&str; 19] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
@@ -34,14 +35,13 @@ const SYSTEM_STATEMENTS: [&str; 20] = [
     "revoke_key.sql",
     "states.sql",
     "tenant_by_name.sql",
-    "tenant_by_request.sql",
     "advance_clock.sql",
     "mark_import.sql",
     "tenant_by_id.sql",
     "head.sql",
 ];
 
-const TENANT_TABLES: [&str; 14] = [
+const TENANT_TABLES: [&str; 15] = [
     "account",
     "account_move",
     "dedupe",
@@ -53,6 +53,7 @@ const TENANT_TABLES: [&str; 14] = [
     "rejection",
     "replica_account",
     "replica_fact",
+    "request",
     "rollup_month",
     "segmentation",
     "source_count",

@@ -55,9 +55,7 @@ macro_rules! conformance_suite {
             ]
             tenants: [
                 a_tenant_is_found_by_id_and_by_name,
-                creating_a_tenant_again_with_its_request_id_returns_it,
                 a_tenant_name_is_given_once,
-                concurrent_creations_with_one_request_id_make_one_tenant,
                 tenants_are_listed_by_name,
                 an_import_is_marked_in_the_feed_of_every_slice_once,
                 a_fixed_clock_moves_forward_through_the_feed_of_every_slice,
@@ -66,6 +64,15 @@ macro_rules! conformance_suite {
                 a_key_is_found_by_its_public_part,
                 keys_are_listed_by_id,
                 a_key_is_revoked_once,
+            ]
+            requests: [
+                every_change_of_ingestion_is_made_once,
+                a_segmentation_is_made_once,
+                concurrent_deliveries_of_one_request_make_one_change,
+                requests_of_owners_and_methods_are_apart,
+                a_change_that_fails_or_changes_nothing_uses_no_request_up,
+                answers_are_there_after_reopening,
+                answers_are_kept_for_two_days_and_then_removed_a_few_at_a_time,
             ]
             replica: [
                 scoring_keeps_what_it_followed,
@@ -81,10 +88,10 @@ macro_rules! conformance_suite {
                 the_state_of_a_slice_is_the_last_one_stored,
                 evaluations_are_numbered_in_order,
                 a_fenced_commit_leaves_no_score,
+                of_concurrent_closes_of_one_day_one_is_told,
             ]
             segmentations: [
                 segmentations_are_numbered_and_listed_by_key,
-                creating_a_segmentation_again_with_its_request_id_returns_it,
                 a_segmentation_key_is_given_once,
                 concurrent_creations_get_numbers_of_their_own,
             ]
@@ -95,6 +102,7 @@ macro_rules! conformance_suite {
                 segmentation_announces_commits_that_have_an_entry,
                 a_fenced_commit_leaves_no_membership,
                 of_concurrent_segmentations_one_moves_the_cursor,
+                a_commit_of_memberships_passes_once_also_at_its_cursor,
             ]
             transitions: [
                 a_past_membership_is_the_newest_transition_known_then,

@@ -2,7 +2,7 @@
 
 use crate::conformance::Harness;
 use crate::conformance::make::{
-    ACME, SLICE, account, account_fact, at, batch, event, membership, records, replica,
+    ACME, SLICE, account, account_fact, at, batch, event, membership, once, records, replica,
     segmentation, tenant_row, transition, uid,
 };
 use crate::port::{
@@ -15,7 +15,7 @@ pub async fn facts_are_there_after_reopening<H: Harness>(harness: H) {
         let store = harness.ingestion().await;
         store
             .tenants
-            .create(&tenant_row(ACME, "acme"), "request 1")
+            .create(&tenant_row(ACME, "acme"), once(None, "request 1", 0))
             .await
             .unwrap();
         let facts = vec![
@@ -26,7 +26,7 @@ pub async fn facts_are_there_after_reopening<H: Harness>(harness: H) {
         store.facts.commit(batch(ACME, 1, facts)).await.unwrap();
         store
             .tenants
-            .mark_import(ACME, Import::Started, at(9))
+            .mark_import(ACME, Import::Started, once(Some(ACME), "start", 9))
             .await
             .unwrap();
     }
@@ -92,7 +92,11 @@ pub async fn scores_are_there_after_reopening<H: Harness>(harness: H) {
     let harness = harness.reopen().await;
     let store = harness.scoring().await;
     assert_eq!(store.scoring.months(ACME, SLICE).await.unwrap(), [month]);
-    assert_eq!(store.scoring.state(ACME, SLICE).await.unwrap(), state);
+    let stored = SliceState {
+        version: 1,
+        ..state
+    };
+    assert_eq!(store.scoring.state(ACME, SLICE).await.unwrap(), stored);
     assert_eq!(
         store.replica.facts(ACME, SLICE).await.unwrap(),
         [account_fact(1, 1, 0)]
@@ -125,7 +129,7 @@ pub async fn memberships_are_there_after_reopening<H: Harness>(harness: H) {
         store.at(ACME, uid(1), 1, at(1), at(1)).await.unwrap(),
         Some(gold)
     );
-    assert_eq!(store.cursor(ACME, SLICE).await.unwrap().0, 1);
+    assert_eq!(store.progress(ACME, SLICE).await.unwrap().version, 1);
 }
 
 pub async fn moves_are_there_after_reopening<H: Harness>(harness: H) {

@@ -4,14 +4,14 @@ use sextant_domain::id::TenantId;
 use sextant_domain::time::Day;
 
 use crate::conformance::make::{
-    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, membership, rejection,
-    replica, replica_account, segmentation, transition, uid,
+    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, membership, once,
+    rejection, replica, replica_account, segmentation, transition, uid,
 };
 use crate::conformance::{Harness, Ingestion, Segmentation};
 use crate::port::{
     EvaluationRow, FactBatch, MetricsCommit, ModelRow, MonthRow, MoveRow, Page, ReplicaCommit,
-    ScoringCommit, SegmentationCommit, SegmentationRow, SliceState, TransitionFilter,
-    TransitionOrder,
+    ScoringCommit, SegmentationCommit, SegmentationRow, SliceProgress, SliceState,
+    TransitionFilter, TransitionOrder,
 };
 
 const NOBODY: TenantId = TenantId(3);
@@ -220,7 +220,11 @@ pub async fn tenants_see_their_own_memberships_only<H: Harness>(harness: H) {
     for (tenant, segment) in both {
         store
             .segmentations
-            .create(tenant, &definition(segment), "request 1")
+            .create(
+                tenant,
+                &definition(segment),
+                once(Some(tenant), "request 1", 0),
+            )
             .await
             .unwrap();
         store
@@ -285,8 +289,8 @@ async fn sees_no_memberships(store: &Segmentation) {
     let memberships = &store.memberships;
     assert_eq!(store.segmentations.all(NOBODY).await.unwrap(), []);
     assert_eq!(
-        memberships.cursor(NOBODY, SLICE).await.unwrap(),
-        (0, 0, None)
+        memberships.progress(NOBODY, SLICE).await.unwrap(),
+        SliceProgress::default()
     );
     assert_eq!(
         memberships

@@ -4,7 +4,7 @@ use sextant_domain::id::TenantId;
 
 use crate::Error;
 use crate::conformance::Harness;
-use crate::conformance::make::{ACME, BOLT, at};
+use crate::conformance::make::{ACME, BOLT, answer, at, once};
 use crate::port::{KeyRow, Page};
 
 fn key(key_id: &str, tenant: Option<TenantId>) -> KeyRow {
@@ -30,14 +30,18 @@ pub async fn a_key_is_found_by_its_public_part<H: Harness>(harness: H) {
         },
     ];
     for key in &keys {
-        store.keys.create(key).await.unwrap();
+        let created = store.keys.create(key, once(None, &key.key_id, 0));
+        created.await.unwrap();
         assert_eq!(
             store.keys.by_id(&key.key_id).await.unwrap().as_ref(),
             Some(key)
         );
     }
     assert_eq!(store.keys.by_id("K1").await.unwrap(), None);
-    let refused = store.keys.create(&key("k1", Some(BOLT))).await;
+    let refused = store
+        .keys
+        .create(&key("k1", Some(BOLT)), once(None, "another", 0))
+        .await;
     assert!(
         matches!(refused, Err(Error::AlreadyExists { .. })),
         "{refused:?}"
@@ -57,7 +61,11 @@ pub async fn keys_are_listed_by_id<H: Harness>(harness: H) {
         ("k2", Some(BOLT)),
         ("k5", Some(ACME)),
     ] {
-        store.keys.create(&key(key_id, tenant)).await.unwrap();
+        store
+            .keys
+            .create(&key(key_id, tenant), once(None, key_id, 0))
+            .await
+            .unwrap();
     }
     let ids = async |tenant, after: Option<&str>, limit| {
         let page = Page {
@@ -77,19 +85,24 @@ pub async fn keys_are_listed_by_id<H: Harness>(harness: H) {
 
 pub async fn a_key_is_revoked_once<H: Harness>(harness: H) {
     let store = harness.ingestion().await;
-    store.keys.create(&key("k1", Some(ACME))).await.unwrap();
-    store.keys.create(&key("k2", None)).await.unwrap();
+    for (key_id, tenant) in [("k1", Some(ACME)), ("k2", None)] {
+        store
+            .keys
+            .create(&key(key_id, tenant), once(None, key_id, 0))
+            .await
+            .unwrap();
+    }
+    let revoke = async |tenant, key_id, seconds: i64| {
+        let once = once(tenant, &format!("revoked at {seconds}"), seconds);
+        store.keys.revoke(tenant, key_id, once).await.unwrap()
+    };
+    assert_eq!(revoke(Some(BOLT), "k1", 10).await, None, "another tenant's");
     assert_eq!(
-        store.keys.revoke(Some(BOLT), "k1", at(10)).await.unwrap(),
-        None,
-        "another tenant's"
-    );
-    assert_eq!(
-        store.keys.revoke(Some(BOLT), "k2", at(10)).await.unwrap(),
+        revoke(Some(BOLT), "k2", 10).await,
         None,
         "the installation's"
     );
-    assert_eq!(store.keys.revoke(None, "k9", at(10)).await.unwrap(), None);
+    assert_eq!(revoke(None, "k9", 10).await, None);
     assert_eq!(
         store.keys.by_id("k1").await.unwrap().unwrap().revoked_at,
         None
@@ -98,33 +111,16 @@ pub async fn a_key_is_revoked_once<H: Harness>(harness: H) {
         revoked_at: Some(at(11)),
         ..key("k1", Some(ACME))
     };
-    assert_eq!(
-        store
-            .keys
-            .revoke(Some(ACME), "k1", at(11))
-            .await
-            .unwrap()
-            .as_ref(),
-        Some(&revoked)
-    );
-    assert_eq!(
-        store
-            .keys
-            .revoke(Some(ACME), "k1", at(12))
-            .await
-            .unwrap()
-            .as_ref(),
-        Some(&revoked)
-    );
+    for seconds in [11, 12] {
+        assert_eq!(
+            revoke(Some(ACME), "k1", seconds).await,
+            Some(answer(&revoked))
+        );
+    }
     assert_eq!(store.keys.by_id("k1").await.unwrap(), Some(revoked));
-    assert_eq!(
-        store
-            .keys
-            .revoke(None, "k2", at(13))
-            .await
-            .unwrap()
-            .unwrap()
-            .revoked_at,
-        Some(at(13))
-    );
+    let other = KeyRow {
+        revoked_at: Some(at(13)),
+        ..key("k2", None)
+    };
+    assert_eq!(revoke(None, "k2", 13).await, Some(answer(&other)));
 }

@@ -1,5 +1,6 @@
 //! What the cases store.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use sextant_domain::fact::FactKind;
@@ -9,8 +10,8 @@ use sextant_domain::time::{Day, Instant};
 
 use crate::conformance::Ingestion;
 use crate::port::{
-    AccountFactRow, FactBatch, FactEntry, MembershipRow, NewFact, NewRejection, RejectionKey,
-    ReplicaAccount, ReplicaCommit, SegmentationCommit, TenantRow, TransitionRow,
+    AccountFactRow, FactBatch, FactEntry, MembershipRow, NewFact, NewRejection, Once, RejectionKey,
+    ReplicaAccount, ReplicaCommit, Request, SegmentationCommit, TenantRow, TransitionRow,
 };
 
 pub(super) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0a01);
@@ -132,6 +133,38 @@ pub(super) async fn records(store: &Ingestion, tenant: TenantId, slice: Slice) -
         .collect()
 }
 
+/// A change that is asked for at a second, under a name that stands for the id of its request. Its answer is its result in
+/// words, see [`answer`].
+pub(super) fn once<T: Debug + 'static>(
+    owner: Option<TenantId>,
+    name: &str,
+    seconds: i64,
+) -> Once<T> {
+    asked(owner, name, "", seconds)
+}
+
+/// The same with parameters.
+pub(super) fn asked<T: Debug + 'static>(
+    owner: Option<TenantId>,
+    name: &str,
+    parameters: &str,
+    seconds: i64,
+) -> Once<T> {
+    let request = Request {
+        owner,
+        method: "Change",
+        id: PayloadHash::of(name.as_bytes()).0,
+        parameters: PayloadHash::of(parameters.as_bytes()),
+        at: at(seconds),
+    };
+    Once::new(request, answer)
+}
+
+/// The answer to a change with this result.
+pub(super) fn answer<T: Debug>(result: &T) -> Vec<u8> {
+    format!("{result:?}").into_bytes()
+}
+
 pub(super) fn tenant_row(tenant: TenantId, name: &str) -> TenantRow {
     TenantRow {
         tenant,
@@ -179,16 +212,12 @@ pub(super) fn account_fact(n: u128, sequence: u64, ordinal: u32) -> AccountFactR
     }
 }
 
-/// A commit of segmentation from one cursor to another, with nothing in it.
-pub(super) fn segmentation(
-    tenant: TenantId,
-    expected_cursor: u64,
-    cursor: u64,
-) -> SegmentationCommit {
+/// A commit of segmentation to a cursor, with nothing in it.
+pub(super) fn segmentation(tenant: TenantId, version: u64, cursor: u64) -> SegmentationCommit {
     SegmentationCommit {
         tenant,
         slice: SLICE,
-        expected_cursor,
+        version,
         cursor,
         facts_sequence: 10 * cursor,
         closed_on: Some(Day(20_000)),

@@ -10,13 +10,13 @@ use crate::conformance::make::{
     ABSTAINED, ACME, BOLT, SLICE, at, external, membership, replica_account, segmentation,
     transition, uid,
 };
-use crate::port::{MembershipRow, SegmentationCommit};
+use crate::port::{MembershipRow, SegmentationCommit, SliceProgress};
 
 pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     assert_eq!(
-        store.memberships.cursor(ACME, SLICE).await.unwrap(),
-        (0, 0, None)
+        store.memberships.progress(ACME, SLICE).await.unwrap(),
+        SliceProgress::default()
     );
     assert_eq!(store.memberships.cursors().await.unwrap(), []);
     store
@@ -28,12 +28,17 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         .await
         .unwrap();
     assert_eq!(
-        store.memberships.cursor(ACME, SLICE).await.unwrap(),
-        (3, 30, None)
+        store.memberships.progress(ACME, SLICE).await.unwrap(),
+        SliceProgress {
+            cursor: 3,
+            facts_sequence: 30,
+            closed_on: None,
+            version: 1,
+        }
     );
     store
         .memberships
-        .commit(segmentation(ACME, 3, 4))
+        .commit(segmentation(ACME, 1, 4))
         .await
         .unwrap();
     store
@@ -41,16 +46,22 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         .commit(segmentation(BOLT, 0, 9))
         .await
         .unwrap();
-    assert_eq!(
-        store.memberships.cursor(ACME, SLICE).await.unwrap(),
-        (4, 40, Some(Day(20_000)))
-    );
+    let acme = SliceProgress {
+        cursor: 4,
+        facts_sequence: 40,
+        closed_on: Some(Day(20_000)),
+        version: 2,
+    };
+    let bolt = SliceProgress {
+        cursor: 9,
+        facts_sequence: 90,
+        version: 1,
+        ..acme
+    };
+    assert_eq!(store.memberships.progress(ACME, SLICE).await.unwrap(), acme);
     assert_eq!(
         store.memberships.cursors().await.unwrap(),
-        [
-            (ACME, SLICE, (4, 40, Some(Day(20_000)))),
-            (BOLT, SLICE, (9, 90, Some(Day(20_000))))
-        ]
+        [(ACME, SLICE, acme), (BOLT, SLICE, bolt)]
     );
 }
 
@@ -191,8 +202,8 @@ pub async fn a_fenced_commit_leaves_no_membership<H: Harness>(harness: H) {
         assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
     }
     assert_eq!(
-        store.memberships.cursor(ACME, SLICE).await.unwrap(),
-        (0, 0, None)
+        store.memberships.progress(ACME, SLICE).await.unwrap(),
+        SliceProgress::default()
     );
     assert_eq!(
         store
@@ -247,4 +258,31 @@ pub async fn of_concurrent_segmentations_one_moves_the_cursor<H: Harness>(harnes
             .collect();
         assert_eq!(sequences, [cursor + 1], "no transition twice");
     }
+}
+
+pub async fn a_commit_of_memberships_passes_once_also_at_its_cursor<H: Harness>(harness: H) {
+    let stores = [harness.segmentation().await, harness.segmentation().await];
+    stores[0]
+        .memberships
+        .commit(segmentation(ACME, 0, 7))
+        .await
+        .unwrap();
+    // Two processes evaluate a new segmentation, at different moments.
+    let at_cursor = |n| SegmentationCommit {
+        transitions: vec![transition(n, 1, "active", 1)],
+        entry: Some(Vec::new()),
+        ..segmentation(ACME, 1, 7)
+    };
+    let commits = (1..)
+        .zip(&stores)
+        .map(|(n, store)| store.memberships.commit(at_cursor(n)));
+    let results = join_all(commits).await;
+    let n_stored = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!(n_stored, 1, "{results:?}");
+    let again = stores[0].memberships.commit(at_cursor(3)).await;
+    assert!(matches!(again, Err(Error::Fenced)), "{again:?}");
+    let entries = stores[1].feed.entries(ACME, SLICE, 0, 9).await.unwrap();
+    assert_eq!(entries.len(), 1);
+    let progress = stores[1].memberships.progress(ACME, SLICE).await.unwrap();
+    assert_eq!((progress.cursor, progress.version), (7, 2));
 }

@@ -6,7 +6,6 @@ use crate::conformance::Harness;
 use crate::conformance::make::{ACME, BOLT, SLICE, account_fact, replica, replica_account};
 use crate::port::{
     AccountFactRow, Metrics, MetricsCommit, Replica, ReplicaCommit, Scoring, ScoringCommit,
-    SliceState,
 };
 use crate::{Error, Result};
 
@@ -21,7 +20,7 @@ impl Follower<'_> {
         match self {
             Self::Scoring(scoring) => {
                 let (months, models, evaluations) = (Vec::new(), Vec::new(), Vec::new());
-                let state = SliceState::default();
+                let state = scoring.state(replica.tenant, replica.slice).await?;
                 scoring
                     .commit(ScoringCommit {
                         replica,

@@ -1,5 +1,7 @@
 //! `Scoring`.
 
+use futures_util::future::join_all;
+
 use sextant_domain::time::Day;
 
 use crate::Error;
@@ -7,13 +9,21 @@ use crate::conformance::Harness;
 use crate::conformance::make::{ACME, BOLT, SLICE, at, replica, uid};
 use crate::port::{EvaluationRow, ModelRow, MonthRow, ScoringCommit, SliceState};
 
+/// A commit from one cursor to another, with nothing in it. Each of a case moves the cursor by one, so cursors are versions.
 fn nothing(expected_cursor: u64, cursor: u64) -> ScoringCommit {
     ScoringCommit {
         replica: replica(ACME, expected_cursor, cursor),
         months: Vec::new(),
         models: Vec::new(),
-        state: SliceState::default(),
+        state: at_version(expected_cursor),
         evaluations: Vec::new(),
+    }
+}
+
+fn at_version(version: u64) -> SliceState {
+    SliceState {
+        version,
+        ..SliceState::default()
     }
 }
 
@@ -135,6 +145,7 @@ pub async fn the_state_of_a_slice_is_the_last_one_stored<H: Harness>(harness: H)
         importing: true,
         pending_history: Some(3),
         watermark: Some(at(-9)),
+        version: 0,
     };
     store
         .scoring
@@ -144,7 +155,8 @@ pub async fn the_state_of_a_slice_is_the_last_one_stored<H: Harness>(harness: H)
         })
         .await
         .unwrap();
-    assert_eq!(store.scoring.state(ACME, SLICE).await.unwrap(), full);
+    let stored = SliceState { version: 1, ..full };
+    assert_eq!(store.scoring.state(ACME, SLICE).await.unwrap(), stored);
     store
         .scoring
         .commit(ScoringCommit {
@@ -156,7 +168,7 @@ pub async fn the_state_of_a_slice_is_the_last_one_stored<H: Harness>(harness: H)
         .unwrap();
     let day_closed = SliceState {
         closed_on: Some(Day(-1)),
-        ..SliceState::default()
+        ..at_version(1)
     };
     store
         .scoring
@@ -168,7 +180,17 @@ pub async fn the_state_of_a_slice_is_the_last_one_stored<H: Harness>(harness: H)
         .unwrap();
     assert_eq!(
         store.scoring.states().await.unwrap(),
-        [(ACME, SLICE, day_closed), (BOLT, SLICE, full)]
+        [
+            (
+                ACME,
+                SLICE,
+                SliceState {
+                    version: 2,
+                    ..day_closed
+                }
+            ),
+            (BOLT, SLICE, stored)
+        ]
     );
 }
 
@@ -215,18 +237,21 @@ pub async fn evaluations_are_numbered_in_order<H: Harness>(harness: H) {
 
 pub async fn a_fenced_commit_leaves_no_score<H: Harness>(harness: H) {
     let store = harness.scoring().await;
-    let full = |expected, cursor| ScoringCommit {
+    let full = |version, expected, cursor| ScoringCommit {
         months: vec![month(1, 1, b"x")],
         models: vec![model(1, 1, b"x")],
         state: SliceState {
             importing: true,
+            version,
             ..SliceState::default()
         },
         evaluations: vec![evaluation(b"x")],
         ..nothing(expected, cursor)
     };
-    let refused = store.scoring.commit(full(7, 8)).await;
-    assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
+    for (version, expected) in [(0, 7), (7, 0), (7, 7)] {
+        let refused = store.scoring.commit(full(version, expected, 8)).await;
+        assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
+    }
     assert_eq!(store.scoring.months(ACME, SLICE).await.unwrap(), []);
     assert_eq!(store.scoring.models(ACME, None, 9).await.unwrap(), []);
     assert_eq!(
@@ -235,8 +260,46 @@ pub async fn a_fenced_commit_leaves_no_score<H: Harness>(harness: H) {
     );
     assert_eq!(store.feed.heads().await.unwrap(), []);
     assert_eq!(
-        store.scoring.commit(full(0, 1)).await.unwrap(),
+        store.scoring.commit(full(0, 0, 1)).await.unwrap(),
         1,
         "no number was lost"
     );
+}
+
+pub async fn of_concurrent_closes_of_one_day_one_is_told<H: Harness>(harness: H) {
+    let stores = [
+        harness.scoring().await,
+        harness.scoring().await,
+        harness.scoring().await,
+    ];
+    stores[0].scoring.commit(nothing(0, 1)).await.unwrap();
+    for version in 1..10 {
+        // Nothing but the version tells that another process has closed the day: the cursor stays, and so does the state
+        // of a slice that was closed with another one.
+        let close = ScoringCommit {
+            models: vec![model(10, 10, b"ten")],
+            evaluations: vec![evaluation(b"closed")],
+            state: at_version(version),
+            ..nothing(1, 1)
+        };
+        let commits = stores
+            .iter()
+            .map(|store| store.scoring.commit(close.clone()));
+        let results = join_all(commits).await;
+        assert!(
+            results
+                .iter()
+                .all(|result| matches!(result, Ok(_) | Err(Error::Fenced))),
+            "{results:?}"
+        );
+        let told: Vec<u64> = results
+            .into_iter()
+            .filter_map(|result| result.ok())
+            .collect();
+        assert_eq!(told, [version], "no close twice");
+        let again = stores[0].scoring.commit(close).await;
+        assert!(matches!(again, Err(Error::Fenced)), "{again:?}");
+    }
+    let models = stores[0].scoring.models(ACME, None, 99).await.unwrap();
+    assert_eq!(models.len(), 9);
 }

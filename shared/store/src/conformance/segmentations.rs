@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use crate::Error;
 use crate::conformance::Harness;
-use crate::conformance::make::{ACME, BOLT, at};
+use crate::conformance::make::{ACME, BOLT, answer, at, once};
 use crate::port::SegmentationRow;
 
 fn row(key: &str) -> SegmentationRow {
@@ -24,19 +24,21 @@ pub async fn segmentations_are_numbered_and_listed_by_key<H: Harness>(harness: H
     for (number, key) in (1..).zip(["value", "Lifecycle", "health"]) {
         let created = store
             .segmentations
-            .create(ACME, &row(key), key)
+            .create(ACME, &row(key), once(Some(ACME), key, 0))
             .await
             .unwrap();
-        assert_eq!(created, SegmentationRow { number, ..row(key) });
+        assert_eq!(created, answer(&SegmentationRow { number, ..row(key) }));
     }
     assert_eq!(
         store
             .segmentations
-            .create(BOLT, &row("value"), "value")
+            .create(BOLT, &row("value"), once(Some(BOLT), "value", 0))
             .await
-            .unwrap()
-            .number,
-        1,
+            .unwrap(),
+        answer(&SegmentationRow {
+            number: 1,
+            ..row("value")
+        }),
         "numbers are of a tenant"
     );
     let all = store.segmentations.all(ACME).await.unwrap();
@@ -45,61 +47,16 @@ pub async fn segmentations_are_numbered_and_listed_by_key<H: Harness>(harness: H
     assert_eq!(all, expected);
 }
 
-pub async fn creating_a_segmentation_again_with_its_request_id_returns_it<H: Harness>(harness: H) {
-    let store = harness.segmentation().await;
-    let created = store
-        .segmentations
-        .create(ACME, &row("value"), "request 1")
-        .await
-        .unwrap();
-    let retry = SegmentationRow {
-        created_at: at(9),
-        version: 2,
-        plugin_digest: "ffff".to_owned(),
-        ..row("value")
-    };
-    assert_eq!(
-        store
-            .segmentations
-            .create(ACME, &retry, "request 1")
-            .await
-            .unwrap(),
-        created
-    );
-    let others = [
-        SegmentationRow {
-            key: "other".to_owned(),
-            ..row("value")
-        },
-        SegmentationRow {
-            segmenter_id: "lifecycle".to_owned(),
-            ..row("value")
-        },
-        SegmentationRow {
-            config: "{}".to_owned(),
-            ..row("value")
-        },
-    ];
-    for other in others {
-        let refused = store.segmentations.create(ACME, &other, "request 1").await;
-        assert!(
-            matches!(refused, Err(Error::RequestIdReused)),
-            "{refused:?}"
-        );
-    }
-    assert_eq!(store.segmentations.all(ACME).await.unwrap(), [created]);
-}
-
 pub async fn a_segmentation_key_is_given_once<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     store
         .segmentations
-        .create(ACME, &row("value"), "request 1")
+        .create(ACME, &row("value"), once(Some(ACME), "request 1", 0))
         .await
         .unwrap();
     let refused = store
         .segmentations
-        .create(ACME, &row("value"), "request 2")
+        .create(ACME, &row("value"), once(Some(ACME), "request 2", 0))
         .await;
     assert!(
         matches!(refused, Err(Error::AlreadyExists { .. })),
@@ -108,11 +65,13 @@ pub async fn a_segmentation_key_is_given_once<H: Harness>(harness: H) {
     assert_eq!(
         store
             .segmentations
-            .create(ACME, &row("other"), "request 2")
+            .create(ACME, &row("other"), once(Some(ACME), "request 2", 0))
             .await
-            .unwrap()
-            .number,
-        2
+            .unwrap(),
+        answer(&SegmentationRow {
+            number: 2,
+            ..row("other")
+        })
     );
 }
 
@@ -125,12 +84,13 @@ pub async fn concurrent_creations_get_numbers_of_their_own<H: Harness>(harness: 
         let key = format!("segmentation-{n}");
         store
             .segmentations
-            .create(ACME, &row(&key), &key)
+            .create(ACME, &row(&key), once(Some(ACME), &key, 0))
             .await
             .unwrap()
-            .number
     });
-    let mut numbers = join_all(creations).await;
+    join_all(creations).await;
+    let stored = stores[0].segmentations.all(ACME).await.unwrap();
+    let mut numbers: Vec<u16> = stored.iter().map(|row| row.number).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2, 3, 4]);
 }

@@ -1,14 +1,12 @@
 //! `Tenants`.
 
-use futures_util::future::join_all;
-
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::rfm::TiePolicy;
 
 use crate::Error;
 use crate::conformance::Harness;
-use crate::conformance::make::{ACME, BOLT, at, entries, tenant_row};
-use crate::port::{Import, Page, TenantRow};
+use crate::conformance::make::{ACME, BOLT, answer, at, entries, once, tenant_row};
+use crate::port::{Import, Page, SliceHeads, TenantRow};
 
 pub async fn a_tenant_is_found_by_id_and_by_name<H: Harness>(harness: H) {
     let store = harness.ingestion().await;
@@ -16,7 +14,8 @@ pub async fn a_tenant_is_found_by_id_and_by_name<H: Harness>(harness: H) {
         fixed_clock: Some(at(-5)),
         ..tenant_row(ACME, "acme")
     };
-    assert_eq!(store.tenants.create(&row, "request 1").await.unwrap(), row);
+    let created = store.tenants.create(&row, once(None, "request 1", 0));
+    assert_eq!(created.await.unwrap(), answer(&row));
     assert_eq!(store.tenants.by_id(ACME).await.unwrap(), Some(row.clone()));
     assert_eq!(store.tenants.by_name("acme").await.unwrap(), Some(row));
     assert_eq!(store.tenants.by_id(BOLT).await.unwrap(), None);
@@ -26,87 +25,9 @@ pub async fn a_tenant_is_found_by_id_and_by_name<H: Harness>(harness: H) {
             rfm_tie_policy,
             ..tenant_row(TenantId(number), rfm_tie_policy.key())
         };
-        store
-            .tenants
-            .create(&row, rfm_tie_policy.key())
-            .await
-            .unwrap();
+        let request = once(None, rfm_tie_policy.key(), 0);
+        store.tenants.create(&row, request).await.unwrap();
         assert_eq!(store.tenants.by_id(row.tenant).await.unwrap(), Some(row));
-    }
-}
-
-pub async fn creating_a_tenant_again_with_its_request_id_returns_it<H: Harness>(harness: H) {
-    let store = harness.ingestion().await;
-    let row = TenantRow {
-        fixed_clock: Some(at(0)),
-        ..tenant_row(ACME, "acme")
-    };
-    store.tenants.create(&row, "request 1").await.unwrap();
-    store
-        .tenants
-        .advance_clock(ACME, at(60), at(1))
-        .await
-        .unwrap()
-        .unwrap();
-    store
-        .tenants
-        .mark_import(ACME, Import::Started, at(2))
-        .await
-        .unwrap()
-        .unwrap();
-    // A retry is made with a new id at another time.
-    let retry = TenantRow {
-        tenant: BOLT,
-        created_at: at(9),
-        ..row.clone()
-    };
-    let stored = TenantRow {
-        fixed_clock: Some(at(60)),
-        importing: true,
-        ..row.clone()
-    };
-    assert_eq!(
-        store.tenants.create(&retry, "request 1").await.unwrap(),
-        stored
-    );
-    assert_eq!(store.tenants.by_id(BOLT).await.unwrap(), None);
-
-    let others = [
-        TenantRow {
-            name: "bolt".to_owned(),
-            ..row.clone()
-        },
-        TenantRow {
-            time_zone: "UTC".to_owned(),
-            ..row.clone()
-        },
-        TenantRow {
-            base_currency: "USD".to_owned(),
-            ..row.clone()
-        },
-        TenantRow {
-            fixed_clock: None,
-            ..row.clone()
-        },
-        TenantRow {
-            retention_days: 1,
-            ..row.clone()
-        },
-        TenantRow {
-            n_slices: 7,
-            ..row.clone()
-        },
-        TenantRow {
-            rfm_tie_policy: TiePolicy::RRfmCompat,
-            ..row
-        },
-    ];
-    for other in others {
-        let refused = store.tenants.create(&other, "request 1").await;
-        assert!(
-            matches!(refused, Err(Error::RequestIdReused)),
-            "{other:?}: {refused:?}"
-        );
     }
 }
 
@@ -114,12 +35,12 @@ pub async fn a_tenant_name_is_given_once<H: Harness>(harness: H) {
     let store = harness.ingestion().await;
     store
         .tenants
-        .create(&tenant_row(ACME, "acme"), "request 1")
+        .create(&tenant_row(ACME, "acme"), once(None, "request 1", 0))
         .await
         .unwrap();
     let refused = store
         .tenants
-        .create(&tenant_row(BOLT, "acme"), "request 2")
+        .create(&tenant_row(BOLT, "acme"), once(None, "request 2", 0))
         .await
         .unwrap_err();
     assert!(
@@ -129,29 +50,9 @@ pub async fn a_tenant_name_is_given_once<H: Harness>(harness: H) {
     // The refusal does not use the request id up.
     store
         .tenants
-        .create(&tenant_row(BOLT, "bolt"), "request 2")
+        .create(&tenant_row(BOLT, "bolt"), once(None, "request 2", 0))
         .await
         .unwrap();
-}
-
-pub async fn concurrent_creations_with_one_request_id_make_one_tenant<H: Harness>(harness: H) {
-    let mut stores = Vec::new();
-    for _ in 0..4 {
-        stores.push(harness.ingestion().await);
-    }
-    let creations = (1..).zip(&stores).map(async |(n, store)| {
-        store
-            .tenants
-            .create(&tenant_row(TenantId(n), "acme"), "request 1")
-            .await
-            .unwrap()
-    });
-    let created = join_all(creations).await;
-    assert!(created.iter().all(|row| *row == created[0]), "{created:?}");
-    assert_eq!(
-        stores[0].tenants.list(&Page::first(10)).await.unwrap(),
-        created[..1]
-    );
 }
 
 pub async fn tenants_are_listed_by_name<H: Harness>(harness: H) {
@@ -159,7 +60,7 @@ pub async fn tenants_are_listed_by_name<H: Harness>(harness: H) {
     for (n, name) in (1..).zip(["c", "a", "B", "d"]) {
         store
             .tenants
-            .create(&tenant_row(TenantId(n), name), name)
+            .create(&tenant_row(TenantId(n), name), once(None, name, 0))
             .await
             .unwrap();
     }
@@ -184,17 +85,20 @@ pub async fn an_import_is_marked_in_the_feed_of_every_slice_once<H: Harness>(har
     let store = harness.ingestion().await;
     store
         .tenants
-        .create(&tenant_row(ACME, "acme"), "request 1")
+        .create(&tenant_row(ACME, "acme"), once(None, "request 1", 0))
         .await
         .unwrap();
-    let mark = async |mark, seconds| {
+    let mark = async |mark, seconds: i64| {
         store
             .tenants
-            .mark_import(ACME, mark, at(seconds))
+            .mark_import(ACME, mark, once(Some(ACME), &seconds.to_string(), seconds))
             .await
             .unwrap()
     };
-    let heads = |sequence| Some((0..3).map(|slice| (Slice(slice), sequence)).collect());
+    let heads = |sequence| {
+        let heads: SliceHeads = (0..3).map(|slice| (Slice(slice), sequence)).collect();
+        Some(answer(&heads))
+    };
     assert_eq!(mark(Import::Completed(2), 10).await, None, "none is open");
     assert_eq!(mark(Import::Started, 11).await, heads(1));
     assert_eq!(mark(Import::Started, 12).await, None, "it is open");
@@ -225,7 +129,7 @@ pub async fn an_import_is_marked_in_the_feed_of_every_slice_once<H: Harness>(har
     assert_eq!(
         store
             .tenants
-            .mark_import(BOLT, Import::Started, at(14))
+            .mark_import(BOLT, Import::Started, once(Some(BOLT), "14", 14))
             .await
             .unwrap(),
         None,
@@ -242,19 +146,23 @@ pub async fn a_fixed_clock_moves_forward_through_the_feed_of_every_slice<H: Harn
                 fixed_clock: Some(at(100)),
                 ..tenant_row(ACME, "acme")
             },
-            "request 1",
+            once(None, "request 1", 0),
         )
         .await
         .unwrap();
     store
         .tenants
-        .create(&tenant_row(BOLT, "bolt"), "request 2")
+        .create(&tenant_row(BOLT, "bolt"), once(None, "request 2", 0))
         .await
         .unwrap();
     let advance = async |tenant, to, seconds| {
         store
             .tenants
-            .advance_clock(tenant, at(to), at(seconds))
+            .advance_clock(
+                tenant,
+                at(to),
+                once(Some(tenant), &format!("to {to}"), seconds),
+            )
             .await
             .unwrap()
     };
@@ -266,7 +174,7 @@ pub async fn a_fixed_clock_moves_forward_through_the_feed_of_every_slice<H: Harn
     assert_eq!(advance(ACME, 99, 1).await, None, "it stands later");
     assert_eq!(
         advance(ACME, 200, 2).await,
-        Some(vec![(Slice(0), 1), (Slice(1), 1), (Slice(2), 1)])
+        Some(answer(&vec![(Slice(0), 1), (Slice(1), 1), (Slice(2), 1)]))
     );
     assert_eq!(
         store

@@ -10,9 +10,9 @@ use crate::embedded::feed::{self, impl_feed};
 use crate::embedded::file::File;
 use crate::embedded::replica::{self, impl_replica};
 use crate::embedded::sql;
-use crate::embedded::value::{Columns, id, rows};
+use crate::embedded::value::{Columns, id, number, rows};
 use crate::port::{self, ModelRow, MonthRow, ScoringCommit, SliceState};
-use crate::{BoxFuture, Result};
+use crate::{BoxFuture, Error, Result};
 
 /// Roll-ups, models, states and the replica of the facts: the file `scoring.db`.
 #[derive(Debug)]
@@ -39,11 +39,7 @@ impl port::Scoring for Scoring {
     fn state(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceState>> {
         self.file
             .read("reading the state of a slice", move |connection| {
-                let mut find = connection.prepare_cached(sql!("scoring/state_find"))?;
-                let found = find
-                    .query_row(params![id(tenant.0), slice.0], |row| state_row(row, 0))
-                    .optional()?;
-                Ok(found.unwrap_or_default())
+                slice_state(connection, tenant, slice)
             })
     }
 
@@ -101,6 +97,9 @@ fn store(connection: &Connection, commit: &ScoringCommit) -> Work<u64> {
         state,
         evaluations,
     } = commit;
+    if slice_state(connection, replica.tenant, replica.slice)?.version != state.version {
+        return Err(Error::Fenced.into());
+    }
     replica::store(connection, replica)?;
     let (tenant, slice) = (id(replica.tenant.0), replica.slice);
     let mut put = connection.prepare_cached(sql!("scoring/month_put"))?;
@@ -132,12 +131,21 @@ fn store(connection: &Connection, commit: &ScoringCommit) -> Work<u64> {
             state.clock.map(|at| at.0),
             state.importing,
             state.pending_history,
-            state.watermark.map(|at| at.0)
+            state.watermark.map(|at| at.0),
+            number(state.version.saturating_add(1))
         ])?;
     for evaluation in evaluations {
         feed::append(connection, replica.tenant, slice, &evaluation.payload)?;
     }
     feed::newest(connection, replica.tenant, slice)
+}
+
+fn slice_state(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceState> {
+    let mut find = connection.prepare_cached(sql!("scoring/state_find"))?;
+    let found = find
+        .query_row(params![id(tenant.0), slice.0], |row| state_row(row, 0))
+        .optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 fn state_row(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceState> {
@@ -148,5 +156,6 @@ fn state_row(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceState> {
         importing: row.get(first + 3)?,
         pending_history: row.get(first + 4)?,
         watermark: row.instant_or_none(first + 5)?,
+        version: row.number(first + 6)?,
     })
 }

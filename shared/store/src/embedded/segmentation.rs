@@ -43,9 +43,9 @@ impl Memberships for Segmentation {
             })
     }
 
-    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
+    fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
         self.file.read("reading a cursor", move |connection| {
-            cursor(connection, tenant, slice)
+            find_progress(connection, tenant, slice)
         })
     }
 
@@ -149,7 +149,7 @@ impl Memberships for Segmentation {
     }
 }
 
-fn cursor(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceProgress> {
+fn find_progress(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceProgress> {
     let mut find = connection.prepare_cached(sql!("segmentation/cursor_find"))?;
     let found = find
         .query_row(params![id(tenant.0), slice.0], |row| progress(row, 0))
@@ -158,11 +158,12 @@ fn cursor(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<Slice
 }
 
 fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceProgress> {
-    Ok((
-        row.number(first)?,
-        row.number(first + 1)?,
-        row.day_or_none(first + 2)?,
-    ))
+    Ok(SliceProgress {
+        cursor: row.number(first)?,
+        facts_sequence: row.number(first + 1)?,
+        closed_on: row.day_or_none(first + 2)?,
+        version: row.number(first + 3)?,
+    })
 }
 
 fn account(

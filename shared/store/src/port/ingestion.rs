@@ -5,6 +5,7 @@ use sextant_domain::time::Instant;
 
 use crate::port::feed::{SliceHeads, Trace};
 use crate::port::replica::Page;
+use crate::port::requests::Once;
 use crate::{BoxFuture, Result};
 
 /// A tenant.
@@ -41,18 +42,17 @@ pub enum Import {
     Completed(u8),
 }
 
-/// Tenants and the requests that made them.
+/// Tenants. Changes are made once for each request, see [`Once`].
 pub trait Tenants: Send + Sync + std::fmt::Debug {
-    /// Stores a new tenant. `request_id` makes it idempotent: the same id and parameters return the stored tenant. Parameters
-    /// are the name, zone, currency, retention, slices, tie policy, and whether the clock is fixed (it may have moved since).
+    /// Stores a new tenant; returns the answer to its request.
     ///
     /// # Errors
     /// [`crate::Error::AlreadyExists`] for the name, [`crate::Error::RequestIdReused`].
     fn create<'a>(
         &'a self,
         tenant: &'a TenantRow,
-        request_id: &'a str,
-    ) -> BoxFuture<'a, Result<TenantRow>>;
+        once: Once<TenantRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>>;
 
     /// A tenant by id.
     fn by_id(&self, tenant: TenantId) -> BoxFuture<'_, Result<Option<TenantRow>>>;
@@ -63,23 +63,30 @@ pub trait Tenants: Send + Sync + std::fmt::Debug {
     /// Tenants with names after `page.after`, by name.
     fn list<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<TenantRow>>>;
 
-    /// Opens or completes an import: writes an entry to the feed of every slice and returns the new heads by slice.
-    /// `None` when the import is in that state already (nothing is written).
+    /// Opens or completes an import: writes an entry to the feed of every slice; the result are the new heads by slice.
+    /// Returns the answer to the request; `None` when the import is in that state already (nothing is written).
+    ///
+    /// # Errors
+    /// [`crate::Error::RequestIdReused`].
     fn mark_import(
         &self,
         tenant: TenantId,
         mark: Import,
-        at: Instant,
-    ) -> BoxFuture<'_, Result<Option<SliceHeads>>>;
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>>;
 
-    /// Moves a fixed evaluation clock to `to`: updates the tenant and writes a clock entry to the feed of every slice; returns
-    /// the new heads by slice. `None` when the tenant has no fixed clock or it stands later than `to` (nothing is written).
+    /// Moves a fixed evaluation clock to `to`: updates the tenant and writes a clock entry to the feed of every slice; the
+    /// result are the new heads by slice. Returns the answer to the request; `None` when the tenant has no fixed clock or it
+    /// stands later than `to` (nothing is written).
+    ///
+    /// # Errors
+    /// [`crate::Error::RequestIdReused`].
     fn advance_clock(
         &self,
         tenant: TenantId,
         to: Instant,
-        at: Instant,
-    ) -> BoxFuture<'_, Result<Option<SliceHeads>>>;
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>>;
 }
 
 /// A stored API key.
@@ -103,13 +110,13 @@ pub struct KeyRow {
     pub revoked_at: Option<Instant>,
 }
 
-/// API keys.
+/// API keys. Changes are made once for each request, see [`Once`].
 pub trait Keys: Send + Sync + std::fmt::Debug {
-    /// Stores a new key.
+    /// Stores a new key; returns the answer to its request.
     ///
     /// # Errors
-    /// [`crate::Error::AlreadyExists`] for the key id.
-    fn create<'a>(&'a self, key: &'a KeyRow) -> BoxFuture<'a, Result<()>>;
+    /// [`crate::Error::AlreadyExists`] for the key id, [`crate::Error::RequestIdReused`].
+    fn create<'a>(&'a self, key: &'a KeyRow, once: Once<KeyRow>) -> BoxFuture<'a, Result<Vec<u8>>>;
 
     /// A key by its public part.
     fn by_id<'a>(&'a self, key_id: &'a str) -> BoxFuture<'a, Result<Option<KeyRow>>>;
@@ -121,13 +128,17 @@ pub trait Keys: Send + Sync + std::fmt::Debug {
         page: &'a Page,
     ) -> BoxFuture<'a, Result<Vec<KeyRow>>>;
 
-    /// Revokes a key, once: a second call changes nothing. `None`: no such key in that tenant (`None`: in any).
+    /// Revokes a key as of the moment of the request, unless it is revoked already; returns the answer to the request.
+    /// `None`: no such key in that tenant (`None`: in any).
+    ///
+    /// # Errors
+    /// [`crate::Error::RequestIdReused`].
     fn revoke<'a>(
         &'a self,
         tenant: Option<TenantId>,
         key_id: &'a str,
-        at: Instant,
-    ) -> BoxFuture<'a, Result<Option<KeyRow>>>;
+        once: Once<KeyRow>,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
 }
 
 /// An account as ingestion knows it.

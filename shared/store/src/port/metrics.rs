@@ -32,7 +32,7 @@ pub enum MetricsCommit {
         slice: Slice,
         /// The cursor in segmentation's feed as the writer read it.
         expected_cursor: u64,
-        /// The new cursor.
+        /// The new cursor, greater than the expected one.
         cursor: u64,
         /// Number of the newest ingestion entry that is in those entries.
         facts_sequence: u64,

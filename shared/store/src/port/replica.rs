@@ -60,7 +60,7 @@ pub struct ReplicaCommit {
     pub slice: Slice,
     /// The cursor as the writer read it; the commit is refused ([`crate::Error::Fenced`]) if it is another now.
     pub expected_cursor: u64,
-    /// The new cursor.
+    /// The new cursor; greater than the expected one, but for commits of scoring that only close days.
     pub cursor: u64,
     /// New or renamed accounts.
     pub accounts: Vec<ReplicaAccount>,

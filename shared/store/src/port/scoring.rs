@@ -48,6 +48,8 @@ pub struct SliceState {
     pub pending_history: Option<u8>,
     /// Own time of the newest fact.
     pub watermark: Option<Instant>,
+    /// Commits of the slice until now. In a commit: the one that the results were computed from.
+    pub version: u64,
 }
 
 /// Results of scoring that are stored in one transaction.
@@ -71,10 +73,11 @@ pub type SliceStates = Vec<(TenantId, Slice, SliceState)>;
 /// What scoring keeps besides its replica of the facts. Scores are not stored: they are a pure function of the facts and of
 /// the stored models.
 pub trait Scoring: Send + Sync + std::fmt::Debug {
-    /// Stores results; returns the number of the newest feed entry of the slice (0 before the first).
+    /// Stores results and counts the slice's version up; returns the number of the newest feed entry of the slice (0 before
+    /// the first). So a commit passes once, also one that stays at its cursor because it only closes days.
     ///
     /// # Errors
-    /// [`crate::Error::Fenced`] when the cursor is not the expected one.
+    /// [`crate::Error::Fenced`] when cursor or version are not those that the results were computed from.
     fn commit(&self, commit: ScoringCommit) -> BoxFuture<'_, Result<u64>>;
 
     /// Where a slice stands.

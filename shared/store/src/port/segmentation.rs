@@ -2,6 +2,7 @@ use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 
 use crate::port::replica::{Page, ReplicaAccount};
+use crate::port::requests::Once;
 use crate::{BoxFuture, Result};
 
 /// One configured use of a segmenter.
@@ -25,8 +26,7 @@ pub struct SegmentationRow {
 
 /// Definitions.
 pub trait Segmentations: Send + Sync + std::fmt::Debug {
-    /// Stores a new segmentation (its `number` is assigned) and returns it. `request_id` makes it idempotent; parameters are
-    /// the key, the segmenter and the configuration.
+    /// Stores a new segmentation (its `number` is assigned), once for each request, see [`Once`]; returns the answer to it.
     ///
     /// # Errors
     /// [`crate::Error::AlreadyExists`] for the key, [`crate::Error::RequestIdReused`].
@@ -34,8 +34,8 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
         &'a self,
         tenant: TenantId,
         row: &'a SegmentationRow,
-        request_id: &'a str,
-    ) -> BoxFuture<'a, Result<SegmentationRow>>;
+        once: Once<SegmentationRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>>;
 
     /// All segmentations of a tenant (at most 200), by key.
     fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>>;
@@ -94,8 +94,8 @@ pub struct SegmentationCommit {
     pub tenant: TenantId,
     /// The slice.
     pub slice: Slice,
-    /// The cursor in scoring's feed as the writer read it.
-    pub expected_cursor: u64,
+    /// The version of the slice that the results were computed from.
+    pub version: u64,
     /// The new cursor.
     pub cursor: u64,
     /// Number of the newest ingestion entry that is in the results.
@@ -153,22 +153,33 @@ pub struct TransitionFilter {
     pub limit: usize,
 }
 
-/// Cursor in scoring's feed, newest ingestion entry and last closed day of a slice.
-pub type SliceProgress = (u64, u64, Option<Day>);
+/// Where a slice stands; all 0 before its first commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SliceProgress {
+    /// Cursor in scoring's feed.
+    pub cursor: u64,
+    /// Number of the newest ingestion entry that is in the results.
+    pub facts_sequence: u64,
+    /// The last closed day that is in the results.
+    pub closed_on: Option<Day>,
+    /// Commits of the slice until now.
+    pub version: u64,
+}
 
 /// How far all slices are, by (tenant, slice).
 pub type SlicesProgress = Vec<(TenantId, Slice, SliceProgress)>;
 
 /// Memberships and transitions.
 pub trait Memberships: Send + Sync + std::fmt::Debug {
-    /// Stores results; returns the number of the newest feed entry of the slice (0 before the first).
+    /// Stores results and counts the slice's version up; returns the number of the newest feed entry of the slice (0 before
+    /// the first). Also a commit that stays at its cursor, such as that of a new segmentation, passes once.
     ///
     /// # Errors
-    /// [`crate::Error::Fenced`] when the cursor is not the expected one.
+    /// [`crate::Error::Fenced`] when the version is not the one that the results were computed from.
     fn commit(&self, commit: SegmentationCommit) -> BoxFuture<'_, Result<u64>>;
 
-    /// (cursor in scoring's feed, newest ingestion entry, last closed day) of a slice; zeros before the first commit.
-    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>>;
+    /// Where a slice stands.
+    fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>>;
 
     /// The same of all tenants and slices, by (tenant, slice).
     fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>>;

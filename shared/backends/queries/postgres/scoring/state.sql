@@ -1,1 +1,2 @@
-SELECT closed_on, closes_at, clock, importing, pending_history, watermark FROM cursor WHERE tenant_id = $1 AND slice = $2
+SELECT closed_on, closes_at, clock, importing, pending_history, watermark, version
+FROM cursor WHERE tenant_id = $1 AND slice = $2

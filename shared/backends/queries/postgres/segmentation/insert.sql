@@ -1,2 +1,2 @@
-INSERT INTO segmentation (tenant_id, key, number, segmenter_id, config, version, plugin_digest, created_at, request_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO segmentation (tenant_id, key, number, segmenter_id, config, version, plugin_digest, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)

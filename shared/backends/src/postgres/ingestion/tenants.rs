@@ -1,21 +1,20 @@
-//! Tenants and the requests that made them.
+//! Tenants, their imports and clocks.
 
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
-use sextant_store::port::{Import, Page, TenantRow, Tenants};
+use sextant_store::port::{Import, Once, Page, SliceHeads, TenantRow, Tenants};
 use sextant_store::{BoxFuture, Error, Result};
 
 use super::{APPEND_FEED, Ingestion};
 use crate::postgres::decode::{self, Fields};
-use crate::postgres::rows;
+use crate::postgres::{requests, rows};
 
 const INSERT: &str = include_str!("../../../queries/postgres/ingestion/insert_tenant.sql");
 const BY_ID: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_id.sql");
 const BY_NAME: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_name.sql");
-const BY_REQUEST: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_request.sql");
 const LIST: &str = include_str!("../../../queries/postgres/ingestion/list_tenants.sql");
 const ADVANCE_CLOCK: &str = include_str!("../../../queries/postgres/ingestion/advance_clock.sql");
 const MARK_IMPORT: &str = include_str!("../../../queries/postgres/ingestion/mark_import.sql");
@@ -35,17 +34,6 @@ fn tenant(row: &mut Fields<'_>) -> Result<TenantRow> {
     })
 }
 
-/// What a caller states; the rest is given anew with each attempt, or has moved since.
-fn same_parameters(left: &TenantRow, right: &TenantRow) -> bool {
-    left.name == right.name
-        && left.time_zone == right.time_zone
-        && left.base_currency == right.base_currency
-        && left.fixed_clock.is_some() == right.fixed_clock.is_some()
-        && left.retention_days == right.retention_days
-        && left.n_slices == right.n_slices
-        && left.rfm_tie_policy == right.rfm_tie_policy
-}
-
 /// How the feed stores where an import begins (−1) or ends (the schedule).
 pub(super) fn import_code(mark: Import) -> i16 {
     match mark {
@@ -60,12 +48,15 @@ pub(super) fn import_of(code: i16) -> Import {
 }
 
 impl Ingestion {
-    async fn insert_tenant(&self, row: &TenantRow, request_id: &str) -> Result<TenantRow> {
+    async fn insert_tenant(&self, row: &TenantRow, once: Once<TenantRow>) -> Result<Vec<u8>> {
         let (id, fixed_clock) = (rows::tenant(row.tenant), row.fixed_clock.map(|at| at.0));
         let (retention, n_slices) = (i64::from(row.retention_days), i32::from(row.n_slices));
         let session = self.pool.session("storing a tenant").await?;
+        if let Some(answer) = requests::claim(&session, &once).await? {
+            return Ok(answer);
+        }
         let statement = session.prepare(INSERT).await?;
-        let params: [&(dyn ToSql + Sync); 11] = [
+        let params: [&(dyn ToSql + Sync); 10] = [
             &id,
             &row.name,
             &row.time_zone,
@@ -76,35 +67,28 @@ impl Ingestion {
             &row.importing,
             &row.created_at.0,
             &row.rfm_tie_policy.key(),
-            &request_id,
         ];
-        if session.execute(&statement, &params).await? == 1 {
-            return Ok(row.clone());
-        }
-        let by_request = session.prepare(BY_REQUEST).await?;
-        let found = session.query(&by_request, &[&request_id]).await?;
-        match decode::first(&found, "tenant", tenant)? {
-            Some(stored) if same_parameters(&stored, row) => Ok(stored),
-            Some(_) => Err(Error::RequestIdReused),
-            None => Err(Error::AlreadyExists {
+        if session.execute(&statement, &params).await? == 0 {
+            session.rollback().await?;
+            return Err(Error::AlreadyExists {
                 what: format!("tenant \"{}\"", row.name),
-            }),
+            });
         }
+        requests::finish(&session, &once, row).await
     }
 
     async fn write_mark(
         &self,
         tenant: TenantId,
         mark: Import,
-        at: Instant,
-    ) -> Result<Option<Vec<(Slice, u64)>>> {
+        once: Once<SliceHeads>,
+    ) -> Result<Option<Vec<u8>>> {
         let importing = matches!(mark, Import::Started);
         let announcement = Announcement {
-            recorded_at: at,
             import: Some(import_code(mark)),
             clock: None,
         };
-        self.change_and_announce(tenant, MARK_IMPORT, &importing, &announcement)
+        self.change_and_announce(tenant, (MARK_IMPORT, &importing), announcement, once)
             .await
     }
 
@@ -112,28 +96,29 @@ impl Ingestion {
         &self,
         tenant: TenantId,
         to: Instant,
-        at: Instant,
-    ) -> Result<Option<Vec<(Slice, u64)>>> {
+        once: Once<SliceHeads>,
+    ) -> Result<Option<Vec<u8>>> {
         let announcement = Announcement {
-            recorded_at: at,
             import: None,
             clock: Some(to.0),
         };
-        self.change_and_announce(tenant, ADVANCE_CLOCK, &to.0, &announcement)
+        self.change_and_announce(tenant, (ADVANCE_CLOCK, &to.0), announcement, once)
             .await
     }
 
     /// Changes a tenant by a statement that returns its number of slices (or nothing: there is nothing to change), and writes
-    /// an entry to the feed of every slice.
+    /// an entry to the feed of every slice. Only the answer to the request is written after the numbers of the feed.
     async fn change_and_announce(
         &self,
         tenant: TenantId,
-        change: &str,
-        value: &(dyn ToSql + Sync),
-        announcement: &Announcement,
-    ) -> Result<Option<Vec<(Slice, u64)>>> {
+        (change, value): (&str, &(dyn ToSql + Sync)),
+        announcement: Announcement,
+        once: Once<SliceHeads>,
+    ) -> Result<Option<Vec<u8>>> {
         let session = self.pool.session("announcing a change of a tenant").await?;
-        session.begin(tenant);
+        if let Some(answer) = requests::claim(&session, &once).await? {
+            return Ok(Some(answer));
+        }
         let (change, append) = (
             session.prepare(change).await?,
             session.prepare(APPEND_FEED).await?,
@@ -141,18 +126,14 @@ impl Ingestion {
         let id = rows::tenant(tenant);
         let changed = session.query(&change, &[&id, value]).await?;
         let Some(n_slices) = decode::first(&changed, "tenant", |row| row.take::<i32>())? else {
-            session.commit().await?;
+            session.rollback().await?;
             return Ok(None);
         };
         let slices: Vec<i32> = (0..n_slices.max(1)).collect();
         let (no_bounds, no_bytes) = (vec![None::<i64>; slices.len()], vec![0_i64; slices.len()]);
         let no_batch = vec![None::<Uuid>; slices.len()];
-        let Announcement {
-            recorded_at,
-            import,
-            clock,
-        } = announcement;
-        let recorded_at = vec![recorded_at.0; slices.len()];
+        let Announcement { import, clock } = announcement;
+        let recorded_at = vec![once.request.at.0; slices.len()];
         let no_trace = vec![None::<&[u8]>; slices.len()];
         let params: [&(dyn ToSql + Sync); 10] = [
             &id,
@@ -162,22 +143,21 @@ impl Ingestion {
             &no_bounds,
             &no_bounds,
             &no_bytes,
-            import,
-            clock,
+            &import,
+            &clock,
             &no_trace,
         ];
-        let heads = session.last(&append, &params).await?;
+        let heads = session.query(&append, &params).await?;
         let mut heads = decode::all(&heads, "feed head", |row| {
             Ok((row.slice()?, row.sequence()?))
         })?;
         heads.sort_unstable();
-        Ok(Some(heads))
+        requests::finish(&session, &once, &heads).await.map(Some)
     }
 }
 
 /// A feed entry without facts.
 struct Announcement {
-    recorded_at: Instant,
     import: Option<i16>,
     clock: Option<i64>,
 }
@@ -186,9 +166,9 @@ impl Tenants for Ingestion {
     fn create<'a>(
         &'a self,
         tenant: &'a TenantRow,
-        request_id: &'a str,
-    ) -> BoxFuture<'a, Result<TenantRow>> {
-        Box::pin(self.insert_tenant(tenant, request_id))
+        once: Once<TenantRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        Box::pin(self.insert_tenant(tenant, once))
     }
 
     fn by_id(&self, id: TenantId) -> BoxFuture<'_, Result<Option<TenantRow>>> {
@@ -226,17 +206,17 @@ impl Tenants for Ingestion {
         &self,
         tenant: TenantId,
         mark: Import,
-        at: Instant,
-    ) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>> {
-        Box::pin(self.write_mark(tenant, mark, at))
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        Box::pin(self.write_mark(tenant, mark, once))
     }
 
     fn advance_clock(
         &self,
         tenant: TenantId,
         to: Instant,
-        at: Instant,
-    ) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>> {
-        Box::pin(self.move_clock(tenant, to, at))
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        Box::pin(self.move_clock(tenant, to, once))
     }
 }

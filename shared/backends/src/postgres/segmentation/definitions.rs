@@ -3,12 +3,12 @@
 use tokio_postgres::types::ToSql;
 
 use sextant_domain::id::TenantId;
-use sextant_store::port::{SegmentationRow, Segmentations};
+use sextant_store::port::{Once, SegmentationRow, Segmentations};
 use sextant_store::{BoxFuture, Error, Result};
 
 use super::Segmentation;
 use crate::postgres::decode::{self, Fields};
-use crate::postgres::rows;
+use crate::postgres::{requests, rows};
 
 const LOCK: &str = include_str!("../../../queries/postgres/segmentation/lock_segmentations.sql");
 const ALL: &str = include_str!("../../../queries/postgres/segmentation/all.sql");
@@ -26,20 +26,17 @@ fn segmentation(row: &mut Fields<'_>) -> Result<SegmentationRow> {
     })
 }
 
-/// What a caller states; the rest is given anew with each attempt.
-fn same_parameters(left: &SegmentationRow, right: &SegmentationRow) -> bool {
-    left.key == right.key && left.segmenter_id == right.segmenter_id && left.config == right.config
-}
-
 impl Segmentation {
     async fn define(
         &self,
         tenant: TenantId,
         row: &SegmentationRow,
-        request_id: &str,
-    ) -> Result<SegmentationRow> {
+        once: Once<SegmentationRow>,
+    ) -> Result<Vec<u8>> {
         let session = self.pool.session("storing a segmentation").await?;
-        session.begin(tenant);
+        if let Some(answer) = requests::claim(&session, &once).await? {
+            return Ok(answer);
+        }
         let (lock, all, insert) = (
             session.prepare(LOCK).await?,
             session.prepare(ALL).await?,
@@ -48,34 +45,20 @@ impl Segmentation {
         let id = rows::tenant(tenant);
         session.query(&lock, &[&rows::lock_key(tenant)]).await?;
         let found = session.query(&all, &[&id]).await?;
-        let stored = decode::all(&found, "segmentation", |row| {
-            Ok((segmentation(row)?, row.take::<String>()?))
-        })?;
-        if let Some((same_request, _)) = stored.iter().find(|(_, request)| request == request_id) {
-            session.commit().await?;
-            return if same_parameters(same_request, row) {
-                Ok(same_request.clone())
-            } else {
-                Err(Error::RequestIdReused)
-            };
-        }
-        if stored.iter().any(|(other, _)| other.key == row.key) {
-            session.commit().await?;
+        let stored = decode::all(&found, "segmentation", segmentation)?;
+        if stored.iter().any(|other| other.key == row.key) {
+            session.rollback().await?;
             return Err(Error::AlreadyExists {
                 what: format!("segmentation \"{}\"", row.key),
             });
         }
-        let newest = stored
-            .iter()
-            .map(|(other, _)| other.number)
-            .max()
-            .unwrap_or(0);
+        let newest = stored.iter().map(|other| other.number).max().unwrap_or(0);
         let row = SegmentationRow {
             number: newest.saturating_add(1),
             ..row.clone()
         };
         let (number, version) = (i32::from(row.number), i64::from(row.version));
-        let params: [&(dyn ToSql + Sync); 9] = [
+        let params: [&(dyn ToSql + Sync); 8] = [
             &id,
             &row.key,
             &number,
@@ -84,10 +67,9 @@ impl Segmentation {
             &version,
             &row.plugin_digest,
             &row.created_at.0,
-            &request_id,
         ];
-        session.last(&insert, &params).await?;
-        Ok(row)
+        session.query(&insert, &params).await?;
+        requests::finish(&session, &once, &row).await
     }
 }
 
@@ -96,9 +78,9 @@ impl Segmentations for Segmentation {
         &'a self,
         tenant: TenantId,
         row: &'a SegmentationRow,
-        request_id: &'a str,
-    ) -> BoxFuture<'a, Result<SegmentationRow>> {
-        Box::pin(self.define(tenant, row, request_id))
+        once: Once<SegmentationRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        Box::pin(self.define(tenant, row, once))
     }
 
     fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>> {

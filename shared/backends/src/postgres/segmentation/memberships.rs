@@ -16,7 +16,6 @@ use crate::postgres::decode::{self, Fields};
 use crate::postgres::session::Session;
 use crate::postgres::{feed, replica, rows};
 
-const START_CURSOR: &str = include_str!("../../../queries/postgres/segmentation/start_cursor.sql");
 const MOVE_CURSOR: &str = include_str!("../../../queries/postgres/segmentation/move_cursor.sql");
 const CURSOR: &str = include_str!("../../../queries/postgres/segmentation/cursor.sql");
 const CURSORS: &str = include_str!("../../../queries/postgres/segmentation/cursors.sql");
@@ -41,37 +40,26 @@ fn membership(row: &mut Fields<'_>) -> Result<MembershipRow> {
 }
 
 fn progress(row: &mut Fields<'_>) -> Result<SliceProgress> {
-    Ok((row.sequence()?, row.sequence()?, row.maybe_day()?))
+    Ok(SliceProgress {
+        cursor: row.sequence()?,
+        facts_sequence: row.sequence()?,
+        closed_on: row.maybe_day()?,
+        version: row.sequence()?,
+    })
 }
 
-/// Moves the cursor on, if it is the expected one.
+/// Moves the cursor on, if the slice is where the results were computed from.
 async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
-    let (position, expected) = (
-        rows::number(commit.cursor),
-        rows::number(commit.expected_cursor),
-    );
+    let (position, version) = (rows::number(commit.cursor), rows::number(commit.version));
     let (facts, closed_on) = (
         rows::number(commit.facts_sequence),
         commit.closed_on.map(|day| day.0),
     );
-    let moved = if expected == 0 {
-        let statement = session.prepare(START_CURSOR).await?;
-        session
-            .execute(
-                &statement,
-                &[&tenant, &slice, &position, &facts, &closed_on],
-            )
-            .await?
-    } else {
-        let statement = session.prepare(MOVE_CURSOR).await?;
-        session
-            .execute(
-                &statement,
-                &[&tenant, &slice, &position, &facts, &closed_on, &expected],
-            )
-            .await?
-    };
+    let statement = session.prepare(MOVE_CURSOR).await?;
+    let params: [&(dyn ToSql + Sync); 6] =
+        [&tenant, &slice, &position, &facts, &closed_on, &version];
+    let moved = session.execute(&statement, &params).await?;
     if moved == 0 {
         Err(Error::Fenced)
     } else {
@@ -149,7 +137,7 @@ impl Memberships for Segmentation {
         Box::pin(async move { self.store(&commit).await })
     }
 
-    fn cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
+    fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
         Box::pin(async move {
             let found = self
                 .pool

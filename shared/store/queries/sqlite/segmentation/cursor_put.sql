@@ -1,5 +1,6 @@
-INSERT INTO slice_cursor (tenant_id, slice, cursor, facts_sequence, closed_on) VALUES (?1, ?2, ?3, ?4, ?5)
+INSERT INTO slice_cursor (tenant_id, slice, cursor, facts_sequence, closed_on, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT (tenant_id, slice) DO UPDATE SET
     cursor = excluded.cursor,
     facts_sequence = excluded.facts_sequence,
-    closed_on = excluded.closed_on;
+    closed_on = excluded.closed_on,
+    version = excluded.version;

@@ -1,20 +1,21 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use sextant_domain::id::TenantId;
-use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
 use crate::embedded::ingestion::Ingestion;
+use crate::embedded::requests;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, rows};
-use crate::port::{KeyRow, Keys, Page};
+use crate::port::{KeyRow, Keys, Once, Page};
 use crate::{BoxFuture, Error, Result};
 
 impl Keys for Ingestion {
-    fn create<'a>(&'a self, key: &'a KeyRow) -> BoxFuture<'a, Result<()>> {
+    fn create<'a>(&'a self, key: &'a KeyRow, once: Once<KeyRow>) -> BoxFuture<'a, Result<Vec<u8>>> {
         let key = key.clone();
-        self.file
-            .write("creating a key", move |connection| create(connection, &key))
+        self.file.write("creating a key", move |connection| {
+            create(connection, &key, &once)
+        })
     }
 
     fn by_id<'a>(&'a self, key_id: &'a str) -> BoxFuture<'a, Result<Option<KeyRow>>> {
@@ -39,16 +40,19 @@ impl Keys for Ingestion {
         &'a self,
         tenant: Option<TenantId>,
         key_id: &'a str,
-        at: Instant,
-    ) -> BoxFuture<'a, Result<Option<KeyRow>>> {
+        once: Once<KeyRow>,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
         let key_id = key_id.to_owned();
         self.file.write("revoking a key", move |connection| {
-            revoke(connection, tenant, &key_id, at)
+            revoke(connection, tenant, &key_id, &once)
         })
     }
 }
 
-fn create(connection: &Connection, key: &KeyRow) -> Work<()> {
+fn create(connection: &Connection, key: &KeyRow, once: &Once<KeyRow>) -> Work<Vec<u8>> {
+    if let Some(answer) = requests::answered(connection, once)? {
+        return Ok(answer);
+    }
     let created = connection
         .prepare_cached(sql!("ingestion/key_insert"))?
         .execute(params![
@@ -67,7 +71,7 @@ fn create(connection: &Connection, key: &KeyRow) -> Work<()> {
         }
         .into());
     }
-    Ok(())
+    requests::keep(connection, once, key)
 }
 
 fn by_id(connection: &Connection, key_id: &str) -> Work<Option<KeyRow>> {
@@ -99,8 +103,11 @@ fn revoke(
     connection: &Connection,
     tenant: Option<TenantId>,
     key_id: &str,
-    at: Instant,
-) -> Work<Option<KeyRow>> {
+    once: &Once<KeyRow>,
+) -> Work<Option<Vec<u8>>> {
+    if let Some(answer) = requests::answered(connection, once)? {
+        return Ok(Some(answer));
+    }
     let Some(key) = by_id(connection, key_id)? else {
         return Ok(None);
     };
@@ -109,8 +116,12 @@ fn revoke(
     }
     connection
         .prepare_cached(sql!("ingestion/key_revoke"))?
-        .execute(params![key_id, at.0])?;
-    by_id(connection, key_id)
+        .execute(params![key_id, once.request.at.0])?;
+    let revoked = KeyRow {
+        revoked_at: key.revoked_at.or(Some(once.request.at)),
+        ..key
+    };
+    Ok(Some(requests::keep(connection, once, &revoked)?))
 }
 
 fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {

@@ -7,20 +7,21 @@ use crate::embedded::failure::Work;
 use crate::embedded::feed;
 use crate::embedded::ingestion::Ingestion;
 use crate::embedded::ingestion::entry::Entry;
+use crate::embedded::requests;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, rows};
-use crate::port::{Import, Page, TenantRow, Tenants};
+use crate::port::{Import, Once, Page, SliceHeads, TenantRow, Tenants};
 use crate::{BoxFuture, Error, Result};
 
 impl Tenants for Ingestion {
     fn create<'a>(
         &'a self,
         tenant: &'a TenantRow,
-        request_id: &'a str,
-    ) -> BoxFuture<'a, Result<TenantRow>> {
-        let (tenant, request_id) = (tenant.clone(), request_id.to_owned());
+        once: Once<TenantRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        let tenant = tenant.clone();
         self.file.write("creating a tenant", move |connection| {
-            create(connection, tenant, &request_id)
+            create(connection, &tenant, &once)
         })
     }
 
@@ -55,8 +56,8 @@ impl Tenants for Ingestion {
         &self,
         tenant: TenantId,
         mark: Import,
-        at: Instant,
-    ) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>> {
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
         self.file.write("marking an import", move |connection| {
             let change = params![id(tenant.0), mark == Import::Started];
             announce(
@@ -65,9 +66,10 @@ impl Tenants for Ingestion {
                 change,
                 tenant,
                 Entry::Import {
-                    recorded_at: at,
+                    recorded_at: once.request.at,
                     mark,
                 },
+                &once,
             )
         })
     }
@@ -76,8 +78,8 @@ impl Tenants for Ingestion {
         &self,
         tenant: TenantId,
         to: Instant,
-        at: Instant,
-    ) -> BoxFuture<'_, Result<Option<Vec<(Slice, u64)>>>> {
+        once: Once<SliceHeads>,
+    ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
         self.file.write("moving a clock", move |connection| {
             let change = params![id(tenant.0), to.0];
             announce(
@@ -86,25 +88,18 @@ impl Tenants for Ingestion {
                 change,
                 tenant,
                 Entry::Clock {
-                    recorded_at: at,
+                    recorded_at: once.request.at,
                     to,
                 },
+                &once,
             )
         })
     }
 }
 
-fn create(connection: &Connection, tenant: TenantRow, request_id: &str) -> Work<TenantRow> {
-    if let Some(stored) = one(
-        connection,
-        sql!("ingestion/tenant_by_request"),
-        params![request_id],
-    )? {
-        return if has_parameters_of(&stored, &tenant) {
-            Ok(stored)
-        } else {
-            Err(Error::RequestIdReused.into())
-        };
+fn create(connection: &Connection, tenant: &TenantRow, once: &Once<TenantRow>) -> Work<Vec<u8>> {
+    if let Some(answer) = requests::answered(connection, once)? {
+        return Ok(answer);
     }
     if one(
         connection,
@@ -130,32 +125,23 @@ fn create(connection: &Connection, tenant: TenantRow, request_id: &str) -> Work<
             tenant.n_slices,
             tenant.importing,
             tenant.created_at.0,
-            tenant.rfm_tie_policy.key(),
-            request_id
+            tenant.rfm_tie_policy.key()
         ])?;
-    Ok(tenant)
+    requests::keep(connection, once, tenant)
 }
 
-/// The id and the time of creation differ from attempt to attempt; the clock may have moved and an import begun since.
-fn has_parameters_of(stored: &TenantRow, asked: &TenantRow) -> bool {
-    let asked_now = TenantRow {
-        tenant: stored.tenant,
-        fixed_clock: stored.fixed_clock,
-        importing: stored.importing,
-        created_at: stored.created_at,
-        ..asked.clone()
-    };
-    stored.fixed_clock.is_some() == asked.fixed_clock.is_some() && *stored == asked_now
-}
-
-/// Changes a tenant; if that changed anything, writes the entry to the feed of every slice.
+/// Changes a tenant, once; if that changed anything, writes the entry to the feed of every slice.
 fn announce(
     connection: &Connection,
     query: &str,
     change: impl Params,
     tenant: TenantId,
     entry: Entry,
-) -> Work<Option<Vec<(Slice, u64)>>> {
+    once: &Once<SliceHeads>,
+) -> Work<Option<Vec<u8>>> {
+    if let Some(answer) = requests::answered(connection, once)? {
+        return Ok(Some(answer));
+    }
     let changed: Option<u16> = connection
         .prepare_cached(query)?
         .query_row(change, |row| row.get(0))
@@ -168,7 +154,7 @@ fn announce(
     for slice in (0..n_slices).map(Slice) {
         heads.push((slice, feed::append(connection, tenant, slice, &payload)?));
     }
-    Ok(Some(heads))
+    Ok(Some(requests::keep(connection, once, &heads)?))
 }
 
 fn one(connection: &Connection, query: &str, key: impl Params) -> Work<Option<TenantRow>> {

@@ -3,23 +3,23 @@ use rusqlite::{Connection, params};
 use crate::Error;
 use crate::embedded::failure::Work;
 use crate::embedded::feed;
-use crate::embedded::segmentation::cursor;
+use crate::embedded::segmentation::find_progress;
 use crate::embedded::sql;
 use crate::embedded::value::{id, number};
 use crate::port::{MembershipRow, SegmentationCommit, TransitionRow};
 
-/// Stores results, if the cursor is where the writer believes; returns the newest number of the feed.
+/// Stores results, if the slice is where they were computed from; returns the newest number of the feed.
 pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Work<u64> {
     let SegmentationCommit {
         tenant,
         slice,
-        expected_cursor,
+        version,
         cursor: reached,
         facts_sequence,
         closed_on,
         ..
     } = commit;
-    if cursor(connection, *tenant, *slice)?.0 != *expected_cursor {
+    if find_progress(connection, *tenant, *slice)?.version != *version {
         return Err(Error::Fenced.into());
     }
     let tenant_id = id(tenant.0);
@@ -30,7 +30,8 @@ pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Wor
         slice.0,
         number(*reached),
         number(*facts_sequence),
-        closed_on
+        closed_on,
+        number(version.saturating_add(1))
     ])?;
     let mut put = connection.prepare_cached(sql!("segmentation/account_put"))?;
     for account in &commit.accounts {

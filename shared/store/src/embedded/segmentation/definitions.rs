@@ -1,12 +1,13 @@
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use sextant_domain::id::TenantId;
 
 use crate::embedded::failure::Work;
+use crate::embedded::requests;
 use crate::embedded::segmentation::Segmentation;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
-use crate::port::{SegmentationRow, Segmentations};
+use crate::port::{Once, SegmentationRow, Segmentations};
 use crate::{BoxFuture, Error, Result};
 
 impl Segmentations for Segmentation {
@@ -14,12 +15,12 @@ impl Segmentations for Segmentation {
         &'a self,
         tenant: TenantId,
         row: &'a SegmentationRow,
-        request_id: &'a str,
-    ) -> BoxFuture<'a, Result<SegmentationRow>> {
-        let (row, request_id) = (row.clone(), request_id.to_owned());
+        once: Once<SegmentationRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        let row = row.clone();
         self.file
             .write("creating a segmentation", move |connection| {
-                create(connection, tenant, row, &request_id)
+                create(connection, tenant, row, &once)
             })
     }
 
@@ -36,22 +37,12 @@ fn create(
     connection: &Connection,
     tenant: TenantId,
     asked: SegmentationRow,
-    request_id: &str,
-) -> Work<SegmentationRow> {
-    let tenant_id = id(tenant.0);
-    let mut by_request = connection.prepare_cached(sql!("segmentation/segmentation_by_request"))?;
-    if let Some(stored) = by_request
-        .query_row(params![tenant_id, request_id], segmentation_row)
-        .optional()?
-    {
-        let same = (&stored.key, &stored.segmenter_id, &stored.config)
-            == (&asked.key, &asked.segmenter_id, &asked.config);
-        return if same {
-            Ok(stored)
-        } else {
-            Err(Error::RequestIdReused.into())
-        };
+    once: &Once<SegmentationRow>,
+) -> Work<Vec<u8>> {
+    if let Some(answer) = requests::answered(connection, once)? {
+        return Ok(answer);
     }
+    let tenant_id = id(tenant.0);
     let mut by_key = connection.prepare_cached(sql!("segmentation/segmentation_by_key"))?;
     if by_key.exists(params![tenant_id, asked.key])? {
         return Err(Error::AlreadyExists {
@@ -75,10 +66,9 @@ fn create(
             row.config,
             row.version,
             row.plugin_digest,
-            row.created_at.0,
-            request_id
+            row.created_at.0
         ])?;
-    Ok(row)
+    requests::keep(connection, once, &row)
 }
 
 fn segmentation_row(row: &Row<'_>) -> rusqlite::Result<SegmentationRow> {

@@ -12,10 +12,8 @@ CREATE TABLE tenant (
   importing boolean NOT NULL,
   created_at bigint NOT NULL,
   rfm_tie_policy text NOT NULL,
-  request_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id),
-  CONSTRAINT tenant_name_key UNIQUE (name),
-  CONSTRAINT tenant_request_id_key UNIQUE (request_id)
+  CONSTRAINT tenant_name_key UNIQUE (name)
 );
 
 CREATE TABLE access_key (
@@ -134,12 +132,25 @@ CREATE TABLE feed (
   PRIMARY KEY (tenant_id, slice, sequence)
 );
 
+-- Answers to requests that changed something. Those of the installation have the nil UUID for a tenant.
+CREATE TABLE request (
+  tenant_id uuid NOT NULL,
+  method text COLLATE "C" NOT NULL,
+  request_id uuid NOT NULL,
+  parameters uuid NOT NULL,
+  stored_at bigint NOT NULL,
+  answer bytea NOT NULL,
+  PRIMARY KEY (tenant_id, method, request_id)
+);
+CREATE INDEX request_time ON request (tenant_id, stored_at);
+
 SELECT isolate(name::regclass)
-FROM unnest(ARRAY['account', 'dedupe', 'fact', 'held', 'rejection', 'source_count', 'feed']) AS name;
+FROM unnest(ARRAY['account', 'dedupe', 'fact', 'held', 'rejection', 'source_count', 'feed', 'request']) AS name;
 
 GRANT SELECT, INSERT, UPDATE ON tenant, access_key, feed_head, source_count TO sextant_app;
 GRANT SELECT, INSERT ON account, dedupe, fact, rejection, feed TO sextant_app;
 GRANT SELECT, INSERT, DELETE ON held TO sextant_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON request TO sextant_app;
 
 -- Makes the partition of a month (months since 1970-01; below 0 and from 2400 on there is one partition each). Runs with
 -- the rights of the migrator, because the application role owns nothing. Attaching does not wait for readers and writers.

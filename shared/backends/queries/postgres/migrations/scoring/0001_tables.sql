@@ -18,6 +18,7 @@ CREATE TABLE cursor (
   importing boolean NOT NULL DEFAULT false,
   pending_history smallint,
   watermark bigint,
+  version bigint NOT NULL,
   PRIMARY KEY (tenant_id, slice)
 ) WITH (fillfactor = 20);
 

@@ -14,6 +14,7 @@ CREATE TABLE cursor (
   position bigint NOT NULL,
   facts_sequence bigint NOT NULL,
   closed_on integer,
+  version bigint NOT NULL,
   PRIMARY KEY (tenant_id, slice)
 ) WITH (fillfactor = 20);
 
@@ -37,11 +38,9 @@ CREATE TABLE segmentation (
   version bigint NOT NULL,
   plugin_digest text NOT NULL,
   created_at bigint NOT NULL,
-  request_id text COLLATE "C" NOT NULL,
   PRIMARY KEY (tenant_id, key)
 );
 CREATE UNIQUE INDEX segmentation_number ON segmentation (tenant_id, number);
-CREATE UNIQUE INDEX segmentation_request_id ON segmentation (tenant_id, request_id);
 
 CREATE TABLE membership (
   tenant_id uuid NOT NULL,
@@ -83,8 +82,21 @@ CREATE TABLE feed (
   PRIMARY KEY (tenant_id, slice, sequence)
 );
 
+-- Answers to requests that changed something. Those of the installation have the nil UUID for a tenant.
+CREATE TABLE request (
+  tenant_id uuid NOT NULL,
+  method text COLLATE "C" NOT NULL,
+  request_id uuid NOT NULL,
+  parameters uuid NOT NULL,
+  stored_at bigint NOT NULL,
+  answer bytea NOT NULL,
+  PRIMARY KEY (tenant_id, method, request_id)
+);
+CREATE INDEX request_time ON request (tenant_id, stored_at);
+
 SELECT isolate(name::regclass)
-FROM unnest(ARRAY['account', 'segmentation', 'membership', 'transition', 'feed']) AS name;
+FROM unnest(ARRAY['account', 'segmentation', 'membership', 'transition', 'feed', 'request']) AS name;
 
 GRANT SELECT, INSERT, UPDATE ON feed_head, cursor, account, membership TO sextant_app;
 GRANT SELECT, INSERT ON segmentation, transition, feed TO sextant_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON request TO sextant_app;

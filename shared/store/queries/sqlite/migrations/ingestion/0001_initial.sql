@@ -9,8 +9,7 @@ CREATE TABLE tenant (
     n_slices INTEGER NOT NULL,
     importing INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
-    rfm_tie_policy TEXT NOT NULL,
-    request_id TEXT NOT NULL UNIQUE
+    rfm_tie_policy TEXT NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE access_key (
@@ -126,3 +125,15 @@ CREATE TABLE feed_entry (
     payload BLOB NOT NULL,
     PRIMARY KEY (tenant_id, slice, sequence)
 ) WITHOUT ROWID;
+
+-- Answers to requests that changed something. Those of the installation have 16 zero bytes for a tenant.
+CREATE TABLE request (
+    tenant_id BLOB NOT NULL,
+    method TEXT NOT NULL,
+    request_id BLOB NOT NULL,
+    parameters BLOB NOT NULL,
+    stored_at INTEGER NOT NULL,
+    answer BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, method, request_id)
+) WITHOUT ROWID;
+CREATE INDEX request_by_time ON request (tenant_id, stored_at);

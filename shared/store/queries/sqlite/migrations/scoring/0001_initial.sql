@@ -53,6 +53,7 @@ CREATE TABLE slice_state (
     importing INTEGER NOT NULL,
     pending_history INTEGER,
     watermark INTEGER,
+    version INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, slice)
 ) WITHOUT ROWID;
 

@@ -23,11 +23,9 @@ CREATE TABLE segmentation (
     version INTEGER NOT NULL,
     plugin_digest TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    request_id TEXT NOT NULL,
     PRIMARY KEY (tenant_id, segmentation_key)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX segmentation_by_number ON segmentation (tenant_id, number);
-CREATE UNIQUE INDEX segmentation_by_request ON segmentation (tenant_id, request_id);
 
 -- How far scoring's feed is followed.
 CREATE TABLE slice_cursor (
@@ -36,6 +34,7 @@ CREATE TABLE slice_cursor (
     cursor INTEGER NOT NULL,
     facts_sequence INTEGER NOT NULL,
     closed_on INTEGER,
+    version INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, slice)
 ) WITHOUT ROWID;
 
@@ -82,3 +81,15 @@ CREATE TABLE transition (
 CREATE INDEX transition_of_membership ON transition (tenant_id, segmentation, uid, at, id, known_at, to_state, to_segment);
 CREATE INDEX transition_of_account ON transition (tenant_id, uid, at, id);
 CREATE INDEX transition_by_time ON transition (tenant_id, at, id);
+
+-- Answers to requests that changed something. Those of the installation have 16 zero bytes for a tenant.
+CREATE TABLE request (
+    tenant_id BLOB NOT NULL,
+    method TEXT NOT NULL,
+    request_id BLOB NOT NULL,
+    parameters BLOB NOT NULL,
+    stored_at INTEGER NOT NULL,
+    answer BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, method, request_id)
+) WITHOUT ROWID;
+CREATE INDEX request_by_time ON request (tenant_id, stored_at);

@@ -1,0 +1,1 @@
+UPDATE request SET answer = $4 WHERE tenant_id = $1 AND method = $2 AND request_id = $3

@@ -1,4 +1,0 @@
-INSERT INTO cursor AS stored (tenant_id, slice, position, facts_sequence, closed_on) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant_id, slice) DO UPDATE SET
-  position = excluded.position, facts_sequence = excluded.facts_sequence, closed_on = excluded.closed_on
-WHERE stored.position = 0

@@ -1,2 +1,0 @@
-SELECT tenant_id, name, time_zone, base_currency, fixed_clock, retention_days, n_slices, importing, created_at, rfm_tie_policy
-FROM tenant WHERE request_id = ?1;
