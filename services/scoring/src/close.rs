@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 
 use sextant_domain::feature::population::{self, Models, Refit};
@@ -12,6 +13,7 @@ use sextant_domain::time::{Day, Instant};
 use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::scoring::v1 as pb;
 use sextant_store::port::{EvaluationRow, ModelRow, ReplicaCommit, ScoringCommit};
+use sextant_wire::read::uid_bytes;
 use sextant_wire::time;
 
 use crate::state::TenantState;
@@ -85,7 +87,7 @@ impl TenantState {
 
     /// The days to close, oldest first: from the day after the last close, or the first with a fact, up to the last day that
     /// has passed.
-    fn due_days(&self, now: Instant) -> Vec<Day> {
+    pub(crate) fn due_days(&self, now: Instant) -> Vec<Day> {
         let zone = &self.settings.zone;
         let Some(first) = self
             .closed_on()
@@ -172,36 +174,40 @@ impl TenantState {
         let newest = models.keys().next_back().copied();
         let behind = |day: &&Day| state.closed_on.is_none_or(|closed| closed < **day);
         let days: Vec<Day> = models.keys().filter(behind).copied().collect();
+        state.closed_on = state.closed_on.max(newest);
+        let unseen = self.known_after(slice, state.closed_on);
+        let all = complete && pending && (days.is_empty() || self.has_facts_after(newest));
+        let is_followed = all || !unseen.is_empty();
         let mut evaluations: Vec<EvaluationRow> = days
             .iter()
             .map(|day| {
                 let end = Moment::close(*day, &self.settings.zone).as_of;
-                let backfilling = !complete || (Some(*day) != newest);
+                let backfilling = pending && (!complete || Some(*day) != newest);
                 self.evaluation(
                     progress.cursor,
                     end,
                     pb::Evaluation {
                         closed_on: Some(time::date(*day)),
                         all_accounts: true,
-                        backfilling: backfilling && pending,
+                        backfilling: backfilling || is_followed,
                         known_at: Some(time::timestamp(end)),
                         ..pb::Evaluation::default()
                     },
                 )
             })
             .collect();
-        state.closed_on = state.closed_on.max(newest);
         state.closes_at = state
             .closed_on
             .map(|closed| self.settings.zone.start_of(closed.plus(2)));
         if complete {
             state.pending_history = None;
-            if pending && (days.is_empty() || self.has_facts_after(newest)) {
+            if is_followed {
                 evaluations.push(self.evaluation(
                     progress.cursor,
                     now,
                     pb::Evaluation {
-                        all_accounts: true,
+                        all_accounts: all,
+                        account_uids: unseen,
                         ..pb::Evaluation::default()
                     },
                 ));
@@ -231,6 +237,16 @@ impl TenantState {
             state,
             evaluations,
         }
+    }
+
+    /// Accounts of which something became known after the close of a day: it moves them to where they were seen then, and they
+    /// are evaluated again for the present.
+    fn known_after(&self, slice: Slice, closed: Option<Day>) -> Vec<Bytes> {
+        let unseen = self
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.slice == slice && account.known_on > closed);
+        unseen.map(|(uid, _)| uid_bytes(*uid)).collect()
     }
 
     fn has_facts_after(&self, closed: Option<Day>) -> bool {
