@@ -132,6 +132,7 @@ impl TenantState {
             .accounts
             .entry(dated.uid)
             .or_insert_with(|| Account::new(slice));
+        account.known_on = account.known_on.max(Some(known));
         let month = account.facts.history.add(&Occurrence {
             day,
             known,
@@ -154,6 +155,8 @@ impl TenantState {
             .accounts
             .entry(uid)
             .or_insert_with(|| Account::new(slice));
+        let known_on = self.settings.zone.day_of(known_at);
+        account.known_on = account.known_on.max(Some(known_on));
         Ok(match fact {
             Fact::Account(fact) => {
                 account

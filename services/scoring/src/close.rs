@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use prost::Message;
 
 use sextant_domain::feature::population::{self, Models, Refit};
@@ -12,6 +13,7 @@ use sextant_domain::time::{Day, Instant};
 use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::scoring::v1 as pb;
 use sextant_store::port::{EvaluationRow, ModelRow, ReplicaCommit, ScoringCommit, SliceState};
+use sextant_wire::read::uid_bytes;
 use sextant_wire::time;
 
 use crate::state::TenantState;
@@ -88,7 +90,7 @@ impl TenantState {
 
     /// The days to close, oldest first: from the day after the last close, or the first with a fact, up to the last day that
     /// has passed.
-    fn due_days(&self, now: Instant) -> Vec<Day> {
+    pub(crate) fn due_days(&self, now: Instant) -> Vec<Day> {
         let zone = &self.settings.zone;
         let Some(first) = self
             .closed_on()
@@ -157,20 +159,26 @@ impl TenantState {
         let progress = self.slices.get(&slice).copied().unwrap_or_default();
         let mut state = progress.state;
         let newest = models.keys().next_back().copied();
-        let behind = |day: &Day| state.closed_on.is_none_or(|closed| closed < *day);
+        let closed_before = state.closed_on;
+        let behind = |day: &Day| closed_before.is_none_or(|closed| closed < *day);
+        let closes_any = models.keys().any(behind);
+        state.closed_on = state.closed_on.max(newest);
+        let unseen = self.known_after(slice, state.closed_on);
+        let all = complete && pending && (!closes_any || self.has_facts_after(newest));
+        let is_followed = all || !unseen.is_empty();
         let mut evaluations: Vec<EvaluationRow> = models
             .iter()
             .filter(|(day, _)| behind(day))
             .map(|(day, models)| {
                 let end = Moment::close(*day, &self.settings.zone).as_of;
-                let backfilling = !complete || (Some(*day) != newest);
+                let backfilling = pending && (!complete || Some(*day) != newest);
                 self.evaluation(
                     progress.cursor,
                     end,
                     pb::Evaluation {
                         closed_on: Some(time::date(*day)),
                         all_accounts: true,
-                        backfilling: backfilling && pending,
+                        backfilling: backfilling || is_followed,
                         known_at: Some(time::timestamp(end)),
                         model_versions: models.versions(),
                         ..pb::Evaluation::default()
@@ -178,28 +186,25 @@ impl TenantState {
                 )
             })
             .collect();
-        state.closed_on = state.closed_on.max(newest);
         state.closes_at = state
             .closed_on
             .map(|closed| self.settings.zone.start_of(closed.plus(2)));
         if complete {
             state.pending_history = None;
-            if pending && (evaluations.is_empty() || self.has_facts_after(newest)) {
-                evaluations.push(
-                    self.evaluation(
-                        progress.cursor,
-                        now,
-                        pb::Evaluation {
-                            all_accounts: true,
-                            model_versions: models
-                                .values()
-                                .next_back()
-                                .or_else(|| self.models_up_to(Day(i32::MAX)))
-                                .map_or_else(Vec::new, |models| models.versions()),
-                            ..pb::Evaluation::default()
-                        },
-                    ),
-                );
+            if is_followed {
+                let newest_models = models.values().next_back();
+                let newest_models = newest_models.or_else(|| self.models_up_to(Day(i32::MAX)));
+                evaluations.push(self.evaluation(
+                    progress.cursor,
+                    now,
+                    pb::Evaluation {
+                        all_accounts: all,
+                        account_uids: unseen,
+                        model_versions:
+                            newest_models.map_or_else(Vec::new, |models| models.versions()),
+                        ..pb::Evaluation::default()
+                    },
+                ));
             }
         }
         // The models are the tenant's, not a slice's: they are stored with the first slice.
@@ -226,6 +231,16 @@ impl TenantState {
             state,
             evaluations,
         }
+    }
+
+    /// Accounts of which something became known after the close of a day: it moves them to where they were seen then, and they
+    /// are evaluated again for the present.
+    fn known_after(&self, slice: Slice, closed: Option<Day>) -> Vec<Bytes> {
+        let unseen = self
+            .accounts
+            .iter()
+            .filter(|(_, account)| account.slice == slice && account.known_on > closed);
+        unseen.map(|(uid, _)| uid_bytes(*uid)).collect()
     }
 
     fn has_facts_after(&self, closed: Option<Day>) -> bool {

@@ -273,6 +273,7 @@ impl Engine {
             .values_mut()
             .filter(|account| account.slice == slice)
         {
+            account.known_on = account.known_on.max(account.facts.history.last_known());
             account.rebuild_billing(&zone);
         }
         Ok(())

@@ -448,6 +448,10 @@ fn prepare(
     let evaluations = match (state.is_backfilling(), opened(answer)) {
         (true, true) => vec![backfilling(state, slice, real, origin)],
         (true, false) => Vec::new(),
+        // Days have passed that are not closed yet: their closes come first, and the present after them.
+        (false, _) if !state.due_days(state.now(real)).is_empty() => {
+            vec![backfilling(state, slice, real, origin)]
+        },
         (false, _) => vec![changed(state, slice, &changes, real, origin)],
     };
     let (replica, months) = state.replica_commit(slice, expected, &mut changes);
@@ -498,7 +502,7 @@ fn opened(answer: &ingestion::ReadFactsResponse) -> bool {
     marks.into_iter().any(|mark| !mark.completed)
 }
 
-/// Tells those who follow that history is being imported and nothing is evaluated until it is complete.
+/// Tells those who follow that nothing is evaluated yet: history is being imported, or days have to be closed first.
 fn backfilling(
     state: &TenantState,
     slice: Slice,

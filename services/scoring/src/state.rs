@@ -67,6 +67,8 @@ pub(crate) struct Account {
     pub(crate) id: Box<str>,
     pub(crate) name: Box<str>,
     pub(crate) facts: AccountFacts,
+    /// The last day on which something of it became known.
+    pub(crate) known_on: Option<Day>,
     subscriptions: Vec<SubscriptionVersion>,
 }
 

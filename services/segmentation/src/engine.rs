@@ -29,7 +29,7 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::registry::{Registry, instance};
-use crate::state::{self, Names, TenantState, Use};
+use crate::state::{self, TenantState, Use};
 use crate::wire::cache_keys;
 
 /// Tenants kept in memory at most, besides those in use.
@@ -170,6 +170,7 @@ impl Engine {
             uses: Vec::new(),
             slices: BTreeMap::new(),
             names: HashMap::new(),
+            uids: BTreeMap::new(),
             present: HashMap::new(),
             worth: BTreeMap::new(),
             table: None,
@@ -214,13 +215,7 @@ impl Engine {
                         .account
                         .map(|account| account.id)
                         .unwrap_or_default();
-                    state.names.insert(
-                        uid,
-                        Names {
-                            id: id.into(),
-                            name: transition.account_name.into(),
-                        },
-                    );
+                    state.name(uid, &id, &transition.account_name);
                 }
                 state
                     .present

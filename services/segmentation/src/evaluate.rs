@@ -23,7 +23,7 @@ use sextant_wire::time;
 use crate::columns;
 use crate::decide;
 use crate::registry::chain;
-use crate::state::{Names, Present, Standing, TenantState, Use};
+use crate::state::{Present, Standing, TenantState, Use};
 
 /// Reasons kept with a transition.
 const MAX_REASONS: u32 = 4;
@@ -160,13 +160,7 @@ impl TenantState {
                 .get(uid)
                 .is_some_and(|names| &*names.id == id && &*names.name == name);
             if let (false, Ok(external)) = (known, ExternalId::parse(id)) {
-                self.names.insert(
-                    *uid,
-                    Names {
-                        id: id.into(),
-                        name: name.into(),
-                    },
-                );
+                self.name(*uid, id, name);
                 changes.accounts.push(ReplicaAccount {
                     uid: *uid,
                     id: external,

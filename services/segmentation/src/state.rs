@@ -54,7 +54,7 @@ pub(crate) struct Present {
 /// An account by its names.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
-    pub(crate) id: Box<str>,
+    pub(crate) id: Arc<str>,
     pub(crate) name: Box<str>,
 }
 
@@ -87,6 +87,8 @@ pub(crate) struct TenantState {
     pub(crate) uses: Vec<Use>,
     pub(crate) slices: BTreeMap<Slice, Progress>,
     pub(crate) names: HashMap<AccountUid, Names>,
+    /// The accounts with names by external id, in the order of lists.
+    pub(crate) uids: BTreeMap<Arc<str>, AccountUid>,
     /// By number of the segmentation.
     pub(crate) present: HashMap<u16, BTreeMap<AccountUid, Present>>,
     /// What accounts were worth at the last close of their slice, which a downward move puts at risk. A slice is absent until
@@ -106,6 +108,20 @@ impl TenantState {
     pub(crate) fn model_versions(&self) -> &[String] {
         let behind = self.slices.values().min_by_key(|slice| slice.closed_on);
         behind.map_or(&[], |slice| &slice.model_versions)
+    }
+
+    /// Notes how an account is called.
+    pub(crate) fn name(&mut self, uid: AccountUid, id: &str, name: &str) {
+        let id: Arc<str> = id.into();
+        let names = Names {
+            id: Arc::clone(&id),
+            name: name.into(),
+        };
+        let before = self.names.insert(uid, names);
+        if let Some(before) = before.filter(|before| before.id != id) {
+            self.uids.remove(&before.id);
+        }
+        self.uids.insert(id, uid);
     }
 
     /// The last day that is closed in every slice.

@@ -161,6 +161,12 @@ impl History {
             .any(|cell| cell.known <= known)
     }
 
+    /// The last day on which an event became known.
+    #[must_use]
+    pub fn last_known(&self) -> Option<Day> {
+        self.cells.iter().map(|cell| cell.known).max()
+    }
+
     fn cell(&mut self, day: Day, known: Day) -> &mut Cell {
         let key = (day, known);
         let at = match self.cells.last() {

@@ -121,3 +121,17 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
         world.end().await;
     }
 }
+
+#[tokio::test]
+async fn what_a_tenant_sends_first_is_in_the_present_although_past_days_are_closed_after_it() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let world = World::start(shape).await;
+        let client = tenant(&world.client(), "first", at("2026-02-25T12:00")).await;
+        segmentation(&client, "lifecycle").await;
+        let position = accept(&client, february()).await;
+        let stage = membership(&client, "a02", "lifecycle", &now(&position)).await;
+        // It has paid since the tenth of January.
+        assert_eq!(stage.segment, "onboarding", "{shape:?}");
+        world.end().await;
+    }
+}

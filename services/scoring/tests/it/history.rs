@@ -1,13 +1,16 @@
 //! Importing the past, and the closes that come of it.
 
+use std::collections::BTreeSet;
+
 use sextant_domain::id::Slice;
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::{FreshnessState, ReadAt};
 use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::scoring::v1::Evaluation;
+use sextant_wire::read::uid_bytes;
 use sextant_wire::time;
 
-use crate::facts::{account, event, on, since, subscription};
+use crate::facts::{account, event, known, on, since, subscription, uid};
 use crate::world::{Scoring, World, at, reason, value};
 
 /// An open import with 85 days of history.
@@ -146,8 +149,9 @@ async fn facts_of_today_are_evaluated_after_the_last_close() {
     let [.., close, present] = feed.as_slice() else {
         panic!("{feed:?}")
     };
-    assert!(close.closed_on.is_some() && !close.backfilling);
-    assert!(present.all_accounts && present.closed_on.is_none());
+    // Nobody takes the close for the present.
+    assert!(close.closed_on.is_some() && close.backfilling);
+    assert!(present.all_accounts && present.closed_on.is_none() && !present.backfilling);
     assert_eq!(present.as_of, on("2027-04-10 12:00"));
 }
 
@@ -197,4 +201,31 @@ async fn an_account_is_in_no_close_before_its_first_fact() {
         value(&features.unwrap().features, "account.age_days"),
         "274"
     );
+}
+
+#[tokio::test]
+async fn facts_that_are_known_after_the_days_that_are_due_are_evaluated_after_their_closes() {
+    let world = world();
+    world.facts(vec![
+        account("seen", "2027-04-06"),
+        known("2027-04-10 11:00", account("new", "2027-04-07")),
+    ]);
+    let position = world.facts(vec![known(
+        "2027-04-10 11:00",
+        event("used", "ann", "2027-04-08"),
+    )]);
+    let scoring = world.start();
+    scoring.features("seen", at(&position)).await.unwrap();
+    let feed = scoring.feed(Slice(0)).await;
+    let [before @ .., present] = feed.as_slice() else {
+        panic!("{feed:?}")
+    };
+    assert_eq!(closes(&scoring).await.len(), 4);
+    assert!(before.iter().all(|entry| entry.backfilling), "{before:?}");
+    let unseen: BTreeSet<_> = present.account_uids.iter().cloned().collect();
+    let expected = ["new", "used"].map(|account| uid_bytes(uid(account)));
+    assert_eq!(unseen, BTreeSet::from(expected));
+    assert!(!present.backfilling && !present.all_accounts && present.closed_on.is_none());
+    assert_eq!(present.as_of, on("2027-04-10 12:00"));
+    assert_eq!(present.facts_sequence, 2);
 }

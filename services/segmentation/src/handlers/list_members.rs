@@ -1,4 +1,9 @@
+use std::collections::HashMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
 use arrow_array::RecordBatch;
+use bytes::Bytes;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Feature;
@@ -8,6 +13,7 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::Page;
 use sextant_wire::page;
+use sextant_wire::read::uid_bytes;
 use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, Reading, feature, numeric_feature, offset};
@@ -35,7 +41,7 @@ pub(super) async fn handle(
     let size = page::size(request.page_size)?;
     let (members, next) = if reading.at.is_now() {
         handlers
-            .present_members(&reading, known.number, &request, (size, offset(cursor)?))
+            .present_members(&reading, known.number, &request, (size, cursor))
             .await?
     } else {
         handlers
@@ -90,12 +96,17 @@ async fn check_segments(
     Ok(())
 }
 
-/// Where a feature of an account is found: table and row.
+/// An account of a page, and where its features are: table and row.
 struct Found {
     uid: AccountUid,
-    table: usize,
-    row: usize,
-    order: f64,
+    place: Option<(usize, usize)>,
+}
+
+/// A page of the present: its accounts, the tables that their features are in, and what the next page begins with.
+struct Chosen {
+    page: Vec<Found>,
+    tables: Arc<Vec<RecordBatch>>,
+    next: Option<String>,
 }
 
 impl Handlers {
@@ -104,59 +115,89 @@ impl Handlers {
         reading: &Reading,
         number: u16,
         request: &pb::ListMembersRequest,
-        (size, skip): (usize, u64),
+        (size, cursor): (usize, Option<String>),
     ) -> Result<(Vec<pb::Member>, Option<String>), Status> {
-        let order = if request.order_by_feature.is_empty() {
-            None
-        } else {
-            Some(numeric_feature(
-                &request.order_by_feature,
-                "order_by_feature",
-            )?)
-        };
         let shown = request
             .show_features
             .iter()
             .map(|name| feature(name, "show_features"))
             .collect::<Result<Vec<_>, _>>()?;
-        let (writing, tables) = self.table(reading.tenant).await?;
-        let state = writing.downgrade();
+        let (state, chosen) = if request.order_by_feature.is_empty() {
+            let state = self.engine.read(reading.tenant).await?;
+            let members = (number, request.segments.as_slice());
+            let mut chosen = by_id(state.as_ref(), members, size, cursor.as_deref());
+            if let Some(state) = state.as_ref() {
+                chosen.tables = Arc::new(self.features_of(state, &mut chosen.page).await?);
+            }
+            (state, chosen)
+        } else {
+            let order = numeric_feature(&request.order_by_feature, "order_by_feature")?;
+            let skip = usize::try_from(offset(cursor)?).unwrap_or(usize::MAX);
+            let (writing, tables) = self.table(reading.tenant).await?;
+            let state = writing.downgrade();
+            let members = (number, request.segments.as_slice());
+            let chosen = by_feature(state.as_ref(), members, (order, tables), (skip, size));
+            (state, chosen)
+        };
         let Some(state) = state.as_ref() else {
             return Ok((Vec::new(), None));
         };
-        let mut found = candidates(state, number, &request.segments, &tables, order);
-        let name = |uid: &AccountUid| state.names.get(uid).map(|names| &names.id);
-        found.sort_by(|left, right| {
-            right
-                .order
-                .total_cmp(&left.order)
-                .then_with(|| name(&left.uid).cmp(&name(&right.uid)))
-        });
-        let skip_rows = usize::try_from(skip).unwrap_or(usize::MAX);
-        let next = skip_rows.saturating_add(size);
-        let next = (next < found.len()).then(|| next.to_string());
-        let page: Vec<Found> = found.into_iter().skip(skip_rows).take(size).collect();
-        let current = current_reasons(state, &request.segmentation, &tables, &page)?;
-        let members = page.iter().zip(current).filter_map(|(found, current)| {
-            let transition = decode(&state.present(number, found.uid)?.transition)?;
-            let value = |feature: &Feature| {
-                sextant_columns::value_text(&tables[found.table], *feature, found.row)
-                    .unwrap_or_default()
-            };
-            Some(pb::Member {
-                account_name: transition.account_name.clone(),
-                membership: Some(pb::Membership {
-                    current_reasons: current,
-                    ..membership(
-                        transition,
-                        reading.view.currency.closed_on,
-                        &reading.view.zone,
-                    )
-                }),
-                feature_values: shown.iter().map(value).collect(),
-            })
-        });
-        Ok((members.collect(), next))
+        let current = current_reasons(state, &request.segmentation, &chosen)?;
+        let members = chosen
+            .page
+            .iter()
+            .zip(current)
+            .filter_map(|(found, current)| {
+                let transition = decode(&state.present(number, found.uid)?.transition)?;
+                let value = |feature: &Feature| {
+                    let (table, row) = found.place?;
+                    sextant_columns::value_text(chosen.tables.get(table)?, *feature, row)
+                };
+                Some(pb::Member {
+                    account_name: transition.account_name.clone(),
+                    membership: Some(pb::Membership {
+                        current_reasons: current,
+                        ..membership(
+                            transition,
+                            reading.view.currency.closed_on,
+                            &reading.view.zone,
+                        )
+                    }),
+                    feature_values: shown
+                        .iter()
+                        .map(|feature| value(feature).unwrap_or_default())
+                        .collect(),
+                })
+            });
+        Ok((members.collect(), chosen.next))
+    }
+
+    /// Features of the accounts of a page alone, and where they are.
+    async fn features_of(
+        &self,
+        state: &TenantState,
+        page: &mut [Found],
+    ) -> Result<Vec<RecordBatch>, Status> {
+        let mut tables = Vec::new();
+        if page.is_empty() {
+            return Ok(tables);
+        }
+        let uids: Vec<Bytes> = page.iter().map(|found| uid_bytes(found.uid)).collect();
+        for slice in state.slices.keys() {
+            let columns = self
+                .engine
+                .columns(state.tenant, *slice, None, uids.clone());
+            tables.extend(columns.await?);
+        }
+        let mut places = HashMap::new();
+        for (at, table) in tables.iter().enumerate() {
+            let rows = sextant_columns::uids(table).into_iter().enumerate();
+            places.extend(rows.map(|(row, uid)| (uid, (at, row))));
+        }
+        for found in page {
+            found.place = places.get(&found.uid).copied();
+        }
+        Ok(tables)
     }
 
     async fn past_members(
@@ -207,24 +248,23 @@ impl Handlers {
     }
 }
 
-/// Why each of these is where it is now.
+/// Why each account of a page is where it is now.
 fn current_reasons(
     state: &TenantState,
     key: &str,
-    tables: &[RecordBatch],
-    page: &[Found],
+    chosen: &Chosen,
 ) -> Result<Vec<Vec<pb::Reason>>, Problem> {
-    let mut reasons = vec![Vec::new(); page.len()];
+    let mut reasons = vec![Vec::new(); chosen.page.len()];
     let Some(one) = state.by_key(key) else {
         return Ok(reasons);
     };
-    for (at, table) in tables.iter().enumerate() {
-        let (places, rows): (Vec<usize>, Vec<usize>) = page
-            .iter()
-            .enumerate()
-            .filter(|(_, found)| found.table == at)
-            .map(|(place, found)| (place, found.row))
-            .unzip();
+    for (at, table) in chosen.tables.iter().enumerate() {
+        let in_table = |(index, found): (usize, &Found)| {
+            let (table, row) = found.place?;
+            (table == at).then_some((index, row))
+        };
+        let (places, rows): (Vec<usize>, Vec<usize>) =
+            chosen.page.iter().enumerate().filter_map(in_table).unzip();
         let of_rows = state.current_reasons(one, table, &rows)?;
         for (place, of_row) in places.into_iter().zip(of_rows) {
             reasons[place] = of_row;
@@ -233,32 +273,85 @@ fn current_reasons(
     Ok(reasons)
 }
 
-fn candidates(
-    state: &TenantState,
-    number: u16,
-    segments: &[String],
-    tables: &[RecordBatch],
-    order: Option<Feature>,
-) -> Vec<Found> {
+/// True: the account is a member of one of these segments, or of any where none is named.
+fn is_member(state: &TenantState, (number, segments): (u16, &[String]), uid: AccountUid) -> bool {
     let wanted = |segment: &str| segments.is_empty() || segments.iter().any(|key| key == segment);
+    state
+        .present(number, uid)
+        .is_some_and(|present| present.standing.member_of().is_some_and(wanted))
+}
+
+/// The page of members that follows an external id.
+fn by_id(
+    state: Option<&TenantState>,
+    members: (u16, &[String]),
+    size: usize,
+    after: Option<&str>,
+) -> Chosen {
+    let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let accounts = state.into_iter().flat_map(|state| {
+        let accounts = state.uids.range::<str, _>((begin, Bound::Unbounded));
+        accounts.filter(|(_, uid)| is_member(state, members, **uid))
+    });
+    let mut found: Vec<(&Arc<str>, &AccountUid)> = accounts.take(size.saturating_add(1)).collect();
+    let more = found.len() > size;
+    found.truncate(size);
+    let last = found.last().filter(|_| more);
+    Chosen {
+        next: last.map(|(id, _)| id.to_string()),
+        page: found
+            .iter()
+            .map(|(_, uid)| Found {
+                uid: **uid,
+                place: None,
+            })
+            .collect(),
+        tables: Arc::default(),
+    }
+}
+
+/// The page of members behind so many others, the greatest value first, equal ones by external id.
+fn by_feature(
+    state: Option<&TenantState>,
+    members: (u16, &[String]),
+    (order, tables): (Feature, Arc<Vec<RecordBatch>>),
+    (skip, size): (usize, usize),
+) -> Chosen {
     let mut found = Vec::new();
     for (at, table) in tables.iter().enumerate() {
         for (row, uid) in sextant_columns::uids(table).into_iter().enumerate() {
-            if state
-                .present(number, uid)
-                .is_some_and(|present| present.standing.member_of().is_some_and(wanted))
-            {
-                let order = order.map_or(0.0, |feature| {
-                    sextant_columns::number(table, feature, row).unwrap_or(f64::NEG_INFINITY)
-                });
-                found.push(Found {
-                    uid,
-                    table: at,
-                    row,
-                    order,
-                });
+            if state.is_some_and(|state| is_member(state, members, uid)) {
+                let value = sextant_columns::number(table, order, row);
+                found.push((value.unwrap_or(f64::NEG_INFINITY), uid, (at, row)));
             }
         }
     }
-    found
+    let name = |uid: &AccountUid| Some(&state?.names.get(uid)?.id);
+    let by_value = |left: &(f64, AccountUid, _), right: &(f64, AccountUid, _)| {
+        right
+            .0
+            .total_cmp(&left.0)
+            .then_with(|| name(&left.1).cmp(&name(&right.1)))
+    };
+    // Only the page is put in order, not all that is before and behind it.
+    let end = skip.saturating_add(size);
+    let next = (end < found.len()).then(|| end.to_string());
+    let mut page: &mut [_] = &mut found;
+    if end < page.len() {
+        page = page.select_nth_unstable_by(end, by_value).0;
+    }
+    if skip > 0 && skip < page.len() {
+        page.select_nth_unstable_by(skip, by_value);
+    }
+    let page = page.get_mut(skip..).unwrap_or_default();
+    page.sort_unstable_by(by_value);
+    let page = page.iter().map(|(_, uid, place)| Found {
+        uid: *uid,
+        place: Some(*place),
+    });
+    Chosen {
+        next,
+        page: page.collect(),
+        tables,
+    }
 }

@@ -138,6 +138,35 @@ async fn members_come_by_feature_in_pages() {
 }
 
 #[tokio::test]
+async fn members_come_by_account_in_pages_with_their_features() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let mut request = pb::ListMembersRequest {
+        show_features: vec!["revenue.mrr_minor".to_owned()],
+        page_size: 2,
+        ..pb::ListMembersRequest::default()
+    };
+    let mut pages = Vec::new();
+    loop {
+        let answer = members(&segmentation, request.clone()).await.unwrap();
+        let shown: Vec<String> = ids(&answer.members)
+            .iter()
+            .zip(&answer.members)
+            .map(|(id, member)| format!("{id} {}", member.feature_values[0]))
+            .collect();
+        pages.push(shown.join(", "));
+        request.page_token = answer.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(
+        pages,
+        ["a 1500000, b 60000", "c 70000, d 70000", "e 0, f 80000"]
+    );
+}
+
+#[tokio::test]
 async fn members_of_some_segments_now_and_then() {
     let world = World::new();
     let segmentation = listed(&world).await;
