@@ -5,14 +5,16 @@ use tonic::{Code, Status};
 
 use sextant::client::Client;
 use sextant::installation::Role;
-use sextant_proto::ingestion::v1::{Record, Tenant, VerdictKind};
+use sextant_proto::ingestion::v1::{
+    CompleteImportRequest, HistorySchedule, Record, StartImportRequest, Tenant, VerdictKind,
+};
 use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::scoring::v1::GetScoresRequest;
 use sextant_proto::segmentation::v1::GetMembershipRequest;
 
-use crate::worlds::records::{advance, entity, later, now, send, try_ask};
+use crate::worlds::records::{advance_by, entity, later, now, send, try_ask};
 use crate::worlds::story::{DAYS, Oracle, START, compare, story};
-use crate::worlds::world::{Shape, World, segmentation, tenant};
+use crate::worlds::world::{Shape, World, request_id, segmentation, tenant};
 
 /// Days that are stored before the first death: the clock then stands at noon of the day after them.
 const DAYS_BEFORE: usize = DAYS - 4;
@@ -23,11 +25,13 @@ const MAX_LIVES: usize = 60;
 
 const MOMENTS: [&str; 2] = ["before", "after"];
 
-/// What happens to the tenant, one after the other.
+/// What happens to the tenant, one after the other. A change has the ids of its requests, by which it is sent again.
 #[derive(Debug)]
 enum Step {
     Records(Vec<Record>),
-    Clock(Timestamp),
+    Clock(Timestamp, String),
+    /// An import without records: after it, everything is as before.
+    Import([String; 2]),
 }
 
 /// A service that dies again and again.
@@ -46,7 +50,7 @@ fn noon(day: usize) -> Timestamp {
 }
 
 /// What is stored before the first death, and what comes then: the last days in three batches, with two moves of the clock
-/// between them. Each move closes days.
+/// and an import between them. Each move closes days.
 fn script(records: Vec<(usize, Record)>) -> (Vec<Record>, Vec<Step>) {
     let of_days = |first: usize, last: usize| -> Vec<Record> {
         let days = records
@@ -56,9 +60,10 @@ fn script(records: Vec<(usize, Record)>) -> (Vec<Record>, Vec<Step>) {
     };
     let steps = vec![
         Step::Records(of_days(DAYS_BEFORE, DAYS - 4)),
-        Step::Clock(noon(DAYS - 2)),
+        Step::Clock(noon(DAYS - 2), request_id()),
         Step::Records(of_days(DAYS - 3, DAYS - 2)),
-        Step::Clock(noon(DAYS)),
+        Step::Import([request_id(), request_id()]),
+        Step::Clock(noon(DAYS), request_id()),
         Step::Records(of_days(DAYS - 1, DAYS - 1)),
     ];
     (of_days(0, DAYS_BEFORE - 1), steps)
@@ -67,6 +72,26 @@ fn script(records: Vec<(usize, Record)>) -> (Vec<Record>, Vec<Step>) {
 /// Sends a batch, and gives the position that stands for it.
 async fn records(client: &Client, batch: &[Record]) -> Result<String, Status> {
     Ok(send(client, batch.to_vec()).await?.position)
+}
+
+/// Opens an import and completes it, and gives the position that stands for that.
+async fn import(client: &Client, [start, complete]: &[String; 2]) -> Result<String, Status> {
+    let request = StartImportRequest {
+        request_id: start.clone(),
+    };
+    client
+        .tenants()
+        .start_import(client.request(request))
+        .await?;
+    let request = CompleteImportRequest {
+        history: HistorySchedule::Latest.into(),
+        request_id: complete.clone(),
+    };
+    let answer = client
+        .tenants()
+        .complete_import(client.request(request))
+        .await?;
+    Ok(answer.into_inner().position)
 }
 
 /// Returns when all services have processed a position, in the order in which they do.
@@ -108,7 +133,8 @@ impl Victim<'_> {
                 let position = match (&acknowledged, step) {
                     (Some(position), _) => String::clone(position),
                     (None, Step::Records(batch)) => records(&client, batch).await?,
-                    (None, Step::Clock(to)) => advance(&client, *to).await?,
+                    (None, Step::Clock(to, id)) => advance_by(&client, *to, id.clone()).await?,
+                    (None, Step::Import(ids)) => import(&client, ids).await?,
                 };
                 acknowledged = Some(position.clone());
                 processed(&client, &position).await.map(|()| position)
@@ -174,7 +200,7 @@ async fn check(shape: Shape, services: [(&'static str, Role); 4]) {
             "{shape:?}: {service} died {:?} times before and after a commit",
             victim.deaths
         );
-        // Ingestion commits the batches, the others what each step brings about.
+        // Ingestion commits the batches and the changes, the others what each step brings about.
         let [before, after] = victim.deaths;
         assert!(before >= after && after >= 3, "{before} and {after}");
 

@@ -127,9 +127,18 @@ pub(crate) async fn accept(client: &Client, records: Vec<pb::Record>) -> String 
 
 /// Moves the tenant's clock, and gives the position that stands for it.
 pub(crate) async fn advance(client: &Client, to: Timestamp) -> Result<String, tonic::Status> {
+    advance_by(client, to, request_id()).await
+}
+
+/// The same by a request that may have been sent before.
+pub(crate) async fn advance_by(
+    client: &Client,
+    to: Timestamp,
+    request_id: String,
+) -> Result<String, tonic::Status> {
     let request = pb::AdvanceClockRequest {
         to: Some(to),
-        request_id: request_id(),
+        request_id,
     };
     let answer = client
         .tenants()

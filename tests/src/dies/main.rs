@@ -47,6 +47,7 @@ fn with_fault(mut stores: Stores) -> Stores {
     };
     if let (Some(ports), Some(moment)) = (&mut stores.ingestion, dies("ingestion")) {
         ports.facts = Arc::new(Dying::new(&ports.facts, moment));
+        ports.tenants = Arc::new(Dying::new(&ports.tenants, moment));
     }
     if let (Some(ports), Some(moment)) = (&mut stores.scoring, dies("scoring")) {
         ports.scoring = Arc::new(Dying::new(&ports.scoring, moment));

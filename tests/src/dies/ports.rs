@@ -2,6 +2,7 @@
 
 use std::process;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
@@ -41,7 +42,7 @@ impl<P: ?Sized> Dying<P> {
     fn dies_at<'a, T: Send + 'a>(
         &self,
         commit: BoxFuture<'a, Result<T>>,
-        stores: fn(&T) -> bool,
+        stores: impl FnOnce(&T) -> bool + Send + 'a,
     ) -> BoxFuture<'a, Result<T>> {
         let moment = self.moment;
         Box::pin(async move {
@@ -55,6 +56,17 @@ impl<P: ?Sized> Dying<P> {
             done
         })
     }
+}
+
+/// The same change, and whether it was made: a request that was answered before gives its answer and stores nothing.
+fn watched(once: Once<SliceHeads>) -> (Once<SliceHeads>, Arc<AtomicBool>) {
+    let made = Arc::new(AtomicBool::new(false));
+    let is_made = Arc::clone(&made);
+    let watched = Once::new(once.request.clone(), move |heads| {
+        is_made.store(true, Ordering::Relaxed);
+        once.answer(heads)
+    });
+    (watched, made)
 }
 
 impl Facts for Dying<dyn Facts> {
@@ -90,8 +102,9 @@ impl Tenants for Dying<dyn Tenants> {
         mark: Import,
         once: Once<SliceHeads>,
     ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        let (once, made) = watched(once);
         let marked = self.port.mark_import(tenant, mark, once);
-        self.dies_at(marked, Option::is_some)
+        self.dies_at(marked, move |_| made.load(Ordering::Relaxed))
     }
 
     fn advance_clock(
@@ -100,8 +113,9 @@ impl Tenants for Dying<dyn Tenants> {
         to: Instant,
         once: Once<SliceHeads>,
     ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
+        let (once, made) = watched(once);
         let moved = self.port.advance_clock(tenant, to, once);
-        self.dies_at(moved, Option::is_some)
+        self.dies_at(moved, move |_| made.load(Ordering::Relaxed))
     }
 }
 
