@@ -23,5 +23,10 @@ mod tenants;
 mod traces;
 mod world;
 
-/// True in a release build, where worlds have the sizes that the product promises; else they are small.
-pub(crate) const AS_RELEASED: bool = !cfg!(debug_assertions);
+use std::path::PathBuf;
+
+/// The program as it is released, with the built-in segmenters beside it. Where it is named, it is driven instead of the one that
+/// cargo builds for the tests, and worlds have the sizes that the product promises; else they are small.
+pub(crate) fn released() -> Option<PathBuf> {
+    std::env::var_os("SEXTANT_TEST_PROGRAM").map(PathBuf::from)
+}

@@ -1,5 +1,6 @@
 //! The program as a process.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -11,24 +12,29 @@ use serde_json::Value;
 
 use sextant::installation::Role;
 
+use crate::worlds::released;
+
 /// Longest wait for a process to serve, on a machine that has other things to do.
 const LONGEST_START: Duration = Duration::from_secs(60);
 
 /// A program with a plain environment.
-fn plain(program: &str) -> Command {
+fn plain(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
     command
 }
 
 fn program() -> Command {
-    plain(env!("CARGO_BIN_EXE_sextant-under-test"))
+    match released() {
+        Some(program) => plain(program),
+        None => plain(env!("CARGO_BIN_EXE_sextant-under-test")),
+    }
 }
 
-/// Where cargo puts the built-in segmenters: beside the tests.
+/// Where cargo puts the built-in segmenters: beside the program as it is released, and beside the tests.
 pub(crate) fn segmenters() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    tests.parent().unwrap().to_owned()
+    let beside = released().unwrap_or_else(|| std::env::current_exe().unwrap());
+    beside.parent().unwrap().to_owned()
 }
 
 /// An address that is free now, and at which a server can be started again.
