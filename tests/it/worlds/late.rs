@@ -129,6 +129,10 @@ async fn what_a_tenant_sends_first_is_in_the_present_although_past_days_are_clos
         let client = tenant(&world.client(), "first", at("2026-02-25T12:00")).await;
         segmentation(&client, "lifecycle").await;
         let position = accept(&client, february()).await;
+        membership(&client, "a02", "lifecycle", &now(&position)).await;
+        // What another account does is evaluated after those closes.
+        let use_of_another = vec![event("a10", "u", at("2026-02-25T11:00"))];
+        let position = accept(&client, use_of_another).await;
         let stage = membership(&client, "a02", "lifecycle", &now(&position)).await;
         // It has paid since the tenth of January, longer than onboarding lasts.
         assert_eq!(stage.segment, "adopting", "{shape:?}");
