@@ -63,7 +63,7 @@ pub struct ReadAt {
     #[prost(int64, tag = "4")]
     pub require_fresh_within_ms: i64,
 }
-/// Comes with every answer.
+/// Comes with every answer that is computed from facts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Freshness {
     /// The moment that the answer is about.
@@ -135,11 +135,12 @@ pub enum FreshnessState {
     Unspecified = 0,
     /// All that the service has been told is in the answer.
     Fresh = 1,
-    /// The service is behind the feed that it follows.
+    /// The service is behind the feed that it follows, or does not hear of it.
     Stale = 2,
-    /// The last evaluation failed; the answer is the one before it.
+    /// The last attempt to evaluate failed and is made again; the answer is the one before it.
     Failed = 3,
-    /// A source is silent outside its expected band; what depends on it is held.
+    /// A source is silent outside its expected band; what depends on it is held. No answer of this version says so: sources
+    /// are not watched yet.
     Holding = 4,
     /// Imported history is still being evaluated.
     Backfilling = 5,
@@ -249,6 +250,8 @@ pub enum ErrorReason {
     Internal = 34,
     /// The request has made a key, whose secret was shown once: revoke that key and make another.
     SecretShown = 35,
+    /// Another process has changed the same state since this one read it.
+    Overtaken = 36,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -293,6 +296,7 @@ impl ErrorReason {
             Self::Unavailable => "ERROR_REASON_UNAVAILABLE",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::SecretShown => "ERROR_REASON_SECRET_SHOWN",
+            Self::Overtaken => "ERROR_REASON_OVERTAKEN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -334,6 +338,7 @@ impl ErrorReason {
             "ERROR_REASON_UNAVAILABLE" => Some(Self::Unavailable),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_SECRET_SHOWN" => Some(Self::SecretShown),
+            "ERROR_REASON_OVERTAKEN" => Some(Self::Overtaken),
             _ => None,
         }
     }

@@ -11,10 +11,10 @@ use tonic::{Request, Response, Status};
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
-use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
+use sextant_proto::common::v1::{Freshness, ReadAt};
 use sextant_proto::metrics::v1 as pb;
 use sextant_proto::metrics::v1::metrics_service_server::MetricsService;
-use sextant_runtime::follow::Lag;
+use sextant_runtime::follow;
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency};
 use sextant_wire::status::Problem;
@@ -116,36 +116,11 @@ impl Handlers {
                 (state.is_importing() || state.is_evaluating_history(), lags)
             },
         };
-        let is_behind = lags.iter().any(|lag| lag.is_behind(state.tenant, real));
-        if let Some(max_age_ms) = at.max_age_ms {
-            let too_old =
-                |lag: &&Lag| lag.age_us(state.tenant, real) > max_age_ms.saturating_mul(1_000);
-            let refuse = |message: &str| {
-                Problem::field(
-                    ErrorReason::FreshnessNotMet,
-                    "at.require_fresh_within_ms",
-                    message,
-                )
-            };
-            if backfilling {
-                return Err(refuse(
-                    "cannot be met while imported history is taken in; try again later",
-                ));
-            }
-            if lags.iter().any(too_old) {
-                return Err(refuse(
-                    "cannot be met, the service is behind the feeds that it follows; try again, or take older data",
-                ));
-            }
-        }
+        let fresh = follow::freshness(&lags, state.tenant, real, backfilling, at.max_age_ms)?;
         let currency = Currency {
             as_of: moment.as_of,
             watermark: state.watermark,
-            state: match (backfilling, is_behind) {
-                (true, _) => FreshnessState::Backfilling,
-                (false, true) => FreshnessState::Stale,
-                (false, false) => FreshnessState::Fresh,
-            },
+            state: fresh,
             position: state.position(breakdown),
             definition_version: state.settings.policy.version,
             model_version: String::new(),

@@ -144,6 +144,8 @@ impl Engine {
         ingestion: Link,
         clock: Clock,
     ) -> Self {
+        let lag = Arc::<Lag>::default();
+        lag.deaf(clock.now());
         Self {
             scoring,
             replica,
@@ -152,7 +154,7 @@ impl Engine {
             clock,
             heads: Arc::default(),
             progress: progress::Progress::default(),
-            lag: Arc::default(),
+            lag,
             due: Due::default(),
             starts: Arc::default(),
             cells: Mutex::default(),
@@ -235,6 +237,9 @@ impl Engine {
                 let loaded = models::decode(&row.models, state.settings.currency)?;
                 vacant.insert(Arc::new(loaded));
             }
+        }
+        for (slice, progress) in &state.slices {
+            self.note_stored(tenant, *slice, progress.cursor, &progress.state);
         }
         Ok(state)
     }

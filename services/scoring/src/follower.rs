@@ -139,8 +139,15 @@ impl Engine {
 
     /// Notes what is stored, by this process or by another one: it can be read, unless history still has to be evaluated. And
     /// who stored it may not live to close what follows from it.
-    fn note_stored(&self, tenant: TenantId, slice: Slice, stored: u64, state: &SliceState) {
+    pub(crate) fn note_stored(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        stored: u64,
+        state: &SliceState,
+    ) {
         self.plan_close(tenant, state);
+        self.lag.taken_in(tenant, slice, stored);
         if state.pending_history.is_none() {
             self.progress.reach(tenant, slice, stored);
         }
@@ -257,8 +264,10 @@ impl Engine {
     /// Closes every day that is due. What could not be stored is taken up again at once, and from then on every minute.
     async fn close_days_or_again(&self, tenant: TenantId, writing: Writing) -> Result<(), Status> {
         let closed = self.close_days(writing).await;
+        let now = self.clock.now();
+        self.lag.ended((tenant, None), &closed, now);
         if closed.is_err() {
-            self.due.set(tenant, Some(self.clock.now().0));
+            self.due.set(tenant, Some(now.0));
         }
         closed
     }
@@ -349,10 +358,15 @@ impl Engine {
             }
             self.close_days(writing).await
         };
-        if let Err(status) = closed.await {
-            warn!(code = ?status.code(), message = status.message(), "days of a tenant are not closed; trying again in a minute");
-            self.due.set(tenant, Some(at_us.max(now.0) + 60_000_000));
+        let closed = closed.await;
+        self.lag.ended((tenant, None), &closed, now);
+        let Err(status) = closed else { return };
+        if follow::is_overtaken(&status) {
+            self.due.set(tenant, Some(self.clock.now().0));
+            return;
         }
+        warn!(code = ?status.code(), message = status.message(), "days of a tenant are not closed; trying again in a minute");
+        self.due.set(tenant, Some(at_us.max(now.0) + 60_000_000));
     }
 
     /// After a start: tenants with unfinished history and without a close at once, the others when their next day has passed,

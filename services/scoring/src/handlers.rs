@@ -13,10 +13,11 @@ use tonic::{Request, Response, Status};
 use sextant_domain::feature::Moment;
 use sextant_domain::id::{AccountUid, ExternalId, TenantId};
 use sextant_domain::position::Position;
-use sextant_proto::common::v1::{ErrorReason, FreshnessState, ReadAt};
+use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::scoring::v1 as pb;
 use sextant_proto::scoring::v1::clock_service_server::ClockService;
 use sextant_proto::scoring::v1::scoring_service_server::ScoringService;
+use sextant_runtime::follow::{self, Lag};
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency};
 use sextant_wire::status::Problem;
@@ -38,6 +39,7 @@ pub(crate) struct Reading {
     at: read::Moment,
     position: Position,
     real: sextant_domain::time::Instant,
+    lag: Arc<Lag>,
 }
 
 impl Handlers {
@@ -49,6 +51,7 @@ impl Handlers {
             at,
             position,
             real: self.engine.clock.now(),
+            lag: Arc::clone(&self.engine.lag),
         })
     }
 }
@@ -80,24 +83,17 @@ impl Reading {
     /// How current the answer is; refuses where the caller wants it fresher.
     fn currency(&self, state: &TenantState, moment: &Moment) -> Result<Currency, Problem> {
         let backfilling = state.is_backfilling();
-        if let (Some(max_age_ms), true) = (self.at.max_age_ms, backfilling) {
-            let message = format!(
-                "imported history is still being evaluated; data is not within {max_age_ms} ms of the present"
-            );
-            return Err(Problem::field(
-                ErrorReason::FreshnessNotMet,
-                "at.require_fresh_within_ms",
-                message,
-            ));
-        }
+        let fresh = follow::freshness(
+            &[&*self.lag],
+            self.tenant,
+            self.real,
+            backfilling,
+            self.at.max_age_ms,
+        )?;
         Ok(Currency {
             as_of: moment.as_of,
             watermark: state.watermark(),
-            state: if backfilling {
-                FreshnessState::Backfilling
-            } else {
-                FreshnessState::Fresh
-            },
+            state: fresh,
             position: self.position.clone(),
             definition_version: 0,
             model_version: state

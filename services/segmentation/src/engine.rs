@@ -100,6 +100,8 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(deps: crate::part::Deps) -> Self {
+        let lag = Arc::<Lag>::default();
+        lag.deaf(deps.clock.now());
         Self {
             memberships: deps.memberships,
             segmentations: deps.segmentations,
@@ -111,7 +113,7 @@ impl Engine {
             clock: deps.clock,
             heads: Arc::default(),
             progress: Progress::default(),
-            lag: Arc::default(),
+            lag,
             meters: deps.meters,
             views: StdRwLock::default(),
             cells: Mutex::default(),
@@ -185,7 +187,7 @@ impl Engine {
         if slices.is_empty() {
             slices.insert(Slice(0), SliceProgress::default());
         }
-        for (slice, stored) in slices {
+        for (&slice, stored) in &slices {
             let last = self
                 .told(tenant, slice, stored.cursor)
                 .await?
@@ -223,6 +225,9 @@ impl Engine {
                     .or_default()
                     .insert(uid, present);
             }
+        }
+        for (slice, stored) in &slices {
+            self.note_stored(tenant, *slice, stored);
         }
         self.publish(&state);
         Ok(state)

@@ -17,7 +17,7 @@ use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::cache::Entry;
-use sextant_store::port::{MembershipRow, SegmentationCommit};
+use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
@@ -65,7 +65,7 @@ impl Follower for Engine {
             self.forget_views();
             for (tenant, slice, reached) in cursors {
                 if !self.is_loaded(tenant) {
-                    self.progress.reach(tenant, slice, reached.facts_sequence);
+                    self.note_stored(tenant, slice, &reached);
                     stored.insert((tenant, slice), reached.cursor);
                 }
             }
@@ -88,7 +88,7 @@ impl Follower for Engine {
                 .map_err(store)?;
             if stored.cursor >= head {
                 self.take_over(tenant, slice, stored.version).await;
-                self.progress.reach(tenant, slice, stored.facts_sequence);
+                self.note_stored(tenant, slice, &stored);
                 return Ok(stored.cursor);
             }
             let mut writing = self.write(tenant).await?;
@@ -154,6 +154,12 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
 }
 
 impl Engine {
+    /// Notes what is stored, by this process or by another one: it can be read.
+    pub(crate) fn note_stored(&self, tenant: TenantId, slice: Slice, stored: &SliceProgress) {
+        self.lag.taken_in(tenant, slice, stored.cursor);
+        self.progress.reach(tenant, slice, stored.facts_sequence);
+    }
+
     async fn take_in_feed(
         &self,
         mut writing: Writing,

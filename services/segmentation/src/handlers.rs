@@ -24,6 +24,7 @@ use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::segmentation_service_server::SegmentationService;
+use sextant_runtime::follow;
 use sextant_store::port::ReplicaAccount;
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency, Moment};
@@ -45,6 +46,7 @@ pub(crate) struct Reading {
     tenant: TenantId,
     at: Moment,
     position: Position,
+    state: FreshnessState,
     view: Arc<View>,
 }
 
@@ -54,21 +56,18 @@ impl Handlers {
         let position = self.engine.progress.wait_for(tenant, &at.floor).await?;
         let view = self.engine.view(tenant).await?;
         let backfilling = view.currency.state == FreshnessState::Backfilling;
-        if let (Some(max_age_ms), true) = (at.max_age_ms, backfilling) {
-            let message = format!(
-                "imported history is still being evaluated; data is not within {max_age_ms} ms of the present"
-            );
-            return Err(Problem::field(
-                ErrorReason::FreshnessNotMet,
-                "at.require_fresh_within_ms",
-                message,
-            )
-            .into());
-        }
+        let state = follow::freshness(
+            &[&*self.engine.lag],
+            tenant,
+            self.engine.clock.now(),
+            backfilling,
+            at.max_age_ms,
+        )?;
         Ok(Reading {
             tenant,
             at,
             position,
+            state,
             view,
         })
     }
@@ -144,10 +143,12 @@ impl Reading {
     }
 
     /// The encoded freshness block of an answer about a segmentation. Nearly all reads are of the present and find the view as
-    /// new as the position, so they share one.
+    /// new as the position and the service not behind, so they share one.
     fn encoded_freshness(&self, known: &Known) -> Bytes {
         let encode = || self.freshness(known.version).encode_to_vec().into();
-        if self.at.is_now() && self.position == self.view.currency.position {
+        let present = &self.view.currency;
+        let is_shared = self.position == present.position && self.state == present.state;
+        if self.at.is_now() && is_shared {
             known.freshness.get_or_init(encode).clone()
         } else {
             encode()
@@ -158,6 +159,7 @@ impl Reading {
         let currency = Currency {
             as_of: self.at.as_of.unwrap_or(self.view.currency.as_of),
             position: self.position.clone(),
+            state: self.state,
             definition_version,
             ..self.view.currency.clone()
         };

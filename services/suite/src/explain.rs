@@ -44,6 +44,7 @@ pub const PAGES: &[Page] = &[
     page!("MESSAGE_TOO_LARGE"),
     page!("NUMBER_NOT_FINITE"),
     page!("OVERLOADED"),
+    page!("OVERTAKEN"),
     page!("PAGE_TOKEN_INVALID"),
     page!("POSITION_INVALID"),
     page!("POSITION_NOT_REACHED"),

@@ -3,10 +3,12 @@
 //! A follower is told by a stream which feeds have grown, and catches each of them up. Nothing is polled per tenant: a
 //! tenant whose feeds do not grow costs nothing, and one whose feeds are level at a start costs one comparison.
 
+mod freshness;
 mod lag;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +18,8 @@ use futures_util::stream::BoxStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::{Request, Status};
-use tracing::{Span, debug, warn};
+use tonic::{Code, Request, Status};
+use tracing::{Span, debug, info, warn};
 
 use sextant_domain::id::{Slice, TenantId};
 
@@ -25,6 +27,7 @@ use crate::clock::Clock;
 use crate::telemetry::trace::{self, Trace};
 use crate::telemetry::{Label, Meters, Metric};
 
+pub use crate::follow::freshness::freshness;
 pub use crate::follow::lag::Lag;
 
 /// The newest number of one feed.
@@ -103,6 +106,12 @@ pub fn span<'t>(follower: &dyn Follower, traces: impl Iterator<Item = &'t [u8]>)
     span
 }
 
+/// True where another process has stored results first: read what is stored, and go on from there.
+#[must_use]
+pub fn is_overtaken(status: &Status) -> bool {
+    status.code() == Code::Aborted
+}
+
 /// Feeds that are caught up at the same time.
 const MAX_CONCURRENT: usize = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -121,6 +130,7 @@ pub async fn follow(
         clock,
         feeds: Mutex::default(),
         permits: Semaphore::new(MAX_CONCURRENT),
+        is_lost: AtomicBool::new(false),
         stop,
     });
     let tasks = TaskTracker::new();
@@ -160,6 +170,8 @@ struct Work {
     clock: Clock,
     feeds: Mutex<Feeds>,
     permits: Semaphore,
+    /// The log says that the feed is not heard, and not yet that it is heard again.
+    is_lost: AtomicBool,
     stop: CancellationToken,
 }
 
@@ -189,7 +201,7 @@ impl Work {
         let mut heads = match watching {
             Ok(heads) => heads,
             Err(status) => {
-                debug!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "feed cannot be watched yet");
+                self.lost(status.code(), status.message());
                 return Ended::HeardNothing;
             },
         };
@@ -204,13 +216,40 @@ impl Work {
                     ended = Ended::HeardHeads;
                     heads.into_iter().for_each(|head| self.heard(head, tasks));
                     self.follower.lag().hears();
+                    self.found();
                 },
                 Some(Err(status)) => {
-                    debug!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "watch ended");
+                    self.lost(status.code(), status.message());
                     return ended;
                 },
-                None => return ended,
+                None => {
+                    self.lost(Code::Ok, "the service before ended the watch");
+                    return ended;
+                },
             }
+        }
+    }
+
+    /// Says once, until the feed is heard again, that it is not.
+    fn lost(&self, code: Code, message: &str) {
+        let feed = self.follower.feed();
+        if self.stop.is_cancelled() || self.is_lost.swap(true, Ordering::Relaxed) {
+            debug!(feed, ?code, message, "feed is not heard yet");
+        } else {
+            warn!(
+                feed,
+                ?code,
+                message,
+                service = self.follower.service(),
+                "feed is not heard; trying again until it is"
+            );
+        }
+    }
+
+    fn found(&self) {
+        if self.is_lost.swap(false, Ordering::Relaxed) {
+            let (feed, service) = (self.follower.feed(), self.follower.service());
+            info!(feed, service, "feed is heard again");
         }
     }
 
@@ -258,8 +297,10 @@ impl Work {
                 caught_up = self.follower.catch_up(key.0, key.1, head) => caught_up,
                 () = self.stop.cancelled() => return,
             };
+            let lag = self.follower.lag();
+            lag.ended((key.0, Some(key.1)), &caught_up, self.clock.now());
             if let Ok(reached) = caught_up {
-                self.follower.lag().taken_in(key.0, key.1, reached);
+                lag.taken_in(key.0, key.1, reached);
             }
             match caught_up {
                 Ok(reached) if reached >= head => {
@@ -270,6 +311,12 @@ impl Work {
                     self.feeds().cursors.insert(key, reached);
                     drop(permit);
                     self.rest(pause).await;
+                },
+                Err(status) if is_overtaken(&status) => {
+                    debug!(
+                        feed = self.follower.feed(),
+                        "another process was faster; reading what it has stored"
+                    );
                 },
                 Err(status) => {
                     warn!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "feed is not caught up; trying again");

@@ -111,7 +111,12 @@ impl From<Problem> for Status {
         if code == Code::InvalidArgument && !problem.field.is_empty() {
             details.add_bad_request_violation(problem.field.clone(), problem.message.clone());
         }
-        if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
+        let helps_to_retry = problem.reason == ErrorReason::PositionNotReached
+            || matches!(
+                code,
+                Code::Unavailable | Code::ResourceExhausted | Code::Aborted
+            );
+        if helps_to_retry {
             details.set_retry_info(Some(RETRY_AFTER));
         }
         let message = if problem.field.is_empty() {
@@ -160,6 +165,7 @@ fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::PositionNotReached | ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorReason::MessageTooLarge => Code::OutOfRange,
         ErrorReason::Overloaded => Code::ResourceExhausted,
+        ErrorReason::Overtaken => Code::Aborted,
         ErrorReason::Unavailable => Code::Unavailable,
         ErrorReason::Unspecified | ErrorReason::Internal => Code::Internal,
     }
@@ -169,9 +175,13 @@ impl From<store::Error> for Problem {
     /// The caller learns what to do; what the engine said stays in the log of the service that met it.
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Unavailable { .. } | store::Error::Fenced => Self::new(
+            store::Error::Unavailable { .. } => Self::new(
                 ErrorReason::Unavailable,
                 "the store does not answer; try again",
+            ),
+            store::Error::Fenced => Self::new(
+                ErrorReason::Overtaken,
+                "another process was faster; nothing was stored, try again",
             ),
             store::Error::Full { .. } => Self::new(
                 ErrorReason::Unavailable,
@@ -219,6 +229,25 @@ pub fn permission_denied(required_scope: &str) -> Status {
     .into()
 }
 
+/// The answer with which the transport itself refuses a message that is too large, with the reason that all others have.
+/// Answers of services pass as they are: they carry one.
+#[must_use]
+pub fn with_reason<B: Default>(answer: http::Response<B>) -> http::Response<B> {
+    let headers = answer.headers();
+    if headers.get(Status::GRPC_STATUS).is_none()
+        || headers.contains_key(Status::GRPC_STATUS_DETAILS)
+    {
+        return answer;
+    }
+    match Status::from_header_map(headers) {
+        Some(status) if status.code() == Code::OutOfRange => {
+            let problem = Problem::new(ErrorReason::MessageTooLarge, status.message());
+            Status::from(problem).into_http()
+        },
+        Some(_) | None => answer,
+    }
+}
+
 /// The deadline of the call passed.
 #[must_use]
 pub fn deadline_exceeded() -> Status {
@@ -258,4 +287,26 @@ pub fn reason_of(status: &Status) -> Option<String> {
         .get_error_details()
         .error_info()
         .map(|info| info.reason.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_the_transport_refuses_gets_its_reason() {
+        let refused = Status::out_of_range("decoded message length too large").into_http::<()>();
+        let answer = Status::from_header_map(with_reason(refused).headers()).unwrap();
+        assert_eq!(answer.code(), Code::OutOfRange);
+        assert_eq!(reason_of(&answer).unwrap(), "MESSAGE_TOO_LARGE");
+    }
+
+    #[test]
+    fn a_position_that_is_not_reached_may_be_asked_for_again() {
+        let status = Status::from(Problem::new(ErrorReason::PositionNotReached, "not yet"));
+        assert_eq!(
+            status.get_error_details().retry_info().unwrap().retry_delay,
+            Some(RETRY_AFTER)
+        );
+    }
 }

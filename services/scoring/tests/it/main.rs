@@ -4,6 +4,7 @@
 mod answers;
 mod facts;
 mod failing;
+mod freshness;
 mod history;
 mod late_data;
 mod reload;

@@ -1,6 +1,7 @@
 //! Ingestion as a script of its feeds.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
@@ -25,9 +26,15 @@ struct Shared {
     tenants: Mutex<BTreeMap<TenantId, pb::Tenant>>,
     entries: Mutex<Feeds>,
     heads: Arc<Heads>,
+    is_silent: AtomicBool,
 }
 
 impl Ingestion {
+    /// From now on nobody who begins to watch hears anything.
+    pub(crate) fn silence(&self) {
+        self.0.is_silent.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn put_tenant(&self, id: TenantId, tenant: pb::Tenant) {
         self.0.tenants.lock().unwrap().insert(id, tenant);
     }
@@ -63,6 +70,9 @@ impl pb::feed_service_server::FeedService for Ingestion {
         &self,
         _request: Request<pb::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        if self.0.is_silent.load(Ordering::Relaxed) {
+            return Err(Problem::new(ErrorReason::Unavailable, "silent").into());
+        }
         let wire = |head: Head| pb::FeedHead {
             tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
             slice: head.slice.0.into(),

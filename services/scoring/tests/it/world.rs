@@ -55,7 +55,7 @@ impl KeySource for NoKeys {
 
 /// Ingestion, and the store of scoring. Scoring itself is started by [`World::start`], any number of times.
 pub(crate) struct World {
-    ingestion: Ingestion,
+    pub(crate) ingestion: Ingestion,
     pub(crate) hand: ManualClock,
     clock: Clock,
     pub(crate) store: Embedded,

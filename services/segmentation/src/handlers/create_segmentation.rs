@@ -5,6 +5,7 @@ use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::follow;
 use sextant_runtime::telemetry::trace;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::{Once, SegmentationRow};
@@ -65,20 +66,32 @@ pub(super) async fn handle(
         drop(writing);
         writing = engine.write(tenant).await?;
     }
-    let mut unevaluated = None;
-    if let Some(state) = writing.as_mut() {
-        engine.load_uses(state).await?;
-        engine.publish(state);
-        // Also where a request that made it was cut off before the evaluation.
-        unevaluated = state
-            .by_key(&row.key)
-            .map(|one| one.row.number)
-            .filter(|number| !state.present.contains_key(number));
+    let mut evaluated = evaluate_if_new(handlers, writing, &row.key).await;
+    if evaluated.as_ref().is_err_and(follow::is_overtaken) {
+        let writing = engine.write(tenant).await?;
+        evaluated = evaluate_if_new(handlers, writing, &row.key).await;
     }
-    if let Some(number) = unevaluated {
-        evaluate(handlers, tenant, writing, number).await?;
-    }
+    evaluated?;
     Ok(Response::new(answer))
+}
+
+/// Evaluates the segmentation unless that is done: also where a request that made it was cut off before.
+async fn evaluate_if_new(
+    handlers: &Handlers,
+    mut writing: Writing,
+    key: &str,
+) -> Result<(), Status> {
+    let Some(state) = writing.as_mut() else {
+        return Ok(());
+    };
+    handlers.engine.load_uses(state).await?;
+    handlers.engine.publish(state);
+    let tenant = state.tenant;
+    let number = state.by_key(key).map(|one| one.row.number);
+    match number.filter(|number| !state.present.contains_key(number)) {
+        Some(number) => evaluate(handlers, tenant, writing, number).await,
+        None => Ok(()),
+    }
 }
 
 /// Evaluates the new segmentation over the accounts of the present.

@@ -4,6 +4,7 @@
 
 mod caches;
 mod definitions;
+mod freshness;
 mod installed;
 mod lists;
 mod memberships;

@@ -99,6 +99,22 @@ async fn an_instance_that_was_overtaken_answers_like_the_other() {
 }
 
 #[tokio::test]
+async fn what_another_process_stored_while_this_one_was_loading_can_be_read() {
+    let world = World::new();
+    world.put(&[("a", 60_000)]);
+    let position = world.close("2027-03-09");
+    let stopped = world.scoring.stop_next_load();
+    let slow = world.start();
+    stopped.is_there.await.unwrap();
+    let fast = world.start();
+    fast.create_tiers().await;
+    let expected = fast.membership("a", at(&position)).await.unwrap();
+    stopped.go_on.send(()).unwrap();
+    let told = slow.membership("a", at(&position)).await.unwrap();
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
 async fn history_that_is_being_evaluated_is_remembered() {
     let world = World::new();
     let segmentation = world.start();

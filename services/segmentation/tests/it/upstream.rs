@@ -1,21 +1,25 @@
 //! Scoring as a script: its feed, its clock, and the features that it shows.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow_schema::DataType;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
 use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of};
 use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, Slice};
 use sextant_domain::time::{Day, Instant};
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::follow::Head;
 use sextant_runtime::heads::Heads;
+use sextant_wire::status::Problem;
 use sextant_wire::time;
 
 use crate::world::ACME;
@@ -31,6 +35,22 @@ pub(crate) struct Scoring(Arc<Shared>);
 struct Shared {
     script: Mutex<Script>,
     heads: Arc<Heads>,
+    is_silent: AtomicBool,
+    withholds_columns: AtomicBool,
+    /// Where the next process that loads a tenant is stopped: it says that it is there, and goes on when it is told.
+    stop: Mutex<Option<Stop>>,
+}
+
+#[derive(Debug)]
+struct Stop {
+    here: oneshot::Sender<()>,
+    going: oneshot::Receiver<()>,
+}
+
+/// A process that is stopped while it loads a tenant.
+pub(crate) struct Stopped {
+    pub(crate) is_there: oneshot::Receiver<()>,
+    pub(crate) go_on: oneshot::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +68,24 @@ pub(crate) fn uid(account: &str) -> AccountUid {
 }
 
 impl Scoring {
+    /// From now on nobody who begins to watch hears anything.
+    pub(crate) fn silence(&self) {
+        self.0.is_silent.store(true, Ordering::Relaxed);
+    }
+
+    /// True: whoever asks for features gets none.
+    pub(crate) fn withhold_columns(&self, withholds: bool) {
+        self.0.withholds_columns.store(withholds, Ordering::Relaxed);
+    }
+
+    /// Stops the next process that loads a tenant.
+    pub(crate) fn stop_next_load(&self) -> Stopped {
+        let (here, is_there) = oneshot::channel();
+        let (go_on, going) = oneshot::channel();
+        *self.0.stop.lock().unwrap() = Some(Stop { here, going });
+        Stopped { is_there, go_on }
+    }
+
     /// From now on the account has this MRR; nobody is told.
     pub(crate) fn put(&self, account: &str, mrr_minor: Option<i64>) {
         let mut script = self.0.script.lock().unwrap();
@@ -131,6 +169,9 @@ impl pb::feed_service_server::FeedService for Scoring {
         &self,
         _request: Request<pb::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        if self.0.is_silent.load(Ordering::Relaxed) {
+            return Err(Problem::new(ErrorReason::Unavailable, "silent").into());
+        }
         let wire = |head: Head| pb::FeedHead {
             tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
             slice: head.slice.0.into(),
@@ -150,6 +191,11 @@ impl pb::feed_service_server::FeedService for Scoring {
         request: Request<pb::ReadEvaluationsRequest>,
     ) -> Result<Response<pb::ReadEvaluationsResponse>, Status> {
         let after = request.into_inner().after_sequence;
+        let stop = self.0.stop.lock().unwrap().take();
+        if let Some(Stop { here, going }) = stop {
+            here.send(()).unwrap();
+            going.await.unwrap();
+        }
         let script = self.0.script.lock().unwrap();
         let behind = script.feed.iter().filter(|entry| entry.sequence > after);
         Ok(Response::new(pb::ReadEvaluationsResponse {
@@ -162,6 +208,9 @@ impl pb::feed_service_server::FeedService for Scoring {
         &self,
         request: Request<pb::ReadColumnsRequest>,
     ) -> Result<Response<Self::ReadColumnsStream>, Status> {
+        if self.0.withholds_columns.load(Ordering::Relaxed) {
+            return Err(Problem::new(ErrorReason::Unavailable, "withheld").into());
+        }
         let request = request.into_inner();
         let closed_on = request
             .closed_on

@@ -23,7 +23,7 @@ use sextant_runtime::auth::{
     Access, Authenticator, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable, MethodTable,
     Scope,
 };
-use sextant_runtime::clock::Clock;
+use sextant_runtime::clock::{Clock, ManualClock};
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{Limits, Part, Surroundings};
@@ -42,6 +42,9 @@ pub(crate) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_
 /// The segmentation of most tests: medium from 500, high from 2 000, strategic from 10 000 dollars a month.
 pub(crate) const TIERS: &str = "tiers";
 
+/// Where the service's own clock stands at first.
+pub(crate) const START: Instant = Instant(1_800_000_000_000_000);
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 struct NoKeys;
@@ -58,6 +61,8 @@ impl KeySource for NoKeys {
 /// Scoring, and the store of segmentation. Segmentation itself is started by [`World::start`], any number of times.
 pub(crate) struct World {
     pub(crate) scoring: Scoring,
+    pub(crate) hand: ManualClock,
+    clock: Clock,
     store: Embedded,
     service_key: Key,
     upstream: Lifecycle,
@@ -67,8 +72,11 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let (clock, hand) = Clock::manual(START);
         Self {
             scoring: Scoring::default(),
+            hand,
+            clock,
             store: Embedded::open(directory.path()).unwrap(),
             service_key: Key::generate().unwrap(),
             upstream: Lifecycle::new(),
@@ -160,7 +168,7 @@ impl World {
             caches,
             registry: Registry::new(plugins),
             scoring: self.link(scores, &self.upstream),
-            clock: Clock::real(),
+            clock: self.clock.clone(),
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };

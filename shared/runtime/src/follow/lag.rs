@@ -1,11 +1,15 @@
-//! How long a feed has been ahead of what was taken in of it.
+//! How long a feed has been ahead of what was taken in of it, and since when what follows it fails.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tonic::Status;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
+
+use crate::follow::is_overtaken;
 
 /// A restart of the service before this one goes unnoticed.
 const DEAF_GRACE_US: i64 = 10_000_000;
@@ -22,6 +26,8 @@ struct Known {
     ahead: BTreeMap<(TenantId, Slice), Ahead>,
     taken_in: BTreeMap<(TenantId, Slice), u64>,
     deaf_since: Option<Instant>,
+    /// Since when work ends with an error: taking a slice in, or what is done for the whole tenant (no slice).
+    failing: BTreeMap<(TenantId, Option<Slice>), Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +42,11 @@ impl Known {
             .ahead
             .range((tenant, Slice(0))..=(tenant, Slice(u16::MAX)));
         slices.map(|(_, ahead)| ahead.since).min()
+    }
+
+    fn failing_since(&self, tenant: TenantId) -> Option<Instant> {
+        let works = (tenant, None)..=(tenant, Some(Slice(u16::MAX)));
+        self.failing.range(works).map(|(_, since)| *since).min()
     }
 
     fn is_deaf(&self, now: Instant) -> bool {
@@ -93,6 +104,32 @@ impl Lag {
         }
     }
 
+    /// An attempt to take a slice in, or to do what is done for the whole tenant (no slice), has ended. Whom another process
+    /// has overtaken has not failed: the work is done.
+    pub fn ended<T>(
+        &self,
+        (tenant, slice): (TenantId, Option<Slice>),
+        outcome: &Result<T, Status>,
+        now: Instant,
+    ) {
+        let mut known = self.locked();
+        match outcome {
+            Ok(_) => {
+                known.failing.remove(&(tenant, slice));
+            },
+            Err(status) if is_overtaken(status) => {},
+            Err(_) => {
+                known.failing.entry((tenant, slice)).or_insert(now);
+            },
+        }
+    }
+
+    /// True while the last attempt of any work of a tenant is one that failed.
+    #[must_use]
+    pub fn is_failing(&self, tenant: TenantId) -> bool {
+        self.locked().failing_since(tenant).is_some()
+    }
+
     /// Entries that are known of and were not taken in yet, of all feeds.
     #[must_use]
     pub fn entries(&self) -> u64 {
@@ -116,8 +153,8 @@ impl Lag {
         Duration::from_micros(u64::try_from(age_us).unwrap_or(0))
     }
 
-    /// How old what was taken in of a tenant's feeds may be, in microseconds: the time since they got ahead, or since nothing
-    /// is heard of them. 0: it is what they hold.
+    /// How old what was taken in of a tenant's feeds may be, in microseconds: the time since they got ahead, since nothing
+    /// is heard of them, or since work fails. 0: it is what they hold.
     #[must_use]
     pub fn age_us(&self, tenant: TenantId, now: Instant) -> i64 {
         let known = self.locked();
@@ -125,6 +162,7 @@ impl Lag {
             .ahead_since(tenant)
             .into_iter()
             .chain(known.deaf_since)
+            .chain(known.failing_since(tenant))
             .min();
         oldest.map_or(0, |since| now.0.saturating_sub(since.0).max(0))
     }

@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use tracing::{Instrument as _, Span};
 
 use sextant_proto::common::v1::ErrorReason;
-use sextant_wire::status::Problem;
+use sextant_wire::status::{Problem, with_reason};
 
 use crate::auth::MethodTable;
 use crate::lifecycle::Chain;
@@ -78,7 +78,7 @@ impl<S: Serve> Serve for Observe<S> {
                     call.log_defect(response.extensions().get::<Status>());
                 }
                 call.end(code);
-                return Ok(response);
+                return Ok(with_reason(response));
             }
             Ok(response.map(|inner| Body::new(ObservedBody { inner, call })))
         };

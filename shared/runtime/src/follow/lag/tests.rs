@@ -1,3 +1,5 @@
+use tonic::Status;
+
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 
@@ -58,4 +60,32 @@ fn all_feeds_together_are_as_far_behind_as_their_entries_and_as_old_as_the_oldes
     let connecting = Instant(now.0 + DEAF_GRACE_US);
     assert_eq!(lag.oldest(connecting).as_micros(), 0);
     assert_eq!(lag.oldest(connecting.plus_us(1)).as_micros(), 10_000_001);
+}
+
+#[test]
+fn what_fails_is_as_old_as_its_first_failure_until_it_succeeds() {
+    let lag = Lag::default();
+    let other = TenantId(2);
+    let close = (ACME, None);
+    let slice = (ACME, Some(Slice(1)));
+    let failed = || Err::<(), _>(Status::unavailable("away"));
+    lag.ended(close, &failed(), Instant(3));
+    lag.ended(close, &failed(), Instant(8));
+    lag.ended(slice, &failed(), Instant(5));
+    assert!(lag.is_failing(ACME) && !lag.is_failing(other));
+    assert_eq!(lag.age_us(ACME, Instant(10)), 7);
+    lag.ended(close, &Ok(()), Instant(10));
+    assert_eq!(lag.age_us(ACME, Instant(10)), 5);
+    lag.ended(slice, &Ok(()), Instant(10));
+    assert!(!lag.is_failing(ACME) && lag.age_us(ACME, Instant(10)) == 0);
+}
+
+#[test]
+fn whom_another_process_has_overtaken_has_not_failed() {
+    let lag = Lag::default();
+    let overtaken = Err::<(), _>(sextant_wire::status::store(
+        sextant_domain::store::Error::Fenced,
+    ));
+    lag.ended((ACME, None), &overtaken, Instant(3));
+    assert!(!lag.is_failing(ACME));
 }
