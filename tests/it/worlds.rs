@@ -11,6 +11,7 @@ mod backup;
 mod boundaries;
 mod files;
 mod installation;
+mod isolation;
 mod kill;
 mod late;
 mod measured;

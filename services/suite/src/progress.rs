@@ -30,7 +30,7 @@ impl Progress {
             visibility,
             Some(size),
             what,
-            "{spinner} {prefix} {wide_bar} {percent}% {msg}",
+            "{spinner} {prefix} {wide_bar} {bytes} of {total_bytes}, {msg}",
         )
     }
 

@@ -21,8 +21,14 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable => write!(f, "position is unreadable: pass one on as it came"),
-            Self::OtherTenant => write!(f, "position belongs to another tenant"),
+            Self::Unreadable => write!(
+                f,
+                "is not a position; they come from the acknowledgement of records and from the freshness of answers, and are passed on whole"
+            ),
+            Self::OtherTenant => write!(
+                f,
+                "is not a position of this tenant; its own come from the acknowledgement of its records and from the freshness of answers about it"
+            ),
         }
     }
 }
@@ -85,6 +91,7 @@ impl Position {
         let check = parts
             .next()
             .and_then(from_base36)
+            .filter(|check| *check <= MAX_TENANT_CHECK)
             .ok_or(Error::Unreadable)?;
         if check != tenant_check(tenant) {
             return Err(Error::OtherTenant);
@@ -102,9 +109,12 @@ impl Position {
     }
 }
 
+/// 40 bits.
+const MAX_TENANT_CHECK: u64 = 0xff_ffff_ffff;
+
 /// 40 bits that differ between tenants: the low bits of a UUIDv7 are random.
 fn tenant_check(tenant: TenantId) -> u64 {
-    u64::try_from(tenant.0 & 0xff_ffff_ffff).unwrap_or(0)
+    u64::try_from(tenant.0 & u128::from(MAX_TENANT_CHECK)).unwrap_or(0)
 }
 
 fn base36(mut number: u64) -> String {

@@ -41,7 +41,7 @@ fn accounts(world: &World) {
         (rows(&printed, "accepted"), rows(&printed, "malformed")),
         (1, 1)
     );
-    let expected = "row 1 (line 2), field \"account.name\": has 5242880 bytes";
+    let expected = "row 1 (line 2), field \"name\": has 5242880 bytes";
     assert!(told.contains(expected), "{told}");
 }
 

@@ -273,9 +273,14 @@ impl World {
 
     /// A client of the installation's own key.
     pub(crate) fn client(&self) -> Client {
+        self.client_with(&self.key)
+    }
+
+    /// A client of any key.
+    pub(crate) fn client_with(&self, key: &Key) -> Client {
         let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
         let links = Links::connect(&self.addresses, &options).unwrap();
-        Client::new(links, Some(&self.key))
+        Client::new(links, Some(key))
     }
 }
 

@@ -87,15 +87,17 @@ async fn a_read_covers_the_position_that_it_is_asked_for() {
     };
     let answer = get(&tenant, "a", floor(&position)).await.unwrap();
     assert_eq!(answer.freshness.unwrap().position, position);
-    assert_eq!(
-        reason(get(&tenant, "a", floor("nonsense!")).await),
-        "POSITION_INVALID"
-    );
     let other = world.tenant("other").await;
-    assert_eq!(
-        reason(get(&other, "a", floor(&position)).await),
-        "POSITION_INVALID"
-    );
+    for (asked, text, expected) in [
+        (&tenant, "nonsense!", "is not a position; they come from"),
+        (&other, &position, "is not a position of this tenant; its"),
+    ] {
+        let refused = get(asked, "a", floor(text)).await.unwrap_err();
+        let message = refused.message().to_owned();
+        let expected = format!("at.at_least_position: {expected}");
+        assert!(message.starts_with(&expected), "{message}");
+        assert_eq!(reason::<()>(Err(refused)), "POSITION_INVALID");
+    }
     let beyond = format!("{position}z");
     let mut request = tonic::Request::new(pb::GetAccountRequest {
         account: account_ref("a"),

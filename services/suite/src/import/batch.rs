@@ -5,6 +5,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use sextant_proto::ingestion::v1::Record;
 
+use crate::import::columns::column_of;
 use crate::import::{Complaint, Error, Item, Items, Original, Part, size};
 
 /// Records of a full batch.
@@ -29,6 +30,18 @@ pub struct Origin {
     pub part: Part,
     /// The row.
     pub original: Original,
+}
+
+impl Origin {
+    /// How the file names a field of the record: a CSV file by its column, where it has one for the field.
+    #[must_use]
+    pub(crate) fn field(&self, path: &str) -> String {
+        let column = match self.original {
+            Original::Cells(_) => column_of(path),
+            Original::Line(_) | Original::NotKept => None,
+        };
+        column.unwrap_or_else(|| path.to_owned())
+    }
 }
 
 /// Records that are sent together.
@@ -127,7 +140,8 @@ impl Iterator for Batches {
                 Some(Ok(Item::Record { origin, record })) => {
                     let bytes = size::in_message(&record);
                     if bytes > self.max_record_bytes {
-                        let fault = size::too_large(&record, bytes, self.max_record_bytes);
+                        let mut fault = size::too_large(&record, bytes, self.max_record_bytes);
+                        fault.field = origin.field(&fault.field);
                         n_malformed_bytes += origin.original.n_bytes();
                         let complaint = fault.at(origin.row, origin.line, origin.original);
                         batch.malformed.push(complaint);

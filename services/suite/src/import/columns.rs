@@ -184,6 +184,43 @@ impl Kind {
     }
 }
 
+/// The column that a field of a record is read from, by the field's path in the record, such as `amount` for
+/// `payment.amount.minor`; `None` where there is no such column.
+#[must_use]
+pub(crate) fn column_of(field: &str) -> Option<String> {
+    let (fact, path) = field.split_once('.')?;
+    let kind = Kind::ALL
+        .into_iter()
+        .find(|kind| kind.as_str().strip_suffix('s') == Some(fact))?;
+    let is_column = |name: &str| kind.columns().iter().any(|column| column.name == name);
+    if let Some(rest) = path
+        .strip_prefix("traits[\"")
+        .or_else(|| path.strip_prefix("data[\""))
+    {
+        let (name, _) = rest.split_once("\"]")?;
+        return if kind == Kind::Accounts && is_column(name) {
+            Some(name.to_owned())
+        } else {
+            // A name with a backslash is escaped in the path.
+            (!name.contains('\\')).then(|| format!("{}{name}", kind.free_prefix()))
+        };
+    }
+    // A row has one item with one price, and one discount.
+    let path = ["items[0].", "price.", "discounts[0]."]
+        .into_iter()
+        .fold(path, |path, part| path.strip_prefix(part).unwrap_or(path));
+    let name = match path {
+        "unit_amount.minor" => "unit_amount",
+        "amount.minor" => "amount",
+        "unit_amount.currency" | "amount.currency" => "currency",
+        "refunded_minor" => "refunded",
+        "fx_rate_micros" => "fx_rate",
+        "percent_off_bps" => "percent_off",
+        same => same,
+    };
+    is_column(name).then(|| name.to_owned())
+}
+
 /// The header of a file: where each column is.
 #[derive(Debug, Clone)]
 pub(crate) struct Header {

@@ -237,7 +237,7 @@ fn complaint(origin: &Origin, field: &str, problem: String, refusal: Refusal) ->
     Complaint {
         row: origin.row,
         line: origin.line,
-        field: field.to_owned(),
+        field: origin.field(field),
         problem,
         refusal,
         original: origin.original.clone(),

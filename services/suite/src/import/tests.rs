@@ -1,3 +1,5 @@
+use csv::ByteRecord;
+
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{Record, Rejection, Verdict, VerdictKind};
@@ -296,6 +298,54 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
     assert!(!tally.is_clean());
 }
 
+#[test]
+fn a_rejected_row_of_a_csv_file_is_complained_about_by_its_column() {
+    let one = |original, field: &str| {
+        let origin = Origin {
+            row: 1,
+            line: 2,
+            part: Part::Row,
+            original,
+        };
+        let rejection = Rejection {
+            field: field.to_owned(),
+            ..Rejection::default()
+        };
+        let verdict = Verdict {
+            index: 0,
+            kind: VerdictKind::Rejected.into(),
+            rejection: Some(rejection),
+        };
+        let mut tally = Tally::new(1);
+        tally.judge(&[origin], &[verdict]);
+        tally.complaints.remove(0).field
+    };
+    for (field, column) in [
+        ("time", "time"),
+        ("account.parent_account_id", "parent_account_id"),
+        ("account.traits[\"country\"]", "country"),
+        ("account.traits[\"tier\"]", "trait.tier"),
+        ("event.data[\"type\"]", "data.type"),
+        ("event.type", "type"),
+        ("payment.amount.minor", "amount"),
+        ("payment.amount.currency", "currency"),
+        ("payment.refunded_minor", "refunded"),
+        (
+            "subscription.items[0].price.unit_amount.minor",
+            "unit_amount",
+        ),
+        ("subscription.items[0].fx_rate_micros", "fx_rate"),
+        ("subscription.items[0].price.price_id", "price_id"),
+        ("subscription.discounts[0].percent_off_bps", "percent_off"),
+        // No column holds these alone.
+        ("subscription.items", "subscription.items"),
+        ("account.traits[\"a\\\"b\"]", "account.traits[\"a\\\"b\"]"),
+    ] {
+        assert_eq!(one(Original::Cells(ByteRecord::new()), field), column);
+        assert_eq!(one(Original::Line(Vec::new()), field), field);
+    }
+}
+
 fn leaked(text: String) -> &'static [u8] {
     Box::leak(text.into_bytes().into_boxed_slice())
 }
@@ -322,7 +372,7 @@ fn a_record_that_no_message_holds_is_a_bad_row_and_the_next_ones_are_sent() {
     let items = open(Kind::Accounts, leaked(csv)).unwrap();
     let (sizes, complaints) = batches(Box::new(items), MESSAGE);
     assert_eq!((sizes.as_slice(), complaints.len()), (&[1][..], 1));
-    let told = "row 1 (line 2), field \"account.name\": has 5242880 bytes and its record 5242";
+    let told = "row 1 (line 2), field \"name\": has 5242880 bytes and its record 5242";
     assert!(complaints[0].starts_with(told), "{}", complaints[0]);
     assert!(complaints[0].ends_with("at most 4194240 are taken; shorten or remove it"));
 

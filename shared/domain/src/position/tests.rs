@@ -27,6 +27,8 @@ fn a_position_of_another_tenant_or_a_changed_one_is_refused() {
     ] {
         assert!(Position::decode(broken, ACME).is_err(), "{broken:?}");
     }
+    // No tenant's positions begin so.
+    assert_eq!(Position::decode("yesterday", ACME), Err(Error::Unreadable));
 }
 
 #[test]
