@@ -252,6 +252,8 @@ pub enum ErrorReason {
     SecretShown = 35,
     /// Another process has changed the same state since this one read it.
     Overtaken = 36,
+    /// No such key, or not one that the caller may revoke.
+    KeyUnknown = 37,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -297,6 +299,7 @@ impl ErrorReason {
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::SecretShown => "ERROR_REASON_SECRET_SHOWN",
             Self::Overtaken => "ERROR_REASON_OVERTAKEN",
+            Self::KeyUnknown => "ERROR_REASON_KEY_UNKNOWN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -339,6 +342,7 @@ impl ErrorReason {
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_SECRET_SHOWN" => Some(Self::SecretShown),
             "ERROR_REASON_OVERTAKEN" => Some(Self::Overtaken),
+            "ERROR_REASON_KEY_UNKNOWN" => Some(Self::KeyUnknown),
             _ => None,
         }
     }

@@ -41,6 +41,7 @@ pub const PAGES: &[Page] = &[
     page!("INTERNAL"),
     page!("KEY_INVALID"),
     page!("KEY_MISSING"),
+    page!("KEY_UNKNOWN"),
     page!("MESSAGE_TOO_LARGE"),
     page!("NUMBER_NOT_FINITE"),
     page!("OVERLOADED"),

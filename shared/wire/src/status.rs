@@ -140,7 +140,8 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::AccountUnknown
         | ErrorReason::SegmentationUnknown
         | ErrorReason::SegmenterUnknown
-        | ErrorReason::SegmentUnknown => Code::NotFound,
+        | ErrorReason::SegmentUnknown
+        | ErrorReason::KeyUnknown => Code::NotFound,
         ErrorReason::AlreadyExists | ErrorReason::RequestIdReused | ErrorReason::SecretShown => {
             Code::AlreadyExists
         },

@@ -33,9 +33,9 @@ async fn revoke(
 ) -> Result<RevokeKeyResponse, Problem> {
     let unknown = || {
         Problem::field(
-            ErrorReason::FieldInvalid,
+            ErrorReason::KeyUnknown,
             "key_id",
-            "names no key that yours may revoke",
+            "names no key that yours may revoke; list them to see their ids",
         )
     };
     let parsed = KeyId::parse(key_id).ok_or_else(unknown)?;

@@ -184,8 +184,8 @@ async fn a_key_that_must_not_be_is_not_made() {
             request_id: request_id(),
         };
         assert_eq!(
-            reason(tenant.clients.access().revoke_key(revoke).await),
-            "FIELD_INVALID"
+            refusal(tenant.clients.access().revoke_key(revoke).await),
+            (tonic::Code::NotFound, "KEY_UNKNOWN".to_owned())
         );
     }
     let installation = operator
@@ -279,4 +279,9 @@ async fn another_service_resolves_keys_over_its_link_and_nobody_else_may() {
     );
     let stranger = LinkKeySource::new(tenant.clients.0.clone());
     assert!(stranger.resolve(tenant.key.id()).await.is_err());
+}
+
+fn refusal<T: std::fmt::Debug>(answer: Result<T, tonic::Status>) -> (tonic::Code, String) {
+    let status = answer.unwrap_err();
+    (status.code(), reason::<()>(Err(status)))
 }

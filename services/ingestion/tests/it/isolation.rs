@@ -228,7 +228,7 @@ async fn changes_reach_no_other_tenant() {
     };
     assert_eq!(
         reason(b.clients.access().revoke_key(revoke).await),
-        "FIELD_INVALID"
+        "KEY_UNKNOWN"
     );
     assert_eq!(a.counts("web").await[0], 2);
     let asked = pb::Tenant {
