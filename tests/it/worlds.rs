@@ -17,6 +17,7 @@ mod late;
 mod measured;
 mod modes;
 mod process;
+mod readiness;
 mod records;
 mod rejects;
 mod story;

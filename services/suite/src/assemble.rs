@@ -149,6 +149,7 @@ impl Program {
         let clock = Clock::real();
         let local = first_key(config, role)?;
         let stores = (self.stores)(Stores::open(config, role, telemetry.meters()).await?);
+        let written = Arc::clone(&stores.written);
         if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
             ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
         }
@@ -188,6 +189,10 @@ impl Program {
         let address: SocketAddr = server
             .start(config.server.listen, &around, &readiness)
             .await?;
+        readiness.watch_store(&lifecycle, move || {
+            let written = Arc::clone(&written);
+            async move { written.check_writable().await }
+        });
         Ok(Running {
             links: parts.links,
             address,

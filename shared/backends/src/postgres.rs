@@ -6,6 +6,7 @@ mod ingestion;
 mod metrics;
 mod migrate;
 mod pool;
+mod probe;
 mod replica;
 mod requests;
 mod rows;
@@ -17,6 +18,7 @@ pub use ingestion::Ingestion;
 pub use metrics::Metrics;
 pub use migrate::{MigrateError, Migrated, SYSTEM_TABLES, migrate};
 pub use pool::{Config, ConnectError};
+pub use probe::Probe;
 pub use scoring::Scoring;
 pub use segmentation::Segmentation;
 

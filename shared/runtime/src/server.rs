@@ -4,6 +4,7 @@ mod admin;
 mod observe;
 mod part;
 mod port;
+mod readiness;
 mod shed;
 mod timely;
 
@@ -31,7 +32,8 @@ use crate::telemetry::Meters;
 
 pub use crate::server::admin::serve_admin;
 pub use crate::server::part::{MountError, Mounted, Part};
-pub use crate::server::port::{LIVENESS, Readiness, ServeError, Server};
+pub use crate::server::port::{LIVENESS, ServeError, Server};
+pub use crate::server::readiness::Readiness;
 
 /// The answer of a service or a layer.
 pub type Answer = BoxFuture<'static, Result<Response<Body>, Infallible>>;

@@ -25,6 +25,7 @@ pub mod scoring;
 pub mod segmentations;
 pub mod tenants;
 pub mod transitions;
+pub mod writable;
 
 pub use harness::{
     CacheHarness, Excluded, Harness, Ingestion, Metrics, Scoring, Segmentation, run, run_cache,

@@ -30,6 +30,7 @@ pub use segmentation::Segmentation;
 use crate::embedded::directory::DirectoryLock;
 use crate::embedded::file::{File, FileOptions, Rollback};
 use crate::embedded::migrate::Schema;
+use crate::{BoxFuture, port};
 
 /// The text of a query file of this engine.
 macro_rules! sql {
@@ -197,6 +198,28 @@ impl Embedded {
     }
 }
 
+impl port::Writable for Embedded {
+    /// The directory is locked for this process, so no other can have taken the files over. Only a writer that has ended stays
+    /// unable to write; what hinders one commit, such as a full disk, is told by that commit.
+    fn check_writable(&self) -> BoxFuture<'_, crate::Result<()>> {
+        let files = [
+            self.ingestion.file(),
+            self.scoring.file(),
+            self.segmentation.file(),
+            self.metrics.file(),
+        ];
+        let ended = files.into_iter().find(|file| !file.is_writable());
+        let answer = ended.map_or(Ok(()), |file| {
+            let source = format!("the writer of {} has ended", file.path().display());
+            Err(crate::Error::unavailable(
+                "asking whether the files can be written",
+                source,
+            ))
+        });
+        Box::pin(std::future::ready(answer))
+    }
+}
+
 fn must_hold_a_store(directory: &Path) -> Result<(), Error> {
     if directory.join(migrate::INGESTION.file_name).is_file() {
         return Ok(());
@@ -205,3 +228,6 @@ fn must_hold_a_store(directory: &Path) -> Result<(), Error> {
         path: directory.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod replica;
 mod requests;
 mod scoring;
 mod segmentation;
+mod writable;
 
 pub use facts::{Committed, FactBatch, Facts, NewFact, NewRejection, Outcome, RejectionKey};
 pub use feed::{Feed, FeedEntry, Head, SliceHeads, Trace};
@@ -25,3 +26,4 @@ pub use segmentation::{
     MembershipRow, Memberships, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations,
     SliceProgress, SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
 };
+pub use writable::Writable;

@@ -77,6 +77,13 @@ impl World {
         world
     }
 
+    /// All services in one process over that database, serving.
+    pub(crate) fn over(database: Database) -> Self {
+        let world = Self::with(Shape::Together, Some(database), &[]);
+        world.serve_all();
+        world
+    }
+
     /// An installation with the data of a backup, serving.
     pub(crate) async fn restored(backup: &Path) -> Self {
         let world = Self::new(Shape::Embedded, &[]).await;
@@ -88,6 +95,14 @@ impl World {
     }
 
     async fn new(shape: Shape, more: &[String]) -> Self {
+        let database = match shape {
+            Shape::Embedded => None,
+            Shape::Together | Shape::Apart => Some(migrated_database().await),
+        };
+        Self::with(shape, database, more)
+    }
+
+    fn with(shape: Shape, database: Option<Database>, more: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (key, service_key) = (Key::generate().unwrap(), Key::generate().unwrap());
         let mut settings = vec![
@@ -100,9 +115,7 @@ impl World {
             "telemetry.log_filter=warn,sextant=info".to_owned(),
         ];
         settings.extend_from_slice(more);
-        let mut database = None;
-        if shape != Shape::Embedded {
-            let database = database.insert(migrated_database().await);
+        if let Some(database) = &database {
             settings.push("store.kind=postgres".to_owned());
             settings.push(format!("store.postgres_url={}", database.url()));
             settings.push(format!("cache.redis_url={}", redis_url()));
@@ -243,6 +256,11 @@ impl World {
 
     /// What the process of a role tells Prometheus; where one process is all, that one.
     pub(crate) fn scrape(&self, role: Role) -> String {
+        self.admin(role, "/metrics")
+    }
+
+    /// What the admin port of the process of a role answers, head and body; where one process is all, that one's.
+    pub(crate) fn admin(&self, role: Role, path: &str) -> String {
         let admin = {
             let places = self.places.lock().unwrap();
             let place = places.iter().find(|place| place.role == role);
@@ -251,7 +269,7 @@ impl World {
         let mut stream = TcpStream::connect(admin).unwrap();
         write!(
             stream,
-            "GET /metrics HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n"
         )
         .unwrap();
         let mut text = String::new();
@@ -271,6 +289,12 @@ impl World {
         self.folder.path()
     }
 
+    /// Links without a key.
+    pub(crate) fn links(&self) -> Links {
+        let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
+        Links::connect(&self.addresses, &options).unwrap()
+    }
+
     /// A client of the installation's own key.
     pub(crate) fn client(&self) -> Client {
         self.client_with(&self.key)
@@ -278,9 +302,7 @@ impl World {
 
     /// A client of any key.
     pub(crate) fn client_with(&self, key: &Key) -> Client {
-        let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
-        let links = Links::connect(&self.addresses, &options).unwrap();
-        Client::new(links, Some(key))
+        Client::new(self.links(), Some(key))
     }
 }
 

@@ -11,7 +11,7 @@ use sextant_store::cache::{Cache, InProcess};
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{
     Accounts, Facts, Feed, Intake, Keys, Memberships, Metrics, Replica, Scoring, Segmentations,
-    Tenants,
+    Tenants, Writable,
 };
 
 use crate::assemble::timed::Timed;
@@ -83,6 +83,8 @@ pub struct Stores {
     pub segmentation: Option<SegmentationPorts>,
     /// Of metrics.
     pub metrics: Option<MetricsPorts>,
+    /// What all of them write to.
+    pub written: Arc<dyn Writable>,
 }
 
 impl Stores {
@@ -105,6 +107,7 @@ impl Stores {
             scoring: Some(scoring_ports(engine.scoring(), meters)),
             segmentation: Some(segmentation_ports(engine.segmentation(), caches, meters)),
             metrics: Some(metrics_ports(engine.metrics(), meters)),
+            written: Arc::new(engine),
         })
     }
 
@@ -125,6 +128,7 @@ impl Stores {
             scoring: None,
             segmentation: None,
             metrics: None,
+            written: Arc::new(postgres::Probe::new(&database)?),
         };
         if runs(Role::Ingestion) {
             let engine = Arc::new(postgres::Ingestion::connect(&database).await?);

@@ -17,7 +17,8 @@ use super::migrate::known_version;
 use super::session::Session;
 
 const OPEN: &str = include_str!("../../queries/postgres/session/open.sql");
-const CHECK: &str = include_str!("../../queries/postgres/session/check.sql");
+/// Fails unless the server can be written.
+pub(super) const CHECK: &str = include_str!("../../queries/postgres/session/check.sql");
 const VERSION: &str = include_str!("../../queries/postgres/session/version.sql");
 
 /// A connection that was used within this time is not checked again before its next use.
@@ -176,7 +177,7 @@ impl Pool {
     ) -> std::result::Result<Self, ConnectError> {
         let opened = Arc::<AtomicU64>::default();
         let pool = Self {
-            inner: build(config, service, &opened)?,
+            inner: build(config, service.schema(), &opened)?,
             schema: service.schema(),
             opened,
         };
@@ -197,6 +198,20 @@ impl Pool {
             });
         }
         Ok(pool)
+    }
+
+    /// One connection, without tables of any service, opened when it is needed.
+    pub(super) fn of_no_service(config: &Config) -> std::result::Result<Self, ConnectError> {
+        let (schema, opened) = ("sextant", Arc::default());
+        let config = Config {
+            pool_size: 1,
+            ..config.clone()
+        };
+        Ok(Self {
+            inner: build(&config, schema, &opened)?,
+            schema,
+            opened,
+        })
     }
 
     async fn stored_version(&self) -> std::result::Result<i32, ConnectError> {
@@ -273,13 +288,13 @@ impl Pool {
 
 fn build(
     config: &Config,
-    service: Service,
+    schema: &str,
     opened: &Arc<AtomicU64>,
 ) -> std::result::Result<deadpool_postgres::Pool, ConnectError> {
     let opened = Arc::clone(opened);
     let mut server: tokio_postgres::Config = config.url.parse().map_err(ConnectError::Url)?;
     server
-        .application_name(service.schema())
+        .application_name(schema)
         .connect_timeout(config.connect_timeout)
         .keepalives(true)
         .keepalives_idle(KEEPALIVE_IDLE)
@@ -288,7 +303,7 @@ fn build(
         .tcp_user_timeout(KEEPALIVE_IDLE + KEEPALIVE_INTERVAL * KEEPALIVE_RETRIES)
         .target_session_attrs(tokio_postgres::config::TargetSessionAttrs::ReadWrite);
     let open: Arc<str> = OPEN
-        .replace("{schema}", service.schema())
+        .replace("{schema}", schema)
         .replace(
             "{statement_timeout_ms}",
             &config.statement_timeout.as_millis().to_string(),

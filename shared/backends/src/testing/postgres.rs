@@ -70,7 +70,7 @@ impl PostgresServer {
             _watchdog: Watchdog::watch(&stop, &folder),
             folder,
         };
-        server.run_up();
+        server.start_again();
         server
     }
 
@@ -83,16 +83,19 @@ impl PostgresServer {
         )
     }
 
-    /// Stops the server as a crash would, and starts it again.
+    /// Stops the server as a crash would.
     ///
     /// # Panics
     /// The server does not do so.
-    pub fn crash_and_restart(&self) {
+    pub fn crash(&self) {
         run(self.control().args(["-m", "immediate", "stop"]));
-        self.run_up();
     }
 
-    fn run_up(&self) {
+    /// Starts a stopped server with its data at the same address.
+    ///
+    /// # Panics
+    /// The server does not do so.
+    pub fn start_again(&self) {
         let options = format!(
             "-k {} -c listen_addresses='' -c max_connections=300 -c shared_buffers=256MB",
             self.folder.display()

@@ -5,6 +5,7 @@ use sextant_backends::redis::{Config, Redis};
 use sextant_backends::testing::{Database, RedisServer, migrated_database};
 use sextant_store::cache::Cache;
 use sextant_store::conformance::{self, CacheHarness, Harness};
+use sextant_store::port::Writable;
 
 struct Postgres(Database);
 
@@ -39,6 +40,10 @@ impl Harness for Postgres {
         conformance::Metrics::of(&Arc::new(
             postgres::Metrics::connect(&self.0.config()).await.unwrap(),
         ))
+    }
+
+    async fn writable(&self) -> Arc<dyn Writable> {
+        Arc::new(postgres::Probe::new(&self.0.config()).unwrap())
     }
 
     async fn reopen(self) -> Self {

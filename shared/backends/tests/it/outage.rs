@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use sextant_backends::postgres::{Config, Ingestion, migrate};
+use sextant_backends::postgres::{Config, Ingestion, Probe, migrate};
 use sextant_backends::testing::{Database, PostgresServer};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::TenantId;
 use sextant_store::Error;
-use sextant_store::port::Facts;
+use sextant_store::port::{Facts, Writable as _};
 
 use crate::support::{account, batch, connect, fact, records, tenant, within};
 
@@ -75,9 +75,12 @@ async fn a_crash_of_the_server_under_load_loses_nothing_acknowledged() {
     }
     for round in 0..3 {
         let crashing = Arc::clone(&server);
-        tokio::task::spawn_blocking(move || crashing.crash_and_restart())
-            .await
-            .unwrap();
+        tokio::task::spawn_blocking(move || {
+            crashing.crash();
+            crashing.start_again();
+        })
+        .await
+        .unwrap();
         // The same engine recovers: wait until it commits again.
         within(Duration::from_secs(30), async {
             while commits(&store, tenant, &format!("after crash {round}"))
@@ -204,4 +207,48 @@ async fn a_call_that_is_given_up_leaves_no_open_transaction_behind() {
     let stored = records(&reader, tenant).await;
     let unique: BTreeSet<&String> = stored.iter().collect();
     assert_eq!(unique.len(), stored.len());
+}
+
+/// Asks until the answer is as it should be.
+async fn until(probe: &Probe, wanted: fn(&Result<(), Error>) -> bool) {
+    within(Duration::from_secs(30), async {
+        while !wanted(&probe.check_writable().await) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_read_only_or_gone_cannot_be_written_until_it_is_back() {
+    let unavailable: fn(&Result<(), Error>) -> bool =
+        |answer| matches!(answer, Err(Error::Unavailable { .. }));
+    let server = PostgresServer::start();
+    let database = Database::on(&server).await;
+    migrate(database.url()).await.unwrap();
+    let probe = Probe::new(&database.config()).unwrap();
+    probe.check_writable().await.unwrap();
+
+    let mut tasks = JoinSet::new();
+    let admin = connect(database.url(), &mut tasks).await;
+    for (setting, wanted) in [
+        (
+            "ALTER SYSTEM SET default_transaction_read_only = on",
+            unavailable,
+        ),
+        (
+            "ALTER SYSTEM RESET default_transaction_read_only",
+            Result::is_ok,
+        ),
+    ] {
+        admin.batch_execute(setting).await.unwrap();
+        let reload = "SELECT pg_reload_conf()";
+        admin.batch_execute(reload).await.unwrap();
+        until(&probe, wanted).await;
+    }
+
+    tokio::task::block_in_place(|| server.crash());
+    until(&probe, unavailable).await;
+    tokio::task::block_in_place(|| server.start_again());
+    until(&probe, Result::is_ok).await;
 }

@@ -9,7 +9,8 @@ use http_body_util::Full;
 use tonic::body::Body;
 
 use crate::lifecycle::Lifecycle;
-use crate::server::port::{Readiness, ServeError, bind};
+use crate::server::port::{ServeError, bind};
+use crate::server::readiness::Readiness;
 use crate::telemetry::Scrape;
 
 /// Serves the admin port until the lifecycle stops. Returns the bound address.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -13,8 +12,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::lifecycle::Lifecycle;
 use crate::server::part::{Dispatch, Mounted};
+use crate::server::readiness::Readiness;
 use crate::server::timely::Timely;
 use crate::server::{Stack, Surroundings};
 
@@ -34,30 +33,6 @@ const MAX_HEADER_LIST_BYTES: u32 = 16 * 1_024;
 /// Room for bulk streams: one feature chunk in flight instead of 64 KiB.
 const STREAM_WINDOW_BYTES: u32 = 1_024 * 1_024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
-
-/// Whether the process wants work: true from [`Server::start`] until it drains.
-#[derive(Debug, Clone)]
-pub struct Readiness {
-    serving: Arc<AtomicBool>,
-    draining: CancellationToken,
-}
-
-impl Readiness {
-    /// Not ready yet.
-    #[must_use]
-    pub fn new(lifecycle: &Lifecycle) -> Self {
-        Self {
-            serving: Arc::default(),
-            draining: lifecycle.draining().clone(),
-        }
-    }
-
-    /// What `/readyz` answers.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.serving.load(Ordering::Acquire) && !self.draining.is_cancelled()
-    }
-}
 
 /// Why a port does not serve.
 #[derive(Debug)]
@@ -166,18 +141,11 @@ impl Server {
         around.lifecycle.spawn("grpc-port", |stop| {
             server.serve_with_incoming_shutdown(dispatch, incoming, stop.cancelled_owned())
         });
-        let draining = around.lifecycle.draining().clone();
+        readiness.serves();
+        let readiness = readiness.clone();
         around.lifecycle.spawn("health", |stop| async move {
-            draining.cancelled().await;
-            report(
-                &reporter,
-                names.iter().chain([&OVERALL]),
-                ServingStatus::NotServing,
-            )
-            .await;
-            stop.cancelled().await;
+            follow(&readiness, &reporter, &names, stop).await;
         });
-        readiness.serving.store(true, Ordering::Release);
         Ok(bound)
     }
 }
@@ -204,6 +172,31 @@ fn jittered(age: Duration) -> Duration {
 
 fn service_name<S: NamedService>(_service: &S) -> &'static str {
     S::NAME
+}
+
+/// Keeps what the names answer, all but [`LIVENESS`], as the process is: at first they say SERVING.
+async fn follow(
+    readiness: &Readiness,
+    reporter: &HealthReporter,
+    names: &[&'static str],
+    stop: CancellationToken,
+) {
+    let mut told_ready = true;
+    loop {
+        tokio::select! {
+            // A drain is told of also where no time is between it and the stop.
+            biased;
+            () = readiness.changed(told_ready) => {},
+            () = stop.cancelled() => return,
+        }
+        told_ready = readiness.is_ready();
+        let status = if told_ready {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
+        report(reporter, names.iter().chain([&OVERALL]), status).await;
+    }
 }
 
 async fn report(

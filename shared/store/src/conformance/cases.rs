@@ -131,6 +131,9 @@ macro_rules! conformance_suite {
                 memberships_are_there_after_reopening,
                 moves_are_there_after_reopening,
             ]
+            writable: [
+                a_store_can_be_written_before_and_after_a_commit_and_asking_stores_nothing,
+            ]
         } }
     };
 }

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use crate::cache::Cache;
 use crate::port::{
     self, Accounts, Facts, Feed, Intake, Keys, Memberships, Replica, Segmentations, Tenants,
+    Writable,
 };
 
 /// A case that takes longer hangs.
@@ -129,6 +130,9 @@ pub trait Harness: Sized + Send + Sync {
 
     /// One more handle onto metrics' store.
     fn metrics(&self) -> impl Future<Output = Metrics> + Send;
+
+    /// What a process asks whether it can write.
+    fn writable(&self) -> impl Future<Output = Arc<dyn Writable>> + Send;
 
     /// Closes the store and opens what is there. The case has dropped its handles.
     fn reopen(self) -> impl Future<Output = Self> + Send;

@@ -140,6 +140,15 @@ impl File {
         })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the writer takes commits.
+    pub(super) fn is_writable(&self) -> bool {
+        self.jobs.as_ref().is_some_and(|jobs| !jobs.is_closed())
+    }
+
     /// Runs a query on one consistent state of the file.
     pub(super) fn read<'a, T, F>(&'a self, doing: &'static str, work: F) -> BoxFuture<'a, Result<T>>
     where

@@ -43,6 +43,10 @@ impl Ingestion {
             known,
         })
     }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl_feed!(Ingestion);

@@ -22,6 +22,10 @@ impl Metrics {
     pub(super) fn new(file: File) -> Self {
         Self { file }
     }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl_replica!(Metrics);

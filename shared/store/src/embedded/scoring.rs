@@ -24,6 +24,10 @@ impl Scoring {
     pub(super) fn new(file: File) -> Self {
         Self { file }
     }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl_feed!(Scoring);

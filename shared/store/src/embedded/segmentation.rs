@@ -31,6 +31,10 @@ impl Segmentation {
     pub(super) fn new(file: File) -> Self {
         Self { file }
     }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
 }
 
 impl_feed!(Segmentation);

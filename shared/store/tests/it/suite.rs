@@ -8,6 +8,7 @@ use sextant_store::conformance::{
     CacheHarness, Harness, Ingestion, Metrics, Scoring, Segmentation,
 };
 use sextant_store::embedded::Embedded;
+use sextant_store::port::Writable;
 
 /// Handles of the embedded engine share its one writer per file: only one process may have the directory open.
 struct EmbeddedHarness {
@@ -36,6 +37,10 @@ impl Harness for EmbeddedHarness {
 
     async fn metrics(&self) -> Metrics {
         Metrics::of(&self.store.metrics())
+    }
+
+    async fn writable(&self) -> Arc<dyn Writable> {
+        Arc::new(self.store.clone())
     }
 
     async fn reopen(self) -> Self {

@@ -1,0 +1,74 @@
+//! A process whose PostgreSQL is gone says that it is not ready, stays alive, and is ready again without a restart.
+
+use std::time::Duration;
+
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt as _;
+
+use sextant::installation::Role;
+use sextant_backends::postgres::migrate;
+use sextant_backends::testing::{Database, PostgresServer};
+use sextant_proto::ingestion::v1::ListTenantsRequest;
+use sextant_runtime::link::Link;
+
+use crate::worlds::world::World;
+
+/// Longest wait for a change of readiness, which takes seconds, on a machine that has other things to do.
+const LONGEST_CHANGE: Duration = Duration::from_secs(60);
+
+async fn health(link: &Link, name: &str) -> ServingStatus {
+    let asked = HealthCheckRequest {
+        service: name.to_owned(),
+    };
+    let answer = HealthClient::new(link.clone()).check(asked).await;
+    answer.unwrap().into_inner().status()
+}
+
+/// Waits until `/readyz` and the health of the process and of a service are as they should be. It is alive all the time.
+async fn until(world: &World, link: &Link, readyz: &str, wanted: ServingStatus) {
+    let wait = async {
+        loop {
+            let told = world.admin(Role::All, "/readyz");
+            let names = ["", "sextant.ingestion.v1.IngestionService"];
+            let told_by_health = [health(link, names[0]).await, health(link, names[1]).await];
+            let alive = world.admin(Role::All, "/healthz");
+            assert!(alive.starts_with("HTTP/1.1 200"), "{alive}");
+            assert_eq!(health(link, "liveness").await, ServingStatus::Serving);
+            if told.starts_with(readyz) && told_by_health == [wanted; 2] {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(LONGEST_CHANGE, wait).await;
+    assert!(waited.is_ok(), "{readyz} and {wanted:?} did not come");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_is_not_ready_while_postgresql_is_gone_and_ready_again_when_it_is_back() {
+    let server = PostgresServer::start();
+    let database = Database::on(&server).await;
+    migrate(database.url()).await.unwrap();
+    let world = World::over(database);
+    let (link, client) = (world.links().ingestion, world.client());
+    let list = async || {
+        let asked = client.request(ListTenantsRequest::default());
+        client.tenants().list_tenants(asked).await
+    };
+    until(&world, &link, "HTTP/1.1 200", ServingStatus::Serving).await;
+    list().await.unwrap();
+
+    tokio::task::block_in_place(|| server.crash());
+    until(&world, &link, "HTTP/1.1 503", ServingStatus::NotServing).await;
+    let refused = list().await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(refused.get_details_retry_info().is_some(), "{refused:?}");
+
+    tokio::task::block_in_place(|| server.start_again());
+    until(&world, &link, "HTTP/1.1 200", ServingStatus::Serving).await;
+    list().await.unwrap();
+    world.end().await;
+}
