@@ -5,15 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
-use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::time::Day;
-use sextant_store::port::{ModelRow, MonthRow, Scoring, ScoringCommit, SliceState};
+use sextant_store::port::Scoring;
 use sextant_store::{BoxFuture, Error, Result};
 
-/// Takes everything but the closes of certain turns.
+use crate::guarded::{Guard, Guarded};
+
+/// Admits everything but the closes of certain turns.
 #[derive(Debug)]
 pub(crate) struct Failing {
-    inner: Arc<dyn Scoring>,
     /// Commits of closes that are taken before the first that is not.
     taken: usize,
     /// How many are refused then.
@@ -23,14 +22,18 @@ pub(crate) struct Failing {
 }
 
 impl Failing {
-    pub(crate) fn new(inner: Arc<dyn Scoring>, taken: usize, refused: usize) -> Arc<Self> {
-        Arc::new(Self {
-            inner,
+    pub(crate) fn over(
+        inner: Arc<dyn Scoring>,
+        taken: usize,
+        refused: usize,
+    ) -> Arc<Guarded<Self>> {
+        let guard = Self {
             taken,
             refused,
             n_closes: AtomicUsize::new(0),
             has_failed: watch::Sender::new(false),
-        })
+        };
+        Arc::new(Guarded { inner, guard })
     }
 
     /// Waits for the first refusal.
@@ -40,40 +43,18 @@ impl Failing {
     }
 }
 
-impl Scoring for Failing {
-    fn commit(&self, commit: ScoringCommit) -> BoxFuture<'_, Result<u64>> {
-        let is_close = commit.replica.cursor == commit.replica.expected_cursor;
-        let number = match is_close {
-            true => self.n_closes.fetch_add(1, Ordering::Relaxed),
-            false => 0,
-        };
-        if is_close && (self.taken..self.taken.saturating_add(self.refused)).contains(&number) {
+impl Guard for Failing {
+    fn admit(&self, is_close: bool) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            if !is_close {
+                return Ok(());
+            }
+            let number = self.n_closes.fetch_add(1, Ordering::Relaxed);
+            if !(self.taken..self.taken.saturating_add(self.refused)).contains(&number) {
+                return Ok(());
+            }
             self.has_failed.send_replace(true);
-            return Box::pin(async {
-                Err(Error::unavailable("committing scores", "out of order"))
-            });
-        }
-        self.inner.commit(commit)
-    }
-
-    fn state(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceState>> {
-        self.inner.state(tenant, slice)
-    }
-
-    fn states(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, SliceState)>>> {
-        self.inner.states()
-    }
-
-    fn months(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MonthRow>>> {
-        self.inner.months(tenant, slice)
-    }
-
-    fn models(
-        &self,
-        tenant: TenantId,
-        before: Option<Day>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<ModelRow>>> {
-        self.inner.models(tenant, before, limit)
+            Err(Error::unavailable("committing scores", "out of order"))
+        })
     }
 }

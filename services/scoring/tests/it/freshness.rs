@@ -7,6 +7,7 @@ use sextant_proto::common::v1::{FreshnessState, ReadAt};
 
 use crate::facts::{account, instant};
 use crate::failing::Failing;
+use crate::guarded::Guarded;
 use crate::world::{NOW, Scoring, World, at, reason};
 
 async fn state(scoring: &Scoring, at: Option<ReadAt>) -> FreshnessState {
@@ -45,9 +46,9 @@ async fn an_answer_is_stale_where_ingestion_is_not_heard() {
 async fn an_answer_says_that_closes_fail() {
     let world = World::new();
     let position = world.facts(vec![account("acme", "2027-01-15")]);
-    let failing = Failing::new(world.store.scoring(), 0, usize::MAX);
-    let scoring = world.start_over(Arc::<Failing>::clone(&failing));
-    failing.failed().await;
+    let failing = Failing::over(world.store.scoring(), 0, usize::MAX);
+    let scoring = world.start_over(Arc::<Guarded<Failing>>::clone(&failing));
+    failing.guard.failed().await;
     let told = async {
         while state(&scoring, at(&position)).await != FreshnessState::Failed {
             tokio::task::yield_now().await;

@@ -5,6 +5,7 @@ mod answers;
 mod facts;
 mod failing;
 mod freshness;
+mod guarded;
 mod history;
 mod late_data;
 mod reload;

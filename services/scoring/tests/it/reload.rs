@@ -12,6 +12,7 @@ use sextant_proto::scoring::v1 as pb;
 
 use crate::facts::{account, day, event, instant, known, payment, subscription};
 use crate::failing::Failing;
+use crate::guarded::Guarded;
 use crate::history;
 use crate::world::{Scoring, World, at, value};
 
@@ -179,9 +180,9 @@ async fn a_restart_in_the_middle_of_history_continues_it() {
     let world = history::world();
     history::import(&world);
     assert_eq!(world.complete_import(HistorySchedule::Daily), position);
-    let failing = Failing::new(world.store.scoring(), 1, usize::MAX);
-    let scoring = world.start_over(Arc::<Failing>::clone(&failing));
-    failing.failed().await;
+    let failing = Failing::over(world.store.scoring(), 1, usize::MAX);
+    let scoring = world.start_over(Arc::<Guarded<Failing>>::clone(&failing));
+    failing.guard.failed().await;
     let closes = history::closes(&scoring).await;
     assert_eq!(closes.len(), 32);
     assert!(closes.iter().all(|(_, entry)| entry.backfilling));
@@ -194,7 +195,7 @@ async fn closes_that_cannot_be_stored_are_taken_up_again() {
     let world = history::world();
     history::import(&world);
     let position = world.complete_import(HistorySchedule::Daily);
-    let scoring = world.start_over(Failing::new(world.store.scoring(), 2, 1));
+    let scoring = world.start_over(Failing::over(world.store.scoring(), 2, 1));
     scoring.features("acme", at(&position)).await.unwrap();
     let closes = history::closes(&scoring).await;
     let days: Vec<_> = closes.into_iter().map(|(day, _)| day).collect();

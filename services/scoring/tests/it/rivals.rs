@@ -7,64 +7,53 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 use tokio::time::timeout;
 
-use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
-use sextant_store::port::{ModelRow, MonthRow, Scoring as ScoringPort, ScoringCommit, SliceState};
+use sextant_store::port::Scoring as _;
 use sextant_store::{BoxFuture, Error, Result};
 use sextant_wire::time::date;
 
 use crate::facts::{account, day, event, payment};
 use crate::failing::Failing;
+use crate::guarded::{Guard, Guarded};
 use crate::history;
-use crate::world::{ACME, World, at};
+use crate::world::{ACME, Scoring, World, at};
 
 /// How long the survivor of two may take to go on.
 const TAKE_OVER: Duration = Duration::from_secs(10);
 
-/// A store whose first close waits until all rivals want to store the same one.
+/// Lets the first close wait until all rivals want to store the same one.
 #[derive(Debug)]
 struct Meeting {
-    inner: Arc<dyn ScoringPort>,
     rivals: Arc<Barrier>,
     has_met: AtomicBool,
     /// True: facts are always stored by somebody else.
     refuses_facts: bool,
 }
 
-impl ScoringPort for Meeting {
-    fn commit(&self, commit: ScoringCommit) -> BoxFuture<'_, Result<u64>> {
+impl Guard for Meeting {
+    fn admit(&self, is_close: bool) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let is_close = commit.replica.cursor == commit.replica.expected_cursor;
             if is_close && !self.has_met.swap(true, Ordering::Relaxed) {
                 self.rivals.wait().await;
             }
             if !is_close && self.refuses_facts {
                 return Err(Error::Fenced);
             }
-            self.inner.commit(commit).await
+            Ok(())
         })
     }
+}
 
-    fn state(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceState>> {
-        self.inner.state(tenant, slice)
-    }
-
-    fn states(&self) -> BoxFuture<'_, Result<Vec<(TenantId, Slice, SliceState)>>> {
-        self.inner.states()
-    }
-
-    fn months(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MonthRow>>> {
-        self.inner.months(tenant, slice)
-    }
-
-    fn models(
-        &self,
-        tenant: TenantId,
-        before: Option<Day>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<ModelRow>>> {
-        self.inner.models(tenant, before, limit)
-    }
+/// Starts scoring over a store at which it meets its rivals.
+fn start(world: &World, rivals: &Arc<Barrier>, refuses_facts: bool) -> Scoring {
+    world.start_over(Arc::new(Guarded {
+        inner: world.store.scoring(),
+        guard: Meeting {
+            rivals: Arc::clone(rivals),
+            has_met: AtomicBool::new(false),
+            refuses_facts,
+        },
+    }))
 }
 
 fn facts(world: &World) -> String {
@@ -79,15 +68,7 @@ fn facts(world: &World) -> String {
 async fn of_two_processes_that_close_the_same_days_one_tells_of_them() {
     let world = World::new();
     let rivals = Arc::new(Barrier::new(2));
-    let start = || {
-        world.start_over(Arc::new(Meeting {
-            inner: world.store.scoring(),
-            rivals: Arc::clone(&rivals),
-            has_met: AtomicBool::new(false),
-            refuses_facts: false,
-        }))
-    };
-    let both = [start(), start()];
+    let both = [start(&world, &rivals, false), start(&world, &rivals, false)];
     let position = facts(&world);
     let expected = history::days("2027-03-05", "2027-03-09");
     let mut answers = Vec::new();
@@ -147,13 +128,8 @@ async fn when_one_of_two_processes_stops_the_other_goes_on() {
 async fn days_that_the_one_that_took_the_facts_in_did_not_close_are_closed_by_the_other() {
     let world = World::new();
     // It stores facts and never a close, as one that dies between the two.
-    let dying = world.start_over(Failing::new(world.store.scoring(), 0, usize::MAX));
-    let other = world.start_over(Arc::new(Meeting {
-        inner: world.store.scoring(),
-        rivals: Arc::new(Barrier::new(1)),
-        has_met: AtomicBool::new(false),
-        refuses_facts: true,
-    }));
+    let dying = world.start_over(Failing::over(world.store.scoring(), 0, usize::MAX));
+    let other = start(&world, &Arc::new(Barrier::new(1)), true);
     let position = facts(&world);
     let closed = async {
         other.features("acme", at(&position)).await.unwrap();
