@@ -9,10 +9,8 @@ use tonic::Status;
 use tracing::Instrument;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, segmentation};
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
-use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time::optional;
 
@@ -78,7 +76,8 @@ impl Follower for FactsFollower {
                 .into_inner();
             let heads = heads.map(|answer| {
                 let heads = answer?.heads.into_iter();
-                let heads = heads.map(|told| head(&told.tenant_id, told.slice, told.sequence));
+                let heads =
+                    heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
                 Ok(heads.collect::<Result<_, Problem>>()?)
             });
             Ok(heads.boxed())
@@ -198,7 +197,8 @@ impl Follower for MovesFollower {
                 .into_inner();
             let heads = heads.map(|answer| {
                 let heads = answer?.heads.into_iter();
-                let heads = heads.map(|told| head(&told.tenant_id, told.slice, told.sequence));
+                let heads =
+                    heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
                 Ok(heads.collect::<Result<_, Problem>>()?)
             });
             Ok(heads.boxed())
@@ -266,16 +266,6 @@ impl Follower for MovesFollower {
         }
         .boxed()
     }
-}
-
-fn head(tenant_id: &[u8], slice: u32, sequence: u64) -> Result<Head, Problem> {
-    let slice = u16::try_from(slice)
-        .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
-    Ok(Head {
-        tenant: TenantId(uuid(tenant_id, "tenant_id")?),
-        slice: Slice(slice),
-        sequence,
-    })
 }
 
 fn bytes<B: From<Vec<u8>>>(tenant: TenantId) -> B {

@@ -19,7 +19,7 @@ use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
-use sextant_wire::read::{uid_bytes, uuid};
+use sextant_wire::read::uid_bytes;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time::optional;
 
@@ -52,8 +52,10 @@ impl Follower for Engine {
             let starts = Arc::clone(&self.starts);
             Ok(heads
                 .map(move |answer| {
-                    let heads: Vec<Head> =
-                        answer?.heads.iter().map(head).collect::<Result<_, _>>()?;
+                    let heads = answer?.heads.into_iter();
+                    let heads: Vec<Head> = heads
+                        .map(|told| Head::told(&told.tenant_id, told.slice, told.sequence))
+                        .collect::<Result<_, Problem>>()?;
                     starts.note(&heads);
                     Ok(heads)
                 })
@@ -103,16 +105,6 @@ impl Follower for Engine {
         }
         .boxed()
     }
-}
-
-fn head(head: &ingestion::FeedHead) -> Result<Head, Status> {
-    let slice = u16::try_from(head.slice)
-        .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
-    Ok(Head {
-        tenant: TenantId(uuid(&head.tenant_id, "tenant_id")?),
-        slice: Slice(slice),
-        sequence: head.sequence,
-    })
 }
 
 /// What one answer of the feed led to.

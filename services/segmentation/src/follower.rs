@@ -18,7 +18,6 @@ use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::cache::Entry;
 use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
-use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
@@ -51,9 +50,13 @@ impl Follower for Engine {
                 .watch_heads(scoring::WatchHeadsRequest {})
                 .await?
                 .into_inner();
-            Ok(heads
-                .map(|answer| answer?.heads.iter().map(head).collect())
-                .boxed())
+            let heads = heads.map(|answer| {
+                let heads = answer?.heads.into_iter();
+                let heads =
+                    heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
+                Ok(heads.collect::<Result<_, Problem>>()?)
+            });
+            Ok(heads.boxed())
         }
         .boxed()
     }
@@ -100,16 +103,6 @@ impl Follower for Engine {
         }
         .boxed()
     }
-}
-
-fn head(head: &scoring::FeedHead) -> Result<Head, Status> {
-    let slice = u16::try_from(head.slice)
-        .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
-    Ok(Head {
-        tenant: TenantId(uuid(&head.tenant_id, "tenant_id")?),
-        slice: Slice(slice),
-        sequence: head.sequence,
-    })
 }
 
 /// Entries that are evaluated together: one close, or several changes within a day.

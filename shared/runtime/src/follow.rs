@@ -22,6 +22,9 @@ use tonic::{Code, Request, Status};
 use tracing::{Span, debug, info, warn};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::read::uuid;
+use sextant_wire::status::Problem;
 
 use crate::clock::Clock;
 use crate::telemetry::trace::{self, Trace};
@@ -39,6 +42,22 @@ pub struct Head {
     pub slice: Slice,
     /// Number of the newest entry.
     pub sequence: u64,
+}
+
+impl Head {
+    /// A head as another service tells of it.
+    ///
+    /// # Errors
+    /// FIELD_INVALID for a tenant id that is none, INTERNAL for a slice out of range.
+    pub fn told(tenant_id: &[u8], slice: u32, sequence: u64) -> Result<Self, Problem> {
+        let slice = u16::try_from(slice)
+            .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
+        Ok(Self {
+            tenant: TenantId(uuid(tenant_id, "tenant_id")?),
+            slice: Slice(slice),
+            sequence,
+        })
+    }
 }
 
 /// Newest entries whose results are stored, by feed.
