@@ -145,14 +145,20 @@ async fn show(plan: &Plan, client: &Client) -> Result<(), Error> {
 
 /// What to try next, on standard error: address and key are not part of the answer.
 fn try_next(plan: &Plan, address: &str, key: Option<&str>) {
-    // An account that each data set has, and the feature that tells its accounts' worth.
-    let (tenant, account, worth) = match plan.datasets {
+    // What each data set has: a segmentation and perhaps a segment of it, an account, the feature that tells its accounts' worth.
+    let (tenant, members, account, worth) = match plan.datasets {
         [Dataset::Saas] => (
             saas::tenant_name(plan.company),
+            "lifecycle",
             "acc-000000",
             "revenue.mrr_minor",
         ),
-        _ => (cdnow::TENANT.to_owned(), "00001", "clv.value_12m_minor"),
+        _ => (
+            cdnow::TENANT.to_owned(),
+            "rfm at_risk",
+            "00001",
+            "clv.value_12m_minor",
+        ),
     };
     let key_line = key.map_or_else(String::new, |key| format!("  key      {key}\n"));
     let flags = format!("--address {address} --tenant {tenant}");
@@ -161,7 +167,7 @@ fn try_next(plan: &Plan, address: &str, key: Option<&str>) {
     note(&format!(
         "\nServing until Ctrl-C.\n  address  {address}\n{key_line}  data     {data}\n\nTry next, in another terminal of this directory:\n  \
          export SEXTANT_KEY={}\n  \
-         {program} {flags} members rfm at_risk --order-by {worth} --limit 10\n  \
+         {program} {flags} members {members} --order-by {worth} --limit 10\n  \
          {program} {flags} changes --since 30d\n  \
          {program} {flags} account {account}",
         key.unwrap_or("KEY"),

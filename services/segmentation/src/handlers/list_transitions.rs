@@ -34,6 +34,8 @@ pub(super) async fn handle(
         key => Some(reading.segmentation(key)?),
     };
     let uid = match account {
+        // Of a tenant without segmentations the accounts are not known here, and none has moved.
+        Some(_) if reading.view.segmentations.is_empty() => None,
         Some(account) => Some(handlers.account(tenant, &account).await?.uid),
         None => None,
     };

@@ -369,3 +369,25 @@ async fn the_reasons_of_now_are_told_beside_those_of_the_entry() {
     assert_eq!(past.reasons[0].value, "1500000");
     assert_eq!(past.current_reasons, []);
 }
+
+#[tokio::test]
+async fn an_account_of_a_tenant_without_segmentations_is_in_none() {
+    let world = World::new();
+    let position = world.change("2027-03-15 10:00", &[("acme", 100_000)]);
+    let segmentation = world.start();
+    let request = pb::ListMembershipsRequest {
+        account: Some(account_ref("acme")),
+        at: at(&position),
+        ..pb::ListMembershipsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let answer = client.list_memberships(about(request)).await.unwrap();
+    assert_eq!(answer.into_inner().memberships, []);
+    let request = pb::ListTransitionsRequest {
+        account: Some(account_ref("acme")),
+        at: at(&position),
+        ..pb::ListTransitionsRequest::default()
+    };
+    let answer = client.list_transitions(about(request)).await.unwrap();
+    assert_eq!(answer.into_inner().transitions, []);
+}
