@@ -18,7 +18,7 @@ use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::{CATALOGUE, Feature};
-use sextant_domain::id::{ExternalId, TenantId};
+use sextant_domain::id::{AccountUid, ExternalId, TenantId};
 use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
@@ -70,6 +70,20 @@ impl Handlers {
             state,
             view,
         })
+    }
+
+    /// The uid of an account; `None` where nobody has told of it yet because the tenant has no segmentation.
+    async fn uid(&self, reading: &Reading, id: &ExternalId) -> Result<Option<AccountUid>, Status> {
+        let memberships = &self.engine.memberships;
+        match memberships
+            .account(reading.tenant, id)
+            .await
+            .map_err(store)?
+        {
+            Some(found) => Ok(Some(found.uid)),
+            None if reading.view.segmentations.is_empty() => Ok(None),
+            None => Err(read::account_unknown(id).into()),
+        }
     }
 
     async fn account(&self, tenant: TenantId, id: &ExternalId) -> Result<ReplicaAccount, Status> {

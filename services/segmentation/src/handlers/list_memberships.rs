@@ -28,14 +28,12 @@ pub(super) async fn handle(
         .cursor(tenant.0, &bound, &request.page_token)?
         .unwrap_or_default();
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
-    if reading.view.segmentations.is_empty() {
-        // Of a tenant without segmentations the accounts are not known here.
+    let Some(uid) = handlers.uid(&reading, &account).await? else {
         return Ok(Response::new(pb::ListMembershipsResponse {
             freshness: Some(reading.freshness(0)),
             ..pb::ListMembershipsResponse::default()
         }));
-    }
-    let uid = handlers.account(tenant, &account).await?.uid;
+    };
     let mut transitions = Vec::new();
     if reading.at.is_now() {
         let rows = handlers

@@ -34,9 +34,15 @@ pub(super) async fn handle(
         key => Some(reading.segmentation(key)?),
     };
     let uid = match account {
-        // Of a tenant without segmentations the accounts are not known here, and none has moved.
-        Some(_) if reading.view.segmentations.is_empty() => None,
-        Some(account) => Some(handlers.account(tenant, &account).await?.uid),
+        Some(account) => {
+            let Some(uid) = handlers.uid(&reading, &account).await? else {
+                return Ok(Response::new(pb::ListTransitionsResponse {
+                    freshness: Some(reading.freshness(0)),
+                    ..pb::ListTransitionsResponse::default()
+                }));
+            };
+            Some(uid)
+        },
         None => None,
     };
     let filter = TransitionFilter {
