@@ -45,12 +45,21 @@ pub(crate) struct Engine {
 }
 
 /// One of the two feeds that are followed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Feed {
     /// Newest ingestion entries whose results can be read.
     pub(crate) progress: progress::Progress,
     /// How far the feed is ahead, in its own numbers.
     pub(crate) lag: Arc<Lag>,
+}
+
+impl Feed {
+    fn unheard(clock: &Clock) -> Self {
+        Self {
+            progress: progress::Progress::default(),
+            lag: Arc::new(Lag::unheard(clock.now())),
+        }
+    }
 }
 
 /// What is stored of one slice.
@@ -65,14 +74,14 @@ struct SliceRows {
 impl Engine {
     pub(crate) fn new(deps: Deps) -> Self {
         Self {
+            facts: Feed::unheard(&deps.clock),
+            moves: Feed::unheard(&deps.clock),
             metrics: deps.metrics,
             replica: deps.replica,
             ingestion: deps.ingestion,
             segmentation: deps.segmentation,
             clock: deps.clock,
             cells: Cells::new(MAX_LOADED),
-            facts: Feed::default(),
-            moves: Feed::default(),
             evaluation: Lag::default(),
         }
     }

@@ -32,7 +32,6 @@ pub(crate) struct MovesFollower {
 
 impl FactsFollower {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        engine.facts.lag.deaf(engine.clock.now());
         Self { engine }
     }
 
@@ -149,7 +148,6 @@ impl Follower for FactsFollower {
 
 impl MovesFollower {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        engine.moves.lag.deaf(engine.clock.now());
         Self { engine }
     }
 

@@ -144,8 +144,7 @@ impl Engine {
         ingestion: Link,
         clock: Clock,
     ) -> Self {
-        let lag = Arc::<Lag>::default();
-        lag.deaf(clock.now());
+        let lag = Arc::new(Lag::unheard(clock.now()));
         Self {
             scoring,
             replica,

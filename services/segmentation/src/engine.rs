@@ -100,8 +100,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(deps: crate::part::Deps) -> Self {
-        let lag = Arc::<Lag>::default();
-        lag.deaf(deps.clock.now());
+        let lag = Arc::new(Lag::unheard(deps.clock.now()));
         Self {
             memberships: deps.memberships,
             segmentations: deps.segmentations,

@@ -1,5 +1,7 @@
 //! The cache on Redis. Whatever goes wrong is a miss, and never for long.
 
+mod gets;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +17,8 @@ use tokio::time::Instant;
 
 use sextant_store::BoxFuture;
 use sextant_store::cache::{Cache, Entry};
+
+use self::gets::Gets;
 
 /// Stores a value unless the stored one has a greater position; both begin with theirs.
 const PUT: &str = include_str!("../queries/redis/put.lua");
@@ -91,17 +95,17 @@ pub struct Redis {
 /// What the cache knows about its server.
 #[derive(Default)]
 struct State {
-    connection: Option<Connection>,
+    connection: Option<Arc<Connection>>,
     paused_until: Option<Instant>,
     n_connections: u64,
 }
 
 /// An open connection.
-#[derive(Clone)]
 struct Connection {
     /// Tells connections apart: a late failure of an old one must not close its successor.
     number: u64,
     multiplexed: MultiplexedConnection,
+    gets: Gets,
     put: Arc<str>,
 }
 
@@ -135,7 +139,7 @@ impl Redis {
     }
 
     /// The open connection, or a new one; `None` in a pause and while another caller connects.
-    async fn connection(&self) -> Option<Connection> {
+    async fn connection(&self) -> Option<Arc<Connection>> {
         if let Some(answer) = self.present() {
             return answer;
         }
@@ -147,12 +151,13 @@ impl Redis {
             Ok((multiplexed, put)) => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 state.n_connections += 1;
-                let connection = Connection {
+                let connection = Arc::new(Connection {
                     number: state.n_connections,
+                    gets: Gets::over(multiplexed.clone()),
                     multiplexed,
                     put,
-                };
-                state.connection = Some(connection.clone());
+                });
+                state.connection = Some(Arc::clone(&connection));
                 tracing::info!("cache is connected");
                 Some(connection)
             },
@@ -168,10 +173,10 @@ impl Redis {
         clippy::option_option,
         reason = "connected, paused, or neither; read in one place"
     )]
-    fn present(&self) -> Option<Option<Connection>> {
+    fn present(&self) -> Option<Option<Arc<Connection>>> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = &state.connection {
-            return Some(Some(connection.clone()));
+            return Some(Some(Arc::clone(connection)));
         }
         let paused = state
             .paused_until
@@ -214,9 +219,9 @@ impl Redis {
 
     /// Runs commands that travel together; `None` after any failure of the connection.
     async fn run(&self, commands: impl FnOnce(&Connection) -> Pipeline) -> Option<Value> {
-        let mut connection = self.connection().await?;
-        let pipeline = commands(&connection);
-        let answer = pipeline.query_async(&mut connection.multiplexed).await;
+        let connection = self.connection().await?;
+        let mut multiplexed = connection.multiplexed.clone();
+        let answer = commands(&connection).query_async(&mut multiplexed).await;
         self.unless_failed(&connection, answer)
     }
 
@@ -307,11 +312,9 @@ fn unlinks(keys: &[String]) -> Pipeline {
 impl Cache for Redis {
     fn get<'a>(&'a self, key: &'a str, floor: u64) -> BoxFuture<'a, Option<Entry>> {
         Box::pin(async move {
-            let mut connection = self.connection().await?;
-            let mut command = redis::cmd("GET");
-            command.arg(key);
-            let answer = command.query_async(&mut connection.multiplexed).await;
-            let value: Option<Vec<u8>> = self.unless_failed(&connection, answer)?;
+            let connection = self.connection().await?;
+            let answer = connection.gets.get(key).await;
+            let value = self.unless_failed(&connection, answer)?;
             decode(value?).filter(|entry| entry.position >= floor)
         })
     }

@@ -31,7 +31,7 @@ use crate::telemetry::trace::{self, Trace};
 use crate::telemetry::{Label, Meters, Metric};
 
 pub use crate::follow::freshness::freshness;
-pub use crate::follow::lag::Lag;
+pub use crate::follow::lag::{Lag, TenantLag};
 
 /// The newest number of one feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -104,6 +104,30 @@ async fn a_frozen_server_costs_one_timeout_and_then_nothing_until_the_pause_is_o
 }
 
 #[tokio::test]
+async fn of_reads_that_travel_together_each_gets_its_own_value() {
+    let server = RedisServer::start();
+    let cache = cache(&server);
+    recovers(&cache, "{t}:first").await;
+    // More than one question holds; every third key has no value.
+    let keys: Vec<String> = (0..1_000).map(|number| format!("{{t}}:{number}")).collect();
+    let has_value = |number: usize| !number.is_multiple_of(3);
+    let entry = |number: usize| has_value(number).then(|| entry(7, &format!("value {number}")));
+    let stored: Vec<(String, Entry)> = (0..keys.len())
+        .filter_map(|number| Some((keys[number].clone(), entry(number)?)))
+        .collect();
+    cache.put(&stored).await;
+    let reads = keys.iter().map(|key| cache.get(key, 0));
+    let expected: Vec<Option<Entry>> = (0..keys.len()).map(entry).collect();
+    assert_eq!(futures_util::future::join_all(reads).await, expected);
+    // Those that are on their way when the server stops answering all have a miss, and none waits for ever.
+    server.freeze();
+    let reads = futures_util::future::join_all(keys.iter().map(|key| cache.get(key, 0)));
+    let misses = within(RECOVERY, reads).await;
+    server.thaw();
+    assert_eq!(misses, vec![None; keys.len()]);
+}
+
+#[tokio::test]
 async fn scripts_that_the_server_forgot_are_loaded_again() {
     let server = RedisServer::start();
     let cache = cache(&server);

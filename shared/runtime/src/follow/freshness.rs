@@ -19,6 +19,12 @@ pub fn freshness(
     backfilling: bool,
     max_age_ms: Option<i64>,
 ) -> Result<FreshnessState, Problem> {
+    let (mut age_us, mut is_failing, mut is_behind) = (0, false, false);
+    for lag in lags.iter().map(|lag| lag.of(tenant, now)) {
+        age_us = age_us.max(lag.age_us);
+        is_failing |= lag.is_failing;
+        is_behind |= lag.is_behind;
+    }
     if let Some(max_age_ms) = max_age_ms {
         let max_age_us = max_age_ms.saturating_mul(1_000);
         if backfilling {
@@ -26,7 +32,7 @@ pub fn freshness(
                 "cannot be met while imported history is taken in; try again later",
             ));
         }
-        if lags.iter().any(|lag| lag.age_us(tenant, now) > max_age_us) {
+        if age_us > max_age_us {
             return Err(not_met(
                 "cannot be met, the service is behind the feeds that it follows; try again, or take older data",
             ));
@@ -34,9 +40,9 @@ pub fn freshness(
     }
     Ok(if backfilling {
         FreshnessState::Backfilling
-    } else if lags.iter().any(|lag| lag.is_failing(tenant)) {
+    } else if is_failing {
         FreshnessState::Failed
-    } else if lags.iter().any(|lag| lag.is_behind(tenant, now)) {
+    } else if is_behind {
         FreshnessState::Stale
     } else {
         FreshnessState::Fresh

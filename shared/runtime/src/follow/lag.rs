@@ -30,6 +30,18 @@ struct Known {
     failing: BTreeMap<(TenantId, Option<Slice>), Instant>,
 }
 
+/// How current what was taken in of a tenant's feeds is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TenantLag {
+    /// How old it may be, in microseconds: the time since the feeds got ahead, since nothing is heard of them, or since work
+    /// fails. 0: it is what they hold.
+    pub age_us: i64,
+    /// The last attempt of some work is one that failed.
+    pub is_failing: bool,
+    /// The feeds are known to be ahead, or were not heard for longer than it takes to connect again.
+    pub is_behind: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Ahead {
     head: u64,
@@ -56,6 +68,14 @@ impl Known {
 }
 
 impl Lag {
+    /// Of a feed that nobody has listened to yet.
+    #[must_use]
+    pub fn unheard(now: Instant) -> Self {
+        let lag = Self::default();
+        lag.deaf(now);
+        lag
+    }
+
     /// Nothing is heard from the feed any more: whatever was taken in may be old.
     pub fn deaf(&self, now: Instant) {
         self.locked().deaf_since.get_or_insert(now);
@@ -124,12 +144,6 @@ impl Lag {
         }
     }
 
-    /// True while the last attempt of any work of a tenant is one that failed.
-    #[must_use]
-    pub fn is_failing(&self, tenant: TenantId) -> bool {
-        self.locked().failing_since(tenant).is_some()
-    }
-
     /// Entries that are known of and were not taken in yet, of all feeds.
     #[must_use]
     pub fn entries(&self) -> u64 {
@@ -153,25 +167,21 @@ impl Lag {
         Duration::from_micros(u64::try_from(age_us).unwrap_or(0))
     }
 
-    /// How old what was taken in of a tenant's feeds may be, in microseconds: the time since they got ahead, since nothing
-    /// is heard of them, or since work fails. 0: it is what they hold.
+    /// How current what was taken in of a tenant's feeds is.
     #[must_use]
-    pub fn age_us(&self, tenant: TenantId, now: Instant) -> i64 {
+    pub fn of(&self, tenant: TenantId, now: Instant) -> TenantLag {
         let known = self.locked();
-        let oldest = known
-            .ahead_since(tenant)
+        let (ahead, failing) = (known.ahead_since(tenant), known.failing_since(tenant));
+        let oldest = ahead
             .into_iter()
             .chain(known.deaf_since)
-            .chain(known.failing_since(tenant))
+            .chain(failing)
             .min();
-        oldest.map_or(0, |since| now.0.saturating_sub(since.0).max(0))
-    }
-
-    /// True where a tenant's feeds are known to be ahead, or were not heard for longer than it takes to connect again.
-    #[must_use]
-    pub fn is_behind(&self, tenant: TenantId, now: Instant) -> bool {
-        let known = self.locked();
-        known.is_deaf(now) || known.ahead_since(tenant).is_some()
+        TenantLag {
+            age_us: oldest.map_or(0, |since| now.0.saturating_sub(since.0).max(0)),
+            is_failing: failing.is_some(),
+            is_behind: ahead.is_some() || known.is_deaf(now),
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, Known> {

@@ -14,13 +14,16 @@ fn a_feed_is_ahead_from_its_first_unread_entry_until_the_newest_is_taken_in() {
     lag.grown(ACME, Slice(0), 5, Instant(10));
     lag.grown(ACME, Slice(0), 7, Instant(20));
     lag.grown(TenantId(2), Slice(0), 7, Instant(1));
-    assert!(lag.is_behind(ACME, now) && lag.age_us(ACME, now) == 15);
+    assert!(lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 15);
     lag.taken_in(ACME, Slice(0), 6);
-    assert!(lag.is_behind(ACME, now) && lag.age_us(ACME, now) == 15);
+    assert!(lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 15);
     lag.taken_in(ACME, Slice(0), 7);
-    assert!(!lag.is_behind(ACME, now) && lag.age_us(ACME, now) == 0);
+    assert!(!lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 0);
     lag.grown(ACME, Slice(0), 7, now);
-    assert!(!lag.is_behind(ACME, now), "heard of after it was taken in");
+    assert!(
+        !lag.of(ACME, now).is_behind,
+        "heard of after it was taken in"
+    );
 }
 
 #[test]
@@ -28,14 +31,17 @@ fn a_feed_that_is_not_heard_may_hold_anything() {
     let lag = Lag::default();
     lag.deaf(Instant(3));
     lag.deaf(Instant(9));
-    assert_eq!(lag.age_us(ACME, Instant(10)), 7);
+    assert_eq!(lag.of(ACME, Instant(10)).age_us, 7);
     assert!(
-        !lag.is_behind(ACME, Instant(3 + DEAF_GRACE_US)),
+        !lag.of(ACME, Instant(3 + DEAF_GRACE_US)).is_behind,
         "it may only be connecting again"
     );
-    assert!(lag.is_behind(ACME, Instant(4 + DEAF_GRACE_US)));
+    assert!(lag.of(ACME, Instant(4 + DEAF_GRACE_US)).is_behind);
     lag.hears();
-    assert!(!lag.is_behind(ACME, Instant(4 + DEAF_GRACE_US)) && lag.age_us(ACME, Instant(10)) == 0);
+    assert!(
+        !lag.of(ACME, Instant(4 + DEAF_GRACE_US)).is_behind
+            && lag.of(ACME, Instant(10)).age_us == 0
+    );
 }
 
 #[test]
@@ -72,12 +78,12 @@ fn what_fails_is_as_old_as_its_first_failure_until_it_succeeds() {
     lag.ended(close, &failed(), Instant(3));
     lag.ended(close, &failed(), Instant(8));
     lag.ended(slice, &failed(), Instant(5));
-    assert!(lag.is_failing(ACME) && !lag.is_failing(other));
-    assert_eq!(lag.age_us(ACME, Instant(10)), 7);
+    assert!(lag.of(ACME, Instant(10)).is_failing && !lag.of(other, Instant(10)).is_failing);
+    assert_eq!(lag.of(ACME, Instant(10)).age_us, 7);
     lag.ended(close, &Ok(()), Instant(10));
-    assert_eq!(lag.age_us(ACME, Instant(10)), 5);
+    assert_eq!(lag.of(ACME, Instant(10)).age_us, 5);
     lag.ended(slice, &Ok(()), Instant(10));
-    assert!(!lag.is_failing(ACME) && lag.age_us(ACME, Instant(10)) == 0);
+    assert!(!lag.of(ACME, Instant(10)).is_failing && lag.of(ACME, Instant(10)).age_us == 0);
 }
 
 #[test]
@@ -87,5 +93,5 @@ fn whom_another_process_has_overtaken_has_not_failed() {
         sextant_domain::store::Error::Fenced,
     ));
     lag.ended((ACME, None), &overtaken, Instant(3));
-    assert!(!lag.is_failing(ACME));
+    assert!(!lag.of(ACME, Instant(10)).is_failing);
 }
