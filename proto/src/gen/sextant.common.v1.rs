@@ -133,9 +133,10 @@ impl EntityKind {
 pub enum FreshnessState {
     /// Not said.
     Unspecified = 0,
-    /// All that the service has been told is in the answer.
+    /// The answer holds what ingestion has acknowledged, but for what came within the last second or so: `at_least_position` and
+    /// `require_fresh_within_ms` ask for more.
     Fresh = 1,
-    /// The service is behind the feed that it follows, or does not hear of it.
+    /// The service, or one that it depends on, has been behind for more than a second, or does not hear of what it follows.
     Stale = 2,
     /// The last attempt to evaluate failed and is made again; the answer is the one before it.
     Failed = 3,

@@ -5,18 +5,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
 use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, FreshnessState};
+use sextant_proto::ingestion::v1 as ingestion;
+use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient as FactsClient;
 use sextant_proto::scoring::v1 as scoring;
 use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{Lag, patient};
+use sextant_runtime::follow::{self, Head, Lag, Watching, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
@@ -87,11 +91,14 @@ pub(crate) struct Engine {
     pub(crate) lookups: Lookups,
     pub(crate) registry: Registry,
     scoring: Link,
+    ingestion: Link,
     pub(crate) clock: Clock,
     pub(crate) heads: Arc<Heads>,
     pub(crate) progress: Progress,
     /// How far scoring's feed is ahead.
     pub(crate) lag: Arc<Lag>,
+    /// How far ingestion's feed is ahead of the facts behind the memberships: scoring may live, and yet be behind.
+    pub(crate) facts: Arc<Lag>,
     pub(crate) meters: Meters,
     views: StdRwLock<HashMap<TenantId, Arc<View>>>,
     cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
@@ -100,8 +107,10 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(deps: crate::part::Deps) -> Self {
-        let lag = Arc::new(Lag::unheard(deps.clock.now()));
+        let unheard = || Arc::new(Lag::unheard(deps.clock.now()));
         Self {
+            lag: unheard(),
+            facts: unheard(),
             memberships: deps.memberships,
             segmentations: deps.segmentations,
             feed: deps.feed,
@@ -109,10 +118,10 @@ impl Engine {
             lookups: Lookups::default(),
             registry: deps.registry,
             scoring: deps.scoring,
+            ingestion: deps.ingestion,
             clock: deps.clock,
             heads: Arc::default(),
             progress: Progress::default(),
-            lag,
             meters: deps.meters,
             views: StdRwLock::default(),
             cells: Mutex::default(),
@@ -123,6 +132,31 @@ impl Engine {
     /// A client of scoring's feed.
     pub(crate) fn scores(&self) -> FeedServiceClient<Link> {
         FeedServiceClient::new(self.scoring.clone()).max_decoding_message_size(MAX_COLUMNS_BYTES)
+    }
+
+    /// Hears how ingestion's feed grows, until `stop`. What is in it comes over scoring's.
+    pub(crate) async fn listen(&self, stop: CancellationToken) {
+        let watching = Watching {
+            service: "segmentation",
+            feed: "ingestion",
+            lag: Arc::clone(&self.facts),
+            clock: self.clock.clone(),
+        };
+        let begin = || self.facts_heads().boxed();
+        watching.watch(&self.meters, &stop, begin, |_head| {}).await;
+    }
+
+    async fn facts_heads(&self) -> Result<follow::Heads, Status> {
+        let heads = FactsClient::new(self.ingestion.clone())
+            .watch_heads(ingestion::WatchHeadsRequest {})
+            .await?
+            .into_inner();
+        let heads = heads.map(|answer| {
+            let heads = answer?.heads.into_iter();
+            let heads = heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
+            Ok(heads.collect::<Result<_, Problem>>()?)
+        });
+        Ok(heads.boxed())
     }
 
     fn cell(&self, tenant: TenantId) -> Arc<TenantCell> {

@@ -150,7 +150,13 @@ impl Engine {
     /// Notes what is stored, by this process or by another one: it can be read.
     pub(crate) fn note_stored(&self, tenant: TenantId, slice: Slice, stored: &SliceProgress) {
         self.lag.taken_in(tenant, slice, stored.cursor);
-        self.progress.reach(tenant, slice, stored.facts_sequence);
+        self.reach(tenant, slice, stored.facts_sequence);
+    }
+
+    /// Notes up to which entry of ingestion's feed the memberships can be read.
+    fn reach(&self, tenant: TenantId, slice: Slice, facts_sequence: u64) {
+        self.facts.taken_in(tenant, slice, facts_sequence);
+        self.progress.reach(tenant, slice, facts_sequence);
     }
 
     async fn take_in_feed(
@@ -358,7 +364,7 @@ impl Engine {
                 self.lag.taken_in(tenant, slice, cursor);
                 self.count_transitions(n_transitions);
                 if !backfilling {
-                    self.progress.reach(tenant, slice, facts_sequence);
+                    self.reach(tenant, slice, facts_sequence);
                 }
                 if let Some(state) = writing.as_ref() {
                     self.publish(state);

@@ -57,7 +57,7 @@ impl Handlers {
         let view = self.engine.view(tenant).await?;
         let backfilling = view.currency.state == FreshnessState::Backfilling;
         let state = follow::freshness(
-            &[&*self.engine.lag],
+            &[&*self.engine.lag, &*self.engine.facts],
             tenant,
             self.engine.clock.now(),
             backfilling,

@@ -35,6 +35,8 @@ pub struct Deps {
     pub registry: Registry,
     /// The service before it, called with the services' own key.
     pub scoring: Link,
+    /// The first service: how far its feed has grown.
+    pub ingestion: Link,
     /// The real clock.
     pub clock: Clock,
     /// Makes page tokens.
@@ -101,7 +103,7 @@ pub fn part(deps: Deps) -> Part {
         engine: Arc::clone(&engine),
         pager,
     };
-    let (announcing, following) = (Arc::clone(&engine), Arc::clone(&engine));
+    let [announcing, following, listening] = std::array::from_fn(|_| Arc::clone(&engine));
     Part::new("segmentation", MethodTable::new(METHODS))
         .service(
             SegmentationServiceServer::new(handlers),
@@ -122,6 +124,9 @@ pub fn part(deps: Deps) -> Part {
         })
         .task("segmentation-follow", |stop| {
             follow(following, clock, meters, stop)
+        })
+        .task("segmentation-listen", |stop| async move {
+            listening.listen(stop).await;
         })
 }
 

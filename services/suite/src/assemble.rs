@@ -311,6 +311,7 @@ impl Assembly<'_> {
                     caches: ports.caches,
                     registry: registry(self.config)?,
                     scoring: scoring.clone(),
+                    ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
                     pager: self.pager.clone(),
                     meters: self.meters(),

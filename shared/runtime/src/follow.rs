@@ -5,21 +5,21 @@
 
 mod freshness;
 mod lag;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Request, Status};
-use tracing::{Span, debug, info, warn};
+use tracing::{Span, debug, warn};
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
@@ -27,11 +27,13 @@ use sextant_wire::read::uuid;
 use sextant_wire::status::Problem;
 
 use crate::clock::Clock;
+use crate::follow::watching::{FIRST_PAUSE, LONGEST_PAUSE, rest};
+use crate::telemetry::Meters;
 use crate::telemetry::trace::{self, Trace};
-use crate::telemetry::{Label, Meters, Metric};
 
 pub use crate::follow::freshness::freshness;
 pub use crate::follow::lag::{Lag, TenantLag};
+pub use crate::follow::watching::Watching;
 
 /// The newest number of one feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,8 +135,6 @@ pub fn is_overtaken(status: &Status) -> bool {
 
 /// Feeds that are caught up at the same time.
 const MAX_CONCURRENT: usize = 2;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Follows until `stop`.
 pub async fn follow(
@@ -143,45 +143,25 @@ pub async fn follow(
     meters: Meters,
     stop: CancellationToken,
 ) {
-    report(follower.as_ref(), &clock, &meters);
+    let watching = Watching {
+        service: follower.service(),
+        feed: follower.feed(),
+        lag: Arc::clone(follower.lag()),
+        clock: clock.clone(),
+    };
     let work = Arc::new(Work {
         follower,
         clock,
         feeds: Mutex::default(),
         permits: Semaphore::new(MAX_CONCURRENT),
-        is_lost: AtomicBool::new(false),
         stop,
     });
     let tasks = TaskTracker::new();
-    let mut pause = FIRST_PAUSE;
-    while !work.stop.is_cancelled() {
-        match work.watch_once(&tasks).await {
-            Ended::HeardHeads => pause = FIRST_PAUSE,
-            Ended::HeardNothing => pause = (pause * 2).min(LONGEST_PAUSE),
-        }
-        work.rest(pause).await;
-    }
+    let begin = || work.begin().boxed();
+    let heard = |head| work.heard(head, &tasks);
+    watching.watch(&meters, &work.stop, begin, heard).await;
     tasks.close();
     tasks.wait().await;
-}
-
-/// Shows how far the feed is ahead.
-fn report(follower: &dyn Follower, clock: &Clock, meters: &Meters) {
-    let labels = [
-        Label::Service(follower.service()),
-        Label::Feed(follower.feed()),
-    ];
-    let lag = Arc::clone(follower.lag());
-    meters.watch(Metric::FeedLag, &labels, move || lag.entries() as f64);
-    let (lag, clock) = (Arc::clone(follower.lag()), clock.clone());
-    meters.watch(Metric::Freshness, &labels, move || {
-        lag.oldest(clock.now()).as_secs_f64()
-    });
-}
-
-enum Ended {
-    HeardHeads,
-    HeardNothing,
 }
 
 struct Work {
@@ -189,8 +169,6 @@ struct Work {
     clock: Clock,
     feeds: Mutex<Feeds>,
     permits: Semaphore,
-    /// The log says that the feed is not heard, and not yet that it is heard again.
-    is_lost: AtomicBool,
     stop: CancellationToken,
 }
 
@@ -211,67 +189,6 @@ impl Feeds {
 }
 
 impl Work {
-    async fn watch_once(self: &Arc<Self>, tasks: &TaskTracker) -> Ended {
-        self.follower.lag().deaf(self.clock.now());
-        let watching = tokio::select! {
-            watching = self.begin() => watching,
-            () = self.stop.cancelled() => return Ended::HeardNothing,
-        };
-        let mut heads = match watching {
-            Ok(heads) => heads,
-            Err(status) => {
-                self.lost(status.code(), status.message());
-                return Ended::HeardNothing;
-            },
-        };
-        let mut ended = Ended::HeardNothing;
-        loop {
-            let next = tokio::select! {
-                next = heads.next() => next,
-                () = self.stop.cancelled() => return ended,
-            };
-            match next {
-                Some(Ok(heads)) => {
-                    ended = Ended::HeardHeads;
-                    heads.into_iter().for_each(|head| self.heard(head, tasks));
-                    self.follower.lag().hears();
-                    self.found();
-                },
-                Some(Err(status)) => {
-                    self.lost(status.code(), status.message());
-                    return ended;
-                },
-                None => {
-                    self.lost(Code::Ok, "the service before ended the watch");
-                    return ended;
-                },
-            }
-        }
-    }
-
-    /// Says once, until the feed is heard again, that it is not.
-    fn lost(&self, code: Code, message: &str) {
-        let feed = self.follower.feed();
-        if self.stop.is_cancelled() || self.is_lost.swap(true, Ordering::Relaxed) {
-            debug!(feed, ?code, message, "feed is not heard yet");
-        } else {
-            warn!(
-                feed,
-                ?code,
-                message,
-                service = self.follower.service(),
-                "feed is not heard; trying again until it is"
-            );
-        }
-    }
-
-    fn found(&self) {
-        if self.is_lost.swap(false, Ordering::Relaxed) {
-            let (feed, service) = (self.follower.feed(), self.follower.service());
-            info!(feed, service, "feed is heard again");
-        }
-    }
-
     /// Watches the heads, with the cursors known that they are compared with.
     async fn begin(&self) -> Result<Heads, Status> {
         let heads = self.follower.watch().await?;
@@ -287,11 +204,9 @@ impl Work {
         self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a head, and starts to catch its feed up unless it is level or that is under way.
+    /// Starts to catch a feed up unless it is level or that is under way.
     fn heard(self: &Arc<Self>, head: Head, tasks: &TaskTracker) {
         let key = (head.tenant, head.slice);
-        let lag = self.follower.lag();
-        lag.grown(head.tenant, head.slice, head.sequence, self.clock.now());
         {
             let mut feeds = self.feeds();
             let newest = feeds.heads.entry(key).or_default();
@@ -329,7 +244,7 @@ impl Work {
                 Ok(reached) => {
                     self.feeds().cursors.insert(key, reached);
                     drop(permit);
-                    self.rest(pause).await;
+                    rest(pause, &self.stop).await;
                 },
                 Err(status) if is_overtaken(&status) => {
                     debug!(
@@ -340,7 +255,7 @@ impl Work {
                 Err(status) => {
                     warn!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "feed is not caught up; trying again");
                     drop(permit);
-                    self.rest(pause).await;
+                    rest(pause, &self.stop).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 },
             }
@@ -355,13 +270,6 @@ impl Work {
             feeds.busy.remove(&key);
         }
         head
-    }
-
-    async fn rest(&self, pause: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {},
-            () = self.stop.cancelled() => {},
-        }
     }
 }
 

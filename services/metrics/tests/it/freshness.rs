@@ -67,6 +67,8 @@ async fn a_breakdown_waits_for_segmentation_and_a_total_does_not() {
     world.moves(1, "2027-01-05", &[("a", "gold")]);
     let second = world.facts(vec![since("2027-01-06", plan("b"))]);
     assert_eq!(total(&metrics, at(&second)).await.position, second);
+    // Longer than evaluating may need.
+    world.hand.set(instant(REAL).plus_us(1_000_001));
     let first = by_tier(&metrics, at(&position(1))).await;
     assert_eq!(
         (first.position.clone(), first.state()),

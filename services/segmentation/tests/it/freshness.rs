@@ -63,6 +63,38 @@ async fn says(segmentation: &Segmentation, expected: FreshnessState, at: Option<
 }
 
 #[tokio::test]
+async fn a_membership_is_stale_where_scoring_lives_and_is_behind_ingestion() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    let before = world.change("2027-03-15 10:00", &[("acme", 100_000)]);
+    says(&segmentation, FreshnessState::Fresh, at(&before)).await;
+    // Both feeds are heard.
+    let mut now = START.plus_us(2_000);
+    world.hand.set(now);
+    while state(&segmentation, within(1)).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    world.ingestion.grows_to(2);
+    while state(&segmentation, within(1)).await.is_ok() {
+        now = now.plus_us(1_000);
+        world.hand.set(now);
+    }
+    // Known of for some milliseconds, which taking in may need.
+    let young = state(&segmentation, None).await.unwrap();
+    assert_eq!(young, FreshnessState::Fresh);
+    world.hand.set(now.plus_us(1_000_000));
+    let old = state(&segmentation, None).await.unwrap();
+    assert_eq!(old, FreshnessState::Stale);
+    assert_eq!(
+        reason(state(&segmentation, within(1_000)).await),
+        "FRESHNESS_NOT_MET"
+    );
+    let after = world.change("2027-03-15 11:00", &[("acme", 2_000_000)]);
+    says(&segmentation, FreshnessState::Fresh, at(&after)).await;
+}
+
+#[tokio::test]
 async fn a_membership_that_cannot_be_evaluated_again_says_so_until_it_is() {
     let world = World::new();
     let segmentation = world.start();

@@ -16,7 +16,7 @@ use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, Slice};
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
-use sextant_proto::scoring::v1 as pb;
+use sextant_proto::{ingestion, scoring::v1 as pb};
 use sextant_runtime::follow::Head;
 use sextant_runtime::heads::Heads;
 use sextant_wire::status::Problem;
@@ -59,6 +59,53 @@ struct Script {
     present: Mrr,
     closes: BTreeMap<Day, Mrr>,
     now: Option<Instant>,
+}
+
+/// How far ingestion's feed of the tenant has grown; what is in it nobody asks for here.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ingestion(Arc<Heads>);
+
+impl Ingestion {
+    pub(crate) fn grows_to(&self, sequence: u64) {
+        self.0.publish([head(sequence)]);
+    }
+}
+
+fn head(sequence: u64) -> Head {
+    Head {
+        tenant: ACME,
+        slice: Slice(0),
+        sequence,
+    }
+}
+
+#[tonic::async_trait]
+impl ingestion::v1::feed_service_server::FeedService for Ingestion {
+    type WatchHeadsStream = BoxStream<'static, Result<ingestion::v1::WatchHeadsResponse, Status>>;
+
+    async fn watch_heads(
+        &self,
+        _request: Request<ingestion::v1::WatchHeadsRequest>,
+    ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        let wire = |head: Head| ingestion::v1::FeedHead {
+            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
+            slice: head.slice.0.into(),
+            sequence: head.sequence,
+        };
+        let answers = self.0.watch().map(move |heads| {
+            Ok(ingestion::v1::WatchHeadsResponse {
+                heads: heads.into_iter().map(wire).collect(),
+            })
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn read_facts(
+        &self,
+        _request: Request<ingestion::v1::ReadFactsRequest>,
+    ) -> Result<Response<ingestion::v1::ReadFactsResponse>, Status> {
+        Err(Problem::new(ErrorReason::Internal, "segmentation reads no facts").into())
+    }
 }
 
 /// The uid of an account in these tests.
@@ -106,11 +153,7 @@ impl Scoring {
             script.feed.push(entry);
             sequence
         };
-        self.0.heads.publish([Head {
-            tenant: ACME,
-            slice: Slice(0),
-            sequence,
-        }]);
+        self.0.heads.publish([head(sequence)]);
         sequence
     }
 

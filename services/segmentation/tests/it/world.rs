@@ -18,7 +18,7 @@ use sextant_plugin_host::discover;
 use sextant_proto::common::v1::{EntityKind, EntityRef, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
-use sextant_proto::{methods, scoring};
+use sextant_proto::{ingestion, methods, scoring};
 use sextant_runtime::auth::{
     Access, Authenticator, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable, MethodTable,
     Scope,
@@ -35,7 +35,7 @@ use sextant_store::embedded::Embedded;
 use sextant_wire::page::Pager;
 use sextant_wire::time;
 
-use crate::upstream::{Scoring, uid};
+use crate::upstream::{Ingestion, Scoring, uid};
 
 pub(crate) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0001);
 
@@ -61,6 +61,7 @@ impl KeySource for NoKeys {
 /// Scoring, and the store of segmentation. Segmentation itself is started by [`World::start`], any number of times.
 pub(crate) struct World {
     pub(crate) scoring: Scoring,
+    pub(crate) ingestion: Ingestion,
     pub(crate) hand: ManualClock,
     clock: Clock,
     store: Embedded,
@@ -75,6 +76,7 @@ impl World {
         let (clock, hand) = Clock::manual(START);
         Self {
             scoring: Scoring::default(),
+            ingestion: Ingestion::default(),
             hand,
             clock,
             store: Embedded::open(directory.path()).unwrap(),
@@ -160,6 +162,17 @@ impl World {
             scoring::v1::clock_service_server::ClockServiceServer::new(self.scoring.clone()),
             methods::SCORING_CLOCK_SERVICE,
         );
+        let facts = Part::new(
+            "ingestion",
+            MethodTable::new(&[
+                ("/sextant.ingestion.v1.FeedService/WatchHeads", watched),
+                ("/sextant.ingestion.v1.FeedService/ReadFacts", watched),
+            ]),
+        )
+        .service(
+            ingestion::v1::feed_service_server::FeedServiceServer::new(self.ingestion.clone()),
+            methods::INGESTION_FEED_SERVICE,
+        );
         let plugins = discover(&built_in_folder()).into_iter().map(Result::unwrap);
         let deps = Deps {
             memberships: self.store.segmentation(),
@@ -168,6 +181,7 @@ impl World {
             caches,
             registry: Registry::new(plugins),
             scoring: self.link(scores, &self.upstream),
+            ingestion: self.link(facts, &self.upstream),
             clock: self.clock.clone(),
             pager: Pager::new(b"test"),
             meters: Meters::none(),

@@ -11,6 +11,8 @@ use sextant_domain::time::Instant;
 
 use crate::follow::is_overtaken;
 
+/// What taking entries in may need without anybody calling the answers stale.
+const AHEAD_GRACE_US: i64 = 1_000_000;
 /// A restart of the service before this one goes unnoticed.
 const DEAF_GRACE_US: i64 = 10_000_000;
 
@@ -38,7 +40,7 @@ pub struct TenantLag {
     pub age_us: i64,
     /// The last attempt of some work is one that failed.
     pub is_failing: bool,
-    /// The feeds are known to be ahead, or were not heard for longer than it takes to connect again.
+    /// The feeds have been ahead for more than a second, or were not heard for longer than it takes to connect again.
     pub is_behind: bool,
 }
 
@@ -180,7 +182,8 @@ impl Lag {
         TenantLag {
             age_us: oldest.map_or(0, |since| now.0.saturating_sub(since.0).max(0)),
             is_failing: failing.is_some(),
-            is_behind: ahead.is_some() || known.is_deaf(now),
+            is_behind: known.is_deaf(now)
+                || ahead.is_some_and(|since| now.0.saturating_sub(since.0) > AHEAD_GRACE_US),
         }
     }
 

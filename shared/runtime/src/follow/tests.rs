@@ -1,4 +1,4 @@
-use futures_util::FutureExt;
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 

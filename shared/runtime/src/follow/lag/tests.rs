@@ -3,20 +3,22 @@ use tonic::Status;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 
-use super::{DEAF_GRACE_US, Lag};
+use super::{AHEAD_GRACE_US, DEAF_GRACE_US, Lag};
 
 const ACME: TenantId = TenantId(1);
 
 #[test]
 fn a_feed_is_ahead_from_its_first_unread_entry_until_the_newest_is_taken_in() {
     let lag = Lag::default();
-    let now = Instant(25);
+    let now = Instant(11 + AHEAD_GRACE_US);
     lag.grown(ACME, Slice(0), 5, Instant(10));
     lag.grown(ACME, Slice(0), 7, Instant(20));
     lag.grown(TenantId(2), Slice(0), 7, Instant(1));
-    assert!(lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 15);
+    assert!(lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 1 + AHEAD_GRACE_US);
+    let young = Instant(10 + AHEAD_GRACE_US);
+    assert!(!lag.of(ACME, young).is_behind && lag.of(ACME, young).age_us == AHEAD_GRACE_US);
     lag.taken_in(ACME, Slice(0), 6);
-    assert!(lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 15);
+    assert!(lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 1 + AHEAD_GRACE_US);
     lag.taken_in(ACME, Slice(0), 7);
     assert!(!lag.of(ACME, now).is_behind && lag.of(ACME, now).age_us == 0);
     lag.grown(ACME, Slice(0), 7, now);
