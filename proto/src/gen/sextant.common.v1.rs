@@ -94,6 +94,19 @@ pub struct Freshness {
     #[prost(message, optional, tag = "9")]
     pub closed_on: ::core::option::Option<Date>,
 }
+/// The newest number of a feed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FeedHead {
+    /// The tenant, a UUID of 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub tenant_id: ::prost::bytes::Bytes,
+    /// The slice.
+    #[prost(uint32, tag = "2")]
+    pub slice: u32,
+    /// Number of its newest entry.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+}
 /// What an entity reference points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

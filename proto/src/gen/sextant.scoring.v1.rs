@@ -7,20 +7,7 @@ pub struct WatchHeadsRequest {}
 pub struct WatchHeadsResponse {
     /// Their newest numbers.
     #[prost(message, repeated, tag = "1")]
-    pub heads: ::prost::alloc::vec::Vec<FeedHead>,
-}
-/// The newest number of a feed.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FeedHead {
-    /// The tenant, a UUID of 16 bytes.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub tenant_id: ::prost::bytes::Bytes,
-    /// The slice.
-    #[prost(uint32, tag = "2")]
-    pub slice: u32,
-    /// Number of its newest entry.
-    #[prost(uint64, tag = "3")]
-    pub sequence: u64,
+    pub heads: ::prost::alloc::vec::Vec<super::super::common::v1::FeedHead>,
 }
 /// Asks for entries.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -3,15 +3,15 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
 use tonic::Status;
 use tracing::Instrument;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::{ingestion, segmentation};
-use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
-use sextant_wire::status::{Problem, store};
+use sextant_runtime::follow::{self, Cursors, Follower, Heads, Lag, patient};
+use sextant_wire::status::store;
 use sextant_wire::time::optional;
 
 use crate::apply::{Batch, FactsBatch, MovesBatch, Span};
@@ -73,13 +73,7 @@ impl Follower for FactsFollower {
                 .watch_heads(request)
                 .await?
                 .into_inner();
-            let heads = heads.map(|answer| {
-                let heads = answer?.heads.into_iter();
-                let heads =
-                    heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
-                Ok(heads.collect::<Result<_, Problem>>()?)
-            });
-            Ok(heads.boxed())
+            Ok(follow::told(heads, |answer| answer.heads))
         }
         .boxed()
     }
@@ -193,13 +187,7 @@ impl Follower for MovesFollower {
                 .watch_heads(request)
                 .await?
                 .into_inner();
-            let heads = heads.map(|answer| {
-                let heads = answer?.heads.into_iter();
-                let heads =
-                    heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
-                Ok(heads.collect::<Result<_, Problem>>()?)
-            });
-            Ok(heads.boxed())
+            Ok(follow::told(heads, |answer| answer.heads))
         }
         .boxed()
     }

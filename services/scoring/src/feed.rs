@@ -11,7 +11,6 @@ use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as pb;
 use sextant_proto::scoring::v1::feed_service_server::FeedService;
-use sextant_runtime::follow::Head;
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 
@@ -33,14 +32,6 @@ fn slice(number: u32) -> Result<Slice, Problem> {
     })
 }
 
-fn wire(head: Head) -> pb::FeedHead {
-    pb::FeedHead {
-        tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
-        slice: head.slice.0.into(),
-        sequence: head.sequence,
-    }
-}
-
 #[tonic::async_trait]
 impl FeedService for Feed {
     type WatchHeadsStream = BoxStream<'static, Result<pb::WatchHeadsResponse, Status>>;
@@ -53,7 +44,7 @@ impl FeedService for Feed {
         let heads = self.0.heads.watch();
         let answers = heads.map(|heads| {
             Ok(pb::WatchHeadsResponse {
-                heads: heads.into_iter().map(wire).collect(),
+                heads: heads.into_iter().map(Into::into).collect(),
             })
         });
         Ok(Response::new(answers.boxed()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::OwnedRwLockWriteGuard;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -50,16 +50,8 @@ impl Follower for Engine {
                 .await?
                 .into_inner();
             let starts = Arc::clone(&self.starts);
-            Ok(heads
-                .map(move |answer| {
-                    let heads = answer?.heads.into_iter();
-                    let heads: Vec<Head> = heads
-                        .map(|told| Head::told(&told.tenant_id, told.slice, told.sequence))
-                        .collect::<Result<_, Problem>>()?;
-                    starts.note(&heads);
-                    Ok(heads)
-                })
-                .boxed())
+            let heads = follow::told(heads, |answer| answer.heads);
+            Ok(heads.inspect_ok(move |heads| starts.note(heads)).boxed())
         }
         .boxed()
     }

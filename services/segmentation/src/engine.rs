@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -20,7 +20,7 @@ use sextant_proto::scoring::v1 as scoring;
 use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{self, Head, Lag, Watching, patient};
+use sextant_runtime::follow::{self, Lag, Watching, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
@@ -151,12 +151,7 @@ impl Engine {
             .watch_heads(ingestion::WatchHeadsRequest {})
             .await?
             .into_inner();
-        let heads = heads.map(|answer| {
-            let heads = answer?.heads.into_iter();
-            let heads = heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
-            Ok(heads.collect::<Result<_, Problem>>()?)
-        });
-        Ok(heads.boxed())
+        Ok(follow::told(heads, |answer| answer.heads))
     }
 
     fn cell(&self, tenant: TenantId) -> Arc<TenantCell> {

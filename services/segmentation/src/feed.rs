@@ -11,7 +11,6 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::feed_service_server::FeedService;
-use sextant_runtime::follow::Head;
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 
@@ -25,14 +24,6 @@ const MAX_ANSWER_BYTES: usize = 3 << 20;
 /// The handlers of `FeedService`.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed(pub(crate) Arc<Engine>);
-
-fn wire(head: Head) -> pb::FeedHead {
-    pb::FeedHead {
-        tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
-        slice: head.slice.0.into(),
-        sequence: head.sequence,
-    }
-}
 
 impl Engine {
     /// Entries of the feed after a number, as many as fit an answer.
@@ -74,7 +65,7 @@ impl FeedService for Feed {
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
         let answers = self.0.heads.watch().map(|heads| {
             Ok(pb::WatchHeadsResponse {
-                heads: heads.into_iter().map(wire).collect(),
+                heads: heads.into_iter().map(Into::into).collect(),
             })
         });
         Ok(Response::new(answers.boxed()))

@@ -50,13 +50,7 @@ impl Follower for Engine {
                 .watch_heads(scoring::WatchHeadsRequest {})
                 .await?
                 .into_inner();
-            let heads = heads.map(|answer| {
-                let heads = answer?.heads.into_iter();
-                let heads =
-                    heads.map(|told| Head::told(&told.tenant_id, told.slice, told.sequence));
-                Ok(heads.collect::<Result<_, Problem>>()?)
-            });
-            Ok(heads.boxed())
+            Ok(follow::told(heads, |answer| answer.heads))
         }
         .boxed()
     }

@@ -12,17 +12,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 use tracing::{Span, debug, warn};
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::common::v1::{ErrorReason, FeedHead};
 use sextant_wire::read::uuid;
 use sextant_wire::status::Problem;
 
@@ -46,19 +46,28 @@ pub struct Head {
     pub sequence: u64,
 }
 
-impl Head {
-    /// A head as another service tells of it.
-    ///
-    /// # Errors
-    /// FIELD_INVALID for a tenant id that is none, INTERNAL for a slice out of range.
-    pub fn told(tenant_id: &[u8], slice: u32, sequence: u64) -> Result<Self, Problem> {
-        let slice = u16::try_from(slice)
+impl TryFrom<FeedHead> for Head {
+    type Error = Problem;
+
+    /// A head as another service tells of it: FIELD_INVALID for a tenant id that is none, INTERNAL for a slice out of range.
+    fn try_from(told: FeedHead) -> Result<Self, Problem> {
+        let slice = u16::try_from(told.slice)
             .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
         Ok(Self {
-            tenant: TenantId(uuid(tenant_id, "tenant_id")?),
+            tenant: TenantId(uuid(&told.tenant_id, "tenant_id")?),
             slice: Slice(slice),
-            sequence,
+            sequence: told.sequence,
         })
+    }
+}
+
+impl From<Head> for FeedHead {
+    fn from(head: Head) -> Self {
+        Self {
+            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
+            slice: head.slice.0.into(),
+            sequence: head.sequence,
+        }
     }
 }
 
@@ -67,6 +76,15 @@ pub type Cursors = BTreeMap<(TenantId, Slice), u64>;
 
 /// A stream of feeds that have grown. It begins with the heads of all feeds.
 pub type Heads = BoxStream<'static, Result<Vec<Head>, Status>>;
+
+/// Heads as another service tells of them; `heads` takes them out of an answer.
+pub fn told<A: Send + 'static>(answers: Streaming<A>, heads: fn(A) -> Vec<FeedHead>) -> Heads {
+    let told = answers.map(move |answer| {
+        let told = heads(answer?).into_iter().map(Head::try_from);
+        Ok(told.collect::<Result<_, Problem>>()?)
+    });
+    told.boxed()
+}
 
 /// A service that follows a feed.
 pub trait Follower: Send + Sync + fmt::Debug + 'static {

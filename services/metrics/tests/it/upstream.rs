@@ -138,14 +138,9 @@ impl ingestion::feed_service_server::FeedService for Ingestion {
         &self,
         _request: Request<ingestion::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
-        let wire = |head: Head| ingestion::FeedHead {
-            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
-            slice: head.slice.0.into(),
-            sequence: head.sequence,
-        };
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(ingestion::WatchHeadsResponse {
-                heads: heads.into_iter().map(wire).collect(),
+                heads: heads.into_iter().map(Into::into).collect(),
             })
         });
         Ok(Response::new(answers.boxed()))
@@ -176,14 +171,9 @@ impl segmentation::feed_service_server::FeedService for Segmentation {
         &self,
         _request: Request<segmentation::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
-        let wire = |head: Head| segmentation::FeedHead {
-            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
-            slice: head.slice.0.into(),
-            sequence: head.sequence,
-        };
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(segmentation::WatchHeadsResponse {
-                heads: heads.into_iter().map(wire).collect(),
+                heads: heads.into_iter().map(Into::into).collect(),
             })
         });
         Ok(Response::new(answers.boxed()))

@@ -87,14 +87,9 @@ impl ingestion::v1::feed_service_server::FeedService for Ingestion {
         &self,
         _request: Request<ingestion::v1::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
-        let wire = |head: Head| ingestion::v1::FeedHead {
-            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
-            slice: head.slice.0.into(),
-            sequence: head.sequence,
-        };
         let answers = self.0.watch().map(move |heads| {
             Ok(ingestion::v1::WatchHeadsResponse {
-                heads: heads.into_iter().map(wire).collect(),
+                heads: heads.into_iter().map(Into::into).collect(),
             })
         });
         Ok(Response::new(answers.boxed()))
@@ -215,14 +210,9 @@ impl pb::feed_service_server::FeedService for Scoring {
         if self.0.is_silent.load(Ordering::Relaxed) {
             return Err(Problem::new(ErrorReason::Unavailable, "silent").into());
         }
-        let wire = |head: Head| pb::FeedHead {
-            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
-            slice: head.slice.0.into(),
-            sequence: head.sequence,
-        };
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(pb::WatchHeadsResponse {
-                heads: heads.into_iter().map(wire).collect(),
+                heads: heads.into_iter().map(Into::into).collect(),
             })
         });
         Ok(Response::new(answers.boxed()))
