@@ -202,33 +202,38 @@ impl Session {
 
     /// Sends records over one stream, as many as the credit allows at a time.
     pub(crate) async fn send(&self, records: Vec<Record>, knowledge: Knowledge) -> Stored {
-        self.send_observed(records, knowledge, |_| ()).await
+        self.send_observed(records, knowledge, f64::INFINITY, |_| ())
+            .await
     }
 
-    /// The same; `acknowledged` is told of each acknowledgement.
+    /// The same at so many records per second at most; `acknowledged` is told of each acknowledgement.
     pub(crate) async fn send_observed(
         &self,
         records: Vec<Record>,
         knowledge: Knowledge,
+        per_second: f64,
         mut acknowledged: impl FnMut(&IngestResponse),
     ) -> Stored {
         let (requests, mut answers) = self.open(knowledge).await;
         let mut credit = answers.message().await.unwrap().unwrap().credit_records as usize;
         let mut waiting = messages(records);
         let (mut stored, mut open, mut n_open) = (Stored::default(), VecDeque::new(), 0);
+        let mut due = Instant::now();
         while !waiting.is_empty() || !open.is_empty() {
-            while let Some(message) = waiting.front()
-                && n_open + message.records.len() <= credit
-            {
-                n_open += message.records.len();
-                open.push_back((message.sequence, message.records.len()));
-                requests.send(waiting.pop_front().unwrap()).await.unwrap();
-            }
-            let answer = answers
-                .message()
-                .await
-                .unwrap()
-                .expect("the stream was cut off");
+            let next = waiting.front().map(|message| message.records.len());
+            let may_send = next.filter(|n_records| n_open + n_records <= credit);
+            let answer = tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(due), if may_send.is_some() => {
+                    let (message, n_records) = (waiting.pop_front().unwrap(), may_send.unwrap());
+                    n_open += n_records;
+                    open.push_back((message.sequence, n_records));
+                    due += Duration::from_secs_f64(n_records as f64 / per_second);
+                    requests.send(message).await.unwrap();
+                    continue;
+                },
+                answer = answers.message() => answer.unwrap().expect("the stream was cut off"),
+            };
             credit = answer.credit_records as usize;
             while open
                 .front()
