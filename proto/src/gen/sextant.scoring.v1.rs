@@ -33,7 +33,7 @@ pub struct ReadEvaluationsResponse {
     pub time_zone: ::prost::alloc::string::String,
 }
 /// Accounts whose features or scores changed, or a close.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Evaluation {
     /// Its number.
     #[prost(uint64, tag = "1")]
@@ -71,6 +71,22 @@ pub struct Evaluation {
     /// Versions of the models that features were computed with, such as "rfm/2025-12-31"; none before the first close.
     #[prost(string, repeated, tag = "12")]
     pub model_versions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Accounts with new facts about days that were closed without them, for an evaluation within a day.
+    #[prost(message, repeated, tag = "13")]
+    pub late: ::prost::alloc::vec::Vec<LateAccount>,
+    /// The closes that those facts touch, in order; before them the last close that they do not touch, if there is one.
+    #[prost(message, repeated, tag = "14")]
+    pub late_closes: ::prost::alloc::vec::Vec<super::super::common::v1::Date>,
+}
+/// An account of which something became known after the close of its day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LateAccount {
+    /// The account, a UUID of 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub account_uid: ::prost::bytes::Bytes,
+    /// Day of the earliest of those facts, in the tenant's zone.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<super::super::common::v1::Date>,
 }
 /// Asks for columns. Without a close: the newest features.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -87,6 +103,9 @@ pub struct ReadColumnsRequest {
     /// Only these accounts, UUIDs of 16 bytes; empty: all.
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub account_uids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// True: as of that close with all that is known by now, instead of what was known then.
+    #[prost(bool, tag = "5")]
+    pub all_knowledge: bool,
 }
 /// Columns of at most 16,384 accounts as one complete Arrow IPC stream. First three columns: "account.uid" (fixed-size binary 16),
 /// "account.id" and "account.name" (utf8); then one per feature, in catalogue order.
@@ -95,6 +114,9 @@ pub struct ReadColumnsResponse {
     /// The stream.
     #[prost(bytes = "bytes", tag = "1")]
     pub arrow_ipc: ::prost::bytes::Bytes,
+    /// Versions of the models that they were computed with, as in Evaluation.
+    #[prost(string, repeated, tag = "2")]
+    pub model_versions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Generated client implementations.
 pub mod feed_service_client {

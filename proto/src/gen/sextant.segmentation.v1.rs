@@ -636,6 +636,13 @@ pub struct Transition {
     /// reads none.
     #[prost(string, tag = "17")]
     pub model_version: ::prost::alloc::string::String,
+    /// True: it corrects the past. Facts that came late show how the account stood from `at` on, which is known since
+    /// `known_at`. Where from and to are equal it did not move at `at`, other than was thought.
+    #[prost(bool, tag = "18")]
+    pub correction: bool,
+    /// Since when it has stood so, where that is not `at`: set for a correction by which it did not move at `at`.
+    #[prost(message, optional, tag = "19")]
+    pub entered_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Asks for segmenters.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

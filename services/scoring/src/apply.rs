@@ -1,11 +1,11 @@
 //! Taking entries of ingestion's feed into a tenant's state, and noting what has to be stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sextant_domain::fact::FactKind;
 use sextant_domain::history::Occurrence;
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
-use sextant_domain::time::Instant;
+use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::record::Fact;
@@ -24,6 +24,8 @@ pub(crate) struct Changes {
     months: BTreeSet<(AccountUid, i32)>,
     facts: Vec<AccountFactRow>,
     rebuild: BTreeSet<AccountUid>,
+    /// Day of the earliest fact of an account about a day that was closed already.
+    late: BTreeMap<AccountUid, Day>,
 }
 
 /// A stored fact with its times, as read from the feed.
@@ -105,6 +107,7 @@ impl TenantState {
         changes.accounts.insert(dated.uid);
         if let Fact::Event(event) = &fact {
             self.add_event(slice, dated, event, changes);
+            self.note_late(slice, dated, changes);
             return Ok(None);
         }
         let kind = self.add_fact(slice, dated.uid, (dated.at, dated.known_at), &fact)?;
@@ -113,7 +116,19 @@ impl TenantState {
             Some(FactKind::Subscription) => drop(changes.rebuild.insert(dated.uid)),
             _ => {},
         }
+        if kind.is_some() {
+            self.note_late(slice, dated, changes);
+        }
         Ok(kind)
+    }
+
+    fn note_late(&self, slice: Slice, dated: &Dated<'_>, changes: &mut Changes) {
+        let closed_on = self.slices.get(&slice).and_then(|one| one.state.closed_on);
+        let day = self.settings.zone.day_of(dated.at);
+        if closed_on.is_some_and(|closed_on| day <= closed_on) {
+            let since = changes.late.entry(dated.uid).or_insert(day);
+            *since = day.min(*since);
+        }
     }
 
     fn add_event(
@@ -239,5 +254,10 @@ impl Changes {
     /// Accounts with new facts.
     pub(crate) fn accounts(&self) -> &BTreeSet<AccountUid> {
         &self.accounts
+    }
+
+    /// Accounts with new facts about days that were closed already, with the earliest such day.
+    pub(crate) fn late(&self) -> &BTreeMap<AccountUid, Day> {
+        &self.late
     }
 }

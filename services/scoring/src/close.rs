@@ -164,8 +164,9 @@ impl TenantState {
         let closes_any = models.keys().any(behind);
         state.closed_on = state.closed_on.max(newest);
         let unseen = self.known_after(slice, state.closed_on);
+        let late = self.late_of_closes(slice, models, (complete, closed_before), state.closed_on);
         let all = complete && pending && (!closes_any || self.has_facts_after(newest));
-        let is_followed = all || !unseen.is_empty();
+        let is_followed = all || !unseen.is_empty() || !late.is_empty();
         let mut evaluations: Vec<EvaluationRow> = models
             .iter()
             .filter(|(day, _)| behind(day))
@@ -191,21 +192,19 @@ impl TenantState {
             .map(|closed| self.settings.zone.start_of(closed.plus(2)));
         if complete {
             state.pending_history = None;
-            if is_followed {
-                let newest_models = models.values().next_back();
-                let newest_models = newest_models.or_else(|| self.models_up_to(Day(i32::MAX)));
-                evaluations.push(self.evaluation(
-                    progress.cursor,
-                    now,
-                    pb::Evaluation {
-                        all_accounts: all,
-                        account_uids: unseen,
-                        model_versions:
-                            newest_models.map_or_else(Vec::new, |models| models.versions()),
-                        ..pb::Evaluation::default()
-                    },
-                ));
-            }
+        }
+        if is_followed && (complete || !late.is_empty()) {
+            let newest_models = models.values().next_back();
+            let newest_models = newest_models.or_else(|| self.models_up_to(Day(i32::MAX)));
+            let entry = pb::Evaluation {
+                all_accounts: all,
+                account_uids: if complete { unseen } else { Vec::new() },
+                backfilling: !complete,
+                model_versions: newest_models.map_or_else(Vec::new, |models| models.versions()),
+                ..pb::Evaluation::default()
+            };
+            let entry = self.with_late(&late, models, state.closed_on, entry);
+            evaluations.push(self.evaluation(progress.cursor, now, entry));
         }
         // The models are the tenant's, not a slice's: they are stored with the first slice.
         let stored_here = self.slices.keys().next() == Some(&slice);
@@ -231,6 +230,28 @@ impl TenantState {
             state,
             evaluations,
         }
+    }
+
+    /// Accounts with facts that earlier ones of these closes did not know. What was about days closed before was told when it
+    /// was taken in; what became known after the last of some closes belongs to the next ones.
+    fn late_of_closes(
+        &self,
+        slice: Slice,
+        closes: &BTreeMap<Day, Arc<Models>>,
+        (complete, closed_before): (bool, Option<Day>),
+        closed_on: Option<Day>,
+    ) -> BTreeMap<AccountUid, Day> {
+        let behind = |day: &&Day| closed_before.is_none_or(|closed| closed < **day);
+        let (Some(first), Some(last)) = (closes.keys().find(behind), closes.keys().next_back())
+        else {
+            return BTreeMap::new();
+        };
+        let until = if complete {
+            Day(i32::MAX)
+        } else {
+            last.plus(1)
+        };
+        self.learned_late(slice, (*first, until), closed_on)
     }
 
     /// Accounts of which something became known after the close of a day: it moves them to where they were seen then, and they

@@ -2,7 +2,7 @@
 
 use sextant_domain::feature::Moment;
 use sextant_domain::id::{AccountUid, Slice};
-use sextant_domain::time::Day;
+use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
 
@@ -78,14 +78,17 @@ impl TenantState {
         sextant_columns::encode(&table).map_err(|error| refused(error.to_string()))
     }
 
-    /// The moment that columns are about: a day's close, or the present.
+    /// The moment that columns are about: a day's close, with what was known then or with all that is known, or the present.
     pub(crate) fn columns_moment(
         &self,
         closed_on: Option<Day>,
-        real: sextant_domain::time::Instant,
+        all_knowledge: bool,
+        real: Instant,
     ) -> Moment {
-        match closed_on {
-            Some(day) => Moment::close(day, &self.settings.zone),
+        let zone = &self.settings.zone;
+        match closed_on.map(|day| Moment::close(day, zone)) {
+            Some(close) if all_knowledge => Moment::new(close.as_of, Instant(i64::MAX), zone),
+            Some(close) => close,
             None => self.moment(None, None, real),
         }
     }

@@ -113,23 +113,30 @@ impl FeedService for Feed {
         } else {
             Accounts::These(uids)
         };
+        let all_knowledge = request.all_knowledge;
         let engine = Arc::clone(&self.0);
         let real = engine.clock.now();
         let (chunks, moment) = engine
             .read(tenant, move |state| {
-                let moment = state.columns_moment(closed_on, real);
-                Ok((state.chunks(slice, &accounts, &moment), moment))
+                let moment = state.columns_moment(closed_on, all_knowledge, real);
+                let chunks = state.chunks(slice, &accounts, &moment);
+                Ok((chunks, moment))
             })
             .await?;
         // Each message is computed when it is wanted: the first one is on its way while the second is made.
         let answers = stream::iter(chunks).then(move |uids| {
             let engine = Arc::clone(&engine);
             async move {
-                let columns = engine
-                    .read(tenant, move |state| state.columns(&uids, &moment))
+                let (columns, model_versions) = engine
+                    .read(tenant, move |state| {
+                        let models = state.models_for(&moment);
+                        let versions = models.map_or_else(Vec::new, |models| models.versions());
+                        Ok((state.columns(&uids, &moment)?, versions))
+                    })
                     .await?;
                 Ok(pb::ReadColumnsResponse {
                     arrow_ipc: columns.into(),
+                    model_versions,
                 })
             }
         });

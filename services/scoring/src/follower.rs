@@ -443,7 +443,13 @@ fn prepare(
         trace: trace.map(Vec::from).unwrap_or_default().into(),
         ..pb::Evaluation::default()
     };
-    let evaluations = match (state.is_backfilling(), opened(answer)) {
+    let closed_on = state
+        .slices
+        .get(&slice)
+        .and_then(|progress| progress.state.closed_on);
+    let origin = state.with_late(changes.late(), &BTreeMap::new(), closed_on, origin);
+    let tells = opened(answer) || !origin.late.is_empty();
+    let evaluations = match (state.is_backfilling(), tells) {
         (true, true) => vec![backfilling(state, slice, real, origin)],
         (true, false) => Vec::new(),
         // Days have passed that are not closed yet: their closes come first, and the present after them.

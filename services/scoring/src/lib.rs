@@ -8,6 +8,7 @@ mod engine;
 mod feed;
 mod follower;
 mod handlers;
+mod late;
 mod models;
 mod part;
 mod scores;

@@ -21,6 +21,7 @@ use sextant_wire::status::Problem;
 use sextant_wire::time;
 
 use crate::columns;
+use crate::correct::Corrections;
 use crate::decide;
 use crate::registry::chain;
 use crate::state::{Present, Standing, TenantState, Use};
@@ -77,23 +78,24 @@ impl From<Problem> for Failed {
 
 /// What one evaluation changes.
 #[derive(Debug, Default)]
-struct Changes {
+pub(crate) struct Changes {
     accounts: Vec<ReplicaAccount>,
-    memberships: Vec<MembershipRow>,
+    pub(crate) memberships: Vec<MembershipRow>,
     transitions: Vec<TransitionRow>,
     moves: Vec<pb::Move>,
 }
 
 impl TenantState {
-    /// Evaluates all segmentations (or only the one of number `only`) over tables of accounts, takes the results over and
-    /// returns what has to be stored. When storing fails, the state has to be loaded again.
+    /// Takes corrections of the past over, evaluates all segmentations (or only the one of number `only`) over tables of accounts,
+    /// takes the results over and returns what has to be stored. When storing fails, the state has to be loaded again.
     pub(crate) fn evaluate(
         &mut self,
         evaluation: &Evaluation,
+        corrections: Corrections,
         tables: &[RecordBatch],
         only: Option<u16>,
     ) -> Result<SegmentationCommit, Failed> {
-        let mut changes = Changes::default();
+        let mut changes = self.take_over(corrections);
         for table in tables {
             let uids = sextant_columns::uids(table);
             self.learn_names(table, &uids, &mut changes);
@@ -155,18 +157,28 @@ impl TenantState {
         for (row, uid) in uids.iter().enumerate() {
             let id = sextant_columns::text(table, ID_COLUMN, row).unwrap_or_default();
             let name = sextant_columns::text(table, NAME_COLUMN, row).unwrap_or_default();
-            let known = self
-                .names
-                .get(uid)
-                .is_some_and(|names| &*names.id == id && &*names.name == name);
-            if let (false, Ok(external)) = (known, ExternalId::parse(id)) {
-                self.name(*uid, id, name);
-                changes.accounts.push(ReplicaAccount {
-                    uid: *uid,
-                    id: external,
-                    name: name.to_owned(),
-                });
-            }
+            self.learn_name(*uid, id, name, changes);
+        }
+    }
+
+    pub(crate) fn learn_name(
+        &mut self,
+        uid: AccountUid,
+        id: &str,
+        name: &str,
+        changes: &mut Changes,
+    ) {
+        let known = self
+            .names
+            .get(&uid)
+            .is_some_and(|names| &*names.id == id && &*names.name == name);
+        if let (false, Ok(external)) = (known, ExternalId::parse(id)) {
+            self.name(uid, id, name);
+            changes.accounts.push(ReplicaAccount {
+                uid,
+                id: external,
+                name: name.to_owned(),
+            });
         }
     }
 
@@ -276,7 +288,7 @@ pub(crate) fn call(tenant: &str, as_of: Instant) -> Call<'_> {
     }
 }
 
-fn failed(one: &Use, error: &CallError) -> Failed {
+pub(crate) fn failed(one: &Use, error: &CallError) -> Failed {
     let message = format!(
         "segmentation \"{}\" could not be evaluated: {}",
         one.row.key,
@@ -325,7 +337,7 @@ impl Grounds {
 
     /// What a row says of a move: why, and what the account is worth. Who leaves is worth nothing any more: of a downward move
     /// counts what it was worth at the last close, if that is more.
-    fn because(
+    pub(crate) fn because(
         &self,
         one: &Use,
         at: usize,
@@ -349,7 +361,7 @@ impl Grounds {
 
 impl Changes {
     /// Notes a move; returns the encoded transition.
-    fn record(
+    pub(crate) fn record(
         &mut self,
         number: u16,
         about: &decide::Move<'_>,
@@ -379,7 +391,8 @@ impl Changes {
     }
 }
 
-fn transition(
+/// The transition of a move.
+pub(crate) fn transition(
     one: &Use,
     about: &decide::Move<'_>,
     before: Option<&Present>,

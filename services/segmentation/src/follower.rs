@@ -1,6 +1,6 @@
 //! Following scoring's feed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -12,7 +12,7 @@ use tracing::{Instrument, Span};
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
-use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_runtime::telemetry::{Label, Metric, trace};
@@ -21,6 +21,7 @@ use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
+use crate::correct::{Corrections, Late};
 use crate::decide::{self, decode};
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Failed};
@@ -106,13 +107,27 @@ struct Run {
     last: scoring::Evaluation,
     uids: BTreeSet<Bytes>,
     all: bool,
+    late: Vec<scoring::LateAccount>,
+    late_closes: Vec<Date>,
     traces: Vec<Bytes>,
+}
+
+/// The moment of features.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AsOf {
+    /// The present.
+    Now,
+    /// The close of a day, as it was known then.
+    Close(Day),
+    /// The close of a day, as it is known now.
+    CloseKnownNow(Day),
 }
 
 /// A run that can be evaluated: its features are here.
 #[derive(Debug)]
 struct Ready {
     evaluation: Evaluation,
+    late: Late,
     tables: Vec<RecordBatch>,
     span: Span,
 }
@@ -120,7 +135,7 @@ struct Ready {
 /// Cuts entries into runs. Changes within a day are evaluated once, as of the last of them; a close stands alone.
 fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
-    for entry in entries {
+    for mut entry in entries {
         let joins = runs
             .last()
             .is_some_and(|run| run.last.closed_on.is_none() && entry.closed_on.is_none());
@@ -130,6 +145,8 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
         if let Some(run) = runs.last_mut() {
             run.uids.extend(entry.account_uids.iter().cloned());
             run.all |= entry.all_accounts || entry.closed_on.is_some();
+            run.late.append(&mut entry.late);
+            run.late_closes.append(&mut entry.late_closes);
             run.traces.push(entry.trace.clone());
             run.last = scoring::Evaluation {
                 recorded_at: run.last.recorded_at.or(entry.recorded_at),
@@ -204,11 +221,16 @@ impl Engine {
             .await?;
         while let Some(Ready {
             evaluation,
+            late,
             tables,
             span,
         }) = ready
         {
-            let evaluated = self.evaluate(writing, evaluation, tables, None);
+            let evaluated = async {
+                let (writing, corrections) = self.correct(writing, &evaluation, late).await?;
+                self.evaluate(writing, evaluation, corrections, (tables, None))
+                    .await
+            };
             let ahead = self.features((tenant, slice), runs.next(), has_uses);
             let (evaluated, ahead) = futures_util::join!(evaluated.instrument(span), ahead);
             writing = evaluated?;
@@ -250,12 +272,14 @@ impl Engine {
             } else {
                 run.uids.into_iter().collect()
             };
-            self.columns(tenant, slice, evaluation.closed_on, uids)
+            let as_of = evaluation.closed_on.map_or(AsOf::Now, AsOf::Close);
+            self.columns(tenant, slice, as_of, uids)
                 .instrument(span.clone())
                 .await?
         };
         Ok(Some(Ready {
             evaluation,
+            late: Late::read(&run.late, &run.late_closes)?,
             tables,
             span,
         }))
@@ -265,9 +289,12 @@ impl Engine {
     async fn recall_worth(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
         let progress = state.slices.get(&slice);
         let closed_on = progress.and_then(|progress| progress.closed_on);
-        if closed_on.is_some() && !state.uses.is_empty() && !state.worth.contains_key(&slice) {
+        if let Some(day) = closed_on
+            && !state.uses.is_empty()
+            && !state.worth.contains_key(&slice)
+        {
             let tables = self
-                .columns(state.tenant, slice, closed_on, Vec::new())
+                .columns(state.tenant, slice, AsOf::Close(day), Vec::new())
                 .await?;
             state.worth.insert(slice, decide::worth(&tables));
         }
@@ -279,29 +306,49 @@ impl Engine {
         &self,
         tenant: TenantId,
         slice: Slice,
-        closed_on: Option<Day>,
+        as_of: AsOf,
         uids: Vec<Bytes>,
     ) -> Result<Vec<RecordBatch>, Status> {
+        let (tables, _) = self.read_columns(tenant, slice, as_of, uids).await?;
+        Ok(tables)
+    }
+
+    /// The same, with the versions of the models behind them.
+    pub(crate) async fn read_columns(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        as_of: AsOf,
+        uids: Vec<Bytes>,
+    ) -> Result<(Vec<RecordBatch>, Vec<String>), Status> {
+        let (closed_on, all_knowledge) = match as_of {
+            AsOf::Now => (None, false),
+            AsOf::Close(day) => (Some(day), false),
+            AsOf::CloseKnownNow(day) => (Some(day), true),
+        };
         let request = scoring::ReadColumnsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
             slice: slice.0.into(),
             closed_on: closed_on.map(time::date),
             account_uids: uids,
+            all_knowledge,
         };
         let mut stream = self
             .scores()
             .read_columns(patient(request))
             .await?
             .into_inner();
-        let mut tables = Vec::new();
+        let (mut tables, mut model_versions) = (Vec::new(), Vec::new());
         while let Some(message) = stream.next().await {
-            let decoded = sextant_columns::decode(&message?.arrow_ipc);
+            let message = message?;
+            model_versions = message.model_versions;
+            let decoded = sextant_columns::decode(&message.arrow_ipc);
             tables.extend(
                 decoded
                     .map_err(|error| Problem::new(ErrorReason::Unavailable, error.to_string()))?,
             );
         }
-        Ok(tables)
+        Ok((tables, model_versions))
     }
 
     /// Evaluates, stores, and tells who listens. When it fails, the state in memory is dropped.
@@ -309,8 +356,8 @@ impl Engine {
         &self,
         mut writing: Writing,
         evaluation: Evaluation,
-        tables: Vec<RecordBatch>,
-        only: Option<u16>,
+        corrections: Corrections,
+        (tables, only): (Vec<RecordBatch>, Option<u16>),
     ) -> Result<Writing, Status> {
         let (backfilling, within_day) = (evaluation.backfilling, evaluation.closed_on.is_none());
         let measured = [
@@ -319,7 +366,7 @@ impl Engine {
         ];
         let work = tokio::task::spawn_blocking(move || {
             let commit = match writing.as_mut() {
-                Some(state) => state.evaluate(&evaluation, &tables, only),
+                Some(state) => state.evaluate(&evaluation, corrections, &tables, only),
                 None => Err(Failed::from(Problem::new(
                     ErrorReason::Unavailable,
                     "the tenant is being loaded again; try again",
@@ -403,6 +450,9 @@ impl Engine {
             };
             Some((keys + id, entry))
         };
-        commit.memberships.iter().filter_map(entry).collect()
+        // Of one that changed twice the last row counts.
+        let changed = commit.memberships.iter().filter_map(entry);
+        let changed: BTreeMap<String, Entry> = changed.collect();
+        changed.into_iter().collect()
     }
 }

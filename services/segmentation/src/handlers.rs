@@ -31,6 +31,7 @@ use sextant_wire::read::{self, Currency, Moment};
 use sextant_wire::status::{Problem, store};
 
 use crate::engine::{Engine, Known, View, Writing};
+use crate::follower::AsOf;
 use crate::watch::Answers;
 
 /// The handlers of `SegmentationService`.
@@ -114,7 +115,7 @@ impl Handlers {
         for slice in state.slices.keys() {
             tables.extend(
                 self.engine
-                    .columns(tenant, *slice, None, Vec::new())
+                    .columns(tenant, *slice, AsOf::Now, Vec::new())
                     .await?,
             );
         }

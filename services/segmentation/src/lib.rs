@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod columns;
+mod correct;
 mod current;
 mod decide;
 mod engine;

@@ -27,6 +27,9 @@ const PAGE: usize = 1000;
 
 pub(crate) type Answers = BoxStream<'static, Result<pb::WatchTransitionsResponse, Status>>;
 
+/// Accounts, segmentations and segments entered.
+type Wanted<'a> = BTreeSet<(&'a Bytes, &'a str, &'a str)>;
+
 /// One watcher: where it is in each slice, and which segmentation it wants.
 struct Watcher {
     engine: Arc<Engine>,
@@ -111,24 +114,32 @@ impl Watcher {
         Ok(())
     }
 
-    /// The transitions of one entry: all of them happened at one moment. Where the clock stands still, other entries are of
-    /// that moment too; the segment tells them apart.
+    /// The transitions of one entry, by the moments at which they happened: one, and those that late facts correct. Where the
+    /// clock stands still, other entries are of that moment and that knowledge too; the segment tells them apart.
     async fn transitions(&mut self, entry: &pb::MoveEntry) -> Result<Vec<pb::Transition>, Status> {
-        let wanted: BTreeSet<(&Bytes, &str, &str)> = entry
-            .moves
-            .iter()
-            .filter(|one| self.segmentation.is_empty() || self.segmentation == one.segmentation)
-            .map(|one| (&one.account_uid, &*one.segmentation, &*one.segment))
-            .collect();
-        let Some(at) = entry
-            .moves
-            .iter()
-            .find_map(|one| one.at.as_ref())
-            .filter(|_| !wanted.is_empty())
-        else {
-            return Ok(Vec::new());
-        };
-        let (at, view) = (time::instant(at)?, self.engine.view(self.tenant).await?);
+        let known_at = time::required(entry.known_at.as_ref(), "known_at")?;
+        let mut wanted: BTreeMap<Instant, Wanted<'_>> = BTreeMap::new();
+        for one in &entry.moves {
+            if self.segmentation.is_empty() || self.segmentation == one.segmentation {
+                let at = time::required(one.at.as_ref(), "at")?;
+                let to = (&one.account_uid, &*one.segmentation, &*one.segment);
+                wanted.entry(at).or_default().insert(to);
+            }
+        }
+        let mut transitions = Vec::new();
+        for (at, wanted) in wanted {
+            transitions.extend(self.transitions_at(at, known_at, &wanted).await?);
+        }
+        Ok(transitions)
+    }
+
+    async fn transitions_at(
+        &mut self,
+        at: Instant,
+        known_at: Instant,
+        wanted: &Wanted<'_>,
+    ) -> Result<Vec<pb::Transition>, Status> {
+        let view = self.engine.view(self.tenant).await?;
         let mut transitions = Vec::with_capacity(wanted.len());
         let mut offset = 0;
         loop {
@@ -139,7 +150,7 @@ impl Watcher {
                 .await
                 .map_err(store)?;
             let n_rows = rows.len();
-            for row in rows {
+            for row in rows.iter().filter(|row| row.known_at == known_at) {
                 let uid = uid_bytes(row.uid);
                 let found = decode(&row.transition).filter(|transition| {
                     let to = (&uid, &*transition.segmentation, &*transition.to_segment);

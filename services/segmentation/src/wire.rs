@@ -53,7 +53,7 @@ pub(crate) fn membership(
         segmentation: transition.segmentation,
         segment: transition.to_segment,
         state: state.into(),
-        entered_at: transition.at,
+        entered_at: transition.entered_at.or(transition.at),
         left_at: None,
         known_at: transition.known_at,
         provisional,

@@ -161,6 +161,11 @@ impl History {
             .any(|cell| cell.known <= known)
     }
 
+    /// The days of events, each with the day on which they became known; by day.
+    pub fn days(&self) -> impl Iterator<Item = (Day, Day)> {
+        self.cells.iter().map(|cell| (cell.day, cell.known))
+    }
+
     /// The last day on which an event became known.
     #[must_use]
     pub fn last_known(&self) -> Option<Day> {

@@ -65,6 +65,12 @@ impl Profile {
         self.versions.first().map(|version| version.at)
     }
 
+    /// When each version began and became known.
+    pub fn times(&self) -> impl Iterator<Item = (Instant, Instant)> {
+        let versions = self.versions.iter();
+        versions.map(|version| (version.at, version.known_at))
+    }
+
     /// Whether anything was said by `as_of` and known by `known_at`.
     #[must_use]
     pub fn is_known_at(&self, as_of: Instant, known_at: Instant) -> bool {

@@ -72,6 +72,12 @@ impl Purchases {
         versions.map(|version| version.at).min()
     }
 
+    /// When each state of each payment began and became known.
+    pub fn times(&self) -> impl Iterator<Item = (Instant, Instant)> {
+        let versions = self.payments.iter().flatten();
+        versions.map(|version| (version.at, version.known_at))
+    }
+
     /// Whether there was a payment, of any state, by `as_of` that was known by `known_at`.
     #[must_use]
     pub fn is_known_at(&self, as_of: Instant, known_at: Instant) -> bool {

@@ -216,6 +216,14 @@ impl Memberships for Dying<dyn Memberships> {
         self.port.counts_at(tenant, segmentation, as_of, known_at)
     }
 
+    fn histories<'a>(
+        &'a self,
+        tenant: TenantId,
+        uids: &'a [AccountUid],
+    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
+        self.port.histories(tenant, uids)
+    }
+
     fn transitions<'a>(
         &'a self,
         tenant: TenantId,

@@ -304,7 +304,7 @@ impl Scoring {
             tenant_id: ACME.0.to_be_bytes().to_vec().into(),
             slice: slice.0.into(),
             closed_on,
-            account_uids: Vec::new(),
+            ..pb::ReadColumnsRequest::default()
         };
         let stream = client.read_columns(request).await.unwrap().into_inner();
         stream

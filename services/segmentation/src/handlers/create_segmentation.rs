@@ -13,8 +13,10 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::{request, time};
 
 use super::Handlers;
+use crate::correct::Corrections;
 use crate::engine::Writing;
 use crate::evaluate::Evaluation;
+use crate::follower::AsOf;
 use crate::registry;
 use crate::state::TenantState;
 
@@ -27,7 +29,7 @@ pub(super) async fn handle(
 ) -> Result<Response<pb::CreateSegmentationResponse>, Status> {
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
-    let row = parse(handlers, &request)?;
+    let mut row = parse(handlers, &request)?;
     if request.validate_only {
         return Ok(Response::new(pb::CreateSegmentationResponse {
             segmentation: Some(to_wire(&row)),
@@ -38,6 +40,7 @@ pub(super) async fn handle(
     let now = engine.clock.now();
     let asked = request::read(Some(tenant), "CreateSegmentation", asked, now)?;
     let mut writing = engine.write(tenant).await?;
+    row.closed_on = writing.as_ref().and_then(TenantState::closed_on);
     let is_full = |state: &TenantState| {
         state.uses.len() >= MAX_SEGMENTATIONS && state.by_key(&row.key).is_none()
     };
@@ -114,7 +117,7 @@ async fn evaluate(
         .filter(|(_, progress)| progress.cursor > 0 && !progress.backfilling)
     {
         let now = engine.now(tenant).await?;
-        let tables = engine.columns(tenant, slice, None, Vec::new()).await?;
+        let tables = engine.columns(tenant, slice, AsOf::Now, Vec::new()).await?;
         let evaluation = Evaluation {
             slice,
             cursor: progress.cursor,
@@ -129,7 +132,12 @@ async fn evaluate(
             model_versions: progress.model_versions,
         };
         writing = engine
-            .evaluate(writing, evaluation, tables, Some(number))
+            .evaluate(
+                writing,
+                evaluation,
+                Corrections::default(),
+                (tables, Some(number)),
+            )
             .await?;
     }
     Ok(())
@@ -170,6 +178,7 @@ fn parse(
         version: 1,
         plugin_digest: plugin.digest_hex(),
         created_at: handlers.engine.clock.now(),
+        closed_on: None,
     })
 }
 

@@ -6,6 +6,7 @@ mod caches;
 mod definitions;
 mod freshness;
 mod installed;
+mod late;
 mod lists;
 mod memberships;
 mod reload;

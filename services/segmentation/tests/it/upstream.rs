@@ -58,6 +58,8 @@ struct Script {
     feed: Vec<pb::Evaluation>,
     present: Mrr,
     closes: BTreeMap<Day, Mrr>,
+    /// What is known now of closes, where that is something else.
+    learned: BTreeMap<Day, Mrr>,
     now: Option<Instant>,
 }
 
@@ -156,12 +158,39 @@ impl Scoring {
         u64::try_from(self.0.script.lock().unwrap().feed.len()).unwrap()
     }
 
-    fn table(&self, closed_on: Option<Day>, uids: &[bytes::Bytes]) -> RecordBatch {
+    /// Now it is known that an account had this MRR at a close.
+    pub(crate) fn learn(&self, day: &str, account: &str, mrr_minor: i64) {
+        let mut script = self.0.script.lock().unwrap();
+        let learned = script.learned.entry(Day::parse(day).unwrap()).or_default();
+        learned.insert(account.to_owned(), Some(mrr_minor));
+    }
+
+    /// The closes that were told of, from the last one before a day on.
+    pub(crate) fn closes_since(&self, day: Day) -> Vec<Day> {
         let script = self.0.script.lock().unwrap();
-        let shown = match closed_on {
-            Some(day) => &script.closes[&day],
-            None => &script.present,
+        let before = script.closes.range(..day).next_back();
+        let closes = before.into_iter().chain(script.closes.range(day..));
+        closes.map(|(day, _)| *day).collect()
+    }
+
+    fn table(&self, request: &pb::ReadColumnsRequest) -> RecordBatch {
+        let script = self.0.script.lock().unwrap();
+        let closed_on = request
+            .closed_on
+            .as_ref()
+            .map(time::day)
+            .transpose()
+            .unwrap();
+        let uids = &request.account_uids;
+        let mut shown = match closed_on {
+            Some(day) => script.closes[&day].clone(),
+            None => script.present.clone(),
         };
+        let learned = closed_on.and_then(|day| script.learned.get(&day));
+        if let Some(learned) = learned.filter(|_| request.all_knowledge) {
+            shown.extend(learned.clone());
+        }
+        let shown = &shown;
         let wanted = |account: &&String| {
             let bytes = sextant_wire::read::uid_bytes(uid(account));
             uids.is_empty() || uids.contains(&bytes)
@@ -245,13 +274,10 @@ impl pb::feed_service_server::FeedService for Scoring {
             return Err(Problem::new(ErrorReason::Unavailable, "withheld").into());
         }
         let request = request.into_inner();
-        let closed_on = request
-            .closed_on
-            .as_ref()
-            .map(|day| time::day(day).unwrap());
-        let table = self.table(closed_on, &request.account_uids);
+        let table = self.table(&request);
         let message = pb::ReadColumnsResponse {
             arrow_ipc: sextant_columns::encode(&table).unwrap().into(),
+            model_versions: Vec::new(),
         };
         Ok(Response::new(stream::iter([Ok(message)]).boxed()))
     }

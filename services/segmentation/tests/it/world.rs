@@ -126,6 +126,28 @@ impl World {
         })
     }
 
+    /// Scoring tells of facts about closed days: since when for each account. What they show is told with `learn`.
+    pub(crate) fn late(&self, at: &str, accounts: &[(&str, &str)]) -> String {
+        let day = |text: &str| Day::parse(text).unwrap();
+        let account_uid = |account: &str| sextant_wire::read::uid_bytes(uid(account));
+        let first = accounts.iter().map(|(_, since)| day(since)).min().unwrap();
+        let late = accounts
+            .iter()
+            .map(|(account, since)| scoring::v1::LateAccount {
+                account_uid: account_uid(account),
+                since: Some(time::date(day(since))),
+            });
+        let closes = self.scoring.closes_since(first).into_iter();
+        self.tell(scoring::v1::Evaluation {
+            as_of: on(at),
+            known_at: on(at),
+            account_uids: accounts.iter().map(|(one, _)| account_uid(one)).collect(),
+            late: late.collect(),
+            late_closes: closes.map(time::date).collect(),
+            ..scoring::v1::Evaluation::default()
+        })
+    }
+
     pub(crate) fn tell(&self, entry: scoring::v1::Evaluation) -> String {
         let facts_sequence = self.scoring.n_entries() + 1;
         let entry = scoring::v1::Evaluation {

@@ -121,6 +121,7 @@ timed! {
             tenant: TenantId, segmentation: u16, segments: &'a [String], moment: (Instant, Instant), page: &'a Page
         ) -> Vec<(ReplicaAccount, TransitionRow)>;
         counts_at<'a>(tenant: TenantId, segmentation: u16, as_of: Instant, known_at: Instant) -> Vec<SegmentCount>;
+        histories<'a>(tenant: TenantId, uids: &'a [AccountUid]) -> Vec<TransitionRow>;
         transitions<'a>(tenant: TenantId, filter: &'a TransitionFilter) -> Vec<TransitionRow>;
     }
     Metrics {

@@ -89,6 +89,21 @@ impl AccountFacts {
         days.chain(self.history.first_day()).min()
     }
 
+    /// Day of the earliest fact that became known on a later day than its own: later than `after`, and not after `until`. The
+    /// closes in between did not know it.
+    #[must_use]
+    pub fn first_late_day(&self, (after, until): (Day, Day), zone: &Zone) -> Option<Day> {
+        let billing = self.billing.iter().flat_map(AccountBilling::times);
+        let times = self.profile.times().chain(self.purchases.times());
+        let days = times
+            .chain(billing)
+            .map(|(at, known_at)| (zone.day_of(at), zone.day_of(known_at)));
+        days.chain(self.history.days())
+            .filter(|(day, known)| known > day && *known > after && *known <= until)
+            .map(|(day, _)| day)
+            .min()
+    }
+
     /// The account's own features at a moment. Population features stay unknown.
     #[must_use]
     pub fn features(&self, moment: &Moment, zone: &Zone) -> Row {

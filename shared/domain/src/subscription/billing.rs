@@ -114,6 +114,12 @@ impl AccountBilling {
         self.versions.iter().map(|version| version.valid_from).min()
     }
 
+    /// When each version of a subscription began and became known.
+    pub fn times(&self) -> impl Iterator<Item = (Instant, Instant)> {
+        let versions = self.versions.iter();
+        versions.map(|version| (version.valid_from, version.known_from))
+    }
+
     /// Whether any subscription had begun at an instant, as known at an instant.
     #[must_use]
     pub fn has_begun_at(&self, at: Instant, known_at: Instant) -> bool {

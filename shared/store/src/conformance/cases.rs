@@ -106,6 +106,8 @@ macro_rules! conformance_suite {
             ]
             transitions: [
                 a_past_membership_is_the_newest_transition_known_then,
+                a_correction_replaces_what_was_known_of_its_moment_since_it_is_known,
+                histories_are_of_the_accounts_asked_for,
                 of_transitions_at_one_moment_the_greater_id_is_newer,
                 members_at_a_moment_are_listed_by_external_id,
                 counts_at_a_moment_are_of_newest_transitions,

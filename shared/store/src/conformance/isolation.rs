@@ -190,6 +190,7 @@ fn definition(config: &str) -> SegmentationRow {
         version: 1,
         plugin_digest: String::new(),
         created_at: at(1),
+        closed_on: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn segmentation(key: &str) -> SegmentationRow {
         version: 1,
         plugin_digest: "0a1b".to_owned(),
         created_at: at(1),
+        closed_on: None,
     }
 }
 

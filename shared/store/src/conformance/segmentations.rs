@@ -2,6 +2,8 @@
 
 use futures_util::future::join_all;
 
+use sextant_domain::time::Day;
+
 use crate::Error;
 use crate::conformance::Harness;
 use crate::conformance::make::{ACME, BOLT, answer, at, once};
@@ -16,6 +18,7 @@ fn row(key: &str) -> SegmentationRow {
         version: 1,
         plugin_digest: "0a1b".to_owned(),
         created_at: at(1),
+        closed_on: Some(Day(20_000)),
     }
 }
 

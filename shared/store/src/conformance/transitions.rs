@@ -129,6 +129,68 @@ pub async fn of_transitions_at_one_moment_the_greater_id_is_newer<H: Harness>(ha
     );
 }
 
+/// Anvil was in trial at 10, as all knew at 10; at 90 it turns out that it was active, and at 95 that it had lapsed.
+fn corrected() -> Vec<TransitionRow> {
+    let learned = |id, segment, known_at| TransitionRow {
+        known_at: at(known_at),
+        ..transition(id, 1, segment, 10)
+    };
+    vec![
+        learned(1, "trial", 10),
+        learned(2, "active", 90),
+        learned(3, "lapsed", 95),
+        transition(4, 1, "trial", 20),
+    ]
+}
+
+pub async fn a_correction_replaces_what_was_known_of_its_moment_since_it_is_known<H: Harness>(
+    harness: H,
+) {
+    let store = harness.segmentation().await;
+    store_transitions(&store, corrected()).await;
+    for (as_of, known_at, segment) in [
+        (10, 89, "trial"),
+        (10, 90, "active"),
+        (19, 94, "active"),
+        (19, 95, "lapsed"),
+        (20, 95, "trial"),
+    ] {
+        let (memberships, as_of, known_at) = (&store.memberships, at(as_of), at(known_at));
+        let one = memberships.at(ACME, uid(1), 1, as_of, known_at).await;
+        assert_eq!(one.unwrap().unwrap().to_segment, segment);
+        let counts = memberships.counts_at(ACME, 1, as_of, known_at).await;
+        let count = SegmentCount {
+            state: MEMBER,
+            segment: segment.to_owned(),
+            accounts: 1,
+        };
+        assert_eq!(counts.unwrap(), [count]);
+        let (moment, page) = ((as_of, known_at), Page::first(9));
+        let members = memberships.members_at(ACME, 1, &[], moment, &page).await;
+        let members = members.unwrap();
+        let found = members.iter().map(|(_, row)| &*row.to_segment);
+        assert_eq!(found.collect::<Vec<_>>(), [segment]);
+    }
+}
+
+pub async fn histories_are_of_the_accounts_asked_for<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    store_transitions(&store, history()).await;
+    let histories = async |uids: &[u128]| {
+        let uids: Vec<_> = uids.iter().map(|n| uid(*n)).collect();
+        let found = store.memberships.histories(ACME, &uids).await.unwrap();
+        let mut ids: Vec<_> = found.iter().map(|row| (row.uid, row.id)).collect();
+        // Stable: the order within an account stays.
+        ids.sort_by_key(|(uid, _)| *uid);
+        ids.into_iter().map(|(_, id)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(histories(&[1]).await, [1, 3, 2]);
+    assert_eq!(histories(&[1, 2]).await, [1, 3, 2, 4, 5]);
+    assert_eq!(histories(&[]).await, []);
+    let others = store.memberships.histories(BOLT, &[uid(1)]).await;
+    assert_eq!(others.unwrap(), []);
+}
+
 pub async fn members_at_a_moment_are_listed_by_external_id<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     store_transitions(&store, history()).await;

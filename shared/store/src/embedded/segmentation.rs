@@ -141,6 +141,17 @@ impl Memberships for Segmentation {
         })
     }
 
+    fn histories<'a>(
+        &'a self,
+        tenant: TenantId,
+        uids: &'a [AccountUid],
+    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
+        let uids = uids.to_vec();
+        self.file.read("reading histories", move |connection| {
+            transitions::histories(connection, tenant, &uids)
+        })
+    }
+
     fn transitions<'a>(
         &'a self,
         tenant: TenantId,

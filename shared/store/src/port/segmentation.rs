@@ -22,6 +22,8 @@ pub struct SegmentationRow {
     pub plugin_digest: String,
     /// When it was made.
     pub created_at: Instant,
+    /// The last day that was closed when it was made: it has no memberships as of that close and those before.
+    pub closed_on: Option<Day>,
 }
 
 /// Definitions.
@@ -65,7 +67,7 @@ pub struct MembershipRow {
 /// A transition, for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitionRow {
-    /// Its id, a UUIDv7.
+    /// Its id, a UUID; of two at one moment the one that was stored later has the greater id.
     pub id: u128,
     /// Number of the segmentation.
     pub segmentation: u16,
@@ -231,6 +233,13 @@ pub trait Memberships: Send + Sync + std::fmt::Debug {
         as_of: Instant,
         known_at: Instant,
     ) -> BoxFuture<'_, Result<Vec<SegmentCount>>>;
+
+    /// All transitions of these accounts; those of one account in one segmentation by (at, id).
+    fn histories<'a>(
+        &'a self,
+        tenant: TenantId,
+        uids: &'a [AccountUid],
+    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>>;
 
     /// Transitions.
     fn transitions<'a>(

@@ -23,6 +23,7 @@ fn segmentation(row: &mut Fields<'_>) -> Result<SegmentationRow> {
         version: row.number::<i64, u32>()?,
         plugin_digest: row.take()?,
         created_at: row.instant()?,
+        closed_on: row.maybe_day()?,
     })
 }
 
@@ -58,7 +59,8 @@ impl Segmentation {
             ..row.clone()
         };
         let (number, version) = (i32::from(row.number), i64::from(row.version));
-        let params: [&(dyn ToSql + Sync); 8] = [
+        let closed_on = row.closed_on.map(|day| day.0);
+        let params: [&(dyn ToSql + Sync); 9] = [
             &id,
             &row.key,
             &number,
@@ -67,6 +69,7 @@ impl Segmentation {
             &version,
             &row.plugin_digest,
             &row.created_at.0,
+            &closed_on,
         ];
         session.query(&insert, &params).await?;
         requests::finish(&session, &once, &row).await

@@ -256,6 +256,14 @@ impl Memberships for Segmentation {
         Box::pin(self.counts(tenant, segmentation, (as_of, known_at)))
     }
 
+    fn histories<'a>(
+        &'a self,
+        tenant: TenantId,
+        uids: &'a [AccountUid],
+    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
+        Box::pin(self.of_accounts(tenant, uids))
+    }
+
     fn transitions<'a>(
         &'a self,
         tenant: TenantId,

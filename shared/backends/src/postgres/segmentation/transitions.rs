@@ -17,6 +17,7 @@ use crate::postgres::session::Session;
 
 const INSERT: &str = include_str!("../../../queries/postgres/segmentation/insert_transitions.sql");
 const AT: &str = include_str!("../../../queries/postgres/segmentation/transition_at.sql");
+const HISTORIES: &str = include_str!("../../../queries/postgres/segmentation/histories.sql");
 const MEMBERS_AT: &str = include_str!("../../../queries/postgres/segmentation/members_at.sql");
 const COUNTS_AT: &str = include_str!("../../../queries/postgres/segmentation/counts_at.sql");
 const NEWEST: &str = include_str!("../../../queries/postgres/segmentation/transitions_newest.sql");
@@ -183,6 +184,24 @@ impl Segmentation {
                 accounts: row.sequence()?,
             })
         })
+    }
+
+    pub(super) async fn of_accounts(
+        &self,
+        tenant: TenantId,
+        uids: &[AccountUid],
+    ) -> Result<Vec<TransitionRow>> {
+        let uids: Vec<Uuid> = uids.iter().map(|uid| Uuid::from_u128(uid.0)).collect();
+        let found = self
+            .pool
+            .read(
+                tenant,
+                "reading histories",
+                HISTORIES,
+                &[&rows::tenant(tenant), &uids],
+            )
+            .await?;
+        decode::all(&found, "transition", transition)
     }
 
     pub(super) async fn filtered(

@@ -66,7 +66,8 @@ fn create(
             row.config,
             row.version,
             row.plugin_digest,
-            row.created_at.0
+            row.created_at.0,
+            row.closed_on.map(|day| day.0)
         ])?;
     requests::keep(connection, once, &row)
 }
@@ -80,5 +81,6 @@ fn segmentation_row(row: &Row<'_>) -> rusqlite::Result<SegmentationRow> {
         version: row.get(4)?,
         plugin_digest: row.get(5)?,
         created_at: row.instant(6)?,
+        closed_on: row.day_or_none(7)?,
     })
 }

@@ -83,6 +83,21 @@ pub(super) fn counts_at(
         .collect())
 }
 
+pub(super) fn histories(
+    connection: &Connection,
+    tenant: TenantId,
+    uids: &[AccountUid],
+) -> Work<Vec<TransitionRow>> {
+    let mut list = connection.prepare_cached(sql!("segmentation/transition_of_account"))?;
+    let mut transitions = Vec::new();
+    for uid in uids {
+        for row in list.query_map(params![id(tenant.0), id(uid.0)], transition_row)? {
+            transitions.push(row?);
+        }
+    }
+    Ok(transitions)
+}
+
 pub(super) fn list(
     connection: &Connection,
     tenant: TenantId,

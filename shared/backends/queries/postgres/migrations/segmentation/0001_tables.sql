@@ -38,6 +38,7 @@ CREATE TABLE segmentation (
   version bigint NOT NULL,
   plugin_digest text NOT NULL,
   created_at bigint NOT NULL,
+  closed_on integer,
   PRIMARY KEY (tenant_id, key)
 );
 CREATE UNIQUE INDEX segmentation_number ON segmentation (tenant_id, number);

@@ -23,6 +23,7 @@ CREATE TABLE segmentation (
     version INTEGER NOT NULL,
     plugin_digest TEXT NOT NULL,
     created_at INTEGER NOT NULL,
+    closed_on INTEGER,
     PRIMARY KEY (tenant_id, segmentation_key)
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX segmentation_by_number ON segmentation (tenant_id, number);
