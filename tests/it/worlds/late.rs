@@ -1,12 +1,16 @@
 //! What becomes known late changes the present and leaves what was known alone.
 
+use std::collections::BTreeMap;
+
+use prost_types::Timestamp;
+
 use sextant::client::Client;
 use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1::Record;
 
 use crate::worlds::records::{
-    accept, account, accounts_in, advance, as_known, at, event, feature, membership, now, revenue,
-    score, subscription,
+    accept, account, accounts_in, advance, as_known, at, event, feature, last_instant_of,
+    membership, now, revenue, revenue_by, score, segments, subscription,
 };
 use crate::worlds::world::{Shape, World, segmentation, tenant};
 
@@ -118,6 +122,88 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
             as_known_then, first,
             "{shape:?}: and stays after more closes"
         );
+        world.end().await;
+    }
+}
+
+/// A read of a past moment with all that is known by a position.
+fn as_learned(moment: Timestamp, position: &str) -> ReadAt {
+    ReadAt {
+        as_of: Some(moment),
+        ..now(position)
+    }
+}
+
+/// Accounts and revenue by stage: as segmentation and metrics sum them up, and account by account.
+async fn check_stages(client: &Client, n_accounts: u32, at: &ReadAt) {
+    let mut expected: BTreeMap<String, (u64, i64)> = BTreeMap::new();
+    for number in 1..=n_accounts {
+        let name = format!("a{number:02}");
+        let stage = membership(client, &name, "lifecycle", at).await.segment;
+        let mrr_minor = feature(client, &name, "revenue.mrr_minor", at).await;
+        let (accounts, revenue) = expected.entry(stage).or_default();
+        *accounts += 1;
+        *revenue += mrr_minor.unwrap_or(0);
+    }
+    let mut counts = BTreeMap::new();
+    for summary in segments(client, "lifecycle", at).await {
+        let key = summary.segment.map(|segment| segment.key);
+        if summary.accounts > 0 {
+            counts.insert(key.unwrap_or_default(), summary.accounts);
+        }
+    }
+    let mut revenues = BTreeMap::new();
+    for one in revenue_by(client, "lifecycle", at).await.segments {
+        revenues.insert(one.segment, one.mrr_minor);
+    }
+    for (stage, (accounts, mrr_minor)) in &expected {
+        assert_eq!(counts.get(stage), Some(accounts), "{stage}: {counts:?}");
+        assert_eq!(
+            revenues.get(stage),
+            Some(mrr_minor),
+            "{stage}: {revenues:?}"
+        );
+    }
+    assert_eq!(counts.len(), expected.len(), "{counts:?}, {expected:?}");
+}
+
+#[tokio::test]
+async fn what_is_learned_late_is_in_the_past_as_it_is_known_now() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let world = World::start(shape).await;
+        let client = tenant(&world.client(), "learned", at("2026-02-25T12:00")).await;
+        segmentation(&client, "lifecycle").await;
+        accept(&client, february()).await;
+        let position = advance(&client, at("2026-02-27T12:00")).await.unwrap();
+        let moment = at("2026-02-20T12:00");
+        let learned = as_learned(moment, &position);
+        let before = membership(&client, "a01", "lifecycle", &learned).await;
+        assert_eq!(before.segment, "prospect", "{shape:?}");
+        check_stages(&client, 10, &learned).await;
+
+        let position = accept(&client, correction()).await;
+        let learned = as_learned(moment, &position);
+        let after = membership(&client, "a01", "lifecycle", &learned).await;
+        // It pays since the first of February.
+        assert_eq!(after.segment, "onboarding", "{shape:?}");
+        assert_eq!(after.entered_at, Some(last_instant_of("2026-02-01")));
+        assert_eq!(after.known_at, Some(at("2026-02-27T12:00")));
+        check_stages(&client, 11, &learned).await;
+        // The clock stood at noon when the correction came.
+        let known_before = ReadAt {
+            known_at: Some(at("2026-02-27T11:59")),
+            ..learned.clone()
+        };
+        let then = membership(&client, "a01", "lifecycle", &known_before).await;
+        assert_eq!(then, before, "{shape:?}: what was known stays");
+        let present = membership(&client, "a01", "lifecycle", &now(&position)).await;
+        assert_eq!(present.entered_at, after.entered_at, "{shape:?}");
+
+        let position = advance(&client, at("2026-03-02T12:00")).await.unwrap();
+        let learned = as_learned(moment, &position);
+        let later = membership(&client, "a01", "lifecycle", &learned).await;
+        assert_eq!(later, after, "{shape:?}: and stays so after more closes");
+        check_stages(&client, 11, &learned).await;
         world.end().await;
     }
 }

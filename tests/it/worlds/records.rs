@@ -10,7 +10,9 @@ use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::metrics::v1::{GetRevenueRequest, GetRevenueResponse};
 use sextant_proto::scoring::v1::feature::Value;
 use sextant_proto::scoring::v1::{GetFeaturesRequest, GetScoresRequest, Score};
-use sextant_proto::segmentation::v1::{GetMembershipRequest, ListSegmentsRequest, Membership};
+use sextant_proto::segmentation::v1::{
+    GetMembershipRequest, ListSegmentsRequest, Membership, SegmentSummary,
+};
 
 use crate::worlds::world::request_id;
 
@@ -19,6 +21,12 @@ const HOUR_US: i64 = 3_600_000_000;
 /// `2026-03-15T10:30`, in UTC.
 pub(crate) fn at(text: &str) -> Timestamp {
     sextant_wire::time::timestamp(Instant::parse(&format!("{text}:00Z")).unwrap())
+}
+
+/// When a day is closed.
+pub(crate) fn last_instant_of(day: &str) -> Timestamp {
+    let start = Instant::parse(&format!("{day}T00:00:00Z")).unwrap();
+    sextant_wire::time::timestamp(start.plus_us(24 * HOUR_US - 1))
 }
 
 /// So many hours after a moment.
@@ -244,6 +252,20 @@ pub(crate) async fn membership(
         .unwrap()
 }
 
+/// The segments of a segmentation.
+pub(crate) async fn segments(
+    client: &Client,
+    segmentation: &str,
+    at: &ReadAt,
+) -> Vec<SegmentSummary> {
+    let request = ListSegmentsRequest {
+        segmentation: segmentation.to_owned(),
+        at: Some(at.clone()),
+        ..ListSegmentsRequest::default()
+    };
+    ask!(client, segmentation.list_segments, request).segments
+}
+
 /// Accounts in all segments of a segmentation.
 pub(crate) async fn accounts_in(client: &Client, segmentation: &str, at: &ReadAt) -> u64 {
     let request = ListSegmentsRequest {
@@ -255,9 +277,18 @@ pub(crate) async fn accounts_in(client: &Client, segmentation: &str, at: &ReadAt
 }
 
 pub(crate) async fn revenue(client: &Client, at: &ReadAt) -> GetRevenueResponse {
+    revenue_by(client, "", at).await
+}
+
+/// Revenue by the segments of a segmentation.
+pub(crate) async fn revenue_by(
+    client: &Client,
+    segmentation: &str,
+    at: &ReadAt,
+) -> GetRevenueResponse {
     let request = GetRevenueRequest {
         at: Some(at.clone()),
-        segmentation: String::new(),
+        segmentation: segmentation.to_owned(),
     };
     ask!(client, metrics.get_revenue, request)
 }

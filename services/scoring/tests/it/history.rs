@@ -10,7 +10,7 @@ use sextant_proto::scoring::v1::Evaluation;
 use sextant_wire::read::uid_bytes;
 use sextant_wire::time;
 
-use crate::facts::{account, event, known, on, since, subscription, uid};
+use crate::facts::{account, day, event, known, on, since, subscription, uid};
 use crate::world::{Scoring, World, at, reason, value};
 
 /// An open import with 85 days of history.
@@ -58,6 +58,7 @@ async fn check(schedule: HistorySchedule, expected: Vec<Day>) {
     for (number, (day, entry)) in closes.iter().enumerate() {
         assert_eq!(entry.backfilling, number != last, "{day}");
         assert!(entry.all_accounts);
+        assert!(entry.late.is_empty(), "history is in its closes already");
         assert_eq!(entry.facts_sequence, 6);
         // Known, as is assumed, when the day ended.
         let end = sextant_domain::time::Zone::utc()
@@ -120,7 +121,8 @@ async fn an_open_import_is_told_and_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn history_that_comes_after_its_days_were_closed_is_evaluated_once_as_of_now() {
+async fn history_that_comes_after_its_days_were_closed_is_told_as_late_and_evaluated_once_as_of_now()
+ {
     let world = world();
     let live = world.facts(vec![account("acme", "2027-04-01")]);
     let scoring = world.start();
@@ -132,9 +134,15 @@ async fn history_that_comes_after_its_days_were_closed_is_evaluated_once_as_of_n
     scoring.features("acme", at(&position)).await.unwrap();
     let feed = scoring.feed(Slice(0)).await;
     let told = &feed[n_before..];
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].backfilling && !told[1].backfilling);
-    assert!(told[1].all_accounts && told[1].closed_on.is_none());
+    let [opened, late, present] = told else {
+        panic!("{told:?}")
+    };
+    assert!(opened.backfilling && opened.late.is_empty());
+    assert!(late.backfilling && !late.all_accounts);
+    let since: Vec<_> = late.late.iter().map(|one| one.since).collect();
+    assert_eq!(since, [Some(day("2027-04-02"))]);
+    assert!(present.all_accounts && present.closed_on.is_none() && !present.backfilling);
+    assert!(present.late.is_empty());
 }
 
 #[tokio::test]

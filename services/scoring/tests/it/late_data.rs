@@ -1,10 +1,12 @@
 //! What was answered stays answered.
 
-use sextant_proto::common::v1::ReadAt;
+use sextant_domain::feature::Feature;
+use sextant_domain::id::Slice;
+use sextant_proto::common::v1::{Date, ReadAt};
 use sextant_proto::scoring::v1 as pb;
 use sextant_wire::time;
 
-use crate::facts::{account, event, instant, known, on, payment, subscription};
+use crate::facts::{account, day, event, instant, known, on, payment, subscription, uid};
 use crate::world::{Scoring, World, at, value};
 
 /// Features and scores as of the close of March 9, with the knowledge of then or of now.
@@ -164,5 +166,119 @@ async fn the_knowledge_of_a_days_close_is_that_of_the_whole_day() {
             active_days,
             "{known_at}"
         );
+    }
+}
+
+/// Who is late in an entry of the feed, since when, and the closes that are touched.
+fn told(entry: &pb::Evaluation) -> (Vec<(Vec<u8>, Date)>, Vec<Date>) {
+    let late = entry.late.iter();
+    let late = late.map(|one| (one.account_uid.to_vec(), one.since.unwrap()));
+    (late.collect(), entry.late_closes.clone())
+}
+
+fn uid_of(account: &str) -> Vec<u8> {
+    uid(account).0.to_be_bytes().to_vec()
+}
+
+#[tokio::test]
+async fn facts_about_closed_days_are_told_with_the_closes_that_they_touch() {
+    let world = World::new();
+    let position = world.facts(vec![
+        account("acme", "2027-03-05"),
+        account("calm", "2027-03-05"),
+        account("dull", "2027-03-05"),
+    ]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    let n_before = scoring.feed(Slice(0)).await.len();
+    let learned = |fact| known("2027-03-10 08:00", fact);
+    let position = world.facts(vec![
+        learned(event("acme", "ann", "2027-03-09 08:00")),
+        learned(event("acme", "ann", "2027-03-08 08:00")),
+        learned(payment("calm", "2027-03-09", 1_000)),
+        event("dull", "cy", "2027-03-10 07:00"),
+    ]);
+    scoring.features("acme", at(&position)).await.unwrap();
+    let feed = scoring.feed(Slice(0)).await;
+    let [entry] = &feed[n_before..] else {
+        panic!("{feed:?}")
+    };
+    assert_eq!(entry.account_uids.len(), 3);
+    let (mut late, closes) = told(entry);
+    let mut expected = vec![
+        (uid_of("acme"), day("2027-03-08")),
+        (uid_of("calm"), day("2027-03-09")),
+    ];
+    late.sort_by(|left, right| left.0.cmp(&right.0));
+    expected.sort_by(|left, right| left.0.cmp(&right.0));
+    assert_eq!(late, expected, "who is not late is not told as such");
+    let days = ["2027-03-07", "2027-03-08", "2027-03-09"].map(day);
+    assert_eq!(
+        closes, days,
+        "and before them the last close that is not touched"
+    );
+
+    let entry = feed
+        .iter()
+        .find(|entry| entry.closed_on == Some(days[2]))
+        .unwrap();
+    assert!(entry.late.is_empty(), "a close tells of its own day");
+}
+
+#[tokio::test]
+async fn what_becomes_known_on_a_day_that_is_closed_later_is_late_for_the_closes_before() {
+    let world = World::new();
+    let position = world.facts(vec![
+        account("acme", "2027-03-01"),
+        account("calm", "2027-03-01"),
+    ]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    scoring.stop();
+    // Nobody closes the days from the 10th to the 14th until they have all passed.
+    world.advance("2027-03-15 12:00");
+    let position = world.facts(vec![
+        known("2027-03-13 08:00", event("acme", "ann", "2027-03-11 08:00")),
+        event("calm", "cy", "2027-03-12 08:00"),
+    ]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    let feed = scoring.feed(Slice(0)).await;
+    let late: Vec<_> = feed.iter().filter(|entry| !entry.late.is_empty()).collect();
+    let [entry] = late.as_slice() else {
+        panic!("{feed:?}")
+    };
+    assert!(!entry.backfilling && entry.closed_on.is_none());
+    let (late, closes) = told(entry);
+    assert_eq!(late, [(uid_of("acme"), day("2027-03-11"))]);
+    let days = [
+        "2027-03-10",
+        "2027-03-11",
+        "2027-03-12",
+        "2027-03-13",
+        "2027-03-14",
+    ];
+    assert_eq!(closes, days.map(day));
+}
+
+#[tokio::test]
+async fn columns_of_a_close_hold_what_was_known_then_or_all_that_is_known() {
+    let world = World::new();
+    let position = world.facts(vec![
+        account("acme", "2027-03-01"),
+        subscription("acme", "2027-03-01", 3, 1_000),
+    ]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    let change = subscription("acme", "2027-03-05", 5, 1_000);
+    let position = world.facts(vec![known("2027-03-10 08:00", change)]);
+    scoring.features("acme", at(&position)).await.unwrap();
+    for (all_knowledge, mrr_minor) in [(false, 3_000.0), (true, 5_000.0)] {
+        let messages = scoring
+            .columns_known(Some(day("2027-03-09")), all_knowledge)
+            .await;
+        let table = sextant_columns::decode(&messages[0]).unwrap().remove(0);
+        let mrr = sextant_columns::number(&table, Feature::RevenueMrrMinor, 0);
+        assert_eq!(mrr, Some(mrr_minor), "{all_knowledge}");
     }
 }

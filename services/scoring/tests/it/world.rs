@@ -299,12 +299,33 @@ impl Scoring {
 
     /// Features of a slice as the messages that carry them.
     pub(crate) async fn columns(&self, slice: Slice, closed_on: Option<Date>) -> Vec<Bytes> {
-        let mut client = FeedServiceClient::new(self.link.clone());
-        let request = pb::ReadColumnsRequest {
-            tenant_id: ACME.0.to_be_bytes().to_vec().into(),
+        self.read_columns(pb::ReadColumnsRequest {
             slice: slice.0.into(),
             closed_on,
             ..pb::ReadColumnsRequest::default()
+        })
+        .await
+    }
+
+    /// The same of the first slice, with what was known at the close or with all that is known.
+    pub(crate) async fn columns_known(
+        &self,
+        closed_on: Option<Date>,
+        all_knowledge: bool,
+    ) -> Vec<Bytes> {
+        self.read_columns(pb::ReadColumnsRequest {
+            closed_on,
+            all_knowledge,
+            ..pb::ReadColumnsRequest::default()
+        })
+        .await
+    }
+
+    async fn read_columns(&self, request: pb::ReadColumnsRequest) -> Vec<Bytes> {
+        let mut client = FeedServiceClient::new(self.link.clone());
+        let request = pb::ReadColumnsRequest {
+            tenant_id: ACME.0.to_be_bytes().to_vec().into(),
+            ..request
         };
         let stream = client.read_columns(request).await.unwrap().into_inner();
         stream

@@ -20,6 +20,7 @@ pub(crate) fn transitions(
         Column::left("from", "From"),
         Column::left("to", "To"),
         Column::left("downward", "Down"),
+        Column::left("correction", "Learned late"),
         Column::right("value", "Worth a year"),
         Column::prose("reasons", "Why"),
     ];
@@ -33,6 +34,7 @@ pub(crate) fn transitions(
             titles.cell(&one.segmentation, one.from_state(), &one.from_segment),
             titles.cell(&one.segmentation, one.to_state(), &one.to_segment),
             Cell::Flag(one.downward),
+            Cell::Flag(one.correction),
             Cell::money(one.value_minor, currency),
             why(&one.reasons),
         ]);
