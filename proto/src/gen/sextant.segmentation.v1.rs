@@ -44,7 +44,7 @@ pub struct MoveEntry {
     /// Set where the entry is the close of a day.
     #[prost(message, optional, tag = "4")]
     pub closed_on: ::core::option::Option<super::super::common::v1::Date>,
-    /// Accounts that moved.
+    /// Accounts that moved, also at past closes of which late facts say something else than was known.
     #[prost(message, repeated, tag = "5")]
     pub moves: ::prost::alloc::vec::Vec<Move>,
     /// True: imported history is still being evaluated after this entry.
@@ -69,7 +69,7 @@ pub struct Move {
     /// Segment that it entered; empty: in none, or abstained.
     #[prost(string, tag = "3")]
     pub segment: ::prost::alloc::string::String,
-    /// When.
+    /// When. Of several moves at one moment the one told last counts, from when it became known.
     #[prost(message, optional, tag = "4")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
 }

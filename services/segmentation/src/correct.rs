@@ -1,10 +1,9 @@
 //! Facts that came late: who was where as of past closes, with all that is known now. What was known then stays.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use bytes::Bytes;
 use prost::Message as _;
 use tonic::Status;
 use uuid::Uuid;
@@ -13,11 +12,8 @@ use sextant_columns::{ID_COLUMN, NAME_COLUMN};
 use sextant_domain::feature::Moment;
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::{Day, Instant};
-use sextant_proto::common::v1::{Date, ErrorReason};
-use sextant_proto::scoring::v1 as scoring;
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
-use sextant_store::port::TransitionRow;
-use sextant_wire::read::{uid_bytes, uuid};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
@@ -26,40 +22,11 @@ use crate::decide;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Changes, Evaluation, Failed, Grounds, call, failed, transition};
 use crate::follower::AsOf;
-use crate::state::{self, Names, Present, Standing, TenantState, Use};
+use crate::state::{Names, Present, TenantState, Use};
+use crate::walk::{Late, Step, Walk, newest};
 
 /// Accounts that walk over the closes together: what is in memory for them at a time.
 const MAX_ACCOUNTS: usize = 4_096;
-
-/// Accounts with facts that past closes did not know.
-#[derive(Debug, Default)]
-pub(crate) struct Late {
-    /// Day of the earliest of those facts.
-    since: BTreeMap<AccountUid, Day>,
-    /// The closes that they touch, and the last one that they do not touch.
-    closes: BTreeSet<Day>,
-}
-
-impl Late {
-    /// Reads what entries of scoring's feed tell.
-    pub(crate) fn read(
-        accounts: &[scoring::LateAccount],
-        closes: &[Date],
-    ) -> Result<Self, Problem> {
-        let mut late = Self {
-            since: BTreeMap::new(),
-            closes: closes.iter().map(time::day).collect::<Result<_, _>>()?,
-        };
-        let missing = || Problem::new(ErrorReason::Internal, "a late account has no day");
-        for account in accounts {
-            let uid = AccountUid(uuid(&account.account_uid, "account_uid")?);
-            let told = time::day(account.since.as_ref().ok_or_else(missing)?)?;
-            let since = late.since.entry(uid).or_insert(told);
-            *since = told.min(*since);
-        }
-        Ok(late)
-    }
-}
 
 /// What a walk over past closes found.
 #[derive(Debug, Default)]
@@ -67,45 +34,6 @@ pub(crate) struct Corrections {
     names: BTreeMap<AccountUid, Names>,
     presents: Vec<(u16, AccountUid, Present)>,
     changes: Changes,
-}
-
-/// How an account stands from a moment on.
-#[derive(Debug)]
-struct Step {
-    at: Instant,
-    present: Present,
-    /// What is stored of this moment.
-    stored: Option<Present>,
-    /// Found by this walk.
-    is_new: bool,
-}
-
-impl Step {
-    fn stored(row: TransitionRow) -> Self {
-        let told = decide::decode(&row.transition).and_then(|one| one.entered_at);
-        let entered_at = told.and_then(|at| time::instant(&at).ok());
-        let present = Present {
-            standing: Standing::new(state::state(row.to_state), &row.to_segment),
-            entered_at: entered_at.unwrap_or(row.at),
-            at_close: None,
-            transition: row.transition.into(),
-        };
-        Self {
-            at: row.at,
-            stored: Some(present.clone()),
-            present,
-            is_new: false,
-        }
-    }
-}
-
-/// Some accounts on their way over the closes.
-#[derive(Debug)]
-struct Walk {
-    /// Of each segmentation (by number) and account, as it is known now: one step for a moment, oldest first.
-    steps: BTreeMap<(u16, AccountUid), Vec<Step>>,
-    /// What they were worth at the close before.
-    worth: HashMap<AccountUid, i64>,
 }
 
 /// A past close with all that is known now.
@@ -117,52 +45,6 @@ struct Close {
     before: Option<(Day, Instant)>,
     tables: Vec<RecordBatch>,
     model_versions: Vec<String>,
-}
-
-fn newest(steps: &[Step], at: Instant) -> Option<&Step> {
-    let begun = steps.partition_point(|step| step.at <= at);
-    begun.checked_sub(1).and_then(|newest| steps.get(newest))
-}
-
-impl Walk {
-    /// Begins where the stored transitions, by (at, id) of each account in a segmentation, say that accounts are.
-    fn new(rows: Vec<TransitionRow>) -> Self {
-        let mut walk = Self {
-            steps: BTreeMap::new(),
-            worth: HashMap::new(),
-        };
-        for row in rows {
-            walk.put(row.segmentation, row.uid, Step::stored(row));
-        }
-        walk
-    }
-
-    fn at(&self, segmentation: u16, uid: AccountUid, at: Instant) -> Option<&Present> {
-        let steps = self.steps.get(&(segmentation, uid))?;
-        newest(steps, at).map(|step| &step.present)
-    }
-
-    /// How an account stands at a close, where that has not to be found out again: that it did not move at that close was true
-    /// only of what was known of the closes before.
-    fn at_close(&self, segmentation: u16, uid: AccountUid, end: Instant) -> Option<&Standing> {
-        let steps = self.steps.get(&(segmentation, uid))?;
-        let step = newest(steps, end)?;
-        let stays = step.at == end && step.present.entered_at < end;
-        (!stays).then_some(&step.present.standing)
-    }
-
-    /// Adds a step, instead of one at the same moment.
-    fn put(&mut self, segmentation: u16, uid: AccountUid, mut step: Step) {
-        let steps = self.steps.entry((segmentation, uid)).or_default();
-        let place = steps.partition_point(|other| other.at < step.at);
-        match steps.get_mut(place) {
-            Some(other) if other.at == step.at => {
-                step.stored = step.stored.or(other.stored.take());
-                *other = step;
-            },
-            _ => steps.insert(place, step),
-        }
-    }
 }
 
 impl TenantState {
@@ -368,91 +250,83 @@ fn settled(
     }
 }
 
+/// A walk on its way, with the state that it reads.
+struct OnWay {
+    writing: Writing,
+    walk: Walk,
+    found: Corrections,
+}
+
 impl Engine {
     /// Evaluates the closes again that late facts touch, from each account's first one up to the last: what is damped depends on
     /// the close before. Changes nothing; accounts without late facts cost nothing.
     pub(crate) async fn correct(
         &self,
-        mut writing: Writing,
+        writing: Writing,
         evaluation: &Evaluation,
         late: Late,
     ) -> Result<(Writing, Corrections), Status> {
-        let mut found = Corrections::default();
         let known = writing.as_ref().filter(|state| !state.uses.is_empty());
         let known = known.map(|state| (state.tenant, state.zone.clone()));
+        let mut way = OnWay {
+            writing,
+            walk: Walk::default(),
+            found: Corrections::default(),
+        };
         let (Some((tenant, zone)), Some(last)) = (known, late.closes.last()) else {
-            return Ok((writing, found));
+            return Ok((way.writing, way.found));
         };
         let end_of = |day: Day| Moment::close(day, &zone).as_of;
         let end = end_of(*last);
         let uids: Vec<AccountUid> = late.since.keys().copied().collect();
         let late = Arc::new(late);
         for uids in uids.chunks(MAX_ACCOUNTS) {
-            let rows = self
-                .memberships
-                .histories(tenant, uids)
-                .await
-                .map_err(store)?;
-            let mut walk = Walk::new(rows);
+            let rows = self.memberships.histories(tenant, uids).await;
+            way.walk = Walk::new(rows.map_err(store)?);
             let mut before = None;
-            for day in &late.closes {
-                // Of the close before its first one an account needs what it was worth then.
-                let next = late.closes.range(day.plus(1)..).next().unwrap_or(day);
-                let touched = uids.iter().filter(|uid| late.since.get(uid) <= Some(next));
-                let touched: Vec<Bytes> = touched.map(|uid| uid_bytes(*uid)).collect();
+            for day in late.closes.iter().copied() {
+                let touched = late.touched(uids, day);
                 if !touched.is_empty() {
-                    let as_of = AsOf::CloseKnownNow(*day);
-                    let (tables, model_versions) = self
-                        .read_columns(tenant, evaluation.slice, as_of, touched)
-                        .await?;
+                    let as_of = AsOf::CloseKnownNow(day);
+                    let columns = self.read_columns(tenant, evaluation.slice, as_of, touched);
+                    let (tables, model_versions) = columns.await?;
                     let close = Close {
-                        end: end_of(*day),
-                        day: *day,
-                        before: before.map(|day| (day, end_of(day))),
+                        end: end_of(day),
+                        day,
+                        before,
                         tables,
                         model_versions,
                     };
-                    let (late, evaluation) = (Arc::clone(&late), evaluation.clone());
-                    (writing, walk, found) = self
-                        .blocking(move || {
-                            let state = writing.as_ref().ok_or_else(being_loaded)?;
-                            let mut walk = walk;
-                            let mut found = found;
-                            state.correct_close(
-                                (&mut walk, &mut found),
-                                &late,
-                                &close,
-                                &evaluation,
-                            )?;
-                            Ok((writing, walk, found))
-                        })
-                        .await?;
+                    way = self.pass(way, close, &late, evaluation.clone()).await?;
                 }
-                before = Some(*day);
+                before = Some((day, end_of(day)));
             }
-            if let Some(state) = writing.as_ref() {
-                state.settle(walk, end, evaluation, &mut found);
+            let walk = std::mem::take(&mut way.walk);
+            if let Some(state) = way.writing.as_ref() {
+                state.settle(walk, end, evaluation, &mut way.found);
             }
         }
-        Ok((writing, found))
+        Ok((way.writing, way.found))
     }
 
-    async fn blocking<T: Send + 'static>(
+    async fn pass(
         &self,
-        work: impl FnOnce() -> Result<T, Failed> + Send + 'static,
-    ) -> Result<T, Status> {
-        let done = tokio::task::spawn_blocking(work).await;
-        let done = done.map_err(|_panicked| {
+        mut way: OnWay,
+        close: Close,
+        late: &Arc<Late>,
+        evaluation: Evaluation,
+    ) -> Result<OnWay, Status> {
+        let late = Arc::clone(late);
+        let work = tokio::task::spawn_blocking(move || {
+            if let Some(state) = way.writing.as_ref() {
+                let on_way = (&mut way.walk, &mut way.found);
+                state.correct_close(on_way, &late, &close, &evaluation)?;
+            }
+            Ok::<_, Failed>(way)
+        });
+        let passed = work.await.map_err(|_panicked| {
             Problem::new(ErrorReason::Internal, "past closes could not be evaluated")
         })?;
-        Ok(done.map_err(|failed| failed.counted(&self.meters))?)
+        Ok(passed.map_err(|failed| failed.counted(&self.meters))?)
     }
-}
-
-fn being_loaded() -> Failed {
-    Problem::new(
-        ErrorReason::Unavailable,
-        "the tenant is being loaded again; try again",
-    )
-    .into()
 }

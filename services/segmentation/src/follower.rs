@@ -21,11 +21,12 @@ use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
-use crate::correct::{Corrections, Late};
+use crate::correct::Corrections;
 use crate::decide::{self, decode};
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Failed};
 use crate::state::TenantState;
+use crate::walk::Late;
 use crate::wire::{cache_keys, cached, membership};
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.

@@ -13,6 +13,7 @@ mod handlers;
 mod part;
 mod registry;
 mod state;
+mod walk;
 mod watch;
 mod wire;
 

@@ -169,11 +169,11 @@ async fn the_knowledge_of_a_days_close_is_that_of_the_whole_day() {
     }
 }
 
-/// Who is late in an entry of the feed, since when, and the closes that are touched.
-fn told(entry: &pb::Evaluation) -> (Vec<(Vec<u8>, Date)>, Vec<Date>) {
+/// Who is late in an entry of the feed, and since when.
+fn late_in(entry: &pb::Evaluation) -> Vec<(Vec<u8>, Date)> {
     let late = entry.late.iter();
-    let late = late.map(|one| (one.account_uid.to_vec(), one.since.unwrap()));
-    (late.collect(), entry.late_closes.clone())
+    late.map(|one| (one.account_uid.to_vec(), one.since.unwrap()))
+        .collect()
 }
 
 fn uid_of(account: &str) -> Vec<u8> {
@@ -204,7 +204,7 @@ async fn facts_about_closed_days_are_told_with_the_closes_that_they_touch() {
         panic!("{feed:?}")
     };
     assert_eq!(entry.account_uids.len(), 3);
-    let (mut late, closes) = told(entry);
+    let (mut late, closes) = (late_in(entry), &entry.late_closes);
     let mut expected = vec![
         (uid_of("acme"), day("2027-03-08")),
         (uid_of("calm"), day("2027-03-09")),
@@ -214,7 +214,7 @@ async fn facts_about_closed_days_are_told_with_the_closes_that_they_touch() {
     assert_eq!(late, expected, "who is not late is not told as such");
     let days = ["2027-03-07", "2027-03-08", "2027-03-09"].map(day);
     assert_eq!(
-        closes, days,
+        *closes, days,
         "and before them the last close that is not touched"
     );
 
@@ -249,8 +249,8 @@ async fn what_becomes_known_on_a_day_that_is_closed_later_is_late_for_the_closes
         panic!("{feed:?}")
     };
     assert!(!entry.backfilling && entry.closed_on.is_none());
-    let (late, closes) = told(entry);
-    assert_eq!(late, [(uid_of("acme"), day("2027-03-11"))]);
+    let closes = &entry.late_closes;
+    assert_eq!(late_in(entry), [(uid_of("acme"), day("2027-03-11"))]);
     let days = [
         "2027-03-10",
         "2027-03-11",
@@ -258,7 +258,7 @@ async fn what_becomes_known_on_a_day_that_is_closed_later_is_late_for_the_closes
         "2027-03-13",
         "2027-03-14",
     ];
-    assert_eq!(closes, days.map(day));
+    assert_eq!(*closes, days.map(day));
 }
 
 #[tokio::test]
