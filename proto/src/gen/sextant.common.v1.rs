@@ -42,7 +42,10 @@ pub struct Ratio {
     #[prost(int64, tag = "2")]
     pub denominator: i64,
 }
-/// At which moment and with which knowledge a read is answered. An empty message means: now, with all that is known.
+/// At which moment and with which knowledge a read is answered. An empty message means: now, with all that is known. A moment
+/// that the tenant's evaluation clock has not reached is refused (FIELD_INVALID), whether it is as_of or known_at; one that is
+/// ahead by at most a second, as clocks of two machines may be, counts as the clock's. Where at_least_position names the
+/// answer that moved the clock, the read waits until its service has heard of it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReadAt {
     /// The moment that the answer is about. Absent: the tenant's evaluation clock.

@@ -803,8 +803,13 @@ pub struct ListModelsResponse {
     pub next_page_token: ::prost::alloc::string::String,
 }
 /// Asks for the clock.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetClockRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetClockRequest {
+    /// A position from an acknowledgement or an answer: the call waits until scoring has processed that much, such as a move of
+    /// the clock, or fails with POSITION_NOT_REACHED when the deadline comes first.
+    #[prost(string, tag = "1")]
+    pub at_least_position: ::prost::alloc::string::String,
+}
 /// The clock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetClockResponse {

@@ -27,15 +27,23 @@ impl Reading {
     /// Reads the moment and waits for the position that the caller asks for.
     ///
     /// # Errors
-    /// A `ReadAt` that is none, POSITION_NOT_REACHED, or the store's failure.
+    /// A `ReadAt` that is none or that the tenant's clock has not reached, POSITION_NOT_REACHED, or the store's failure.
     pub(crate) async fn begin(
         shared: &Shared,
         tenant: Arc<KnownTenant>,
         at: Option<&ReadAt>,
     ) -> Result<Self, Problem> {
-        let asked = read::moment(at, tenant.row.tenant)?;
+        let id = tenant.row.tenant;
+        let asked = read::moment(at, id)?;
+        let position = shared.heads.cover(id, &asked.floor).await?;
+        // Who names a moment or a position may know of a clock that another replica has moved.
+        let tenant = if asked == read::Moment::default() {
+            tenant
+        } else {
+            shared.tenants.fresh(id).await?
+        };
         let now = tenant.now(shared.deps.clock.now());
-        let position = shared.heads.cover(tenant.row.tenant, &asked.floor).await?;
+        let asked = asked.reached_by(now)?;
         let moment = Moment {
             as_of: asked.as_of.unwrap_or(now),
             known_at: asked.known_at.unwrap_or(Instant(i64::MAX)),

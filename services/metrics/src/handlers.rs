@@ -51,8 +51,9 @@ impl Handlers {
         state.check(&breakdown)?;
         let real = self.engine.clock.now();
         let now = state.now(real);
+        let at = at.reached_by(now)?;
         let moment = Moment {
-            as_of: at.as_of.map_or(now, |as_of| as_of.min(now)),
+            as_of: at.as_of.unwrap_or(now),
             known_at: at.known_at.unwrap_or(Moment::ALL_KNOWLEDGE),
         };
         let freshness = self.freshness(&state, &at, (&breakdown, moment), real)?;

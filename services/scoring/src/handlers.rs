@@ -76,8 +76,10 @@ fn account_at<'a>(
 }
 
 impl Reading {
-    fn moment(&self, state: &TenantState) -> Moment {
-        state.moment(self.at.as_of, self.at.known_at, self.real)
+    /// Refuses a moment that the tenant's clock has not reached.
+    fn moment(&self, state: &TenantState) -> Result<Moment, Problem> {
+        let at = self.at.clone().reached_by(state.now(self.real))?;
+        Ok(state.moment(at.as_of, at.known_at, self.real))
     }
 
     /// How current the answer is; refuses where the caller wants it fresher.

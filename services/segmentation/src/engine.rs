@@ -12,6 +12,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Position;
 use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, FreshnessState};
 use sextant_proto::ingestion::v1 as ingestion;
@@ -56,6 +57,8 @@ struct TenantCell {
 /// What answers say of a tenant without looking at its state.
 #[derive(Debug)]
 pub(crate) struct View {
+    /// The moment of the last evaluation, which the tenant's clock has reached; `None`: there was none.
+    pub(crate) evaluated_at: Option<Instant>,
     pub(crate) currency: Currency,
     pub(crate) zone: Zone,
     pub(crate) n_slices: u16,
@@ -381,6 +384,7 @@ impl Engine {
             })
             .collect();
         let view = View {
+            evaluated_at: as_of,
             currency,
             zone: state.zone.clone(),
             n_slices: u16::try_from(state.slices.len()).unwrap_or(1),
@@ -417,9 +421,11 @@ impl Engine {
             .map(Arc::clone)
     }
 
-    /// The tenant's evaluation clock, as scoring tells it.
-    pub(crate) async fn now(&self, tenant: TenantId) -> Result<Instant, Status> {
-        let mut request = patient(scoring::GetClockRequest {});
+    /// The tenant's evaluation clock, as scoring tells it once it has processed `floor`.
+    pub(crate) async fn now(&self, tenant: TenantId, floor: &Position) -> Result<Instant, Status> {
+        let mut request = patient(scoring::GetClockRequest {
+            at_least_position: floor.encode(tenant),
+        });
         let id = Uuid::from_u128(tenant.0).to_string();
         let value = id
             .parse()

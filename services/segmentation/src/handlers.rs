@@ -56,6 +56,13 @@ impl Handlers {
         let at = read::moment(at, tenant)?;
         let position = self.engine.progress.wait_for(tenant, &at.floor).await?;
         let view = self.engine.view(tenant).await?;
+        // What was evaluated has passed. Of what is later scoring knows whether the tenant's clock has reached it.
+        let at = if at.latest() > view.evaluated_at {
+            let clock = self.engine.now(tenant, &at.floor).await?;
+            at.reached_by(clock)?
+        } else {
+            at
+        };
         let backfilling = view.currency.state == FreshnessState::Backfilling;
         let state = follow::freshness(
             &[&*self.engine.lag, &*self.engine.facts],

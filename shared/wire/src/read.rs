@@ -10,6 +10,9 @@ use sextant_proto::common::v1::{
 use crate::status::Problem;
 use crate::time;
 
+/// How far the clocks of two machines may differ: what one of them answered can be asked of the other at once.
+const CLOCKS_DIFFER_US: i64 = 1_000_000;
+
 /// At which moment and with which knowledge a read is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Moment {
@@ -28,6 +31,36 @@ impl Moment {
     #[must_use]
     pub fn is_now(&self) -> bool {
         self.as_of.is_none() && self.known_at.is_none()
+    }
+
+    /// The later of the moment and the knowledge that the caller names.
+    #[must_use]
+    pub fn latest(&self) -> Option<Instant> {
+        self.as_of.max(self.known_at)
+    }
+
+    /// The same read where the tenant's evaluation clock has reached `clock`. Of what the clock has not reached nothing can be
+    /// said, and what will be known then is not known yet; a moment that is ahead by no more than clocks differ is the clock's.
+    ///
+    /// # Errors
+    /// FIELD_INVALID where the moment or the knowledge is one that the clock has not reached.
+    pub fn reached_by(self, clock: Instant) -> Result<Self, Problem> {
+        let reached = |named: Option<Instant>, field: &str| match named {
+            Some(at) if at > clock.plus_us(CLOCKS_DIFFER_US) => Err(Problem::field(
+                ErrorReason::FieldInvalid,
+                field,
+                format!(
+                    "{at} is ahead of the tenant's clock, which has reached {clock}; name a moment up to that one, leave the \
+                     field out, or advance a clock that stands still and name the position of that answer in at.at_least_position"
+                ),
+            )),
+            named => Ok(named.map(|at| at.min(clock))),
+        };
+        Ok(Self {
+            as_of: reached(self.as_of, "at.as_of")?,
+            known_at: reached(self.known_at, "at.known_at")?,
+            ..self
+        })
     }
 }
 
@@ -187,5 +220,58 @@ pub fn freshness(tenant: TenantId, currency: &Currency) -> Freshness {
         catalogue_version: sextant_domain::feature::CATALOGUE_VERSION,
         engine_version: env!("CARGO_PKG_VERSION").to_owned(),
         closed_on: currency.closed_on.map(time::date),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOCK: Instant = Instant(1_800_000_000_000_000);
+
+    fn ahead(as_of_us: Option<i64>, known_at_us: Option<i64>) -> Moment {
+        Moment {
+            as_of: as_of_us.map(|us| CLOCK.plus_us(us)),
+            known_at: known_at_us.map(|us| CLOCK.plus_us(us)),
+            ..Moment::default()
+        }
+    }
+
+    #[test]
+    fn a_moment_up_to_the_clock_is_taken_as_it_is() {
+        for moment in [
+            ahead(None, None),
+            ahead(Some(0), Some(0)),
+            ahead(Some(-1), None),
+            ahead(None, Some(-1)),
+        ] {
+            assert_eq!(moment.clone().reached_by(CLOCK), Ok(moment));
+        }
+    }
+
+    #[test]
+    fn a_moment_that_is_ahead_as_clocks_of_machines_are_is_the_clocks() {
+        let now = ahead(Some(0), Some(0));
+        assert_eq!(
+            ahead(Some(CLOCKS_DIFFER_US), Some(1)).reached_by(CLOCK),
+            Ok(now)
+        );
+    }
+
+    #[test]
+    fn a_moment_that_the_clock_has_not_reached_is_refused_by_the_name_of_its_field() {
+        let far = CLOCKS_DIFFER_US + 1;
+        for (moment, field) in [
+            (ahead(Some(far), Some(0)), "at.as_of"),
+            (ahead(None, Some(far)), "at.known_at"),
+        ] {
+            let refused = moment.reached_by(CLOCK).unwrap_err();
+            assert_eq!(
+                (refused.reason_name(), &*refused.field),
+                ("FIELD_INVALID", field)
+            );
+            let clock = format!("has reached {CLOCK}");
+            assert!(refused.message.contains(&clock), "{}", refused.message);
+        }
     }
 }

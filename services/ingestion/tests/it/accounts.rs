@@ -75,6 +75,36 @@ async fn an_account_is_read_as_of_a_moment_with_the_knowledge_of_a_moment() {
 }
 
 #[tokio::test]
+async fn a_moment_that_the_clock_has_not_reached_is_refused() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    tenant.send(vec![account("1", "a")]).await;
+    let (now, later) = (Some(NOW), Some(NOW.plus_us(HOUR)));
+    get(&tenant, "a", at(now, now)).await.unwrap();
+    for (ahead, field) in [
+        (at(later, now), "at.as_of"),
+        (at(now, later), "at.known_at"),
+    ] {
+        let refused = get(&tenant, "a", ahead.clone()).await.unwrap_err();
+        let clock = format!("is ahead of the tenant's clock, which has reached {NOW}");
+        let message = refused.message();
+        assert!(
+            message.starts_with(field) && message.contains(&clock),
+            "{message}"
+        );
+        assert_eq!(reason::<()>(Err(refused)), "FIELD_INVALID");
+        let request = pb::ListAccountsRequest {
+            at: ahead,
+            ..Default::default()
+        };
+        let refused = tenant.clients.accounts().list_accounts(request).await;
+        assert_eq!(reason(refused), "FIELD_INVALID");
+    }
+    world.hand.advance_us(HOUR);
+    get(&tenant, "a", at(later, later)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_read_covers_the_position_that_it_is_asked_for() {
     let world = World::new().await;
     let tenant = world.tenant("acme").await;

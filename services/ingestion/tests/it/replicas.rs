@@ -2,9 +2,10 @@
 
 use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1 as pb;
+use sextant_wire::time::timestamp;
 
-use crate::records::{account, account_ref, event};
-use crate::world::{World, plain_tenant, request_id, told, within};
+use crate::records::{DAY, account, account_ref, event};
+use crate::world::{NOW, World, plain_tenant, request_id, told, within};
 
 #[tokio::test]
 async fn a_retry_that_reaches_another_replica_gets_a_position_that_covers_the_first_delivery() {
@@ -55,6 +56,47 @@ async fn a_position_of_one_replica_can_be_read_at_another_at_once() {
         .unwrap()
         .into_inner();
     assert_eq!(answer.freshness.unwrap().position, position);
+}
+
+#[tokio::test]
+async fn a_moment_to_which_one_replica_moved_the_clock_can_be_read_at_another_at_once() {
+    let world = World::new().await;
+    let tenant = world
+        .tenant_as(pb::Tenant {
+            name: "fixed".into(),
+            fixed_clock: Some(timestamp(NOW)),
+            ..plain_tenant()
+        })
+        .await;
+    let other = world.replica(&tenant.key);
+    tenant.send(vec![account("1", "a")]).await;
+    let read = async |at| {
+        let request = pb::GetAccountRequest {
+            account: account_ref("a"),
+            at: Some(at),
+        };
+        let answer = within(other.accounts().get_account(request)).await.unwrap();
+        answer.into_inner().freshness.unwrap().as_of
+    };
+    assert_eq!(read(ReadAt::default()).await, Some(timestamp(NOW)));
+    let later = Some(timestamp(NOW.plus_us(DAY)));
+    let advance = pb::AdvanceClockRequest {
+        to: later,
+        request_id: request_id(),
+    };
+    let moved = tenant.clients.tenants().advance_clock(advance).await;
+    let at_least_position = moved.unwrap().into_inner().position;
+    let at = ReadAt {
+        at_least_position,
+        ..ReadAt::default()
+    };
+    assert_eq!(read(at.clone()).await, later);
+    let there = ReadAt {
+        as_of: later,
+        known_at: later,
+        ..at
+    };
+    assert_eq!(read(there).await, later);
 }
 
 #[tokio::test]

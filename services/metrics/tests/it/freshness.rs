@@ -252,3 +252,66 @@ async fn every_slice_counts() {
         (3, both)
     );
 }
+
+#[tokio::test]
+async fn a_moment_is_answered_once_the_clock_has_reached_it() {
+    let world = World::new();
+    let (now, later) = ("2027-03-15", "2027-04-15");
+    world.fix_clock(now);
+    let metrics = world.start();
+    let first = world.facts(vec![since("2027-01-05", plan("a"))]);
+    let read = |moment: &str, known_at: &str, position: &str| ReadAt {
+        as_of: on(moment),
+        known_at: on(known_at),
+        ..at(position).unwrap()
+    };
+    let answer = total(&metrics, Some(read(now, now, &first))).await;
+    assert_eq!(answer.as_of, on(now));
+    for (moment, known_at, field) in [(later, now, "at.as_of"), (now, later, "at.known_at")] {
+        let at = Some(read(moment, known_at, &first));
+        let asked = pb::GetRevenueRequest {
+            at: at.clone(),
+            ..Default::default()
+        };
+        let refused = metrics.revenue(asked).await.unwrap_err();
+        let expected = format!(
+            "{field}: 2027-04-15T00:00:00Z is ahead of the tenant's clock, which has reached 2027-03-15T00:00:00Z"
+        );
+        assert!(refused.message().starts_with(&expected), "{refused:?}");
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+        let refusals = [
+            reason::<()>(Err(refused)),
+            reason(
+                metrics
+                    .waterfall(pb::GetWaterfallRequest {
+                        at: at.clone(),
+                        ..Default::default()
+                    })
+                    .await,
+            ),
+            reason(
+                metrics
+                    .churn(pb::GetChurnRequest {
+                        at: at.clone(),
+                        ..Default::default()
+                    })
+                    .await,
+            ),
+            reason(
+                metrics
+                    .movements(pb::ListMovementsRequest {
+                        at,
+                        ..Default::default()
+                    })
+                    .await,
+            ),
+        ];
+        assert_eq!(refusals, ["FIELD_INVALID"; 4]);
+    }
+    // The caller knows of a move of the clock of which this service hears only now.
+    let second = position(2);
+    let waiting = total(&metrics, Some(read(later, later, &second)));
+    let moving = async { world.advance(later) };
+    let (answer, moved) = tokio::join!(waiting, moving);
+    assert_eq!((answer.as_of, moved), (on(later), second));
+}

@@ -15,7 +15,7 @@ pub(super) async fn handle(
     let account = read::account(request.account.as_ref(), "account")?;
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
     let answer = handlers.engine.read(tenant, move |state| {
-        let moment = reading.moment(state);
+        let moment = reading.moment(state)?;
         let (uid, facts) = account_at(state, &account, &moment)?;
         Ok(pb::GetScoresResponse {
             scores: state.scores(uid, facts, &moment),

@@ -214,6 +214,46 @@ async fn a_position_that_does_not_come_ends_with_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_moment_is_answered_once_the_clock_has_reached_it() {
+    let world = World::new();
+    let first = script(&world);
+    let scoring = world.start();
+    let read = |moment: &str, known_at: &str, position: &str| {
+        Some(ReadAt {
+            as_of: on(moment),
+            known_at: on(known_at),
+            at_least_position: position.to_owned(),
+            ..ReadAt::default()
+        })
+    };
+    let later = "2027-03-10 13:00";
+    let now = scoring.scores("acme", read(NOW, NOW, &first)).await;
+    assert_eq!(now.unwrap().freshness.unwrap().as_of, on(NOW));
+    for (moment, known_at, field) in [(later, NOW, "at.as_of"), (NOW, later, "at.known_at")] {
+        let ahead = || read(moment, known_at, &first);
+        let refused = scoring.features("acme", ahead()).await.unwrap_err();
+        let expected = format!(
+            "{field}: 2027-03-10T13:00:00Z is ahead of the tenant's clock, which has reached 2027-03-10T12:00:00Z"
+        );
+        assert!(refused.message().starts_with(&expected), "{refused:?}");
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+        assert_eq!(reason::<()>(Err(refused)), "FIELD_INVALID");
+        assert_eq!(
+            reason(scoring.scores("acme", ahead()).await),
+            "FIELD_INVALID"
+        );
+    }
+    // The caller knows of a move of the clock of which this service hears only now.
+    let second = position(4);
+    let waiting = scoring.features("acme", read(later, later, &second));
+    let clock = scoring.clock_at(&second);
+    let moving = async { world.advance(later) };
+    let (answer, clock, moved) = tokio::join!(waiting, clock, moving);
+    assert_eq!(answer.unwrap().freshness.unwrap().as_of, on(later));
+    assert_eq!((clock.now, moved), (on(later), second));
+}
+
+#[tokio::test]
 async fn the_catalogue_comes_in_pages() {
     let scoring = World::new().start();
     let mut names = Vec::new();

@@ -263,8 +263,16 @@ impl Scoring {
     }
 
     pub(crate) async fn clock(&self) -> pb::GetClockResponse {
+        self.clock_at("").await
+    }
+
+    /// The clock as it is known once a position is reached.
+    pub(crate) async fn clock_at(&self, position: &str) -> pb::GetClockResponse {
         let mut client = ClockServiceClient::new(self.link.clone());
-        let answer = client.get_clock(about(pb::GetClockRequest {})).await;
+        let request = pb::GetClockRequest {
+            at_least_position: position.to_owned(),
+        };
+        let answer = client.get_clock(about(request)).await;
         answer.unwrap().into_inner()
     }
 

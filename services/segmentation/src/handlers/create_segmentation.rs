@@ -2,6 +2,7 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::TenantId;
+use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -116,7 +117,7 @@ async fn evaluate(
         .into_iter()
         .filter(|(_, progress)| progress.cursor > 0 && !progress.backfilling)
     {
-        let now = engine.now(tenant).await?;
+        let now = engine.now(tenant, &Position::default()).await?;
         let tables = engine.columns(tenant, slice, AsOf::Now, Vec::new()).await?;
         let evaluation = Evaluation {
             slice,

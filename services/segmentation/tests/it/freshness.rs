@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tonic::Status;
 
+use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{FreshnessState, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
 
-use crate::world::{START, Segmentation, TIERS, World, about, account_ref, at, reason};
+use crate::world::{
+    START, Segmentation, TIERS, World, about, account_ref, at, on, position, reason,
+};
 
 async fn state(segmentation: &Segmentation, at: Option<ReadAt>) -> Result<FreshnessState, Status> {
     let request = pb::GetMembershipRequest {
@@ -106,4 +109,59 @@ async fn a_membership_that_cannot_be_evaluated_again_says_so_until_it_is() {
     says(&segmentation, FreshnessState::Failed, at(&before)).await;
     world.scoring.withhold_columns(false);
     says(&segmentation, FreshnessState::Fresh, at(&after)).await;
+}
+
+#[tokio::test]
+async fn a_moment_is_answered_once_the_clock_has_reached_it() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    let first = world.change("2027-03-15 10:00", &[("acme", 100_000)]);
+    let read = |moment: &str, known_at: &str, position: &str| ReadAt {
+        as_of: on(moment),
+        known_at: on(known_at),
+        at_least_position: position.to_owned(),
+        ..ReadAt::default()
+    };
+    let (now, later) = ("2027-03-15 10:00", "2027-03-15 11:00");
+    state(&segmentation, Some(read(now, now, &first)))
+        .await
+        .unwrap();
+    assert_eq!(
+        world.scoring.clock_asked(),
+        "",
+        "an evaluation is about a moment that has passed"
+    );
+    for (moment, known_at, field) in [(later, now, "at.as_of"), (now, later, "at.known_at")] {
+        let at = Some(read(moment, known_at, &first));
+        let refused = state(&segmentation, at.clone()).await.unwrap_err();
+        let expected = format!(
+            "{field}: 2027-03-15T11:00:00Z is ahead of the tenant's clock, which has reached 2027-03-15T10:00:00Z"
+        );
+        assert!(refused.message().starts_with(&expected), "{refused:?}");
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+        assert_eq!(reason::<()>(Err(refused)), "FIELD_INVALID");
+        let refused = segmentation.membership("acme", at).await;
+        assert_eq!(reason(refused), "FIELD_INVALID");
+    }
+    assert_eq!(
+        world.scoring.clock_asked(),
+        first,
+        "scoring knows at least what the caller knows"
+    );
+
+    // The clock has moved, and nothing was evaluated at that moment: scoring is the one to know.
+    let moved = Instant::parse("2027-03-15T11:00:00Z").unwrap();
+    world.scoring.move_clock(moved);
+    state(&segmentation, Some(read(later, later, &first)))
+        .await
+        .unwrap();
+
+    // The caller knows of a move of which this service hears only now.
+    let second = position(2);
+    let noon = "2027-03-15 12:00";
+    let waiting = state(&segmentation, Some(read(noon, noon, &second)));
+    let told = async { world.change(noon, &[("acme", 2_000_000)]) };
+    let (answer, told) = tokio::join!(waiting, told);
+    assert_eq!((answer.unwrap(), told), (FreshnessState::Fresh, second));
 }

@@ -153,7 +153,7 @@ async fn moves_at_one_moment_of_a_clock_that_stands_still_keep_their_order() {
         ["low", "high", "medium", "high", "medium", "strategic"]
     );
     let then = segmentation
-        .segment("gold", as_of(on("2027-03-10 10:30")))
+        .segment("gold", as_of(on("2027-03-10 10:00")))
         .await;
     assert_eq!(then, "low");
 }

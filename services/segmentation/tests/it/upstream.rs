@@ -61,6 +61,8 @@ struct Script {
     /// What is known now of closes, where that is something else.
     learned: BTreeMap<Day, Mrr>,
     now: Option<Instant>,
+    /// With which position the clock was asked for last.
+    clock_asked: String,
 }
 
 /// How far ingestion's feed of the tenant has grown; what is in it nobody asks for here.
@@ -145,13 +147,25 @@ impl Scoring {
                 let present = script.present.clone();
                 script.closes.insert(time::day(closed_on).unwrap(), present);
             }
-            script.now = Some(time::instant(entry.as_of.as_ref().unwrap()).unwrap());
+            let told = [&entry.as_of, &entry.known_at];
+            let told = told.map(|at| time::instant(at.as_ref().unwrap()).unwrap());
+            script.now = told.into_iter().max();
             entry.sequence = sequence;
             script.feed.push(entry);
             sequence
         };
         self.0.heads.publish([head(sequence)]);
         sequence
+    }
+
+    /// With which position the clock was asked for last; empty: never.
+    pub(crate) fn clock_asked(&self) -> String {
+        self.0.script.lock().unwrap().clock_asked.clone()
+    }
+
+    /// Moves the clock; nobody is told.
+    pub(crate) fn move_clock(&self, to: Instant) {
+        self.0.script.lock().unwrap().now = Some(to);
     }
 
     pub(crate) fn n_entries(&self) -> u64 {
@@ -287,9 +301,10 @@ impl pb::feed_service_server::FeedService for Scoring {
 impl pb::clock_service_server::ClockService for Scoring {
     async fn get_clock(
         &self,
-        _request: Request<pb::GetClockRequest>,
+        request: Request<pb::GetClockRequest>,
     ) -> Result<Response<pb::GetClockResponse>, Status> {
-        let script = self.0.script.lock().unwrap();
+        let mut script = self.0.script.lock().unwrap();
+        script.clock_asked = request.into_inner().at_least_position;
         Ok(Response::new(pb::GetClockResponse {
             now: script.now.map(time::timestamp),
             fixed: true,

@@ -155,8 +155,7 @@ impl World {
             watermark: entry.as_of,
             ..entry
         };
-        let sequence = self.scoring.tell(entry);
-        Position::new(vec![(Slice(0), sequence)]).encode(ACME)
+        position(self.scoring.tell(entry))
     }
 
     pub(crate) fn start(&self) -> Segmentation {
@@ -360,6 +359,11 @@ pub(crate) fn on(text: &str) -> Option<Timestamp> {
 pub(crate) fn end_of(day: &str) -> Option<Timestamp> {
     let next = Day::parse(day).unwrap().plus(1);
     Some(time::timestamp(Zone::utc().start_of(next).plus_us(-1)))
+}
+
+/// The position of an entry of the one slice.
+pub(crate) fn position(sequence: u64) -> String {
+    Position::new(vec![(Slice(0), sequence)]).encode(ACME)
 }
 
 /// Everything up to a position.

@@ -298,7 +298,7 @@ pub(crate) async fn since(client: &Client, text: &str) -> Result<Timestamp, Erro
     if let Some(us) = span_us(text) {
         let clock = client
             .clock()
-            .get_clock(client.request(GetClockRequest {}))
+            .get_clock(client.request(GetClockRequest::default()))
             .await?
             .into_inner();
         let now = clock

@@ -163,7 +163,11 @@ async fn read_scoring(client: &Client, method: &str, given: Given) -> Result<Rea
             let answer = call!(client, scoring.list_models, request);
             Read::of(&answer).paged(&answer.next_page_token)
         },
-        "GetClock" => Read::of(&call!(client, clock.get_clock, scoring::GetClockRequest {})),
+        "GetClock" => Read::of(&call!(
+            client,
+            clock.get_clock,
+            scoring::GetClockRequest::default()
+        )),
         _ => panic!("read {method} here too"),
     })
 }
