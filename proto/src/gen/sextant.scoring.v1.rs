@@ -655,7 +655,7 @@ pub struct Score {
     /// Model, such as "rfm" or "clv".
     #[prost(string, tag = "1")]
     pub model: ::prost::alloc::string::String,
-    /// Version of the model.
+    /// Version of the model; empty where there is none.
     #[prost(string, tag = "2")]
     pub model_version: ::prost::alloc::string::String,
     /// Value, in the model's unit: for "rfm" the three digits as a number, for "clv" minor units of the base currency. Absent:
@@ -665,13 +665,13 @@ pub struct Score {
     /// Band of the value, such as "555"; empty where the model has none or the value is unknown.
     #[prost(string, tag = "4")]
     pub band: ::prost::alloc::string::String,
-    /// Share of the model's inputs that were known, 0 to 1.
+    /// Share of the model's inputs that were known, 0 to 1; 0 where there is no model.
     #[prost(double, tag = "5")]
     pub coverage: f64,
     /// What it is made of, largest first; empty where the value is unknown.
     #[prost(message, repeated, tag = "6")]
     pub contributions: ::prost::alloc::vec::Vec<Contribution>,
-    /// Inputs that were unknown.
+    /// Inputs that were unknown; where there is no model also the features that it would give.
     #[prost(string, repeated, tag = "7")]
     pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The moment that the score is about: the account's own facts up to it count. The model is older, of the close that
@@ -684,6 +684,9 @@ pub struct Score {
     /// False until the model has been checked against what happened.
     #[prost(bool, tag = "10")]
     pub validated: bool,
+    /// Whether the value is known, and if not, for want of what.
+    #[prost(enumeration = "ScoreState", tag = "11")]
+    pub state: i32,
 }
 /// Asks for an account's features.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -719,7 +722,7 @@ pub struct GetScoresRequest {
 /// An account's scores.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetScoresResponse {
-    /// By model.
+    /// By model: RFM always, CLV where accounts buy without subscriptions.
     #[prost(message, repeated, tag = "1")]
     pub scores: ::prost::alloc::vec::Vec<Score>,
     /// How current the answer is.
@@ -860,6 +863,43 @@ impl FeatureType {
             "FEATURE_TYPE_FLOAT64" => Some(Self::Float64),
             "FEATURE_TYPE_TEXT" => Some(Self::Text),
             "FEATURE_TYPE_TIMESTAMP" => Some(Self::Timestamp),
+            _ => None,
+        }
+    }
+}
+/// Whether the value of a score is known, and if not, for want of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ScoreState {
+    /// Not said.
+    Unspecified = 0,
+    /// The value is known.
+    Known = 1,
+    /// The account's own facts do not suffice: they lack what is named in missing.
+    InsufficientData = 2,
+    /// There is no model to score with. Models are made at the close of a day, from all accounts that can be scored then.
+    NoModel = 3,
+}
+impl ScoreState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SCORE_STATE_UNSPECIFIED",
+            Self::Known => "SCORE_STATE_KNOWN",
+            Self::InsufficientData => "SCORE_STATE_INSUFFICIENT_DATA",
+            Self::NoModel => "SCORE_STATE_NO_MODEL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SCORE_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SCORE_STATE_KNOWN" => Some(Self::Known),
+            "SCORE_STATE_INSUFFICIENT_DATA" => Some(Self::InsufficientData),
+            "SCORE_STATE_NO_MODEL" => Some(Self::NoModel),
             _ => None,
         }
     }

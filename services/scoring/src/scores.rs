@@ -48,31 +48,80 @@ impl TenantState {
         moment: &Moment,
     ) -> Vec<pb::Score> {
         let row = self.row(uid, account, moment);
-        let Some(models) = self.models_for(moment) else {
-            return Vec::new();
-        };
-        let currency = self.settings.currency;
-        let mut scores = vec![score(
-            &row,
-            RFM,
-            models,
-            moment,
-            rfm(&row, models.rfm_basis, currency),
-        )];
-        if let Some((_, purchases)) = &models.purchases {
-            scores.push(score(&row, CLV, models, moment, clv(&row, purchases)));
+        let models = self.models_for(moment);
+        let basis = models.map(|models| models.rfm_basis);
+        let mut scores = vec![match models.filter(|models| models.rfm.is_some()) {
+            Some(models) => {
+                let parts = rfm(&row, models.rfm_basis, self.settings.currency);
+                score(&row, RFM, models, moment, parts)
+            },
+            None => {
+                let inputs = basis.map(|basis| inputs(basis).map(|(input, _)| input));
+                unscored(&row, RFM, moment, inputs.iter().flatten(), &DIGITS)
+            },
+        }];
+        match models.map(|models| (models, models.purchases)) {
+            Some((models, Some((_, purchases)))) => {
+                scores.push(score(&row, CLV, models, moment, clv(&row, &purchases)));
+            },
+            Some((_, None)) if basis == Some(RfmBasis::Purchases) => {
+                scores.push(unscored(&row, CLV, moment, [].iter(), &OUTLOOK));
+            },
+            Some((_, None)) | None => {},
         }
         scores
     }
 }
 
+/// The digits of RFM, as its model gives them.
+const DIGITS: [Feature; 3] = [
+    Feature::RfmRecency,
+    Feature::RfmFrequency,
+    Feature::RfmMonetary,
+];
+
+/// What CLV is made of, as its model gives it.
+const OUTLOOK: [Feature; 3] = [
+    Feature::ClvExpectedPurchases12m,
+    Feature::ClvAliveProbability,
+    Feature::ClvExpectedSpendMinor,
+];
+
+/// A score without a model to score with: what the account's own facts lack, and all that the model would give, is missing.
+fn unscored<'a>(
+    row: &Row,
+    model: &str,
+    moment: &Moment,
+    inputs: impl Iterator<Item = &'a Feature>,
+    given: &'a [Feature],
+) -> pb::Score {
+    let unknown = inputs.filter(|input| row.get(**input).is_none());
+    pb::Score {
+        state: pb::ScoreState::NoModel.into(),
+        missing: names(unknown.chain(given)),
+        ..empty(model, moment)
+    }
+}
+
+/// A score of a moment that says nothing yet.
+fn empty(model: &str, moment: &Moment) -> pb::Score {
+    let knows_all = moment.known_at.0 == i64::MAX;
+    pb::Score {
+        model: model.to_owned(),
+        as_of: Some(time::timestamp(moment.as_of)),
+        known_at: (!knows_all).then(|| time::timestamp(moment.known_at)),
+        validated: false,
+        ..pb::Score::default()
+    }
+}
+
+fn names<'a>(features: impl Iterator<Item = &'a Feature>) -> Vec<String> {
+    features.map(|one| one.name().to_owned()).collect()
+}
+
 fn score(row: &Row, model: &str, models: &Models, moment: &Moment, parts: Parts) -> pb::Score {
-    let missing: Vec<String> = parts
-        .parts
-        .iter()
-        .filter(|part| row.get(part.feature).is_none())
-        .map(|part| part.feature.name().to_owned())
-        .collect();
+    let features = parts.parts.iter().map(|part| &part.feature);
+    let missing = names(features.filter(|feature| row.get(**feature).is_none()));
     let n_parts = parts.parts.len();
     #[expect(clippy::cast_precision_loss, reason = "a handful of parts")]
     let coverage = (n_parts - missing.len()) as f64 / n_parts.max(1) as f64;
@@ -90,18 +139,20 @@ fn score(row: &Row, model: &str, models: &Models, moment: &Moment, parts: Parts)
         })
         .collect();
     contributions.sort_by(|left, right| right.points.abs().total_cmp(&left.points.abs()));
-    let knows_all = moment.known_at.0 == i64::MAX;
+    let state = if parts.value.is_some() {
+        pb::ScoreState::Known
+    } else {
+        pb::ScoreState::InsufficientData
+    };
     pb::Score {
-        model: model.to_owned(),
         model_version: models.version(model),
         value: parts.value,
         band: parts.band,
         coverage,
         contributions,
         missing,
-        as_of: Some(time::timestamp(moment.as_of)),
-        known_at: (!knows_all).then(|| time::timestamp(moment.known_at)),
-        validated: false,
+        state: state.into(),
+        ..empty(model, moment)
     }
 }
 
@@ -141,14 +192,10 @@ fn counted(count: i64, thing: &str) -> String {
 
 /// The three digits as a number; each digit contributes its place.
 fn rfm(row: &Row, basis: RfmBasis, currency: Currency) -> Parts {
-    let digits = [
-        (Feature::RfmRecency, 100.0),
-        (Feature::RfmFrequency, 10.0),
-        (Feature::RfmMonetary, 1.0),
-    ];
+    let places = DIGITS.into_iter().zip([100.0, 10.0, 1.0]);
     let parts: Vec<Part> = inputs(basis)
         .into_iter()
-        .zip(digits)
+        .zip(places)
         .map(|((input, words), (digit, place))| {
             let known = row.as_integer(input).zip(row.as_number(digit));
             let points = known.map(|(value, digit)| {
@@ -180,17 +227,12 @@ fn rfm(row: &Row, basis: RfmBasis, currency: Currency) -> Parts {
 /// 10 × 25 = 250, then 250 × (0.8 − 1) = −50, then 8 × (30 − 25) = +40; together 240 = 8 × 30.
 fn clv(row: &Row, model: &PurchaseModel) -> Parts {
     let value = row.as_number(Feature::ClvValue12mMinor);
-    let inputs = [
-        Feature::ClvExpectedPurchases12m,
-        Feature::ClvAliveProbability,
-        Feature::ClvExpectedSpendMinor,
-    ];
     let steps = value.and_then(|value| {
-        let [purchases, alive, spend] = inputs.map(|input| row.as_number(input));
+        let [purchases, alive, spend] = OUTLOOK.map(|input| row.as_number(input));
         Some(clv_steps(value, (purchases?, alive?, spend?), model))
     });
     let steps = steps.map_or([None, None, None], |steps| steps.map(Some));
-    let parts = inputs.into_iter().zip(steps);
+    let parts = OUTLOOK.into_iter().zip(steps);
     Parts {
         value,
         band: String::new(),

@@ -111,6 +111,7 @@ async fn a_score_is_the_sum_of_its_contributions() {
     assert!(texts[1].starts_with("2 active days of 28: "), "{texts:?}");
     assert!(texts[2].starts_with("MRR of 100.00 USD: "), "{texts:?}");
     assert!(rfm.missing.is_empty() && rfm.coverage.to_string() == "1");
+    assert_eq!(rfm.state(), pb::ScoreState::Known);
 }
 
 #[tokio::test]
@@ -147,6 +148,85 @@ async fn an_account_that_was_never_active_is_scored_without_what_is_missing() {
     assert_eq!((rfm.value, rfm.band.as_str()), (None, ""));
     assert!(rfm.missing.contains(&"usage.days_since_active".to_owned()));
     assert!(rfm.coverage < 1.0 && rfm.contributions.is_empty());
+    assert_eq!(rfm.state(), pb::ScoreState::InsufficientData);
+    assert_eq!(rfm.model_version, "rfm/2027-03-09");
+}
+
+const DIGITS: [&str; 3] = ["rfm.recency", "rfm.frequency", "rfm.monetary"];
+
+/// A score says that there is no model, and what is missing.
+fn is_without_model(score: &pb::Score, model: &str, missing: &[&str]) {
+    assert_eq!(score.model, model);
+    assert_eq!(score.state(), pb::ScoreState::NoModel);
+    assert_eq!((score.value, score.band.as_str()), (None, ""));
+    assert_eq!(score.coverage.to_string(), "0");
+    assert_eq!(score.model_version, "");
+    assert_eq!(score.missing, missing);
+    assert!(score.contributions.is_empty());
+    assert_eq!(score.as_of, on(NOW));
+}
+
+#[tokio::test]
+async fn an_account_before_the_first_close_is_told_that_there_is_no_model() {
+    let world = World::new();
+    let position = world.facts(vec![
+        account("acme", "2027-03-10 09:00"),
+        subscription("acme", "2027-03-10 09:00", 10, 1_000),
+        event("acme", "ann", "2027-03-10 10:00"),
+    ]);
+    let scoring = world.start();
+    let answer = scoring.scores("acme", at(&position)).await.unwrap();
+    let [rfm] = answer.scores.as_slice() else {
+        panic!("{answer:?}")
+    };
+    is_without_model(rfm, "rfm", &DIGITS);
+    assert_eq!(answer.freshness.unwrap().closed_on, None);
+
+    let position = world.advance("2027-03-11 12:00");
+    let answer = scoring.scores("acme", at(&position)).await.unwrap();
+    assert_eq!(answer.scores[0].state(), pb::ScoreState::Known);
+}
+
+#[tokio::test]
+async fn a_close_that_nobody_could_be_scored_at_made_no_model() {
+    let world = World::new();
+    // What the first close knows are accounts without any use or payment.
+    world.facts(vec![account("acme", "2027-03-09")]);
+    let position = world.facts(vec![
+        account("silent", "2027-03-10 09:00"),
+        subscription("acme", "2027-03-10 09:00", 10, 1_000),
+        event("acme", "ann", "2027-03-10 10:00"),
+    ]);
+    let scoring = world.start();
+    let answer = scoring.scores("acme", at(&position)).await.unwrap();
+    assert_eq!(answer.freshness.unwrap().closed_on, Some(day("2027-03-09")));
+    is_without_model(&answer.scores[0], "rfm", &DIGITS);
+    let answer = scoring.scores("silent", at(&position)).await.unwrap();
+    let inputs = [
+        "usage.days_since_active",
+        "usage.active_days_28d",
+        "revenue.mrr_minor",
+    ];
+    is_without_model(&answer.scores[0], "rfm", &[inputs, DIGITS].concat());
+}
+
+#[tokio::test]
+async fn accounts_that_buy_are_told_that_there_is_no_model_of_their_purchases() {
+    let world = World::new();
+    world.facts(vec![account("acme", "2027-03-01")]);
+    let position = world.facts(vec![payment("acme", "2027-03-02", 5_000)]);
+    let scoring = world.start();
+    let answer = scoring.scores("acme", at(&position)).await.unwrap();
+    let [rfm, clv] = answer.scores.as_slice() else {
+        panic!("{answer:?}")
+    };
+    assert_eq!(rfm.state(), pb::ScoreState::Known);
+    let missing = [
+        "clv.expected_purchases_12m",
+        "clv.alive_probability",
+        "clv.expected_spend_minor",
+    ];
+    is_without_model(clv, "clv", &missing);
 }
 
 #[tokio::test]

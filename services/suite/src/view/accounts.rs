@@ -2,7 +2,7 @@
 
 use sextant_proto::ingestion::v1::value::Kind;
 use sextant_proto::ingestion::v1::{Account, Value};
-use sextant_proto::scoring::v1::{Feature, Score, feature};
+use sextant_proto::scoring::v1::{Feature, Score, ScoreState, feature};
 use sextant_proto::segmentation::v1::Membership;
 
 use crate::output::{Block, Cell, Column};
@@ -82,14 +82,18 @@ pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block 
             row.push(why(&one.current_reasons));
         }
         row.push(why(&one.reasons));
-        row.push(if one.missing_features.is_empty() {
-            Cell::Nothing
-        } else {
-            Cell::List(one.missing_features.clone())
-        });
+        row.push(list(&one.missing_features));
         block.rows.push(row);
     }
     block
+}
+
+fn list(texts: &[String]) -> Cell {
+    if texts.is_empty() {
+        Cell::Nothing
+    } else {
+        Cell::List(texts.to_vec())
+    }
 }
 
 /// An account's scores.
@@ -98,12 +102,14 @@ pub(crate) fn scores(scores: &[Score], currency: &str) -> Block {
         Column::left("model", "Model"),
         Column::right("value", "Value"),
         Column::left("band", "Band"),
+        Column::left("state", "State"),
         Column::right("coverage", "Known"),
+        Column::prose("missing", "Unknown"),
         Column::prose("contributions", "Made of"),
         Column::left("model_version", "Version"),
     ];
     let mut block = Block::new("scores", "Scores", columns)
-        .noted("Known: the share of the model's inputs that is known for this account. A blank value is unknown, which is not zero.");
+        .noted("Known: the share of the model's inputs that is known for this account. A blank value is unknown, which is not zero; models are made at the close of a day.");
     for score in scores {
         let value = match (score.value, score.model.as_str()) {
             (None, _) => Cell::Nothing,
@@ -120,15 +126,23 @@ pub(crate) fn scores(scores: &[Score], currency: &str) -> Block {
             Cell::text(score.model.clone()),
             value,
             Cell::text(score.band.clone()),
-            Cell::Number {
-                value: score.coverage,
-                decimals: 2,
-            },
-            if texts.is_empty() {
+            Cell::text(match score.state() {
+                ScoreState::Unspecified => "",
+                ScoreState::Known => "known",
+                ScoreState::InsufficientData => "insufficient data",
+                ScoreState::NoModel => "no model yet",
+            }),
+            // Of a model that there is not, no share is known.
+            if score.state() == ScoreState::NoModel {
                 Cell::Nothing
             } else {
-                Cell::List(texts)
+                Cell::Number {
+                    value: score.coverage,
+                    decimals: 2,
+                }
             },
+            list(&score.missing),
+            list(&texts),
             Cell::text(score.model_version.clone()),
         ]);
     }

@@ -1,4 +1,4 @@
-use sextant_proto::scoring::v1::Score;
+use sextant_proto::scoring::v1::{Score, ScoreState};
 use sextant_proto::segmentation::v1::{Member, Membership, MembershipState, Reason};
 
 use super::{MemberColumns, Titles, feature, members, memberships, scores, sum, why};
@@ -22,6 +22,34 @@ fn an_unknown_score_is_blank_and_not_zero() {
     );
     let shown: Vec<String> = block.rows.iter().map(|row| row[1].shown()).collect();
     assert_eq!(shown, ["", "", "0", "0.00 USD"]);
+}
+
+#[test]
+fn a_score_without_a_model_shows_no_share_of_it() {
+    let score = |state: ScoreState, missing: &[&str]| Score {
+        state: state.into(),
+        missing: missing.iter().map(|name| (*name).to_owned()).collect(),
+        ..Score::default()
+    };
+    let scores = scores(
+        &[
+            score(ScoreState::NoModel, &["rfm.recency", "rfm.frequency"]),
+            score(ScoreState::InsufficientData, &["usage.days_since_active"]),
+        ],
+        "USD",
+    );
+    let shown: Vec<Vec<String>> = scores
+        .rows
+        .iter()
+        .map(|row| row[3..6].iter().map(Cell::shown).collect())
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ["no model yet", "", "rfm.recency; rfm.frequency"],
+            ["insufficient data", "0.00", "usage.days_since_active"],
+        ]
+    );
 }
 
 #[test]
