@@ -1,8 +1,9 @@
-//! A process whose PostgreSQL is gone says that it is not ready, stays alive, and is ready again without a restart.
+//! A process whose PostgreSQL is gone or refuses to write says that it is not ready, stays alive, and is ready again without a
+//! restart.
 
 use std::time::Duration;
 
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -11,10 +12,11 @@ use tonic_types::StatusExt as _;
 use sextant::installation::Role;
 use sextant_backends::postgres::migrate;
 use sextant_backends::testing::{Database, PostgresServer};
-use sextant_proto::ingestion::v1::ListTenantsRequest;
+use sextant_proto::ingestion::v1::{ListTenantsRequest, VerdictKind};
 use sextant_runtime::link::Link;
 
-use crate::worlds::world::World;
+use crate::worlds::records::{accept, account, at, event, send};
+use crate::worlds::world::{World, tenant};
 
 /// Longest wait for a change of readiness, which takes seconds, on a machine that has other things to do.
 const LONGEST_CHANGE: Duration = Duration::from_secs(60);
@@ -47,6 +49,11 @@ async fn until(world: &World, link: &Link, readyz: &str, wanted: ServingStatus) 
     assert!(waited.is_ok(), "{readyz} and {wanted:?} did not come");
 }
 
+fn is_unavailable(refused: &Status) {
+    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(refused.get_details_retry_info().is_some(), "{refused:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_is_not_ready_while_postgresql_is_gone_and_ready_again_when_it_is_back() {
     let server = PostgresServer::start();
@@ -63,12 +70,43 @@ async fn a_process_is_not_ready_while_postgresql_is_gone_and_ready_again_when_it
 
     tokio::task::block_in_place(|| server.crash());
     until(&world, &link, "HTTP/1.1 503", ServingStatus::NotServing).await;
-    let refused = list().await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unavailable, "{refused}");
-    assert!(refused.get_details_retry_info().is_some(), "{refused:?}");
+    is_unavailable(&list().await.unwrap_err());
 
     tokio::task::block_in_place(|| server.start_again());
     until(&world, &link, "HTTP/1.1 200", ServingStatus::Serving).await;
     list().await.unwrap();
+    world.end().await;
+}
+
+/// What happens where the server has become a standby, and another one is made the first again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_is_not_ready_while_postgresql_is_read_only_and_ready_again_when_it_can_be_written()
+ {
+    let server = PostgresServer::start();
+    let database = Database::on(&server).await;
+    migrate(database.url()).await.unwrap();
+    let world = World::over(database.clone());
+    let link = world.links().ingestion;
+    let acme = tenant(&world.client(), "acme", at("2026-02-01T12:00")).await;
+    let before = account("a", at("2026-01-30T00:00"));
+    accept(&acme, vec![before.clone()]).await;
+    until(&world, &link, "HTTP/1.1 200", ServingStatus::Serving).await;
+
+    database.turn_read_only().await;
+    until(&world, &link, "HTTP/1.1 503", ServingStatus::NotServing).await;
+    let during = event("a", "ann", at("2026-02-01T10:00"));
+    for _ in 0..3 {
+        is_unavailable(&send(&acme, vec![during.clone()]).await.unwrap_err());
+    }
+
+    database.turn_writable().await;
+    until(&world, &link, "HTTP/1.1 200", ServingStatus::Serving).await;
+    let answer = send(&acme, vec![before, during]).await.unwrap();
+    let verdicts = answer.verdicts.iter().map(|verdict| verdict.kind());
+    assert_eq!(
+        verdicts.collect::<Vec<_>>(),
+        [VerdictKind::Duplicate, VerdictKind::Accepted],
+        "what was acknowledged is stored, and nothing of what was refused"
+    );
     world.end().await;
 }

@@ -21,6 +21,9 @@ const PACKAGE: &str = "postgresql";
 const CREATE_DATABASE: &str = include_str!("../../queries/postgres/testing/create_database.sql");
 const DROP_DATABASE: &str = include_str!("../../queries/postgres/testing/drop_database.sql");
 const NEWER: &str = include_str!("../../queries/postgres/testing/newer.sql");
+const READ_ONLY: &str = include_str!("../../queries/postgres/testing/turn_read_only.sql");
+const WRITABLE: &str = include_str!("../../queries/postgres/testing/turn_writable.sql");
+const RELOAD: &str = include_str!("../../queries/postgres/testing/reload.sql");
 const TRANSACTIONS: &str = include_str!("../../queries/postgres/testing/transactions.sql");
 
 /// A PostgreSQL server of this process alone; it listens on a Unix socket in its own folder.
@@ -197,6 +200,28 @@ impl Database {
             client.query_one(TRANSACTIONS, &[]).await?.try_get(0)
         });
         counted.await
+    }
+
+    /// Makes the whole server refuse to write from now on, as one does that has become a standby.
+    ///
+    /// # Panics
+    /// The server does not.
+    pub async fn turn_read_only(&self) {
+        self.configure(READ_ONLY).await;
+    }
+
+    /// The server takes writes again.
+    ///
+    /// # Panics
+    /// The server does not.
+    pub async fn turn_writable(&self) {
+        self.configure(WRITABLE).await;
+    }
+
+    /// Two statements, for a setting cannot be changed in a transaction.
+    async fn configure(&self, setting: &str) {
+        execute(&self.server, setting).await;
+        execute(&self.server, RELOAD).await;
     }
 
     /// Makes a schema look as if a newer program had migrated it, to version 99.

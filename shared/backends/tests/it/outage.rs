@@ -131,21 +131,10 @@ async fn a_server_that_turns_read_only_loses_its_connections_and_gets_new_ones()
     account(&store, tenant, "acme").await;
     let mut tasks = JoinSet::new();
     let admin = connect(database.url(), &mut tasks).await;
-    admin
-        .batch_execute("SET default_transaction_read_only = off")
-        .await
-        .unwrap();
     let before = pids(&admin).await;
     assert!(!before.is_empty());
 
-    admin
-        .batch_execute("ALTER SYSTEM SET default_transaction_read_only = on")
-        .await
-        .unwrap();
-    admin
-        .batch_execute("SELECT pg_reload_conf()")
-        .await
-        .unwrap();
+    database.turn_read_only().await;
     let mut number = 0;
     let error = within(Duration::from_secs(30), async {
         loop {
@@ -162,14 +151,7 @@ async fn a_server_that_turns_read_only_loses_its_connections_and_gets_new_ones()
     })
     .await;
 
-    admin
-        .batch_execute("ALTER SYSTEM RESET default_transaction_read_only")
-        .await
-        .unwrap();
-    admin
-        .batch_execute("SELECT pg_reload_conf()")
-        .await
-        .unwrap();
+    database.turn_writable().await;
     within(Duration::from_secs(30), async {
         while commits(&store, tenant, "afterwards").await.is_err() {}
     })
@@ -229,23 +211,10 @@ async fn a_server_that_is_read_only_or_gone_cannot_be_written_until_it_is_back()
     let probe = Probe::new(&database.config()).unwrap();
     probe.check_writable().await.unwrap();
 
-    let mut tasks = JoinSet::new();
-    let admin = connect(database.url(), &mut tasks).await;
-    for (setting, wanted) in [
-        (
-            "ALTER SYSTEM SET default_transaction_read_only = on",
-            unavailable,
-        ),
-        (
-            "ALTER SYSTEM RESET default_transaction_read_only",
-            Result::is_ok,
-        ),
-    ] {
-        admin.batch_execute(setting).await.unwrap();
-        let reload = "SELECT pg_reload_conf()";
-        admin.batch_execute(reload).await.unwrap();
-        until(&probe, wanted).await;
-    }
+    database.turn_read_only().await;
+    until(&probe, unavailable).await;
+    database.turn_writable().await;
+    until(&probe, Result::is_ok).await;
 
     tokio::task::block_in_place(|| server.crash());
     until(&probe, unavailable).await;
