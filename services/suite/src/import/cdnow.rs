@@ -14,7 +14,7 @@ use sextant_proto::ingestion::v1::{AccountFact, PaymentFact, PaymentStatus, Reco
 
 use crate::import::batch::Origin;
 use crate::import::identity::RowIds;
-use crate::import::input::{Ending, Input, too_long};
+use crate::import::input::{Ending, Input, no_line_end, too_long};
 use crate::import::rejects::CDNOW_NOTE;
 use crate::import::{Error, Fault, Item, Original, Part, values};
 
@@ -81,6 +81,12 @@ impl CdnowRows {
         if bytes.first() == Some(&CDNOW_NOTE) {
             return None;
         }
+        if ending == Ending::EndOfFile && !bytes.trim_ascii().is_empty() {
+            self.row += 1;
+            // In a file of rejects it would have a line end, and be taken for whole when that is imported.
+            let complaint = no_line_end().at(self.row, self.line, Original::NotKept);
+            return Some(Item::Malformed(complaint));
+        }
         let original = || Original::Line(bytes.to_vec());
         let Ok(text) = std::str::from_utf8(bytes) else {
             self.row += 1;
@@ -96,7 +102,7 @@ impl CdnowRows {
         }
         self.row += 1;
         let (row, line) = (self.row, self.line);
-        match self.purchase(&cells, ending) {
+        match self.purchase(&cells) {
             Err(fault) => Some(Item::Malformed(fault.at(row, line, original()))),
             Ok(payment) => {
                 let item = |part, record| Item::Record {
@@ -121,22 +127,13 @@ impl CdnowRows {
         }
     }
 
-    fn purchase(&mut self, cells: &[&str], ending: Ending) -> Result<Record, Fault> {
+    fn purchase(&mut self, cells: &[&str]) -> Result<Record, Fault> {
         let [account, date, cds, dollars] = cells else {
-            let missing = COLUMNS.get(cells.len()).copied().unwrap_or_default();
-            let found = cells.len();
-            return Err(match ending {
-                Ending::EndOfFile if found < 4 => Fault::new(
-                    missing,
-                    format!(
-                        "is missing: the last line ends after {found} of 4 columns and has no line end, so the file was cut off; get it whole and import it again"
-                    ),
-                ),
-                Ending::EndOfFile | Ending::Newline | Ending::TooLong(_) => Fault::of_row(format!(
-                    "has {found} columns; a purchase has 4: {}",
-                    COLUMNS.join(" ")
-                )),
-            });
+            return Err(Fault::of_row(format!(
+                "has {} columns; a purchase has 4: {}",
+                cells.len(),
+                COLUMNS.join(" ")
+            )));
         };
         let day = compact_day(date).map_err(|problem| Fault::new("date", problem))?;
         let _cds: u32 =

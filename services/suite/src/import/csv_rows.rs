@@ -6,9 +6,9 @@ use crate::import::batch::Origin;
 use crate::import::columns::{Header, Kind};
 use crate::import::facts::{self, Row};
 use crate::import::identity::RowIds;
-use crate::import::input::Input;
+use crate::import::input::{Input, no_line_end};
 use crate::import::rejects::NOTE_PREFIX;
-use crate::import::{Complaint, Error, Fault, Item, Original, Part};
+use crate::import::{Error, Fault, Item, Original, Part};
 
 /// Reads rows as records.
 #[derive(Debug)]
@@ -21,8 +21,6 @@ pub struct CsvRows {
     ids: RowIds,
     /// Number of the row that was read last.
     row: u64,
-    /// A row that was read ahead, to know whether the one before it was the last.
-    ahead: Option<ByteRecord>,
 }
 
 impl CsvRows {
@@ -55,6 +53,11 @@ impl CsvRows {
                 .get_ref()
                 .wrong("has a header that is not UTF-8; save it as UTF-8")
         })?;
+        if reader.get_ref().end().is_some() {
+            return Err(reader
+                .get_ref()
+                .wrong("its header has no line end: the file may have been cut; write the file again, or end it with a line break"));
+        }
         let names = names
             .iter()
             .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned());
@@ -73,7 +76,6 @@ impl CsvRows {
             source: source.to_owned(),
             ids: RowIds::default(),
             row: 0,
-            ahead: None,
         })
     }
 
@@ -85,9 +87,6 @@ impl CsvRows {
 
     /// The next row, or `None` behind the last one.
     fn read(&mut self) -> Result<Option<ByteRecord>, Error> {
-        if let Some(ahead) = self.ahead.take() {
-            return Ok(Some(ahead));
-        }
         let mut record = ByteRecord::new();
         let some = self
             .reader
@@ -102,11 +101,16 @@ impl CsvRows {
     }
 
     /// A row as a record.
-    fn item(&mut self, record: ByteRecord) -> Result<Item, Error> {
+    fn item(&mut self, record: ByteRecord) -> Item {
         self.row += 1;
         let (row, line) = (self.row, record.position().map_or(0, csv::Position::line));
+        if let Some(fault) = self.unended() {
+            // In a file of rejects it would have a line end, and be taken for whole when that is imported.
+            return Item::Malformed(fault.at(row, line, Original::NotKept));
+        }
         if record.len() != self.header.len() {
-            return self.wrong_length(record, line).map(Item::Malformed);
+            let fault = self.wrong_length(record.len(), line);
+            return Item::Malformed(fault.at(row, line, Original::Cells(record)));
         }
         let record = match StringRecord::from_byte_record(record) {
             Ok(record) => record,
@@ -117,13 +121,13 @@ impl CsvRows {
                     "is not UTF-8; save the file as UTF-8",
                 );
                 let original = Original::Cells(error.into_byte_record());
-                return Ok(Item::Malformed(fault.at(row, line, original)));
+                return Item::Malformed(fault.at(row, line, original));
             },
         };
         let cells = Row::new(&self.header, &record);
         let read = facts::record(&cells, &self.source, &mut self.ids);
         let original = Original::Cells(record.into_byte_record());
-        Ok(match read {
+        match read {
             Ok(record) => Item::Record {
                 origin: Origin {
                     row,
@@ -134,35 +138,37 @@ impl CsvRows {
                 record: Box::new(record),
             },
             Err(fault) => Item::Malformed(fault.at(row, line, original)),
-        })
+        }
+    }
+
+    /// What is wrong with a row that ends with the file and not with a line end.
+    fn unended(&self) -> Option<Fault> {
+        match self.reader.get_ref().end()? {
+            // The line end is part of the last value.
+            b'\n' | b'\r' => Some(Fault::of_row(
+                "a quote that opens in this row is never closed; close it, or double it if it is part of a value",
+            )),
+            _ => Some(no_line_end()),
+        }
     }
 
     /// Why a row has another number of columns than the header.
-    fn wrong_length(&mut self, record: ByteRecord, line: u64) -> Result<Complaint, Error> {
-        let (found, named) = (record.len(), self.header.len());
-        let row = self.row;
+    fn wrong_length(&self, found: usize, line: u64) -> Fault {
+        let named = self.header.len();
         if found > named {
-            let problem = format!(
+            return Fault::of_row(format!(
                 "has {found} columns, the header names {named}; quote values that hold the delimiter"
-            );
-            return Ok(Fault::of_row(problem).at(row, line, Original::Cells(record)));
+            ));
         }
         let next_line = self.reader.position().line();
-        self.ahead = self.read()?;
-        let field = self.header.name(found).to_owned();
-        let is_last = self.ahead.is_none();
-        let problem = if is_last && self.reader.get_ref().last_byte() != Some(b'\n') {
-            format!(
-                "is missing: the last line ends after {found} of {named} columns and has no line end, so the file was cut off; get it whole and import it again"
-            )
-        } else if next_line > line + 1 || (is_last && next_line > line) {
+        let problem = if next_line > line + 1 {
             format!(
                 "is missing: the row has {found} of {named} columns and runs to line {next_line}; a quote that opens there may never be closed"
             )
         } else {
             format!("is missing: the row has {found} of {named} columns")
         };
-        Ok(Fault::new(field, problem).at(row, line, Original::Cells(record)))
+        Fault::new(self.header.name(found), problem)
     }
 }
 
@@ -171,7 +177,7 @@ impl Iterator for CsvRows {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.read() {
-            Ok(Some(record)) => Some(self.item(record)),
+            Ok(Some(record)) => Some(Ok(self.item(record))),
             Ok(None) => None,
             Err(error) => Some(Err(error)),
         }

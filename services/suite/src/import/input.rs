@@ -22,7 +22,10 @@ pub struct Input {
     reader: Box<dyn BufRead + Send>,
     size: u64,
     consumed: Arc<AtomicU64>,
+    /// What was read last; `None` at first.
     last_byte: Option<u8>,
+    /// Whether it is known that nothing follows.
+    ended: bool,
 }
 
 impl fmt::Debug for Input {
@@ -78,6 +81,7 @@ impl Input {
             size,
             consumed,
             last_byte: None,
+            ended: false,
         })
     }
 
@@ -99,9 +103,9 @@ impl Input {
         Arc::clone(&self.consumed)
     }
 
-    /// The byte that was read last; the last one of the file once it ended.
-    pub(crate) fn last_byte(&self) -> Option<u8> {
-        self.last_byte
+    /// The last byte of the file, if whoever reads it byte by byte has been told that nothing follows.
+    pub(crate) fn end(&self) -> Option<u8> {
+        self.last_byte.filter(|_| self.ended)
     }
 
     /// An error of this file.
@@ -155,6 +159,13 @@ pub(crate) enum Ending {
     TooLong(u64),
 }
 
+/// What is wrong with a last line that has no end. Whether it is whole cannot be known: a cut amount is an amount, too.
+pub(crate) fn no_line_end() -> Fault {
+    Fault::of_row(
+        "the last line has no line end: the file may have been cut; write the file again, or end it with a line break",
+    )
+}
+
 /// What is wrong with a line of so many bytes.
 pub(crate) fn too_long(bytes: u64) -> Fault {
     Fault::of_row(format!(
@@ -165,8 +176,9 @@ pub(crate) fn too_long(bytes: u64) -> Fault {
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
-        if let Some(last) = buffer.get(..read).and_then(<[u8]>::last) {
-            self.last_byte = Some(*last);
+        match buffer.get(..read).and_then(<[u8]>::last) {
+            Some(last) => self.last_byte = Some(*last),
+            None => self.ended = true,
         }
         Ok(read)
     }

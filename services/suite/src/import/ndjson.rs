@@ -9,7 +9,7 @@ use sextant_proto::ingestion::v1::Record;
 
 use crate::import::batch::Origin;
 use crate::import::identity::RowIds;
-use crate::import::input::{Ending, Input, too_long};
+use crate::import::input::{Ending, Input, no_line_end, too_long};
 use crate::import::rejects::NDJSON_NOTE;
 use crate::import::{Error, Fault, Item, Original, Part};
 
@@ -86,6 +86,10 @@ fn record(bytes: &[u8], ending: Ending, source: &str, ids: &mut RowIds) -> Resul
         return Err(too_long(bytes));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
+        // Cut within a character.
+        if error.error_len().is_none() && ending == Ending::EndOfFile {
+            return no_line_end();
+        }
         Fault::of_row(format!(
             "is not UTF-8 from byte {} on; save the file as UTF-8",
             error.valid_up_to() + 1
@@ -109,9 +113,7 @@ fn record(bytes: &[u8], ending: Ending, source: &str, ids: &mut RowIds) -> Resul
 
 fn syntax(error: &serde_json::Error, ending: Ending) -> Fault {
     if error.is_eof() && ending == Ending::EndOfFile {
-        return Fault::of_row(
-            "is half a record: the last line has no line end, so the file was cut off; get it whole and import it again",
-        );
+        return no_line_end();
     }
     Fault::of_row(format!(
         "is no JSON: {error}; each line must hold one whole object"

@@ -67,7 +67,7 @@ fn a_row_becomes_a_payment_and_identical_rows_are_two_of_them() {
 
 #[test]
 fn ids_do_not_depend_on_the_order_of_columns_on_quotes_or_on_line_ends() {
-    let reordered = b"\xef\xbb\xbfcurrency,amount,account_id,time\r\nUSD,12.34,acme,2026-01-01\r\nUSD, 12.34 ,\"acme\",2026-01-01\r\nUSD,5,zeta,2026-01-02";
+    let reordered = b"\xef\xbb\xbfcurrency,amount,account_id,time\r\nUSD,12.34,acme,2026-01-01\r\nUSD, 12.34 ,\"acme\",2026-01-01\r\nUSD,5,zeta,2026-01-02\r\n";
     assert_eq!(
         ids(Kind::Payments, PAYMENTS),
         ids(Kind::Payments, reordered)
@@ -132,26 +132,53 @@ fn every_bad_row_names_its_number_line_field_and_fix_and_the_others_are_kept() {
 }
 
 #[test]
-fn a_last_line_that_was_cut_off_is_told_from_one_without_a_line_end() {
-    let (records, complaints) = read(
-        Kind::Payments,
-        b"time,account_id,amount,currency\n2026-01-01,acme,1,USD\n2026-01-01,ac",
-    );
-    assert_eq!(records.len(), 1);
+fn a_last_line_without_a_line_end_is_no_row_for_it_may_be_half_of_one() {
+    let told = "row 2 (line 3): the last line has no line end: the file may have been cut; write the file again, or end it with a line break";
+    for last in [
+        "2026-01-01,acme,12.3",
+        "2026-01-01,ac",
+        "2026-01-01,acme,1,US",
+        "2026-01-01,acme,1,\"USD",
+    ] {
+        let text = format!("time,account_id,amount,currency\n2026-01-01,acme,1,USD\n{last}");
+        let (records, complaints) = read(Kind::Payments, leaked(text));
+        assert_eq!(
+            (records.len(), complaints),
+            (1, vec![told.to_owned()]),
+            "{last}"
+        );
+    }
+    for end in ["\n", "\r\n", "\r", "\n\n"] {
+        let text = format!("time,account_id,amount,currency\n2026-01-01,acme,1,USD{end}");
+        let (records, complaints) = read(Kind::Payments, leaked(text));
+        assert_eq!((records.len(), complaints.len()), (1, 0), "{end:?}");
+    }
+    let header = header_problem(Kind::Payments, b"time,account_id,amount,currency");
+    assert!(header.contains("its header has no line end"), "{header}");
+}
+
+#[test]
+fn a_row_that_may_be_half_a_row_is_no_row_of_the_file_of_rejects_either() {
+    let open = |bytes| {
+        let input = Input::of_bytes("file.csv", bytes).unwrap();
+        CsvRows::new(input, Kind::Payments, "file", b',').unwrap()
+    };
+    let rows = open(b"time,account_id,amount,currency\n2026-01-01,acme,12.3,USD");
+    let form = Form::Csv {
+        delimiter: b',',
+        names: rows.names().to_vec(),
+    };
+    let (text, n_rows) = rejected(form, Box::new(rows));
+    assert_eq!(n_rows, 1);
+    let items: Vec<Item> = open(leaked(text)).map(Result::unwrap).collect();
     assert!(
-        complaints[0].contains("field \"amount\"") && complaints[0].contains("cut off"),
-        "{complaints:?}"
+        matches!(items.as_slice(), [Item::Malformed(_)]),
+        "{items:?}"
     );
-    let (records, complaints) = read(
-        Kind::Payments,
-        b"time,account_id,amount,currency\n2026-01-01,acme,1,USD",
-    );
-    assert_eq!((records.len(), complaints.len()), (1, 0));
-    let (_, complaints) = read(
-        Kind::Payments,
-        b"time,account_id,amount,currency\n2026-01-01,acme\n",
-    );
-    assert!(!complaints[0].contains("cut off"), "{complaints:?}");
+
+    let open = |bytes| CdnowRows::new(Input::of_bytes("f", bytes).unwrap(), "cdnow");
+    let (text, n_rows) = rejected(Form::Cdnow, Box::new(open(b"1 19970101 1 11.7")));
+    assert_eq!((n_rows, open(leaked(text)).count()), (1, 0));
 }
 
 #[test]
@@ -162,6 +189,13 @@ fn a_quote_that_is_never_closed_is_suspected() {
     );
     assert_eq!(complaints.len(), 1);
     assert!(complaints[0].contains("quote"), "{complaints:?}");
+    // Also where it swallows the rest of the file into a last column.
+    let (records, complaints) = read(
+        Kind::Payments,
+        b"time,account_id,currency,amount\n2026-01-01,acme,USD,\"1\n",
+    );
+    assert_eq!((records.len(), complaints.len()), (0, 1));
+    assert!(complaints[0].contains("is never closed"), "{complaints:?}");
 }
 
 #[test]

@@ -109,7 +109,11 @@ fn what_cannot_be_read_says_where_and_why() {
     assert!(complaint(r#"{"time":"today"}"#).contains("field \"time\""));
     assert!(complaint("[1]\n").contains("must be an object"));
     assert!(complaint("{\"id\":\n").contains("is no JSON"));
-    assert!(complaint("{\"id\":\"a").contains("cut off"));
+    assert!(complaint("{\"id\":\"a").contains("the last line has no line end"));
+    assert!(
+        complaint("{\"payment\":{\"amount\":{\"minor\":12")
+            .contains("the last line has no line end")
+    );
     assert!(
         complaint(r#"{"subscription":{"items":[{"price":3}]}}"#)
             .contains("subscription.items[0].price")
@@ -133,6 +137,21 @@ fn bytes_that_are_not_utf8_spoil_one_line_only() {
             ..
         }
     ));
+}
+
+#[test]
+fn a_last_object_that_is_whole_needs_no_line_end_and_one_that_is_cut_within_a_letter_does() {
+    let whole = r#"{"id":"e1","time":"2026-01-01","event":{"account_id":"é","type":"seen"}}"#;
+    assert!(matches!(
+        read(whole.to_owned()).as_slice(),
+        [Item::Record { .. }]
+    ));
+    let cut = whole.find('é').unwrap() + 1;
+    let items = read(whole.as_bytes()[..cut].to_vec());
+    assert!(
+        matches!(items.as_slice(), [Item::Malformed(complaint)] if complaint.problem.contains("has no line end")),
+        "{items:?}"
+    );
 }
 
 #[test]
