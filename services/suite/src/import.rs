@@ -27,6 +27,7 @@ mod facts;
 mod identity;
 mod input;
 pub mod ndjson;
+pub mod patience;
 pub mod rejects;
 mod size;
 pub mod tally;

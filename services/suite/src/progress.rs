@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::cli::note;
+use crate::import::patience::{self, News};
+
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(120);
 
@@ -20,6 +23,7 @@ pub enum Visibility {
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
+    visibility: Visibility,
 }
 
 impl Progress {
@@ -58,7 +62,22 @@ impl Progress {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
         };
-        Self { bar }
+        Self { bar, visibility }
+    }
+
+    /// Says that a service is away, or back.
+    pub fn tell(&self, news: News<'_>) {
+        let text = match news {
+            News::Judged => return,
+            News::Away(why) => format!(
+                "note: {why}; waiting up to {} s, then going on with what is not acknowledged",
+                patience::LONGEST.as_secs()
+            ),
+            News::Back => "note: going on".to_owned(),
+        };
+        if self.visibility == Visibility::Terminal {
+            self.bar.suspend(|| note(&text));
+        }
     }
 
     /// How much is done, and a word about it.

@@ -290,6 +290,12 @@ pub fn reason_of(status: &Status) -> Option<String> {
         .map(|info| info.reason.clone())
 }
 
+/// After how long a status says that its call may be made again.
+#[must_use]
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    status.get_error_details().retry_info()?.retry_delay
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,9 +311,6 @@ mod tests {
     #[test]
     fn a_position_that_is_not_reached_may_be_asked_for_again() {
         let status = Status::from(Problem::new(ErrorReason::PositionNotReached, "not yet"));
-        assert_eq!(
-            status.get_error_details().retry_info().unwrap().retry_delay,
-            Some(RETRY_AFTER)
-        );
+        assert_eq!(retry_after(&status), Some(RETRY_AFTER));
     }
 }

@@ -279,8 +279,13 @@ impl World {
 
     /// Runs a command of the command line against it.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        self.cli_with_notes(&[arguments, &["--quiet"]].concat())
+    }
+
+    /// The same, with what it tells on the way.
+    pub(crate) fn cli_with_notes(&self, arguments: &[&str]) -> Output {
         let key = self.key.expose();
-        let arguments = [arguments, &["--quiet", "--key", &key]].concat();
+        let arguments = [arguments, &["--key", &key]].concat();
         run(&self.settings, &arguments)
     }
 

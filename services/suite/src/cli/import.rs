@@ -23,9 +23,10 @@ use crate::import::batch::Batches;
 use crate::import::cdnow::CdnowRows;
 use crate::import::columns::Kind;
 use crate::import::ndjson::{NdjsonRows, write};
+use crate::import::patience::{News, persist};
 use crate::import::rejects::{Form, Rejects};
 use crate::import::tally::Tally;
-use crate::import::upload::{Knowledge, rehearse, upload};
+use crate::import::upload::{Knowledge, Observer, rehearse, upload};
 use crate::import::{CsvRows, Input, Items, Layout, values};
 use crate::output::{Block, Cell, Column, Document, format};
 use crate::progress::{Progress, Visibility};
@@ -106,8 +107,9 @@ fn complain(path: &Path, tally: &mut Tally, rejects: Option<&PathBuf>) -> Result
 }
 
 /// Shows how far the import is; what it shows is gone when it is dropped.
-fn observer(progress: Progress, consumed: Arc<AtomicU64>) -> impl FnMut(&Tally) + Send {
-    move |tally| {
+fn observer(progress: Progress, consumed: Arc<AtomicU64>) -> impl FnMut(&Tally, News<'_>) + Send {
+    move |tally, news| {
+        progress.tell(news);
         let message = format!("{} rows", format::count(tally.rows_judged()));
         progress.at(consumed.load(Ordering::Relaxed), message);
     }
@@ -164,7 +166,7 @@ async fn store(
     schedule: Option<HistorySchedule>,
     batches: Batches,
     tally: &mut Tally,
-    observer: &mut (dyn FnMut(&Tally) + Send),
+    observer: Observer<'_>,
 ) -> Result<String, Error> {
     let Some(schedule) = schedule else {
         upload(client, Knowledge::Now, batches, tally, observer).await?;
@@ -185,11 +187,19 @@ async fn store(
         history: schedule.into(),
         request_id: Uuid::new_v4().to_string(),
     };
-    let answer = client
-        .tenants()
-        .complete_import(client.request(request))
-        .await?;
-    Ok(answer.into_inner().position)
+    let answer = persist(
+        |news| observer(tally, news),
+        || {
+            let (client, request) = (client.clone(), request.clone());
+            Box::pin(async move {
+                client
+                    .tenants()
+                    .complete_import(client.request(request))
+                    .await
+            })
+        },
+    );
+    Ok(answer.await?.into_inner().position)
 }
 
 /// The records of a file, and how rows that are not taken are written.

@@ -22,6 +22,7 @@ use crate::client::{Client, at_least, is, settled};
 use crate::error::Error;
 use crate::import::Items;
 use crate::import::batch::Batches;
+use crate::import::patience::News;
 use crate::import::tally::Tally;
 use crate::import::upload::{Knowledge, upload};
 use crate::output::format;
@@ -180,7 +181,8 @@ async fn send(
     const MAX_COMPLAINTS: usize = 0;
     let progress = Progress::open(visibility, &format!("{}: sending", setup.tenant));
     let mut tally = Tally::new(MAX_COMPLAINTS);
-    let mut observer = |tally: &Tally| {
+    let mut observer = |tally: &Tally, news: News<'_>| {
+        progress.tell(news);
         progress.at(
             tally.acknowledged(),
             format!("{} records", format::count(tally.acknowledged())),

@@ -44,9 +44,21 @@ impl Origin {
     }
 }
 
+/// How often records were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delivery {
+    /// Once.
+    #[default]
+    First,
+    /// Again, for the first time was not acknowledged: it may be stored since then.
+    Repeated,
+}
+
 /// Records that are sent together.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// How often they were sent.
+    pub delivery: Delivery,
     /// The records.
     pub records: Vec<Record>,
     /// Where each came from.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sextant_proto::ingestion::v1::{Verdict, VerdictKind};
 
-use crate::import::batch::Origin;
+use crate::import::batch::{Delivery, Origin};
 use crate::import::rejects::Rejects;
 use crate::import::{Complaint, Error, Original, Part, Refusal};
 use crate::output::{Block, Cell, Column};
@@ -16,6 +16,9 @@ pub struct Verdicts {
     pub accepted: u64,
     /// Stored before.
     pub duplicate: u64,
+    /// Sent again after the connection broke, and stored by then: by the first delivery, or before the import. No answer tells
+    /// which.
+    pub resent: u64,
     /// Stored before with other content.
     pub conflict: u64,
     /// Waiting for their account.
@@ -28,28 +31,34 @@ impl Verdicts {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.accepted + self.duplicate + self.conflict + self.held + self.rejected
+        self.accepted + self.duplicate + self.resent + self.conflict + self.held + self.rejected
     }
 
-    fn add(&mut self, kind: VerdictKind) {
-        match kind {
-            VerdictKind::Accepted => self.accepted += 1,
-            VerdictKind::Duplicate => self.duplicate += 1,
-            VerdictKind::Conflict => self.conflict += 1,
-            VerdictKind::Held => self.held += 1,
-            VerdictKind::Unspecified | VerdictKind::Rejected => self.rejected += 1,
+    fn add(&mut self, kind: VerdictKind, delivery: Delivery) {
+        match (kind, delivery) {
+            (VerdictKind::Accepted, _) => self.accepted += 1,
+            (VerdictKind::Duplicate, Delivery::First) => self.duplicate += 1,
+            (VerdictKind::Duplicate, Delivery::Repeated) => self.resent += 1,
+            (VerdictKind::Conflict, _) => self.conflict += 1,
+            (VerdictKind::Held, _) => self.held += 1,
+            (VerdictKind::Unspecified | VerdictKind::Rejected, _) => self.rejected += 1,
         }
     }
 
     /// The verdicts by name, in the order in which they are shown.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64, &'static str); 5] {
+    pub fn named(&self) -> [(&'static str, u64, &'static str); 6] {
         [
             ("accepted", self.accepted, "stored, and counted once"),
             (
                 "duplicate",
                 self.duplicate,
                 "stored before, not counted again",
+            ),
+            (
+                "resent",
+                self.resent,
+                "stored, by this import or before: sent again after the connection broke",
             ),
             (
                 "conflict",
@@ -149,14 +158,14 @@ impl Tally {
     }
 
     /// Counts a batch: the verdicts that are not ACCEPTED by ascending index, all others are.
-    pub fn judge(&mut self, origins: &[Origin], exceptions: &[Verdict]) {
+    pub fn judge(&mut self, origins: &[Origin], exceptions: &[Verdict], delivery: Delivery) {
         let mut exceptions = exceptions.iter().peekable();
         for (index, origin) in origins.iter().enumerate() {
             let verdict = exceptions.next_if(|verdict| usize::try_from(verdict.index) == Ok(index));
             let kind = verdict.map_or(VerdictKind::Accepted, Verdict::kind);
             match origin.part {
-                Part::Row => self.rows.add(kind),
-                Part::Companion => self.companions.add(kind),
+                Part::Row => self.rows.add(kind, delivery),
+                Part::Companion => self.companions.add(kind, delivery),
             }
             match (kind, verdict.and_then(|verdict| verdict.rejection.as_ref())) {
                 (VerdictKind::Rejected, Some(rejection)) => {
@@ -200,6 +209,10 @@ impl Tally {
         let mut block = Block::new(key, title, columns);
         let pairs = self.rows.named().into_iter().zip(self.companions.named());
         for ((verdict, rows, meaning), (_, companions, _)) in pairs {
+            // Nearly no import has these.
+            if verdict == "resent" && rows + companions == 0 {
+                continue;
+            }
             block.rows.push(vec![
                 Cell::text(verdict),
                 Cell::Count(rows),

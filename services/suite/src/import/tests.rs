@@ -5,7 +5,7 @@ use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{Record, Rejection, Verdict, VerdictKind};
 use sextant_wire::status::Problem;
 
-use super::batch::{Batches, Origin};
+use super::batch::{Batches, Delivery, Origin};
 use super::cdnow::CdnowRows;
 use super::columns::Kind;
 use super::ndjson::NdjsonRows;
@@ -297,6 +297,7 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
             rejected,
             verdict(3, VerdictKind::Held),
         ],
+        Delivery::First,
     );
     tally.malformed(Complaint {
         row: 5,
@@ -324,6 +325,11 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
         (1, 5, 1)
     );
     assert_eq!(tally.reasons.get("TOO_OLD"), Some(&1));
+    // What is stored of a record that was sent twice, and by whom, is not known.
+    let twice = [verdict(0, VerdictKind::Duplicate)];
+    tally.judge(&[origin(6, Part::Row)], &twice, Delivery::Repeated);
+    assert_eq!((tally.rows.duplicate, tally.rows.resent), (1, 1));
+    assert_eq!(tally.rows_judged(), 6);
     assert_eq!((tally.complaints.len(), tally.n_more_complaints()), (1, 1));
     assert_eq!(
         tally.complaints[0].to_string(),
@@ -351,7 +357,7 @@ fn a_rejected_row_of_a_csv_file_is_complained_about_by_its_column() {
             rejection: Some(rejection),
         };
         let mut tally = Tally::new(1);
-        tally.judge(&[origin], &[verdict]);
+        tally.judge(&[origin], &[verdict], Delivery::First);
         tally.complaints.remove(0).field
     };
     for (field, column) in [

@@ -1,4 +1,6 @@
 //! Batches into ingestion's stream: as many under way as the server's credit allows, every verdict counted.
+//!
+//! Where the stream breaks, what is not acknowledged is sent again in a new one, see [`crate::import::patience`].
 
 use std::collections::VecDeque;
 
@@ -12,7 +14,8 @@ use sextant_proto::ingestion::v1::{
 
 use crate::client::Client;
 use crate::import::Error;
-use crate::import::batch::{Batch, Batches, Origin};
+use crate::import::batch::{Batch, Batches, Delivery};
+use crate::import::patience::{News, Patience, may_come_back, persist};
 use crate::import::tally::Tally;
 
 /// When what is sent became known.
@@ -25,9 +28,10 @@ pub enum Knowledge {
 }
 
 /// Shows how far it is.
-pub type Observer<'o> = &'o mut (dyn FnMut(&Tally) + Send);
+pub type Observer<'o> = &'o mut (dyn FnMut(&Tally, News<'_>) + Send);
 
-/// Sends all batches and counts what became of each record. What was acknowledged before an error is in the tally.
+/// Sends all batches and counts what became of each record. While the service is away, it waits, but not for ever
+/// ([`LONGEST`](crate::import::patience::LONGEST)). What was acknowledged before an error is in the tally.
 ///
 /// # Errors
 /// The file's, or the server's, which then says how many records were acknowledged.
@@ -38,36 +42,53 @@ pub async fn upload(
     tally: &mut Tally,
     observer: Observer<'_>,
 ) -> Result<(), Error> {
-    let (received, thread) = batches.ahead();
-    let outcome = Upload::begin(client, knowledge, tally, observer)
-        .await?
-        .run(received)
-        .await;
-    // The receiver is gone by now, so the thread ends with the batch that it is making.
+    let (batches, thread) = batches.ahead();
+    let mut upload = Upload {
+        batches,
+        all_read: false,
+        waiting: VecDeque::new(),
+        open: VecDeque::new(),
+        patience: Patience::default(),
+        tally,
+        observer,
+    };
+    let outcome = loop {
+        let ended = upload.once(client, knowledge).await;
+        match ended {
+            Err(error) if upload.bear(&error).await => {},
+            ended => break ended,
+        }
+    };
+    // Without its receiver, the thread ends with the batch that it is making.
+    drop(upload);
     thread.await.map_err(Error::Reader)?;
     outcome
 }
 
-/// One stream.
+/// What is sent, over as many streams as it takes.
 struct Upload<'u> {
-    requests: mpsc::Sender<IngestRequest>,
-    answers: Streaming<IngestResponse>,
-    /// Batches that are not acknowledged, oldest first.
-    open: VecDeque<(u64, Vec<Origin>)>,
-    n_open: usize,
-    credit: usize,
-    newest: u64,
+    batches: mpsc::Receiver<Result<Batch, Error>>,
+    all_read: bool,
+    /// Batches that are to be sent, in this order.
+    waiting: VecDeque<Batch>,
+    /// Batches of the stream that are not acknowledged, oldest first.
+    open: VecDeque<(u64, Batch)>,
+    patience: Patience,
     tally: &'u mut Tally,
     observer: Observer<'u>,
 }
 
-impl<'u> Upload<'u> {
-    async fn begin(
-        client: &Client,
-        knowledge: Knowledge,
-        tally: &'u mut Tally,
-        observer: Observer<'u>,
-    ) -> Result<Self, Error> {
+/// One stream.
+struct Stream {
+    requests: mpsc::Sender<IngestRequest>,
+    answers: Streaming<IngestResponse>,
+    n_open: usize,
+    credit: usize,
+    newest: u64,
+}
+
+impl Stream {
+    async fn begin(client: &Client, knowledge: Knowledge) -> Result<Self, Option<Status>> {
         let (requests, outgoing) = mpsc::channel(1);
         let options = IngestOptions {
             historical: knowledge == Knowledge::Historical,
@@ -78,49 +99,50 @@ impl<'u> Upload<'u> {
         };
         // The channel is empty and its receiver is alive: this neither waits nor fails.
         if requests.send(first).await.is_err() {
-            return Err(Error::CutOff { acknowledged: 0 });
+            return Err(None);
         }
         let call = client
             .ingestion()
             .ingest(client.stream(ReceiverStream::new(outgoing)))
             .await;
-        let answers = call.map_err(|status| refused(status, tally))?.into_inner();
         Ok(Self {
             requests,
-            answers,
-            open: VecDeque::new(),
+            answers: call.map_err(Some)?.into_inner(),
             n_open: 0,
             credit: 0,
             newest: 0,
-            tally,
-            observer,
         })
     }
 
-    async fn run(mut self, mut batches: mpsc::Receiver<Result<Batch, Error>>) -> Result<(), Error> {
-        let mut next: Option<Batch> = None;
-        let mut all_read = false;
-        while !all_read || next.is_some() || !self.open.is_empty() {
-            let n_next = next.as_ref().map_or(0, |batch| batch.records.len());
-            // A batch that alone is beyond the credit goes out in parts.
-            let fits = n_next > 0
-                && (self.n_open + n_next <= self.credit || (self.n_open == 0 && self.credit > 0));
+    /// Whether the credit allows to send of a batch of so many records. One that alone is beyond the credit goes out in parts.
+    fn takes(&self, n_records: usize) -> bool {
+        n_records > 0
+            && (self.n_open + n_records <= self.credit || (self.n_open == 0 && self.credit > 0))
+    }
+}
+
+impl Upload<'_> {
+    /// Sends what there is over one stream, to the end or until that breaks.
+    async fn once(&mut self, client: &Client, knowledge: Knowledge) -> Result<(), Error> {
+        let begun = Stream::begin(client, knowledge).await;
+        let mut stream = begun.map_err(|why| self.ended(why))?;
+        while !(self.all_read && self.waiting.is_empty() && self.open.is_empty()) {
+            let n_next = self.waiting.front().map_or(0, |batch| batch.records.len());
             tokio::select! {
-                answer = self.answers.message() => match answer.map_err(|status| refused(status, self.tally))? {
-                    Some(answer) => self.acknowledge(&answer),
-                    None => return Err(Error::CutOff { acknowledged: self.tally.acknowledged() }),
+                answer = stream.answers.message() => match answer {
+                    Ok(Some(answer)) => self.acknowledge(&answer, &mut stream),
+                    Ok(None) => return Err(self.ended(None)),
+                    Err(status) => return Err(self.ended(Some(status))),
                 },
-                batch = batches.recv(), if next.is_none() && !all_read => match batch {
-                    Some(batch) => next = self.take(batch?),
-                    None => all_read = true,
+                batch = self.batches.recv(), if n_next == 0 && !self.all_read => match batch {
+                    Some(batch) => self.take(batch?),
+                    None => self.all_read = true,
                 },
-                permit = self.requests.clone().reserve_owned(), if fits => {
+                permit = stream.requests.clone().reserve_owned(), if stream.takes(n_next) => {
                     // The stream has ended: its answer says why.
-                    let Ok(permit) = permit else { return Err(self.why_ended().await) };
-                    if let Some(batch) = next.take() {
-                        let (request, rest) = self.request(batch);
-                        permit.send(request);
-                        next = rest;
+                    let Ok(permit) = permit else { return Err(self.why_ended(&mut stream).await) };
+                    if let Some(batch) = self.waiting.pop_front() {
+                        permit.send(self.request(batch, &mut stream));
                     }
                 },
             }
@@ -129,44 +151,51 @@ impl<'u> Upload<'u> {
     }
 
     /// Counts the unreadable rows of a batch; what remains is to be sent.
-    fn take(&mut self, mut batch: Batch) -> Option<Batch> {
+    fn take(&mut self, mut batch: Batch) {
         for complaint in batch.malformed.drain(..) {
             self.tally.malformed(complaint);
         }
-        (!batch.records.is_empty()).then_some(batch)
+        if !batch.records.is_empty() {
+            self.waiting.push_back(batch);
+        }
     }
 
-    /// The next message of as much of a batch as the credit allows, and the rest.
-    fn request(&mut self, mut batch: Batch) -> (IngestRequest, Option<Batch>) {
-        let room = self
+    /// The next message of as much of a batch as the credit allows; the rest goes on waiting.
+    fn request(&mut self, mut batch: Batch, stream: &mut Stream) -> IngestRequest {
+        let room = stream
             .credit
-            .saturating_sub(self.n_open)
+            .saturating_sub(stream.n_open)
             .min(batch.records.len());
         let rest = Batch {
+            delivery: batch.delivery,
             records: batch.records.split_off(room),
             origins: batch.origins.split_off(room),
             malformed: Vec::new(),
         };
-        self.newest += 1;
-        self.n_open += room;
-        self.open.push_back((self.newest, batch.origins));
+        if !rest.records.is_empty() {
+            self.waiting.push_front(rest);
+        }
+        stream.newest += 1;
+        stream.n_open += room;
         let request = IngestRequest {
             options: None,
-            sequence: self.newest,
-            records: batch.records,
+            sequence: stream.newest,
+            // Kept until they are acknowledged, to be sent again if they are not.
+            records: batch.records.clone(),
         };
-        (request, (!rest.records.is_empty()).then_some(rest))
+        self.open.push_back((stream.newest, batch));
+        request
     }
 
-    fn acknowledge(&mut self, answer: &IngestResponse) {
-        self.credit = usize::try_from(answer.credit_records).unwrap_or(usize::MAX);
+    fn acknowledge(&mut self, answer: &IngestResponse, stream: &mut Stream) {
+        stream.credit = usize::try_from(answer.credit_records).unwrap_or(usize::MAX);
         if !answer.position.is_empty() {
             answer.position.clone_into(&mut self.tally.position);
         }
         while let Some((sequence, _)) = self.open.front()
             && *sequence <= answer.acknowledged_sequence
         {
-            let Some((sequence, origins)) = self.open.pop_front() else {
+            let Some((sequence, batch)) = self.open.pop_front() else {
                 break;
             };
             let exceptions = answer
@@ -174,32 +203,60 @@ impl<'u> Upload<'u> {
                 .iter()
                 .find(|batch| batch.sequence == sequence);
             let exceptions = exceptions.map_or(&[][..], |batch: &BatchVerdicts| &batch.verdicts);
-            self.tally.judge(&origins, exceptions);
-            self.n_open = self.n_open.saturating_sub(origins.len());
+            self.tally.judge(&batch.origins, exceptions, batch.delivery);
+            stream.n_open = stream.n_open.saturating_sub(batch.origins.len());
+            if self.patience.progress() {
+                (self.observer)(self.tally, News::Back);
+            }
         }
-        (self.observer)(self.tally);
+        (self.observer)(self.tally, News::Judged);
     }
 
     /// Why the server does not take more.
-    async fn why_ended(&mut self) -> Error {
+    async fn why_ended(&mut self, stream: &mut Stream) -> Error {
         loop {
-            match self.answers.message().await {
-                Ok(Some(answer)) => self.acknowledge(&answer),
-                Ok(None) => {
-                    return Error::CutOff {
-                        acknowledged: self.tally.acknowledged(),
-                    };
-                },
-                Err(status) => return refused(status, self.tally),
+            match stream.answers.message().await {
+                Ok(Some(answer)) => self.acknowledge(&answer, stream),
+                Ok(None) => return self.ended(None),
+                Err(status) => return self.ended(Some(status)),
             }
         }
     }
-}
 
-fn refused(status: Status, tally: &Tally) -> Error {
-    Error::Refused {
-        status: Box::new(status),
-        acknowledged: tally.acknowledged(),
+    /// The error of a stream that ended for a reason, or for none.
+    fn ended(&self, why: Option<Status>) -> Error {
+        let acknowledged = self.tally.acknowledged();
+        match why {
+            Some(status) => Error::Refused {
+                status: Box::new(status),
+                acknowledged,
+            },
+            None => Error::CutOff { acknowledged },
+        }
+    }
+
+    /// Waits for a service that is away; what is not acknowledged is then to be sent again. Whether to go on.
+    async fn bear(&mut self, error: &Error) -> bool {
+        let status = match error {
+            Error::Refused { status, .. } => Some(status.as_ref()),
+            Error::CutOff { .. } => None,
+            Error::Unreadable { .. }
+            | Error::Header { .. }
+            | Error::Rejects { .. }
+            | Error::RejectsAreInput { .. }
+            | Error::Reader(_) => return false,
+        };
+        if !self.patience.is_away() && status.is_none_or(may_come_back) {
+            let why = status.map_or("the server ended the stream", Status::message);
+            (self.observer)(self.tally, News::Away(why));
+        }
+        while let Some((_, batch)) = self.open.pop_back() {
+            self.waiting.push_front(Batch {
+                delivery: Delivery::Repeated,
+                ..batch
+            });
+        }
+        self.patience.bear(status).await
     }
 }
 
@@ -230,15 +287,29 @@ pub async fn rehearse(
             records: batch.records,
             validate_only: true,
         };
-        let answer = client
-            .ingestion()
-            .ingest_batch(client.request(request))
-            .await;
-        let answer = answer
-            .map_err(|status| refused(status, tally))?
-            .into_inner();
-        tally.judge(&batch.origins, &answer.verdicts);
-        observer(tally);
+        let answer = persist(
+            |news| observer(tally, news),
+            || {
+                let (client, request) = (client.clone(), request.clone());
+                Box::pin(async move {
+                    client
+                        .ingestion()
+                        .ingest_batch(client.request(request))
+                        .await
+                })
+            },
+        )
+        .await;
+        let answer = answer.map_err(|status| Error::Refused {
+            status: Box::new(status),
+            acknowledged: tally.acknowledged(),
+        })?;
+        tally.judge(
+            &batch.origins,
+            &answer.into_inner().verdicts,
+            Delivery::First,
+        );
+        observer(tally, News::Judged);
     }
     thread.await.map_err(Error::Reader)
 }
