@@ -20,6 +20,7 @@ mod modes;
 mod process;
 mod readiness;
 mod records;
+mod refusals;
 mod rejects;
 mod story;
 mod tenants;

@@ -271,6 +271,8 @@ pub enum ErrorReason {
     Overtaken = 36,
     /// No such key, or not one that the caller may revoke.
     KeyUnknown = 37,
+    /// The process that was called does not serve the method.
+    MethodUnknown = 38,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -317,6 +319,7 @@ impl ErrorReason {
             Self::SecretShown => "ERROR_REASON_SECRET_SHOWN",
             Self::Overtaken => "ERROR_REASON_OVERTAKEN",
             Self::KeyUnknown => "ERROR_REASON_KEY_UNKNOWN",
+            Self::MethodUnknown => "ERROR_REASON_METHOD_UNKNOWN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -360,6 +363,7 @@ impl ErrorReason {
             "ERROR_REASON_SECRET_SHOWN" => Some(Self::SecretShown),
             "ERROR_REASON_OVERTAKEN" => Some(Self::Overtaken),
             "ERROR_REASON_KEY_UNKNOWN" => Some(Self::KeyUnknown),
+            "ERROR_REASON_METHOD_UNKNOWN" => Some(Self::MethodUnknown),
             _ => None,
         }
     }

@@ -4,10 +4,12 @@ mod args;
 mod context;
 mod import;
 mod intake;
+mod key_origin;
 mod metrics;
 mod read;
 mod system;
 mod tenants;
+pub(crate) mod words;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -88,11 +90,12 @@ async fn dispatch(
         return interruptible(import::generate(chosen)).await;
     }
     let context = Context::new(chosen, environment, installation)?;
-    match name {
+    let outcome = match name {
         "serve" => system::serve(&context, chosen).await,
         "demo" => demo::run(&context.demo(chosen)?, installation).await,
         _ => interruptible(client_command(name, chosen, &context)).await,
-    }
+    };
+    outcome.map_err(|error| context.explained(error))
 }
 
 /// Ends a command on Ctrl-C. What was acknowledged until then is stored.

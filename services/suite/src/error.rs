@@ -11,6 +11,7 @@ use sextant_runtime::lifecycle::BoxError;
 use sextant_runtime::link::{LinkError, UNREACHABLE};
 use sextant_wire::status::reason_of;
 
+use crate::cli::words::spoken;
 use crate::{generate, import};
 
 /// How the process ends: the contract with scripts.
@@ -62,7 +63,12 @@ impl Exit {
 #[derive(Debug)]
 pub enum Error {
     /// A service refused a call.
-    Refused(Box<Status>),
+    Refused {
+        /// What it said.
+        status: Box<Status>,
+        /// What only the caller knows, such as where it called and whose key it sent; empty where that is no matter.
+        aside: String,
+    },
     /// A value on the command line makes no sense.
     Usage {
         /// What is wrong and how to mend it.
@@ -115,7 +121,7 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Refused(status) => Exit::of_status(status),
+            Self::Refused { status, .. } => Exit::of_status(status),
             Self::Usage { .. } | Self::Config(_) | Self::Address(_) | Self::Generate(_) => {
                 Exit::Usage
             },
@@ -136,11 +142,11 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::Refused(status) if is_unreachable(status) => {
+            Self::Refused { status, .. } if is_unreachable(status) => {
                 "sextant serve all starts one here; --address says where another one runs"
                     .to_owned()
             },
-            Self::Refused(status) => reason_of(status)
+            Self::Refused { status, .. } => reason_of(status)
                 .map_or_else(String::new, |reason| format!("sextant explain {reason}")),
             Self::Config(_) => "sextant config show --origin".to_owned(),
             Self::KeyUnreadable { .. } => "sextant explain KEY_INVALID".to_owned(),
@@ -167,9 +173,16 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(status) => match reason_of(status) {
-                Some(reason) => write!(f, "{} ({reason})", status.message()),
-                None => write!(f, "{} ({:?})", status.message(), status.code()),
+            Self::Refused { status, aside } => {
+                let message = spoken(status.message());
+                match reason_of(status) {
+                    Some(reason) => write!(f, "{message} ({reason})")?,
+                    None => write!(f, "{message} ({:?})", status.code())?,
+                }
+                if !aside.is_empty() {
+                    write!(f, "; {aside}")?;
+                }
+                Ok(())
             },
             Self::Usage { message } | Self::NotFound { message } => f.write_str(message),
             Self::Config(error) => error.fmt(f),
@@ -198,7 +211,7 @@ impl std::error::Error for Error {
             Self::Import(error) => error.source(),
             Self::Generate(error) => error.source(),
             Self::Installation(error) => error.source(),
-            Self::Refused(_)
+            Self::Refused { .. }
             | Self::Usage { .. }
             | Self::NotFound { .. }
             | Self::KeyUnreadable { .. }
@@ -209,13 +222,16 @@ impl std::error::Error for Error {
 }
 
 /// Nothing answered, as against a service that answers and has to be asked again.
-fn is_unreachable(status: &Status) -> bool {
+pub(crate) fn is_unreachable(status: &Status) -> bool {
     status.code() == Code::Unavailable && status.message() == UNREACHABLE
 }
 
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
-        Self::Refused(Box::new(status))
+        Self::Refused {
+            status: Box::new(status),
+            aside: String::new(),
+        }
     }
 }
 

@@ -43,6 +43,7 @@ pub const PAGES: &[Page] = &[
     page!("KEY_MISSING"),
     page!("KEY_UNKNOWN"),
     page!("MESSAGE_TOO_LARGE"),
+    page!("METHOD_UNKNOWN"),
     page!("NUMBER_NOT_FINITE"),
     page!("OVERLOADED"),
     page!("OVERTAKEN"),

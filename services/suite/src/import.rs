@@ -15,6 +15,7 @@ use tonic::Status;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::reason_of;
 
+use crate::cli::words::spoken;
 use crate::client::is;
 use crate::error::Exit;
 use crate::import::batch::Origin;
@@ -311,7 +312,8 @@ impl fmt::Display for Error {
                 status,
                 acknowledged,
             } => {
-                write!(f, "{} (after {acknowledged} records)", status.message())?;
+                let message = spoken(status.message());
+                write!(f, "{message} (after {acknowledged} records)")?;
                 if is(status, ErrorReason::MessageTooLarge) {
                     return write!(f, "; {SMALLER}");
                 }

@@ -1,5 +1,7 @@
 //! Where the four services are, as seen by a client.
 
+use std::fmt;
+
 use sextant_runtime::link::{Link, LinkError, LinkOptions};
 
 /// A link to each service.
@@ -38,6 +40,24 @@ impl Addresses {
             segmentation: address.to_owned(),
             metrics: address.to_owned(),
         }
+    }
+}
+
+impl fmt::Display for Addresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            ingestion,
+            scoring,
+            segmentation,
+            metrics,
+        } = self;
+        if *self == Self::all_at(ingestion) {
+            return f.write_str(ingestion);
+        }
+        write!(
+            f,
+            "{ingestion} for ingestion, {scoring} for scoring, {segmentation} for segmentation, {metrics} for metrics"
+        )
     }
 }
 

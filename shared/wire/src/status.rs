@@ -168,6 +168,7 @@ fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::Overloaded => Code::ResourceExhausted,
         ErrorReason::Overtaken => Code::Aborted,
         ErrorReason::Unavailable => Code::Unavailable,
+        ErrorReason::MethodUnknown => Code::Unimplemented,
         ErrorReason::Unspecified | ErrorReason::Internal => Code::Internal,
     }
 }
@@ -259,6 +260,33 @@ pub fn deadline_exceeded() -> Status {
     .into()
 }
 
+/// Nothing serves the method of this path, such as `/sextant.scoring.v1.ScoringService/GetScores`, in a process that serves these
+/// services.
+#[must_use]
+pub fn method_unknown(path: &str, served: &[&str]) -> Status {
+    /// A caller chooses the path, and is told no more of it.
+    const MAX_SHOWN: usize = 200;
+    let path: String = path
+        .trim_start_matches('/')
+        .chars()
+        .take(MAX_SHOWN)
+        .collect();
+    let (service, _) = path.split_once('/').unwrap_or((&path, ""));
+    let fix = if served.contains(&service) {
+        "but its service is: the caller may be newer than this server".to_owned()
+    } else {
+        format!(
+            "only {}: call the process that serves it, each service may have an address of its own",
+            served.join(", ")
+        )
+    };
+    Problem::new(
+        ErrorReason::MethodUnknown,
+        format!("\"{path}\" is not served here, {fix}"),
+    )
+    .into()
+}
+
 /// The service takes no more calls now.
 #[must_use]
 pub fn overloaded(retry_after: Duration) -> Status {
@@ -306,6 +334,24 @@ mod tests {
         let answer = Status::from_header_map(with_reason(refused).headers()).unwrap();
         assert_eq!(answer.code(), Code::OutOfRange);
         assert_eq!(reason_of(&answer).unwrap(), "MESSAGE_TOO_LARGE");
+    }
+
+    #[test]
+    fn a_method_that_is_not_served_is_told_with_what_is() {
+        let status = method_unknown("/a.v1.B/Get", &["c.v1.D", "e.v1.F"]);
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert_eq!(reason_of(&status).unwrap(), "METHOD_UNKNOWN");
+        assert_eq!(
+            status.message(),
+            "\"a.v1.B/Get\" is not served here, only c.v1.D, e.v1.F: call the process that serves it, each service may have an address \
+             of its own"
+        );
+        let status = method_unknown("/a.v1.B/Get", &["a.v1.B"]);
+        assert!(
+            status.message().ends_with("newer than this server"),
+            "{status}"
+        );
+        assert!(method_unknown(&"x".repeat(9_000), &[]).message().len() < 400);
     }
 
     #[test]

@@ -284,7 +284,12 @@ impl World {
 
     /// The same, with what it tells on the way.
     pub(crate) fn cli_with_notes(&self, arguments: &[&str]) -> Output {
-        let key = self.key.expose();
+        self.cli_of(&self.key, arguments)
+    }
+
+    /// The same with any key.
+    pub(crate) fn cli_of(&self, key: &Key, arguments: &[&str]) -> Output {
+        let key = key.expose();
         let arguments = [arguments, &["--key", &key]].concat();
         run(&self.settings, &arguments)
     }
@@ -292,6 +297,11 @@ impl World {
     /// A folder for files of a test.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where its services are.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// Links without a key.

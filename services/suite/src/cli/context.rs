@@ -1,6 +1,5 @@
 //! What every command knows: configuration, who calls, and the terminal.
 
-use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
@@ -9,27 +8,25 @@ use clap::parser::ValueSource;
 use prost_types::Timestamp;
 
 use sextant_domain::time::Instant;
-use sextant_proto::common::v1::ReadAt;
+use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::Tenant;
 use sextant_proto::scoring::v1::GetClockRequest;
-use sextant_runtime::auth::Key;
 use sextant_runtime::config::{Environment, Flag, Loaded, Origin, Sources, load};
 use sextant_runtime::link::LinkOptions;
 use sextant_runtime::telemetry::Meters;
 
+use crate::cli::key_origin::{KeyOrigin, is_about_key};
 use crate::cli::note;
-use crate::client::Client;
+use crate::client::{Client, is};
 use crate::demo::{self, Dataset};
-use crate::error::Error;
+use crate::error::{Error, is_unreachable};
 use crate::generate;
-use crate::import::values;
+use crate::import::{self, values};
 use crate::installation::Installation;
 use crate::links::{Addresses, Links};
 use crate::output::{Document, Format, Style};
 use crate::progress::Visibility;
 
-/// File of the installation's key, below the data directory.
-const KEY_FILE: &str = "local.key";
 /// How long a call may take that does not say so itself.
 const CALL_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -74,7 +71,7 @@ impl<'a> Context<'a> {
         let colours = environment.get("NO_COLOR").is_none() && io::stdout().is_terminal();
         Ok(Self {
             address,
-            key: given("key", "SEXTANT_KEY"),
+            key: matches.get_one::<String>("key").cloned(),
             tenant: given("tenant", "SEXTANT_TENANT"),
             visibility: if quiet {
                 Visibility::Hidden
@@ -94,7 +91,7 @@ impl<'a> Context<'a> {
             &self.addresses(),
             &LinkOptions::new(CALL_DEADLINE, Meters::none()),
         )?;
-        Ok(Client::new(links, self.key()?.as_ref()))
+        Ok(Client::new(links, self.key_origin().read()?.as_ref()))
     }
 
     /// A client for one tenant, and the tenant.
@@ -131,23 +128,30 @@ impl<'a> Context<'a> {
         self.address.is_some() || each.iter().all(|address| address.is_some())
     }
 
-    /// The key of the flag or the environment, else the one that an embedded installation keeps in its data directory.
-    fn key(&self) -> Result<Option<Key>, Error> {
-        let (text, origin) = match (&self.key, self.environment.get("SEXTANT_KEY_FILE")) {
-            (Some(text), _) => (text.clone(), "the key".to_owned()),
-            (None, Some(path)) => (read_key(path.into())?, format!("the text of \"{path}\"")),
-            (None, None) => {
-                let path = self.loaded.config.store.data_dir.join(KEY_FILE);
-                if !path.exists() {
-                    return Ok(None);
-                }
-                let origin = format!("the text of \"{}\"", path.display());
-                (read_key(path)?, origin)
-            },
+    fn key_origin(&self) -> KeyOrigin {
+        KeyOrigin::find(
+            self.key.as_ref(),
+            &self.environment,
+            &self.loaded.config.store.data_dir,
+        )
+    }
+
+    /// An error with what this side knows of it: where it called, or with whose key.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        let status = match error {
+            Error::Refused { status, .. } => status,
+            // Its own words are about going on, which a better key comes before.
+            Error::Import(import::Error::Refused { status, .. }) if is_about_key(&status) => status,
+            other => return other,
         };
-        Key::parse(text.trim())
-            .map(Some)
-            .map_err(|_malformed| Error::KeyUnreadable { origin })
+        let aside = if is_about_key(&status) {
+            self.key_origin().to_string()
+        } else if is_unreachable(&status) || is(&status, ErrorReason::MethodUnknown) {
+            format!("called at {}", self.addresses())
+        } else {
+            String::new()
+        };
+        Error::Refused { status, aside }
     }
 
     /// Prints an answer, and to standard error what must be known about its age.
@@ -225,10 +229,6 @@ fn flags(matches: &ArgMatches) -> Result<Vec<Flag>, Error> {
         });
     }
     Ok(flags)
-}
-
-fn read_key(path: PathBuf) -> Result<String, Error> {
-    fs::read_to_string(&path).map_err(|source| Error::File { path, source })
 }
 
 /// The demo's answer is for reading: services log warnings only, unless somebody wants more.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::Request;
 use tonic::body::Body;
-use tonic::service::Routes;
-use tower::Service;
+
+use sextant_wire::status::method_unknown;
 
 use crate::auth::authenticator::Lookup;
 use crate::auth::{Access, Authenticator, MethodTable, Principal, Refusal, Scope};
@@ -36,8 +36,11 @@ impl<S> Authenticate<S> {
 impl<S: Serve + Clone> Serve for Authenticate<S> {
     fn serve(&self, mut request: Request<Body>) -> Answer {
         let scope = match self.methods.access(request.uri().path()) {
-            // Not in the table: not served, even if a route happens to exist. Empty routes answer UNIMPLEMENTED.
-            None => return Box::pin(Routes::default().call(request)),
+            // Not in the table: not served, even if a route happens to exist.
+            None => {
+                let path = request.uri().path();
+                return refuse(method_unknown(path, &self.methods.services()));
+            },
             Some(Access::Public) => return self.inner.serve(request),
             Some(Access::Scope(scope)) => scope,
         };

@@ -63,6 +63,18 @@ impl MethodTable {
         self.entries.get(path).copied()
     }
 
+    /// The services of its methods, each once.
+    pub(crate) fn services(&self) -> Vec<&'static str> {
+        let mut services: Vec<&'static str> = self
+            .entries
+            .keys()
+            .filter_map(|path| path.split('/').nth(1))
+            .collect();
+        // Paths are in order, so those of a service are side by side.
+        services.dedup();
+        services
+    }
+
     /// The path as a metric label: the table's own text, `_OTHER` for anything else, so that callers cannot invent labels.
     #[must_use]
     pub fn label(&self, path: &str) -> &'static str {

@@ -10,13 +10,14 @@ use http::{Request, Response};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::service::Routes;
 use tower::Service;
+
+use sextant_wire::status::method_unknown;
 
 use crate::auth::{MethodTable, MethodTableError};
 use crate::lifecycle::{BoxError, TaskOutcome};
 use crate::link::{Link, LinkOptions};
-use crate::server::{Answer, Serve, Stack, Surroundings, stack};
+use crate::server::{Answer, Serve, Stack, Surroundings, refuse, stack};
 
 type Task = (
     &'static str,
@@ -198,8 +199,16 @@ impl Serve for Dispatch {
         let wanted = request.uri().path().split('/').nth(1).unwrap_or_default();
         match self.services.iter().find(|(name, _)| *name == wanted) {
             Some((_, service)) => service.serve(request),
-            // Empty routes answer UNIMPLEMENTED.
-            None => Box::pin(Routes::default().call(request)),
+            None => refuse(method_unknown(
+                request.uri().path(),
+                // Health is served by every process, and nobody looks for it elsewhere.
+                &self
+                    .services
+                    .iter()
+                    .map(|(name, _)| *name)
+                    .filter(|name| !name.starts_with("grpc."))
+                    .collect::<Vec<_>>(),
+            )),
         }
     }
 }

@@ -1,4 +1,6 @@
+use http::uri::PathAndQuery;
 use tonic::{Code, Request, Response, Status};
+use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
 use sextant_domain::id::TenantId;
@@ -6,9 +8,10 @@ use sextant_domain::time::Instant;
 use sextant_runtime::auth::{Access, Key, KeyRecord, MethodTable, Scope, Scopes};
 use sextant_runtime::server::{MountError, Part};
 use sextant_runtime::telemetry::Meters;
+use sextant_wire::status::reason_of;
 
 use crate::probe::{ASK, Probe, TALK, ask, call, talk};
-use crate::world::{BOTH, Keys, LIMITS, World, within};
+use crate::world::{BOTH, Keys, LIMITS, World, linked, within};
 
 fn record(key: &Key, scopes: Scopes) -> KeyRecord {
     KeyRecord {
@@ -161,9 +164,33 @@ async fn a_method_that_is_not_in_the_table_is_not_served_even_if_a_route_exists(
                     .unwrap()
             },
         };
+        let refused = within(ask(&link, "echo:x")).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unimplemented, "{kind:?}");
+        assert_eq!(reason_of(&refused).unwrap(), "METHOD_UNKNOWN", "{kind:?}");
+        assert!(
+            refused
+                .message()
+                .starts_with("\"test.v1.Probe/Ask\" is not served here, but its service is"),
+            "{kind:?}: {refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_the_process_does_not_have_is_refused_with_what_it_serves() {
+    for kind in BOTH {
+        let (_world, link, _probe, _events) = linked(kind).await;
+        let mut client = tonic::client::Grpc::new(link);
+        let Ok(()) = client.ready().await;
+        let path = PathAndQuery::from_static("/test.v1.Other/Ask");
+        let codec = ProstCodec::<String, String>::default();
+        let asked = client.unary(Request::new(String::new()), path, codec);
+        let refused = within(asked).await.unwrap_err();
+        assert_eq!(reason_of(&refused).unwrap(), "METHOD_UNKNOWN", "{kind:?}");
         assert_eq!(
-            within(ask(&link, "echo:x")).await.unwrap_err().code(),
-            Code::Unimplemented,
+            refused.message(),
+            "\"test.v1.Other/Ask\" is not served here, only test.v1.Probe: call the process that serves it, each service may have an \
+             address of its own",
             "{kind:?}"
         );
     }
