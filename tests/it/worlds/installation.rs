@@ -63,6 +63,27 @@ async fn migrate_makes_all_tables_once_and_refuses_those_of_a_newer_program() {
     assert!(complaint.contains(expected), "{complaint}");
 }
 
+#[tokio::test]
+async fn migrate_tells_a_user_without_the_right_to_make_roles_what_a_superuser_has_to_run() {
+    let database = database().await;
+    let url = database.url_of_new_user().await;
+    let folder = tempfile::tempdir().unwrap();
+    let on = [
+        "store.kind=postgres".to_owned(),
+        format!("store.postgres_url={url}"),
+    ];
+    let refused = run(&settings(folder.path(), &on), &["migrate"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let complaint = text(&refused.stderr);
+    for part in [
+        "let a superuser run once",
+        "CREATE ROLE sextant_app NOLOGIN;",
+        "GRANT sextant_app TO \"user_",
+    ] {
+        assert!(complaint.contains(part), "{complaint}");
+    }
+}
+
 /// A line of `doctor`: check, verdict, fix.
 type Line = (String, String, String);
 

@@ -139,6 +139,9 @@ fn table(check: &'static str, error: Option<ConnectError>) -> Finding {
         ConnectError::Pool(_) | ConnectError::Unreachable(_) => {
             "start the server, or correct store.postgres_url; behind a failover give all hosts and the writable one is used"
         },
+        ConnectError::Forbidden { .. } => {
+            "let a superuser grant sextant_app to the user of store.postgres_url, as `sextant serve` says"
+        },
         ConnectError::Outdated { .. } => "run `sextant migrate`",
         ConnectError::Newer { .. } => {
             "run the version of Sextant that made these tables, or a newer one"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 use super::Service;
@@ -19,6 +20,10 @@ pub const SYSTEM_TABLES: [&str; 6] = [
 
 const LOCK: &str = include_str!("../../queries/postgres/migrations/lock.sql");
 const PREPARE: &str = include_str!("../../queries/postgres/migrations/prepare.sql");
+/// What a superuser runs once for a migrator that may not do it.
+const OWNER: &str = include_str!("../../queries/postgres/migrations/owner.sql");
+/// What a superuser runs once for the user of a service.
+const MEMBER: &str = include_str!("../../queries/postgres/migrations/member.sql");
 const RECORD: &str = include_str!("../../queries/postgres/migrations/record.sql");
 const VERSION: &str = include_str!("../../queries/postgres/session/version.sql");
 
@@ -87,6 +92,13 @@ pub enum MigrateError {
         /// What the database said.
         source: tokio_postgres::Error,
     },
+    /// The user may not make the role of the services or a schema; nothing was done.
+    Forbidden {
+        /// What a superuser has to run, once.
+        fix: String,
+        /// What the database said.
+        source: tokio_postgres::Error,
+    },
     /// The schema was made by a newer version of this program.
     Newer {
         /// The schema.
@@ -109,6 +121,11 @@ impl fmt::Display for MigrateError {
             Self::Refused { schema, name, .. } => {
                 write!(f, "migration \"{name}\" of schema {schema} was refused")
             },
+            Self::Forbidden { fix, .. } => write!(
+                f,
+                "the user of store.postgres_url may not make the role sextant_app or a schema: give it CREATEROLE and let it own the \
+                 database, or let a superuser run once, without the line of what exists: {fix}"
+            ),
             Self::Newer {
                 schema,
                 stored,
@@ -126,16 +143,17 @@ impl fmt::Display for MigrateError {
 impl std::error::Error for MigrateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Url(source) | Self::Unreachable(source) | Self::Refused { source, .. } => {
-                Some(source)
-            },
+            Self::Url(source)
+            | Self::Unreachable(source)
+            | Self::Forbidden { source, .. }
+            | Self::Refused { source, .. } => Some(source),
             Self::Newer { .. } => None,
         }
     }
 }
 
 /// Brings the schemas of all services to the version that this program knows, under a lock: any number of migrators may be
-/// started at once. The user of `url` becomes the owner of everything and must be able to create roles and schemas.
+/// started at once. The user of `url` becomes the owner of everything. It makes the role of the services if it may; else a superuser does.
 ///
 /// # Errors
 /// The database does not answer, refuses, or was migrated by a newer program (nothing is changed then).
@@ -146,7 +164,7 @@ pub async fn migrate(url: &str) -> Result<Vec<Migrated>, MigrateError> {
         .await
         .map_err(MigrateError::Unreachable)?;
     // The connection is driven here and nowhere else, so no task outlives the call.
-    let work = migrate_all(&mut client);
+    let work = migrate_all(&mut client, &config);
     let mut connection = std::pin::pin!(connection);
     let mut work = std::pin::pin!(work);
     tokio::select! {
@@ -158,7 +176,10 @@ pub async fn migrate(url: &str) -> Result<Vec<Migrated>, MigrateError> {
     }
 }
 
-async fn migrate_all(client: &mut Client) -> Result<Vec<Migrated>, MigrateError> {
+async fn migrate_all(
+    client: &mut Client,
+    config: &tokio_postgres::Config,
+) -> Result<Vec<Migrated>, MigrateError> {
     client
         .batch_execute(LOCK)
         .await
@@ -169,7 +190,15 @@ async fn migrate_all(client: &mut Client) -> Result<Vec<Migrated>, MigrateError>
         client
             .batch_execute(&prepare)
             .await
-            .map_err(|source| refused(service, "prepare", source))?;
+            .map_err(|source| match source.code() {
+                Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
+                    MigrateError::Forbidden {
+                        fix: filled(OWNER, config),
+                        source,
+                    }
+                },
+                Some(_) | None => refused(service, "prepare", source),
+            })?;
         let from = stored_version(client)
             .await
             .map_err(|source| refused(service, "version", source))?;
@@ -191,6 +220,28 @@ async fn migrate_all(client: &mut Client) -> Result<Vec<Migrated>, MigrateError>
         done.push(Migrated { service, from, to });
     }
     Ok(done)
+}
+
+/// What has to be run so that the user of this configuration may take on the role of the services.
+pub(super) fn membership(config: &tokio_postgres::Config) -> String {
+    filled(MEMBER, config)
+}
+
+/// Statements for the user and the database of a configuration, on one line.
+fn filled(statements: &str, config: &tokio_postgres::Config) -> String {
+    let quoted = |name: Option<&str>, otherwise: &str| {
+        name.map_or_else(
+            || otherwise.to_owned(),
+            |name| format!("\"{}\"", name.replace('"', "\"\"")),
+        )
+    };
+    let user = quoted(config.get_user(), "USER");
+    // Without a name, a database is called as its user.
+    let database = quoted(config.get_dbname().or(config.get_user()), "DATABASE");
+    let statements = statements
+        .replace("{user}", &user)
+        .replace("{database}", &database);
+    statements.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 async fn apply(

@@ -13,7 +13,7 @@ use sextant_domain::id::TenantId;
 use sextant_store::{Error, Result};
 
 use super::Service;
-use super::migrate::known_version;
+use super::migrate::{known_version, membership};
 use super::session::Session;
 
 const OPEN: &str = include_str!("../../queries/postgres/session/open.sql");
@@ -88,6 +88,13 @@ pub enum ConnectError {
     Pool(deadpool_postgres::BuildError),
     /// The database does not answer.
     Unreachable(Error),
+    /// The user may not take on the role of the services.
+    Forbidden {
+        /// What a superuser, or who made the role, has to run.
+        fix: String,
+        /// What the database said.
+        source: Error,
+    },
     /// The schema is missing or older than this program needs.
     Outdated {
         /// The schema.
@@ -117,6 +124,10 @@ impl fmt::Display for ConnectError {
             ),
             Self::Pool(_) => write!(f, "connection pool cannot be made"),
             Self::Unreachable(_) => write!(f, "database does not answer"),
+            Self::Forbidden { fix, .. } => write!(
+                f,
+                "the user of store.postgres_url may not take on the role sextant_app: let a superuser run once: {fix}"
+            ),
             Self::Outdated {
                 schema,
                 stored,
@@ -146,7 +157,7 @@ impl std::error::Error for ConnectError {
         match self {
             Self::Url(source) => Some(source),
             Self::Pool(source) => Some(source),
-            Self::Unreachable(source) => Some(source),
+            Self::Unreachable(source) | Self::Forbidden { source, .. } => Some(source),
             Self::Outdated { .. } | Self::Newer { .. } => None,
         }
     }
@@ -182,7 +193,7 @@ impl Pool {
             opened,
         };
         let known = known_version(service);
-        let stored = pool.stored_version().await?;
+        let stored = pool.stored_version(config).await?;
         if stored < known {
             return Err(ConnectError::Outdated {
                 schema: service.schema(),
@@ -214,7 +225,7 @@ impl Pool {
         })
     }
 
-    async fn stored_version(&self) -> std::result::Result<i32, ConnectError> {
+    async fn stored_version(&self, config: &Config) -> std::result::Result<i32, ConnectError> {
         let client = self.inner.get().await.map_err(|error| {
             // The role is made by the first migration: a database without it was never migrated.
             match sql_state(&error) {
@@ -222,6 +233,13 @@ impl Pool {
                     schema: self.schema,
                     stored: 0,
                     known: 1,
+                },
+                Some("42501") => ConnectError::Forbidden {
+                    fix: config
+                        .url
+                        .parse()
+                        .map_or_else(|_unreadable| String::new(), |server| membership(&server)),
+                    source: Error::unavailable("connecting", error),
                 },
                 Some(_) | None => {
                     ConnectError::Unreachable(Error::unavailable("connecting", error))

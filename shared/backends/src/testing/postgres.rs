@@ -19,6 +19,7 @@ use crate::postgres::{Config, migrate};
 const URL: &str = "SEXTANT_TEST_POSTGRES_URL";
 const PACKAGE: &str = "postgresql";
 const CREATE_DATABASE: &str = include_str!("../../queries/postgres/testing/create_database.sql");
+const CREATE_USER: &str = include_str!("../../queries/postgres/testing/create_user.sql");
 const DROP_DATABASE: &str = include_str!("../../queries/postgres/testing/drop_database.sql");
 const NEWER: &str = include_str!("../../queries/postgres/testing/newer.sql");
 const READ_ONLY: &str = include_str!("../../queries/postgres/testing/turn_read_only.sql");
@@ -183,6 +184,21 @@ impl Database {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Makes a user with no rights but to connect, and says where it reaches the database.
+    ///
+    /// # Panics
+    /// The server does not, or is not reached as "postgres".
+    pub async fn url_of_new_user(&self) -> String {
+        let user = format!("user_{}", Uuid::new_v4().simple());
+        execute(&self.url, &CREATE_USER.replace("{user}", &user)).await;
+        let url = self
+            .url
+            .replace("user=postgres", &format!("user={user}"))
+            .replace("//postgres@", &format!("//{user}@"));
+        assert_ne!(url, self.url, "the server is reached as another user");
+        url
     }
 
     /// Settings of an engine on it.

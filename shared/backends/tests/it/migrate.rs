@@ -3,8 +3,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
-use sextant_backends::postgres::{ConnectError, Ingestion, MigrateError, Service, migrate};
-use sextant_backends::testing::database;
+use sextant_backends::postgres::{Config, ConnectError, Ingestion, MigrateError, Service, migrate};
+use sextant_backends::testing::{Database, PostgresServer, database};
 
 use crate::support::{connect, within};
 
@@ -86,10 +86,36 @@ async fn a_migrator_that_owns_no_server_can_migrate_and_its_services_can_work() 
         .url()
         .replace("user=postgres", &format!("user={owner}"));
     migrate(&url).await.unwrap();
-    let store = Ingestion::connect(&sextant_backends::postgres::Config::new(url))
-        .await
-        .unwrap();
+    let store = Ingestion::connect(&Config::new(url)).await.unwrap();
     let tenant = crate::support::tenant();
     crate::support::account(&store, tenant, "acme").await;
     assert_eq!(crate::support::records(&store, tenant).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_make_roles_is_told_what_a_superuser_has_to_run_and_that_suffices() {
+    let server = PostgresServer::start();
+    let database = Database::on(&server).await;
+    let url = database.url_of_new_user().await;
+    let error = migrate(&url).await.unwrap_err();
+    let MigrateError::Forbidden { fix, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(error.to_string().ends_with(fix.as_str()), "{error}");
+    let mut tasks = JoinSet::new();
+    let superuser = connect(database.url(), &mut tasks).await;
+    superuser.batch_execute(fix).await.unwrap();
+    migrate(&url).await.unwrap();
+    Ingestion::connect(&Config::new(url)).await.unwrap();
+
+    // The same for the user of a service, who owns nothing.
+    let url = database.url_of_new_user().await;
+    let error = Ingestion::connect(&Config::new(url.clone()))
+        .await
+        .unwrap_err();
+    let ConnectError::Forbidden { fix, .. } = &error else {
+        panic!("{error:?}")
+    };
+    superuser.batch_execute(fix).await.unwrap();
+    Ingestion::connect(&Config::new(url)).await.unwrap();
 }

@@ -1,0 +1,1 @@
+GRANT sextant_app TO {user};
