@@ -163,3 +163,53 @@ async fn broken_files_are_told_apart_and_their_good_rows_are_kept() {
     check(&whole, 0, &[("accepted", 1), ("duplicate", 1)], "");
     world.end().await;
 }
+
+#[tokio::test]
+async fn every_kind_of_row_is_taken_and_a_refused_one_is_told_by_its_own_column_and_how_to_mend_it()
+{
+    let world = World::start(Shape::Embedded).await;
+    tenant(&world.client(), TENANT, at("2026-02-01T00:00")).await;
+    for (kind, good, bad, complaint) in [
+        (
+            "accounts",
+            "account_id,created_at\na,2025-01-01\n",
+            "b,2026-05-01\n",
+            "row 2 (line 3), field \"created_at\": ",
+        ),
+        (
+            "users",
+            "time,user_id,trait.role\n2026-01-01,u,engineer\n",
+            "2026-05-01,u,\n",
+            "row 2 (line 3), field \"time\": ",
+        ),
+        (
+            "account_users",
+            "time,account_id,user_id,role\n2026-01-01,a,u,admin\n",
+            "2026-05-01,a,u,\n",
+            "row 2 (line 3), field \"time\": ",
+        ),
+        (
+            "subscriptions",
+            "time,account_id,subscription_id,status,price_id,unit_amount,currency,interval\n2026-01-01,a,s,active,p,9.90,USD,month\n",
+            "2026-01-02,a,s,active,p,-9.90,USD,month\n",
+            "field \"unit_amount\": -990 is negative; send a price of 0 or more, and what is taken off as a discount (AMOUNT_NEGATIVE)",
+        ),
+        (
+            "invoices",
+            "time,account_id,invoice_id,status,total,currency,tax\n2026-01-01,a,i,open,9.90,USD,1\n",
+            "2026-01-02,a,i,open,-9.90,USD,\n",
+            "field \"total\": -990 is negative; a credit note is no invoice: send what was paid back with its payment, as refunded_minor",
+        ),
+        (
+            "payments",
+            "time,account_id,amount,currency\n2026-01-01,a,9.90,USD\n",
+            "2026-01-02,a,-9.90,USD\n",
+            "field \"amount\": -990 is negative; send what was paid back with the payment that it belongs to, as refunded_minor",
+        ),
+    ] {
+        let content = format!("{good}{bad}");
+        let ended = import(&world, "rows.csv", kind, content.as_bytes());
+        check(&ended, 1, &[("accepted", 1), ("rejected", 1)], complaint);
+    }
+    world.end().await;
+}

@@ -9,7 +9,7 @@ use crate::client::{Client, all_pages};
 use crate::demo::load::{Ready, Setup, load, timestamp};
 use crate::error::Error;
 use crate::generate::{Company, Options};
-use crate::import::batch::Origin;
+use crate::import::batch::{Origin, TIME};
 use crate::import::{Item, Original, Part};
 use crate::output::{Block, Cell, Column, format};
 use crate::progress::Visibility;
@@ -61,6 +61,7 @@ pub(crate) async fn show(
                 line: row,
                 part: Part::Row,
                 original: Original::NotKept,
+                time: TIME,
             },
             record: Box::new(record),
         })

@@ -19,6 +19,9 @@ const ENVELOPE_BYTES: usize = 64;
 /// Batches that may wait to be sent.
 const MAX_WAITING: usize = 4;
 
+/// How the contract, and most files, name the time of a record.
+pub const TIME: &str = "time";
+
 /// Where a record came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -30,12 +33,17 @@ pub struct Origin {
     pub part: Part,
     /// The row.
     pub original: Original,
+    /// How the file names the time of the record.
+    pub time: &'static str,
 }
 
 impl Origin {
     /// How the file names a field of the record: a CSV file by its column, where it has one for the field.
     #[must_use]
     pub(crate) fn field(&self, path: &str) -> String {
+        if path == TIME {
+            return self.time.to_owned();
+        }
         let column = match self.original {
             Original::Cells(_) => column_of(path),
             Original::Line(_) | Original::NotKept => None,

@@ -12,7 +12,7 @@ use sextant_domain::time::Day;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{AccountFact, PaymentFact, PaymentStatus, Record};
 
-use crate::import::batch::Origin;
+use crate::import::batch::{Origin, TIME};
 use crate::import::identity::RowIds;
 use crate::import::input::{Ending, Input, no_line_end, too_long};
 use crate::import::rejects::CDNOW_NOTE;
@@ -111,6 +111,7 @@ impl CdnowRows {
                         line,
                         part,
                         original: original(),
+                        time: TIME,
                     },
                     record: Box::new(record),
                 };

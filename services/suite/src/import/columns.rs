@@ -5,10 +5,16 @@
 pub enum Kind {
     /// States of accounts.
     Accounts,
+    /// States of the people who use the product.
+    Users,
+    /// Who belongs to which account.
+    AccountUsers,
     /// Things that happened.
     Events,
     /// States of subscriptions with one item each.
     Subscriptions,
+    /// States of invoices.
+    Invoices,
     /// States of payments.
     Payments,
 }
@@ -52,6 +58,22 @@ const ACCOUNTS: &[Column] = &[
     optional("country", "country"),
     optional("timezone", "IANA time zone"),
     optional("renewal_at", "when its contract renews"),
+];
+
+const USERS: &[Column] = &[
+    required("time", "from when the row holds"),
+    required("user_id", "your id of the user"),
+];
+
+const ACCOUNT_USERS: &[Column] = &[
+    required("time", "from when the row holds"),
+    required("account_id", "your id of the account"),
+    required("user_id", "your id of the user"),
+    optional(
+        "role",
+        "member, admin, billing, champion or exec_sponsor; without it, member",
+    ),
+    optional("left", "true: the user left the account at that time"),
 ];
 
 const EVENTS: &[Column] = &[
@@ -100,6 +122,18 @@ const SUBSCRIPTIONS: &[Column] = &[
     optional("cancellation_reason", "reason that was given"),
 ];
 
+const INVOICES: &[Column] = &[
+    required("time", "when the row began to hold"),
+    required("account_id", "your id of the account that pays"),
+    required("invoice_id", "your id of the invoice"),
+    required("status", "draft, open, paid, uncollectible or void"),
+    required("total", "sum with tax, such as 12.34"),
+    required("currency", "ISO 4217 code"),
+    optional("tax", "tax in the sum"),
+    optional("subscription_id", "subscription that it bills"),
+    optional("due_at", "when it is due"),
+];
+
 const PAYMENTS: &[Column] = &[
     required("time", "when the row began to hold"),
     required("account_id", "your id of the account that pays"),
@@ -121,10 +155,13 @@ const PAYMENTS: &[Column] = &[
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
         Self::Accounts,
+        Self::Users,
+        Self::AccountUsers,
         Self::Events,
         Self::Subscriptions,
+        Self::Invoices,
         Self::Payments,
     ];
 
@@ -133,8 +170,11 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
+            Self::Users => "users",
+            Self::AccountUsers => "account_users",
             Self::Events => "events",
             Self::Subscriptions => "subscriptions",
+            Self::Invoices => "invoices",
             Self::Payments => "payments",
         }
     }
@@ -150,8 +190,11 @@ impl Kind {
     pub const fn columns(self) -> &'static [Column] {
         match self {
             Self::Accounts => ACCOUNTS,
+            Self::Users => USERS,
+            Self::AccountUsers => ACCOUNT_USERS,
             Self::Events => EVENTS,
             Self::Subscriptions => SUBSCRIPTIONS,
+            Self::Invoices => INVOICES,
             Self::Payments => PAYMENTS,
         }
     }
@@ -160,9 +203,9 @@ impl Kind {
     #[must_use]
     pub const fn free_prefix(self) -> &'static str {
         match self {
-            Self::Accounts => "trait.",
+            Self::Accounts | Self::Users => "trait.",
             Self::Events => "data.",
-            Self::Subscriptions | Self::Payments => "",
+            Self::AccountUsers | Self::Subscriptions | Self::Invoices | Self::Payments => "",
         }
     }
 
@@ -212,7 +255,9 @@ pub(crate) fn column_of(field: &str) -> Option<String> {
     let name = match path {
         "unit_amount.minor" => "unit_amount",
         "amount.minor" => "amount",
-        "unit_amount.currency" | "amount.currency" => "currency",
+        "total.minor" => "total",
+        "unit_amount.currency" | "amount.currency" | "total.currency" => "currency",
+        "tax_minor" => "tax",
         "refunded_minor" => "refunded",
         "fx_rate_micros" => "fx_rate",
         "percent_off_bps" => "percent_off",

@@ -125,6 +125,7 @@ impl CsvRows {
             },
         };
         let cells = Row::new(&self.header, &record);
+        let time = cells.time_column();
         let read = facts::record(&cells, &self.source, &mut self.ids);
         let original = Original::Cells(record.into_byte_record());
         match read {
@@ -134,6 +135,7 @@ impl CsvRows {
                     line,
                     part: Part::Row,
                     original,
+                    time,
                 },
                 record: Box::new(record),
             },

@@ -8,12 +8,13 @@ use prost_types::Timestamp;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind as ValueKind;
 use sextant_proto::ingestion::v1::{
-    AccountFact, BillingInterval, CancellationKind, Discount, DiscountDuration, EventFact,
-    PaymentFact, PaymentStatus, Price, Record, SubscriptionFact, SubscriptionItem,
-    SubscriptionStatus, UsageType, Value,
+    AccountFact, AccountUserFact, AccountUserRole, BillingInterval, CancellationKind, Discount,
+    DiscountDuration, EventFact, InvoiceFact, InvoiceStatus, PaymentFact, PaymentStatus, Price,
+    Record, SubscriptionFact, SubscriptionItem, SubscriptionStatus, UsageType, UserFact, Value,
 };
 
 use crate::import::Fault;
+use crate::import::batch::TIME;
 use crate::import::columns::{Header, Kind};
 use crate::import::identity::{RowId, RowIds};
 use crate::import::values::{self, Named};
@@ -49,6 +50,14 @@ impl<'r> Row<'r> {
     fn required(&self, name: &str) -> Result<&'r str, Fault> {
         self.get(name)
             .ok_or_else(|| Fault::new(name, "is empty, and every row must fill it"))
+    }
+
+    /// The column that the record's time is read from.
+    pub(crate) fn time_column(&self) -> &'static str {
+        let is_begun = self.header.kind() == Kind::Accounts
+            && self.get(TIME).is_none()
+            && self.header.place("created_at").is_some();
+        if is_begun { "created_at" } else { TIME }
     }
 
     /// A cell read as a value; the type's default where it is empty.
@@ -110,10 +119,18 @@ pub(crate) fn record(row: &Row<'_>, source: &str, ids: &mut RowIds) -> Result<Re
         Kind::Events => event(row)?,
         Kind::Subscriptions => subscription(row)?,
         Kind::Payments => payment(row, &id)?,
+        Kind::Users => user(row)?,
+        Kind::AccountUsers => account_user(row)?,
+        Kind::Invoices => invoice(row)?,
     };
     let own_id = match row.header.kind() {
         Kind::Events => row.get("id"),
-        Kind::Accounts | Kind::Subscriptions | Kind::Payments => None,
+        Kind::Accounts
+        | Kind::Users
+        | Kind::AccountUsers
+        | Kind::Subscriptions
+        | Kind::Invoices
+        | Kind::Payments => None,
     };
     Ok(Record {
         source: source.to_owned(),
@@ -145,12 +162,19 @@ fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
     );
     known("renewal_at", row.time("renewal_at")?.map(ValueKind::Time));
     let created_at = row.time("created_at")?;
-    let time = row.time("time")?.or(created_at);
+    let time = row.time(TIME)?.or(created_at);
     let time = time.ok_or_else(|| {
-        Fault::new(
-            "time",
-            "is empty, and so is created_at; a record has a time of its own",
-        )
+        let (column, problem) = match row.header.place(TIME) {
+            Some(_) => (
+                TIME,
+                "is empty, and so is created_at; a record has a time of its own",
+            ),
+            None => (
+                "created_at",
+                "is empty, and there is no column \"time\"; a record has a time of its own",
+            ),
+        };
+        Fault::new(column, problem)
     })?;
     let fact = AccountFact {
         account_id: row.required("account_id")?.to_owned(),
@@ -164,6 +188,25 @@ fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
     Ok((time, Fact::Account(fact)))
 }
 
+fn user(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
+    let fact = UserFact {
+        user_id: row.required("user_id")?.to_owned(),
+        traits: row.free()?,
+        cleared_traits: Vec::new(),
+    };
+    Ok((row.required_time(TIME)?, Fact::User(fact)))
+}
+
+fn account_user(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
+    let fact = AccountUserFact {
+        account_id: row.required("account_id")?.to_owned(),
+        user_id: row.required("user_id")?.to_owned(),
+        role: row.word::<AccountUserRole>("role")?,
+        left: row.read("left", values::flag)?,
+    };
+    Ok((row.required_time(TIME)?, Fact::AccountUser(fact)))
+}
+
 fn event(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
     let fact = EventFact {
         account_id: row.required("account_id")?.to_owned(),
@@ -174,7 +217,7 @@ fn event(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         duration_ms: row.read("duration_ms", values::integer)?,
         data: row.free()?,
     };
-    Ok((row.required_time("time")?, Fact::Event(fact)))
+    Ok((row.required_time(TIME)?, Fact::Event(fact)))
 }
 
 fn subscription(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
@@ -194,7 +237,7 @@ fn subscription(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         items: vec![item(row)?],
         discounts: discount(row)?.into_iter().collect(),
     };
-    Ok((row.required_time("time")?, Fact::Subscription(fact)))
+    Ok((row.required_time(TIME)?, Fact::Subscription(fact)))
 }
 
 fn item(row: &Row<'_>) -> Result<SubscriptionItem, Fault> {
@@ -234,6 +277,22 @@ fn discount(row: &Row<'_>) -> Result<Option<Discount>, Fault> {
     }))
 }
 
+fn invoice(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
+    row.required("status")?;
+    let total = money(row, "total")?;
+    let tax = row.read("tax", |text| values::money(text, &total.currency).map(Some))?;
+    let fact = InvoiceFact {
+        account_id: row.required("account_id")?.to_owned(),
+        invoice_id: row.required("invoice_id")?.to_owned(),
+        subscription_id: row.text("subscription_id"),
+        status: row.word::<InvoiceStatus>("status")?,
+        total: Some(total),
+        tax_minor: tax.map_or(0, |tax| tax.minor),
+        due_at: row.time("due_at")?,
+    };
+    Ok((row.required_time(TIME)?, Fact::Invoice(fact)))
+}
+
 fn payment(row: &Row<'_>, id: &RowId) -> Result<(Timestamp, Fact), Fault> {
     let amount = money(row, "amount")?;
     let refunded = row.read("refunded", |text| {
@@ -255,7 +314,7 @@ fn payment(row: &Row<'_>, id: &RowId) -> Result<(Timestamp, Fact), Fault> {
         failure_code: row.text("failure_code"),
         fx_rate_micros: rate(row)?,
     };
-    Ok((row.required_time("time")?, Fact::Payment(fact)))
+    Ok((row.required_time(TIME)?, Fact::Payment(fact)))
 }
 
 fn money(row: &Row<'_>, name: &str) -> Result<sextant_proto::common::v1::Money, Fault> {
@@ -269,3 +328,6 @@ fn money(row: &Row<'_>, name: &str) -> Result<sextant_proto::common::v1::Money, 
 fn rate(row: &Row<'_>) -> Result<i64, Fault> {
     row.read("fx_rate", |text| values::fixed(text, 6))
 }
+
+#[cfg(test)]
+mod tests;

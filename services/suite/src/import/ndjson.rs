@@ -7,7 +7,7 @@
 
 use sextant_proto::ingestion::v1::Record;
 
-use crate::import::batch::Origin;
+use crate::import::batch::{Origin, TIME};
 use crate::import::identity::RowIds;
 use crate::import::input::{Ending, Input, no_line_end, too_long};
 use crate::import::rejects::NDJSON_NOTE;
@@ -72,6 +72,7 @@ impl NdjsonRows {
                         line,
                         part: Part::Row,
                         original,
+                        time: TIME,
                     },
                     record: Box::new(record),
                 },

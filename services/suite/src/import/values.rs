@@ -53,6 +53,15 @@ pub(crate) fn integer<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_unreadable| format!("\"{text}\" is no whole number that fits here; write it without separators, such as 1200"))
 }
 
+/// Yes or no.
+pub(crate) fn flag(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(format!("\"{text}\" is neither true nor false")),
+    }
+}
+
 /// A decimal number as an integer of its `places`-th places: 12.5 with two places is 1250. Exact: nothing is rounded.
 pub(crate) fn fixed(text: &str, places: u8) -> Result<i64, String> {
     let wrong = || {

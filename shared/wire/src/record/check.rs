@@ -233,7 +233,11 @@ fn check_item(item: &pb::SubscriptionItem, base: Currency) -> Result<(), Problem
     optional_id(&item.item_id, "item_id")?;
     external_id(&price.price_id, "price.price_id")?;
     optional_id(&price.product_id, "price.product_id")?;
-    let amount = money(price.unit_amount.as_ref(), "price.unit_amount")?;
+    let amount = money(
+        price.unit_amount.as_ref(),
+        "price.unit_amount",
+        "send a price of 0 or more, and what is taken off as a discount",
+    )?;
     set(
         price.interval,
         pb::BillingInterval::try_from(price.interval).is_ok(),
@@ -300,7 +304,11 @@ fn check_discount(discount: &pb::Discount) -> Result<(), Problem> {
                 "must not be set beside percent_off_bps",
             ));
         },
-        (Some(amount), 0) => drop(money(Some(amount), "amount_off")?),
+        (Some(amount), 0) => drop(money(
+            Some(amount),
+            "amount_off",
+            "send what is taken off as a positive amount",
+        )?),
         (None, 1..) => {},
     }
     set(
@@ -328,7 +336,11 @@ fn invoice(fact: &pb::InvoiceFact) -> Result<ExternalId, Problem> {
         pb::InvoiceStatus::try_from(fact.status).is_ok(),
         "status",
     )?;
-    let total = money(fact.total.as_ref(), "total")?;
+    let total = money(
+        fact.total.as_ref(),
+        "total",
+        "a credit note is no invoice: send what was paid back with its payment, as refunded_minor",
+    )?;
     part(fact.tax_minor, total, "tax_minor")?;
     time::optional(fact.due_at.as_ref(), "due_at")?;
     Ok(id)
@@ -343,14 +355,19 @@ fn payment(fact: &pb::PaymentFact, base: Currency) -> Result<ExternalId, Problem
         pb::PaymentStatus::try_from(fact.status).is_ok(),
         "status",
     )?;
-    let amount = money(fact.amount.as_ref(), "amount")?;
+    let amount = money(
+        fact.amount.as_ref(),
+        "amount",
+        "send what was paid back with the payment that it belongs to, as refunded_minor",
+    )?;
     part(fact.refunded_minor, amount, "refunded_minor")?;
     optional_id(&fact.failure_code, "failure_code")?;
     rate(fact.fx_rate_micros, fact.amount.as_ref(), base)?;
     Ok(id)
 }
 
-fn money(money: Option<&Money>, field: &str) -> Result<i64, Problem> {
+/// An amount; `instead` says how what a negative one could mean is sent.
+fn money(money: Option<&Money>, field: &str, instead: &str) -> Result<i64, Problem> {
     let money =
         money.ok_or_else(|| Problem::field(ErrorReason::FieldMissing, field, "must be set"))?;
     Currency::parse(&money.currency).map_err(|error| {
@@ -361,7 +378,7 @@ fn money(money: Option<&Money>, field: &str) -> Result<i64, Problem> {
         )
     })?;
     if money.minor < 0 {
-        let message = format!("{} is negative; send refunds as refunds", money.minor);
+        let message = format!("{} is negative; {instead}", money.minor);
         return Err(Problem::field(
             ErrorReason::AmountNegative,
             format!("{field}.minor"),
