@@ -73,20 +73,17 @@ struct Assembly<'a> {
 struct Parts {
     mounted: Vec<Mounted>,
     links: Links,
+    segmenters: Vec<String>,
 }
 
 impl Installation for Program {
-    fn serve<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, u8> {
+    fn start<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, Running> {
         async move {
             let running = self.run(&loaded.config, role).await?;
             info!(role = role.as_str(), address = %running.address, store = ?loaded.config.store.kind, "serving");
-            Ok(running.ended.await)
+            Ok(running)
         }
         .boxed()
-    }
-
-    fn start<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Running> {
-        self.run(&loaded.config, Role::All).boxed()
     }
 
     fn migrate<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Vec<Migration>> {
@@ -195,6 +192,7 @@ impl Program {
         });
         Ok(Running {
             links: parts.links,
+            segmenters: parts.segmenters,
             address,
             key: local.map(|key| key.expose()),
             ended: ended(config, &lifecycle, telemetry)?,
@@ -272,7 +270,7 @@ fn remote(
 impl Assembly<'_> {
     /// Mounts the parts of a role, in the order of the data's way, each with links to the ones before it.
     fn parts(mut self, role: Role) -> Result<Parts, BoxError> {
-        let mut mounted = Vec::new();
+        let (mut mounted, mut segmenters) = (Vec::new(), Vec::new());
         let ingestion = match self.stores.ingestion.take() {
             Some(ports) => {
                 self.mount(sextant_ingestion::part(self.ingestion(ports)), &mut mounted)?
@@ -304,12 +302,14 @@ impl Assembly<'_> {
         };
         let segmentation = match (self.stores.segmentation.take(), &scoring) {
             (Some(ports), Some(scoring)) => {
+                let registry = registry(self.config)?;
+                segmenters = names(&registry);
                 let deps = sextant_segmentation::Deps {
                     memberships: ports.memberships,
                     segmentations: ports.segmentations,
                     feed: ports.feed,
                     caches: ports.caches,
-                    registry: registry(self.config)?,
+                    registry,
                     scoring: scoring.clone(),
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
@@ -346,7 +346,11 @@ impl Assembly<'_> {
             metrics: metrics.unwrap_or_else(|| ingestion.clone()),
             ingestion,
         };
-        Ok(Parts { mounted, links })
+        Ok(Parts {
+            mounted,
+            links,
+            segmenters,
+        })
     }
 
     fn ingestion(&self, ports: IngestionPorts) -> sextant_ingestion::Deps {
@@ -401,6 +405,14 @@ pub(crate) fn segmenters(config: &Config) -> io::Result<PathBuf> {
     }
     let program = std::env::current_exe()?;
     Ok(program.parent().map(Path::to_owned).unwrap_or_default())
+}
+
+/// Segmenters with their versions.
+fn names(registry: &Registry) -> Vec<String> {
+    let descriptors = registry.all().map(Plugin::descriptor);
+    descriptors
+        .map(|one| format!("{} {}", one.id, one.version))
+        .collect()
 }
 
 fn registry(config: &Config) -> Result<Registry, BoxError> {

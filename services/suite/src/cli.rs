@@ -7,6 +7,7 @@ mod intake;
 mod key_origin;
 mod metrics;
 mod read;
+mod serving;
 mod system;
 mod tenants;
 pub(crate) mod words;

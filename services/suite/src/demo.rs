@@ -20,7 +20,7 @@ use crate::cli::note;
 use crate::client::Client;
 use crate::error::{Error, Exit};
 use crate::generate;
-use crate::installation::{Installation, Running};
+use crate::installation::{Installation, Role, Running};
 use crate::output::{Document, Format, Style};
 use crate::progress::Visibility;
 
@@ -96,7 +96,8 @@ pub async fn run(plan: &Plan, installation: &dyn Installation) -> Result<u8, Err
         key,
         lifecycle,
         mut ended,
-    } = installation.start(&plan.loaded).await?;
+        ..
+    } = installation.start(&plan.loaded, Role::All).await?;
     let parsed = key.as_deref().map(Key::parse).transpose();
     let parsed = parsed.map_err(|_malformed| Error::KeyUnreadable {
         origin: "the installation's key".to_owned(),
@@ -161,15 +162,16 @@ fn try_next(plan: &Plan, address: &str, key: Option<&str>) {
         ),
     };
     let key_line = key.map_or_else(String::new, |key| format!("  key      {key}\n"));
+    // Behind the command, which is what they belong to.
     let flags = format!("--address {address} --tenant {tenant}");
     let data = plan.loaded.config.store.data_dir.display();
     let program = program();
     note(&format!(
         "\nServing until Ctrl-C.\n  address  {address}\n{key_line}  data     {data}\n\nTry next, in another terminal of this directory:\n  \
          export SEXTANT_KEY={}\n  \
-         {program} {flags} members {members} --order-by {worth} --limit 10\n  \
-         {program} {flags} changes --since 30d\n  \
-         {program} {flags} account {account}",
+         {program} members {members} --order-by {worth} --limit 10 {flags}\n  \
+         {program} changes --since 30d {flags}\n  \
+         {program} account {account} {flags}",
         key.unwrap_or("KEY"),
     ));
 }

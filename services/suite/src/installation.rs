@@ -69,6 +69,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// The installation's key, where this process holds it.
     pub key: Option<String>,
+    /// The segmenters that are loaded, with their versions; none where segmentation runs elsewhere.
+    pub segmenters: Vec<String>,
     /// Their tasks; [`Lifecycle::shut_down`] begins the end.
     pub lifecycle: Lifecycle,
     /// Serves until a signal or a shutdown, stops everything and gives the exit code. Must be polled while they run.
@@ -97,11 +99,8 @@ pub struct Migration {
 
 /// The services and stores of this program, to be started and looked after.
 pub trait Installation: Sync {
-    /// Runs the services of a role until a signal and gives the exit code.
-    fn serve<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, u8>;
-
-    /// Starts all services in this process, serving at the configured address.
-    fn start<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Running>;
+    /// Starts the services of a role in this process, serving at the configured address.
+    fn start<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, Running>;
 
     /// Brings the tables of the configured store to the version of this program.
     fn migrate<'a>(&'a self, loaded: &'a Loaded) -> Answer<'a, Vec<Migration>>;

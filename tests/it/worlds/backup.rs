@@ -80,7 +80,7 @@ async fn back_up(world: &World, client: &Client, to: &Path) -> usize {
     let copying = async {
         // The load begins first.
         tokio::task::yield_now().await;
-        let output = block_in_place(|| world.cli(&["backup", to.to_str().unwrap()]));
+        let output = block_in_place(|| world.program(&["backup", to.to_str().unwrap()]));
         done.store(true, Ordering::Release);
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{complaints}");

@@ -1,13 +1,15 @@
 //! What an operator meets before anything is served: `migrate`, `doctor`, and a start that is refused.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
-use sextant_backends::testing::{Database, database, redis_url};
+use sextant::installation::Role;
+use sextant_backends::testing::{Database, database, migrated_database, redis_url};
 
-use crate::worlds::process::{free_address, run, segmenters};
+use crate::worlds::process::{Process, free_address, run, segmenters};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -171,6 +173,65 @@ async fn doctor_finds_nothing_in_a_good_installation_and_names_each_thing_that_i
         &settings(folder, &served),
         "PostgreSQL: metrics",
         "a newer one",
+    );
+}
+
+/// What `serve` prints, by its lines' names.
+fn told_by_serve(settings: &[String]) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("printed");
+    let mut process = Process::serve_into(File::create(&path).unwrap(), Role::All, settings);
+    process.end();
+    let printed = fs::read_to_string(&path).unwrap();
+    let lines = printed.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let word = |name: &str| line[name].as_str().unwrap().to_owned();
+        (word("what"), word("value"))
+    });
+    lines.collect()
+}
+
+#[tokio::test]
+async fn serve_tells_what_it_serves_and_with_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(
+        folder.path(),
+        &[
+            "server.drain_notice_ms=0".to_owned(),
+            "telemetry.log_format=json".to_owned(),
+        ],
+    );
+    let listen = settings
+        .iter()
+        .find_map(|one| one.strip_prefix("server.listen="));
+    let listen = format!("http://{}", listen.unwrap());
+    let data = folder.path().join("data");
+    let told = told_by_serve(&settings);
+    assert_eq!(
+        told["services"],
+        "ingestion, scoring, segmentation, metrics"
+    );
+    assert_eq!(told["address"], listen);
+    assert_eq!(told["store"], format!("SQLite files in {}", data.display()));
+    assert_eq!(told["key"], data.join("local.key").display().to_string());
+    assert_eq!(told["configuration"], "no file");
+    for segmenter in [
+        "sextant.lifecycle 1",
+        "sextant.rfm 1",
+        "sextant.value_tiers 1",
+    ] {
+        assert!(told["segmenters"].contains(segmenter), "{told:?}");
+    }
+
+    let database = migrated_database().await;
+    settings.extend(on(&database));
+    settings.push(format!("cache.redis_url={}", redis_url()));
+    settings.push("cache.in_process_entries=1000".to_owned());
+    let told = told_by_serve(&settings);
+    assert!(told["store"].starts_with("PostgreSQL at "), "{told:?}");
+    assert!(
+        told["caches"].starts_with("1,000 entries in this process, Redis at "),
+        "{told:?}"
     );
 }
 

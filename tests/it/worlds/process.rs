@@ -60,7 +60,14 @@ pub(crate) struct Process(Child);
 impl Process {
     /// Starts the services of a role and waits until they serve.
     pub(crate) fn serve(role: Role, settings: &[String]) -> Self {
-        Self::start(program(), role, settings)
+        Self::serve_into(Stdio::null(), role, settings)
+    }
+
+    /// The same; what it prints goes there.
+    pub(crate) fn serve_into(stdout: impl Into<Stdio>, role: Role, settings: &[String]) -> Self {
+        let mut command = program();
+        command.stdout(stdout);
+        Self::start(command, role, settings)
             .unwrap_or_else(|seen| panic!("{role:?} ended at once: {seen}"))
     }
 
@@ -71,7 +78,7 @@ impl Process {
         settings: &[String],
     ) -> Option<Self> {
         let mut command = plain(env!("CARGO_BIN_EXE_sextant-that-dies"));
-        command.args([service, moment]);
+        command.args([service, moment]).stdout(Stdio::null());
         Self::start(command, role, settings).ok()
     }
 

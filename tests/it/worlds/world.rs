@@ -87,7 +87,7 @@ impl World {
     /// An installation with the data of a backup, serving.
     pub(crate) async fn restored(backup: &Path) -> Self {
         let world = Self::new(Shape::Embedded, &[]).await;
-        let output = world.cli(&["restore", backup.to_str().unwrap()]);
+        let output = world.program(&["restore", backup.to_str().unwrap()]);
         let complaints = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{complaints}");
         world.serve_all();
@@ -280,6 +280,11 @@ impl World {
     /// Runs a command of the command line against it.
     pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
         self.cli_with_notes(&[arguments, &["--quiet"]].concat())
+    }
+
+    /// Runs a command that calls nobody.
+    pub(crate) fn program(&self, arguments: &[&str]) -> Output {
+        run(&self.settings, arguments)
     }
 
     /// The same, with what it tells on the way.

@@ -2,7 +2,7 @@ use sextant_runtime::config::{Flag, Loaded, Sources, load};
 use sextant_store::embedded::Embedded;
 
 use super::Program;
-use crate::installation::Installation as _;
+use crate::installation::{Installation as _, Role};
 
 fn loaded(set: &[(&str, &str)]) -> Loaded {
     let flags = set.iter().map(|(key, value)| Flag {
@@ -84,12 +84,12 @@ async fn the_embedded_engine_is_not_served_to_other_machines_unless_it_may_be() 
         ("server.admin_listen", "127.0.0.1:0"),
         ("plugins.builtin_dir", "no/such/directory"),
     ];
-    let refused = told(Program::default().start(&loaded(&set)).await);
+    let refused = told(Program::default().start(&loaded(&set), Role::All).await);
     assert!(refused.contains("server.expose"), "{refused}");
     assert!(!data.exists());
     // Now it is the segmenters that are missing.
     let allowed = [&set[..], &[("server.expose", "true")]].concat();
-    let refused = told(Program::default().start(&loaded(&allowed)).await);
+    let refused = told(Program::default().start(&loaded(&allowed), Role::All).await);
     assert!(
         !refused.contains("server.expose") && data.exists(),
         "{refused}"

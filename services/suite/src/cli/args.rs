@@ -41,24 +41,40 @@ pub fn command() -> Command {
         .args(globals())
         .subcommands(server_commands())
         .subcommands(data_commands())
-        .subcommands(read_commands())
-        .subcommands(admin_commands())
+        .subcommands(read_commands().into_iter().map(calling))
+        .subcommands(admin_commands().into_iter().map(calling))
 }
 
-fn globals() -> [Arg; 6] {
+/// Where a command calls.
+fn address() -> Arg {
+    option(
+        "address",
+        "URL",
+        "Where the services are; default: where this configuration says they listen",
+    )
+}
+
+/// Who calls.
+fn key() -> Arg {
+    option(
+        "key",
+        "KEY",
+        "Key to call with; default: SEXTANT_KEY, else local.key of the data directory",
+    )
+}
+
+/// A command that calls services, about one tenant.
+fn calling(command: Command) -> Command {
+    let tenant = option(
+        "tenant",
+        "NAME",
+        "Tenant by name or id; needed where the key opens several",
+    );
+    command.args([address(), key(), tenant].map(|arg| arg.global(true)))
+}
+
+fn globals() -> [Arg; 3] {
     [
-        Arg::new("address")
-            .long("address")
-            .value_name("URL")
-            .help("Where the services are; default: where this configuration says they listen"),
-        Arg::new("key")
-            .long("key")
-            .value_name("KEY")
-            .help("Key to call with; default: SEXTANT_KEY, else local.key of the data directory"),
-        Arg::new("tenant")
-            .long("tenant")
-            .value_name("NAME")
-            .help("Tenant by name or id; needed where the key opens several"),
         Arg::new("config")
             .long("config")
             .value_name("FILE")
@@ -142,8 +158,8 @@ fn limit() -> Arg {
 
 fn server_commands() -> Vec<Command> {
     vec![
-        Command::new("serve")
-            .about("Runs the services until Ctrl-C")
+        named("serve")
+            .about("Runs the services until Ctrl-C, and prints at the start what it serves and with what")
             .arg(data_dir())
             .arg(
                 Arg::new("role")
@@ -162,6 +178,7 @@ fn server_commands() -> Vec<Command> {
                     .default_value("all"),
             )
             .arg(switch("exit", "End after the answer"))
+            .args([address(), key()])
             .arg(data_dir())
             .arg(number(
                 "accounts",
@@ -215,7 +232,7 @@ fn data_commands() -> Vec<Command> {
         columns.join("\n")
     );
     vec![
-        named("import")
+        calling(named("import"))
             .about("Sends the rows of a file; may be repeated, for what is stored is not counted again")
             .after_long_help(columns)
             .arg(file("file", "FILE", "The file, plain or gzip"))

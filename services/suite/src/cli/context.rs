@@ -56,7 +56,7 @@ impl<'a> Context<'a> {
         };
         let loaded = load(&sources)?;
         let given = |flag: &str, variable: &str| {
-            let named = matches.get_one::<String>(flag).cloned();
+            let named = argument(matches, flag);
             named.or_else(|| environment.get(variable).map(ToOwned::to_owned))
         };
         let address = given("address", "SEXTANT_ADDRESS");
@@ -71,7 +71,7 @@ impl<'a> Context<'a> {
         let colours = environment.get("NO_COLOR").is_none() && io::stdout().is_terminal();
         Ok(Self {
             address,
-            key: matches.get_one::<String>("key").cloned(),
+            key: argument(matches, "key"),
             tenant: given("tenant", "SEXTANT_TENANT"),
             visibility: if quiet {
                 Visibility::Hidden
@@ -247,6 +247,11 @@ pub(crate) fn format_of(matches: &ArgMatches) -> Format {
     named
         .and_then(|name| Format::parse(name))
         .unwrap_or(Format::Table)
+}
+
+/// A text argument that not every command has.
+fn argument(matches: &ArgMatches, name: &str) -> Option<String> {
+    matches.try_get_one::<String>(name).ok().flatten().cloned()
 }
 
 /// A text argument; empty where it is not given.

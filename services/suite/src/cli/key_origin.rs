@@ -38,7 +38,7 @@ impl KeyOrigin {
         if let Some(path) = environment.get("SEXTANT_KEY_FILE") {
             return Self::NamedFile(path.into());
         }
-        let path = data_dir.join(FILE);
+        let path = local_file(data_dir);
         if path.exists() {
             Self::LocalFile(path)
         } else {
@@ -84,6 +84,11 @@ impl fmt::Display for KeyOrigin {
             ),
         }
     }
+}
+
+/// Where an embedded installation keeps its key.
+pub(crate) fn local_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(FILE)
 }
 
 /// Whether a call was refused because of its key.

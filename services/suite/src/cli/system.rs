@@ -6,21 +6,33 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use sextant_runtime::clock::Clock;
+use sextant_runtime::config::LogFormat;
 
-use crate::cli::context::{Context, text_of};
-use crate::cli::note;
+use crate::cli::context::{Context, format_of, is_given, text_of};
+use crate::cli::{note, serving};
 use crate::doctor::{self, Verdict};
 use crate::error::Error;
 use crate::explain::{PAGES, find};
 use crate::installation::Role;
-use crate::output::{Block, Cell, Column};
+use crate::output::{Block, Cell, Column, Format};
 
 /// Runs services until a signal.
 pub(crate) async fn serve(context: &Context<'_>, matches: &ArgMatches) -> Result<u8, Error> {
     let named = text_of(matches, "role");
     let role =
         Role::parse(&named).ok_or_else(|| Error::usage(format!("\"{named}\" is no role")))?;
-    Ok(context.installation.serve(&context.loaded, role).await?)
+    let running = context.installation.start(&context.loaded, role).await?;
+    // Where logs are lines of JSON, this is, too.
+    let format = match context.loaded.config.telemetry.log_format {
+        LogFormat::Json if !is_given(matches, "output") => Format::Ndjson,
+        LogFormat::Json | LogFormat::Text => format_of(matches),
+    };
+    let block = serving::block(&context.loaded, role, &running);
+    // Nobody has to read it for the services to serve.
+    if let Err(error) = context.print_as(format, &block.into()) {
+        note(&format!("note: {error}"));
+    }
+    Ok(running.ended.await)
 }
 
 /// Brings the store's tables to the version of this program.

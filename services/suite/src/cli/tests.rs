@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -6,6 +7,9 @@ use futures_util::future::BoxFuture;
 use sextant_proto::ingestion::v1::RfmTiePolicy;
 use sextant_runtime::auth::Scope;
 use sextant_runtime::config::{Environment, Loaded};
+use sextant_runtime::lifecycle::Lifecycle;
+use sextant_runtime::link::LinkOptions;
+use sextant_runtime::telemetry::Meters;
 
 use super::args::{RFM_TIES, SCOPES};
 use super::context::{is_enough, page_size, span_us};
@@ -13,17 +17,28 @@ use super::{command, run};
 use crate::doctor::Finding;
 use crate::import::values::words;
 use crate::installation::{Answer, Installation, Migration, Role, Running};
+use crate::links::{Addresses, Links};
 
 /// An installation whose answers are known.
 struct Known;
 
 impl Installation for Known {
-    fn serve<'a>(&'a self, _loaded: &'a Loaded, role: Role) -> Answer<'a, u8> {
-        async move { Ok(if role == Role::Scoring { 7 } else { 0 }) }.boxed()
-    }
-
-    fn start<'a>(&'a self, _loaded: &'a Loaded) -> Answer<'a, Running> {
-        async { Err("the data directory is in use".into()) }.boxed()
+    fn start<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, Running> {
+        async move {
+            if role != Role::Scoring {
+                return Err("the data directory is in use".into());
+            }
+            let options = LinkOptions::new(Duration::from_secs(1), Meters::none());
+            Ok(Running {
+                links: Links::connect(&Addresses::all_at("http://127.0.0.1:1"), &options)?,
+                address: loaded.config.server.listen,
+                key: None,
+                segmenters: Vec::new(),
+                lifecycle: Lifecycle::new(),
+                ended: std::future::ready(7).boxed(),
+            })
+        }
+        .boxed()
     }
 
     fn migrate<'a>(&'a self, _loaded: &'a Loaded) -> Answer<'a, Vec<Migration>> {
@@ -121,6 +136,15 @@ async fn the_exit_code_says_how_it_ended() {
         ("sextant rejections --address http://127.0.0.1:1", 5),
         ("sextant serve scoring", 7),
         ("sextant serve everything", 2),
+        // Who calls, and where, means something to commands that call.
+        ("sextant serve scoring --key sx_short", 2),
+        ("sextant doctor --tenant acme", 2),
+        ("sextant migrate --address http://127.0.0.1:1", 2),
+        ("sextant backup there --key sx_short", 2),
+        ("sextant generate --tenant acme", 2),
+        ("sextant demo --exit --tenant acme", 2),
+        ("sextant keys --key sx_short list", 4),
+        ("sextant keys list --key sx_short", 4),
         ("sextant demo --exit", 1),
         ("sextant restore there", 1),
         ("sextant migrate", 0),

@@ -60,6 +60,8 @@ pub struct Loaded {
     pub config: Config,
     /// Every key, in a fixed order.
     pub entries: Vec<Entry>,
+    /// The configuration file that was read.
+    pub file: Option<PathBuf>,
 }
 
 type Given = BTreeMap<&'static str, (Value, Origin)>;
@@ -76,8 +78,9 @@ pub fn load(sources: &Sources) -> Result<Loaded, Error> {
         }
     }
     let named = sources.environment.get(FILE_VARIABLE).map(PathBuf::from);
-    if let Some(path) = sources.file.clone().or(named) {
-        from_file(&mut given, &path)?;
+    let file = sources.file.clone().or(named);
+    if let Some(path) = &file {
+        from_file(&mut given, path)?;
     }
     from_environment(&mut given, &sources.environment)?;
     for flag in &sources.flags {
@@ -92,7 +95,11 @@ pub fn load(sources: &Sources) -> Result<Loaded, Error> {
         .map(|key| entry(key, given.get(key.name)))
         .collect();
     let config = typed(given)?;
-    Ok(Loaded { config, entries })
+    Ok(Loaded {
+        config,
+        entries,
+        file,
+    })
 }
 
 fn put(given: &mut Given, key: &'static Key, text: &str, origin: Origin) -> Result<(), Error> {
