@@ -25,6 +25,7 @@ mod rejects;
 mod story;
 mod tenants;
 mod traces;
+mod transcripts;
 mod world;
 
 use std::path::PathBuf;

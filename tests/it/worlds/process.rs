@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -24,11 +24,13 @@ fn plain(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Where the program is.
+pub(crate) fn program_path() -> PathBuf {
+    released().unwrap_or_else(|| env!("CARGO_BIN_EXE_sextant-under-test").into())
+}
+
 fn program() -> Command {
-    match released() {
-        Some(program) => plain(program),
-        None => plain(env!("CARGO_BIN_EXE_sextant-under-test")),
-    }
+    plain(program_path())
 }
 
 /// Where cargo puts the built-in segmenters: beside the program as it is released, and beside the tests.
@@ -66,9 +68,23 @@ impl Process {
     /// The same; what it prints goes there.
     pub(crate) fn serve_into(stdout: impl Into<Stdio>, role: Role, settings: &[String]) -> Self {
         let mut command = program();
-        command.stdout(stdout);
-        Self::start(command, role, settings)
-            .unwrap_or_else(|seen| panic!("{role:?} ended at once: {seen}"))
+        command.args(["serve", role.as_str()]).stdout(stdout);
+        let started = Self::start(command, settings, is_serving);
+        let (process, _) = started.unwrap_or_else(|seen| panic!("{role:?} ended at once: {seen}"));
+        process
+    }
+
+    /// Runs a demo in a folder until it serves, and gives what it said until then.
+    pub(crate) fn demo(arguments: &[&str], folder: &Path, settings: &[String]) -> (Self, String) {
+        let mut command = program();
+        command
+            .arg("demo")
+            .args(arguments)
+            .current_dir(folder)
+            .stdout(Stdio::null());
+        // The last thing that it suggests.
+        Self::start(command, settings, |line| line.contains(" account "))
+            .unwrap_or_else(|seen| panic!("{arguments:?} ended: {seen}"))
     }
 
     /// The same in a program that dies at the first commit of a service, `before` or `after` it; `None`: it died before it served.
@@ -78,13 +94,18 @@ impl Process {
         settings: &[String],
     ) -> Option<Self> {
         let mut command = plain(env!("CARGO_BIN_EXE_sextant-that-dies"));
-        command.args([service, moment]).stdout(Stdio::null());
-        Self::start(command, role, settings).ok()
+        command.args([service, moment, "serve", role.as_str()]);
+        command.stdout(Stdio::null());
+        let started = Self::start(command, settings, is_serving).ok();
+        started.map(|(process, _)| process)
     }
 
-    /// Waits until the program serves; otherwise gives what it said until it ended.
-    fn start(mut command: Command, role: Role, settings: &[String]) -> Result<Self, String> {
-        command.args(["serve", role.as_str()]);
+    /// Waits until the program says that it serves, and gives what it said; otherwise what it said until it ended.
+    fn start(
+        mut command: Command,
+        settings: &[String],
+        is_last: fn(&str) -> bool,
+    ) -> Result<(Self, String), String> {
         for setting in settings {
             command.args(["--set", setting]);
         }
@@ -94,9 +115,14 @@ impl Process {
         let mut seen = String::new();
         loop {
             match log.recv_timeout(LONGEST_START) {
-                Ok(line) if is_serving(&line) => return Ok(process),
-                Ok(line) => seen.push_str(&line),
-                Err(RecvTimeoutError::Timeout) => panic!("{role:?} does not start: {seen}"),
+                Ok(line) => {
+                    seen.push_str(&line);
+                    seen.push('\n');
+                    if is_last(&line) {
+                        return Ok((process, seen));
+                    }
+                },
+                Err(RecvTimeoutError::Timeout) => panic!("{command:?} does not start: {seen}"),
                 Err(RecvTimeoutError::Disconnected) => return Err(seen),
             }
         }
