@@ -17,11 +17,13 @@ const END: &str = "=== end of the command ===";
 
 /// Runs lines in a shell, as a person would in that folder.
 fn shell(lines: &str, folder: &Path, address: &str) -> Output {
-    let path = std::env::var("PATH").unwrap();
+    let mut path = folder.join("bin").into_os_string();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
     let mut shell = Command::new("bash");
     shell
         .env_clear()
-        .env("PATH", format!("{}:{path}", folder.join("bin").display()))
+        .env("PATH", path)
         .env("SEXTANT_SERVER__LISTEN", address)
         .current_dir(folder);
     shell.args(["-c", lines]).output().unwrap()

@@ -237,7 +237,10 @@ fn filled(statements: &str, config: &tokio_postgres::Config) -> String {
     };
     let user = quoted(config.get_user(), "USER");
     // Without a name, a database is called as its user.
-    let database = quoted(config.get_dbname().or(config.get_user()), "DATABASE");
+    let database = quoted(
+        config.get_dbname().or_else(|| config.get_user()),
+        "DATABASE",
+    );
     let statements = statements
         .replace("{user}", &user)
         .replace("{database}", &database);
