@@ -139,9 +139,9 @@ fn told(shape: Shape, story: impl AsyncFnOnce(Client)) -> Vec<Seen> {
 }
 
 /// An account and its subscription.
-fn records() -> Vec<Record> {
-    let january = at("2026-01-01T00:00");
-    vec![account("a", january), subscription("a", january, 3, 1_000)]
+fn records(day: &str) -> Vec<Record> {
+    let start = at(&format!("{day}T00:00"));
+    vec![account("a", start), subscription("a", start, 3, 1_000)]
 }
 
 /// Revenue by segment: answered once every service has taken in what is at the position.
@@ -161,7 +161,7 @@ async fn answered(client: &Client, request: Request<GetRevenueRequest>) {
 fn the_spans_of_a_read_that_crosses_processes_are_one_trace() {
     // The first call to metrics: it has to ask ingestion who calls.
     let spans = told(Shape::Apart, async |client| {
-        let position = accept(&client, records()).await;
+        let position = accept(&client, records("2026-01-01")).await;
         answered(&client, traced(&client, revenue(&position))).await;
     });
     let from_outside: Vec<&str> = spans
@@ -213,7 +213,8 @@ fn the_way_of_a_record_through_all_services_is_one_trace() {
             let closed = client.request(revenue(&position));
             client.metrics().get_revenue(closed).await.unwrap();
             let batch = IngestBatchRequest {
-                records: records(),
+                // Of today: late ones would be evaluated as of past closes, too.
+                records: records("2026-02-01"),
                 ..IngestBatchRequest::default()
             };
             let stored = client

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sextant_store::BoxFuture;
 use sextant_store::cache::{Cache, Entry, InProcess};
 
-use crate::world::{World, at};
+use crate::world::{World, at, end_of, on};
 
 /// A cache that counts what it answered.
 #[derive(Debug)]
@@ -81,6 +81,16 @@ async fn a_cached_answer_equals_the_stored_one_and_changes_with_evaluations_and_
     let position = world.change("2027-03-10 10:30", &[("gold", 70_000)]);
     assert_eq!(segmentation.segment("gold", at(&position)).await, "medium");
     assert_eq!(segmentation.segment("gold", at(&position)).await, "medium");
+
+    // So does a correction of the past.
+    world.scoring.learn("2027-03-09", "gold", 70_000);
+    let before = segmentation.membership("gold", None).await.unwrap();
+    let position = world.late("2027-03-10 10:40", &[("gold", "2027-03-09")]);
+    let corrected = segmentation.membership("gold", at(&position)).await;
+    assert_eq!(before.entered_at, on("2027-03-10 10:00"));
+    assert_eq!(corrected.unwrap().entered_at, end_of("2027-03-09"));
+    let cached = segmentation.membership("gold", None).await.unwrap();
+    assert_eq!(cached.entered_at, end_of("2027-03-09"));
 
     // A close begins new keys.
     near.hits();
