@@ -89,7 +89,7 @@ pub struct LateAccount {
     pub since: ::core::option::Option<super::super::common::v1::Date>,
 }
 /// Asks for columns. Without a close: the newest features.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ReadColumnsRequest {
     /// The tenant, a UUID of 16 bytes.
     #[prost(bytes = "bytes", tag = "1")]
@@ -103,9 +103,12 @@ pub struct ReadColumnsRequest {
     /// Only these accounts, UUIDs of 16 bytes; empty: all.
     #[prost(bytes = "bytes", repeated, tag = "4")]
     pub account_uids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// True: as of that close with all that is known by now, instead of what was known then.
-    #[prost(bool, tag = "5")]
-    pub all_knowledge: bool,
+    /// Instead of all that: these accounts, each from the last of the closes before its day on, with all that is known by now.
+    #[prost(message, repeated, tag = "5")]
+    pub late: ::prost::alloc::vec::Vec<LateAccount>,
+    /// The closes, in order.
+    #[prost(message, repeated, tag = "6")]
+    pub late_closes: ::prost::alloc::vec::Vec<super::super::common::v1::Date>,
 }
 /// Columns of at most 16,384 accounts as one complete Arrow IPC stream. First three columns: "account.uid" (fixed-size binary 16),
 /// "account.id" and "account.name" (utf8); then one per feature, in catalogue order.
@@ -117,6 +120,9 @@ pub struct ReadColumnsResponse {
     /// Versions of the models that they were computed with, as in Evaluation.
     #[prost(string, repeated, tag = "2")]
     pub model_versions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The close that they are about; absent: the present.
+    #[prost(message, optional, tag = "3")]
+    pub closed_on: ::core::option::Option<super::super::common::v1::Date>,
 }
 /// Generated client implementations.
 pub mod feed_service_client {

@@ -20,14 +20,28 @@ pub(crate) enum Accounts {
     These(Vec<AccountUid>),
 }
 
+/// What a request asks for.
+#[derive(Debug)]
+pub(crate) enum Wanted {
+    /// The newest features.
+    Present(Accounts),
+    /// Those of the close of a day, as it was known then.
+    Close(Day, Accounts),
+    /// Those of closes, as they are known now: of each account from the last of them before its day on.
+    Late(Vec<(AccountUid, Day)>, Vec<Day>),
+}
+
+/// One message.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) closed_on: Option<Day>,
+    pub(crate) moment: Moment,
+    pub(crate) uids: Vec<AccountUid>,
+}
+
 impl TenantState {
     /// The accounts that exist at a moment and whose features are asked for, by uid, cut into messages.
-    pub(crate) fn chunks(
-        &self,
-        slice: Slice,
-        accounts: &Accounts,
-        moment: &Moment,
-    ) -> Vec<Vec<AccountUid>> {
+    fn chunks(&self, slice: Slice, accounts: &Accounts, moment: &Moment) -> Vec<Vec<AccountUid>> {
         let known = |uid: &&AccountUid| {
             self.accounts.get(uid).is_some_and(|account| {
                 account.slice == slice && !account.id.is_empty() && account.facts.exists_at(moment)
@@ -78,18 +92,35 @@ impl TenantState {
         sextant_columns::encode(&table).map_err(|error| refused(error.to_string()))
     }
 
-    /// The moment that columns are about: a day's close, with what was known then or with all that is known, or the present.
-    pub(crate) fn columns_moment(
-        &self,
-        closed_on: Option<Day>,
-        all_knowledge: bool,
-        real: Instant,
-    ) -> Moment {
+    /// What a request asks for, cut into messages.
+    pub(crate) fn parts(&self, slice: Slice, wanted: &Wanted, real: Instant) -> Vec<Part> {
         let zone = &self.settings.zone;
-        match closed_on.map(|day| Moment::close(day, zone)) {
-            Some(close) if all_knowledge => Moment::new(close.as_of, Instant(i64::MAX), zone),
-            Some(close) => close,
-            None => self.moment(None, None, real),
+        let mut parts = Vec::new();
+        let mut add = |closed_on, accounts: &Accounts, moment: Moment| {
+            let chunks = self.chunks(slice, accounts, &moment).into_iter();
+            parts.extend(chunks.map(|uids| Part {
+                closed_on,
+                moment,
+                uids,
+            }));
+        };
+        match wanted {
+            Wanted::Present(accounts) => add(None, accounts, self.moment(None, None, real)),
+            Wanted::Close(day, accounts) => add(Some(*day), accounts, Moment::close(*day, zone)),
+            Wanted::Late(late, closes) => {
+                for (place, day) in closes.iter().enumerate() {
+                    let next = closes.get(place + 1).unwrap_or(day);
+                    let touched = late.iter().filter(|(_, since)| since <= next);
+                    let touched = Accounts::These(touched.map(|(uid, _)| *uid).collect());
+                    let end = Moment::close(*day, zone).as_of;
+                    add(
+                        Some(*day),
+                        &touched,
+                        Moment::new(end, Instant(i64::MAX), zone),
+                    );
+                }
+            },
         }
+        parts
     }
 }

@@ -13,8 +13,9 @@ use sextant_proto::scoring::v1 as pb;
 use sextant_proto::scoring::v1::feed_service_server::FeedService;
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
+use sextant_wire::time;
 
-use crate::columns::Accounts;
+use crate::columns::{Accounts, Wanted};
 use crate::engine::Engine;
 
 /// Entries read from the store for one answer.
@@ -30,6 +31,36 @@ fn slice(number: u32) -> Result<Slice, Problem> {
     u16::try_from(number).map(Slice).map_err(|_too_large| {
         Problem::field(ErrorReason::FieldInvalid, "slice", "must be below 65536")
     })
+}
+
+/// Reads what a request for columns asks for.
+fn wanted(request: &pb::ReadColumnsRequest) -> Result<Wanted, Problem> {
+    if !request.late.is_empty() {
+        let late = request.late.iter().map(|account| {
+            let uid = uuid(&account.account_uid, "late.account_uid").map(AccountUid)?;
+            let missing = || Problem::field(ErrorReason::FieldMissing, "late.since", "must be set");
+            Ok((uid, time::day(account.since.as_ref().ok_or_else(missing)?)?))
+        });
+        let late = late.collect::<Result<Vec<_>, Problem>>()?;
+        let closes = request.late_closes.iter().map(time::day);
+        return Ok(Wanted::Late(late, closes.collect::<Result<_, _>>()?));
+    }
+    let uids = request
+        .account_uids
+        .iter()
+        .map(|uid| uuid(uid, "account_uids").map(AccountUid))
+        .collect::<Result<Vec<_>, _>>()?;
+    let accounts = if uids.is_empty() {
+        Accounts::All
+    } else {
+        Accounts::These(uids)
+    };
+    Ok(
+        match request.closed_on.as_ref().map(time::day).transpose()? {
+            Some(day) => Wanted::Close(day, accounts),
+            None => Wanted::Present(accounts),
+        },
+    )
 }
 
 #[tonic::async_trait]
@@ -98,45 +129,28 @@ impl FeedService for Feed {
             TenantId(uuid(&request.tenant_id, "tenant_id")?),
             slice(request.slice)?,
         );
-        let closed_on = request
-            .closed_on
-            .as_ref()
-            .map(sextant_wire::time::day)
-            .transpose()?;
-        let uids = request
-            .account_uids
-            .iter()
-            .map(|uid| uuid(uid, "account_uids").map(AccountUid))
-            .collect::<Result<Vec<_>, _>>()?;
-        let accounts = if uids.is_empty() {
-            Accounts::All
-        } else {
-            Accounts::These(uids)
-        };
-        let all_knowledge = request.all_knowledge;
+        let wanted = wanted(&request)?;
         let engine = Arc::clone(&self.0);
         let real = engine.clock.now();
-        let (chunks, moment) = engine
-            .read(tenant, move |state| {
-                let moment = state.columns_moment(closed_on, all_knowledge, real);
-                let chunks = state.chunks(slice, &accounts, &moment);
-                Ok((chunks, moment))
-            })
+        let parts = engine
+            .read(tenant, move |state| Ok(state.parts(slice, &wanted, real)))
             .await?;
         // Each message is computed when it is wanted: the first one is on its way while the second is made.
-        let answers = stream::iter(chunks).then(move |uids| {
+        let answers = stream::iter(parts).then(move |part| {
             let engine = Arc::clone(&engine);
             async move {
+                let closed_on = part.closed_on.map(time::date);
                 let (columns, model_versions) = engine
                     .read(tenant, move |state| {
-                        let models = state.models_for(&moment);
+                        let models = state.models_for(&part.moment);
                         let versions = models.map_or_else(Vec::new, |models| models.versions());
-                        Ok((state.columns(&uids, &moment)?, versions))
+                        Ok((state.columns(&part.uids, &part.moment)?, versions))
                     })
                     .await?;
                 Ok(pb::ReadColumnsResponse {
                     arrow_ipc: columns.into(),
                     model_versions,
+                    closed_on,
                 })
             }
         });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use futures_util::StreamExt;
 use prost::Message as _;
 use tonic::Status;
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use sextant_domain::id::AccountUid;
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::follow::patient;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
@@ -21,7 +23,7 @@ use crate::columns;
 use crate::decide;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Changes, Evaluation, Failed, Grounds, call, failed, transition};
-use crate::follower::AsOf;
+use crate::follower::decoded;
 use crate::state::{Names, Present, TenantState, Use};
 use crate::walk::{Late, Step, Walk, newest};
 
@@ -83,7 +85,7 @@ impl TenantState {
                 self.correct_one(one, (walk, found), close, (&table, &uids), evaluation)?;
             }
         }
-        walk.worth = decide::worth(&close.tables);
+        walk.worth.extend(decide::worth(&close.tables));
         Ok(())
     }
 
@@ -273,33 +275,34 @@ impl Engine {
             walk: Walk::default(),
             found: Corrections::default(),
         };
-        let (Some((tenant, zone)), Some(last)) = (known, late.closes.last()) else {
+        let (Some((tenant, zone)), Some(last)) = (known, late.closes.last().copied()) else {
             return Ok((way.writing, way.found));
         };
         let end_of = |day: Day| Moment::close(day, &zone).as_of;
-        let end = end_of(*last);
+        let end = end_of(last);
         let uids: Vec<AccountUid> = late.since.keys().copied().collect();
         let late = Arc::new(late);
         for uids in uids.chunks(MAX_ACCOUNTS) {
             let rows = self.memberships.histories(tenant, uids).await;
             way.walk = Walk::new(rows.map_err(store)?);
-            let mut before = None;
-            for day in late.closes.iter().copied() {
-                let touched = late.touched(uids, day);
-                if !touched.is_empty() {
-                    let as_of = AsOf::CloseKnownNow(day);
-                    let columns = self.read_columns(tenant, evaluation.slice, as_of, touched);
-                    let (tables, model_versions) = columns.await?;
-                    let close = Close {
-                        end: end_of(day),
-                        day,
-                        before,
-                        tables,
-                        model_versions,
-                    };
-                    way = self.pass(way, close, &late, evaluation.clone()).await?;
-                }
-                before = Some((day, end_of(day)));
+            let request = patient(late.request(tenant, evaluation.slice, uids));
+            let mut stream = self.scores().read_columns(request).await?.into_inner();
+            while let Some(message) = stream.next().await {
+                let message = message?;
+                let day = message.closed_on.as_ref().map(time::day).transpose()?;
+                let day = day.unwrap_or(last);
+                let close = Close {
+                    end: end_of(day),
+                    day,
+                    before: late
+                        .closes
+                        .range(..day)
+                        .next_back()
+                        .map(|day| (*day, end_of(*day))),
+                    tables: decoded(&message.arrow_ipc)?,
+                    model_versions: message.model_versions,
+                };
+                way = self.pass(way, close, &late, evaluation.clone()).await?;
             }
             let walk = std::mem::take(&mut way.walk);
             if let Some(state) = way.writing.as_ref() {

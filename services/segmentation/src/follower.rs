@@ -113,17 +113,6 @@ struct Run {
     traces: Vec<Bytes>,
 }
 
-/// The moment of features.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum AsOf {
-    /// The present.
-    Now,
-    /// The close of a day, as it was known then.
-    Close(Day),
-    /// The close of a day, as it is known now.
-    CloseKnownNow(Day),
-}
-
 /// A run that can be evaluated: its features are here.
 #[derive(Debug)]
 struct Ready {
@@ -156,6 +145,12 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
         }
     }
     runs
+}
+
+/// The tables of a message.
+pub(crate) fn decoded(arrow_ipc: &Bytes) -> Result<Vec<RecordBatch>, Problem> {
+    let decoded = sextant_columns::decode(arrow_ipc);
+    decoded.map_err(|error| Problem::new(ErrorReason::Unavailable, error.to_string()))
 }
 
 impl Engine {
@@ -273,8 +268,7 @@ impl Engine {
             } else {
                 run.uids.into_iter().collect()
             };
-            let as_of = evaluation.closed_on.map_or(AsOf::Now, AsOf::Close);
-            self.columns(tenant, slice, as_of, uids)
+            self.columns(tenant, slice, evaluation.closed_on, uids)
                 .instrument(span.clone())
                 .await?
         };
@@ -290,12 +284,9 @@ impl Engine {
     async fn recall_worth(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
         let progress = state.slices.get(&slice);
         let closed_on = progress.and_then(|progress| progress.closed_on);
-        if let Some(day) = closed_on
-            && !state.uses.is_empty()
-            && !state.worth.contains_key(&slice)
-        {
+        if closed_on.is_some() && !state.uses.is_empty() && !state.worth.contains_key(&slice) {
             let tables = self
-                .columns(state.tenant, slice, AsOf::Close(day), Vec::new())
+                .columns(state.tenant, slice, closed_on, Vec::new())
                 .await?;
             state.worth.insert(slice, decide::worth(&tables));
         }
@@ -307,49 +298,26 @@ impl Engine {
         &self,
         tenant: TenantId,
         slice: Slice,
-        as_of: AsOf,
+        closed_on: Option<Day>,
         uids: Vec<Bytes>,
     ) -> Result<Vec<RecordBatch>, Status> {
-        let (tables, _) = self.read_columns(tenant, slice, as_of, uids).await?;
-        Ok(tables)
-    }
-
-    /// The same, with the versions of the models behind them.
-    pub(crate) async fn read_columns(
-        &self,
-        tenant: TenantId,
-        slice: Slice,
-        as_of: AsOf,
-        uids: Vec<Bytes>,
-    ) -> Result<(Vec<RecordBatch>, Vec<String>), Status> {
-        let (closed_on, all_knowledge) = match as_of {
-            AsOf::Now => (None, false),
-            AsOf::Close(day) => (Some(day), false),
-            AsOf::CloseKnownNow(day) => (Some(day), true),
-        };
         let request = scoring::ReadColumnsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
             slice: slice.0.into(),
             closed_on: closed_on.map(time::date),
             account_uids: uids,
-            all_knowledge,
+            ..scoring::ReadColumnsRequest::default()
         };
         let mut stream = self
             .scores()
             .read_columns(patient(request))
             .await?
             .into_inner();
-        let (mut tables, mut model_versions) = (Vec::new(), Vec::new());
+        let mut tables = Vec::new();
         while let Some(message) = stream.next().await {
-            let message = message?;
-            model_versions = message.model_versions;
-            let decoded = sextant_columns::decode(&message.arrow_ipc);
-            tables.extend(
-                decoded
-                    .map_err(|error| Problem::new(ErrorReason::Unavailable, error.to_string()))?,
-            );
+            tables.extend(decoded(&message?.arrow_ipc)?);
         }
-        Ok((tables, model_versions))
+        Ok(tables)
     }
 
     /// Evaluates, stores, and tells who listens. When it fails, the state in memory is dropped.

@@ -31,7 +31,6 @@ use sextant_wire::read::{self, Currency, Moment};
 use sextant_wire::status::{Problem, store};
 
 use crate::engine::{Engine, Known, View, Writing};
-use crate::follower::AsOf;
 use crate::watch::Answers;
 
 /// The handlers of `SegmentationService`.
@@ -122,7 +121,7 @@ impl Handlers {
         for slice in state.slices.keys() {
             tables.extend(
                 self.engine
-                    .columns(tenant, *slice, AsOf::Now, Vec::new())
+                    .columns(tenant, *slice, None, Vec::new())
                     .await?,
             );
         }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bytes::Bytes;
-
-use sextant_domain::id::AccountUid;
+use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
@@ -45,15 +43,24 @@ impl Late {
         Ok(late)
     }
 
-    /// Of these accounts those that a close touches, or that have to be shown at it: of the close before its first one an account
-    /// needs what it was worth then.
-    pub(crate) fn touched(&self, uids: &[AccountUid], day: Day) -> Vec<Bytes> {
-        let next = self.closes.range(day.plus(1)..).next().copied();
-        let next = next.unwrap_or(day);
-        let touched = uids
-            .iter()
-            .filter(|uid| self.since.get(uid).is_some_and(|since| *since <= next));
-        touched.map(|uid| uid_bytes(*uid)).collect()
+    /// Asks for features of these accounts as of the closes.
+    pub(crate) fn request(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        uids: &[AccountUid],
+    ) -> scoring::ReadColumnsRequest {
+        let late = uids.iter().map(|uid| scoring::LateAccount {
+            account_uid: uid_bytes(*uid),
+            since: self.since.get(uid).copied().map(time::date),
+        });
+        scoring::ReadColumnsRequest {
+            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+            slice: slice.0.into(),
+            late: late.collect(),
+            late_closes: self.closes.iter().copied().map(time::date).collect(),
+            ..scoring::ReadColumnsRequest::default()
+        }
     }
 }
 

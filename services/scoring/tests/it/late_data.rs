@@ -262,7 +262,7 @@ async fn what_becomes_known_on_a_day_that_is_closed_later_is_late_for_the_closes
 }
 
 #[tokio::test]
-async fn columns_of_a_close_hold_what_was_known_then_or_all_that_is_known() {
+async fn columns_of_closes_hold_what_is_known_now_where_late_accounts_are_asked_for() {
     let world = World::new();
     let position = world.facts(vec![
         account("acme", "2027-03-01"),
@@ -270,15 +270,30 @@ async fn columns_of_a_close_hold_what_was_known_then_or_all_that_is_known() {
     ]);
     let scoring = world.start();
     scoring.features("acme", at(&position)).await.unwrap();
-    let change = subscription("acme", "2027-03-05", 5, 1_000);
+    let change = subscription("acme", "2027-03-08", 5, 1_000);
     let position = world.facts(vec![known("2027-03-10 08:00", change)]);
     scoring.features("acme", at(&position)).await.unwrap();
-    for (all_knowledge, mrr_minor) in [(false, 3_000.0), (true, 5_000.0)] {
-        let messages = scoring
-            .columns_known(Some(day("2027-03-09")), all_knowledge)
-            .await;
-        let table = sextant_columns::decode(&messages[0]).unwrap().remove(0);
-        let mrr = sextant_columns::number(&table, Feature::RevenueMrrMinor, 0);
-        assert_eq!(mrr, Some(mrr_minor), "{all_knowledge}");
-    }
+    let mrr = |arrow_ipc: &[u8]| {
+        let table = sextant_columns::decode(arrow_ipc).unwrap().remove(0);
+        sextant_columns::number(&table, Feature::RevenueMrrMinor, 0)
+    };
+    let then = scoring.columns(Slice(0), Some(day("2027-03-09"))).await;
+    assert_eq!(mrr(&then[0]), Some(3_000.0));
+    let feed = scoring.feed(Slice(0)).await;
+    let entry = feed.last().unwrap();
+    let (late, closes) = (entry.late.clone(), entry.late_closes.clone());
+    let now = scoring.columns_of_late(late, closes).await;
+    let told: Vec<_> = now
+        .iter()
+        .map(|one| (one.closed_on.unwrap(), mrr(&one.arrow_ipc).unwrap()))
+        .collect();
+    let expected = [
+        ("2027-03-07", 3_000.0),
+        ("2027-03-08", 5_000.0),
+        ("2027-03-09", 5_000.0),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(text, mrr_minor)| (day(text), mrr_minor))
+    );
 }

@@ -307,39 +307,37 @@ impl Scoring {
 
     /// Features of a slice as the messages that carry them.
     pub(crate) async fn columns(&self, slice: Slice, closed_on: Option<Date>) -> Vec<Bytes> {
-        self.read_columns(pb::ReadColumnsRequest {
+        let request = pb::ReadColumnsRequest {
             slice: slice.0.into(),
             closed_on,
             ..pb::ReadColumnsRequest::default()
-        })
-        .await
+        };
+        let messages = self.read_columns(request).await.into_iter();
+        messages.map(|message| message.arrow_ipc).collect()
     }
 
-    /// The same of the first slice, with what was known at the close or with all that is known.
-    pub(crate) async fn columns_known(
+    /// Features of accounts of the first slice as of closes as they are known now, each with its close.
+    pub(crate) async fn columns_of_late(
         &self,
-        closed_on: Option<Date>,
-        all_knowledge: bool,
-    ) -> Vec<Bytes> {
+        late: Vec<pb::LateAccount>,
+        late_closes: Vec<Date>,
+    ) -> Vec<pb::ReadColumnsResponse> {
         self.read_columns(pb::ReadColumnsRequest {
-            closed_on,
-            all_knowledge,
+            late,
+            late_closes,
             ..pb::ReadColumnsRequest::default()
         })
         .await
     }
 
-    async fn read_columns(&self, request: pb::ReadColumnsRequest) -> Vec<Bytes> {
+    async fn read_columns(&self, request: pb::ReadColumnsRequest) -> Vec<pb::ReadColumnsResponse> {
         let mut client = FeedServiceClient::new(self.link.clone());
         let request = pb::ReadColumnsRequest {
             tenant_id: ACME.0.to_be_bytes().to_vec().into(),
             ..request
         };
         let stream = client.read_columns(request).await.unwrap().into_inner();
-        stream
-            .map(|message| message.unwrap().arrow_ipc)
-            .collect()
-            .await
+        stream.map(Result::unwrap).collect().await
     }
 }
 

@@ -17,7 +17,6 @@ use super::Handlers;
 use crate::correct::Corrections;
 use crate::engine::Writing;
 use crate::evaluate::Evaluation;
-use crate::follower::AsOf;
 use crate::registry;
 use crate::state::TenantState;
 
@@ -118,7 +117,7 @@ async fn evaluate(
         .filter(|(_, progress)| progress.cursor > 0 && !progress.backfilling)
     {
         let now = engine.now(tenant, &Position::default()).await?;
-        let tables = engine.columns(tenant, slice, AsOf::Now, Vec::new()).await?;
+        let tables = engine.columns(tenant, slice, None, Vec::new()).await?;
         let evaluation = Evaluation {
             slice,
             cursor: progress.cursor,

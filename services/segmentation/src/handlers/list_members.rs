@@ -18,7 +18,6 @@ use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, Reading, feature, numeric_feature, offset};
 use crate::decide::decode;
-use crate::follower::AsOf;
 use crate::state::TenantState;
 use crate::wire::membership;
 
@@ -187,7 +186,7 @@ impl Handlers {
         for slice in state.slices.keys() {
             let columns = self
                 .engine
-                .columns(state.tenant, *slice, AsOf::Now, uids.clone());
+                .columns(state.tenant, *slice, None, uids.clone());
             tables.extend(columns.await?);
         }
         let mut places = HashMap::new();

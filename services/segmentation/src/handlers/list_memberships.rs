@@ -8,7 +8,6 @@ use sextant_wire::{page, read};
 
 use super::{Handlers, Reading};
 use crate::decide::decode;
-use crate::follower::AsOf;
 use crate::wire::membership;
 
 pub(super) async fn handle(
@@ -98,7 +97,7 @@ impl Handlers {
         let uids = vec![read::uid_bytes(uid)];
         let tables = self
             .engine
-            .columns(reading.tenant, slice, AsOf::Now, uids)
+            .columns(reading.tenant, slice, None, uids)
             .await?;
         let state = self.engine.read(reading.tenant).await?;
         let table = tables.first().filter(|table| table.num_rows() > 0);

@@ -187,21 +187,14 @@ impl Scoring {
         closes.map(|(day, _)| *day).collect()
     }
 
-    fn table(&self, request: &pb::ReadColumnsRequest) -> RecordBatch {
+    fn table(&self, closed_on: Option<Day>, is_late: bool, uids: &[bytes::Bytes]) -> RecordBatch {
         let script = self.0.script.lock().unwrap();
-        let closed_on = request
-            .closed_on
-            .as_ref()
-            .map(time::day)
-            .transpose()
-            .unwrap();
-        let uids = &request.account_uids;
         let mut shown = match closed_on {
             Some(day) => script.closes[&day].clone(),
             None => script.present.clone(),
         };
         let learned = closed_on.and_then(|day| script.learned.get(&day));
-        if let Some(learned) = learned.filter(|_| request.all_knowledge) {
+        if let Some(learned) = learned.filter(|_| is_late) {
             shown.extend(learned.clone());
         }
         let shown = &shown;
@@ -288,12 +281,29 @@ impl pb::feed_service_server::FeedService for Scoring {
             return Err(Problem::new(ErrorReason::Unavailable, "withheld").into());
         }
         let request = request.into_inner();
-        let table = self.table(&request);
-        let message = pb::ReadColumnsResponse {
-            arrow_ipc: sextant_columns::encode(&table).unwrap().into(),
-            model_versions: Vec::new(),
+        let late: Vec<_> = request
+            .late
+            .into_iter()
+            .map(|one| one.account_uid)
+            .collect();
+        let is_late = !late.is_empty();
+        let moments = if late.is_empty() {
+            vec![request.closed_on]
+        } else {
+            request.late_closes.into_iter().map(Some).collect()
         };
-        Ok(Response::new(stream::iter([Ok(message)]).boxed()))
+        let uids = [late, request.account_uids].concat();
+        let messages = moments.into_iter().map(|closed_on| {
+            let day = closed_on.as_ref().map(|day| time::day(day).unwrap());
+            let table = self.table(day, is_late, &uids);
+            Ok(pb::ReadColumnsResponse {
+                arrow_ipc: sextant_columns::encode(&table).unwrap().into(),
+                model_versions: Vec::new(),
+                closed_on,
+            })
+        });
+        let messages: Vec<_> = messages.collect();
+        Ok(Response::new(stream::iter(messages).boxed()))
     }
 }
 
