@@ -6,7 +6,8 @@ use prost_types::Timestamp;
 
 use sextant::client::Client;
 use sextant_proto::common::v1::ReadAt;
-use sextant_proto::ingestion::v1::Record;
+use sextant_proto::ingestion::v1::record::Fact;
+use sextant_proto::ingestion::v1::{CancellationKind, Record, SubscriptionStatus};
 
 use crate::worlds::records::{
     accept, account, accounts_in, advance, as_known, at, event, feature, last_instant_of,
@@ -206,6 +207,75 @@ async fn what_is_learned_late_is_in_the_past_as_it_is_known_now() {
         check_stages(&client, 11, &learned).await;
         world.end().await;
     }
+}
+
+/// The account's subscription, ended by itself.
+fn canceled(account: &str, time: Timestamp) -> Record {
+    let mut record = subscription(account, time, 1, 1_000);
+    if let Some(Fact::Subscription(fact)) = &mut record.fact {
+        fact.status = SubscriptionStatus::Canceled.into();
+        fact.started_at = Some(at("2026-01-10T00:00"));
+        fact.canceled_at = Some(time);
+        fact.ended_at = Some(time);
+        fact.cancellation = CancellationKind::Voluntary.into();
+    }
+    record
+}
+
+#[tokio::test]
+async fn what_follows_from_the_segment_of_the_day_before_follows_from_the_corrected_one() {
+    let world = World::start(Shape::Embedded).await;
+    let client = tenant(&world.client(), "chain", at("2026-02-25T12:00")).await;
+    segmentation(&client, "lifecycle").await;
+    accept(&client, february()).await;
+    let position = advance(&client, at("2026-02-27T12:00")).await.unwrap();
+    let moments = [
+        "2026-02-04T12:00",
+        "2026-02-06T12:00",
+        "2026-02-09T12:00",
+        "2026-02-26T12:00",
+    ];
+    let stages = async |position: &str| {
+        let mut stages = Vec::new();
+        for moment in moments {
+            let learned = as_learned(at(moment), position);
+            stages.push(
+                membership(&client, "a02", "lifecycle", &learned)
+                    .await
+                    .segment,
+            );
+        }
+        let present = membership(&client, "a02", "lifecycle", &now(position)).await;
+        stages.push(present.segment);
+        stages
+    };
+    let before = stages(&position).await;
+    assert_eq!(
+        before,
+        [
+            "onboarding",
+            "onboarding",
+            "onboarding",
+            "adopting",
+            "adopting"
+        ]
+    );
+
+    // It had left for three days, and is won back since: of each day because it was so on the day before.
+    let back = subscription("a02", at("2026-02-08T00:00"), 1, 1_000);
+    let position = accept(&client, vec![canceled("a02", at("2026-02-05T00:00")), back]).await;
+    let after = stages(&position).await;
+    let expected = [
+        "onboarding",
+        "churned_voluntary",
+        "won_back",
+        "won_back",
+        "won_back",
+    ];
+    assert_eq!(after, expected);
+    let position = advance(&client, at("2026-03-02T12:00")).await.unwrap();
+    assert_eq!(stages(&position).await, expected);
+    world.end().await;
 }
 
 #[tokio::test]
