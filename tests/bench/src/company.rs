@@ -92,11 +92,17 @@ pub(crate) fn event(numbers: &mut Numbers, n_accounts: usize, end_s: i64) -> Rec
         seconds: end_s - 1 - back_ns / 1_000_000_000,
         nanos: i32::try_from(back_ns % 1_000_000_000).unwrap(),
     };
+    let (user, feature) = (numbers.below(5), numbers.below(FEATURES.len()));
+    used(account, user, FEATURES[feature], time)
+}
+
+/// A user of an account uses a feature of the product.
+pub(crate) fn used(account: usize, user: usize, feature: &str, time: Timestamp) -> Record {
     let fact = EventFact {
         account_id: account_id(account),
-        user_id: format!("user-{account:08}-{}", numbers.below(5)),
+        user_id: format!("user-{account:08}-{user}"),
         r#type: "feature.used".to_owned(),
-        feature_key: FEATURES[numbers.below(FEATURES.len())].to_owned(),
+        feature_key: feature.to_owned(),
         ..EventFact::default()
     };
     record(time, Fact::Event(fact))
@@ -129,7 +135,7 @@ pub(crate) fn subscription(
         subscription_id: format!("subscription-{number:08}"),
         status: SubscriptionStatus::Active.into(),
         started_at: Some(at(started_s)),
-        current_period_ends_at: Some(at(started_s + 60 * DAY_S)),
+        current_period_ends_at: Some(at(now_s() + 60 * DAY_S)),
         items: vec![item],
         ..SubscriptionFact::default()
     };

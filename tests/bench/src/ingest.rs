@@ -301,7 +301,7 @@ pub(crate) async fn measure(report: &mut Report, n_rounds: usize) {
     }
     let database = migrated_database().await;
     {
-        let served = Served::postgres(database.url(), Cores::All).await;
+        let served = Served::postgres(database.url(), Cores::All, &[]).await;
         let session = tenant_with_accounts(&served).await;
         let mut rounds = Rounds::default();
         for _ in 0..n_rounds {

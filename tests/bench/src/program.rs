@@ -121,13 +121,14 @@ impl Served {
         Self::start(cores, &all).await
     }
 
-    /// Starts on a database whose tables are there.
-    pub(crate) async fn postgres(url: &str, cores: Cores) -> Self {
-        let settings = [
+    /// Starts on a database whose tables are there, with more settings as `key=value`.
+    pub(crate) async fn postgres(url: &str, cores: Cores, settings: &[String]) -> Self {
+        let mut all = vec![
             "store.kind=postgres".to_owned(),
             format!("store.postgres_url={url}"),
         ];
-        Self::start(cores, &settings).await
+        all.extend_from_slice(settings);
+        Self::start(cores, &all).await
     }
 
     async fn start(cores: Cores, settings: &[String]) -> Self {
