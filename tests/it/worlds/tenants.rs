@@ -243,8 +243,10 @@ async fn restart(world: &World) {
 fn with_postgresql() -> (usize, usize) {
     let (n_tenants, n_accounts) = WITH_POSTGRESQL;
     let named = std::env::var_os(POSTGRESQL_ACCOUNTS);
-    let named = named.map(|named| named.to_str().unwrap().parse().unwrap());
-    (n_tenants, named.unwrap_or(n_accounts))
+    (
+        n_tenants,
+        named.map_or(n_accounts, |named| named.to_str().unwrap().parse().unwrap()),
+    )
 }
 
 async fn check(shape: Shape) {
