@@ -3,6 +3,8 @@
 pub const INGESTION_ACCOUNT_SERVICE: &[&str] = &[
     "GetAccount",
     "ListAccounts",
+    "ListInvoices",
+    "ListPayments",
 ];
 /// Methods of sextant.ingestion.v1.TenantService.
 pub const INGESTION_TENANT_SERVICE: &[&str] = &[

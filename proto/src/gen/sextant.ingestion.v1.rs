@@ -748,6 +748,90 @@ pub struct ListAccountsResponse {
     #[prost(message, optional, tag = "3")]
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
 }
+/// An invoice at the moment of the read.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Invoice {
+    /// Its latest state.
+    #[prost(message, optional, tag = "1")]
+    pub state: ::core::option::Option<InvoiceFact>,
+    /// From when that state holds.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time of its first state: a later state does not make it newer.
+    #[prost(message, optional, tag = "3")]
+    pub first_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Asks for an account's invoices.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListInvoicesRequest {
+    /// The account.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<super::super::common::v1::EntityRef>,
+    /// At which moment and with which knowledge.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// An account's invoices.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListInvoicesResponse {
+    /// Newest first, by the time of the first state.
+    #[prost(message, repeated, tag = "1")]
+    pub invoices: ::prost::alloc::vec::Vec<Invoice>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// How current the answer is.
+    #[prost(message, optional, tag = "3")]
+    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+}
+/// A payment at the moment of the read.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Payment {
+    /// Its latest state.
+    #[prost(message, optional, tag = "1")]
+    pub state: ::core::option::Option<PaymentFact>,
+    /// From when that state holds.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// Time of its first state: a later state does not make it newer.
+    #[prost(message, optional, tag = "3")]
+    pub first_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Asks for an account's payments.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPaymentsRequest {
+    /// The account.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<super::super::common::v1::EntityRef>,
+    /// At which moment and with which knowledge.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// An account's payments.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPaymentsResponse {
+    /// Newest first, by the time of the first state.
+    #[prost(message, repeated, tag = "1")]
+    pub payments: ::prost::alloc::vec::Vec<Payment>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// How current the answer is.
+    #[prost(message, optional, tag = "3")]
+    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+}
 /// Generated client implementations.
 pub mod account_service_client {
     #![allow(
@@ -886,6 +970,66 @@ pub mod account_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// All invoices of an account, newest first. Scope: read.
+        pub async fn list_invoices(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListInvoicesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvoicesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.AccountService/ListInvoices",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.ingestion.v1.AccountService",
+                        "ListInvoices",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// All payments of an account, newest first. Scope: read.
+        pub async fn list_payments(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPaymentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPaymentsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.AccountService/ListPayments",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.ingestion.v1.AccountService",
+                        "ListPayments",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -915,6 +1059,22 @@ pub mod account_service_server {
             request: tonic::Request<super::ListAccountsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListAccountsResponse>,
+            tonic::Status,
+        >;
+        /// All invoices of an account, newest first. Scope: read.
+        async fn list_invoices(
+            &self,
+            request: tonic::Request<super::ListInvoicesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListInvoicesResponse>,
+            tonic::Status,
+        >;
+        /// All payments of an account, newest first. Scope: read.
+        async fn list_payments(
+            &self,
+            request: tonic::Request<super::ListPaymentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPaymentsResponse>,
             tonic::Status,
         >;
     }
@@ -1070,6 +1230,96 @@ pub mod account_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListAccountsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.ingestion.v1.AccountService/ListInvoices" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListInvoicesSvc<T: AccountService>(pub Arc<T>);
+                    impl<
+                        T: AccountService,
+                    > tonic::server::UnaryService<super::ListInvoicesRequest>
+                    for ListInvoicesSvc<T> {
+                        type Response = super::ListInvoicesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListInvoicesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountService>::list_invoices(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListInvoicesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.ingestion.v1.AccountService/ListPayments" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPaymentsSvc<T: AccountService>(pub Arc<T>);
+                    impl<
+                        T: AccountService,
+                    > tonic::server::UnaryService<super::ListPaymentsRequest>
+                    for ListPaymentsSvc<T> {
+                        type Response = super::ListPaymentsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPaymentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountService>::list_payments(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPaymentsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -91,7 +91,11 @@ pub(crate) fn picture(
         account,
         users: users(&visible),
         subscriptions: subscriptions(&visible),
-        payments: payments(&visible),
+        payments: standings(&visible, payment)
+            .into_iter()
+            .take(MAX_PAYMENTS)
+            .map(|one| one.state)
+            .collect(),
         watermark,
     }))
 }
@@ -206,24 +210,79 @@ fn subscriptions(visible: &[Visible]) -> Vec<pb::SubscriptionFact> {
     newest.into_values().cloned().collect()
 }
 
-/// The newest payments by the moment at which each was first heard of: a refund does not make an old payment a new one.
-fn payments(visible: &[Visible]) -> Vec<pb::PaymentFact> {
-    let mut newest: BTreeMap<&str, (Instant, &pb::PaymentFact)> = BTreeMap::new();
+/// Something of an account that has a state, such as an invoice.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Standing<T> {
+    /// The tenant's id of it.
+    pub(crate) id: String,
+    /// Time of its first state.
+    pub(crate) first_at: Instant,
+    /// From when its latest state holds.
+    pub(crate) since: Instant,
+    /// That state.
+    pub(crate) state: T,
+}
+
+/// An account's invoices, newest first.
+///
+/// # Errors
+/// A stored record is damaged.
+pub(crate) fn invoices(
+    versions: &[FactVersion],
+    moment: Moment,
+) -> Result<Vec<Standing<pb::InvoiceFact>>, Problem> {
+    let visible = visible(versions, moment, |kind| kind == FactKind::Invoice)?;
+    Ok(standings(&visible, |fact| match fact {
+        Fact::Invoice(fact) => Some((fact.invoice_id.as_str(), fact)),
+        _ => None,
+    }))
+}
+
+/// An account's payments, newest first.
+///
+/// # Errors
+/// A stored record is damaged.
+pub(crate) fn payments(
+    versions: &[FactVersion],
+    moment: Moment,
+) -> Result<Vec<Standing<pb::PaymentFact>>, Problem> {
+    let visible = visible(versions, moment, |kind| kind == FactKind::Payment)?;
+    Ok(standings(&visible, payment))
+}
+
+fn payment(fact: &Fact) -> Option<(&str, &pb::PaymentFact)> {
+    match fact {
+        Fact::Payment(fact) => Some((&fact.payment_id, fact)),
+        _ => None,
+    }
+}
+
+/// The latest state of each thing, the newest thing first, by the moment at which each was first heard of: a refund does not
+/// make an old payment a new one.
+fn standings<T: Clone>(
+    visible: &[Visible],
+    named: impl Fn(&Fact) -> Option<(&str, &T)>,
+) -> Vec<Standing<T>> {
+    let mut newest: BTreeMap<&str, (Instant, Instant, &T)> = BTreeMap::new();
     for one in visible {
-        if let Fact::Payment(fact) = &one.fact {
+        if let Some((id, state)) = named(&one.fact) {
             newest
-                .entry(&fact.payment_id)
-                .and_modify(|(_, version)| *version = fact)
-                .or_insert((one.at, fact));
+                .entry(id)
+                .and_modify(|(_, since, latest)| (*since, *latest) = (one.at, state))
+                .or_insert((one.at, one.at, state));
         }
     }
-    let mut payments: Vec<_> = newest.into_values().collect();
-    payments.sort_by_key(|(first_at, _)| Reverse(*first_at));
-    payments
+    let mut standings: Vec<Standing<T>> = newest
         .into_iter()
-        .take(MAX_PAYMENTS)
-        .map(|(_, fact)| fact.clone())
-        .collect()
+        .map(|(id, (first_at, since, state))| Standing {
+            id: id.to_owned(),
+            first_at,
+            since,
+            state: state.clone(),
+        })
+        .collect();
+    standings.sort_by_key(|one| Reverse(one.first_at));
+    standings
 }
 
 #[cfg(test)]

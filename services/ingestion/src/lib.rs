@@ -14,6 +14,7 @@ mod pages;
 mod part;
 mod reading;
 mod service;
+mod standings;
 mod stream;
 mod tenants;
 mod verdicts;

@@ -85,7 +85,7 @@ const ADMIN: Access = Access::Scope(Scope::Admin);
 /// Only for Sextant's own services.
 const SERVICE: Access = Access::Scope(Scope::Service);
 
-const METHODS: [(&str, Access); 19] = [
+const METHODS: [(&str, Access); 21] = [
     ("/sextant.ingestion.v1.IngestionService/Ingest", INGEST),
     ("/sextant.ingestion.v1.IngestionService/IngestBatch", INGEST),
     (
@@ -99,6 +99,8 @@ const METHODS: [(&str, Access); 19] = [
     ),
     ("/sextant.ingestion.v1.AccountService/GetAccount", READ),
     ("/sextant.ingestion.v1.AccountService/ListAccounts", READ),
+    ("/sextant.ingestion.v1.AccountService/ListInvoices", READ),
+    ("/sextant.ingestion.v1.AccountService/ListPayments", READ),
     ("/sextant.ingestion.v1.TenantService/CreateTenant", ADMIN),
     ("/sextant.ingestion.v1.TenantService/GetTenant", READ),
     ("/sextant.ingestion.v1.TenantService/ListTenants", READ),

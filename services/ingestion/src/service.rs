@@ -125,6 +125,20 @@ impl AccountService for Service {
     ) -> Answer<pb::ListAccountsResponse> {
         handlers::list_accounts::handle(&self.0, request).await
     }
+
+    async fn list_invoices(
+        &self,
+        request: Request<pb::ListInvoicesRequest>,
+    ) -> Answer<pb::ListInvoicesResponse> {
+        handlers::list_invoices::handle(&self.0, request).await
+    }
+
+    async fn list_payments(
+        &self,
+        request: Request<pb::ListPaymentsRequest>,
+    ) -> Answer<pb::ListPaymentsResponse> {
+        handlers::list_payments::handle(&self.0, request).await
+    }
 }
 
 #[tonic::async_trait]

@@ -1,4 +1,4 @@
-//! Two tenants with the same accounts and segmentations: scoring, segmentation and metrics answer each with its own data only,
+//! Two tenants with the same accounts and segmentations: ingestion's accounts, scoring, segmentation and metrics answer each with its own data only,
 //! whatever the other one sends, asks or changes.
 
 mod reads;
@@ -14,7 +14,9 @@ use sextant_wire::status::reason_of;
 use crate::worlds::isolation::reads::{
     ACCOUNT, Given, LIFECYCLE, is_of_the_program, read, reads, takes_a_position,
 };
-use crate::worlds::records::{accept, account, advance, at, event, now, subscription};
+use crate::worlds::records::{
+    accept, account, advance, at, event, invoice, now, payment, subscription,
+};
 use crate::worlds::world::{Shape, World, request_id, tenant};
 
 const TIERS: &str = "tiers";
@@ -121,6 +123,13 @@ fn facts(number: usize) -> Vec<Record> {
     for (name, seats) in subscribed(number) {
         records.push(account(name, at("2026-01-01T00:00")));
         records.push(subscription(name, at("2026-01-10T08:00"), seats, 1_000));
+        let total = i64::try_from(seats).unwrap() * 1_000;
+        for month in ["01", "02"] {
+            let number = format!("{name} {month}");
+            let time = at(&format!("2026-{month}-01T08:00"));
+            records.push(invoice(&number, name, time, total));
+            records.push(payment(&number, name, time, total));
+        }
         for hour in 10..12 + 3 * number {
             let time = at(&format!("2026-01-20T{hour}:00"));
             records.push(event(name, "u", time));
@@ -197,6 +206,8 @@ fn are_of(number: usize, answers: &BTreeMap<&'static str, String>) {
     let events = 2 + 3 * number;
     let own_seats = subscribed(number)[0].1;
     for (method, part) in [
+        ("ListInvoices", format!("minor: {},", own_seats * 1_000)),
+        ("ListPayments", format!("minor: {},", own_seats * 1_000)),
         ("GetFeatures", format!("Integer({events})")),
         ("GetFeatures", format!("Integer({})", own_seats * 1_000)),
         ("ListMembers", format!("feature_values: [\"{events}\"]")),
@@ -273,6 +284,8 @@ async fn check(shape: Shape) {
     let news = vec![
         subscription(ACCOUNT, at("2026-02-02T08:00"), 9, 1_000),
         account("crane", at("2026-02-02T08:00")),
+        invoice("new", ACCOUNT, at("2026-02-02T08:00"), 9_000),
+        payment("new", ACCOUNT, at("2026-02-02T08:00"), 9_000),
     ];
     accept(&first.client, news).await;
     let position = advance(&first.client, at("2026-02-05T12:00"))

@@ -79,10 +79,7 @@ pub(crate) fn subscription(
 ) -> pb::Record {
     let price = pb::Price {
         price_id: "seat".to_owned(),
-        unit_amount: Some(Money {
-            minor: unit_minor,
-            currency: "USD".to_owned(),
-        }),
+        unit_amount: money(unit_minor),
         interval: pb::BillingInterval::Month.into(),
         ..pb::Price::default()
     };
@@ -104,6 +101,37 @@ pub(crate) fn subscription(
         time,
         Fact::Subscription(fact),
     )
+}
+
+fn money(minor: i64) -> Option<Money> {
+    Some(Money {
+        minor,
+        currency: "USD".to_owned(),
+    })
+}
+
+/// An invoice that is open from a moment on.
+pub(crate) fn invoice(id: &str, account: &str, time: Timestamp, minor: i64) -> pb::Record {
+    let fact = pb::InvoiceFact {
+        account_id: account.to_owned(),
+        invoice_id: id.to_owned(),
+        status: pb::InvoiceStatus::Open.into(),
+        total: money(minor),
+        ..pb::InvoiceFact::default()
+    };
+    record(format!("invoice {id}"), time, Fact::Invoice(fact))
+}
+
+/// A payment whose money came at a moment.
+pub(crate) fn payment(id: &str, account: &str, time: Timestamp, minor: i64) -> pb::Record {
+    let fact = pb::PaymentFact {
+        account_id: account.to_owned(),
+        payment_id: id.to_owned(),
+        status: pb::PaymentStatus::Succeeded.into(),
+        amount: money(minor),
+        ..pb::PaymentFact::default()
+    };
+    record(format!("payment {id}"), time, Fact::Payment(fact))
 }
 
 /// Sends one batch.

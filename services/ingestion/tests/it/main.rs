@@ -10,6 +10,7 @@
 
 mod access;
 mod accounts;
+mod billed;
 mod door;
 mod feed;
 mod isolation;

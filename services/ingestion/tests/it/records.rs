@@ -70,6 +70,27 @@ pub(crate) fn payment(id: &str, account: &str, minor: i64, currency: &str) -> pb
     record(id, NOW.plus_us(-HOUR), Fact::Payment(fact))
 }
 
+/// A state of an invoice from a moment on.
+pub(crate) fn invoice(
+    id: &str,
+    account: &str,
+    status: pb::InvoiceStatus,
+    time: Instant,
+) -> pb::Record {
+    let fact = pb::InvoiceFact {
+        account_id: account.into(),
+        invoice_id: id.into(),
+        status: status.into(),
+        total: Some(Money {
+            minor: 1_190,
+            currency: "USD".into(),
+        }),
+        tax_minor: 190,
+        ..pb::InvoiceFact::default()
+    };
+    record(&format!("{id} {status:?}"), time, Fact::Invoice(fact))
+}
+
 pub(crate) fn number(number: f64) -> pb::Value {
     pb::Value {
         kind: Some(Kind::Number(number)),

@@ -4,7 +4,8 @@ use clap::ArgMatches;
 
 use sextant_proto::common::v1::{EntityKind, EntityRef, Freshness, ReadAt};
 use sextant_proto::ingestion::v1::{
-    GetAccountRequest, GetAccountResponse, ListAccountsRequest, PaymentFact, SubscriptionFact,
+    GetAccountRequest, GetAccountResponse, Invoice, ListAccountsRequest, ListInvoicesRequest,
+    PaymentFact, SubscriptionFact,
 };
 use sextant_proto::metrics::v1::ListMovementsRequest;
 use sextant_proto::scoring::v1::{
@@ -23,6 +24,8 @@ use crate::view::{self, MemberColumns, Titles};
 
 /// Moves that are shown of one account.
 const ACCOUNT_MOVES: u32 = 20;
+/// Invoices that are shown of one account.
+const ACCOUNT_INVOICES: u32 = 20;
 
 /// Accounts by id.
 pub(crate) async fn accounts(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
@@ -102,6 +105,19 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
         .blocks
         .extend(moves(&client, account.clone(), at.clone(), &titles, currency).await?);
     document.blocks.extend(subscriptions(&facts.subscriptions));
+    let request = ListInvoicesRequest {
+        account: account.clone(),
+        at: at.clone(),
+        ..ListInvoicesRequest::default()
+    };
+    let issued = pages_up_to!(
+        client,
+        accounts.list_invoices,
+        request,
+        invoices,
+        ACCOUNT_INVOICES
+    );
+    document.blocks.extend(invoices(&issued.invoices));
     document.blocks.extend(payments(&facts.recent_payments));
     let request = GetFeaturesRequest { account, at };
     let features = client
@@ -239,6 +255,36 @@ fn subscriptions(subscriptions: &[SubscriptionFact]) -> Option<Block> {
             Cell::moment(one.current_period_ends_at.as_ref()),
             Cell::moment(one.cancel_at.as_ref().or(one.ended_at.as_ref())),
             Cell::List(items.collect()),
+        ]);
+    }
+    (!block.rows.is_empty()).then_some(block)
+}
+
+fn invoices(invoices: &[Invoice]) -> Option<Block> {
+    let columns = vec![
+        Column::left("invoice", "Invoice"),
+        Column::left("status", "Status"),
+        Column::right("total", "Total"),
+        Column::left("issued_at", "Issued"),
+        Column::left("due_at", "Due"),
+    ];
+    let mut block = Block::new("invoices", "Newest invoices", columns);
+    for one in invoices {
+        let Some(state) = &one.state else { continue };
+        let status = state
+            .status()
+            .as_str_name()
+            .trim_start_matches("INVOICE_STATUS_")
+            .to_lowercase();
+        let total = state.total.as_ref().map_or(Cell::Nothing, |total| {
+            Cell::money(total.minor, &total.currency)
+        });
+        block.rows.push(vec![
+            Cell::text(state.invoice_id.clone()),
+            Cell::text(status),
+            total,
+            Cell::moment(one.first_at.as_ref()),
+            Cell::moment(state.due_at.as_ref()),
         ]);
     }
     (!block.rows.is_empty()).then_some(block)

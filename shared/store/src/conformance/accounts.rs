@@ -79,6 +79,8 @@ pub async fn versions_are_all_facts_of_accounts_but_events<H: Harness>(harness: 
         subscription("s1", 20),
         subscription("s3", 30),
         subscription("s3b", 30),
+        fact(FactKind::Payment, Some("bellows"), "p1", 60),
+        fact(FactKind::Invoice, Some("bellows"), "i1", 50),
     ];
     store.facts.commit(batch(ACME, 2, facts)).await.unwrap();
 
@@ -104,6 +106,8 @@ pub async fn versions_are_all_facts_of_accounts_but_events<H: Harness>(harness: 
         (1, "record s2 of anvil"),
         (1, "record s4 of anvil"),
         (2, "record b1 of bellows"),
+        (2, "record i1 of bellows"),
+        (2, "record p1 of bellows"),
     ];
     assert_eq!(
         told,

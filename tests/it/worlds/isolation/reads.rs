@@ -1,4 +1,4 @@
-//! Every read of scoring, segmentation and metrics, by the name of its method.
+//! Every read of accounts, scoring, segmentation and metrics, by the name of its method.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use tonic::Status;
 
 use sextant::client::Client;
 use sextant_proto::common::v1::{Date, Freshness, ReadAt};
+use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::methods;
 use sextant_proto::metrics::v1 as metrics;
 use sextant_proto::scoring::v1 as scoring;
@@ -86,6 +87,7 @@ fn day(month: i32, day: i32) -> Option<Date> {
 /// All methods that read, in an order in which those that cannot wait for a position come after one that can.
 pub(crate) fn reads() -> Vec<&'static str> {
     let all = [
+        methods::INGESTION_ACCOUNT_SERVICE,
         methods::SCORING_SCORING_SERVICE,
         methods::SCORING_CLOCK_SERVICE,
         methods::SEGMENTATION_SEGMENTATION_SERVICE,
@@ -124,13 +126,63 @@ pub(crate) async fn read(
     method: &'static str,
     given: Given,
 ) -> Result<Read, Status> {
-    if methods::METRICS_METRICS_SERVICE.contains(&method) {
+    if methods::INGESTION_ACCOUNT_SERVICE.contains(&method) {
+        read_accounts(&client, method, given).await
+    } else if methods::METRICS_METRICS_SERVICE.contains(&method) {
         read_metrics(&client, method, given).await
     } else if methods::SEGMENTATION_SEGMENTATION_SERVICE.contains(&method) {
         read_segmentation(&client, method, given).await
     } else {
         read_scoring(&client, method, given).await
     }
+}
+
+async fn read_accounts(client: &Client, method: &str, given: Given) -> Result<Read, Status> {
+    let (account, at) = (entity(ACCOUNT), given.at);
+    let (page_size, page_token) = (given.page_size, given.page_token);
+    Ok(match method {
+        "GetAccount" => {
+            let request = ingestion::GetAccountRequest { account, at };
+            let answer = call!(client, accounts.get_account, request);
+            Read::of(&answer).about(answer.freshness.as_ref())
+        },
+        "ListAccounts" => {
+            let request = ingestion::ListAccountsRequest {
+                at,
+                page_size,
+                page_token,
+            };
+            let answer = call!(client, accounts.list_accounts, request);
+            Read::of(&answer)
+                .about(answer.freshness.as_ref())
+                .paged(&answer.next_page_token)
+        },
+        "ListInvoices" => {
+            let request = ingestion::ListInvoicesRequest {
+                account,
+                at,
+                page_size,
+                page_token,
+            };
+            let answer = call!(client, accounts.list_invoices, request);
+            Read::of(&answer)
+                .about(answer.freshness.as_ref())
+                .paged(&answer.next_page_token)
+        },
+        "ListPayments" => {
+            let request = ingestion::ListPaymentsRequest {
+                account,
+                at,
+                page_size,
+                page_token,
+            };
+            let answer = call!(client, accounts.list_payments, request);
+            Read::of(&answer)
+                .about(answer.freshness.as_ref())
+                .paged(&answer.next_page_token)
+        },
+        _ => panic!("read {method} here too"),
+    })
 }
 
 async fn read_scoring(client: &Client, method: &str, given: Given) -> Result<Read, Status> {
