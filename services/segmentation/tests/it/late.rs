@@ -99,12 +99,13 @@ async fn a_move_that_did_not_happen_is_taken_back_and_the_membership_goes_on_fro
     assert_eq!(path(&segmentation, None).await, ["medium"; 4]);
     let first = end_of("2027-03-08");
     assert_eq!((&*now.segment, now.entered_at), ("medium", first));
-    for day in ["2027-03-09", "2027-03-11", "2027-03-12"] {
-        let then = segmentation
-            .membership("a", as_of(end_of(day)))
-            .await
-            .unwrap();
-        assert_eq!(then.entered_at, first, "{day}");
+    for moment in [
+        end_of("2027-03-09"),
+        end_of("2027-03-11"),
+        on("2027-03-12 09:59"),
+    ] {
+        let then = segmentation.membership("a", as_of(moment)).await.unwrap();
+        assert_eq!(then.entered_at, first, "{moment:?}");
     }
     let then = segmentation.membership("a", known("2027-03-11", "2027-03-12"));
     assert_eq!(then.await.unwrap().entered_at, end_of("2027-03-11"));
@@ -135,7 +136,7 @@ async fn a_move_within_the_day_that_had_happened_before_is_no_move_any_more() {
         ("high", end_of("2027-03-10"))
     );
     let same = segmentation
-        .membership("a", as_of(on("2027-03-12 11:00")))
+        .membership("a", as_of(on("2027-03-12 10:00")))
         .await;
     assert_eq!(same.unwrap().entered_at, now.entered_at);
     let then = segmentation.membership("a", known("2027-03-12", "2027-03-12 09:30"));
