@@ -47,6 +47,31 @@ async fn a_refusal_is_told_in_the_words_of_the_command_line_and_names_where_the_
             "--show: feature \"mrr\" is not in the catalogue; list it with `sextant features` (FEATURE_UNKNOWN)\n",
         ),
         (
+            &[
+                "segments",
+                "rfm",
+                "--sum",
+                "revenue.mrr_minor",
+                "--as-of",
+                "2026-01-01",
+            ],
+            2,
+            "error: --sum: are summed up for the present only, for features of a past moment are computed account by account; leave them \
+             out for sizes alone, or ask `sextant metrics revenue --by` for the revenue of that moment by segment (FIELD_INVALID)\n",
+        ),
+        (
+            &[
+                "members",
+                "rfm",
+                "--show",
+                "revenue.mrr_minor",
+                "--as-of",
+                "2026-01-01",
+            ],
+            2,
+            "error: --show: is for the present only",
+        ),
+        (
             &["segments", "rfm", "--at-least", "nonsense"],
             2,
             "error: --at-least: ",

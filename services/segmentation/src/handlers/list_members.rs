@@ -208,10 +208,16 @@ impl Handlers {
         page: Page,
     ) -> Result<(Vec<pb::Member>, Option<String>), Status> {
         if !request.order_by_feature.is_empty() || !request.show_features.is_empty() {
+            let field = if request.show_features.is_empty() {
+                "order_by_feature"
+            } else {
+                "show_features"
+            };
             return Err(Problem::field(
                 ErrorReason::FieldInvalid,
-                "order_by_feature",
-                "and show_features are for the present only",
+                field,
+                "is for the present only, for features of a past moment are computed account by account; leave it out, or ask \
+                 GetFeatures for those of an account",
             )
             .into());
         }

@@ -76,12 +76,7 @@ pub(super) async fn handle(
             .map(|count| group(count.state, count.segment, count.accounts))
             .collect()
     } else {
-        return Err(Problem::field(
-            ErrorReason::FieldInvalid,
-            "sum_features",
-            "are summed up only for the present",
-        )
-        .into());
+        return Err(past_sums().into());
     };
     let state = handlers.engine.read(tenant).await?;
     let Some(state) = state.as_ref() else {
@@ -107,6 +102,15 @@ pub(super) async fn handle(
             String::new()
         },
     }))
+}
+
+fn past_sums() -> Problem {
+    Problem::field(
+        ErrorReason::FieldInvalid,
+        "sum_features",
+        "are summed up for the present only, for features of a past moment are computed account by account; leave them out for sizes \
+         alone, or ask GetRevenue for the revenue of that moment by segment",
+    )
 }
 
 fn summaries(

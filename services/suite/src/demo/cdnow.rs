@@ -5,7 +5,7 @@ use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::segmentation::v1::{ListMembersRequest, Member};
 
 use crate::client::Client;
-use crate::demo::load::{Ready, Setup, load};
+use crate::demo::load::{Extent, Ready, Records, Setup, load};
 use crate::error::Error;
 use crate::import::Input;
 use crate::import::cdnow::CdnowRows;
@@ -38,14 +38,16 @@ const FEATURES: [(&str, &str); 5] = [
 
 /// Loads the log and shows what comes of it.
 pub(crate) async fn show(client: &Client, visibility: Visibility) -> Result<Vec<Block>, Error> {
-    let rows = CdnowRows::new(Input::of_bytes("CDNOW_master.txt.gz", LOG)?, TENANT);
+    let input = Input::of_bytes("CDNOW_master.txt.gz", LOG)?;
+    let file = Some(Extent::of(&input));
+    let items = Box::new(CdnowRows::new(input, TENANT));
     let setup = Setup {
         tenant: TENANT.to_owned(),
         clock: CLOCK,
         segmentations: &[(RFM, "sextant.rfm", r#"{"map":"ten"}"#)],
         history: HistorySchedule::Monthly,
     };
-    let ready = load(client, &setup, Box::new(rows), visibility).await?;
+    let ready = load(client, &setup, Records { items, file }, visibility).await?;
     let titles = Titles::load(&ready.client).await?;
     Ok(vec![
         rows_block(&ready),

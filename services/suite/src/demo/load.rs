@@ -1,5 +1,7 @@
 //! A data set into a tenant of its own, by requests that may be repeated.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prost_types::Timestamp;
@@ -20,11 +22,11 @@ use sextant_proto::segmentation::v1::{
 
 use crate::client::{Client, at_least, is, settled};
 use crate::error::Error;
-use crate::import::Items;
 use crate::import::batch::Batches;
 use crate::import::patience::News;
 use crate::import::tally::Tally;
 use crate::import::upload::{Knowledge, upload};
+use crate::import::{Input, Items};
 use crate::output::format;
 use crate::progress::{Progress, Visibility};
 
@@ -46,6 +48,31 @@ pub(crate) struct Setup {
     pub(crate) history: HistorySchedule,
 }
 
+/// What is sent.
+pub(crate) struct Records {
+    /// The records.
+    pub(crate) items: Items,
+    /// The file that they are read from, if there is one.
+    pub(crate) file: Option<Extent>,
+}
+
+/// How much of a file is read.
+pub(crate) struct Extent {
+    /// Its size in bytes.
+    size: u64,
+    /// Bytes that have been read.
+    consumed: Arc<AtomicU64>,
+}
+
+impl Extent {
+    pub(crate) fn of(input: &Input) -> Self {
+        Self {
+            size: input.size(),
+            consumed: input.consumed(),
+        }
+    }
+}
+
 /// A tenant whose data is loaded and evaluated.
 #[derive(Debug)]
 pub(crate) struct Ready {
@@ -65,7 +92,7 @@ pub(crate) struct Ready {
 pub(crate) async fn load(
     client: &Client,
     setup: &Setup,
-    items: Items,
+    records: Records,
     visibility: Visibility,
 ) -> Result<Ready, Error> {
     let tenant = make_tenant(client, setup).await?;
@@ -80,7 +107,7 @@ pub(crate) async fn load(
         .tenants()
         .start_import(client.request(request))
         .await?;
-    let tally = send(&client, setup, items, visibility).await?;
+    let tally = send(&client, setup, records, visibility).await?;
     let request = CompleteImportRequest {
         history: setup.history.into(),
         request_id: request_id(&setup.tenant, "complete"),
@@ -174,17 +201,25 @@ async fn make_segmentation(
 async fn send(
     client: &Client,
     setup: &Setup,
-    items: Items,
+    records: Records,
     visibility: Visibility,
 ) -> Result<Tally, Error> {
     /// Complaints about the demo's own data are counted and not shown.
     const MAX_COMPLAINTS: usize = 0;
-    let progress = Progress::open(visibility, &format!("{}: sending", setup.tenant));
+    let what = format!("{}: sending", setup.tenant);
+    let Records { items, file } = records;
+    let progress = match &file {
+        Some(file) => Progress::bytes(visibility, file.size, &what),
+        None => Progress::open(visibility, &what),
+    };
     let mut tally = Tally::new(MAX_COMPLAINTS);
     let mut observer = |tally: &Tally, news: News<'_>| {
         progress.tell(news);
+        let read = file
+            .as_ref()
+            .map(|file| file.consumed.load(Ordering::Relaxed));
         progress.at(
-            tally.acknowledged(),
+            read.unwrap_or_else(|| tally.acknowledged()),
             format!("{} records", format::count(tally.acknowledged())),
         );
     };

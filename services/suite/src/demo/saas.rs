@@ -6,7 +6,7 @@ use sextant_proto::metrics::v1::{GetChurnRequest, GetWaterfallRequest};
 use sextant_proto::segmentation::v1::{ListTransitionsRequest, TransitionOrder};
 
 use crate::client::{Client, all_pages};
-use crate::demo::load::{Ready, Setup, load, timestamp};
+use crate::demo::load::{Ready, Records, Setup, load, timestamp};
 use crate::error::Error;
 use crate::generate::{Company, Options};
 use crate::import::batch::{Origin, TIME};
@@ -66,7 +66,11 @@ pub(crate) async fn show(
             record: Box::new(record),
         })
     });
-    let ready = load(client, &setup, Box::new(items), visibility).await?;
+    let records = Records {
+        items: Box::new(items),
+        file: None,
+    };
+    let ready = load(client, &setup, records, visibility).await?;
     let titles = Titles::load(&ready.client).await?;
     let (tiers, tier_titles) = tiers(&ready).await?;
     Ok(vec![

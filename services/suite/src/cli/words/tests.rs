@@ -13,8 +13,8 @@ fn names_of_the_contract_are_said_as_flags_and_commands_and_other_words_stay() {
             "feature \"mrr\" is not in the catalogue; list it with `sextant features`",
         ),
         (
-            "order_by_feature: and show_features are for the present only",
-            "--order-by: and --show are for the present only",
+            "sum_features: are summed up for the present only; ask GetRevenue",
+            "--sum: are summed up for the present only; ask `sextant metrics revenue --by`",
         ),
         ("set as_of.", "set --as-of."),
         (
