@@ -139,7 +139,12 @@ async fn a_move_within_the_day_that_had_happened_before_is_no_move_any_more() {
         .membership("a", as_of(on("2027-03-12 10:00")))
         .await;
     assert_eq!(same.unwrap().entered_at, now.entered_at);
-    let then = segmentation.membership("a", known("2027-03-12", "2027-03-12 09:30"));
+    let before = ReadAt {
+        as_of: on("2027-03-12 10:00"),
+        known_at: on("2027-03-12 09:30"),
+        ..ReadAt::default()
+    };
+    let then = segmentation.membership("a", Some(before));
     assert_eq!(then.await.unwrap().entered_at, on("2027-03-12 09:00"));
     let close = world.close("2027-03-12");
     let confirmed = segmentation.membership("a", at(&close)).await.unwrap();

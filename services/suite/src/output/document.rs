@@ -51,6 +51,8 @@ pub enum Layout {
     Right,
     /// Sentences, wrapped.
     Prose,
+    /// A flag that few rows have: people see the column where a row has it.
+    Rare,
 }
 
 /// A column of a block.
@@ -80,6 +82,15 @@ impl Column {
             key: key.into(),
             title: title.into(),
             layout: Layout::Right,
+        }
+    }
+
+    /// A flag that few rows have.
+    pub fn rare(key: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            title: title.into(),
+            layout: Layout::Rare,
         }
     }
 

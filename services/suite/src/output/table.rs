@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ColumnConstraint, LineStyle, Table, TableStyle, Width};
 
-use crate::output::document::{Block, Layout};
+use crate::output::Cell;
+use crate::output::document::{Block, Column, Layout};
 
 /// Width at which sentences are wrapped, whatever the terminal: the same answer has the same bytes everywhere.
 const PROSE_WIDTH: u16 = 44;
@@ -48,16 +49,24 @@ pub(crate) fn print(block: &Block, style: Style, to: &mut dyn Write) -> io::Resu
 fn table_of(block: &Block) -> Table {
     let mut table = Table::new();
     table.load_style(LINED);
-    table.set_header(block.columns.iter().map(|column| column.title.as_str()));
+    let columns = block.columns.iter().enumerate();
+    let columns: Vec<(usize, &Column)> = columns
+        .filter(|(place, column)| {
+            let has_it = |row: &Vec<Cell>| matches!(row.get(*place), Some(Cell::Flag(true)));
+            column.layout != Layout::Rare || block.rows.iter().any(has_it)
+        })
+        .collect();
+    table.set_header(columns.iter().map(|(_, column)| column.title.as_str()));
     for row in &block.rows {
-        table.add_row(row.iter().map(crate::output::Cell::shown));
+        let cells = columns.iter().filter_map(|(place, _)| row.get(*place));
+        table.add_row(cells.map(Cell::shown));
     }
-    for (index, column) in block.columns.iter().enumerate() {
+    for (index, (_, column)) in columns.into_iter().enumerate() {
         let Some(laid_out) = table.column_mut(index) else {
             continue;
         };
         match column.layout {
-            Layout::Left => {},
+            Layout::Left | Layout::Rare => {},
             Layout::Right => laid_out.set_cell_alignment(CellAlignment::Right),
             Layout::Prose => {
                 laid_out.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(PROSE_WIDTH)));

@@ -104,6 +104,25 @@ Segments of 1,235 accounts
     assert_eq!(strip_rule(&table), strip_rule(expected));
 }
 
+#[test]
+fn a_rare_flag_is_shown_where_a_row_has_it_and_told_programs_always() {
+    let columns = vec![Column::left("id", "Id"), Column::rare("late", "Late")];
+    let mut block = Block::new("rows", "", columns);
+    let with = |mut block: Block, id: &str, late| {
+        let row = vec![Cell::text(id.to_owned()), Cell::Flag(late)];
+        block.rows.push(row);
+        block
+    };
+    block = with(block, "a", false);
+    let mut without = sample();
+    without.blocks = vec![block.clone()];
+    assert!(!printed(&without, Format::Table).contains("Late"));
+    assert!(printed(&without, Format::Json).contains("\"late\""));
+    without.blocks = vec![with(block, "b", true)];
+    let shown = printed(&without, Format::Table);
+    assert!(shown.contains("Late") && shown.contains("yes"), "{shown}");
+}
+
 /// The rule's length follows the widest line.
 fn strip_rule(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with('─')).collect()

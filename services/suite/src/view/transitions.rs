@@ -20,7 +20,7 @@ pub(crate) fn transitions(
         Column::left("from", "From"),
         Column::left("to", "To"),
         Column::left("downward", "Down"),
-        Column::left("correction", "Learned late"),
+        Column::rare("correction", "Learned late"),
         Column::right("value", "Worth a year"),
         Column::prose("reasons", "Why"),
     ];
