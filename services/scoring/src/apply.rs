@@ -81,7 +81,8 @@ impl TenantState {
             let daily = i32::from(ingestion::HistorySchedule::Daily);
             let daily = u8::try_from(daily).unwrap_or(0);
             progress.state.pending_history.get_or_insert(daily);
-            self.settings.fixed_clock = Some(clock);
+            // Another slice may be ahead of this one.
+            self.settings.fixed_clock = self.settings.fixed_clock.max(Some(clock));
         }
         progress.state.clock = self.settings.fixed_clock;
         progress.cursor = entry.sequence;

@@ -249,9 +249,7 @@ impl Engine {
             cursor: self.replica.cursor(tenant, slice).await.map_err(store)?,
             state: self.scoring.state(tenant, slice).await.map_err(store)?,
         };
-        if let Some(clock) = progress.state.clock {
-            state.settings.fixed_clock = Some(clock);
-        }
+        state.settings.fixed_clock = state.settings.fixed_clock.max(progress.state.clock);
         state.slices.insert(slice, progress);
         for row in self.replica.facts(tenant, slice).await.map_err(store)? {
             let record = sextant_wire::record::decode(&row.record)?;

@@ -75,3 +75,19 @@ async fn history_is_evaluated_when_the_last_slice_is_complete() {
     assert_eq!(models[0].accounts, 40);
     assert_eq!(answers(2, WithImport::Yes).await, (features, models));
 }
+
+#[tokio::test]
+async fn a_slice_that_lags_does_not_set_the_clock_back() {
+    let world = World::with(2, on(NOW));
+    let scoring = world.start();
+    let (first, second) = ("2027-03-12", "2027-03-14");
+    world.advance_in(Slice(0), first);
+    world.advance_in(Slice(0), second);
+    while scoring.clock().await.now != on(second) {
+        tokio::task::yield_now().await;
+    }
+    let lagging = world.advance_in(Slice(1), first);
+    assert_eq!(scoring.clock_at(&lagging).await.now, on(second));
+    scoring.stop();
+    assert_eq!(world.start().clock().await.now, on(second));
+}

@@ -130,6 +130,16 @@ impl World {
         })
     }
 
+    /// One slice hears that the fixed clock has moved; returns the position that covers it.
+    pub(crate) fn advance_in(&self, slice: Slice, to: &str) -> String {
+        let entry = ingestion::v1::FeedEntry {
+            clock: on(to),
+            ..ingestion::v1::FeedEntry::default()
+        };
+        let sequence = self.ingestion.append(ACME, slice, entry);
+        Position::new(vec![(slice, sequence)]).encode(ACME)
+    }
+
     /// Opens an import, in all slices.
     pub(crate) fn open_import(&self) -> String {
         self.import(false, 0)
