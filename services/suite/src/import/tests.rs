@@ -339,6 +339,22 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
     assert!(!tally.is_clean());
 }
 
+/// What is complained about where the service rejects a field of a record.
+pub(crate) fn complained_field(origin: Origin, field: &str) -> String {
+    let rejection = Rejection {
+        field: field.to_owned(),
+        ..Rejection::default()
+    };
+    let verdict = Verdict {
+        index: 0,
+        kind: VerdictKind::Rejected.into(),
+        rejection: Some(rejection),
+    };
+    let mut tally = Tally::new(1);
+    tally.judge(&[origin], &[verdict], Delivery::First);
+    tally.complaints.remove(0).field
+}
+
 #[test]
 fn a_rejected_row_of_a_csv_file_is_complained_about_by_its_column() {
     let one = |original, field: &str| {
@@ -349,18 +365,7 @@ fn a_rejected_row_of_a_csv_file_is_complained_about_by_its_column() {
             original,
             time: TIME,
         };
-        let rejection = Rejection {
-            field: field.to_owned(),
-            ..Rejection::default()
-        };
-        let verdict = Verdict {
-            index: 0,
-            kind: VerdictKind::Rejected.into(),
-            rejection: Some(rejection),
-        };
-        let mut tally = Tally::new(1);
-        tally.judge(&[origin], &[verdict], Delivery::First);
-        tally.complaints.remove(0).field
+        complained_field(origin, field)
     };
     for (field, column) in [
         ("time", "time"),

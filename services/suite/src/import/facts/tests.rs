@@ -1,13 +1,9 @@
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind as ValueKind;
-use sextant_proto::ingestion::v1::{
-    AccountUserRole, InvoiceStatus, Record, Rejection, Verdict, VerdictKind,
-};
+use sextant_proto::ingestion::v1::{AccountUserRole, InvoiceStatus, Record};
 
-use crate::import::batch::Delivery;
 use crate::import::columns::Kind;
-use crate::import::tally::Tally;
-use crate::import::tests::{open, read};
+use crate::import::tests::{complained_field, open, read};
 use crate::import::{CsvRows, Item};
 
 fn only(kind: Kind, text: &'static [u8]) -> (Record, Vec<String>) {
@@ -96,18 +92,7 @@ fn column(mut rows: CsvRows, field: &str) -> String {
     let Some(Ok(Item::Record { origin, .. })) = rows.next() else {
         panic!()
     };
-    let rejection = Rejection {
-        field: field.to_owned(),
-        ..Rejection::default()
-    };
-    let verdict = Verdict {
-        index: 0,
-        kind: VerdictKind::Rejected.into(),
-        rejection: Some(rejection),
-    };
-    let mut tally = Tally::new(1);
-    tally.judge(&[origin], &[verdict], Delivery::First);
-    tally.complaints.remove(0).field
+    complained_field(origin, field)
 }
 
 #[test]
