@@ -23,6 +23,7 @@ mod records;
 mod refusals;
 mod rejects;
 mod story;
+mod sums;
 mod tenants;
 mod traces;
 mod transcripts;

@@ -15,6 +15,7 @@ pub(crate) fn feature(feature: Feature, row: &Row) -> pb::Feature {
     use pb::feature::Value as Wire;
     let value = row.get(feature).map(|value| match value {
         Value::Integer(integer) => Wire::Integer(*integer),
+        Value::Recurring(mrr) => Wire::Integer(mrr.to_minor()),
         Value::Number(number) => Wire::Number(*number),
         Value::Text(text) => Wire::Text(text.to_string()),
         Value::Word(word) => Wire::Text((*word).to_owned()),

@@ -7,6 +7,7 @@ use arrow_array::types::Int32Type;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
+use sextant_columns::N_SHOWN_COLUMNS;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
 
@@ -16,7 +17,8 @@ pub(crate) const PREVIOUS_SEGMENT: &str = "self.previous_segment";
 /// The schema of the batches that segmenters are shown.
 pub(crate) fn input_schema() -> Schema {
     let features = sextant_columns::schema();
-    let mut fields: Vec<Arc<Field>> = features.fields().iter().map(Arc::clone).collect();
+    let shown = features.fields().iter().take(N_SHOWN_COLUMNS);
+    let mut fields: Vec<Arc<Field>> = shown.map(Arc::clone).collect();
     let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     fields.push(Arc::new(Field::new(PREVIOUS_SEGMENT, text, true)));
     Schema::new(fields)
@@ -34,7 +36,8 @@ pub(crate) fn with_previous<'a>(
             None => builder.append_null(),
         }
     }
-    let mut columns = table.columns().to_vec();
+    let shown = table.columns().iter().take(N_SHOWN_COLUMNS);
+    let mut columns: Vec<_> = shown.map(Arc::clone).collect();
     columns.push(Arc::new(builder.finish()));
     RecordBatch::try_new(Arc::new(input_schema()), columns).map_err(refused)
 }

@@ -5,7 +5,7 @@ use arrow_array::builder::{
     TimestampMicrosecondBuilder,
 };
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::ArrowError;
 
 use sextant_domain::feature::{CATALOGUE, Feature, Row, Type, Value};
@@ -47,15 +47,23 @@ pub fn table(rows: &[AccountRow<'_>]) -> Result<RecordBatch, ArrowError> {
     for definition in &CATALOGUE {
         columns.push(column(definition.feature, definition.r#type, rows)?);
     }
+    for definition in &CATALOGUE {
+        if definition.r#type == Type::Recurring {
+            let values = rows
+                .iter()
+                .map(|row| exact(row.features.get(definition.feature)));
+            columns.push(Arc::new(values.collect::<Int64Array>()));
+        }
+    }
     RecordBatch::try_new(schema(), columns)
 }
 
 fn column(feature: Feature, r#type: Type, rows: &[AccountRow<'_>]) -> Result<ArrayRef, ArrowError> {
     let values = rows.iter().map(|row| row.features.get(feature));
     Ok(match r#type {
-        Type::Integer => {
+        Type::Integer | Type::Recurring => {
             let mut builder = Int64Builder::with_capacity(rows.len());
-            values.for_each(|value| builder.append_option(integer(value)));
+            values.for_each(|value| builder.append_option(value.and_then(Value::as_integer)));
             Arc::new(builder.finish())
         },
         Type::Number => {
@@ -81,9 +89,9 @@ fn column(feature: Feature, r#type: Type, rows: &[AccountRow<'_>]) -> Result<Arr
     })
 }
 
-fn integer(value: Option<&Value>) -> Option<i64> {
+fn exact(value: Option<&Value>) -> Option<i64> {
     match value {
-        Some(Value::Integer(integer)) => Some(*integer),
+        Some(Value::Recurring(mrr)) => Some(mrr.0),
         _ => None,
     }
 }

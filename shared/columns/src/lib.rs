@@ -1,7 +1,8 @@
 //! Features of accounts as Arrow columns, and their way through a feed.
 //!
 //! A table has one row per account and, behind the three columns that name it, one column per feature of the catalogue, in
-//! catalogue order. Unknown is null.
+//! catalogue order. Unknown is null. What is recurring revenue reads as whole minor units there, as segmenters and people want it;
+//! behind all features it stands once more, exactly, for sums.
 #![forbid(unsafe_code)]
 
 mod build;
@@ -11,5 +12,8 @@ mod schema;
 
 pub use build::{AccountRow, table};
 pub use ipc::{Error, decode, encode};
-pub use read::{number, text, uids, value_text};
-pub use schema::{ID_COLUMN, N_ACCOUNT_COLUMNS, NAME_COLUMN, UID_COLUMN, column_of, schema};
+pub use read::{number, summand, summands_per_unit, text, uids, value_text};
+pub use schema::{
+    ID_COLUMN, N_ACCOUNT_COLUMNS, N_SHOWN_COLUMNS, NAME_COLUMN, UID_COLUMN, column_of,
+    exact_column_of, schema,
+};

@@ -5,9 +5,10 @@ use arrow_schema::DataType;
 
 use sextant_domain::feature::Feature;
 use sextant_domain::id::AccountUid;
+use sextant_domain::mrr::Mrr;
 use sextant_domain::time::Instant;
 
-use crate::schema::{UID_COLUMN, column_of};
+use crate::schema::{UID_COLUMN, column_of, exact_column_of};
 
 /// The uids of a table's rows.
 #[must_use]
@@ -56,6 +57,29 @@ pub fn number(table: &RecordBatch, feature: Feature, row: usize) -> Option<f64> 
         DataType::Float64 => Some(column.as_primitive::<Float64Type>().value(row)),
         _ => None,
     }
+}
+
+/// A numeric feature of a row as it is summed up: in whole units that sums do not round, of which [`summands_per_unit`] make one
+/// of the feature. `None`: unknown, or no number.
+#[must_use]
+pub fn summand(table: &RecordBatch, feature: Feature, row: usize) -> Option<f64> {
+    let Some(column) = exact_column_of(feature) else {
+        return number(table, feature, row);
+    };
+    let column = table.column(column).as_primitive::<Int64Type>();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact up to 2^53 ten-thousandths of a minor unit"
+    )]
+    column.is_valid(row).then(|| column.value(row) as f64)
+}
+
+/// How many of the units of [`summand`] make one unit of the feature.
+#[must_use]
+pub fn summands_per_unit(feature: Feature) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "ten thousand")]
+    let units = Mrr::UNITS_PER_MINOR as f64;
+    exact_column_of(feature).map_or(1.0, |_| units)
 }
 
 /// A feature of a row as people read it; `None`: unknown.

@@ -6,6 +6,7 @@ pub mod population;
 
 use std::sync::Arc;
 
+use crate::mrr::Mrr;
 use crate::time::Instant;
 
 pub use account::{AccountFacts, Moment};
@@ -16,6 +17,8 @@ pub use catalogue::{Basis, CATALOGUE, CATALOGUE_VERSION, Definition, Feature, N_
 pub enum Type {
     /// Whole number.
     Integer,
+    /// Recurring revenue: whole minor units to who reads it, exact to who sums it up.
+    Recurring,
     /// Finite number.
     Number,
     /// Text from a small set.
@@ -29,6 +32,8 @@ pub enum Type {
 pub enum Value {
     /// Whole number.
     Integer(i64),
+    /// Recurring revenue, which reads as whole minor units.
+    Recurring(Mrr),
     /// Finite number.
     Number(f64),
     /// Text that the tenant chose.
@@ -44,14 +49,23 @@ impl Value {
     #[must_use]
     pub fn as_number(&self) -> Option<f64> {
         match self {
+            Self::Number(number) => Some(*number),
             // Exact up to 2⁵³.
             #[expect(
                 clippy::cast_precision_loss,
                 reason = "sums and orders for people; exact up to 2^53"
             )]
-            Self::Integer(integer) => Some(*integer as f64),
-            Self::Number(number) => Some(*number),
-            Self::Text(_) | Self::Word(_) | Self::Time(_) => None,
+            _ => self.as_integer().map(|integer| integer as f64),
+        }
+    }
+
+    /// The value as a whole number, where it is one.
+    #[must_use]
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(integer) => Some(*integer),
+            Self::Recurring(mrr) => Some(mrr.to_minor()),
+            Self::Number(_) | Self::Text(_) | Self::Word(_) | Self::Time(_) => None,
         }
     }
 
@@ -61,7 +75,7 @@ impl Value {
         match self {
             Self::Text(text) => Some(text),
             Self::Word(word) => Some(word),
-            Self::Integer(_) | Self::Number(_) | Self::Time(_) => None,
+            Self::Integer(_) | Self::Recurring(_) | Self::Number(_) | Self::Time(_) => None,
         }
     }
 }
@@ -70,6 +84,7 @@ impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Integer(integer) => write!(f, "{integer}"),
+            Self::Recurring(mrr) => write!(f, "{}", mrr.to_minor()),
             Self::Number(number) => write!(f, "{number:.4}"),
             Self::Text(text) => f.write_str(text),
             Self::Word(word) => f.write_str(word),
@@ -114,6 +129,10 @@ impl Row {
         self.set(feature, value.map(Value::Integer));
     }
 
+    pub(crate) fn recurring(&mut self, feature: Feature, mrr: Mrr) {
+        self.set(feature, Some(Value::Recurring(mrr)));
+    }
+
     pub(crate) fn number(&mut self, feature: Feature, value: Option<f64>) {
         self.set(feature, value.map(Value::Number));
     }
@@ -127,10 +146,7 @@ impl Row {
     /// A feature as a whole number, where it is known and one.
     #[must_use]
     pub fn as_integer(&self, feature: Feature) -> Option<i64> {
-        match self.get(feature) {
-            Some(Value::Integer(integer)) => Some(*integer),
-            _ => None,
-        }
+        self.get(feature).and_then(Value::as_integer)
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) fn handle(
 
 fn definition(definition: &Definition) -> pb::FeatureDefinition {
     let r#type = match definition.r#type {
-        Type::Integer => pb::FeatureType::Int64,
+        Type::Integer | Type::Recurring => pb::FeatureType::Int64,
         Type::Number => pb::FeatureType::Float64,
         Type::Text => pb::FeatureType::Text,
         Type::Time => pb::FeatureType::Timestamp,

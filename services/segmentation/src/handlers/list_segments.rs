@@ -22,6 +22,7 @@ type Group = (i32, String);
 #[derive(Debug, Clone, Default)]
 struct Totals {
     accounts: u64,
+    /// Of each feature, in its summands, with the accounts of which it is known.
     sums: Vec<(f64, u64)>,
 }
 
@@ -137,7 +138,7 @@ fn summaries(
             .zip(&totals.sums)
             .map(|(feature, (sum, known))| pb::FeatureSum {
                 feature: feature.name().to_owned(),
-                sum: *sum,
+                sum: *sum / sextant_columns::summands_per_unit(*feature),
                 known: *known,
             })
             .collect(),
@@ -218,7 +219,7 @@ fn totals(
                 continue;
             };
             for (feature, (sum, known)) in features.iter().zip(&mut totals.sums) {
-                if let Some(value) = sextant_columns::number(table, *feature, row) {
+                if let Some(value) = sextant_columns::summand(table, *feature, row) {
                     *sum += value;
                     *known += 1;
                 }

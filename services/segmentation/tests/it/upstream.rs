@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream};
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
-use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of};
+use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of, exact_column_of};
 use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, Slice};
 use sextant_domain::time::{Day, Instant};
@@ -231,6 +231,9 @@ fn table(accounts: &[&String], shown: &Mrr) -> RecordBatch {
     columns[NAME_COLUMN] = Arc::new(StringArray::from_iter_values(names));
     columns[column_of(Feature::RevenueMrrMinor)] = mrr(1);
     columns[column_of(Feature::RevenueArrMinor)] = mrr(12);
+    let exact = |feature| exact_column_of(feature).unwrap();
+    columns[exact(Feature::RevenueMrrMinor)] = mrr(10_000);
+    columns[exact(Feature::RevenueArrMinor)] = mrr(120_000);
     RecordBatch::try_new(schema, columns).unwrap()
 }
 

@@ -130,6 +130,6 @@ pub fn whole(sum: f64) -> i64 {
         clippy::cast_possible_truncation,
         reason = "a cast of a float saturates, and not-a-number gives zero"
     )]
-    let whole = sum.round() as i64;
+    let whole = sum.round_ties_even() as i64;
     whole
 }

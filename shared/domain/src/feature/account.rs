@@ -193,15 +193,15 @@ impl AccountFacts {
         };
         let summary = billing.summary_at(moment.as_of, moment.known_at);
         let days_since = |at: Instant| i64::from(zone.day_of(at).days_until(moment.day));
-        row.integer(Feature::RevenueMrrMinor, Some(summary.mrr.to_minor()));
-        row.integer(
+        row.recurring(Feature::RevenueMrrMinor, summary.mrr);
+        row.recurring(
             Feature::RevenueArrMinor,
-            Some(Mrr(summary.mrr.0.saturating_mul(12)).to_minor()),
+            Mrr(summary.mrr.0.saturating_mul(12)),
         );
         let before = billing.mrr_at(moment.as_of.plus_us(-90 * DAY_US), moment.known_at);
-        row.integer(
+        row.recurring(
             Feature::RevenueMrrChange90dMinor,
-            Some(Mrr(summary.mrr.0.saturating_sub(before.0)).to_minor()),
+            Mrr(summary.mrr.0.saturating_sub(before.0)),
         );
         row.integer(Feature::RevenueSeats, i64::try_from(summary.seats).ok());
         row.number(

@@ -117,7 +117,7 @@ impl Definition {
     /// True: values can be summed up and ordered by.
     #[must_use]
     pub const fn is_numeric(&self) -> bool {
-        matches!(self.r#type, Type::Integer | Type::Number)
+        matches!(self.r#type, Type::Integer | Type::Recurring | Type::Number)
     }
 }
 
@@ -265,21 +265,21 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
     own(
         Feature::RevenueMrrMinor,
         "revenue.mrr_minor",
-        Type::Integer,
+        Type::Recurring,
         "minor units of the base currency",
         "monthly recurring revenue",
     ),
     own(
         Feature::RevenueArrMinor,
         "revenue.arr_minor",
-        Type::Integer,
+        Type::Recurring,
         "minor units of the base currency",
         "twelve times the exact monthly recurring revenue",
     ),
     own(
         Feature::RevenueMrrChange90dMinor,
         "revenue.mrr_change_90d_minor",
-        Type::Integer,
+        Type::Recurring,
         "minor units of the base currency",
         "monthly recurring revenue less that of 90 days before",
     ),
