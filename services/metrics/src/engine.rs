@@ -12,6 +12,7 @@ use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient as Fact
 use sextant_proto::segmentation::v1::feed_service_client::FeedServiceClient as MovesClient;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{Lag, patient};
+use sextant_runtime::kept::Kept;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
 use sextant_store::Error;
@@ -19,13 +20,11 @@ use sextant_store::port::{AccountFactRow, Metrics, MoveRow, Replica, ReplicaAcco
 use sextant_wire::status::{Problem, store};
 
 use crate::apply::Batch;
-use crate::cells::Cells;
+use crate::cell::TenantCell;
 use crate::import_mark;
 use crate::part::Deps;
 use crate::state::{Progress, Settings, TenantState};
 
-/// Tenants kept in memory at most, besides those in use.
-const MAX_LOADED: usize = 64;
 /// What one answer of a feed may hold, and a little more.
 const MAX_FEED_MESSAGE_BYTES: usize = 16 << 20;
 
@@ -37,7 +36,7 @@ pub(crate) struct Engine {
     ingestion: Link,
     segmentation: Link,
     pub(crate) clock: Clock,
-    cells: Cells,
+    pub(crate) cells: Arc<Kept<TenantCell>>,
     pub(crate) facts: Feed,
     pub(crate) moves: Feed,
     /// Segmentation's answers behind the facts that are stored here, in numbers of ingestion's feed.
@@ -80,8 +79,8 @@ impl Engine {
             replica: deps.replica,
             ingestion: deps.ingestion,
             segmentation: deps.segmentation,
-            clock: deps.clock,
-            cells: Cells::new(MAX_LOADED),
+            clock: deps.clock.clone(),
+            cells: Arc::new(Kept::new(deps.clock.clone(), deps.tenant_idle)),
             evaluation: Lag::default(),
         }
     }
@@ -160,18 +159,13 @@ impl Engine {
         self.moves.progress.reach(tenant, slice, include);
     }
 
-    /// True: the tenant is in memory, or about to be.
-    pub(crate) fn is_loaded(&self, tenant: TenantId) -> bool {
-        self.cells.kept(tenant).is_some()
-    }
-
     /// Drops a tenant from memory that is behind what is stored, because another process has stored it.
     pub(crate) async fn drop_behind(
         &self,
         tenant: TenantId,
         is_behind: impl Fn(&TenantState) -> bool + Send,
     ) {
-        let Some(cell) = self.cells.kept(tenant) else {
+        let Some(cell) = self.cells.known(tenant) else {
             return;
         };
         if cell.state().is_some_and(|state| is_behind(&state)) {

@@ -83,7 +83,7 @@ impl Follower for FactsFollower {
             let engine = &self.engine;
             let mut stored = Cursors::new();
             for (tenant, slice, cursor) in engine.replica.cursors().await.map_err(store)? {
-                if !engine.is_loaded(tenant) {
+                if !engine.cells.has(tenant) {
                     engine.facts_stored(tenant, slice, cursor);
                     stored.insert((tenant, slice), cursor);
                 }
@@ -197,7 +197,7 @@ impl Follower for MovesFollower {
             let engine = &self.engine;
             let mut stored = Cursors::new();
             for (tenant, slice, cursor) in engine.metrics.moves_cursors().await.map_err(store)? {
-                if !engine.is_loaded(tenant) {
+                if !engine.cells.has(tenant) {
                     engine.moves_stored(tenant, slice, cursor);
                     stored.insert((tenant, slice), cursor.0);
                 }

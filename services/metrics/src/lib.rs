@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
-mod cells;
+mod cell;
 mod churn;
 mod engine;
 mod figures;

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use sextant_proto::methods;
 use sextant_proto::metrics::v1::metrics_service_server::MetricsServiceServer;
@@ -28,6 +29,8 @@ pub struct Deps {
     pub segmentation: Link,
     /// The real clock.
     pub clock: Clock,
+    /// After how long a tenant that nobody asks for leaves memory.
+    pub tenant_idle: Duration,
     /// Makes page tokens.
     pub pager: Pager,
     /// Where measurements go.
@@ -60,6 +63,7 @@ pub fn part(deps: Deps) -> Part {
     let (clock, meters) = (deps.clock.clone(), deps.meters.clone());
     let (same_clock, same_meters) = (clock.clone(), meters.clone());
     let engine = Arc::new(Engine::new(deps));
+    let cells = Arc::clone(&engine.cells);
     let facts = Arc::new(FactsFollower::new(Arc::clone(&engine)));
     let moves = Arc::new(MovesFollower::new(Arc::clone(&engine)));
     Part::new("metrics", MethodTable::new(METHODS))
@@ -72,5 +76,8 @@ pub fn part(deps: Deps) -> Part {
         })
         .task("metrics-follow-moves", |stop| {
             follow(moves, same_clock, same_meters, stop)
+        })
+        .task("metrics-idle", |stop| async move {
+            cells.drop_idle(stop).await;
         })
 }

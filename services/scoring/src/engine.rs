@@ -1,9 +1,9 @@
-//! The tenants in memory: loaded from the store when they are needed, dropped when too many are.
+//! What all parts of the service share, and tenants as they are read back from the store.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, RwLock, watch};
 use tonic::Status;
@@ -15,6 +15,7 @@ use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{Head, Lag, patient};
 use sextant_runtime::heads::Heads;
+use sextant_runtime::kept::Kept;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
 use sextant_store::port::{Feed, Replica, Scoring};
@@ -23,18 +24,11 @@ use sextant_wire::status::{Problem, store};
 use crate::models;
 use crate::state::{Progress, Settings, TenantState};
 
-/// Tenants kept in memory at most, besides those in use.
-const MAX_LOADED: usize = 64;
 /// What one answer of ingestion's feed may hold, and a little more.
 const MAX_FEED_MESSAGE_BYTES: usize = 16 << 20;
 
-/// One tenant, loaded or not.
-#[derive(Debug, Default)]
-pub(crate) struct TenantCell {
-    /// `None`: has to be loaded from the store.
-    pub(crate) state: Arc<RwLock<Option<TenantState>>>,
-    used: AtomicU64,
-}
+/// One tenant; `None`: has to be loaded from the store.
+pub(crate) type TenantCell = RwLock<Option<TenantState>>;
 
 /// What all parts of the service share.
 #[derive(Debug)]
@@ -50,8 +44,7 @@ pub(crate) struct Engine {
     pub(crate) lag: Arc<Lag>,
     pub(crate) due: Due,
     pub(crate) starts: Arc<Starts>,
-    cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
-    uses: AtomicU64,
+    pub(crate) cells: Arc<Kept<TenantCell>>,
 }
 
 /// When the next day of each tenant has to be closed.
@@ -143,7 +136,9 @@ impl Engine {
         feed: Arc<dyn Feed>,
         ingestion: Link,
         clock: Clock,
+        tenant_idle: Duration,
     ) -> Self {
+        let cells = Arc::new(Kept::new(clock.clone(), tenant_idle));
         let lag = Arc::new(Lag::unheard(clock.now()));
         Self {
             scoring,
@@ -156,8 +151,7 @@ impl Engine {
             lag,
             due: Due::default(),
             starts: Arc::default(),
-            cells: Mutex::default(),
-            uses: AtomicU64::new(0),
+            cells,
         }
     }
 
@@ -165,33 +159,6 @@ impl Engine {
     pub(crate) fn facts(&self) -> FeedServiceClient<Link> {
         FeedServiceClient::new(self.ingestion.clone())
             .max_decoding_message_size(MAX_FEED_MESSAGE_BYTES)
-    }
-
-    /// The cell of a tenant. Least recently used ones that nobody holds are dropped when there are too many.
-    pub(crate) fn cell(&self, tenant: TenantId) -> Arc<TenantCell> {
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = Arc::clone(cells.entry(tenant).or_default());
-        cell.used
-            .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        while cells.len() > MAX_LOADED {
-            let idle = cells
-                .iter()
-                .filter(|(_, cell)| Arc::strong_count(cell) == 1);
-            let Some(oldest) = idle
-                .min_by_key(|(_, cell)| cell.used.load(Ordering::Relaxed))
-                .map(|(tenant, _)| *tenant)
-            else {
-                break;
-            };
-            cells.remove(&oldest);
-        }
-        cell
-    }
-
-    /// The cell of a tenant, if there is one.
-    pub(crate) fn known_cell(&self, tenant: TenantId) -> Option<Arc<TenantCell>> {
-        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.get(&tenant).map(Arc::clone)
     }
 
     /// A tenant's settings as ingestion knows them: a read behind the end of the feed brings nothing else.
@@ -287,14 +254,14 @@ impl Engine {
         tenant: TenantId,
         read: impl FnOnce(&TenantState) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Status> {
-        let cell = self.cell(tenant);
+        let cell = self.cells.asked(tenant);
         let state = {
-            let held = Arc::clone(&cell.state).read_owned().await;
+            let held = Arc::clone(&cell).read_owned().await;
             if held.is_some() {
                 held
             } else {
                 drop(held);
-                let mut writing = Arc::clone(&cell.state).write_owned().await;
+                let mut writing = cell.write_owned().await;
                 if writing.is_none() {
                     *writing = Some(self.load(tenant).await?);
                 }

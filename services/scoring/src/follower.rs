@@ -67,7 +67,7 @@ impl Follower for Engine {
                 .collect();
             let mut stored = Cursors::new();
             for (tenant, slice, cursor) in cursors {
-                if self.known_cell(tenant).is_some() {
+                if self.cells.has(tenant) {
                     continue;
                 }
                 let state = states.get(&(tenant, slice)).copied().unwrap_or_default();
@@ -91,8 +91,7 @@ impl Follower for Engine {
                 self.level(tenant, slice, stored).await?;
                 return Ok(stored);
             }
-            let cell = self.cell(tenant);
-            let writing = Arc::clone(&cell.state).write_owned().await;
+            let writing = self.cells.asked(tenant).write_owned().await;
             self.take_in_feed(writing, (tenant, slice), head).await
         }
         .boxed()
@@ -110,8 +109,8 @@ impl Engine {
     /// be read unless history still has to be evaluated.
     async fn level(&self, tenant: TenantId, slice: Slice, stored: u64) -> Result<(), Status> {
         let known = self.scoring.state(tenant, slice).await.map_err(store)?;
-        if let Some(cell) = self.known_cell(tenant) {
-            let mut state = cell.state.write().await;
+        if let Some(cell) = self.cells.known(tenant) {
+            let mut state = cell.write().await;
             let in_memory = state.as_ref().and_then(|state| state.slices.get(&slice));
             if in_memory.is_some_and(|progress| progress.state.version < known.version) {
                 *state = None;
@@ -334,8 +333,7 @@ impl Engine {
         let Some((at_us, tenant)) = self.due.next().filter(|(at_us, _)| *at_us <= now.0) else {
             return;
         };
-        let cell = self.cell(tenant);
-        let mut writing = Arc::clone(&cell.state).write_owned().await;
+        let mut writing = self.cells.asked(tenant).write_owned().await;
         let closed = async {
             if writing.is_none() {
                 *writing = Some(self.load(tenant).await?);

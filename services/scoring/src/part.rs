@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use sextant_proto::methods;
 use sextant_proto::scoring::v1::clock_service_server::ClockServiceServer;
@@ -31,6 +32,8 @@ pub struct Deps {
     pub ingestion: Link,
     /// The real clock.
     pub clock: Clock,
+    /// After how long a tenant that nobody asks for leaves memory.
+    pub tenant_idle: Duration,
     /// Makes page tokens.
     pub pager: Pager,
     /// Where measurements go.
@@ -82,11 +85,13 @@ pub fn part(deps: Deps) -> Part {
         deps.feed,
         deps.ingestion,
         deps.clock,
+        deps.tenant_idle,
     ));
     let handlers = Handlers {
         engine: Arc::clone(&engine),
         pager: deps.pager,
     };
+    let cells = Arc::clone(&engine.cells);
     let (announcing, following, closing) = (
         Arc::clone(&engine),
         Arc::clone(&engine),
@@ -118,4 +123,7 @@ pub fn part(deps: Deps) -> Part {
             follow(following, clock, meters, stop)
         })
         .task("scoring-closes", |stop| closing.keep_closing(stop))
+        .task("scoring-idle", |stop| async move {
+            cells.drop_idle(stop).await;
+        })
 }

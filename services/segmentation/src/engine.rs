@@ -1,8 +1,8 @@
-//! The tenants in memory: loaded from the store when they are needed, dropped when too many are.
+//! What all parts of the service share, and tenants as they are read back from the store.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock as StdRwLock};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -23,6 +23,7 @@ use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{self, Lag, Watching, patient};
 use sextant_runtime::heads::Heads;
+use sextant_runtime::kept::Kept;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
 use sextant_runtime::telemetry::Meters;
@@ -37,8 +38,6 @@ use crate::registry::{Registry, instance};
 use crate::state::{self, TenantState, Use};
 use crate::wire::cache_keys;
 
-/// Tenants kept in memory at most, besides those in use.
-const MAX_LOADED: usize = 64;
 /// Columns of 16,384 accounts, and room to spare.
 const MAX_COLUMNS_BYTES: usize = 64 << 20;
 
@@ -47,12 +46,8 @@ pub(crate) type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
 /// A tenant's state while it is read.
 pub(crate) type Reading = OwnedRwLockReadGuard<Option<TenantState>>;
 
-#[derive(Debug, Default)]
-struct TenantCell {
-    /// `None`: has to be loaded from the store.
-    state: Arc<RwLock<Option<TenantState>>>,
-    used: AtomicU64,
-}
+/// One tenant; `None`: has to be loaded from the store.
+pub(crate) type TenantCell = RwLock<Option<TenantState>>;
 
 /// What answers say of a tenant without looking at its state.
 #[derive(Debug)]
@@ -104,8 +99,7 @@ pub(crate) struct Engine {
     pub(crate) facts: Arc<Lag>,
     pub(crate) meters: Meters,
     views: StdRwLock<HashMap<TenantId, Arc<View>>>,
-    cells: Mutex<HashMap<TenantId, Arc<TenantCell>>>,
-    uses: AtomicU64,
+    pub(crate) cells: Arc<Kept<TenantCell>>,
 }
 
 impl Engine {
@@ -122,13 +116,12 @@ impl Engine {
             registry: deps.registry,
             scoring: deps.scoring,
             ingestion: deps.ingestion,
-            clock: deps.clock,
             heads: Arc::default(),
             progress: Progress::default(),
             meters: deps.meters,
             views: StdRwLock::default(),
-            cells: Mutex::default(),
-            uses: AtomicU64::new(0),
+            clock: deps.clock.clone(),
+            cells: Arc::new(Kept::new(deps.clock.clone(), deps.tenant_idle)),
         }
     }
 
@@ -157,29 +150,9 @@ impl Engine {
         Ok(follow::told(heads, |answer| answer.heads))
     }
 
-    fn cell(&self, tenant: TenantId) -> Arc<TenantCell> {
-        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = Arc::clone(cells.entry(tenant).or_default());
-        cell.used
-            .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
-        while cells.len() > MAX_LOADED {
-            let idle = cells
-                .iter()
-                .filter(|(_, cell)| Arc::strong_count(cell) == 1);
-            let Some(oldest) = idle
-                .min_by_key(|(_, cell)| cell.used.load(Ordering::Relaxed))
-                .map(|(tenant, _)| *tenant)
-            else {
-                break;
-            };
-            cells.remove(&oldest);
-        }
-        cell
-    }
-
     /// The state of a tenant to write, loaded.
     pub(crate) async fn write(&self, tenant: TenantId) -> Result<Writing, Status> {
-        let mut writing = Arc::clone(&self.cell(tenant).state).write_owned().await;
+        let mut writing = self.cells.asked(tenant).write_owned().await;
         if writing.is_none() {
             *writing = Some(self.load(tenant).await?);
         }
@@ -188,7 +161,7 @@ impl Engine {
 
     /// The state of a tenant to read, loaded.
     pub(crate) async fn read(&self, tenant: TenantId) -> Result<Reading, Status> {
-        let reading = Arc::clone(&self.cell(tenant).state).read_owned().await;
+        let reading = self.cells.asked(tenant).read_owned().await;
         if reading.is_some() {
             return Ok(reading);
         }
@@ -287,11 +260,7 @@ impl Engine {
     /// Everything of a slice up to version `stored` is stored, perhaps by another process: what is in memory is dropped if it
     /// is behind.
     pub(crate) async fn take_over(&self, tenant: TenantId, slice: Slice, stored: u64) {
-        let known = {
-            let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            cells.get(&tenant).map(|cell| Arc::clone(&cell.state))
-        };
-        if let Some(cell) = known {
+        if let Some(cell) = self.cells.known(tenant) {
             let mut state = cell.write().await;
             let slices = state.as_ref().map(|state| &state.slices);
             let reached = slices.and_then(|slices| slices.get(&slice));
@@ -304,16 +273,10 @@ impl Engine {
         views.remove(&tenant);
     }
 
-    /// True: the tenant is in memory, or about to be.
-    pub(crate) fn is_loaded(&self, tenant: TenantId) -> bool {
-        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.contains_key(&tenant)
-    }
-
     /// Forgets what answers say of the tenants that are not in memory: another process may have changed it.
     pub(crate) fn forget_views(&self) {
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.retain(|tenant, _| self.is_loaded(*tenant));
+        views.retain(|tenant, _| self.cells.has(*tenant));
     }
 
     async fn zone(&self, tenant: TenantId) -> Result<Zone, Status> {

@@ -63,7 +63,7 @@ impl Follower for Engine {
             let cursors = self.memberships.cursors().await.map_err(store)?;
             self.forget_views();
             for (tenant, slice, reached) in cursors {
-                if !self.is_loaded(tenant) {
+                if !self.cells.has(tenant) {
                     self.note_stored(tenant, slice, &reached);
                     stored.insert((tenant, slice), reached.cursor);
                 }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use sextant_proto::methods;
 use sextant_proto::segmentation::v1::feed_service_server::FeedServiceServer;
@@ -39,6 +40,8 @@ pub struct Deps {
     pub ingestion: Link,
     /// The real clock.
     pub clock: Clock,
+    /// After how long a tenant that nobody asks for leaves memory.
+    pub tenant_idle: Duration,
     /// Makes page tokens.
     pub pager: Pager,
     /// Where measurements go.
@@ -103,6 +106,7 @@ pub fn part(deps: Deps) -> Part {
         engine: Arc::clone(&engine),
         pager,
     };
+    let cells = Arc::clone(&engine.cells);
     let [announcing, following, listening] = std::array::from_fn(|_| Arc::clone(&engine));
     Part::new("segmentation", MethodTable::new(METHODS))
         .service(
@@ -127,6 +131,9 @@ pub fn part(deps: Deps) -> Part {
         })
         .task("segmentation-listen", |stop| async move {
             listening.listen(stop).await;
+        })
+        .task("segmentation-idle", |stop| async move {
+            cells.drop_idle(stop).await;
         })
 }
 

@@ -289,6 +289,7 @@ impl Assembly<'_> {
                     feed: ports.feed,
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
+                    tenant_idle: self.tenant_idle(),
                     pager: self.pager.clone(),
                     meters: self.meters(),
                 };
@@ -313,6 +314,7 @@ impl Assembly<'_> {
                     scoring: scoring.clone(),
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
+                    tenant_idle: self.tenant_idle(),
                     pager: self.pager.clone(),
                     meters: self.meters(),
                 };
@@ -326,15 +328,7 @@ impl Assembly<'_> {
         };
         let metrics = match (self.stores.metrics.take(), &segmentation) {
             (Some(ports), Some(segmentation)) => {
-                let deps = sextant_metrics::Deps {
-                    metrics: ports.metrics,
-                    replica: ports.replica,
-                    ingestion: ingestion.clone(),
-                    segmentation: segmentation.clone(),
-                    clock: self.clock.clone(),
-                    pager: self.pager.clone(),
-                    meters: self.meters(),
-                };
+                let deps = self.metrics(ports, ingestion.clone(), segmentation.clone());
                 Some(self.mount(sextant_metrics::part(deps), &mut mounted)?)
             },
             _ => self.optional("metrics", self.config.services.metrics.as_deref(), false)?,
@@ -367,6 +361,28 @@ impl Assembly<'_> {
             meters: self.meters(),
             limits: sextant_ingestion::Limits::from(&self.config.ingest),
         }
+    }
+
+    fn metrics(
+        &self,
+        ports: MetricsPorts,
+        ingestion: Link,
+        segmentation: Link,
+    ) -> sextant_metrics::Deps {
+        sextant_metrics::Deps {
+            metrics: ports.metrics,
+            replica: ports.replica,
+            ingestion,
+            segmentation,
+            clock: self.clock.clone(),
+            tenant_idle: self.tenant_idle(),
+            pager: self.pager.clone(),
+            meters: self.meters(),
+        }
+    }
+
+    fn tenant_idle(&self) -> Duration {
+        Duration::from_secs(self.config.cache.tenant_idle_s)
     }
 
     fn meters(&self) -> Meters {

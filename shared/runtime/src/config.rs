@@ -99,6 +99,8 @@ pub struct Cache {
     pub redis_url: Option<Secret>,
     /// Longest wait for Redis, in milliseconds; then the read is a miss.
     pub redis_timeout_ms: u64,
+    /// After how many seconds a tenant that nobody asks for leaves memory.
+    pub tenant_idle_s: u64,
 }
 
 /// Where the other services are; absent = in this process.

@@ -9,6 +9,7 @@ pub mod config;
 pub mod deadline;
 pub mod follow;
 pub mod heads;
+pub mod kept;
 pub mod lifecycle;
 pub mod link;
 pub mod progress;

@@ -214,6 +214,7 @@ impl World {
             ingestion: self.link(facts, &self.upstream),
             segmentation: self.link(moves, &self.upstream),
             clock: self.clock.clone(),
+            tenant_idle: Duration::from_secs(300),
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };

@@ -193,6 +193,7 @@ impl World {
             feed: self.store.scoring(),
             ingestion: self.link(facts, &self.upstream),
             clock: self.clock.clone(),
+            tenant_idle: Duration::from_secs(300),
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };

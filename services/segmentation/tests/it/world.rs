@@ -204,6 +204,7 @@ impl World {
             scoring: self.link(scores, &self.upstream),
             ingestion: self.link(facts, &self.upstream),
             clock: self.clock.clone(),
+            tenant_idle: Duration::from_secs(300),
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };

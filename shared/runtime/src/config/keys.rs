@@ -157,6 +157,12 @@ pub(crate) const KEYS: &[Key] = &[
         "100",
         "longest wait for Redis; then the read is a miss",
     ),
+    key(
+        "cache.tenant_idle_s",
+        integer(1, 86_400),
+        "300",
+        "time after which a tenant that nobody asks for leaves memory",
+    ),
     optional(
         "services.ingestion",
         Kind::Url,
