@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// Reads of one file that run at the same time; more callers wait in line.
 const MAX_READERS: usize = 4;
 /// Page cache of one connection, in KiB. The operating system caches the file anyway.
-const CACHE_KIB: u32 = 1_024;
+const CACHE_KIB: u32 = 256;
 
 /// Read connections, opened when they are first needed.
 #[derive(Debug)]
