@@ -109,6 +109,14 @@ pub struct ReadColumnsRequest {
     /// The closes, in order.
     #[prost(message, repeated, tag = "6")]
     pub late_closes: ::prost::alloc::vec::Vec<super::super::common::v1::Date>,
+    /// The moment of the evaluation within a day that they are for: features as of that moment (or of the closes, for late
+    /// accounts), with no more than was known at the end of its day, for the close of that day knows no more. Absent: as of now,
+    /// with all that is known.
+    #[prost(message, optional, tag = "7")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// Number of the newest ingestion feed entry that has to be in them; who has not come so far answers UNAVAILABLE.
+    #[prost(uint64, tag = "8")]
+    pub facts_sequence: u64,
 }
 /// Columns of at most 16,384 accounts as one complete Arrow IPC stream. First three columns: "account.uid" (fixed-size binary 16),
 /// "account.id" and "account.name" (utf8); then one per feature, in catalogue order.
@@ -123,6 +131,10 @@ pub struct ReadColumnsResponse {
     /// The close that they are about; absent: the present.
     #[prost(message, optional, tag = "3")]
     pub closed_on: ::core::option::Option<super::super::common::v1::Date>,
+    /// Set where facts were taken in behind the entry that has to be in them: when the newest of those became known that can be
+    /// in them. What follows from them was not known before.
+    #[prost(message, optional, tag = "4")]
+    pub known_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Generated client implementations.
 pub mod feed_service_client {

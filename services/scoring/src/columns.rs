@@ -20,14 +20,23 @@ pub(crate) enum Accounts {
     These(Vec<AccountUid>),
 }
 
+/// The evaluation within a day that columns are for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Within {
+    /// Its moment; `None`: the present.
+    pub(crate) as_of: Option<Instant>,
+    /// The newest ingestion entry that has to be in them.
+    pub(crate) facts_sequence: u64,
+}
+
 /// What a request asks for.
 #[derive(Debug)]
 pub(crate) enum Wanted {
-    /// The newest features.
+    /// Those of an evaluation.
     Present(Accounts),
     /// Those of the close of a day, as it was known then.
     Close(Day, Accounts),
-    /// Those of closes, as they are known now: of each account from the last of them before its day on.
+    /// Those of closes, as an evaluation knows them: of each account from the last of them before its day on.
     Late(Vec<(AccountUid, Day)>, Vec<Day>),
 }
 
@@ -92,9 +101,42 @@ impl TenantState {
         sextant_columns::encode(&table).map_err(|error| refused(error.to_string()))
     }
 
-    /// What a request asks for, cut into messages.
-    pub(crate) fn parts(&self, slice: Slice, wanted: &Wanted, real: Instant) -> Vec<Part> {
+    /// The end of the day of an evaluation. Its close has this knowledge and no more, and neither has what comes before it.
+    fn end_of_day(&self, within: Within) -> Option<Instant> {
         let zone = &self.settings.zone;
+        let day = within.as_of.map(|as_of| zone.day_of(as_of));
+        day.map(|day| Moment::close(day, zone).as_of)
+    }
+
+    /// When the newest facts became known that can be in columns; `None`: there are none but those that have to be.
+    pub(crate) fn newer_known_at(
+        &self,
+        slice: Slice,
+        within: Within,
+        real: Instant,
+    ) -> Option<Instant> {
+        let progress = self.slices.get(&slice)?;
+        let known_at = progress.known_at.unwrap_or_else(|| self.now(real));
+        let end = self.end_of_day(within)?;
+        (progress.cursor > within.facts_sequence).then_some(known_at.min(end))
+    }
+
+    /// What a request asks for, cut into messages.
+    pub(crate) fn parts(
+        &self,
+        slice: Slice,
+        (wanted, within): (&Wanted, Within),
+        real: Instant,
+    ) -> Result<Vec<Part>, Problem> {
+        let cursor = self.slices.get(&slice).map_or(0, |slice| slice.cursor);
+        if cursor < within.facts_sequence {
+            return Err(Problem::new(
+                ErrorReason::Unavailable,
+                "facts that the columns have to hold are not taken in yet; try again",
+            ));
+        }
+        let zone = &self.settings.zone;
+        let known_at = self.end_of_day(within).unwrap_or(Instant(i64::MAX));
         let mut parts = Vec::new();
         let mut add = |closed_on, accounts: &Accounts, moment: Moment| {
             let chunks = self.chunks(slice, accounts, &moment).into_iter();
@@ -105,7 +147,10 @@ impl TenantState {
             }));
         };
         match wanted {
-            Wanted::Present(accounts) => add(None, accounts, self.moment(None, None, real)),
+            Wanted::Present(accounts) => {
+                let as_of = within.as_of.unwrap_or_else(|| self.now(real));
+                add(None, accounts, Moment::new(as_of, known_at, zone));
+            },
             Wanted::Close(day, accounts) => add(Some(*day), accounts, Moment::close(*day, zone)),
             Wanted::Late(late, closes) => {
                 for (place, day) in closes.iter().enumerate() {
@@ -113,14 +158,10 @@ impl TenantState {
                     let touched = late.iter().filter(|(_, since)| since <= next);
                     let touched = Accounts::These(touched.map(|(uid, _)| *uid).collect());
                     let end = Moment::close(*day, zone).as_of;
-                    add(
-                        Some(*day),
-                        &touched,
-                        Moment::new(end, Instant(i64::MAX), zone),
-                    );
+                    add(Some(*day), &touched, Moment::new(end, known_at, zone));
                 }
             },
         }
-        parts
+        Ok(parts)
     }
 }

@@ -15,7 +15,7 @@ use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
-use crate::columns::{Accounts, Wanted};
+use crate::columns::{Accounts, Wanted, Within};
 use crate::engine::Engine;
 
 /// Entries read from the store for one answer.
@@ -130,28 +130,33 @@ impl FeedService for Feed {
             slice(request.slice)?,
         );
         let wanted = wanted(&request)?;
+        let within = Within {
+            as_of: time::optional(request.as_of.as_ref(), "as_of")?,
+            facts_sequence: request.facts_sequence,
+        };
         let engine = Arc::clone(&self.0);
         let real = engine.clock.now();
         let parts = engine
-            .read(tenant, move |state| Ok(state.parts(slice, &wanted, real)))
+            .read(tenant, move |state| {
+                state.parts(slice, (&wanted, within), real)
+            })
             .await?;
         // Each message is computed when it is wanted: the first one is on its way while the second is made.
         let answers = stream::iter(parts).then(move |part| {
             let engine = Arc::clone(&engine);
             async move {
-                let closed_on = part.closed_on.map(time::date);
-                let (columns, model_versions) = engine
-                    .read(tenant, move |state| {
-                        let models = state.models_for(&part.moment);
-                        let versions = models.map_or_else(Vec::new, |models| models.versions());
-                        Ok((state.columns(&part.uids, &part.moment)?, versions))
+                let real = engine.clock.now();
+                let message = engine.read(tenant, move |state| {
+                    let models = state.models_for(&part.moment);
+                    let known_at = state.newer_known_at(slice, within, real);
+                    Ok(pb::ReadColumnsResponse {
+                        arrow_ipc: state.columns(&part.uids, &part.moment)?.into(),
+                        model_versions: models.map_or_else(Vec::new, |models| models.versions()),
+                        closed_on: part.closed_on.map(time::date),
+                        known_at: known_at.map(time::timestamp),
                     })
-                    .await?;
-                Ok(pb::ReadColumnsResponse {
-                    arrow_ipc: columns.into(),
-                    model_versions,
-                    closed_on,
-                })
+                });
+                message.await
             }
         });
         Ok(Response::new(answers.boxed()))

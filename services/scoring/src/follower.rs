@@ -436,6 +436,8 @@ fn prepare(
         state.take_in(slice, entry, &mut changes)?;
     }
     state.finish(&mut changes);
+    let now = state.now(real);
+    state.slices.entry(slice).or_default().known_at = Some(now);
     let origin = pb::Evaluation {
         recorded_at: answer.entries.iter().find_map(|entry| entry.recorded_at),
         trace: trace.map(Vec::from).unwrap_or_default().into(),

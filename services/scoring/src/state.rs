@@ -58,6 +58,8 @@ pub(crate) struct Progress {
     pub(crate) cursor: u64,
     /// What the store knows beside it.
     pub(crate) state: SliceState,
+    /// When that entry was taken in, on the tenant's clock; `None`: before the slice was loaded.
+    pub(crate) known_at: Option<Instant>,
 }
 
 /// One account.

@@ -8,8 +8,30 @@ use arrow_array::{RecordBatch, UInt32Array};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 
 use sextant_columns::N_SHOWN_COLUMNS;
+use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
+
+use crate::evaluate::Evaluation;
+
+/// What columns are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Of<'a> {
+    /// Now, for somebody who looks.
+    Present,
+    /// A close.
+    Close(Day),
+    /// A close, or a moment within a day, with the facts that the evaluation answers for.
+    Evaluation(&'a Evaluation),
+}
+
+/// Features of accounts as scoring answers them.
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    pub(crate) tables: Vec<RecordBatch>,
+    /// When the newest facts became known that can be in them, where they are newer than those asked for.
+    pub(crate) known_at: Option<Instant>,
+}
 
 /// The segment of the account at the last close, in the segmentation that is being evaluated.
 pub(crate) const PREVIOUS_SEGMENT: &str = "self.previous_segment";

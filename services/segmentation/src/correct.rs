@@ -30,12 +30,16 @@ use crate::walk::{Late, Step, Walk, newest};
 /// Accounts that walk over the closes together: what is in memory for them at a time.
 const MAX_ACCOUNTS: usize = 4_096;
 
-/// What a walk over past closes found.
+/// What walks over past closes found.
 #[derive(Debug, Default)]
 pub(crate) struct Corrections {
     names: BTreeMap<AccountUid, Names>,
-    presents: Vec<(u16, AccountUid, Present)>,
-    changes: Changes,
+    /// Where a walk found something else than is stored: of each segmentation (by number) and account all steps.
+    walked: BTreeMap<(u16, AccountUid), Vec<Step>>,
+    /// The last close that they passed.
+    end: Option<Instant>,
+    /// When the newest facts became known that can be in what they saw, where they are newer than those of the evaluation.
+    pub(crate) known_at: Option<Instant>,
 }
 
 /// A past close with all that is known now.
@@ -127,6 +131,7 @@ impl TenantState {
                 model_version: model_version.clone(),
                 ..grounds.because(one, at, before, &standing, worth)
             };
+            // Only the grounds are kept of it: what is stored is known when the walk has ended.
             let about = about(uid, names, close.end, evaluation);
             let transition = transition(one, &about, before, &standing, because);
             let step = Step {
@@ -145,56 +150,60 @@ impl TenantState {
         Ok(())
     }
 
-    /// Notes what has to be stored of a walk that ended at a close.
-    fn settle(&self, walk: Walk, end: Instant, evaluation: &Evaluation, found: &mut Corrections) {
-        for ((number, uid), steps) in walk.steps {
-            let one = self.uses.iter().find(|one| one.row.number == number);
-            let first = steps.iter().position(|step| step.is_new);
-            let names = self.names_of(uid, found).cloned();
-            let (Some(one), Some(first), Some(names)) = (one, first, names) else {
-                continue;
-            };
-            let at_close = newest(&steps, end).map(|step| step.present.standing.clone());
-            let mut steps = steps.into_iter();
-            let mut present = None;
-            for step in steps.by_ref().take(first) {
-                present = Some(step.present);
-            }
-            for step in steps {
-                let about = about(uid, &names, step.at, evaluation);
-                present = Some(settled(
-                    one,
-                    &about,
-                    present.as_ref(),
-                    step,
-                    &mut found.changes,
-                ));
-            }
-            if let Some(present) = present {
-                found.presents.push((
-                    number,
-                    uid,
-                    Present {
-                        at_close,
-                        ..present
-                    },
-                ));
-            }
-        }
-    }
-
-    /// Takes over what a walk found; returns what has to be stored of it.
-    pub(crate) fn take_over(&mut self, found: Corrections) -> Changes {
-        let mut changes = found.changes;
+    /// Takes over what walks found; returns what has to be stored of it.
+    pub(crate) fn take_over(&mut self, found: Corrections, evaluation: &Evaluation) -> Changes {
+        let mut changes = Changes::default();
         for (uid, names) in found.names {
             self.learn_name(uid, &names.id, &names.name, &mut changes);
         }
-        for (number, uid, present) in found.presents {
-            let row = Self::to_row(number, uid, &present);
-            changes.memberships.push(row);
-            self.present.entry(number).or_default().insert(uid, present);
+        for ((number, uid), steps) in found.walked {
+            let at_close = found.end.and_then(|end| newest(&steps, end));
+            let at_close = at_close.map(|step| step.present.standing.clone());
+            if let Some(settled) = self.settle((number, uid), steps, evaluation, &mut changes) {
+                let present = Present {
+                    at_close,
+                    ..settled
+                };
+                let row = Self::to_row(number, uid, &present);
+                changes.memberships.push(row);
+                self.present.entry(number).or_default().insert(uid, present);
+            }
         }
         changes
+    }
+
+    /// Notes what has to be stored of the steps of an account in a segmentation; returns how it stands after them.
+    fn settle(
+        &self,
+        (number, uid): (u16, AccountUid),
+        steps: Vec<Step>,
+        evaluation: &Evaluation,
+        changes: &mut Changes,
+    ) -> Option<Present> {
+        let one = self.uses.iter().find(|one| one.row.number == number)?;
+        let names = self.names.get(&uid)?;
+        let mut present = None;
+        let mut is_touched = false;
+        for step in steps {
+            is_touched |= step.is_new;
+            present = Some(if is_touched {
+                let about = about(uid, names, step.at, evaluation);
+                settled(one, &about, present.as_ref(), step, changes)
+            } else {
+                step.present
+            });
+        }
+        present
+    }
+}
+
+impl Corrections {
+    /// Keeps what a walk found that has ended.
+    fn keep(&mut self, walk: Walk) {
+        let is_touched = |steps: &Vec<Step>| steps.iter().any(|step| step.is_new);
+        let walked = walk.steps.into_iter();
+        self.walked
+            .extend(walked.filter(|(_, steps)| is_touched(steps)));
     }
 }
 
@@ -279,18 +288,20 @@ impl Engine {
             return Ok((way.writing, way.found));
         };
         let end_of = |day: Day| Moment::close(day, &zone).as_of;
-        let end = end_of(last);
+        way.found.end = Some(end_of(last));
         let uids: Vec<AccountUid> = late.since.keys().copied().collect();
         let late = Arc::new(late);
         for uids in uids.chunks(MAX_ACCOUNTS) {
             let rows = self.memberships.histories(tenant, uids).await;
             way.walk = Walk::new(rows.map_err(store)?);
-            let request = patient(late.request(tenant, evaluation.slice, uids));
+            let request = patient(late.request(tenant, evaluation, uids));
             let mut stream = self.scores().read_columns(request).await?.into_inner();
             while let Some(message) = stream.next().await {
                 let message = message?;
                 let day = message.closed_on.as_ref().map(time::day).transpose()?;
                 let day = day.unwrap_or(last);
+                let known_at = time::optional(message.known_at.as_ref(), "known_at")?;
+                way.found.known_at = way.found.known_at.max(known_at);
                 let close = Close {
                     end: end_of(day),
                     day,
@@ -304,10 +315,7 @@ impl Engine {
                 };
                 way = self.pass(way, close, &late, evaluation.clone()).await?;
             }
-            let walk = std::mem::take(&mut way.walk);
-            if let Some(state) = way.writing.as_ref() {
-                state.settle(walk, end, evaluation, &mut way.found);
-            }
+            way.found.keep(std::mem::take(&mut way.walk));
         }
         Ok((way.writing, way.found))
     }

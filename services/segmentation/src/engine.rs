@@ -206,6 +206,7 @@ impl Engine {
                     backfilling: last.backfilling,
                     watermark: time::optional(last.watermark.as_ref(), "watermark")?,
                     as_of: time::optional(last.as_of.as_ref(), "as_of")?,
+                    known_at: None,
                     model_versions: last.model_versions,
                 },
             );

@@ -20,7 +20,7 @@ use sextant_wire::read::{account_ref, uid_bytes};
 use sextant_wire::status::Problem;
 use sextant_wire::time;
 
-use crate::columns;
+use crate::columns::{self, Columns};
 use crate::correct::Corrections;
 use crate::decide;
 use crate::registry::chain;
@@ -36,6 +36,7 @@ pub(crate) struct Evaluation {
     pub(crate) cursor: u64,
     pub(crate) facts_sequence: u64,
     pub(crate) as_of: Instant,
+    /// When the facts that it answers for became known. What is computed from newer ones is known later.
     pub(crate) known_at: Instant,
     pub(crate) closed_on: Option<Day>,
     pub(crate) backfilling: bool,
@@ -90,13 +91,17 @@ impl TenantState {
     /// takes the results over and returns what has to be stored. When storing fails, the state has to be loaded again.
     pub(crate) fn evaluate(
         &mut self,
-        evaluation: &Evaluation,
+        mut evaluation: Evaluation,
         corrections: Corrections,
-        tables: &[RecordBatch],
+        columns: &Columns,
         only: Option<u16>,
     ) -> Result<SegmentationCommit, Failed> {
-        let mut changes = self.take_over(corrections);
-        for table in tables {
+        if evaluation.closed_on.is_none() {
+            evaluation.known_at = self.known_at(&evaluation, &corrections, columns);
+        }
+        let evaluation = &evaluation;
+        let mut changes = self.take_over(corrections, evaluation);
+        for table in &columns.tables {
             let uids = sextant_columns::uids(table);
             self.learn_names(table, &uids, &mut changes);
             for index in 0..self.uses.len() {
@@ -117,6 +122,7 @@ impl TenantState {
         progress.backfilling = evaluation.backfilling;
         progress.watermark = progress.watermark.max(evaluation.watermark);
         progress.as_of = Some(evaluation.as_of);
+        progress.known_at = progress.known_at.max(Some(evaluation.known_at));
         progress
             .model_versions
             .clone_from(&evaluation.model_versions);
@@ -125,7 +131,8 @@ impl TenantState {
                 // No features were read.
                 self.worth.remove(&evaluation.slice);
             } else {
-                self.worth.insert(evaluation.slice, decide::worth(tables));
+                self.worth
+                    .insert(evaluation.slice, decide::worth(&columns.tables));
             }
         }
         self.table = None;
@@ -150,6 +157,23 @@ impl TenantState {
             memberships: changes.memberships,
             transitions: changes.transitions,
             entry: Some(entry.encode_to_vec()),
+        })
+    }
+
+    /// When the newest of the facts behind what was read became known. What scoring computes is of the moment in which it is asked
+    /// for, so facts can be in it that a later entry tells of; and what was found before, with such facts, is compared with.
+    fn known_at(
+        &self,
+        evaluation: &Evaluation,
+        corrections: &Corrections,
+        columns: &Columns,
+    ) -> Instant {
+        let before = self.slices.get(&evaluation.slice);
+        let before = before.and_then(|progress| progress.known_at);
+        let read = [corrections.known_at, columns.known_at, before];
+        let newest = read.into_iter().flatten().max();
+        newest.map_or(evaluation.known_at, |newest| {
+            newest.max(evaluation.known_at)
         })
     }
 

@@ -11,7 +11,6 @@ use tonic::Status;
 use tracing::{Instrument, Span};
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::time::Day;
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
@@ -21,6 +20,7 @@ use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
+use crate::columns::{Columns, Of};
 use crate::correct::Corrections;
 use crate::decide::{self, decode};
 use crate::engine::{Engine, Writing};
@@ -113,13 +113,22 @@ struct Run {
     traces: Vec<Bytes>,
 }
 
-/// A run that can be evaluated: its features are here.
+/// A run that can be evaluated.
 #[derive(Debug)]
 struct Ready {
     evaluation: Evaluation,
     late: Late,
-    tables: Vec<RecordBatch>,
+    features: Features,
     span: Span,
+}
+
+/// The features that a run needs.
+#[derive(Debug)]
+enum Features {
+    /// They are here.
+    Read(Columns),
+    /// They are to be read, of these accounts or, without any, of all.
+    Of(Vec<Bytes>),
 }
 
 /// Cuts entries into runs. Changes within a day are evaluated once, as of the last of them; a close stands alone.
@@ -202,8 +211,9 @@ impl Engine {
         }
     }
 
-    /// Takes runs in one after the other. What scoring computes for a run does not depend on the runs before it, so the
-    /// features of the next one are read while one is evaluated and stored.
+    /// Takes runs in one after the other. What scoring computes for a close is the same at any time, so its features are read
+    /// while the run before it is evaluated and stored. Within a day they are read after the closes behind them are corrected:
+    /// what they are compared with then holds no facts that they do not hold.
     async fn take_in_runs(
         &self,
         mut writing: Writing,
@@ -212,22 +222,21 @@ impl Engine {
     ) -> Result<Writing, Status> {
         let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
         let mut runs = runs(entries).into_iter();
-        let mut ready = self
-            .features((tenant, slice), runs.next(), has_uses)
-            .await?;
+        let mut ready = self.ready((tenant, slice), runs.next(), has_uses).await?;
         while let Some(Ready {
             evaluation,
             late,
-            tables,
+            features,
             span,
         }) = ready
         {
             let evaluated = async {
                 let (writing, corrections) = self.correct(writing, &evaluation, late).await?;
-                self.evaluate(writing, evaluation, corrections, (tables, None))
+                let columns = self.features(tenant, &evaluation, features).await?;
+                self.evaluate(writing, evaluation, corrections, (columns, None))
                     .await
             };
-            let ahead = self.features((tenant, slice), runs.next(), has_uses);
+            let ahead = self.ready((tenant, slice), runs.next(), has_uses);
             let (evaluated, ahead) = futures_util::join!(evaluated.instrument(span), ahead);
             writing = evaluated?;
             ready = ahead?;
@@ -235,8 +244,8 @@ impl Engine {
         Ok(writing)
     }
 
-    /// A run with the features of its accounts; nothing where there is no run.
-    async fn features(
+    /// A run, a close with the features of its accounts; nothing where there is no run.
+    async fn ready(
         &self,
         (tenant, slice): (TenantId, Slice),
         run: Option<Run>,
@@ -260,35 +269,53 @@ impl Engine {
             model_versions: run.last.model_versions,
         };
         let nobody = !run.all && run.uids.is_empty();
-        let tables = if nobody || !has_uses {
-            Vec::new()
+        let mut features = if nobody || !has_uses {
+            Features::Read(Columns::default())
+        } else if run.all || run.uids.len() > MAX_UIDS {
+            Features::Of(Vec::new())
         } else {
-            let uids = if run.all || run.uids.len() > MAX_UIDS {
-                Vec::new()
-            } else {
-                run.uids.into_iter().collect()
-            };
-            self.columns(tenant, slice, evaluation.closed_on, uids)
-                .instrument(span.clone())
-                .await?
+            Features::Of(run.uids.into_iter().collect())
         };
+        if evaluation.closed_on.is_some() {
+            let columns = self.features(tenant, &evaluation, features);
+            features = Features::Read(columns.instrument(span.clone()).await?);
+        }
         Ok(Some(Ready {
             evaluation,
             late: Late::read(&run.late, &run.late_closes)?,
-            tables,
+            features,
             span,
         }))
+    }
+
+    /// The features that a run needs.
+    async fn features(
+        &self,
+        tenant: TenantId,
+        evaluation: &Evaluation,
+        features: Features,
+    ) -> Result<Columns, Status> {
+        match features {
+            Features::Read(columns) => Ok(columns),
+            Features::Of(uids) => {
+                let of = Of::Evaluation(evaluation);
+                self.columns(tenant, evaluation.slice, of, uids).await
+            },
+        }
     }
 
     /// Reads what accounts were worth at the last close, where it is not in memory.
     async fn recall_worth(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
         let progress = state.slices.get(&slice);
-        let closed_on = progress.and_then(|progress| progress.closed_on);
-        if closed_on.is_some() && !state.uses.is_empty() && !state.worth.contains_key(&slice) {
-            let tables = self
-                .columns(state.tenant, slice, closed_on, Vec::new())
-                .await?;
-            state.worth.insert(slice, decide::worth(&tables));
+        if let Some(closed_on) = progress.and_then(|progress| progress.closed_on)
+            && !state.uses.is_empty()
+            && !state.worth.contains_key(&slice)
+        {
+            let closed = Of::Close(closed_on);
+            let columns = self.columns(state.tenant, slice, closed, Vec::new());
+            state
+                .worth
+                .insert(slice, decide::worth(&columns.await?.tables));
         }
         Ok(())
     }
@@ -298,14 +325,24 @@ impl Engine {
         &self,
         tenant: TenantId,
         slice: Slice,
-        closed_on: Option<Day>,
+        of: Of<'_>,
         uids: Vec<Bytes>,
-    ) -> Result<Vec<RecordBatch>, Status> {
+    ) -> Result<Columns, Status> {
+        let (closed_on, as_of, facts_sequence) = match of {
+            Of::Present => (None, None, 0),
+            Of::Close(day) => (Some(day), None, 0),
+            Of::Evaluation(one) => match one.closed_on {
+                Some(day) => (Some(day), None, one.facts_sequence),
+                None => (None, Some(one.as_of), one.facts_sequence),
+            },
+        };
         let request = scoring::ReadColumnsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
             slice: slice.0.into(),
             closed_on: closed_on.map(time::date),
             account_uids: uids,
+            as_of: as_of.map(time::timestamp),
+            facts_sequence,
             ..scoring::ReadColumnsRequest::default()
         };
         let mut stream = self
@@ -313,11 +350,14 @@ impl Engine {
             .read_columns(patient(request))
             .await?
             .into_inner();
-        let mut tables = Vec::new();
+        let mut columns = Columns::default();
         while let Some(message) = stream.next().await {
-            tables.extend(decoded(&message?.arrow_ipc)?);
+            let message = message?;
+            columns.tables.extend(decoded(&message.arrow_ipc)?);
+            let known_at = time::optional(message.known_at.as_ref(), "known_at")?;
+            columns.known_at = columns.known_at.max(known_at);
         }
-        Ok(tables)
+        Ok(columns)
     }
 
     /// Evaluates, stores, and tells who listens. When it fails, the state in memory is dropped.
@@ -326,7 +366,7 @@ impl Engine {
         mut writing: Writing,
         evaluation: Evaluation,
         corrections: Corrections,
-        (tables, only): (Vec<RecordBatch>, Option<u16>),
+        (columns, only): (Columns, Option<u16>),
     ) -> Result<Writing, Status> {
         let (backfilling, within_day) = (evaluation.backfilling, evaluation.closed_on.is_none());
         let measured = [
@@ -335,7 +375,7 @@ impl Engine {
         ];
         let work = tokio::task::spawn_blocking(move || {
             let commit = match writing.as_mut() {
-                Some(state) => state.evaluate(&evaluation, corrections, &tables, only),
+                Some(state) => state.evaluate(evaluation, corrections, &columns, only),
                 None => Err(Failed::from(Problem::new(
                     ErrorReason::Unavailable,
                     "the tenant is being loaded again; try again",

@@ -30,6 +30,7 @@ use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency, Moment};
 use sextant_wire::status::{Problem, store};
 
+use crate::columns::Of;
 use crate::engine::{Engine, Known, View, Writing};
 use crate::watch::Answers;
 
@@ -119,11 +120,8 @@ impl Handlers {
         }
         let mut tables = Vec::new();
         for slice in state.slices.keys() {
-            tables.extend(
-                self.engine
-                    .columns(tenant, *slice, None, Vec::new())
-                    .await?,
-            );
+            let columns = self.engine.columns(tenant, *slice, Of::Present, Vec::new());
+            tables.extend(columns.await?.tables);
         }
         let table = Arc::new(tables);
         state.table = Some(Arc::clone(&table));

@@ -75,6 +75,8 @@ pub(crate) struct Progress {
     pub(crate) watermark: Option<Instant>,
     /// The moment of the last evaluation.
     pub(crate) as_of: Option<Instant>,
+    /// When the newest of what was evaluated became known; `None`: nothing was since the tenant was loaded.
+    pub(crate) known_at: Option<Instant>,
     /// Versions of the models behind the features of the last evaluation.
     pub(crate) model_versions: Vec<String>,
 }

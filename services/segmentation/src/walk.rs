@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::id::{AccountUid, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
@@ -12,6 +12,7 @@ use sextant_wire::status::Problem;
 use sextant_wire::time;
 
 use crate::decide;
+use crate::evaluate::Evaluation;
 use crate::state::{self, Present, Standing};
 
 /// Accounts with facts that past closes did not know.
@@ -43,11 +44,11 @@ impl Late {
         Ok(late)
     }
 
-    /// Asks for features of these accounts as of the closes.
+    /// Asks for features of these accounts as of the closes, as an evaluation knows them.
     pub(crate) fn request(
         &self,
         tenant: TenantId,
-        slice: Slice,
+        evaluation: &Evaluation,
         uids: &[AccountUid],
     ) -> scoring::ReadColumnsRequest {
         let late = uids.iter().map(|uid| scoring::LateAccount {
@@ -56,9 +57,11 @@ impl Late {
         });
         scoring::ReadColumnsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
-            slice: slice.0.into(),
+            slice: evaluation.slice.0.into(),
             late: late.collect(),
             late_closes: self.closes.iter().copied().map(time::date).collect(),
+            as_of: Some(time::timestamp(evaluation.as_of)),
+            facts_sequence: evaluation.facts_sequence,
             ..scoring::ReadColumnsRequest::default()
         }
     }

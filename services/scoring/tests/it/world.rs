@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
 use tonic::{Request, Status};
@@ -341,14 +341,26 @@ impl Scoring {
         .await
     }
 
-    async fn read_columns(&self, request: pb::ReadColumnsRequest) -> Vec<pb::ReadColumnsResponse> {
+    /// Features of accounts, as anybody asks for them.
+    pub(crate) async fn read_columns(
+        &self,
+        request: pb::ReadColumnsRequest,
+    ) -> Vec<pb::ReadColumnsResponse> {
+        self.ask_for_columns(request).await.unwrap()
+    }
+
+    /// The same, where they may be refused.
+    pub(crate) async fn ask_for_columns(
+        &self,
+        request: pb::ReadColumnsRequest,
+    ) -> Result<Vec<pb::ReadColumnsResponse>, Status> {
         let mut client = FeedServiceClient::new(self.link.clone());
         let request = pb::ReadColumnsRequest {
             tenant_id: ACME.0.to_be_bytes().to_vec().into(),
             ..request
         };
-        let stream = client.read_columns(request).await.unwrap().into_inner();
-        stream.map(Result::unwrap).collect().await
+        let stream = client.read_columns(request).await?.into_inner();
+        stream.try_collect().await
     }
 }
 

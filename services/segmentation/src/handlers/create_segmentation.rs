@@ -14,6 +14,7 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::{request, time};
 
 use super::Handlers;
+use crate::columns::Of;
 use crate::correct::Corrections;
 use crate::engine::Writing;
 use crate::evaluate::Evaluation;
@@ -117,7 +118,6 @@ async fn evaluate(
         .filter(|(_, progress)| progress.cursor > 0 && !progress.backfilling)
     {
         let now = engine.now(tenant, &Position::default()).await?;
-        let tables = engine.columns(tenant, slice, None, Vec::new()).await?;
         let evaluation = Evaluation {
             slice,
             cursor: progress.cursor,
@@ -131,12 +131,14 @@ async fn evaluate(
             trace: trace::of_this_span(),
             model_versions: progress.model_versions,
         };
+        let of = Of::Evaluation(&evaluation);
+        let columns = engine.columns(tenant, slice, of, Vec::new()).await?;
         writing = engine
             .evaluate(
                 writing,
                 evaluation,
                 Corrections::default(),
-                (tables, Some(number)),
+                (columns, Some(number)),
             )
             .await?;
     }

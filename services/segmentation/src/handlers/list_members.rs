@@ -17,6 +17,7 @@ use sextant_wire::read::uid_bytes;
 use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, Reading, feature, numeric_feature, offset};
+use crate::columns::Of;
 use crate::decide::decode;
 use crate::state::TenantState;
 use crate::wire::membership;
@@ -186,8 +187,8 @@ impl Handlers {
         for slice in state.slices.keys() {
             let columns = self
                 .engine
-                .columns(state.tenant, *slice, None, uids.clone());
-            tables.extend(columns.await?);
+                .columns(state.tenant, *slice, Of::Present, uids.clone());
+            tables.extend(columns.await?.tables);
         }
         let mut places = HashMap::new();
         for (at, table) in tables.iter().enumerate() {

@@ -7,6 +7,7 @@ use sextant_wire::status::store;
 use sextant_wire::{page, read};
 
 use super::{Handlers, Reading};
+use crate::columns::Of;
 use crate::decide::decode;
 use crate::wire::membership;
 
@@ -95,12 +96,12 @@ impl Handlers {
         }
         let slice = Slice::of_account(account, reading.view.n_slices);
         let uids = vec![read::uid_bytes(uid)];
-        let tables = self
+        let columns = self
             .engine
-            .columns(reading.tenant, slice, None, uids)
+            .columns(reading.tenant, slice, Of::Present, uids)
             .await?;
         let state = self.engine.read(reading.tenant).await?;
-        let table = tables.first().filter(|table| table.num_rows() > 0);
+        let table = columns.tables.first().filter(|table| table.num_rows() > 0);
         let (Some(state), Some(table)) = (state.as_ref(), table) else {
             return Ok(());
         };

@@ -2,14 +2,17 @@
 //! segmenters.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod between;
 mod caches;
 mod definitions;
 mod freshness;
+mod gate;
 mod installed;
 mod late;
 mod lists;
 mod memberships;
 mod reload;
+mod torn;
 mod upstream;
 mod watching;
 mod world;

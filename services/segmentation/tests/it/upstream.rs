@@ -8,7 +8,6 @@ use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, Strin
 use arrow_schema::DataType;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
-use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
 use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of, exact_column_of};
@@ -22,6 +21,7 @@ use sextant_runtime::heads::Heads;
 use sextant_wire::status::Problem;
 use sextant_wire::time;
 
+use crate::gate::{Gate, Stopped};
 use crate::world::ACME;
 
 /// MRR by account; `None`: unknown.
@@ -37,20 +37,10 @@ struct Shared {
     heads: Arc<Heads>,
     is_silent: AtomicBool,
     withholds_columns: AtomicBool,
-    /// Where the next process that loads a tenant is stopped: it says that it is there, and goes on when it is told.
-    stop: Mutex<Option<Stop>>,
-}
-
-#[derive(Debug)]
-struct Stop {
-    here: oneshot::Sender<()>,
-    going: oneshot::Receiver<()>,
-}
-
-/// A process that is stopped while it loads a tenant.
-pub(crate) struct Stopped {
-    pub(crate) is_there: oneshot::Receiver<()>,
-    pub(crate) go_on: oneshot::Sender<()>,
+    /// Before entries of the feed.
+    entries: Gate,
+    /// Before features.
+    columns: Gate,
 }
 
 #[derive(Debug, Default)]
@@ -61,17 +51,41 @@ struct Script {
     /// What is known now of closes, where that is something else.
     learned: BTreeMap<Day, Mrr>,
     now: Option<Instant>,
+    /// When facts became known that no entry tells of, but that features hold.
+    newer_known_at: Option<Instant>,
     /// With which position the clock was asked for last.
     clock_asked: String,
 }
 
-/// How far ingestion's feed of the tenant has grown; what is in it nobody asks for here.
+/// Ingestion's feed of the tenant. What is in it only the real scoring asks for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Ingestion(Arc<Heads>);
+pub(crate) struct Ingestion(Arc<Facts>);
+
+#[derive(Debug, Default)]
+struct Facts {
+    heads: Arc<Heads>,
+    entries: Mutex<Vec<ingestion::v1::FeedEntry>>,
+}
 
 impl Ingestion {
     pub(crate) fn grows_to(&self, sequence: u64) {
-        self.0.publish([head(sequence)]);
+        self.0.heads.publish([head(sequence)]);
+    }
+
+    /// Stores facts in one entry; returns its number.
+    pub(crate) fn append(&self, facts: Vec<ingestion::v1::StoredFact>) -> u64 {
+        let sequence = {
+            let mut entries = self.0.entries.lock().unwrap();
+            let sequence = u64::try_from(entries.len()).unwrap() + 1;
+            entries.push(ingestion::v1::FeedEntry {
+                sequence,
+                facts,
+                ..ingestion::v1::FeedEntry::default()
+            });
+            sequence
+        };
+        self.grows_to(sequence);
+        sequence
     }
 }
 
@@ -91,7 +105,7 @@ impl ingestion::v1::feed_service_server::FeedService for Ingestion {
         &self,
         _request: Request<ingestion::v1::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
-        let answers = self.0.watch().map(move |heads| {
+        let answers = self.0.heads.watch().map(move |heads| {
             Ok(ingestion::v1::WatchHeadsResponse {
                 heads: heads.into_iter().map(Into::into).collect(),
             })
@@ -101,9 +115,20 @@ impl ingestion::v1::feed_service_server::FeedService for Ingestion {
 
     async fn read_facts(
         &self,
-        _request: Request<ingestion::v1::ReadFactsRequest>,
+        request: Request<ingestion::v1::ReadFactsRequest>,
     ) -> Result<Response<ingestion::v1::ReadFactsResponse>, Status> {
-        Err(Problem::new(ErrorReason::Internal, "segmentation reads no facts").into())
+        let after = request.into_inner().after_sequence;
+        let entries = self.0.entries.lock().unwrap();
+        let behind = entries.iter().filter(|entry| entry.sequence > after);
+        Ok(Response::new(ingestion::v1::ReadFactsResponse {
+            entries: behind.cloned().collect(),
+            tenant: Some(ingestion::v1::Tenant {
+                time_zone: "UTC".to_owned(),
+                base_currency: "USD".to_owned(),
+                slices: 1,
+                ..ingestion::v1::Tenant::default()
+            }),
+        }))
     }
 }
 
@@ -126,10 +151,12 @@ impl Scoring {
 
     /// Stops the next process that loads a tenant.
     pub(crate) fn stop_next_load(&self) -> Stopped {
-        let (here, is_there) = oneshot::channel();
-        let (go_on, going) = oneshot::channel();
-        *self.0.stop.lock().unwrap() = Some(Stop { here, going });
-        Stopped { is_there, go_on }
+        self.0.entries.stop_after(0)
+    }
+
+    /// Stops the next call for features: what it gets is of the moment in which it goes on.
+    pub(crate) fn stop_next_columns(&self) -> Stopped {
+        self.0.columns.stop_after(0)
     }
 
     /// From now on the account has this MRR; nobody is told.
@@ -161,6 +188,11 @@ impl Scoring {
     /// With which position the clock was asked for last; empty: never.
     pub(crate) fn clock_asked(&self) -> String {
         self.0.script.lock().unwrap().clock_asked.clone()
+    }
+
+    /// From now on features hold newer facts than the entries that they are asked for, known since then.
+    pub(crate) fn run_ahead(&self, known_at: Instant) {
+        self.0.script.lock().unwrap().newer_known_at = Some(known_at);
     }
 
     /// Moves the clock; nobody is told.
@@ -263,11 +295,7 @@ impl pb::feed_service_server::FeedService for Scoring {
         request: Request<pb::ReadEvaluationsRequest>,
     ) -> Result<Response<pb::ReadEvaluationsResponse>, Status> {
         let after = request.into_inner().after_sequence;
-        let stop = self.0.stop.lock().unwrap().take();
-        if let Some(Stop { here, going }) = stop {
-            here.send(()).unwrap();
-            going.await.unwrap();
-        }
+        self.0.entries.pass().await;
         let script = self.0.script.lock().unwrap();
         let behind = script.feed.iter().filter(|entry| entry.sequence > after);
         Ok(Response::new(pb::ReadEvaluationsResponse {
@@ -283,7 +311,12 @@ impl pb::feed_service_server::FeedService for Scoring {
         if self.0.withholds_columns.load(Ordering::Relaxed) {
             return Err(Problem::new(ErrorReason::Unavailable, "withheld").into());
         }
+        self.0.columns.pass().await;
         let request = request.into_inner();
+        let known_at = {
+            let script = self.0.script.lock().unwrap();
+            script.newer_known_at.filter(|_| request.as_of.is_some())
+        };
         let late: Vec<_> = request
             .late
             .into_iter()
@@ -303,6 +336,7 @@ impl pb::feed_service_server::FeedService for Scoring {
                 arrow_ipc: sextant_columns::encode(&table).unwrap().into(),
                 model_versions: Vec::new(),
                 closed_on,
+                known_at: known_at.map(time::timestamp),
             })
         });
         let messages: Vec<_> = messages.collect();

@@ -35,6 +35,7 @@ use sextant_store::embedded::Embedded;
 use sextant_wire::page::Pager;
 use sextant_wire::time;
 
+use crate::between::Between;
 use crate::upstream::{Ingestion, Scoring, uid};
 
 pub(crate) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0001);
@@ -164,6 +165,34 @@ impl World {
 
     /// Starts segmentation over the store, with caches before it.
     pub(crate) fn start_with(&self, caches: Vec<Arc<dyn Cache>>) -> Segmentation {
+        self.start_behind(self.scoring.clone(), caches)
+    }
+
+    /// Starts the real scoring over ingestion's feed.
+    pub(crate) fn start_scoring(&self) -> Link {
+        let deps = sextant_scoring::Deps {
+            scoring: self.store.scoring(),
+            replica: self.store.scoring(),
+            feed: self.store.scoring(),
+            ingestion: self.link(self.facts(), &self.upstream),
+            clock: self.clock.clone(),
+            pager: Pager::new(b"test"),
+            meters: Meters::none(),
+        };
+        self.link(sextant_scoring::part(deps), &self.upstream)
+    }
+
+    /// Starts segmentation behind the real scoring.
+    pub(crate) fn start_between(&self, between: &Between) -> Segmentation {
+        self.start_behind(between.clone(), Vec::new())
+    }
+
+    fn start_behind<S>(&self, scoring: S, caches: Vec<Arc<dyn Cache>>) -> Segmentation
+    where
+        S: scoring::v1::feed_service_server::FeedService
+            + scoring::v1::clock_service_server::ClockService
+            + Clone,
+    {
         let lifecycle = Lifecycle::new();
         let watched = Access::Scope(Scope::Service);
         let scores = Part::new(
@@ -176,23 +205,12 @@ impl World {
             ]),
         )
         .service(
-            scoring::v1::feed_service_server::FeedServiceServer::new(self.scoring.clone()),
+            scoring::v1::feed_service_server::FeedServiceServer::new(scoring.clone()),
             methods::SCORING_FEED_SERVICE,
         )
         .service(
-            scoring::v1::clock_service_server::ClockServiceServer::new(self.scoring.clone()),
+            scoring::v1::clock_service_server::ClockServiceServer::new(scoring),
             methods::SCORING_CLOCK_SERVICE,
-        );
-        let facts = Part::new(
-            "ingestion",
-            MethodTable::new(&[
-                ("/sextant.ingestion.v1.FeedService/WatchHeads", watched),
-                ("/sextant.ingestion.v1.FeedService/ReadFacts", watched),
-            ]),
-        )
-        .service(
-            ingestion::v1::feed_service_server::FeedServiceServer::new(self.ingestion.clone()),
-            methods::INGESTION_FEED_SERVICE,
         );
         let plugins = discover(&built_in_folder()).into_iter().map(Result::unwrap);
         let deps = Deps {
@@ -202,7 +220,7 @@ impl World {
             caches,
             registry: Registry::new(plugins),
             scoring: self.link(scores, &self.upstream),
-            ingestion: self.link(facts, &self.upstream),
+            ingestion: self.link(self.facts(), &self.upstream),
             clock: self.clock.clone(),
             tenant_idle: Duration::from_secs(300),
             pager: Pager::new(b"test"),
@@ -212,6 +230,21 @@ impl World {
             client: SegmentationServiceClient::new(self.link(part(deps), &lifecycle)),
             lifecycle,
         }
+    }
+
+    fn facts(&self) -> Part {
+        let watched = Access::Scope(Scope::Service);
+        Part::new(
+            "ingestion",
+            MethodTable::new(&[
+                ("/sextant.ingestion.v1.FeedService/WatchHeads", watched),
+                ("/sextant.ingestion.v1.FeedService/ReadFacts", watched),
+            ]),
+        )
+        .service(
+            ingestion::v1::feed_service_server::FeedServiceServer::new(self.ingestion.clone()),
+            methods::INGESTION_FEED_SERVICE,
+        )
     }
 
     fn link(&self, part: Part, lifecycle: &Lifecycle) -> Link {
