@@ -862,7 +862,8 @@ pub struct Member {
     #[prost(string, repeated, tag = "3")]
     pub feature_values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
-/// Asks for transitions.
+/// Asks for transitions. A correction, where it was known, replaces what was told of its account, segmentation and moment before;
+/// one that says that the account did not move then leaves none.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListTransitionsRequest {
     /// Key of the segmentation; empty: all.
@@ -1281,7 +1282,7 @@ pub mod segmentation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Who moved, with the reasons. Scope: read.
+        /// Who moved, by all that is known or was known at a moment, with the reasons. Scope: read.
         pub async fn list_transitions(
             &mut self,
             request: impl tonic::IntoRequest<super::ListTransitionsRequest>,
@@ -1311,7 +1312,7 @@ pub mod segmentation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Transitions as they happen, from a position on. Ends with UNAVAILABLE when the server stops: watch again from the
+        /// Transitions as they are told, from a position on: each once, also those that correct earlier ones. Ends with UNAVAILABLE when the server stops: watch again from the
         /// last position. Scope: read.
         pub async fn watch_transitions(
             &mut self,
@@ -1413,7 +1414,7 @@ pub mod segmentation_service_server {
             tonic::Response<super::ListMembersResponse>,
             tonic::Status,
         >;
-        /// Who moved, with the reasons. Scope: read.
+        /// Who moved, by all that is known or was known at a moment, with the reasons. Scope: read.
         async fn list_transitions(
             &self,
             request: tonic::Request<super::ListTransitionsRequest>,
@@ -1430,7 +1431,7 @@ pub mod segmentation_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Transitions as they happen, from a position on. Ends with UNAVAILABLE when the server stops: watch again from the
+        /// Transitions as they are told, from a position on: each once, also those that correct earlier ones. Ends with UNAVAILABLE when the server stops: watch again from the
         /// last position. Scope: read.
         async fn watch_transitions(
             &self,

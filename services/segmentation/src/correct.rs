@@ -224,7 +224,7 @@ fn about<'a>(
 }
 
 /// A step as it is after those before it have changed. Where an account turns out to have stood so before already, it did not
-/// move, and stands so since then and for the reasons of then. A stored step stays as it is unless that has changed.
+/// move, and stands so since then and for the reasons of then. A stored step stays as it is unless that, or where it came from, has changed.
 fn settled(
     one: &Use,
     about: &decide::Move<'_>,
@@ -235,14 +235,17 @@ fn settled(
     let standing = step.present.standing.clone();
     let stays = before.filter(|before| before.standing == standing);
     let entered_at = stays.map_or(step.at, |stays| stays.entered_at);
-    let is_stored =
-        |stored: &Present| stored.standing == standing && stored.entered_at == entered_at;
+    let from = before.map(|before| &before.standing);
+    let is_stored = |stored: &Present| {
+        stored.standing == standing
+            && stored.entered_at == entered_at
+            && decide::came_from(&stored.transition) == from.cloned()
+    };
     if let Some(stored) = step.stored.filter(is_stored) {
         return stored;
     }
     let grounds = stays.map_or(&step.present.transition, |stays| &stays.transition);
     let grounds = decide::decode(grounds).unwrap_or_default();
-    let from = before.map(|before| &before.standing);
     let because = pb::Transition {
         downward: decide::is_downward(one.plugin.descriptor(), from, &standing),
         reasons: grounds.reasons,

@@ -162,6 +162,13 @@ pub(crate) struct Move<'a> {
     pub(crate) cursor: u64,
 }
 
+/// How an account stood before a stored transition; `None`: that was not known.
+pub(crate) fn came_from(bytes: &[u8]) -> Option<Standing> {
+    let told = decode(bytes)?;
+    let state = told.from_state();
+    (state != MembershipState::Unspecified).then(|| Standing::new(state, &told.from_segment))
+}
+
 /// A stored transition.
 pub(crate) fn decode(bytes: &[u8]) -> Option<pb::Transition> {
     pb::Transition::decode(bytes).ok()

@@ -409,6 +409,9 @@ impl Changes {
             to_segment: to.segment.to_string(),
             value_minor: transition.value_minor,
             downward: transition.downward,
+            is_move: (transition.from_state, &transition.from_segment)
+                != (transition.to_state, &transition.to_segment),
+            is_correction: transition.correction,
             transition: encoded.to_vec(),
         });
         encoded

@@ -13,7 +13,6 @@ use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::follow::Head;
-use sextant_store::port::{TransitionFilter, TransitionOrder};
 use sextant_wire::read::uid_bytes;
 use sextant_wire::status::store;
 use sextant_wire::time;
@@ -140,17 +139,13 @@ impl Watcher {
         wanted: &Wanted<'_>,
     ) -> Result<Vec<pb::Transition>, Status> {
         let view = self.engine.view(self.tenant).await?;
+        let memberships = &self.engine.memberships;
         let mut transitions = Vec::with_capacity(wanted.len());
-        let mut offset = 0;
+        let mut after = 0;
         loop {
-            let rows = self
-                .engine
-                .memberships
-                .transitions(self.tenant, &filter(at, offset))
-                .await
-                .map_err(store)?;
-            let n_rows = rows.len();
-            for row in rows.iter().filter(|row| row.known_at == known_at) {
+            let rows = memberships.told(self.tenant, at, known_at, after, PAGE);
+            let rows = rows.await.map_err(store)?;
+            for row in &rows {
                 let uid = uid_bytes(row.uid);
                 let found = decode(&row.transition).filter(|transition| {
                     let to = (&uid, &*transition.segmentation, &*transition.to_segment);
@@ -160,23 +155,10 @@ impl Watcher {
                     found.map(|found| wire::transition(found, view.currency.closed_on, &view.zone)),
                 );
             }
-            offset += n_rows as u64;
-            if n_rows < PAGE {
-                return Ok(transitions);
+            match rows.last() {
+                Some(last) if rows.len() == PAGE => after = last.id,
+                _ => return Ok(transitions),
             }
         }
-    }
-}
-
-fn filter(at: Instant, offset: u64) -> TransitionFilter {
-    TransitionFilter {
-        segmentation: None,
-        uid: None,
-        since: Some(at),
-        until: Some(at),
-        known_at: None,
-        order: TransitionOrder::NewestFirst,
-        offset,
-        limit: PAGE,
     }
 }

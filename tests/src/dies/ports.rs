@@ -231,6 +231,17 @@ impl Memberships for Dying<dyn Memberships> {
     ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
         self.port.transitions(tenant, filter)
     }
+
+    fn told(
+        &self,
+        tenant: TenantId,
+        at: Instant,
+        known_at: Instant,
+        after: u128,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<TransitionRow>>> {
+        self.port.told(tenant, at, known_at, after, limit)
+    }
 }
 
 impl Metrics for Dying<dyn Metrics> {

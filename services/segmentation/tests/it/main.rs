@@ -4,6 +4,7 @@
 
 mod between;
 mod caches;
+mod corrected;
 mod definitions;
 mod freshness;
 mod gate;

@@ -123,6 +123,7 @@ timed! {
         counts_at<'a>(tenant: TenantId, segmentation: u16, as_of: Instant, known_at: Instant) -> Vec<SegmentCount>;
         histories<'a>(tenant: TenantId, uids: &'a [AccountUid]) -> Vec<TransitionRow>;
         transitions<'a>(tenant: TenantId, filter: &'a TransitionFilter) -> Vec<TransitionRow>;
+        told<'a>(tenant: TenantId, at: Instant, known_at: Instant, after: u128, limit: usize) -> Vec<TransitionRow>;
     }
     Metrics {
         commit<'a>(commit: MetricsCommit) -> ();

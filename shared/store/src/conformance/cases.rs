@@ -114,6 +114,8 @@ macro_rules! conformance_suite {
                 transitions_come_newest_first,
                 transitions_are_filtered,
                 transitions_come_by_value_at_risk,
+                transitions_are_listed_as_they_are_known,
+                what_was_told_of_a_moment_stays_told,
                 equal_transitions_come_by_external_id,
             ]
             metrics: [

@@ -256,6 +256,8 @@ pub(super) fn transition(id: u128, n: u128, segment: &str, seconds: i64) -> Tran
         to_segment: segment.to_owned(),
         value_minor: 0,
         downward: false,
+        is_move: true,
+        is_correction: false,
         transition: format!("transition {id}").into_bytes(),
     }
 }

@@ -434,6 +434,89 @@ pub async fn transitions_come_by_value_at_risk<H: Harness>(harness: H) {
     assert_eq!(first, [rows[4].clone()]);
 }
 
+pub async fn transitions_are_listed_as_they_are_known<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    let learned = |id, segment, known_at, is_move| TransitionRow {
+        known_at: at(known_at),
+        is_move,
+        is_correction: known_at > 10,
+        ..transition(id, 1, segment, 10)
+    };
+    // Anvil was in trial at 10; at 90 it turns out that it was active, at 95 that it had not moved, at 97 that it had lapsed.
+    let of_anvil = [
+        learned(1, "trial", 10, true),
+        learned(3, "active", 90, true),
+        learned(5, "", 95, false),
+        learned(7, "lapsed", 97, true),
+    ];
+    // What others did then, and what it did later or elsewhere, is not corrected with it.
+    let others = [
+        transition(2, 2, "trial", 10),
+        transition(4, 1, "trial", 20),
+        TransitionRow {
+            segmentation: 2,
+            ..transition(6, 1, "gold", 10)
+        },
+    ];
+    store_transitions(&store, [&of_anvil[..], &others[..]].concat()).await;
+    for (known_at, anvil) in [
+        (89, Some(1)),
+        (90, Some(3)),
+        (94, Some(3)),
+        (95, None),
+        (97, Some(7)),
+        (1_000_000, Some(7)),
+    ] {
+        for order in [TransitionOrder::NewestFirst, TransitionOrder::ValueAtRisk] {
+            let known = TransitionFilter {
+                known_at: Some(at(known_at)),
+                ..everything(order)
+            };
+            let mut expected = vec![4];
+            expected.extend(anvil);
+            expected.push(6);
+            let of_anvil = TransitionFilter {
+                uid: Some(uid(1)),
+                ..known.clone()
+            };
+            assert_eq!(ids(&store, of_anvil).await, expected, "{known_at}");
+            expected.push(2);
+            assert_eq!(ids(&store, known.clone()).await, expected, "{known_at}");
+            let page = TransitionFilter {
+                offset: 1,
+                limit: 2,
+                ..known
+            };
+            assert_eq!(ids(&store, page).await, expected[1..3], "{known_at}");
+        }
+    }
+}
+
+pub async fn what_was_told_of_a_moment_stays_told<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    let mut rows = corrected();
+    rows.push(TransitionRow {
+        is_move: false,
+        ..transition(5, 2, "trial", 10)
+    });
+    rows.push(transition(6, 1, "late", 10));
+    store_transitions(&store, rows.clone()).await;
+    let told = async |tenant, known_at, after, limit| {
+        let told = store
+            .memberships
+            .told(tenant, at(10), at(known_at), after, limit)
+            .await;
+        told.unwrap()
+    };
+    let first = [&rows[0], &rows[4], &rows[5]].map(Clone::clone);
+    assert_eq!(told(ACME, 10, 0, 9).await, first);
+    assert_eq!(told(ACME, 10, 1, 1).await, first[1..2]);
+    assert_eq!(told(ACME, 10, 6, 9).await, []);
+    assert_eq!(told(ACME, 90, 0, 9).await, rows[1..2]);
+    assert_eq!(told(ACME, 91, 0, 9).await, []);
+    assert_eq!(told(BOLT, 10, 0, 9).await, []);
+}
+
 pub async fn equal_transitions_come_by_external_id<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     let rows = vec![

@@ -162,6 +162,19 @@ impl Memberships for Segmentation {
             transitions::list(connection, tenant, &filter)
         })
     }
+
+    fn told(
+        &self,
+        tenant: TenantId,
+        at: Instant,
+        known_at: Instant,
+        after: u128,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<TransitionRow>>> {
+        self.file.read("reading transitions", move |connection| {
+            transitions::told(connection, tenant, (at, known_at), after, limit)
+        })
+    }
 }
 
 fn find_progress(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<SliceProgress> {

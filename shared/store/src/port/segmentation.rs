@@ -85,6 +85,10 @@ pub struct TransitionRow {
     pub value_minor: i64,
     /// True: downward.
     pub downward: bool,
+    /// False: it says that the account did not move then.
+    pub is_move: bool,
+    /// True: it replaces what was told of that moment before.
+    pub is_correction: bool,
     /// The encoded transition.
     pub transition: Vec<u8>,
 }
@@ -241,10 +245,22 @@ pub trait Memberships: Send + Sync + std::fmt::Debug {
         uids: &'a [AccountUid],
     ) -> BoxFuture<'a, Result<Vec<TransitionRow>>>;
 
-    /// Transitions.
+    /// Who moved, by what was known: all moves, but for those of an account, a segmentation and a moment of which a correction with
+    /// a greater id was known.
     fn transitions<'a>(
         &'a self,
         tenant: TenantId,
         filter: &'a TransitionFilter,
     ) -> BoxFuture<'a, Result<Vec<TransitionRow>>>;
+
+    /// What became known at one moment of what happened at another, whatever became known later: at most so many with a greater
+    /// id, by id.
+    fn told(
+        &self,
+        tenant: TenantId,
+        at: Instant,
+        known_at: Instant,
+        after: u128,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<TransitionRow>>>;
 }

@@ -1,6 +1,6 @@
 SELECT account.external_id, account.name,
   newest.id, newest.segmentation, newest.uid, newest.moved_at, newest.known_at, newest.to_state, newest.to_segment, newest.value_minor,
-  newest.downward, newest.transition
+  newest.downward, newest.is_move, newest.is_correction, newest.transition
 FROM account CROSS JOIN LATERAL (
   SELECT * FROM transition
   WHERE transition.tenant_id = $1 AND transition.uid = account.uid AND transition.segmentation = $2

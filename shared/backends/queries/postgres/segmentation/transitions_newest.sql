@@ -1,9 +1,14 @@
 SELECT moved.id, moved.segmentation, moved.uid, moved.moved_at, moved.known_at, moved.to_state, moved.to_segment, moved.value_minor,
-  moved.downward, moved.transition
+  moved.downward, moved.is_move, moved.is_correction, moved.transition
 FROM transition AS moved LEFT JOIN account ON account.tenant_id = moved.tenant_id AND account.uid = moved.uid
 WHERE moved.tenant_id = $1
   AND ($2::integer IS NULL OR moved.segmentation = $2)
   AND ($3::uuid IS NULL OR moved.uid = $3)
   AND moved.moved_at BETWEEN $4 AND $5
   AND moved.known_at <= $6
+  AND moved.is_move AND NOT EXISTS (
+    SELECT FROM transition AS newer
+    WHERE newer.tenant_id = $1 AND newer.uid = moved.uid AND newer.segmentation = moved.segmentation AND newer.moved_at = moved.moved_at
+      AND newer.id > moved.id AND newer.known_at <= $6 AND newer.is_correction
+  )
 ORDER BY moved.moved_at DESC, account.external_id, moved.uid, moved.segmentation, moved.id DESC OFFSET $7 LIMIT $8

@@ -271,4 +271,15 @@ impl Memberships for Segmentation {
     ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
         Box::pin(self.filtered(tenant, filter))
     }
+
+    fn told(
+        &self,
+        tenant: TenantId,
+        at: Instant,
+        known_at: Instant,
+        after: u128,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<TransitionRow>>> {
+        Box::pin(self.told_at(tenant, (at, known_at), after, limit))
+    }
 }

@@ -21,6 +21,7 @@ const HISTORIES: &str = include_str!("../../../queries/postgres/segmentation/his
 const MEMBERS_AT: &str = include_str!("../../../queries/postgres/segmentation/members_at.sql");
 const COUNTS_AT: &str = include_str!("../../../queries/postgres/segmentation/counts_at.sql");
 const NEWEST: &str = include_str!("../../../queries/postgres/segmentation/transitions_newest.sql");
+const TOLD: &str = include_str!("../../../queries/postgres/segmentation/transitions_told.sql");
 const BY_VALUE: &str = include_str!("../../../queries/postgres/segmentation/transitions_value.sql");
 
 fn transition(row: &mut Fields<'_>) -> Result<TransitionRow> {
@@ -34,6 +35,8 @@ fn transition(row: &mut Fields<'_>) -> Result<TransitionRow> {
         to_segment: row.take()?,
         value_minor: row.take()?,
         downward: row.take()?,
+        is_move: row.take()?,
+        is_correction: row.take()?,
         transition: row.take()?,
     })
 }
@@ -71,13 +74,15 @@ pub(super) async fn insert(
         .collect();
     let values: Vec<i64> = transitions.iter().map(|row| row.value_minor).collect();
     let downward: Vec<bool> = transitions.iter().map(|row| row.downward).collect();
+    let are_moves: Vec<bool> = transitions.iter().map(|row| row.is_move).collect();
+    let are_corrections: Vec<bool> = transitions.iter().map(|row| row.is_correction).collect();
     let encoded: Vec<&[u8]> = transitions
         .iter()
         .map(|row| row.transition.as_slice())
         .collect();
     let statement = session.prepare(INSERT).await?;
     let tenant = rows::tenant(tenant);
-    let params: [&(dyn ToSql + Sync); 11] = [
+    let params: [&(dyn ToSql + Sync); 13] = [
         &tenant,
         &ids,
         &segmentations,
@@ -88,6 +93,8 @@ pub(super) async fn insert(
         &segments,
         &values,
         &downward,
+        &are_moves,
+        &are_corrections,
         &encoded,
     ];
     session.query(&statement, &params).await?;
@@ -232,6 +239,23 @@ impl Segmentation {
         let found = self
             .pool
             .read(tenant, "listing transitions", sql, &params)
+            .await?;
+        decode::all(&found, "transition", transition)
+    }
+
+    pub(super) async fn told_at(
+        &self,
+        tenant: TenantId,
+        (at, known_at): (Instant, Instant),
+        after: u128,
+        limit: usize,
+    ) -> Result<Vec<TransitionRow>> {
+        let (id, after) = (rows::tenant(tenant), Uuid::from_u128(after));
+        let params: [&(dyn ToSql + Sync); 5] =
+            [&id, &at.0, &known_at.0, &after, &rows::limit(limit)];
+        let found = self
+            .pool
+            .read(tenant, "reading transitions", TOLD, &params)
             .await?;
         decode::all(&found, "transition", transition)
     }

@@ -1,4 +1,4 @@
-SELECT t.id, t.segmentation, t.uid, t.at, t.known_at, t.to_state, t.to_segment, t.value_minor, t.downward, t.transition, a.external_id, a.name
+SELECT t.id, t.segmentation, t.uid, t.at, t.known_at, t.to_state, t.to_segment, t.value_minor, t.downward, t.is_move, t.is_correction, t.transition, a.external_id, a.name
 FROM account AS a
 CROSS JOIN transition AS t ON t.tenant_id = ?1 AND t.id = (
     SELECT newest.id FROM transition AS newest

@@ -94,6 +94,8 @@ fn store_transitions(
             row.to_segment,
             row.value_minor,
             row.downward,
+            row.is_move,
+            row.is_correction,
             row.transition
         ])?;
     }

@@ -39,8 +39,8 @@ pub(super) fn members_at(
         if segments.is_empty() || segments.contains(&transition.to_segment) {
             let account = ReplicaAccount {
                 uid: transition.uid,
-                id: row.external_id(10)?,
-                name: row.get(11)?,
+                id: row.external_id(12)?,
+                name: row.get(13)?,
             };
             members.push((account, transition));
         }
@@ -150,6 +150,21 @@ pub(super) fn list(
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
+pub(super) fn told(
+    connection: &Connection,
+    tenant: TenantId,
+    (at, known_at): (Instant, Instant),
+    after: u128,
+    limit: usize,
+) -> Work<Vec<TransitionRow>> {
+    let mut list = connection.prepare_cached(sql!("segmentation/transition_told"))?;
+    let found = list.query_map(
+        params![id(tenant.0), at.0, known_at.0, id(after), rows(limit)],
+        transition_row,
+    )?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn transition_row(row: &Row<'_>) -> rusqlite::Result<TransitionRow> {
     Ok(TransitionRow {
         id: row.id(0)?,
@@ -161,6 +176,8 @@ pub(super) fn transition_row(row: &Row<'_>) -> rusqlite::Result<TransitionRow> {
         to_segment: row.get(6)?,
         value_minor: row.get(7)?,
         downward: row.get(8)?,
-        transition: row.get(9)?,
+        is_move: row.get(9)?,
+        is_correction: row.get(10)?,
+        transition: row.get(11)?,
     })
 }

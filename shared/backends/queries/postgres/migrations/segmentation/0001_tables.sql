@@ -69,6 +69,8 @@ CREATE TABLE transition (
   to_segment text COLLATE "C" NOT NULL,
   value_minor bigint NOT NULL,
   downward boolean NOT NULL,
+  is_move boolean NOT NULL,
+  is_correction boolean NOT NULL,
   transition bytea NOT NULL,
   PRIMARY KEY (tenant_id, id)
 );

@@ -75,6 +75,8 @@ CREATE TABLE transition (
     to_segment TEXT NOT NULL,
     value_minor INTEGER NOT NULL,
     downward INTEGER NOT NULL,
+    is_move INTEGER NOT NULL,
+    is_correction INTEGER NOT NULL,
     transition BLOB NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) WITHOUT ROWID;
