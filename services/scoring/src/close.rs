@@ -204,7 +204,10 @@ impl TenantState {
                 ..pb::Evaluation::default()
             };
             let entry = self.with_late(&late, models, state.closed_on, entry);
-            evaluations.push(self.evaluation(progress.cursor, now, entry));
+            // More closes come after it: it is of the end of the first of their days, and knows as much.
+            let next = state.closed_on.filter(|_| !complete);
+            let end = |closed: Day| Moment::close(closed.plus(1), &self.settings.zone).as_of;
+            evaluations.push(self.evaluation(progress.cursor, next.map_or(now, end), entry));
         }
         // The models are the tenant's, not a slice's: they are stored with the first slice.
         let stored_here = self.slices.keys().next() == Some(&slice);

@@ -116,9 +116,10 @@ impl TenantState {
         real: Instant,
     ) -> Option<Instant> {
         let progress = self.slices.get(&slice)?;
-        let known_at = progress.known_at.unwrap_or_else(|| self.now(real));
+        let newest = progress.newest_facts;
+        let (sequence, known_at) = newest.unwrap_or_else(|| (progress.cursor, self.now(real)));
         let end = self.end_of_day(within)?;
-        (progress.cursor > within.facts_sequence).then_some(known_at.min(end))
+        (sequence > within.facts_sequence).then_some(known_at.min(end))
     }
 
     /// What a request asks for, cut into messages.

@@ -215,7 +215,7 @@ impl Engine {
         let progress = Progress {
             cursor: self.replica.cursor(tenant, slice).await.map_err(store)?,
             state: self.scoring.state(tenant, slice).await.map_err(store)?,
-            known_at: None,
+            newest_facts: None,
         };
         state.settings.fixed_clock = state.settings.fixed_clock.max(progress.state.clock);
         state.slices.insert(slice, progress);

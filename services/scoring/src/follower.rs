@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{Instrument, warn};
 
+use sextant_domain::feature::Moment;
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::time::Instant;
+use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
@@ -436,8 +437,11 @@ fn prepare(
         state.take_in(slice, entry, &mut changes)?;
     }
     state.finish(&mut changes);
-    let now = state.now(real);
-    state.slices.entry(slice).or_default().known_at = Some(now);
+    if !changes.accounts().is_empty() {
+        let now = state.now(real);
+        let progress = state.slices.entry(slice).or_default();
+        progress.newest_facts = Some((progress.cursor, now));
+    }
     let origin = pb::Evaluation {
         recorded_at: answer.entries.iter().find_map(|entry| entry.recorded_at),
         trace: trace.map(Vec::from).unwrap_or_default().into(),
@@ -506,7 +510,8 @@ fn opened(answer: &ingestion::ReadFactsResponse) -> bool {
     marks.into_iter().any(|mark| !mark.completed)
 }
 
-/// Tells those who follow that nothing is evaluated yet: history is being imported, or days have to be closed first.
+/// Tells those who follow that nothing is evaluated yet: history is being imported, or days have to be closed first. The closes
+/// that are due come after it: it is of the end of the first of their days, so that no more is known than that close knows.
 fn backfilling(
     state: &TenantState,
     slice: Slice,
@@ -521,5 +526,8 @@ fn backfilling(
         backfilling: true,
         ..origin
     };
-    state.evaluation(facts_sequence, state.now(real), entry)
+    let now = state.now(real);
+    let end = |day: &Day| Moment::close(*day, &state.settings.zone).as_of;
+    let as_of = state.due_days(now).first().map_or(now, end);
+    state.evaluation(facts_sequence, as_of, entry)
 }

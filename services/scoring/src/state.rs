@@ -58,8 +58,9 @@ pub(crate) struct Progress {
     pub(crate) cursor: u64,
     /// What the store knows beside it.
     pub(crate) state: SliceState,
-    /// When that entry was taken in, on the tenant's clock; `None`: before the slice was loaded.
-    pub(crate) known_at: Option<Instant>,
+    /// The newest ingestion entry with facts, and when it was taken in on the tenant's clock; `None`: none was since the slice was
+    /// loaded.
+    pub(crate) newest_facts: Option<(u64, Instant)>,
 }
 
 /// One account.

@@ -66,7 +66,10 @@ async fn columns_of_an_evaluation_hold_no_more_than_was_known_at_the_end_of_its_
 
     // On the next day that one is over, and closed.
     let next = "2027-03-11 09:00";
-    world.advance(next);
+    let position = world.advance(next);
+    scoring.features("acme", at(&position)).await.unwrap();
+    let nothing_newer = (newer.0, newer.1, None);
+    assert_eq!(columns(at_noon(2)).await, nothing_newer);
     let position = world.facts(vec![
         known(next, event("acme", "ann", "2027-03-07 09:00")),
         known(next, subscription("acme", "2027-03-07", 5, 1_000)),

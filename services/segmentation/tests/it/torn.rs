@@ -216,6 +216,8 @@ fn late_events(known_at: &str) -> Vec<ingestion::StoredFact> {
 enum Second {
     OnThatDay,
     OnTheNextDay,
+    /// Never: on the next day nothing becomes known of these accounts.
+    Never,
 }
 
 const FIRST: &str = "2027-03-10 10:00";
@@ -226,7 +228,14 @@ impl Second {
     fn known_at(self) -> &'static str {
         match self {
             Self::OnThatDay => "2027-03-10 11:00",
-            Self::OnTheNextDay => "2027-03-11 08:00",
+            Self::OnTheNextDay | Self::Never => "2027-03-11 08:00",
+        }
+    }
+
+    fn facts(self) -> Vec<ingestion::StoredFact> {
+        match self {
+            Self::OnThatDay | Self::OnTheNextDay => late_events(self.known_at()),
+            Self::Never => vec![account("third", self.known_at())],
         }
     }
 }
@@ -235,6 +244,8 @@ impl Second {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Nowhere,
+    /// Before, so that both are read together.
+    Before,
     PastCloses,
     Present,
 }
@@ -296,23 +307,31 @@ async fn run(stop: Stop, second: Second) -> (BTreeMap<&'static str, Picture>, BT
     }
     reached(&sent("2027-03-10 08:00", before()).await).await;
 
-    let others = match stop {
-        Stop::Nowhere => None,
-        Stop::PastCloses => Some(0),
-        Stop::Present => Some(1),
-    };
-    let stopped = others.map(|others| between.columns.stop_after(others));
+    let another = vec![account("another", "2027-03-10 09:00")];
+    let mut stopped = (stop == Stop::Before).then(|| between.columns.stop_after(0));
+    let another = sent("2027-03-10 09:00", another).await;
+    if let Some(stopped) = &mut stopped {
+        (&mut stopped.is_there).await.unwrap();
+    } else {
+        reached(&another).await;
+    }
+    if matches!(stop, Stop::PastCloses | Stop::Present) {
+        let others = usize::from(stop == Stop::Present);
+        stopped = Some(between.columns.stop_after(others));
+    }
     let first = sent(FIRST, late_subscriptions(FIRST)).await;
     let known_at = second.known_at();
     let last = if let Some(stopped) = stopped {
-        stopped.is_there.await.unwrap();
-        let last = sent(known_at, late_events(known_at)).await;
+        if stop != Stop::Before {
+            stopped.is_there.await.unwrap();
+        }
+        let last = sent(known_at, second.facts()).await;
         taken_in(&scoring, &last).await;
         stopped.go_on.send(()).unwrap();
         last
     } else {
         reached(&first).await;
-        sent(known_at, late_events(known_at)).await
+        sent(known_at, second.facts()).await
     };
     reached(&last).await;
     let end = "2027-03-12 08:00";
@@ -360,7 +379,7 @@ async fn facts_that_scoring_takes_in_before_an_entry_is_evaluated_change_nothing
         assert!(before != first && first != then, "{second:?}");
         // What is found at the first entry is known with the second facts, but not after the end of its day.
         let found_at = second.known_at().min(END_OF_DAY);
-        for stop in [Stop::PastCloses, Stop::Present] {
+        for stop in [Stop::Before, Stop::PastCloses, Stop::Present] {
             let (torn, known) = run(stop, second).await;
             for (moment, picture) in &torn {
                 let same = Some(*moment).filter(|moment| *moment != FIRST);
@@ -371,4 +390,14 @@ async fn facts_that_scoring_takes_in_before_an_entry_is_evaluated_change_nothing
             assert_eq!(too_early.next(), None, "{second:?}, {stop:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_known_at_the_end_of_a_day_is_what_it_would_be_without_the_next_day() {
+    let (with, _) = run(Stop::Nowhere, Second::OnTheNextDay).await;
+    let (without, _) = run(Stop::Nowhere, Second::Never).await;
+    for moment in [BEFORE, FIRST, END_OF_DAY] {
+        assert_eq!(with[moment], without[moment], "{moment}");
+    }
+    assert_ne!(with[NOW], without[NOW]);
 }
