@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
 
+use sextant_domain::time::Zone;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::access_service_client::AccessServiceClient;
 use sextant_proto::ingestion::v1::account_service_client::AccountServiceClient;
@@ -39,6 +40,7 @@ pub struct Client {
     links: Links,
     authorization: Option<MetadataValue<Ascii>>,
     tenant: Option<MetadataValue<Ascii>>,
+    zone: Zone,
 }
 
 macro_rules! service {
@@ -66,21 +68,34 @@ impl Client {
             links,
             authorization,
             tenant: None,
+            zone: Zone::utc(),
         }
     }
 
     /// The same client, every call about one tenant.
     ///
     /// # Errors
-    /// The tenant's id is no header value: the server answered something else than a UUID.
+    /// The tenant's id is no header value: the server answered something else than a UUID. Its time zone is not known here.
     pub fn of_tenant(&self, tenant: &Tenant) -> Result<Self, Error> {
         let value = tenant.tenant_id.parse().map_err(|_no_header_value| {
             Error::usage("the server does not speak as Sextant does; check --address")
         })?;
+        let zone = Zone::parse(&tenant.time_zone).map_err(|error| {
+            Error::usage(format!(
+                "the tenant's time zone is not known to this program, which may be older than the server: {error}"
+            ))
+        })?;
         Ok(Self {
             tenant: Some(value),
+            zone,
             ..self.clone()
         })
+    }
+
+    /// Where days begin: the tenant's time zone, or UTC for a client of no tenant.
+    #[must_use]
+    pub fn zone(&self) -> &Zone {
+        &self.zone
     }
 
     service!(ingestion, IngestionServiceClient, ingestion, "Records in.");

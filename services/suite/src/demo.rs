@@ -13,6 +13,7 @@ use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
+use sextant_domain::time::Zone;
 use sextant_runtime::auth::Key;
 use sextant_runtime::config::Loaded;
 
@@ -21,7 +22,7 @@ use crate::client::Client;
 use crate::error::{Error, Exit};
 use crate::generate;
 use crate::installation::{Installation, Role, Running};
-use crate::output::{Document, Format, Style};
+use crate::output::{Document, Format, Look, Style};
 use crate::progress::Visibility;
 
 /// Which data is shown.
@@ -139,8 +140,13 @@ async fn show(plan: &Plan, client: &Client) -> Result<(), Error> {
         };
         document.blocks.extend(blocks);
     }
+    // Its tenants count days in UTC.
+    let look = Look {
+        style: plan.style,
+        zone: Zone::utc(),
+    };
     document
-        .print(plan.format, plan.style, &mut io::stdout().lock())
+        .print(plan.format, &look, &mut io::stdout().lock())
         .map_err(Error::Output)
 }
 

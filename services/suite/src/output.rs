@@ -8,7 +8,7 @@ mod table;
 
 pub use crate::output::cell::Cell;
 pub use crate::output::document::{Block, Column, Document, Format, Layout};
-pub use crate::output::table::Style;
+pub use crate::output::table::{Look, Style};
 
 #[cfg(test)]
 mod tests;

@@ -207,7 +207,22 @@ impl Zone {
         }
     }
 
-    /// The moment at which a calendar day begins in this zone.
+    /// What a clock in this zone shows at a moment, in whole seconds since its last midnight: 0 to 86,399.
+    #[must_use]
+    pub fn second_of_day(&self, at: Instant) -> i64 {
+        let utc = at.0.rem_euclid(DAY_US) / 1_000_000;
+        if self.zone == TimeZone::UTC {
+            return utc;
+        }
+        Timestamp::from_microsecond(at.0).map_or(utc, |stamp| {
+            let clock = self.zone.to_datetime(stamp).time();
+            i64::from(clock.hour()) * 3_600
+                + i64::from(clock.minute()) * 60
+                + i64::from(clock.second())
+        })
+    }
+
+    /// The moment at which a calendar day begins in this zone: where clocks skip midnight, the first moment that they show.
     #[must_use]
     pub fn start_of(&self, day: Day) -> Instant {
         match day.date().to_zoned(self.zone.clone()) {
@@ -216,3 +231,6 @@ impl Zone {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,8 +109,8 @@ fn named(name: &'static str) -> Command {
 /// A command that reads a moment of the past or present.
 fn read(name: &'static str) -> Command {
     named(name).args([
-        option("as-of", "TIME", "The moment that the answer is about, such as 2026-01-31 or 2026-01-31T09:30:00Z; default: now"),
-        option("known-at", "TIME", "Only what was known at this moment; default: all"),
+        option("as-of", "TIME", "The moment that the answer is about, such as 2026-01-31T09:30:00Z, or a day, which begins in the tenant's time zone; default: now"),
+        option("known-at", "TIME", "Only what was known at this moment, or when this day began; default: all"),
         option("at-least", "POSITION", "Wait until the answer includes this position of an earlier answer"),
     ])
 }
@@ -228,7 +228,7 @@ fn server_commands() -> Vec<Command> {
 fn data_commands() -> Vec<Command> {
     let columns: Vec<String> = Kind::ALL.into_iter().map(Kind::describe).collect();
     let columns = format!(
-        "CSV files have a header. Columns with * must be there and filled; times are RFC 3339 or days.\n\n{}",
+        "CSV files have a header. Columns with * must be there and filled; times are RFC 3339 with Z or an offset, or days, which begin in the tenant's time zone.\n\n{}",
         columns.join("\n")
     );
     vec![
@@ -256,7 +256,7 @@ fn data_commands() -> Vec<Command> {
             .arg(option("seed", "N", "The same number gives the same company").value_parser(value_parser!(u64)).default_value("1"))
             .arg(number("accounts", "500", "Paying accounts at the end"))
             .arg(number("months", "18", "Months of history"))
-            .arg(option("end", "TIME", "End of the history").default_value("2026-01-01"))
+            .arg(option("end", "TIME", "End of the history; a day begins in UTC").default_value("2026-01-01"))
             .arg(switch("clean", "Without duplicates, late events and other flaws"))
             .arg(option("output", "FILE", "File to write; default: standard output").value_parser(value_parser!(PathBuf))),
     ]
@@ -279,7 +279,7 @@ fn read_commands() -> Vec<Command> {
             .arg(limit()),
         read("changes")
             .about("Who moved, ranked by value at risk, and why")
-            .arg(option("since", "TIME", "A moment, or a span before the tenant's clock such as 7d or 12h").default_value("7d"))
+            .arg(option("since", "TIME", "A moment, a day, which begins in the tenant's time zone, or a span before the tenant's clock such as 7d or 12h").default_value("7d"))
             .arg(option("segmentation", "KEY", "Only this segmentation"))
             .arg(option("order", "ORDER", "Order").value_parser(["value-at-risk", "newest"]).default_value("value-at-risk"))
             .arg(limit()),
@@ -324,8 +324,8 @@ fn metrics() -> Command {
         .subcommand(
             read("churn")
                 .about("Accounts and revenue lost over a period, by the segment at its start")
-                .arg(option("from", "DAY", "First day").required(true))
-                .arg(option("to", "DAY", "Last day").required(true))
+                .arg(option("from", "DAY", "First day, in the tenant's time zone").required(true))
+                .arg(option("to", "DAY", "Last day, in the tenant's time zone").required(true))
                 .arg(option(
                     "by",
                     "SEGMENTATION",
@@ -361,11 +361,11 @@ fn admin_commands() -> Vec<Command> {
                     .arg(text("name", "NAME", "Its name"))
                     .arg(option("time-zone", "ZONE", "IANA zone that days are counted in").default_value("UTC"))
                     .arg(option("currency", "CODE", "Currency that values are reported in").default_value("USD"))
-                    .arg(option("fixed-clock", "TIME", "Moment at which its clock stands still; default: the real clock"))
+                    .arg(option("fixed-clock", "TIME", "Moment at which its clock stands still; a day begins in its time zone; default: the real clock"))
                     .arg(number("retention-days", "0", "Days that facts are kept; 0: as the installation says"))
                     .arg(option("rfm-ties", "POLICY", "How RFM scores accounts with equal values").default_value(RFM_TIES[0]).value_parser(RFM_TIES)),
             )
-            .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment, at most 400 days on"))),
+            .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment, at most 400 days on; a day begins in the tenant's time zone"))),
         group("keys", "Keys that open the API")
             .subcommand(named("list").about("All keys, without their secrets"))
             .subcommand(
@@ -373,7 +373,7 @@ fn admin_commands() -> Vec<Command> {
                     .about("Makes a key; its secret is shown this once")
                     .arg(option("scope", "SCOPE", "What it may do; may be repeated").action(ArgAction::Append).required(true).value_parser(SCOPES.map(|(name, _)| name)))
                     .arg(option("title", "TEXT", "What it is for").default_value(""))
-                    .arg(option("expires", "TIME", "When it stops working; default: never"))
+                    .arg(option("expires", "TIME", "When it stops working; a day begins in the tenant's time zone, with --installation in UTC; default: never"))
                     .arg(switch("installation", "For the installation instead of one tenant")),
             )
             .subcommand(named("revoke").about("Makes a key useless").arg(text("id", "ID", "Its public part, 16 hexadecimal digits"))),

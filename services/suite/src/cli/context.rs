@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 use prost_types::Timestamp;
 
-use sextant_domain::time::Instant;
+use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::Tenant;
 use sextant_proto::scoring::v1::GetClockRequest;
@@ -24,7 +24,7 @@ use crate::generate;
 use crate::import::{self, values};
 use crate::installation::Installation;
 use crate::links::{Addresses, Links};
-use crate::output::{Document, Format, Style};
+use crate::output::{Document, Format, Look, Style};
 use crate::progress::Visibility;
 
 /// How long a call may take that does not say so itself.
@@ -154,19 +154,33 @@ impl<'a> Context<'a> {
         Error::Refused { status, aside }
     }
 
-    /// Prints an answer, and to standard error what must be known about its age.
-    pub(crate) fn print(&self, matches: &ArgMatches, document: &Document) -> Result<(), Error> {
-        self.print_as(format_of(matches), document)
+    /// Prints an answer, moments for people in a zone, and to standard error what must be known about its age.
+    pub(crate) fn print(
+        &self,
+        matches: &ArgMatches,
+        zone: &Zone,
+        document: &Document,
+    ) -> Result<(), Error> {
+        self.print_as(format_of(matches), zone, document)
     }
 
     /// Prints an answer in a format.
-    pub(crate) fn print_as(&self, format: Format, document: &Document) -> Result<(), Error> {
+    pub(crate) fn print_as(
+        &self,
+        format: Format,
+        zone: &Zone,
+        document: &Document,
+    ) -> Result<(), Error> {
         let caveat = document.caveat();
         if !caveat.is_empty() && self.visibility == Visibility::Terminal {
             note(&format!("note: {caveat}"));
         }
+        let look = Look {
+            style: self.style,
+            zone: zone.clone(),
+        };
         document
-            .print(format, self.style, &mut io::stdout().lock())
+            .print(format, &look, &mut io::stdout().lock())
             .map_err(Error::Output)
     }
 
@@ -279,20 +293,24 @@ pub(crate) fn is_given(matches: &ArgMatches, name: &str) -> bool {
     matches.value_source(name) == Some(ValueSource::CommandLine)
 }
 
-/// A moment, if one is given.
-pub(crate) fn moment_of(matches: &ArgMatches, name: &str) -> Result<Option<Timestamp>, Error> {
+/// A moment, if one is given; a day begins in the zone.
+pub(crate) fn moment_of(
+    matches: &ArgMatches,
+    name: &str,
+    zone: &Zone,
+) -> Result<Option<Timestamp>, Error> {
     let text = matches.get_one::<String>(name);
     let read = |text: &String| {
-        values::time(text).map_err(|problem| Error::usage(format!("--{name}: {problem}")))
+        values::time(text, zone).map_err(|problem| Error::usage(format!("--{name}: {problem}")))
     };
     text.map(read).transpose()
 }
 
 /// The moment and knowledge that an answer is to be about.
-pub(crate) fn read_at(matches: &ArgMatches) -> Result<Option<ReadAt>, Error> {
+pub(crate) fn read_at(matches: &ArgMatches, zone: &Zone) -> Result<Option<ReadAt>, Error> {
     Ok(Some(ReadAt {
-        as_of: moment_of(matches, "as-of")?,
-        known_at: moment_of(matches, "known-at")?,
+        as_of: moment_of(matches, "as-of", zone)?,
+        known_at: moment_of(matches, "known-at", zone)?,
         at_least_position: text_of(matches, "at-least"),
         require_fresh_within_ms: 0,
     }))
@@ -313,7 +331,7 @@ pub(crate) async fn since(client: &Client, text: &str) -> Result<Timestamp, Erro
             .unwrap_or(Instant(0));
         return Ok(sextant_wire::time::timestamp(now.plus_us(-us)));
     }
-    values::time(text)
+    values::time(text, client.zone())
         .map_err(|problem| Error::usage(format!("--since: {problem}; or a span such as 7d or 12h")))
 }
 

@@ -10,6 +10,7 @@ use clap::ArgMatches;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use sextant_domain::time::Zone;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
 use sextant_wire::time::instant;
@@ -39,11 +40,11 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
         .unwrap_or_default();
     let input = Input::open(&path)?;
     let consumed = input.consumed();
-    let progress = Progress::bytes(context.visibility, input.size(), "import");
-    let (items, form) = items(input, &path, matches)?;
-    let batches = Batches::new(items).in_messages_of(context.loaded.config.ingest.max_batch_bytes);
     let schedule = schedule(matches)?;
     let (client, _) = context.of_tenant().await?;
+    let progress = Progress::bytes(context.visibility, input.size(), "import");
+    let (items, form) = items(input, &path, matches, client.zone())?;
+    let batches = Batches::new(items).in_messages_of(context.loaded.config.ingest.max_batch_bytes);
     let rejects_path = matches.get_one::<PathBuf>("rejects");
     let rejects = rejects_path.map(|rejects| Rejects::create(rejects, form, &path));
     let max_errors = usize::try_from(number_of(matches, "max-errors")).unwrap_or(usize::MAX);
@@ -75,7 +76,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
         },
     };
     written?;
-    context.print(matches, &summary(&tally, &position))?;
+    context.print(matches, client.zone(), &summary(&tally, &position))?;
     if tally.is_clean() {
         Ok(())
     } else {
@@ -202,8 +203,13 @@ async fn store(
     Ok(answer.await?.into_inner().position)
 }
 
-/// The records of a file, and how rows that are not taken are written.
-fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<(Items, Form), Error> {
+/// The records of a file, whose days begin in the zone, and how rows that are not taken are written.
+fn items(
+    input: Input,
+    path: &Path,
+    matches: &ArgMatches,
+    zone: &Zone,
+) -> Result<(Items, Form), Error> {
     let named = matches
         .get_one::<String>("format")
         .and_then(|name| Layout::parse(name));
@@ -222,9 +228,12 @@ fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<(Items, Form
             } else {
                 "cdnow".to_owned()
             };
-            (Box::new(CdnowRows::new(input, &source)), Form::Cdnow)
+            (Box::new(CdnowRows::new(input, &source, zone)), Form::Cdnow)
         },
-        Layout::Ndjson => (Box::new(NdjsonRows::new(input, &source)), Form::Ndjson),
+        Layout::Ndjson => (
+            Box::new(NdjsonRows::new(input, &source, zone)),
+            Form::Ndjson,
+        ),
         Layout::Csv => {
             let kind = Kind::parse(&text_of(matches, "kind"));
             let kind = kind.ok_or_else(|| {
@@ -234,7 +243,7 @@ fn items(input: Input, path: &Path, matches: &ArgMatches) -> Result<(Items, Form
                 ))
             })?;
             let delimiter = delimiter(matches)?;
-            let rows = CsvRows::new(input, kind, &source, delimiter)?;
+            let rows = CsvRows::new(input, kind, &source, delimiter, zone)?;
             let names = rows.names().to_vec();
             (Box::new(rows), Form::Csv { delimiter, names })
         },
@@ -254,7 +263,7 @@ fn delimiter(matches: &ArgMatches) -> Result<u8, Error> {
 
 /// Writes the records of a generated company.
 pub(crate) async fn generate(matches: &ArgMatches) -> Result<(), Error> {
-    let end = moment_of(matches, "end")?.and_then(|end| instant(&end).ok());
+    let end = moment_of(matches, "end", &Zone::utc())?.and_then(|end| instant(&end).ok());
     let options = Options {
         seed: matches.get_one::<u64>("seed").copied().unwrap_or_default(),
         accounts: number_of(matches, "accounts"),

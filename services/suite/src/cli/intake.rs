@@ -42,7 +42,7 @@ pub(crate) async fn rejections(context: &Context<'_>, matches: &ArgMatches) -> R
             Cell::text(rejection.hint),
         ]);
     }
-    context.print(matches, &block.into())
+    context.print(matches, client.zone(), &block.into())
 }
 
 /// Records that wait for their account.
@@ -76,7 +76,7 @@ pub(crate) async fn held(context: &Context<'_>, matches: &ArgMatches) -> Result<
             time,
         ]);
     }
-    context.print(matches, &block.into())
+    context.print(matches, client.zone(), &block.into())
 }
 
 /// What became of the records of each source.
@@ -107,7 +107,7 @@ pub(crate) async fn sources(context: &Context<'_>, matches: &ArgMatches) -> Resu
             Cell::moment(one.last_received_at.as_ref()),
         ]);
     }
-    context.print(matches, &block.into())
+    context.print(matches, client.zone(), &block.into())
 }
 
 /// Source and id of a record.

@@ -30,14 +30,14 @@ pub(crate) async fn run(
         "churn" => churn(&client, matches).await?,
         _ => movements(&client, matches).await?,
     };
-    context.print(matches, &document)
+    context.print(matches, client.zone(), &document)
 }
 
 async fn revenue(client: &Client, matches: &ArgMatches) -> Result<Document, Error> {
     let segmentation = text_of(matches, "by");
     let titles = segment_titles(client, &segmentation).await?;
     let request = GetRevenueRequest {
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
         segmentation,
     };
     let answer = client
@@ -60,7 +60,7 @@ async fn waterfall(client: &Client, matches: &ArgMatches) -> Result<Document, Er
     let request = GetWaterfallRequest {
         last_month,
         months: number_of(matches, "months"),
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
         segmentation,
     };
     let answer = client
@@ -80,7 +80,7 @@ async fn churn(client: &Client, matches: &ArgMatches) -> Result<Document, Error>
         first_day: Some(day(&text_of(matches, "from"), "from")?),
         last_day: Some(day(&text_of(matches, "to"), "to")?),
         segmentation,
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
     };
     let answer = client
         .metrics()
@@ -108,7 +108,7 @@ async fn movements(client: &Client, matches: &ArgMatches) -> Result<Document, Er
     let titles = segment_titles(client, &segmentation).await?;
     let request = ListMovementsRequest {
         account,
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
         segmentation,
         ..ListMovementsRequest::default()
     };

@@ -31,7 +31,7 @@ const ACCOUNT_INVOICES: u32 = 20;
 pub(crate) async fn accounts(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let (client, _) = context.of_tenant().await?;
     let request = ListAccountsRequest {
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
         ..ListAccountsRequest::default()
     };
     let answer = pages_up_to!(
@@ -43,7 +43,11 @@ pub(crate) async fn accounts(context: &Context<'_>, matches: &ArgMatches) -> Res
     );
     let mut block = view::accounts(&answer.accounts);
     block.note = more(&answer.next_page_token).to_owned();
-    context.print(matches, &Document::from(block).fresh_as(answer.freshness))
+    context.print(
+        matches,
+        client.zone(),
+        &Document::from(block).fresh_as(answer.freshness),
+    )
 }
 
 fn more(next_page_token: &str) -> &'static str {
@@ -62,7 +66,7 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
         kind: EntityKind::Account.into(),
         id: text_of(matches, "id"),
     });
-    let at = read_at(matches)?;
+    let at = read_at(matches, client.zone())?;
     let request = GetAccountRequest {
         account: account.clone(),
         at: at.clone(),
@@ -128,7 +132,11 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
     document
         .blocks
         .push(view::features(&features.features, currency));
-    context.print(matches, &document.fresh_as(memberships.freshness))
+    context.print(
+        matches,
+        client.zone(),
+        &document.fresh_as(memberships.freshness),
+    )
 }
 
 /// How an account moved between segments, and how its revenue changed.
@@ -329,7 +337,7 @@ pub(crate) async fn segments(context: &Context<'_>, matches: &ArgMatches) -> Res
     let sum_features = texts_of(matches, "sum");
     let request = ListSegmentsRequest {
         segmentation: text_of(matches, "segmentation"),
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
         sum_features: sum_features.clone(),
         page_size: 1000,
         page_token: String::new(),
@@ -344,7 +352,11 @@ pub(crate) async fn segments(context: &Context<'_>, matches: &ArgMatches) -> Res
         .map(|name| (name.as_str(), name.as_str()))
         .collect();
     let block = view::segments(&answer, &sums, &tenant.base_currency);
-    context.print(matches, &Document::from(block).fresh_as(answer.freshness))
+    context.print(
+        matches,
+        client.zone(),
+        &Document::from(block).fresh_as(answer.freshness),
+    )
 }
 
 /// The accounts of a segmentation.
@@ -359,7 +371,7 @@ pub(crate) async fn members(context: &Context<'_>, matches: &ArgMatches) -> Resu
     let request = ListMembersRequest {
         segmentation: segmentation.clone(),
         segments: texts_of(matches, "segment"),
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
         order_by_feature,
         show_features: show_features.clone(),
         ..ListMembersRequest::default()
@@ -383,7 +395,11 @@ pub(crate) async fn members(context: &Context<'_>, matches: &ArgMatches) -> Resu
     };
     let mut block = view::members(&answer.members, show, &Titles::load(&client).await?);
     block.note = more(&answer.next_page_token).to_owned();
-    context.print(matches, &Document::from(block).fresh_as(answer.freshness))
+    context.print(
+        matches,
+        client.zone(),
+        &Document::from(block).fresh_as(answer.freshness),
+    )
 }
 
 /// Who moved.
@@ -396,7 +412,7 @@ pub(crate) async fn changes(context: &Context<'_>, matches: &ArgMatches) -> Resu
     let request = ListTransitionsRequest {
         segmentation: text_of(matches, "segmentation"),
         since: Some(since(&client, &text_of(matches, "since")).await?),
-        at: read_at(matches)?,
+        at: read_at(matches, client.zone())?,
         order: order.into(),
         ..ListTransitionsRequest::default()
     };
@@ -415,7 +431,11 @@ pub(crate) async fn changes(context: &Context<'_>, matches: &ArgMatches) -> Resu
         &tenant.base_currency,
     );
     block.note = more(&answer.next_page_token).to_owned();
-    context.print(matches, &Document::from(block).fresh_as(answer.freshness))
+    context.print(
+        matches,
+        client.zone(),
+        &Document::from(block).fresh_as(answer.freshness),
+    )
 }
 
 /// The catalogue of features.
@@ -450,5 +470,5 @@ pub(crate) async fn features(context: &Context<'_>, matches: &ArgMatches) -> Res
             Cell::text(one.description),
         ]);
     }
-    context.print(matches, &block.into())
+    context.print(matches, client.zone(), &block.into())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 
+use sextant_domain::time::Zone;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config::LogFormat;
 
@@ -29,7 +30,7 @@ pub(crate) async fn serve(context: &Context<'_>, matches: &ArgMatches) -> Result
     };
     let block = serving::block(&context.loaded, role, &running);
     // Nobody has to read it for the services to serve.
-    if let Err(error) = context.print_as(format, &block.into()) {
+    if let Err(error) = context.print_as(format, &Zone::utc(), &block.into()) {
         note(&format!("note: {error}"));
     }
     Ok(running.ended.await)
@@ -54,7 +55,7 @@ pub(crate) async fn migrate(context: &Context<'_>, matches: &ArgMatches) -> Resu
             Cell::Integer(one.to.into()),
         ]);
     }
-    context.print(matches, &block.into())
+    context.print(matches, &Zone::utc(), &block.into())
 }
 
 fn path_of(matches: &ArgMatches, name: &str) -> PathBuf {
@@ -87,7 +88,7 @@ pub(crate) async fn restore(context: &Context<'_>, matches: &ArgMatches) -> Resu
 pub(crate) async fn doctor(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let mut findings = doctor::local_checks(&context.loaded.config, Clock::real().now()).await;
     findings.extend(context.installation.checks(&context.loaded).await);
-    context.print(matches, &doctor::block(&findings).into())?;
+    context.print(matches, &Zone::utc(), &doctor::block(&findings).into())?;
     if findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Failed)
@@ -114,7 +115,7 @@ pub(crate) fn config(context: &Context<'_>, matches: &ArgMatches) -> Result<(), 
         }
         block.rows.push(row);
     }
-    context.print(matches, &block.into())
+    context.print(matches, &Zone::utc(), &block.into())
 }
 
 /// Says what an error reason means; without one, what reasons there are.

@@ -3,6 +3,7 @@
 use clap::ArgMatches;
 use uuid::Uuid;
 
+use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::{
     AdvanceClockRequest, CreateKeyRequest, CreateTenantRequest, Key, ListKeysRequest,
     ListTenantsRequest, RevokeKeyRequest, RfmTiePolicy, Tenant,
@@ -35,7 +36,8 @@ pub(crate) async fn run(
         (_, "create") => create_segmentation(context, matches).await?,
         (_, _) => list_segmentations(context).await?,
     };
-    context.print(matches, &block.into())
+    // What is listed here is of the installation, or of several tenants.
+    context.print(matches, &Zone::utc(), &block.into())
 }
 
 fn request_id() -> String {
@@ -56,11 +58,14 @@ async fn list_tenants(context: &Context<'_>) -> Result<Block, Error> {
 async fn create_tenant(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
     let client = context.client()?;
     let rfm_tie_policy = values::word::<RfmTiePolicy>(&text_of(matches, "rfm-ties"));
+    let time_zone = text_of(matches, "time-zone");
+    let zone =
+        Zone::parse(&time_zone).map_err(|error| Error::usage(format!("--time-zone: {error}")))?;
     let tenant = Tenant {
         name: text_of(matches, "name"),
-        time_zone: text_of(matches, "time-zone"),
+        time_zone,
         base_currency: text_of(matches, "currency"),
-        fixed_clock: moment_of(matches, "fixed-clock")?,
+        fixed_clock: moment_of(matches, "fixed-clock", &zone)?,
         retention_days: number_of(matches, "retention-days"),
         slices: 1,
         rfm_tie_policy: rfm_tie_policy.map_err(Error::usage)?.into(),
@@ -96,7 +101,7 @@ fn tenants_block(tenants: &[Tenant]) -> Block {
             Cell::text(one.tenant_id.clone()),
             Cell::text(one.time_zone.clone()),
             Cell::text(one.base_currency.clone()),
-            Cell::moment(one.fixed_clock.as_ref()),
+            fixed_clock(one),
             Cell::Count(one.retention_days.into()),
             Cell::text(values::short(&one.rfm_tie_policy())),
             Cell::moment(one.created_at.as_ref()),
@@ -105,10 +110,24 @@ fn tenants_block(tenants: &[Tenant]) -> Block {
     block
 }
 
+/// Where a tenant's clock stands still, for people in the tenant's own zone, as it was given.
+fn fixed_clock(tenant: &Tenant) -> Cell {
+    match (
+        Cell::moment(tenant.fixed_clock.as_ref()),
+        Zone::parse(&tenant.time_zone),
+    ) {
+        (clock @ Cell::Moment(at), Ok(zone)) => Cell::Titled {
+            title: clock.shown(&zone),
+            key: at.to_string(),
+        },
+        (clock, _) => clock,
+    }
+}
+
 async fn advance(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
     let (client, _) = context.of_tenant().await?;
     let request = AdvanceClockRequest {
-        to: moment_of(matches, "to")?,
+        to: moment_of(matches, "to", client.zone())?,
         request_id: request_id(),
     };
     let answer = client
@@ -146,7 +165,7 @@ async fn create_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block
         tenant_id,
         scopes,
         title: text_of(matches, "title"),
-        expires_at: moment_of(matches, "expires")?,
+        expires_at: moment_of(matches, "expires", client.zone())?,
         ..Key::default()
     };
     let request = CreateKeyRequest {
@@ -312,5 +331,5 @@ pub(crate) async fn segmenters(context: &Context<'_>, matches: &ArgMatches) -> R
             },
         ]);
     }
-    context.print(matches, &block.into())
+    context.print(matches, client.zone(), &block.into())
 }

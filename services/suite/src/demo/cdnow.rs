@@ -1,6 +1,6 @@
 //! Real purchases of an online store: who buys, who will buy, and who is about to be lost.
 
-use sextant_domain::time::Instant;
+use sextant_domain::time::{Instant, Zone};
 use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::segmentation::v1::{ListMembersRequest, Member};
 
@@ -40,7 +40,7 @@ const FEATURES: [(&str, &str); 5] = [
 pub(crate) async fn show(client: &Client, visibility: Visibility) -> Result<Vec<Block>, Error> {
     let input = Input::of_bytes("CDNOW_master.txt.gz", LOG)?;
     let file = Some(Extent::of(&input));
-    let items = Box::new(CdnowRows::new(input, TENANT));
+    let items = Box::new(CdnowRows::new(input, TENANT, &Zone::utc()));
     let setup = Setup {
         tenant: TENANT.to_owned(),
         clock: CLOCK,

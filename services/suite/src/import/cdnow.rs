@@ -1,16 +1,15 @@
 //! The CDNOW purchase log: account, day, number of CDs and dollars, separated by blanks.
 //!
-//! Each row becomes one payment in US dollars at noon UTC of its day, for the log knows days only. The log has no rows for
+//! Each row becomes one payment in US dollars at noon of its day, for the log knows days only. The log has no rows for
 //! accounts, so the first row of an account brings a record of the account with it. A row's identity is its content and its
 //! occurrence number: 255 rows of the log repeat another one, and they are purchases.
 
 use std::collections::HashSet;
 
-use prost_types::Timestamp;
-
-use sextant_domain::time::Day;
+use sextant_domain::time::{Day, Zone};
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{AccountFact, PaymentFact, PaymentStatus, Record};
+use sextant_wire::time::timestamp;
 
 use crate::import::batch::{Origin, TIME};
 use crate::import::identity::RowIds;
@@ -21,13 +20,15 @@ use crate::import::{Error, Fault, Item, Original, Part, values};
 /// The names of the columns, as the log's first line has them.
 const COLUMNS: [&str; 4] = ["customer_id", "date", "number_of_cds", "dollar_value"];
 const CURRENCY: &str = "USD";
-const NOON_SECONDS: i64 = 43_200;
+const NOON_US: i64 = 43_200_000_000;
 
 /// Reads rows as records.
 #[derive(Debug)]
 pub struct CdnowRows {
     input: Input,
     source: String,
+    /// Where days begin.
+    zone: Zone,
     ids: RowIds,
     known: HashSet<String>,
     row: u64,
@@ -38,12 +39,13 @@ pub struct CdnowRows {
 }
 
 impl CdnowRows {
-    /// Reads a log from its beginning.
+    /// Reads a log from its beginning. Its days are those of the zone.
     #[must_use]
-    pub fn new(input: Input, source: &str) -> Self {
+    pub fn new(input: Input, source: &str, zone: &Zone) -> Self {
         Self {
             input,
             source: source.to_owned(),
+            zone: zone.clone(),
             ids: RowIds::default(),
             known: HashSet::new(),
             row: 0,
@@ -154,10 +156,7 @@ impl CdnowRows {
         Ok(Record {
             source: self.source.clone(),
             id: id.record_id(),
-            time: Some(Timestamp {
-                seconds: i64::from(day.0) * 86_400 + NOON_SECONDS,
-                nanos: 0,
-            }),
+            time: Some(timestamp(self.zone.start_of(day).plus_us(NOON_US))),
             sent_at: None,
             fact: Some(Fact::Payment(fact)),
         })

@@ -2,6 +2,8 @@
 
 use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
 
+use sextant_domain::time::Zone;
+
 use crate::import::batch::Origin;
 use crate::import::columns::{Header, Kind};
 use crate::import::facts::{self, Row};
@@ -18,17 +20,25 @@ pub struct CsvRows {
     /// Columns before the first one of the header that say why a row was not taken.
     n_notes: usize,
     source: String,
+    /// Where days begin.
+    zone: Zone,
     ids: RowIds,
     /// Number of the row that was read last.
     row: u64,
 }
 
 impl CsvRows {
-    /// Reads the header.
+    /// Reads the header. Days of the file begin in the zone.
     ///
     /// # Errors
     /// No header, one that is not of this kind, or a file that cannot be read.
-    pub fn new(input: Input, kind: Kind, source: &str, delimiter: u8) -> Result<Self, Error> {
+    pub fn new(
+        input: Input,
+        kind: Kind,
+        source: &str,
+        delimiter: u8,
+        zone: &Zone,
+    ) -> Result<Self, Error> {
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -74,6 +84,7 @@ impl CsvRows {
             header,
             n_notes,
             source: source.to_owned(),
+            zone: zone.clone(),
             ids: RowIds::default(),
             row: 0,
         })
@@ -124,7 +135,7 @@ impl CsvRows {
                 return Item::Malformed(fault.at(row, line, original));
             },
         };
-        let cells = Row::new(&self.header, &record);
+        let cells = Row::new(&self.header, &record, &self.zone);
         let time = cells.time_column();
         let read = facts::record(&cells, &self.source, &mut self.ids);
         let original = Original::Cells(record.into_byte_record());

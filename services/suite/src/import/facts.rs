@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use csv::StringRecord;
 use prost_types::Timestamp;
 
+use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind as ValueKind;
 use sextant_proto::ingestion::v1::{
@@ -24,11 +25,17 @@ use crate::import::values::{self, Named};
 pub(crate) struct Row<'r> {
     header: &'r Header,
     cells: &'r StringRecord,
+    /// Where days begin.
+    zone: &'r Zone,
 }
 
 impl<'r> Row<'r> {
-    pub(crate) fn new(header: &'r Header, cells: &'r StringRecord) -> Self {
-        Self { header, cells }
+    pub(crate) fn new(header: &'r Header, cells: &'r StringRecord, zone: &'r Zone) -> Self {
+        Self {
+            header,
+            cells,
+            zone,
+        }
     }
 
     fn cell(&self, place: usize) -> Option<&'r str> {
@@ -73,11 +80,11 @@ impl<'r> Row<'r> {
     }
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, Fault> {
-        self.read(name, |text| values::time(text).map(Some))
+        self.read(name, |text| values::time(text, self.zone).map(Some))
     }
 
     fn required_time(&self, name: &str) -> Result<Timestamp, Fault> {
-        values::time(self.required(name)?).map_err(|problem| Fault::new(name, problem))
+        values::time(self.required(name)?, self.zone).map_err(|problem| Fault::new(name, problem))
     }
 
     fn word<E: Named + Into<i32>>(&self, name: &str) -> Result<i32, Fault> {

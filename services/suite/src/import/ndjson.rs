@@ -5,6 +5,7 @@
 //! without an id is identified by its content, one without a source gets the import's. A field that is not of the contract is
 //! an error: it would be lost.
 
+use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::Record;
 
 use crate::import::batch::{Origin, TIME};
@@ -24,6 +25,8 @@ pub use crate::import::ndjson::write::write;
 pub struct NdjsonRows {
     input: Input,
     source: String,
+    /// Where days begin.
+    zone: Zone,
     ids: RowIds,
     row: u64,
     line: u64,
@@ -31,12 +34,13 @@ pub struct NdjsonRows {
 }
 
 impl NdjsonRows {
-    /// Reads a file from its beginning; records without a source get this one.
+    /// Reads a file from its beginning; records without a source get this one, and days begin in the zone.
     #[must_use]
-    pub fn new(input: Input, source: &str) -> Self {
+    pub fn new(input: Input, source: &str, zone: &Zone) -> Self {
         Self {
             input,
             source: source.to_owned(),
+            zone: zone.clone(),
             ids: RowIds::default(),
             row: 0,
             line: 0,
@@ -60,7 +64,7 @@ impl NdjsonRows {
             }
             self.row += 1;
             let (row, line) = (self.row, self.line);
-            let read = record(bytes, ending, &self.source, &mut self.ids);
+            let read = record(bytes, ending, (&self.source, &self.zone), &mut self.ids);
             let original = match ending {
                 Ending::TooLong(_) => Original::NotKept,
                 Ending::Newline | Ending::EndOfFile => Original::Line(bytes.to_vec()),
@@ -82,7 +86,12 @@ impl NdjsonRows {
     }
 }
 
-fn record(bytes: &[u8], ending: Ending, source: &str, ids: &mut RowIds) -> Result<Record, Fault> {
+fn record(
+    bytes: &[u8],
+    ending: Ending,
+    (source, zone): (&str, &Zone),
+    ids: &mut RowIds,
+) -> Result<Record, Fault> {
     if let Ending::TooLong(bytes) = ending {
         return Err(too_long(bytes));
     }
@@ -97,7 +106,7 @@ fn record(bytes: &[u8], ending: Ending, source: &str, ids: &mut RowIds) -> Resul
         ))
     })?;
     let value = serde_json::from_str(text).map_err(|error| syntax(&error, ending))?;
-    let mut record = read::record(value)?;
+    let mut record = read::record(value, zone)?;
     if record.source.is_empty() {
         source.clone_into(&mut record.source);
     }

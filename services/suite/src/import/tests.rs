@@ -1,5 +1,6 @@
 use csv::ByteRecord;
 
+use sextant_domain::time::Zone;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{Record, Rejection, Verdict, VerdictKind};
@@ -14,11 +15,16 @@ use super::tally::Tally;
 use super::{Complaint, CsvRows, Error, Input, Item, Items, Layout, Original, Part, Refusal};
 
 pub(crate) fn open(kind: Kind, text: &'static [u8]) -> Result<CsvRows, Error> {
+    open_in(&Zone::utc(), kind, text)
+}
+
+pub(crate) fn open_in(zone: &Zone, kind: Kind, text: &'static [u8]) -> Result<CsvRows, Error> {
     CsvRows::new(
         Input::of_bytes("file.csv", text).unwrap(),
         kind,
         "file",
         b',',
+        zone,
     )
 }
 
@@ -161,7 +167,7 @@ fn a_last_line_without_a_line_end_is_no_row_for_it_may_be_half_of_one() {
 fn a_row_that_may_be_half_a_row_is_no_row_of_the_file_of_rejects_either() {
     let open = |bytes| {
         let input = Input::of_bytes("file.csv", bytes).unwrap();
-        CsvRows::new(input, Kind::Payments, "file", b',').unwrap()
+        CsvRows::new(input, Kind::Payments, "file", b',', &Zone::utc()).unwrap()
     };
     let rows = open(b"time,account_id,amount,currency\n2026-01-01,acme,12.3,USD");
     let form = Form::Csv {
@@ -176,7 +182,7 @@ fn a_row_that_may_be_half_a_row_is_no_row_of_the_file_of_rejects_either() {
         "{items:?}"
     );
 
-    let open = |bytes| CdnowRows::new(Input::of_bytes("f", bytes).unwrap(), "cdnow");
+    let open = |bytes| CdnowRows::new(Input::of_bytes("f", bytes).unwrap(), "cdnow", &Zone::utc());
     let (text, n_rows) = rejected(Form::Cdnow, Box::new(open(b"1 19970101 1 11.7")));
     assert_eq!((n_rows, open(leaked(text)).count()), (1, 0));
 }
@@ -427,7 +433,10 @@ fn a_record_that_no_message_holds_is_a_bad_row_and_the_next_ones_are_sent() {
         "{{\"time\":\"2026-01-01\",\"event\":{{\"account_id\":\"a\",\"type\":\"t\",\"data\":{{\"page\":\"{long}\"}}}}}}\n{{\"time\":\"2026-01-01\",\"event\":{{\"account_id\":\"a\",\"type\":\"t\"}}}}\n"
     );
     let input = Input::of_bytes("file.ndjson", leaked(ndjson)).unwrap();
-    let (sizes, complaints) = batches(Box::new(NdjsonRows::new(input, "file")), MESSAGE);
+    let (sizes, complaints) = batches(
+        Box::new(NdjsonRows::new(input, "file", &Zone::utc())),
+        MESSAGE,
+    );
     assert_eq!((sizes.as_slice(), complaints.len()), (&[1][..], 1));
     let told = "row 1 (line 1), field \"event.data.page";
     assert!(complaints[0].starts_with(told), "{}", complaints[0]);
@@ -480,7 +489,7 @@ const BAD: &[u8] = b"time;account_id;amount;currency\n2026-01-01;acme;-1;USD\n20
 fn rows_of_a_csv_file_that_were_not_taken_are_imported_once_they_are_corrected() {
     let read = |bytes: &'static [u8]| {
         let input = Input::of_bytes("file.csv", bytes).unwrap();
-        CsvRows::new(input, Kind::Payments, "file", b';').unwrap()
+        CsvRows::new(input, Kind::Payments, "file", b';', &Zone::utc()).unwrap()
     };
     let rows = read(BAD);
     let form = Form::Csv {
@@ -514,7 +523,9 @@ fn rows_of_a_csv_file_that_were_not_taken_are_imported_once_they_are_corrected()
 fn lines_that_were_not_taken_are_written_as_they_came_and_notes_are_passed_over() {
     let ndjson =
         b"{\"time\":\"2026-01-01\", \"event\":{\"account_id\":\"a\",\"type\":\"t\"}}\n{broken\n";
-    let read = |bytes: &'static [u8]| NdjsonRows::new(Input::of_bytes("f", bytes).unwrap(), "file");
+    let read = |bytes: &'static [u8]| {
+        NdjsonRows::new(Input::of_bytes("f", bytes).unwrap(), "file", &Zone::utc())
+    };
     let (text, n_rows) = rejected(Form::Ndjson, Box::new(read(ndjson)));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!((n_rows, lines.len()), (2, 4));
@@ -531,7 +542,9 @@ fn lines_that_were_not_taken_are_written_as_they_came_and_notes_are_passed_over(
     assert_eq!(read(leaked(text)).count(), 2);
 
     let cdnow = b" 00001 19970101 1 11.77\n 00001 nonsense 1 1\n";
-    let read = |bytes: &'static [u8]| CdnowRows::new(Input::of_bytes("f", bytes).unwrap(), "cdnow");
+    let read = |bytes: &'static [u8]| {
+        CdnowRows::new(Input::of_bytes("f", bytes).unwrap(), "cdnow", &Zone::utc())
+    };
     let (text, n_rows) = rejected(Form::Cdnow, Box::new(read(cdnow)));
     let lines: Vec<&str> = text.lines().collect();
     // The first row brought its account: it is written once.

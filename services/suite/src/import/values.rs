@@ -5,26 +5,22 @@ use std::str::FromStr;
 use prost_types::Timestamp;
 
 use sextant_domain::money::Currency;
-use sextant_domain::time::Day;
+use sextant_domain::time::{Day, Zone};
 use sextant_proto::common::v1::Money;
 use sextant_proto::ingestion::v1::Value;
 use sextant_proto::ingestion::v1::value::Kind;
 
-const DAY_SECONDS: i64 = 86_400;
 const NANOS: i128 = 1_000_000_000;
 
-/// A moment: RFC 3339 with its offset, or a day, which means its beginning in UTC.
-pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+/// A moment: RFC 3339 with its offset, or a day, which means its beginning in a zone.
+pub(crate) fn time(text: &str, zone: &Zone) -> Result<Timestamp, String> {
     if let Ok(day) = Day::parse(text)
         && text.len() == "2026-01-31".len()
     {
-        return Ok(Timestamp {
-            seconds: i64::from(day.0) * DAY_SECONDS,
-            nanos: 0,
-        });
+        return Ok(sextant_wire::time::timestamp(zone.start_of(day)));
     }
     let stamp: jiff::Timestamp = text.parse().map_err(|_unreadable| {
-        format!("\"{text}\" is no moment such as 2026-01-31T09:30:00Z and no day such as 2026-01-31; a time needs Z or an offset such as +01:00")
+        format!("\"{text}\" is no moment such as 2026-01-31T09:30:00Z and no day such as 2026-01-31; a time of day needs Z or an offset such as +01:00")
     })?;
     Ok(timestamp(stamp))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use sextant_domain::time::{Day, Instant};
+use sextant_domain::time::{Day, Instant, Zone};
 
 use crate::output::format;
 
@@ -92,9 +92,9 @@ impl Cell {
             .map_or(Self::Nothing, Self::Moment)
     }
 
-    /// For people. Control characters of foreign texts are blanked: they could move the cursor.
+    /// For people, moments by the clocks of a zone. Control characters of foreign texts are blanked: they could move the cursor.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn shown(&self, zone: &Zone) -> String {
         match self {
             Self::Nothing => String::new(),
             Self::Text(text) | Self::Titled { title: text, .. } => printable(text),
@@ -107,7 +107,7 @@ impl Cell {
                 denominator,
             } => format::percent(*numerator, *denominator),
             Self::Day(day) => day.to_string(),
-            Self::Moment(at) => format::moment(*at),
+            Self::Moment(at) => format::moment(*at, zone),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
             Self::List(texts) => printable(&texts.join("; ")),
         }

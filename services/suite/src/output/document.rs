@@ -8,7 +8,7 @@ use sextant_proto::common::v1::{Freshness, FreshnessState};
 use sextant_proto::metrics::v1::MetricPolicy;
 
 use crate::output::cell::Cell;
-use crate::output::table::{self, Style};
+use crate::output::table::{self, Look};
 
 /// How an answer is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,9 +187,9 @@ impl Document {
     ///
     /// # Errors
     /// The writer's.
-    pub fn print(&self, format: Format, style: Style, to: &mut dyn Write) -> io::Result<()> {
+    pub fn print(&self, format: Format, look: &Look, to: &mut dyn Write) -> io::Result<()> {
         match format {
-            Format::Table => self.print_tables(style, to),
+            Format::Table => self.print_tables(look, to),
             Format::Json => {
                 let text = serde_json::to_string_pretty(&self.json())?;
                 writeln!(to, "{text}")
@@ -198,12 +198,12 @@ impl Document {
         }
     }
 
-    fn print_tables(&self, style: Style, to: &mut dyn Write) -> io::Result<()> {
+    fn print_tables(&self, look: &Look, to: &mut dyn Write) -> io::Result<()> {
         for (place, block) in self.blocks.iter().enumerate() {
             if place > 0 {
                 writeln!(to)?;
             }
-            table::print(block, style, to)?;
+            table::print(block, look, to)?;
         }
         if let Some(policy) = &self.policy {
             writeln!(

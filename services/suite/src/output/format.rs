@@ -1,7 +1,7 @@
 //! Numbers, money and moments as text.
 
 use sextant_domain::money::Currency;
-use sextant_domain::time::{DAY_US, Day, Instant};
+use sextant_domain::time::{DAY_US, Day, Instant, Zone};
 
 /// Ten-thousandths of a minor unit in a minor unit: the unit of `…_exact` numbers.
 pub const EXACT_PER_MINOR: i64 = 10_000;
@@ -67,14 +67,15 @@ pub fn percent(numerator: i64, denominator: i64) -> String {
     )
 }
 
-/// A moment to the second in UTC: "2026-01-01 09:30:00". At midnight and in the last second of a day, which is when days are
-/// closed, the day alone: "2026-01-01".
+/// A moment to the second in a zone: "2026-01-01 09:30:00". In the first second of a day, and in its last one, which is when
+/// days are closed, the day alone: "2026-01-01".
 #[must_use]
-pub fn moment(at: Instant) -> String {
+pub fn moment(at: Instant, zone: &Zone) -> String {
     const LAST_SECOND: i64 = 86_399;
-    let day = day_of(at);
-    let seconds = at.0.rem_euclid(DAY_US) / 1_000_000;
-    if seconds == 0 || seconds == LAST_SECOND {
+    let day = zone.day_of(at);
+    let seconds = zone.second_of_day(at);
+    let begins = (0..1_000_000).contains(&(at.0 - zone.start_of(day).0));
+    if begins || seconds == LAST_SECOND {
         return day.to_string();
     }
     format!(

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ColumnConstraint, LineStyle, Table, TableStyle, Width};
 
+use sextant_domain::time::Zone;
+
 use crate::output::Cell;
 use crate::output::document::{Block, Column, Layout};
 
@@ -25,10 +27,19 @@ pub enum Style {
     Bold,
 }
 
+/// What an answer for people looks like.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Whether titles stand out.
+    pub style: Style,
+    /// By whose clocks moments are shown.
+    pub zone: Zone,
+}
+
 /// Prints title, table and note.
-pub(crate) fn print(block: &Block, style: Style, to: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn print(block: &Block, look: &Look, to: &mut dyn Write) -> io::Result<()> {
     if !block.title.is_empty() {
-        match style {
+        match look.style {
             Style::Plain => writeln!(to, "{}", block.title)?,
             Style::Bold => writeln!(to, "\u{1b}[1m{}\u{1b}[0m", block.title)?,
         }
@@ -37,7 +48,7 @@ pub(crate) fn print(block: &Block, style: Style, to: &mut dyn Write) -> io::Resu
         // Without rows there is nothing for the note to explain.
         return writeln!(to, " (none)");
     }
-    for line in table_of(block).lines() {
+    for line in table_of(block, &look.zone).lines() {
         writeln!(to, "{}", line.trim_end())?;
     }
     for line in wrapped(&block.note, NOTE_WIDTH) {
@@ -46,7 +57,7 @@ pub(crate) fn print(block: &Block, style: Style, to: &mut dyn Write) -> io::Resu
     Ok(())
 }
 
-fn table_of(block: &Block) -> Table {
+fn table_of(block: &Block, zone: &Zone) -> Table {
     let mut table = Table::new();
     table.load_style(LINED);
     let columns = block.columns.iter().enumerate();
@@ -59,7 +70,7 @@ fn table_of(block: &Block) -> Table {
     table.set_header(columns.iter().map(|(_, column)| column.title.as_str()));
     for row in &block.rows {
         let cells = columns.iter().filter_map(|(place, _)| row.get(*place));
-        table.add_row(cells.map(Cell::shown));
+        table.add_row(cells.map(|cell| cell.shown(zone)));
     }
     for (index, (_, column)) in columns.into_iter().enumerate() {
         let Some(laid_out) = table.column_mut(index) else {

@@ -1,9 +1,9 @@
 use serde_json::Value;
 
-use sextant_domain::time::Instant;
+use sextant_domain::time::{Instant, Zone};
 
 use super::format::{moment, money, percent, rounded, steps_that_add_up, whole};
-use super::{Block, Cell, Column, Document, Format, Style};
+use super::{Block, Cell, Column, Document, Format, Look, Style};
 
 #[test]
 fn money_has_its_currency_thousands_and_the_places_of_its_currency() {
@@ -29,10 +29,38 @@ fn percentages_are_rounded_half_away_from_zero_and_nothing_has_no_share() {
 
 #[test]
 fn a_moment_at_either_end_of_a_day_is_the_day() {
-    assert_eq!(moment(Instant(0)), "1970-01-01");
-    assert_eq!(moment(Instant(43_200_000_000)), "1970-01-01 12:00:00");
-    assert_eq!(moment(Instant(-1)), "1969-12-31");
-    assert_eq!(moment(Instant(-2_000_000)), "1969-12-31 23:59:58");
+    let utc = |us| moment(Instant(us), &Zone::utc());
+    assert_eq!(utc(0), "1970-01-01");
+    assert_eq!(utc(43_200_000_000), "1970-01-01 12:00:00");
+    assert_eq!(utc(-1), "1969-12-31");
+    assert_eq!(utc(-2_000_000), "1969-12-31 23:59:58");
+}
+
+#[test]
+fn a_moment_is_shown_by_the_clocks_of_its_zone() {
+    let shown = |zone: &str, at: &str| {
+        let zone = Zone::parse(zone).unwrap();
+        moment(Instant::parse(at).unwrap(), &zone)
+    };
+    let table = [
+        ("America/New_York", "2026-03-01T05:00:00Z", "2026-03-01"),
+        ("America/New_York", "2026-03-02T04:59:59.5Z", "2026-03-01"),
+        (
+            "America/New_York",
+            "2026-03-01T00:00:00Z",
+            "2026-02-28 19:00:00",
+        ),
+        // The day begins at one o'clock.
+        ("America/Sao_Paulo", "2017-10-15T03:00:00Z", "2017-10-15"),
+        (
+            "America/Sao_Paulo",
+            "2017-10-15T04:00:00Z",
+            "2017-10-15 02:00:00",
+        ),
+    ];
+    for (zone, at, expected) in table {
+        assert_eq!(shown(zone, at), expected, "{zone} {at}");
+    }
 }
 
 #[test]
@@ -84,7 +112,11 @@ fn sample() -> Document {
 
 fn printed(document: &Document, format: Format) -> String {
     let mut out = Vec::new();
-    document.print(format, Style::Plain, &mut out).unwrap();
+    let look = Look {
+        style: Style::Plain,
+        zone: Zone::utc(),
+    };
+    document.print(format, &look, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -1,3 +1,4 @@
+use sextant_domain::time::Zone;
 use sextant_proto::scoring::v1::{Score, ScoreState};
 use sextant_proto::segmentation::v1::{Member, Membership, MembershipState, Reason};
 
@@ -20,7 +21,11 @@ fn an_unknown_score_is_blank_and_not_zero() {
         ],
         "USD",
     );
-    let shown: Vec<String> = block.rows.iter().map(|row| row[1].shown()).collect();
+    let shown: Vec<String> = block
+        .rows
+        .iter()
+        .map(|row| row[1].shown(&Zone::utc()))
+        .collect();
     assert_eq!(shown, ["", "", "0", "0.00 USD"]);
 }
 
@@ -41,7 +46,12 @@ fn a_score_without_a_model_shows_no_share_of_it() {
     let shown: Vec<Vec<String>> = scores
         .rows
         .iter()
-        .map(|row| row[3..6].iter().map(Cell::shown).collect())
+        .map(|row| {
+            row[3..6]
+                .iter()
+                .map(|cell| cell.shown(&Zone::utc()))
+                .collect()
+        })
         .collect();
     assert_eq!(
         shown,
@@ -55,20 +65,26 @@ fn a_score_without_a_model_shows_no_share_of_it() {
 #[test]
 fn features_are_shown_by_what_they_are() {
     assert_eq!(
-        feature("revenue.mrr_minor", "123456", "USD").shown(),
+        feature("revenue.mrr_minor", "123456", "USD").shown(&Zone::utc()),
         "1,234.56 USD"
     );
-    assert_eq!(feature("purchase.count", "1234", "USD").shown(), "1,234");
     assert_eq!(
-        feature("clv.alive_probability", "0.98765", "USD").shown(),
+        feature("purchase.count", "1234", "USD").shown(&Zone::utc()),
+        "1,234"
+    );
+    assert_eq!(
+        feature("clv.alive_probability", "0.98765", "USD").shown(&Zone::utc()),
         "0.99"
     );
     assert_eq!(
-        feature("subscription.status", "active", "USD").shown(),
+        feature("subscription.status", "active", "USD").shown(&Zone::utc()),
         "active"
     );
     assert_eq!(feature("revenue.mrr_minor", "", "USD"), Cell::Nothing);
-    assert_eq!(sum("clv.value_12m_minor", 100.4, "USD").shown(), "1.00 USD");
+    assert_eq!(
+        sum("clv.value_12m_minor", 100.4, "USD").shown(&Zone::utc()),
+        "1.00 USD"
+    );
 }
 
 #[test]
@@ -79,7 +95,10 @@ fn a_reason_without_words_names_its_feature_and_both_values() {
         previous_value: "12".into(),
         ..Reason::default()
     };
-    assert_eq!(why(&[reason]).shown(), "usage.active_days_28d is 3, was 12");
+    assert_eq!(
+        why(&[reason]).shown(&Zone::utc()),
+        "usage.active_days_28d is 3, was 12"
+    );
     assert_eq!(why(&[]), Cell::Nothing);
 }
 
@@ -87,13 +106,15 @@ fn a_reason_without_words_names_its_feature_and_both_values() {
 fn an_account_outside_of_all_segments_is_told_so() {
     let titles = Titles::default();
     assert_eq!(
-        titles.cell("rfm", MembershipState::Abstained, "").shown(),
+        titles
+            .cell("rfm", MembershipState::Abstained, "")
+            .shown(&Zone::utc()),
         "(not enough data)"
     );
     assert_eq!(
         titles
             .cell("rfm", MembershipState::Member, "at_risk")
-            .shown(),
+            .shown(&Zone::utc()),
         "at_risk"
     );
 }
@@ -138,7 +159,7 @@ fn the_reasons_of_now_stand_before_those_of_the_entry_and_the_past_has_only_thes
             let cells = block.columns.iter().zip(&block.rows[0]);
             let why: Vec<(&str, String)> = cells
                 .filter(|(column, _)| column.title.starts_with("Why"))
-                .map(|(column, cell)| (&*column.title, cell.shown()))
+                .map(|(column, cell)| (&*column.title, cell.shown(&Zone::utc())))
                 .collect();
             let why: Vec<(&str, &str)> =
                 why.iter().map(|(title, cell)| (*title, &**cell)).collect();

@@ -1,3 +1,4 @@
+use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::record::Fact;
 
 use super::CdnowRows;
@@ -8,7 +9,9 @@ const SUM_MINOR: i64 = 250_031_563;
 
 fn read(bytes: &'static [u8]) -> Vec<Item> {
     let input = Input::of_bytes("log", bytes).unwrap();
-    CdnowRows::new(input, "cdnow").map(Result::unwrap).collect()
+    CdnowRows::new(input, "cdnow", &Zone::utc())
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn complaints(items: &[Item]) -> Vec<String> {

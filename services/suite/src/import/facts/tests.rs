@@ -1,9 +1,10 @@
+use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind as ValueKind;
 use sextant_proto::ingestion::v1::{AccountUserRole, InvoiceStatus, Record};
 
 use crate::import::columns::Kind;
-use crate::import::tests::{complained_field, open, read};
+use crate::import::tests::{complained_field, open, open_in, read};
 use crate::import::{CsvRows, Item};
 
 fn only(kind: Kind, text: &'static [u8]) -> (Record, Vec<String>) {
@@ -150,4 +151,28 @@ fn a_rejected_field_is_named_by_the_column_that_the_row_has_for_it() {
         let rows = open(kind, text.as_bytes()).unwrap();
         assert_eq!(column(rows, field), expected, "{text}");
     }
+}
+
+#[test]
+fn days_of_every_column_begin_in_the_zone() {
+    let zone = Zone::parse("America/New_York").unwrap();
+    let text = b"account_id,created_at,renewal_at\nacme,2026-03-01,2026-07-01\n";
+    let Item::Record { record, .. } = open_in(&zone, Kind::Accounts, text)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!(record.time.unwrap().to_string(), "2026-03-01T05:00:00Z");
+    let Some(Fact::Account(account)) = record.fact else {
+        panic!()
+    };
+    let created_at = account.created_at.unwrap().to_string();
+    assert_eq!(created_at, "2026-03-01T05:00:00Z");
+    let Some(ValueKind::Time(renewal_at)) = account.traits["renewal_at"].kind else {
+        panic!()
+    };
+    assert_eq!(renewal_at.to_string(), "2026-07-01T04:00:00Z");
 }

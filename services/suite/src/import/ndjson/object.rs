@@ -3,20 +3,24 @@
 use prost_types::Timestamp;
 use serde_json::{Map, Value};
 
+use sextant_domain::time::Zone;
+
 use crate::import::Fault;
 use crate::import::values::{self, Named};
 
 /// An object; whatever is not taken from it is an error in the end.
 #[derive(Debug)]
-pub(crate) struct Object {
+pub(crate) struct Object<'z> {
     path: String,
+    /// Where days begin.
+    zone: &'z Zone,
     fields: Map<String, Value>,
 }
 
-impl Object {
-    pub(crate) fn new(value: Value, path: String) -> Result<Self, Fault> {
+impl<'z> Object<'z> {
+    pub(crate) fn new(value: Value, path: String, zone: &'z Zone) -> Result<Self, Fault> {
         match value {
-            Value::Object(fields) => Ok(Self { path, fields }),
+            Value::Object(fields) => Ok(Self { path, zone, fields }),
             other => Err(Fault::new(
                 path,
                 format!("must be an object, not {}", kind(&other)),
@@ -31,6 +35,11 @@ impl Object {
         } else {
             format!("{}.{name}", self.path)
         }
+    }
+
+    /// Where days begin.
+    pub(crate) fn zone(&self) -> &'z Zone {
+        self.zone
     }
 
     /// A field under its own or its lowerCamelCase name; `null` counts as absent.
@@ -77,11 +86,11 @@ impl Object {
     pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
         match self.take(name) {
             None => Ok(None),
-            Some(Value::String(text)) => values::time(&text)
+            Some(Value::String(text)) => values::time(&text, self.zone)
                 .map(Some)
                 .map_err(|problem| Fault::new(self.at(name), problem)),
             Some(value @ Value::Object(_)) => {
-                let mut object = Self::new(value, self.at(name))?;
+                let mut object = Self::new(value, self.at(name), self.zone)?;
                 let stamp = Timestamp {
                     seconds: object.integer("seconds")?,
                     nanos: object.integer("nanos")?,
@@ -115,9 +124,9 @@ impl Object {
     }
 
     pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, Fault> {
-        let path = self.at(name);
+        let (path, zone) = (self.at(name), self.zone);
         self.take(name)
-            .map(|value| Self::new(value, path))
+            .map(|value| Self::new(value, path, zone))
             .transpose()
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use sextant_domain::time::Zone;
 use sextant_proto::common::v1::Money;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind;
@@ -16,9 +17,9 @@ use sextant_proto::ingestion::v1::{
 use crate::import::Fault;
 use crate::import::ndjson::object::Object;
 
-/// A record, as the contract has it. What it must hold is for the door to say.
-pub(crate) fn record(value: Json) -> Result<Record, Fault> {
-    let mut from = Object::new(value, String::new())?;
+/// A record, as the contract has it; days begin in the zone. What it must hold is for the door to say.
+pub(crate) fn record(value: Json, zone: &Zone) -> Result<Record, Fault> {
+    let mut from = Object::new(value, String::new(), zone)?;
     let record = Record {
         source: from.text("source")?,
         id: from.text("id")?,
@@ -29,8 +30,8 @@ pub(crate) fn record(value: Json) -> Result<Record, Fault> {
     from.finish(record)
 }
 
-fn fact(from: &mut Object) -> Result<Option<Fact>, Fault> {
-    type Read = fn(Object) -> Result<Fact, Fault>;
+fn fact(from: &mut Object<'_>) -> Result<Option<Fact>, Fault> {
+    type Read = fn(Object<'_>) -> Result<Fact, Fault>;
     const KINDS: [(&str, Read); 7] = [
         ("account", |from| account(from).map(Fact::Account)),
         ("user", |from| user(from).map(Fact::User)),
@@ -57,7 +58,7 @@ fn fact(from: &mut Object) -> Result<Option<Fact>, Fault> {
     Ok(found)
 }
 
-fn account(mut from: Object) -> Result<AccountFact, Fault> {
+fn account(mut from: Object<'_>) -> Result<AccountFact, Fault> {
     let fact = AccountFact {
         account_id: from.text("account_id")?,
         name: from.text("name")?,
@@ -70,7 +71,7 @@ fn account(mut from: Object) -> Result<AccountFact, Fault> {
     from.finish(fact)
 }
 
-fn user(mut from: Object) -> Result<UserFact, Fault> {
+fn user(mut from: Object<'_>) -> Result<UserFact, Fault> {
     let fact = UserFact {
         user_id: from.text("user_id")?,
         traits: values(&mut from, "traits")?,
@@ -79,7 +80,7 @@ fn user(mut from: Object) -> Result<UserFact, Fault> {
     from.finish(fact)
 }
 
-fn account_user(mut from: Object) -> Result<AccountUserFact, Fault> {
+fn account_user(mut from: Object<'_>) -> Result<AccountUserFact, Fault> {
     let fact = AccountUserFact {
         account_id: from.text("account_id")?,
         user_id: from.text("user_id")?,
@@ -89,7 +90,7 @@ fn account_user(mut from: Object) -> Result<AccountUserFact, Fault> {
     from.finish(fact)
 }
 
-fn event(mut from: Object) -> Result<EventFact, Fault> {
+fn event(mut from: Object<'_>) -> Result<EventFact, Fault> {
     let fact = EventFact {
         account_id: from.text("account_id")?,
         user_id: from.text("user_id")?,
@@ -102,7 +103,7 @@ fn event(mut from: Object) -> Result<EventFact, Fault> {
     from.finish(fact)
 }
 
-fn subscription(mut from: Object) -> Result<SubscriptionFact, Fault> {
+fn subscription(mut from: Object<'_>) -> Result<SubscriptionFact, Fault> {
     let fact = SubscriptionFact {
         account_id: from.text("account_id")?,
         subscription_id: from.text("subscription_id")?,
@@ -121,7 +122,7 @@ fn subscription(mut from: Object) -> Result<SubscriptionFact, Fault> {
     from.finish(fact)
 }
 
-fn item(mut from: Object) -> Result<SubscriptionItem, Fault> {
+fn item(mut from: Object<'_>) -> Result<SubscriptionItem, Fault> {
     let item = SubscriptionItem {
         item_id: from.text("item_id")?,
         price: from.object("price")?.map(price).transpose()?,
@@ -131,7 +132,7 @@ fn item(mut from: Object) -> Result<SubscriptionItem, Fault> {
     from.finish(item)
 }
 
-fn price(mut from: Object) -> Result<Price, Fault> {
+fn price(mut from: Object<'_>) -> Result<Price, Fault> {
     let price = Price {
         price_id: from.text("price_id")?,
         unit_amount: money(&mut from, "unit_amount")?,
@@ -144,7 +145,7 @@ fn price(mut from: Object) -> Result<Price, Fault> {
     from.finish(price)
 }
 
-fn discount(mut from: Object) -> Result<Discount, Fault> {
+fn discount(mut from: Object<'_>) -> Result<Discount, Fault> {
     let discount = Discount {
         percent_off_bps: from.integer("percent_off_bps")?,
         amount_off: money(&mut from, "amount_off")?,
@@ -154,7 +155,7 @@ fn discount(mut from: Object) -> Result<Discount, Fault> {
     from.finish(discount)
 }
 
-fn invoice(mut from: Object) -> Result<InvoiceFact, Fault> {
+fn invoice(mut from: Object<'_>) -> Result<InvoiceFact, Fault> {
     let fact = InvoiceFact {
         account_id: from.text("account_id")?,
         invoice_id: from.text("invoice_id")?,
@@ -167,7 +168,7 @@ fn invoice(mut from: Object) -> Result<InvoiceFact, Fault> {
     from.finish(fact)
 }
 
-fn payment(mut from: Object) -> Result<PaymentFact, Fault> {
+fn payment(mut from: Object<'_>) -> Result<PaymentFact, Fault> {
     let fact = PaymentFact {
         account_id: from.text("account_id")?,
         payment_id: from.text("payment_id")?,
@@ -181,7 +182,7 @@ fn payment(mut from: Object) -> Result<PaymentFact, Fault> {
     from.finish(fact)
 }
 
-fn money(from: &mut Object, name: &str) -> Result<Option<Money>, Fault> {
+fn money(from: &mut Object<'_>, name: &str) -> Result<Option<Money>, Fault> {
     let Some(mut object) = from.object(name)? else {
         return Ok(None);
     };
@@ -193,17 +194,18 @@ fn money(from: &mut Object, name: &str) -> Result<Option<Money>, Fault> {
 }
 
 fn each<T>(
-    from: &mut Object,
+    from: &mut Object<'_>,
     name: &str,
-    read: fn(Object) -> Result<T, Fault>,
+    read: fn(Object<'_>) -> Result<T, Fault>,
 ) -> Result<Vec<T>, Fault> {
+    let zone = from.zone();
     from.list(name)?
         .into_iter()
-        .map(|(path, value)| Object::new(value, path).and_then(read))
+        .map(|(path, value)| Object::new(value, path, zone).and_then(read))
         .collect()
 }
 
-fn texts(from: &mut Object, name: &str) -> Result<Vec<String>, Fault> {
+fn texts(from: &mut Object<'_>, name: &str) -> Result<Vec<String>, Fault> {
     let element = |(path, value)| match value {
         Json::String(text) => Ok(text),
         _ => Err(Fault::new(path, "must be a text")),
@@ -211,19 +213,20 @@ fn texts(from: &mut Object, name: &str) -> Result<Vec<String>, Fault> {
     from.list(name)?.into_iter().map(element).collect()
 }
 
-fn values(from: &mut Object, name: &str) -> Result<BTreeMap<String, Value>, Fault> {
+fn values(from: &mut Object<'_>, name: &str) -> Result<BTreeMap<String, Value>, Fault> {
     let Some(object) = from.object(name)? else {
         return Ok(BTreeMap::new());
     };
+    let zone = object.zone();
     let (path, fields) = object.into_fields();
     fields
         .into_iter()
-        .map(|(name, json)| value(json, format!("{path}.{name}")).map(|value| (name, value)))
+        .map(|(name, json)| value(json, format!("{path}.{name}"), zone).map(|value| (name, value)))
         .collect()
 }
 
 /// A plain value, or the object that names its kind.
-fn value(json: Json, path: String) -> Result<Value, Fault> {
+fn value(json: Json, path: String, zone: &Zone) -> Result<Value, Fault> {
     let kind = match json {
         Json::Null => None,
         Json::Bool(flag) => Some(Kind::Boolean(flag)),
@@ -242,12 +245,12 @@ fn value(json: Json, path: String) -> Result<Value, Fault> {
                 "must be a text, a number, true or false, not a list",
             ));
         },
-        object @ Json::Object(_) => named_kind(Object::new(object, path)?)?,
+        object @ Json::Object(_) => named_kind(Object::new(object, path, zone)?)?,
     };
     Ok(Value { kind })
 }
 
-fn named_kind(mut from: Object) -> Result<Option<Kind>, Fault> {
+fn named_kind(mut from: Object<'_>) -> Result<Option<Kind>, Fault> {
     if let Some(at) = from.time("time")? {
         return from.finish(Some(Kind::Time(at)));
     }

@@ -1,3 +1,4 @@
+use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind;
 
@@ -7,8 +8,12 @@ use crate::import::batch::Origin;
 use crate::import::{Input, Item};
 
 fn read(text: impl Into<Vec<u8>>) -> Vec<Item> {
+    read_in(&Zone::utc(), text)
+}
+
+fn read_in(zone: &Zone, text: impl Into<Vec<u8>>) -> Vec<Item> {
     let bytes: &'static [u8] = Box::leak(text.into().into_boxed_slice());
-    NdjsonRows::new(Input::of_bytes("file.ndjson", bytes).unwrap(), "file")
+    NdjsonRows::new(Input::of_bytes("file.ndjson", bytes).unwrap(), "file", zone)
         .map(Result::unwrap)
         .collect()
 }
@@ -178,4 +183,25 @@ fn a_line_beyond_what_is_read_is_one_bad_row_and_the_next_ones_are_read() {
         complaints[2].starts_with("row 3 (line 3): is a line of 8388608 bytes"),
         "{complaints:?}"
     );
+}
+
+#[test]
+fn a_day_begins_in_the_zone_wherever_a_moment_may_stand() {
+    let zone = Zone::parse("America/New_York").unwrap();
+    let text = r#"{"time":"2026-03-01","account":{"account_id":"a","created_at":"2026-07-01","traits":{"t":{"time":"2026-03-01"}}}}"#;
+    let Some(Item::Record { record, .. }) = read_in(&zone, format!("{text}\n")).pop() else {
+        panic!()
+    };
+    assert_eq!(record.time.unwrap().to_string(), "2026-03-01T05:00:00Z");
+    let Some(Fact::Account(account)) = record.fact else {
+        panic!()
+    };
+    assert_eq!(
+        account.created_at.unwrap().to_string(),
+        "2026-07-01T04:00:00Z"
+    );
+    let Some(Kind::Time(at)) = account.traits["t"].kind else {
+        panic!()
+    };
+    assert_eq!(at.to_string(), "2026-03-01T05:00:00Z");
 }

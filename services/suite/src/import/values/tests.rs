@@ -1,3 +1,4 @@
+use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::value::Kind;
 use sextant_proto::ingestion::v1::{PaymentStatus, SubscriptionStatus};
 
@@ -44,9 +45,10 @@ fn what_is_no_number_is_refused_with_an_example() {
 
 #[test]
 fn a_moment_needs_its_offset_and_a_day_is_its_beginning() {
-    assert_eq!(time("1970-01-02").unwrap().seconds, 86_400);
-    assert_eq!(time("1970-01-01T01:00:00+01:00").unwrap().seconds, 0);
-    let precise = time("2026-01-31T09:30:00.123456789Z").unwrap();
+    let utc = Zone::utc();
+    assert_eq!(time("1970-01-02", &utc).unwrap().seconds, 86_400);
+    assert_eq!(time("1970-01-01T01:00:00+01:00", &utc).unwrap().seconds, 0);
+    let precise = time("2026-01-31T09:30:00.123456789Z", &utc).unwrap();
     assert_eq!(
         rfc3339(&precise).as_deref(),
         Some("2026-01-31T09:30:00.123456789Z")
@@ -59,8 +61,24 @@ fn a_moment_needs_its_offset_and_a_day_is_its_beginning() {
         "1769852400",
         "",
     ] {
-        assert!(time(text).is_err(), "{text}");
+        assert!(time(text, &utc).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_day_begins_where_the_tenant_counts_it_and_a_moment_says_itself_where_it_is() {
+    let zone = Zone::parse("America/New_York").unwrap();
+    let read = |text: &str| rfc3339(&time(text, &zone).unwrap()).unwrap();
+    assert_eq!(read("2026-03-01"), "2026-03-01T05:00:00Z");
+    assert_eq!(read("2026-07-01"), "2026-07-01T04:00:00Z");
+    assert_eq!(read("2026-03-01T00:00:00Z"), "2026-03-01T00:00:00Z");
+    assert_eq!(read("2026-03-01T00:00:00+01:00"), "2026-02-28T23:00:00Z");
+    let problem = time("2026-03-01T09:30:00", &zone).unwrap_err();
+    assert!(problem.contains("needs Z or an offset"), "{problem}");
+    // Clocks of that day begin at one o'clock.
+    let zone = Zone::parse("America/Sao_Paulo").unwrap();
+    let first = time("2017-10-15", &zone).unwrap();
+    assert_eq!(rfc3339(&first).as_deref(), Some("2017-10-15T03:00:00Z"));
 }
 
 #[test]
