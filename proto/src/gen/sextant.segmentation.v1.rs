@@ -817,7 +817,8 @@ pub struct ListMembersRequest {
     /// Key of the segmentation.
     #[prost(string, tag = "1")]
     pub segmentation: ::prost::alloc::string::String,
-    /// Only these segments; empty: all.
+    /// Only accounts in these segments; empty: every account of the segmentation, those in none of its segments and abstained
+    /// ones, too, now and in the past alike.
     #[prost(string, repeated, tag = "2")]
     pub segments: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// At which moment and with which knowledge. Past moments are listed by account id only.

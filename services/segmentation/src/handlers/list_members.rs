@@ -280,12 +280,13 @@ fn current_reasons(
     Ok(reasons)
 }
 
-/// True: the account is a member of one of these segments, or of any where none is named.
-fn is_member(state: &TenantState, (number, segments): (u16, &[String]), uid: AccountUid) -> bool {
-    let wanted = |segment: &str| segments.is_empty() || segments.iter().any(|key| key == segment);
-    state
-        .present(number, uid)
-        .is_some_and(|present| present.standing.member_of().is_some_and(wanted))
+/// True: the account is in one of these segments. Where none is named, every account that was evaluated is listed, whatever came
+/// of it, as it is of the past.
+fn is_listed(state: &TenantState, (number, segments): (u16, &[String]), uid: AccountUid) -> bool {
+    let wanted = |segment: &str| segments.iter().any(|key| key == segment);
+    state.present(number, uid).is_some_and(|present| {
+        segments.is_empty() || present.standing.member_of().is_some_and(wanted)
+    })
 }
 
 /// The page of members that follows an external id.
@@ -298,7 +299,7 @@ fn by_id(
     let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
     let accounts = state.into_iter().flat_map(|state| {
         let accounts = state.uids.range::<str, _>((begin, Bound::Unbounded));
-        accounts.filter(|(_, uid)| is_member(state, members, **uid))
+        accounts.filter(|(_, uid)| is_listed(state, members, **uid))
     });
     let mut found: Vec<(&Arc<str>, &AccountUid)> = accounts.take(size.saturating_add(1)).collect();
     let more = found.len() > size;
@@ -327,7 +328,7 @@ fn by_feature(
     let mut found = Vec::new();
     for (at, table) in tables.iter().enumerate() {
         for (row, uid) in sextant_columns::uids(table).into_iter().enumerate() {
-            if state.is_some_and(|state| is_member(state, members, uid)) {
+            if state.is_some_and(|state| is_listed(state, members, uid)) {
                 let value = sextant_columns::number(table, order, row);
                 found.push((value.unwrap_or(f64::NEG_INFINITY), uid, (at, row)));
             }

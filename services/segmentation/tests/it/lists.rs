@@ -131,8 +131,8 @@ async fn members_come_by_feature_in_pages() {
             break;
         }
     }
-    // Equal values by account; who abstained is no member.
-    assert_eq!(ids(&all), ["a", "f", "c", "d", "b", "e"]);
+    // Equal values by account, unknown ones last.
+    assert_eq!(ids(&all), ["a", "f", "c", "d", "b", "e", "g"]);
     assert_eq!(all[1].feature_values, ["960000"]);
     assert_eq!(all[1].account_name, "F");
 }
@@ -162,8 +162,41 @@ async fn members_come_by_account_in_pages_with_their_features() {
     }
     assert_eq!(
         pages,
-        ["a 1500000, b 60000", "c 70000, d 70000", "e 0, f 80000"]
+        [
+            "a 1500000, b 60000",
+            "c 70000, d 70000",
+            "e 0, f 80000",
+            "g "
+        ]
     );
+}
+
+#[tokio::test]
+async fn accounts_that_a_segmenter_abstains_on_are_listed_now_and_then_unless_segments_are_named() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    for moment in [None, as_of(end_of("2027-03-09"))] {
+        let all = pb::ListMembersRequest {
+            at: moment.clone(),
+            ..pb::ListMembersRequest::default()
+        };
+        let all = members(&segmentation, all).await.unwrap().members;
+        assert_eq!(ids(&all), ["a", "b", "c", "d", "e", "f", "g"], "{moment:?}");
+        let states = all
+            .iter()
+            .map(|one| one.membership.as_ref().unwrap().state());
+        let is_member: Vec<bool> = states
+            .map(|state| state == MembershipState::Member)
+            .collect();
+        assert_eq!(is_member, [true, true, true, true, true, true, false]);
+        let some = pb::ListMembersRequest {
+            segments: vec!["not_paying".to_owned()],
+            at: moment.clone(),
+            ..pb::ListMembersRequest::default()
+        };
+        let some = members(&segmentation, some).await.unwrap().members;
+        assert_eq!(ids(&some), ["e"], "{moment:?}");
+    }
 }
 
 #[tokio::test]

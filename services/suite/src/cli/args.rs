@@ -271,9 +271,9 @@ fn read_commands() -> Vec<Command> {
             .arg(segmentation())
             .arg(option("sum", "FEATURE", "Numeric feature to sum up; may be repeated").action(ArgAction::Append)),
         read("members")
-            .about("The accounts of a segmentation, with the reasons of now and of the entry")
+            .about("The accounts of a segmentation, with the reasons of now and of the entry; where no segment is named, also those that are in none")
             .arg(segmentation())
-            .arg(Arg::new("segment").value_name("SEGMENT").num_args(0..).help("Only these segments"))
+            .arg(Arg::new("segment").value_name("SEGMENT").num_args(0..).help("Only accounts in these segments, by key"))
             .arg(option("order-by", "FEATURE", "Greatest first; default: by account id"))
             .arg(option("show", "FEATURE", "Feature to show; may be repeated").action(ArgAction::Append))
             .arg(limit()),
