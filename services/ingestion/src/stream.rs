@@ -19,7 +19,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{
     BatchVerdicts, IngestRequest, IngestResponse, Record, VerdictKind,
 };
-use sextant_wire::status::Problem;
+use sextant_wire::status::{Problem, message_too_large};
 
 use crate::admission::{self, CheckedBatch, Knowledge, Terms};
 use crate::commit::commit;
@@ -261,8 +261,7 @@ fn too_large(status: Status) -> Status {
     if status.code() != Code::OutOfRange {
         return status;
     }
-    let message = format!("{}; send the records in smaller batches", status.message());
-    Problem::new(ErrorReason::MessageTooLarge, message).into()
+    message_too_large("IngestionService/Ingest", status.message()).into()
 }
 
 /// The answers of a stream, driving its work.

@@ -231,10 +231,32 @@ pub fn permission_denied(required_scope: &str) -> Status {
     .into()
 }
 
-/// The answer with which the transport itself refuses a message that is too large, with the reason that all others have.
-/// Answers of services pass as they are: they carry one.
+/// What is wrong with a message of this method that the transport refused for its size, by what the transport said.
 #[must_use]
-pub fn with_reason<B: Default>(answer: http::Response<B>) -> http::Response<B> {
+pub fn message_too_large(method: &str, said: &str) -> Problem {
+    // The transport says how large the message is and what the limit is, and has no other numbers.
+    let numbers: Vec<&str> = said
+        .split(|letter: char| !letter.is_ascii_digit())
+        .filter(|number| !number.is_empty())
+        .collect();
+    let sizes = match numbers.as_slice() {
+        [found, limit] => format!("the message has {found} bytes, the limit is {limit}"),
+        _ => said.to_owned(),
+    };
+    let reason = ErrorReason::MessageTooLarge;
+    if method.ends_with("IngestionService/IngestBatch")
+        || method.ends_with("IngestionService/Ingest")
+    {
+        let fix = "split the records over several IngestBatch calls, or over several messages of one Ingest stream";
+        return Problem::field(reason, "records", format!("{sizes}; {fix}"));
+    }
+    Problem::new(reason, format!("{sizes}; ask for less in one call"))
+}
+
+/// The answer with which the transport itself refuses a message of this method that is too large, with the reason that all others
+/// have. Answers of services pass as they are: they carry one.
+#[must_use]
+pub fn with_reason<B: Default>(answer: http::Response<B>, method: &str) -> http::Response<B> {
     let headers = answer.headers();
     if headers.get(Status::GRPC_STATUS).is_none()
         || headers.contains_key(Status::GRPC_STATUS_DETAILS)
@@ -243,8 +265,7 @@ pub fn with_reason<B: Default>(answer: http::Response<B>) -> http::Response<B> {
     }
     match Status::from_header_map(headers) {
         Some(status) if status.code() == Code::OutOfRange => {
-            let problem = Problem::new(ErrorReason::MessageTooLarge, status.message());
-            Status::from(problem).into_http()
+            Status::from(message_too_large(method, status.message())).into_http()
         },
         Some(_) | None => answer,
     }
@@ -330,10 +351,25 @@ mod tests {
 
     #[test]
     fn a_message_that_the_transport_refuses_gets_its_reason() {
-        let refused = Status::out_of_range("decoded message length too large").into_http::<()>();
-        let answer = Status::from_header_map(with_reason(refused).headers()).unwrap();
-        assert_eq!(answer.code(), Code::OutOfRange);
-        assert_eq!(reason_of(&answer).unwrap(), "MESSAGE_TOO_LARGE");
+        let refused = |method: &str| {
+            let said = "decoded message length too large: found 15 bytes, the limit is: 10 bytes";
+            let answer = with_reason(Status::out_of_range(said).into_http::<()>(), method);
+            let answer = Status::from_header_map(answer.headers()).unwrap();
+            assert_eq!(answer.code(), Code::OutOfRange);
+            assert_eq!(reason_of(&answer).unwrap(), "MESSAGE_TOO_LARGE");
+            answer.message().to_owned()
+        };
+        assert_eq!(
+            refused("sextant.ingestion.v1.IngestionService/IngestBatch"),
+            "records: the message has 15 bytes, the limit is 10; split the records over several IngestBatch calls, or over several \
+             messages of one Ingest stream"
+        );
+        assert_eq!(
+            refused("sextant.scoring.v1.ScoringService/GetScores"),
+            "the message has 15 bytes, the limit is 10; ask for less in one call"
+        );
+        let other = message_too_large("a.v1.B/Get", "too large");
+        assert_eq!(other.message, "too large; ask for less in one call");
     }
 
     #[test]

@@ -365,9 +365,14 @@ async fn a_batch_of_too_many_records_and_a_message_of_too_many_bytes_are_refused
             .await
             .unwrap_err();
         assert_eq!(status.code(), Code::OutOfRange, "{kind:?}");
+        let told = status.message();
         assert!(
-            status.message().contains("the limit is: 4194304 bytes"),
-            "{kind:?}: {status}"
+            told.starts_with("records: the message has 52429") && told.contains("limit is 4194304"),
+            "{kind:?}: {told}"
+        );
+        assert!(
+            told.contains("several IngestBatch calls") && told.contains("Ingest stream"),
+            "{kind:?}: {told}"
         );
     }
     assert_eq!(tenant.counts("web").await, [0; 5]);

@@ -78,7 +78,7 @@ impl<S: Serve> Serve for Observe<S> {
                     call.log_defect(response.extensions().get::<Status>());
                 }
                 call.end(code);
-                return Ok(with_reason(response));
+                return Ok(with_reason(response, method));
             }
             Ok(response.map(|inner| Body::new(ObservedBody { inner, call })))
         };
