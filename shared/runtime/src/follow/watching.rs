@@ -50,11 +50,16 @@ impl Watching {
         let mut is_lost = false;
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
-            let watched = self.watch_once(&mut is_lost, &begin, &heard);
-            let ended = tokio::select! {
+            let watched = self.watch_once(&begin, &heard, &mut is_lost);
+            let (ended, why) = tokio::select! {
                 ended = watched => ended,
                 () = stop.cancelled() => return,
             };
+            // What stops with this process ends its feed first.
+            if stop.is_cancelled() {
+                return;
+            }
+            self.lost(&mut is_lost, why.as_ref());
             match ended {
                 Ended::HeardHeads => pause = FIRST_PAUSE,
                 Ended::HeardNothing => pause = (pause * 2).min(LONGEST_PAUSE),
@@ -63,28 +68,23 @@ impl Watching {
         }
     }
 
+    /// Watches until the feed is not heard any more, and gives the error of that, if there was one.
     async fn watch_once<'w>(
         &self,
-        is_lost: &mut bool,
         begin: &(impl Fn() -> BoxFuture<'w, Result<Heads, Status>> + Sync + Send),
         heard: &(impl Fn(Head) + Sync + Send),
-    ) -> Ended {
+        is_lost: &mut bool,
+    ) -> (Ended, Option<Status>) {
         self.lag.deaf(self.clock.now());
         let mut ended = Ended::HeardNothing;
         let mut heads = match begin().await {
             Ok(heads) => heads,
-            Err(status) => {
-                self.lost(is_lost, status.code(), status.message());
-                return ended;
-            },
+            Err(status) => return (ended, Some(status)),
         };
         while let Some(next) = heads.next().await {
             let next = match next {
                 Ok(next) => next,
-                Err(status) => {
-                    self.lost(is_lost, status.code(), status.message());
-                    return ended;
-                },
+                Err(status) => return (ended, Some(status)),
             };
             ended = Ended::HeardHeads;
             for head in next {
@@ -95,13 +95,14 @@ impl Watching {
             self.lag.hears();
             self.found(is_lost);
         }
-        self.lost(is_lost, Code::Ok, "the service before ended the watch");
-        ended
+        (ended, None)
     }
 
     /// Says once, until the feed is heard again, that it is not.
-    fn lost(&self, is_lost: &mut bool, code: Code, message: &str) {
+    fn lost(&self, is_lost: &mut bool, why: Option<&Status>) {
         let (service, feed) = (self.service, self.feed);
+        let code = why.map_or(Code::Ok, Status::code);
+        let message = why.map_or("the service before ended the watch", Status::message);
         if std::mem::replace(is_lost, true) {
             debug!(feed, ?code, message, "feed is not heard yet");
         } else {
@@ -141,3 +142,6 @@ pub(super) async fn rest(pause: Duration, stop: &CancellationToken) {
         () = stop.cancelled() => {},
     }
 }
+
+#[cfg(test)]
+mod tests;
