@@ -264,7 +264,7 @@ fn remote(
     links: &LinkOptions,
 ) -> Result<Link, BoxError> {
     let address = address.ok_or_else(|| format!("services.{service} is missing: set it to the address of that service, such as http://127.0.0.1:7070"))?;
-    Ok(Link::connect(address, links)?)
+    Ok(Link::connect(address, &links.clone().of_peer(service))?)
 }
 
 impl Assembly<'_> {

@@ -1,5 +1,6 @@
 //! The command line: parses, calls the API, prints. Data goes to standard output, everything else to standard error.
 
+mod account;
 mod args;
 mod context;
 mod import;
@@ -124,7 +125,7 @@ async fn client_command(
     match (name, nested) {
         ("import", _) => import::import(context, matches).await,
         ("accounts", _) => read::accounts(context, matches).await,
-        ("account", _) => read::account(context, matches).await,
+        ("account", _) => account::account(context, matches).await,
         ("segments", _) => read::segments(context, matches).await,
         ("members", _) => read::members(context, matches).await,
         ("changes", _) => read::changes(context, matches).await,

@@ -221,9 +221,13 @@ impl std::error::Error for Error {
     }
 }
 
-/// Nothing answered, as against a service that answers and has to be asked again.
+/// Nothing answered where this program called, as against a service that answers and has to be asked again, also where that is
+/// because it does not reach another one.
 pub(crate) fn is_unreachable(status: &Status) -> bool {
-    status.code() == Code::Unavailable && status.message() == UNREACHABLE
+    let message = status.message();
+    status.code() == Code::Unavailable
+        && message.ends_with(UNREACHABLE)
+        && message.contains(" at http")
 }
 
 impl From<Status> for Error {

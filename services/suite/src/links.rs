@@ -1,7 +1,5 @@
 //! Where the four services are, as seen by a client.
 
-use std::fmt;
-
 use sextant_runtime::link::{Link, LinkError, LinkOptions};
 
 /// A link to each service.
@@ -41,23 +39,22 @@ impl Addresses {
             metrics: address.to_owned(),
         }
     }
-}
 
-impl fmt::Display for Addresses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Each with the name of its service.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, &str); 4] {
         let Self {
             ingestion,
             scoring,
             segmentation,
             metrics,
         } = self;
-        if *self == Self::all_at(ingestion) {
-            return f.write_str(ingestion);
-        }
-        write!(
-            f,
-            "{ingestion} for ingestion, {scoring} for scoring, {segmentation} for segmentation, {metrics} for metrics"
-        )
+        [
+            ("ingestion", ingestion),
+            ("scoring", scoring),
+            ("segmentation", segmentation),
+            ("metrics", metrics),
+        ]
     }
 }
 
@@ -67,11 +64,16 @@ impl Links {
     /// # Errors
     /// An address cannot be read.
     pub fn connect(addresses: &Addresses, options: &LinkOptions) -> Result<Self, LinkError> {
+        let [ingestion, scoring, segmentation, metrics] =
+            addresses.named().map(|(name, address)| {
+                let peer = format!("{name} at {address}");
+                Link::connect(address, &options.clone().of_peer(&peer))
+            });
         Ok(Self {
-            ingestion: Link::connect(&addresses.ingestion, options)?,
-            scoring: Link::connect(&addresses.scoring, options)?,
-            segmentation: Link::connect(&addresses.segmentation, options)?,
-            metrics: Link::connect(&addresses.metrics, options)?,
+            ingestion: ingestion?,
+            scoring: scoring?,
+            segmentation: segmentation?,
+            metrics: metrics?,
         })
     }
 }

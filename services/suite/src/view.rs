@@ -9,7 +9,7 @@ pub(crate) use crate::view::accounts::{
     accounts, features, memberships, scores, value as trait_value,
 };
 pub(crate) use crate::view::metrics::{SegmentTitles, churn, movements, revenue, waterfall};
-pub(crate) use crate::view::segments::{MemberColumns, members, segments};
+pub(crate) use crate::view::segments::{MemberColumns, members, segments, with_keys};
 pub(crate) use crate::view::transitions::transitions;
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use sextant_proto::segmentation::v1::{
 };
 
 use crate::client::{Client, all_pages};
-use crate::output::{Cell, format};
+use crate::output::{Cell, Column, format};
 
 /// What the names of features with amounts end with.
 const MINOR: &str = "_minor";
@@ -66,32 +66,39 @@ impl Titles {
         Ok(Self { titles })
     }
 
-    /// How an account stands, in words.
-    pub(crate) fn cell(&self, segmentation: &str, state: MembershipState, segment: &str) -> Cell {
+    /// How an account stands: the cells of [`segment_columns`].
+    pub(crate) fn cells(
+        &self,
+        segmentation: &str,
+        state: MembershipState,
+        segment: &str,
+    ) -> [Cell; 2] {
         if state != MembershipState::Member {
             return standing(state);
         }
         let known = self
             .titles
             .get(&(segmentation.to_owned(), segment.to_owned()));
-        Cell::Titled {
-            title: known.map_or(segment, String::as_str).to_owned(),
-            key: segment.to_owned(),
-        }
+        [known.map_or(segment, String::as_str), segment].map(Cell::text)
     }
 }
 
-/// A standing outside of all segments, in words.
-pub(crate) fn standing(state: MembershipState) -> Cell {
+/// The columns of a segment: its name, and its key, which people see only where the next command needs it.
+pub(crate) fn segment_columns(key: &str, title: &str) -> [Column; 2] {
+    [
+        Column::left(format!("{key}_name"), title),
+        Column::unseen(key),
+    ]
+}
+
+/// The cells of a standing outside of all segments.
+pub(crate) fn standing(state: MembershipState) -> [Cell; 2] {
     let (title, key) = match state {
         MembershipState::Unspecified | MembershipState::Member => ("(not known)", ""),
         MembershipState::None => ("(in none)", "none"),
         MembershipState::Abstained => ("(not enough data)", "abstained"),
     };
-    Cell::Titled {
-        title: title.to_owned(),
-        key: key.to_owned(),
-    }
+    [title, key].map(Cell::text)
 }
 
 /// The id of an entity.

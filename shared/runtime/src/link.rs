@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub struct LinkOptions {
     default_deadline: Duration,
     authorization: Option<HeaderValue>,
     meters: Meters,
+    peer: Arc<str>,
 }
 
 impl LinkOptions {
@@ -46,7 +48,15 @@ impl LinkOptions {
             default_deadline,
             authorization: None,
             meters,
+            peer: Arc::from("the service"),
         }
+    }
+
+    /// Calls whoever is at the other end this where nothing answers there.
+    #[must_use]
+    pub fn of_peer(mut self, peer: &str) -> Self {
+        self.peer = Arc::from(peer);
+        self
     }
 
     /// Calls with this key, unless a request brings its own.
@@ -139,6 +149,7 @@ impl Link {
         let remote = Remote {
             channel: endpoint.connect_lazy(),
             meters: options.meters.clone(),
+            peer: Arc::clone(&options.peer),
         };
         Ok(Self {
             inner: BoxCloneSyncService::new(Caller {
@@ -247,14 +258,15 @@ fn timely_code(response: Response<Body>) -> Response<Body> {
     }
 }
 
-/// Message of the status UNAVAILABLE where nothing answered.
-pub const UNREACHABLE: &str = "the service cannot be reached";
+/// What the message of the status UNAVAILABLE says of the peer where nothing answered, behind its name.
+pub const UNREACHABLE: &str = "cannot be reached";
 
 /// A network channel whose every failure is a status: whatever happens to a connection, its peer is unavailable.
 #[derive(Clone)]
 struct Remote {
     channel: Channel,
     meters: Meters,
+    peer: Arc<str>,
 }
 
 impl Service<Request<Body>> for Remote {
@@ -270,6 +282,7 @@ impl Service<Request<Body>> for Remote {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let channel = self.channel.clone();
         let meters = self.meters.clone();
+        let peer = Arc::clone(&self.peer);
         let named = request.extensions().get::<GrpcMethod<'static>>();
         let method = named.map(|method| format!("{}/{}", method.service(), method.method()));
         let started = Instant::now();
@@ -282,7 +295,8 @@ impl Service<Request<Body>> for Remote {
                 },
                 Err(error) => {
                     tracing::debug!(%error, "a call did not reach its peer");
-                    sextant_wire::status::unavailable(UNREACHABLE, RETRY_AFTER_GONE).into_http()
+                    let message = format!("{peer} {UNREACHABLE}");
+                    sextant_wire::status::unavailable(&message, RETRY_AFTER_GONE).into_http()
                 },
             };
             let code = response

@@ -138,20 +138,52 @@ impl<'a> Context<'a> {
 
     /// An error with what this side knows of it: where it called, or with whose key.
     pub(crate) fn explained(&self, error: Error) -> Error {
-        let status = match error {
-            Error::Refused { status, .. } => status,
+        let (status, said) = match error {
+            Error::Refused { status, aside } => (status, aside),
             // Its own words are about going on, which a better key comes before.
-            Error::Import(import::Error::Refused { status, .. }) if is_about_key(&status) => status,
+            Error::Import(import::Error::Refused { status, .. }) if is_about_key(&status) => {
+                (status, String::new())
+            },
             other => return other,
         };
-        let aside = if is_about_key(&status) {
+        let known = if is_about_key(&status) {
             self.key_origin().to_string()
-        } else if is_unreachable(&status) || is(&status, ErrorReason::MethodUnknown) {
-            format!("called at {}", self.addresses())
+        } else if is_unreachable(&status) {
+            self.address_origin(status.message())
+        } else if is(&status, ErrorReason::MethodUnknown) {
+            self.called_at(status.message())
         } else {
             String::new()
         };
+        let asides = [known, said].into_iter().filter(|aside| !aside.is_empty());
+        let aside = asides.collect::<Vec<_>>().join("; ");
         Error::Refused { status, aside }
+    }
+
+    /// Who says where the service is that a message begins with.
+    fn address_origin(&self, message: &str) -> String {
+        let service = message.split(' ').next().unwrap_or_default();
+        let is_configured = self.loaded.entries.iter().any(|entry| {
+            entry.key.strip_prefix("services.") == Some(service) && !entry.value.is_empty()
+        });
+        if self.address.is_some() {
+            "that is the address of --address or SEXTANT_ADDRESS".to_owned()
+        } else if is_configured {
+            format!("that is the address of services.{service}")
+        } else {
+            format!("that is the address of server.listen, for services.{service} is not set")
+        }
+    }
+
+    /// The address of the service whose package a message names.
+    fn called_at(&self, message: &str) -> String {
+        let addresses = self.addresses();
+        let is_named = |name: &str| message.contains(&format!("\"sextant.{name}."));
+        let called = addresses
+            .named()
+            .into_iter()
+            .find(|(name, _)| is_named(name));
+        called.map_or_else(String::new, |(_, address)| format!("called at {address}"))
     }
 
     /// Prints an answer, moments for people in a zone, and to standard error what must be known about its age.

@@ -307,22 +307,21 @@ pub(crate) async fn segmenters(context: &Context<'_>, matches: &ArgMatches) -> R
         Column::left("segmenter", "Segmenter"),
         Column::left("version", "Version"),
         Column::prose("description", "What it does"),
-        Column::prose("segments", "Segments"),
+        Column::prose("segment_names", "Segments"),
+        Column::unseen("segments"),
         Column::prose("required_features", "Needs"),
         Column::left("config_schema", "Configuration"),
     ];
     let mut block = Block::new("segmenters", "", columns)
         .noted("`--output json` has the schema of each segmenter's configuration.");
     for one in segmenters {
-        let keys = one
-            .segments
-            .into_iter()
-            .map(|segment| segment.key)
-            .collect();
+        let segments = one.segments.into_iter();
+        let (names, keys) = segments.map(|segment| (segment.title, segment.key)).unzip();
         block.rows.push(vec![
             Cell::text(one.segmenter_id),
             Cell::text(one.version),
             Cell::text(one.description),
+            Cell::List(names),
             Cell::List(keys),
             Cell::List(one.required_features),
             Cell::Titled {

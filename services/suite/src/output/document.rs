@@ -53,6 +53,8 @@ pub enum Layout {
     Prose,
     /// A flag that few rows have: people see the column where a row has it.
     Rare,
+    /// What programs need and people do not.
+    Unseen,
 }
 
 /// A column of a block.
@@ -91,6 +93,15 @@ impl Column {
             key: key.into(),
             title: title.into(),
             layout: Layout::Rare,
+        }
+    }
+
+    /// What people do not see.
+    pub fn unseen(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            title: String::new(),
+            layout: Layout::Unseen,
         }
     }
 

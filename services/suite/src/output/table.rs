@@ -64,7 +64,11 @@ fn table_of(block: &Block, zone: &Zone) -> Table {
     let columns: Vec<(usize, &Column)> = columns
         .filter(|(place, column)| {
             let has_it = |row: &Vec<Cell>| matches!(row.get(*place), Some(Cell::Flag(true)));
-            column.layout != Layout::Rare || block.rows.iter().any(has_it)
+            match column.layout {
+                Layout::Left | Layout::Right | Layout::Prose => true,
+                Layout::Rare => block.rows.iter().any(has_it),
+                Layout::Unseen => false,
+            }
         })
         .collect();
     table.set_header(columns.iter().map(|(_, column)| column.title.as_str()));
@@ -77,7 +81,7 @@ fn table_of(block: &Block, zone: &Zone) -> Table {
             continue;
         };
         match column.layout {
-            Layout::Left | Layout::Rare => {},
+            Layout::Left | Layout::Rare | Layout::Unseen => {},
             Layout::Right => laid_out.set_cell_alignment(CellAlignment::Right),
             Layout::Prose => {
                 laid_out.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(PROSE_WIDTH)));

@@ -6,7 +6,7 @@ use sextant_proto::scoring::v1::{Feature, Score, ScoreState, feature};
 use sextant_proto::segmentation::v1::Membership;
 
 use crate::output::{Block, Cell, Column};
-use crate::view::{MINOR, Titles, id_of, why};
+use crate::view::{MINOR, Titles, id_of, segment_columns, why};
 
 /// Accounts by id.
 pub(crate) fn accounts(accounts: &[Account]) -> Block {
@@ -52,12 +52,10 @@ pub(crate) fn value(value: &Value) -> Cell {
 
 /// Where an account stands in every segmentation.
 pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block {
-    let mut columns = vec![
-        Column::left("segmentation", "Segmentation"),
-        Column::left("segment", "Segment"),
-        Column::left("entered_at", "Since"),
-        Column::left("provisional", "Provisional"),
-    ];
+    let mut columns = vec![Column::left("segmentation", "Segmentation")];
+    columns.extend(segment_columns("segment", "Segment"));
+    columns.push(Column::left("entered_at", "Since"));
+    columns.push(Column::left("provisional", "Provisional"));
     // The past has no other reasons than those of the entry.
     let is_present = memberships
         .iter()
@@ -72,12 +70,10 @@ pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block 
         block = block.noted("Provisional: the day is not closed yet, so it may still change.");
     }
     for one in memberships {
-        let mut row = vec![
-            Cell::text(one.segmentation.clone()),
-            titles.cell(&one.segmentation, one.state(), &one.segment),
-            Cell::moment(one.entered_at.as_ref()),
-            Cell::Flag(one.provisional),
-        ];
+        let mut row = vec![Cell::text(one.segmentation.clone())];
+        row.extend(titles.cells(&one.segmentation, one.state(), &one.segment));
+        row.push(Cell::moment(one.entered_at.as_ref()));
+        row.push(Cell::Flag(one.provisional));
         if is_present {
             row.push(why(&one.current_reasons));
         }

@@ -10,57 +10,49 @@ use sextant_proto::metrics::v1::{
 
 use crate::output::format::{rounded, steps_that_add_up};
 use crate::output::{Block, Cell, Column};
-use crate::view::id_of;
+use crate::view::{id_of, segment_columns};
 
 /// Titles of the segments that a metric is broken down by.
 pub(crate) type SegmentTitles = BTreeMap<String, String>;
 
-fn title(segment: &str, titles: &SegmentTitles) -> Cell {
+fn name(segment: &str, titles: &SegmentTitles) -> [Cell; 2] {
     if segment.is_empty() {
-        return Cell::Titled {
-            title: "(in none)".to_owned(),
-            key: String::new(),
-        };
+        return ["(in none)", "none"].map(Cell::text);
     }
     let title = titles.get(segment).map_or(segment, String::as_str);
-    Cell::Titled {
-        title: title.to_owned(),
-        key: segment.to_owned(),
-    }
+    [title, segment].map(Cell::text)
 }
 
-fn total() -> Cell {
-    Cell::Titled {
-        title: "All accounts".to_owned(),
-        key: "total".to_owned(),
-    }
+fn total() -> [Cell; 2] {
+    ["All accounts", "total"].map(Cell::text)
 }
 
 /// Recurring revenue, in total and by segment.
 pub(crate) fn revenue(answer: &GetRevenueResponse, titles: &SegmentTitles) -> Block {
-    let columns = vec![
-        Column::left("segment", "Segment"),
+    let mut columns = Vec::from(segment_columns("segment", "Segment"));
+    columns.extend([
         Column::right("mrr", "MRR"),
         Column::right("mrr_exact", "MRR, exact (1/10,000 minor unit)"),
         Column::right("paying_accounts", "Paying accounts"),
         Column::right("arpa", "Per paying account"),
-    ];
+    ]);
     let mut block = Block::new("revenue", "", columns);
-    let row = |name: Cell, one: &Revenue| {
-        vec![
-            name,
+    let row = |name: [Cell; 2], one: &Revenue| {
+        let mut row = Vec::from(name);
+        row.extend([
             Cell::money(one.mrr_minor, &answer.currency),
             Cell::Integer(one.mrr_exact),
             Cell::Count(one.paying_accounts),
             one.arpa_minor
                 .map_or(Cell::Nothing, |minor| Cell::money(minor, &answer.currency)),
-        ]
+        ]);
+        row
     };
     block.rows.extend(
         answer
             .segments
             .iter()
-            .map(|one| row(title(&one.segment, titles), one)),
+            .map(|one| row(name(&one.segment, titles), one)),
     );
     block
         .rows
@@ -89,10 +81,11 @@ fn steps(month: &WaterfallMonth) -> [(&'static str, &'static str, i64); 7] {
 /// the printed figures of a row add up to the minor unit.
 pub(crate) fn waterfall(answer: &GetWaterfallResponse, titles: &SegmentTitles) -> Block {
     let broken_down = !answer.segments.is_empty();
-    let mut columns = vec![Column::left("month", "Month")];
+    let mut columns = Vec::new();
     if broken_down {
-        columns.insert(0, Column::left("segment", "Segment"));
+        columns.extend(segment_columns("segment", "Segment"));
     }
+    columns.push(Column::left("month", "Month"));
     columns.push(Column::right("start", "MRR at start"));
     columns
         .extend(steps(&WaterfallMonth::default()).map(|(key, title, _)| Column::right(key, title)));
@@ -104,7 +97,7 @@ pub(crate) fn waterfall(answer: &GetWaterfallResponse, titles: &SegmentTitles) -
     let mut block = Block::new("waterfall", "", columns);
     for one in &answer.segments {
         for month in &one.months {
-            let name = title(&one.segment, titles);
+            let name = name(&one.segment, titles);
             block
                 .rows
                 .push(waterfall_row(Some(name), month, &answer.currency));
@@ -124,13 +117,13 @@ pub(crate) fn waterfall(answer: &GetWaterfallResponse, titles: &SegmentTitles) -
 }
 
 /// A month's row; the transfer has a column only where rows have a segment.
-fn waterfall_row(segment: Option<Cell>, month: &WaterfallMonth, currency: &str) -> Vec<Cell> {
+fn waterfall_row(segment: Option<[Cell; 2]>, month: &WaterfallMonth, currency: &str) -> Vec<Cell> {
     let mut exact = steps(month).map(|(_, _, exact)| exact).to_vec();
     if segment.is_some() {
         exact.push(month.transfer_exact);
     }
     let money = |minor: i64| Cell::money(minor, currency);
-    let mut row = Vec::from_iter(segment);
+    let mut row: Vec<Cell> = segment.into_iter().flatten().collect();
     row.push(month_of(month.month.as_ref()));
     row.push(money(rounded(month.start_exact)));
     row.extend(
@@ -154,31 +147,32 @@ fn month_of(date: Option<&Date>) -> Cell {
 
 /// Losses of a period by the segment at its start.
 pub(crate) fn churn(answer: &GetChurnResponse, titles: &SegmentTitles) -> Block {
-    let columns = vec![
-        Column::left("segment", "Segment at start"),
+    let mut columns = Vec::from(segment_columns("segment", "Segment at start"));
+    columns.extend([
         Column::right("lost_accounts", "Lost"),
         Column::right("accounts_at_start", "Of accounts"),
         Column::right("logo_churn", "Accounts lost"),
         Column::right("gross_revenue_churn", "Revenue lost"),
         Column::right("net_revenue_churn", "Net of growth"),
-    ];
+    ]);
     let mut block = Block::new("churn", "", columns);
     let segments = answer
         .segments
         .iter()
-        .map(|one| (title(&one.segment, titles), one));
-    for (name, one) in segments.chain(answer.total.iter().map(|one| (total(), one))) {
+        .map(|one| (name(&one.segment, titles), one));
+    for (segment, one) in segments.chain(answer.total.iter().map(|one| (total(), one))) {
         let logos = one.logo_churn.as_ref();
         let count =
             |of: fn(&Ratio) -> i64| logos.map_or(Cell::Nothing, |ratio| Cell::Integer(of(ratio)));
-        block.rows.push(vec![
-            name,
+        let mut row = Vec::from(segment);
+        row.extend([
             count(|ratio| ratio.numerator),
             count(|ratio| ratio.denominator),
             ratio(logos),
             ratio(one.gross_revenue_churn.as_ref()),
             ratio(one.net_revenue_churn.as_ref()),
         ]);
+        block.rows.push(row);
     }
     block
 }
@@ -202,7 +196,7 @@ pub(crate) fn movements(answer: &ListMovementsResponse, titles: &SegmentTitles) 
         Column::left("cause", "Cause"),
     ];
     if !titles.is_empty() {
-        columns.push(Column::left("segment", "Segment before"));
+        columns.extend(segment_columns("segment", "Segment before"));
     }
     let mut block = Block::new("movements", "Changes of recurring revenue", columns);
     for one in &answer.movements {
@@ -223,7 +217,7 @@ pub(crate) fn movements(answer: &ListMovementsResponse, titles: &SegmentTitles) 
             Cell::text(one.cause.clone()),
         ];
         if !titles.is_empty() {
-            row.push(title(&one.segment, titles));
+            row.extend(name(&one.segment, titles));
         }
         block.rows.push(row);
     }

@@ -5,8 +5,8 @@ use sextant_proto::segmentation::v1::{
 };
 
 use crate::output::format::whole;
-use crate::output::{Block, Cell, Column};
-use crate::view::{MINOR, Titles, feature, id_of, standing, sum, why};
+use crate::output::{Block, Cell, Column, Layout};
+use crate::view::{MINOR, Titles, feature, id_of, segment_columns, standing, sum, why};
 
 /// The segments of a segmentation; each sum has its share of the total beside it where it is money.
 pub(crate) fn segments(
@@ -14,11 +14,9 @@ pub(crate) fn segments(
     sums: &[(&str, &str)],
     currency: &str,
 ) -> Block {
-    let mut columns = vec![
-        Column::left("segment", "Segment"),
-        Column::right("accounts", "Accounts"),
-        Column::right("accounts_share", "Share"),
-    ];
+    let mut columns = Vec::from(segment_columns("segment", "Segment"));
+    columns.push(Column::right("accounts", "Accounts"));
+    columns.push(Column::right("accounts_share", "Share"));
     for (name, title) in sums {
         columns.push(Column::right(*name, *title));
         if name.ends_with(MINOR) {
@@ -27,11 +25,9 @@ pub(crate) fn segments(
     }
     let mut block = Block::new("segments", "", columns);
     for summary in &answer.segments {
-        let mut row = vec![
-            title(summary),
-            Cell::Count(summary.accounts),
-            Cell::share(summary.accounts, answer.accounts),
-        ];
+        let mut row = Vec::from(name(summary));
+        row.push(Cell::Count(summary.accounts));
+        row.push(Cell::share(summary.accounts, answer.accounts));
         for (index, (name, _)) in sums.iter().enumerate() {
             let value = sum_at(summary, index);
             row.push(value.map_or(Cell::Nothing, |value| sum(name, value, currency)));
@@ -62,12 +58,19 @@ fn sum_at(summary: &SegmentSummary, index: usize) -> Option<f64> {
         .map(|sum| sum.sum)
 }
 
-fn title(summary: &SegmentSummary) -> Cell {
+/// The same, with the keys for people, too: other commands ask for segments by key.
+pub(crate) fn with_keys(mut segments: Block) -> Block {
+    for column in &mut segments.columns {
+        if column.layout == Layout::Unseen {
+            *column = Column::left("segment", "Key");
+        }
+    }
+    segments
+}
+
+fn name(summary: &SegmentSummary) -> [Cell; 2] {
     match (&summary.segment, summary.state()) {
-        (Some(segment), MembershipState::Member) => Cell::Titled {
-            title: segment.title.clone(),
-            key: segment.key.clone(),
-        },
+        (Some(segment), MembershipState::Member) => [&segment.title, &segment.key].map(Cell::text),
         (_, state) => standing(state),
     }
 }
@@ -90,9 +93,9 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
     let mut columns = vec![
         Column::left("account", "Account"),
         Column::left("name", "Name"),
-        Column::left("segment", "Segment"),
-        Column::left("entered_at", "Since"),
     ];
+    columns.extend(segment_columns("segment", "Segment"));
+    columns.push(Column::left("entered_at", "Since"));
     columns.extend(
         show.features
             .iter()
@@ -115,9 +118,9 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
         let mut row = vec![
             id_of(membership.account.as_ref()),
             Cell::text(member.account_name.clone()),
-            titles.cell(show.segmentation, membership.state(), &membership.segment),
-            Cell::moment(membership.entered_at.as_ref()),
         ];
+        row.extend(titles.cells(show.segmentation, membership.state(), &membership.segment));
+        row.push(Cell::moment(membership.entered_at.as_ref()));
         for (index, (name, _)) in show.features.iter().enumerate() {
             let text = member.feature_values.get(index).map_or("", String::as_str);
             row.push(feature(name, text, show.currency));

@@ -2,8 +2,11 @@ use sextant_domain::time::Zone;
 use sextant_proto::scoring::v1::{Score, ScoreState};
 use sextant_proto::segmentation::v1::{Member, Membership, MembershipState, Reason};
 
-use super::{MemberColumns, Titles, feature, members, memberships, scores, sum, why};
-use crate::output::Cell;
+use super::{
+    MemberColumns, Titles, feature, members, memberships, scores, segment_columns, sum, why,
+    with_keys,
+};
+use crate::output::{Block, Cell, Document, Format, Look, Style};
 
 #[test]
 fn an_unknown_score_is_blank_and_not_zero() {
@@ -103,20 +106,49 @@ fn a_reason_without_words_names_its_feature_and_both_values() {
 }
 
 #[test]
-fn an_account_outside_of_all_segments_is_told_so() {
-    let titles = Titles::default();
-    assert_eq!(
-        titles
-            .cell("rfm", MembershipState::Abstained, "")
-            .shown(&Zone::utc()),
-        "(not enough data)"
-    );
-    assert_eq!(
-        titles
-            .cell("rfm", MembershipState::Member, "at_risk")
-            .shown(&Zone::utc()),
-        "at_risk"
-    );
+fn a_segment_has_its_key_for_programs_and_its_name_for_people_and_programs() {
+    let titles = Titles {
+        titles: [(
+            ("rfm".to_owned(), "at_risk".to_owned()),
+            "At risk".to_owned(),
+        )]
+        .into(),
+    };
+    let columns = segment_columns("segment", "Segment");
+    for (state, segment, expected) in [
+        (MembershipState::Member, "at_risk", ["At risk", "at_risk"]),
+        (MembershipState::Member, "new", ["new", "new"]),
+        (
+            MembershipState::Abstained,
+            "",
+            ["(not enough data)", "abstained"],
+        ),
+        (MembershipState::None, "", ["(in none)", "none"]),
+    ] {
+        let mut block = Block::new("members", "", Vec::from(columns.clone()));
+        let cells = titles.cells("rfm", state, segment);
+        block.rows.push(Vec::from(cells));
+        let printed = |block: Block, format| {
+            let look = Look {
+                style: Style::Plain,
+                zone: Zone::utc(),
+            };
+            let mut out = Vec::new();
+            let document = Document::from(block);
+            document.print(format, &look, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let [name, key] = expected;
+        assert_eq!(
+            printed(block.clone(), Format::Ndjson),
+            format!("{{\"segment_name\":\"{name}\",\"segment\":\"{key}\"}}\n")
+        );
+        let table = printed(block.clone(), Format::Table);
+        assert_eq!(table.lines().last().unwrap().trim(), name);
+        let table = printed(with_keys(block), Format::Table);
+        let last: Vec<&str> = table.lines().last().unwrap().split("  ").collect();
+        assert_eq!(last.last().unwrap().trim(), key, "{table}");
+    }
 }
 
 #[test]
