@@ -17,6 +17,7 @@ mod kill;
 mod late;
 mod measured;
 mod modes;
+mod partial;
 mod process;
 mod readiness;
 mod records;

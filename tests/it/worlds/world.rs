@@ -183,6 +183,11 @@ impl World {
         places.iter().map(|place| place.role).collect()
     }
 
+    /// Kills a process with SIGKILL.
+    pub(crate) fn kill(&self, role: Role) {
+        drop(self.take(role));
+    }
+
     /// Kills a process with SIGKILL and starts it again at the same address.
     pub(crate) fn kill_and_restart(&self, role: Role) {
         let mut places = self.places.lock().unwrap();

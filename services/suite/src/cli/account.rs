@@ -1,6 +1,7 @@
 //! Everything about one account, from all four services.
 
 use clap::ArgMatches;
+use tonic::Status;
 
 use sextant_proto::common::v1::{EntityKind, EntityRef, Freshness, ReadAt};
 use sextant_proto::ingestion::v1::{
@@ -49,12 +50,14 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
         currency: &tenant.base_currency,
     };
     let mut missing = Missing::default();
-    let standing = missing.unless_away("segments and moves", about.standing().await)?;
+    let titles = missing.unless_away("names of segments", about.titles().await)?;
+    let titles = titles.unwrap_or_default();
+    let segments = missing.unless_away("segments", about.memberships(&titles).await)?;
     let scores = missing.unless_away("scores and features", about.scores().await)?;
+    let transitions = missing.unless_away("moves between segments", about.moves(&titles).await)?;
     let movements = missing.unless_away("changes of revenue", about.movements().await)?;
     let billed = about.billed().await?;
-    let (standing, freshness) = standing.unzip();
-    let (memberships, transitions) = standing.unzip();
+    let (memberships, freshness) = segments.unzip();
     let (scores, features) = scores.unzip();
     let mut document = Document::default();
     let blocks = &mut document.blocks;
@@ -72,9 +75,9 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
     missing.into_result(context)
 }
 
-/// Parts of an answer that their services did not give, each with why.
+/// What parts of an answer their services did not give, by why.
 #[derive(Default)]
-struct Missing(Vec<(&'static str, Error)>);
+struct Missing(Vec<(Box<Status>, Vec<&'static str>)>);
 
 impl Missing {
     /// A part of the answer; nothing where its service is away, which is noted.
@@ -84,22 +87,23 @@ impl Missing {
         part: Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         match part {
-            Err(Error::Refused { status, aside }) if may_come_back(&status) => {
-                self.0.push((what, Error::Refused { status, aside }));
+            Err(Error::Refused { status, .. }) if may_come_back(&status) => {
+                let why = |(other, _): &&mut (Box<Status>, _)| other.message() == status.message();
+                match self.0.iter_mut().find(why) {
+                    Some((_, parts)) => parts.push(what),
+                    None => self.0.push((status, vec![what])),
+                }
                 Ok(None)
             },
             part => part.map(Some),
         }
     }
 
-    /// Reports all but the last, which is how the command ends.
+    /// Reports every reason but the last, which is how the command ends.
     fn into_result(self, context: &Context<'_>) -> Result<(), Error> {
-        let mut errors = self.0.into_iter().map(|(what, error)| match error {
-            Error::Refused { status, .. } => Error::Refused {
-                status,
-                aside: format!("{what} are missing from the answer"),
-            },
-            other => other,
+        let mut errors = self.0.into_iter().map(|(status, parts)| Error::Refused {
+            status,
+            aside: format!("missing from the answer: {}", parts.join(", ")),
         });
         let Some(last) = errors.next_back() else {
             return Ok(());
@@ -120,8 +124,12 @@ struct About<'a> {
 }
 
 impl About<'_> {
-    /// Where the account is and how it came there.
-    async fn standing(&self) -> Result<((Block, Block), Option<Freshness>), Error> {
+    async fn titles(&self) -> Result<Titles, Error> {
+        Ok(Titles::load(self.client).await?)
+    }
+
+    /// Where the account is.
+    async fn memberships(&self, titles: &Titles) -> Result<(Block, Option<Freshness>), Error> {
         let client = self.client;
         let request = ListMembershipsRequest {
             account: self.account.clone(),
@@ -135,7 +143,13 @@ impl About<'_> {
             memberships,
             0
         );
-        let titles = Titles::load(client).await?;
+        let block = view::memberships(&known.memberships, titles);
+        Ok((block, known.freshness))
+    }
+
+    /// How it came there.
+    async fn moves(&self, titles: &Titles) -> Result<Block, Error> {
+        let client = self.client;
         let request = ListTransitionsRequest {
             account: self.account.clone(),
             at: self.at.clone(),
@@ -149,10 +163,9 @@ impl About<'_> {
             MAX_MOVES
         );
         let mut transitions =
-            view::transitions("transitions", &moved.transitions, &titles, self.currency);
+            view::transitions("transitions", &moved.transitions, titles, self.currency);
         "Moves between segments, newest first".clone_into(&mut transitions.title);
-        let memberships = view::memberships(&known.memberships, &titles);
-        Ok(((memberships, transitions), known.freshness))
+        Ok(transitions)
     }
 
     /// What models and features say of it.
