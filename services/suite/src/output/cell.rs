@@ -9,8 +9,10 @@ use crate::output::format;
 /// One value, printed for people and kept exact for programs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Unknown or not applicable: blank, `null`.
+    /// Unknown or not given: blank, `null`.
     Nothing,
+    /// Known to have no value, such as an average of nothing: `-`, `null`.
+    Undefined,
     /// Text.
     Text(String),
     /// A text for people, and another one for programs.
@@ -97,6 +99,7 @@ impl Cell {
     pub fn shown(&self, zone: &Zone) -> String {
         match self {
             Self::Nothing => String::new(),
+            Self::Undefined => "-".to_owned(),
             Self::Text(text) | Self::Titled { title: text, .. } => printable(text),
             Self::Count(value) => format::count(*value),
             Self::Integer(value) => format::integer(*value),
@@ -117,7 +120,7 @@ impl Cell {
     #[must_use]
     pub fn json(&self) -> Value {
         match self {
-            Self::Nothing => Value::Null,
+            Self::Nothing | Self::Undefined => Value::Null,
             Self::Text(text) | Self::Titled { key: text, .. } => json!(text),
             Self::Count(value) => json!(value),
             Self::Integer(value) => json!(value),

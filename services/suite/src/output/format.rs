@@ -48,12 +48,12 @@ pub fn money(minor: i64, currency: &str) -> String {
     }
 }
 
-/// A part of a whole in percent with one decimal, rounded half away from zero: 1 of 3 is "33.3%". Empty where there is no
-/// whole: a share of nothing is not zero.
+/// A part of a whole in percent with one decimal, rounded half away from zero: 1 of 3 is "33.3%". "-" where there is no whole: a
+/// share of nothing is not zero.
 #[must_use]
 pub fn percent(numerator: i64, denominator: i64) -> String {
     if denominator == 0 {
-        return String::new();
+        return "-".to_owned();
     }
     let (numerator, denominator) = (i128::from(numerator), i128::from(denominator));
     let negative = (numerator < 0) != (denominator < 0) && numerator != 0;

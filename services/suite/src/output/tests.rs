@@ -23,7 +23,7 @@ fn percentages_are_rounded_half_away_from_zero_and_nothing_has_no_share() {
     assert_eq!(percent(-1, 2_000), "-0.1%");
     assert_eq!(percent(-1, 1_000_000), "0.0%");
     assert_eq!(percent(3, 3), "100.0%");
-    assert_eq!(percent(0, 0), "");
+    assert_eq!(percent(0, 0), "-");
     assert_eq!(percent(i64::MAX, i64::MAX), "100.0%");
 }
 

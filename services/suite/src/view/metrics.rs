@@ -43,8 +43,9 @@ pub(crate) fn revenue(answer: &GetRevenueResponse, titles: &SegmentTitles) -> Bl
             Cell::money(one.mrr_minor, &answer.currency),
             Cell::Integer(one.mrr_exact),
             Cell::Count(one.paying_accounts),
-            one.arpa_minor
-                .map_or(Cell::Nothing, |minor| Cell::money(minor, &answer.currency)),
+            one.arpa_minor.map_or(Cell::Undefined, |minor| {
+                Cell::money(minor, &answer.currency)
+            }),
         ]);
         row
     };
@@ -57,6 +58,9 @@ pub(crate) fn revenue(answer: &GetRevenueResponse, titles: &SegmentTitles) -> Bl
     block
         .rows
         .extend(answer.total.iter().map(|one| row(total(), one)));
+    if block.rows.iter().any(|row| row.contains(&Cell::Undefined)) {
+        block = block.noted("Per paying account: - where no account pays, for there is nothing to share the revenue among.");
+    }
     block
 }
 

@@ -49,12 +49,12 @@ pub(crate) fn segments(
     block
 }
 
-/// The sum of a feature; nothing where it is known of no account.
+/// The sum of a feature: zero of an empty segment, nothing where there are accounts and it is known of none of them.
 fn sum_at(summary: &SegmentSummary, index: usize) -> Option<f64> {
     summary
         .sums
         .get(index)
-        .filter(|sum| sum.known > 0)
+        .filter(|sum| sum.known > 0 || summary.accounts == 0)
         .map(|sum| sum.sum)
 }
 

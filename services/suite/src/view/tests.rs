@@ -1,10 +1,13 @@
 use sextant_domain::time::Zone;
+use sextant_proto::metrics::v1::{GetRevenueResponse, Revenue};
 use sextant_proto::scoring::v1::{Score, ScoreState};
-use sextant_proto::segmentation::v1::{Member, Membership, MembershipState, Reason};
+use sextant_proto::segmentation::v1::{
+    FeatureSum, ListSegmentsResponse, Member, Membership, MembershipState, Reason, SegmentSummary,
+};
 
 use super::{
-    MemberColumns, Titles, feature, members, memberships, scores, segment_columns, sum, why,
-    with_keys,
+    MemberColumns, SegmentTitles, Titles, feature, members, memberships, revenue, scores,
+    segment_columns, segments, sum, why, with_keys,
 };
 use crate::output::{Block, Cell, Document, Format, Look, Style};
 
@@ -198,4 +201,46 @@ fn the_reasons_of_now_stand_before_those_of_the_entry_and_the_past_has_only_thes
             assert_eq!(why, expected);
         }
     }
+}
+
+#[test]
+fn a_segment_that_nobody_pays_in_has_no_revenue_per_account_and_an_empty_one_sums_to_zero() {
+    let of = |segment: &str, paying_accounts, arpa_minor| Revenue {
+        segment: segment.to_owned(),
+        paying_accounts,
+        arpa_minor,
+        ..Revenue::default()
+    };
+    let answer = GetRevenueResponse {
+        currency: "USD".to_owned(),
+        segments: vec![of("a", 1, Some(500)), of("b", 0, None)],
+        ..GetRevenueResponse::default()
+    };
+    let block = revenue(&answer, &SegmentTitles::new());
+    let per_account = block.rows.iter().map(|row| row.last().unwrap());
+    let shown: Vec<String> = per_account.map(|cell| cell.shown(&Zone::utc())).collect();
+    assert_eq!(shown, ["5.00 USD", "-"]);
+    assert_eq!(
+        block.rows[1].last().unwrap().json(),
+        serde_json::Value::Null
+    );
+    assert!(block.note.contains("no account pays"), "{}", block.note);
+
+    let of = |accounts, known| SegmentSummary {
+        accounts,
+        sums: vec![FeatureSum {
+            known,
+            ..FeatureSum::default()
+        }],
+        ..SegmentSummary::default()
+    };
+    let answer = ListSegmentsResponse {
+        segments: vec![of(0, 0), of(2, 0), of(2, 1)],
+        accounts: 4,
+        ..ListSegmentsResponse::default()
+    };
+    let name = "revenue.mrr_minor";
+    let block = segments(&answer, &[(name, name)], "USD");
+    let sums = block.rows.iter().map(|row| row[4].shown(&Zone::utc()));
+    assert_eq!(sums.collect::<Vec<_>>(), ["0.00 USD", "", "0.00 USD"]);
 }
