@@ -135,7 +135,8 @@ impl fmt::Display for ConnectError {
             } => {
                 write!(
                     f,
-                    "schema {schema} has version {stored}, this program needs {known}: run the migrations"
+                    "schema {schema} has version {stored}, this program needs {known}: run `sextant migrate` with store.kind = postgres and a \
+                     store.postgres_url of this database whose user may make schemas (--set store.kind=postgres --set store.postgres_url=URL)"
                 )
             },
             Self::Newer {
@@ -193,7 +194,7 @@ impl Pool {
             opened,
         };
         let known = known_version(service);
-        let stored = pool.stored_version(config).await?;
+        let stored = pool.stored_version(config, known).await?;
         if stored < known {
             return Err(ConnectError::Outdated {
                 schema: service.schema(),
@@ -225,14 +226,18 @@ impl Pool {
         })
     }
 
-    async fn stored_version(&self, config: &Config) -> std::result::Result<i32, ConnectError> {
+    async fn stored_version(
+        &self,
+        config: &Config,
+        known: i32,
+    ) -> std::result::Result<i32, ConnectError> {
         let client = self.inner.get().await.map_err(|error| {
             // The role is made by the first migration: a database without it was never migrated.
             match sql_state(&error) {
                 Some("22023" | "42704") => ConnectError::Outdated {
                     schema: self.schema,
                     stored: 0,
-                    known: 1,
+                    known,
                 },
                 Some("42501") => ConnectError::Forbidden {
                     fix: config

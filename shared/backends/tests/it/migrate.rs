@@ -29,17 +29,23 @@ async fn many_migrators_at_once_migrate_once() {
 async fn a_service_refuses_a_database_that_was_never_migrated() {
     let database = database().await;
     let error = Ingestion::connect(&database.config()).await.unwrap_err();
+    let told = error.to_string();
+    let ConnectError::Outdated {
+        schema: "sextant_ingestion",
+        stored: 0,
+        known,
+    } = error
+    else {
+        panic!("{error:?}")
+    };
     assert!(
-        matches!(
-            error,
-            ConnectError::Outdated {
-                schema: "sextant_ingestion",
-                stored: 0,
-                ..
-            }
-        ),
-        "{error:?}"
+        told.contains("`sextant migrate`") && told.contains("--set store.postgres_url=URL"),
+        "{told}"
     );
+    let migrated = migrate(database.url()).await.unwrap();
+    let schema = |service: Service| service.schema() == "sextant_ingestion";
+    let done = migrated.iter().find(|one| schema(one.service)).unwrap();
+    assert_eq!((done.from, done.to), (0, known));
 }
 
 #[tokio::test]
