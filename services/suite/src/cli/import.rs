@@ -13,6 +13,7 @@ use uuid::Uuid;
 use sextant_domain::time::Zone;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
+use sextant_proto::scoring::v1::GetClockRequest;
 use sextant_wire::time::instant;
 
 use crate::cli::context::{Context, is_given, moment_of, number_of, text_of};
@@ -28,7 +29,7 @@ use crate::import::patience::{News, persist};
 use crate::import::rejects::{Form, Rejects};
 use crate::import::tally::Tally;
 use crate::import::upload::{Knowledge, Observer, rehearse, upload};
-use crate::import::{CsvRows, Input, Items, Layout, values};
+use crate::import::{CsvRows, Input, Item, Items, Layout, Part, values};
 use crate::output::{Block, Cell, Column, Document, format};
 use crate::progress::{Progress, Visibility};
 
@@ -44,7 +45,9 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     let (client, _) = context.of_tenant().await?;
     let progress = Progress::bytes(context.visibility, input.size(), "import");
     let (items, form) = items(input, &path, matches, client.zone())?;
-    let batches = Batches::new(items).in_messages_of(context.loaded.config.ingest.max_batch_bytes);
+    let old = Old::of(&client, schedule).await;
+    let batches = Batches::new(old.counting(items))
+        .in_messages_of(context.loaded.config.ingest.max_batch_bytes);
     let rejects_path = matches.get_one::<PathBuf>("rejects");
     let rejects = rejects_path.map(|rejects| Rejects::create(rejects, form, &path));
     let max_errors = usize::try_from(number_of(matches, "max-errors")).unwrap_or(usize::MAX);
@@ -77,10 +80,71 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     };
     written?;
     context.print(matches, client.zone(), &summary(&tally, &position))?;
+    if let Some(hint) = old.hint(tally.rows_judged())
+        && context.visibility == Visibility::Terminal
+    {
+        note(&hint);
+    }
     if tally.is_clean() {
         Ok(())
     } else {
         Err(Error::Incomplete)
+    }
+}
+
+/// Rows of a file of news that are about times long past: many of them mean that it is history.
+#[derive(Debug, Default)]
+struct Old {
+    /// Before this they are old, in seconds since 1970; `None`: nobody asks.
+    before: Option<i64>,
+    rows: Arc<AtomicU64>,
+}
+
+impl Old {
+    /// Later than this before the tenant's clock, a record is news that came late.
+    const AGE_SECONDS: i64 = 7 * 86_400;
+
+    async fn of(client: &Client, schedule: Option<HistorySchedule>) -> Self {
+        if schedule.is_some() {
+            return Self::default();
+        }
+        let asked = client.request(GetClockRequest::default());
+        // Who may not ask, or asks a scoring that is away, is not told.
+        let clock = client.clock().get_clock(asked).await.ok();
+        let now = clock.and_then(|clock| clock.into_inner().now);
+        Self {
+            before: now.map(|now| now.seconds.saturating_sub(Self::AGE_SECONDS)),
+            rows: Arc::default(),
+        }
+    }
+
+    /// The same records, the old ones counted.
+    fn counting(&self, items: Items) -> Items {
+        let Some(before) = self.before else {
+            return items;
+        };
+        let rows = Arc::clone(&self.rows);
+        Box::new(items.inspect(move |item| {
+            if let Ok(Item::Record { origin, record }) = item
+                && origin.part == Part::Row
+                && record.time.is_some_and(|time| time.seconds < before)
+            {
+                rows.fetch_add(1, Ordering::Relaxed);
+            }
+        }))
+    }
+
+    /// What to know where most of so many rows are old.
+    fn hint(&self, n_rows: u64) -> Option<String> {
+        let old = self.rows.load(Ordering::Relaxed);
+        (old > n_rows / 2).then(|| {
+            format!(
+                "note: {} of {} rows are older than a week and were taken as news: what they change in the past is shown as learned late, and past \
+                 days are not evaluated anew; a file of history is imported with --history daily",
+                format::count(old),
+                format::count(n_rows)
+            )
+        })
     }
 }
 
@@ -282,6 +346,7 @@ pub(crate) async fn generate(matches: &ArgMatches) -> Result<(), Error> {
     } else {
         Visibility::Terminal
     };
+    let n_accounts = company.accounts();
     let written = spawn_blocking(move || match path {
         None => write_records(&company, visibility, io::stdout().lock()).map_err(Error::Output),
         Some(path) => {
@@ -290,13 +355,23 @@ pub(crate) async fn generate(matches: &ArgMatches) -> Result<(), Error> {
             written.map_err(|source| Error::File { path, source })
         },
     });
-    match written.await {
-        Ok(written) => written,
-        Err(broken) => Err(Error::Installation(broken.into())),
+    let n_records = match written.await {
+        Ok(written) => written?,
+        Err(broken) => return Err(Error::Installation(broken.into())),
+    };
+    if !matches.get_flag("quiet") {
+        note(&format!(
+            "{} records of {} accounts, of which about {} pay at the end; the others left before or never paid",
+            format::count(n_records),
+            format::count(n_accounts.into()),
+            format::count(options.accounts.into())
+        ));
     }
+    Ok(())
 }
 
-fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> io::Result<()> {
+/// Writes all records and gives their number.
+fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> io::Result<u64> {
     /// Records between two frames of the progress.
     const STEP: u64 = 10_000;
     let progress = Progress::open(visibility, "generate");
@@ -310,5 +385,9 @@ fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> i
             progress.at(n_records, format!("{} records", format::count(n_records)));
         }
     }
-    to.flush()
+    to.flush()?;
+    Ok(n_records)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,28 @@
+use super::*;
+
+/// What is told after an import of accounts that came on these days, with a clock at 2026-02-01.
+fn hint(days: &[&str]) -> Option<String> {
+    let rows = days.iter().enumerate();
+    let rows: String = rows.map(|(n, day)| format!("a{n},{day}\n")).collect();
+    let text = format!("account_id,created_at\n{rows}");
+    let input = Input::of_bytes("file.csv", Box::leak(text.into_boxed_str()).as_bytes()).unwrap();
+    let rows = CsvRows::new(input, Kind::Accounts, "file", b',', &Zone::utc()).unwrap();
+    let now = values::time("2026-02-01", &Zone::utc()).unwrap();
+    let old = Old {
+        before: Some(now.seconds - Old::AGE_SECONDS),
+        rows: Arc::default(),
+    };
+    let n_rows = old.counting(Box::new(rows)).count();
+    old.hint(u64::try_from(n_rows).unwrap())
+}
+
+#[test]
+fn news_of_which_most_is_old_is_told_to_be_history() {
+    let told = hint(&["2026-01-31", "2025-03-01", "2026-01-24"]).unwrap();
+    assert!(
+        told.contains("2 of 3 rows") && told.contains("--history daily"),
+        "{told}"
+    );
+    assert_eq!(hint(&["2026-01-31", "2025-03-01"]), None);
+    assert_eq!(hint(&[]), None);
+}
