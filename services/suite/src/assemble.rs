@@ -238,7 +238,8 @@ fn service_key(config: &Config, role: Role) -> Result<Key, BoxError> {
     match (&config.auth.service_key, role) {
         (Some(secret), _) => Ok(Key::parse(secret.expose())?),
         (None, Role::All) => Ok(Key::generate()?),
-        (None, _) => Err("auth.service_key is missing: make one as k8s/README.md says and give it to every service".into()),
+        (None, _) => Err("auth.service_key is missing: a service in a process of its own is known to the others by it; make one with \
+            `echo sx_$(openssl rand -hex 8)_$(openssl rand -hex 32)` and give the same one to every process (SEXTANT_AUTH__SERVICE_KEY, a file, or --set)".into()),
     }
 }
 

@@ -121,7 +121,7 @@ pub struct Services {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    /// The key by which services know each other; absent = a fresh one per process.
+    /// The key by which services know each other, the same in every process; absent = a fresh one, for all services in one.
     pub service_key: Option<Secret>,
     /// The first key of the installation, with every scope; absent = the one of the data directory.
     pub admin_key: Option<Secret>,

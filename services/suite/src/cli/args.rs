@@ -16,6 +16,11 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4
     Data goes to standard output; logs and progress to standard error.\n\
     Environment: SEXTANT_KEY or SEXTANT_KEY_FILE, SEXTANT_TENANT, SEXTANT_ADDRESS, SEXTANT_CONFIG, NO_COLOR, and SEXTANT_SECTION__KEY for every configuration key.";
 
+/// What a service in a process of its own needs.
+const APART: &str = "A service in a process of its own (serve ingestion, serve scoring, ...) needs store.kind=postgres and store.postgres_url with tables that\n\
+    `sextant migrate` made, services.NAME for each service before it, and auth.service_key: the key by which services know each other, the same in\n\
+    every process. Without it the process does not start; with another one, its calls are refused. `sextant config show --origin` explains every key.";
+
 /// What a key may do, by the names of the contract's scopes.
 pub(crate) const SCOPES: [(&str, Scope); 6] = [
     ("read", Scope::Read),
@@ -160,6 +165,7 @@ fn server_commands() -> Vec<Command> {
     vec![
         named("serve")
             .about("Runs the services until Ctrl-C, and prints at the start what it serves and with what")
+            .after_help(APART)
             .arg(data_dir())
             .arg(
                 Arg::new("role")
@@ -183,7 +189,7 @@ fn server_commands() -> Vec<Command> {
             .arg(number(
                 "accounts",
                 "500",
-                "Paying accounts of the generated company",
+                "How many accounts of the generated company pay at the end, about; others left, or never paid",
             ))
             .arg(number(
                 "months",
@@ -254,7 +260,7 @@ fn data_commands() -> Vec<Command> {
         Command::new("generate")
             .about("Writes the records of a company that never was, to be read by import --format ndjson")
             .arg(option("seed", "N", "The same number gives the same company").value_parser(value_parser!(u64)).default_value("1"))
-            .arg(number("accounts", "500", "Paying accounts at the end"))
+            .arg(number("accounts", "500", "How many accounts pay at the end, about; those that left before and those that never paid come on top"))
             .arg(number("months", "18", "Months of history"))
             .arg(option("end", "TIME", "End of the history; a day begins in UTC").default_value("2026-01-01"))
             .arg(switch("clean", "Without duplicates, late events and other flaws"))

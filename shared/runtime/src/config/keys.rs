@@ -186,7 +186,7 @@ pub(crate) const KEYS: &[Key] = &[
     optional(
         "auth.service_key",
         Kind::Secret,
-        "key by which services know each other",
+        "key by which services in processes of their own know each other, the same in each; absent = one is made, which is enough for serve all",
     ),
     optional(
         "auth.admin_key",
