@@ -142,6 +142,7 @@ fn facts(number: usize) -> Vec<Record> {
 async fn nothing_is_passed_on(owner: &Of, other: &Of) {
     let abroad = Tenant {
         tenant_id: other.id.clone(),
+        time_zone: "UTC".to_owned(),
         ..Tenant::default()
     };
     let abroad = owner.client.of_tenant(&abroad).unwrap();

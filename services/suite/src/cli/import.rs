@@ -80,7 +80,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     };
     written?;
     context.print(matches, client.zone(), &summary(&tally, &position))?;
-    if let Some(hint) = old.hint(tally.rows_judged())
+    if let Some(hint) = old.hint(tally.rows.accepted, tally.rows_judged())
         && context.visibility == Visibility::Terminal
     {
         note(&hint);
@@ -134,12 +134,12 @@ impl Old {
         }))
     }
 
-    /// What to know where most of so many rows are old.
-    fn hint(&self, n_rows: u64) -> Option<String> {
+    /// What to know where most of the rows are old, and most were accepted now.
+    fn hint(&self, n_accepted: u64, n_rows: u64) -> Option<String> {
         let old = self.rows.load(Ordering::Relaxed);
-        (old > n_rows / 2).then(|| {
+        (old.min(n_accepted) > n_rows / 2).then(|| {
             format!(
-                "note: {} of {} rows are older than a week and were taken as news: what they change in the past is shown as learned late, and past \
+                "note: {} of {} rows are about times more than a week ago and were taken as news: what they change in the past is shown as learned late, and past \
                  days are not evaluated anew; a file of history is imported with --history daily",
                 format::count(old),
                 format::count(n_rows)

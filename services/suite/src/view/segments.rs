@@ -46,6 +46,10 @@ pub(crate) fn segments(
         }
         block.rows.push(row);
     }
+    if block.rows.iter().any(|row| row.contains(&Cell::Nothing)) {
+        block = block
+            .noted("A blank sum is unknown of every account of the segment, which is not zero.");
+    }
     block
 }
 

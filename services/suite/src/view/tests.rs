@@ -243,4 +243,5 @@ fn a_segment_that_nobody_pays_in_has_no_revenue_per_account_and_an_empty_one_sum
     let block = segments(&answer, &[(name, name)], "USD");
     let sums = block.rows.iter().map(|row| row[4].shown(&Zone::utc()));
     assert_eq!(sums.collect::<Vec<_>>(), ["0.00 USD", "", "0.00 USD"]);
+    assert!(block.note.contains("not zero"), "{}", block.note);
 }

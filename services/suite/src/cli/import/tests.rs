@@ -1,7 +1,7 @@
 use super::*;
 
-/// What is told after an import of accounts that came on these days, with a clock at 2026-02-01.
-fn hint(days: &[&str]) -> Option<String> {
+/// What is told after an import of accounts that came on these days, of which so many were new, with a clock at 2026-02-01.
+fn hint(days: &[&str], n_accepted: u64) -> Option<String> {
     let rows = days.iter().enumerate();
     let rows: String = rows.map(|(n, day)| format!("a{n},{day}\n")).collect();
     let text = format!("account_id,created_at\n{rows}");
@@ -13,16 +13,19 @@ fn hint(days: &[&str]) -> Option<String> {
         rows: Arc::default(),
     };
     let n_rows = old.counting(Box::new(rows)).count();
-    old.hint(u64::try_from(n_rows).unwrap())
+    old.hint(n_accepted, u64::try_from(n_rows).unwrap())
 }
 
 #[test]
 fn news_of_which_most_is_old_is_told_to_be_history() {
-    let told = hint(&["2026-01-31", "2025-03-01", "2026-01-24"]).unwrap();
+    let days = ["2026-01-31", "2025-03-01", "2026-01-24"];
+    let told = hint(&days, 3).unwrap();
     assert!(
         told.contains("2 of 3 rows") && told.contains("--history daily"),
         "{told}"
     );
-    assert_eq!(hint(&["2026-01-31", "2025-03-01"]), None);
-    assert_eq!(hint(&[]), None);
+    // The file was imported before.
+    assert_eq!(hint(&days, 0), None);
+    assert_eq!(hint(&["2026-01-31", "2025-03-01"], 2), None);
+    assert_eq!(hint(&[], 0), None);
 }
