@@ -29,6 +29,7 @@ mod tenants;
 mod traces;
 mod transcripts;
 mod world;
+mod zones;
 
 use std::path::PathBuf;
 

@@ -95,3 +95,14 @@ fn bad_rows_are_named_and_the_good_ones_around_them_kept() {
     let cut = read(b"1 19970101 1 11.7");
     assert_eq!((cut.len(), complaints(&cut).len()), (1, 1));
 }
+
+#[test]
+fn a_purchase_is_at_noon_of_its_day_in_the_zone() {
+    let zone = Zone::parse("Pacific/Auckland").unwrap();
+    let input = Input::of_bytes("log", b"00001 19970101 1 11.77\n").unwrap();
+    let last = CdnowRows::new(input, "cdnow", &zone).last();
+    let Some(Ok(Item::Record { record, .. })) = last else {
+        panic!("{last:?}")
+    };
+    assert_eq!(record.time.unwrap().to_string(), "1996-12-31T23:00:00Z");
+}
