@@ -10,6 +10,7 @@
 mod away;
 mod backup;
 mod boundaries;
+mod compared;
 mod files;
 mod installation;
 mod isolation;
@@ -17,6 +18,7 @@ mod kill;
 mod late;
 mod measured;
 mod modes;
+mod oracle;
 mod partial;
 mod process;
 mod readiness;

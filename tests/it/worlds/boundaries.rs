@@ -12,9 +12,11 @@ use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::scoring::v1::GetScoresRequest;
 use sextant_proto::segmentation::v1::GetMembershipRequest;
 
+use crate::worlds::compared::compare;
+use crate::worlds::oracle::{Oracle, TIERS_CONFIG};
 use crate::worlds::records::{advance_by, entity, later, now, send, try_ask};
-use crate::worlds::story::{DAYS, Oracle, START, compare, story};
-use crate::worlds::world::{Shape, World, request_id, segmentation, tenant};
+use crate::worlds::story::{DAYS, START, story};
+use crate::worlds::world::{Shape, World, request_id, segmentation, segmentation_by, tenant};
 
 /// Days that are stored before the first death: the clock then stands at noon of the day after them.
 const DAYS_BEFORE: usize = DAYS - 4;
@@ -67,6 +69,15 @@ fn script(records: Vec<(usize, Record)>) -> (Vec<Record>, Vec<Step>) {
         Step::Records(of_days(DAYS - 1, DAYS - 1)),
     ];
     (of_days(0, DAYS_BEFORE - 1), steps)
+}
+
+/// Where the clock stands when [`script`] sends the records of a day.
+fn known_on(day: usize) -> usize {
+    match day {
+        ..=56 => DAYS_BEFORE,
+        57 | 58 => DAYS - 2,
+        _ => DAYS,
+    }
 }
 
 /// Sends a batch, and gives the position that stands for it.
@@ -166,19 +177,21 @@ async fn replay(client: &Client, all: &[Record], oracle: &Oracle) {
             assert_eq!(odd, None);
             position = answer.position;
         }
-        compare(client, oracle, &position).await;
+        compare(client, oracle, all.len(), &position).await;
     }
 }
 
 async fn check(shape: Shape, services: [(&'static str, Role); 4]) {
     let world = World::start(shape).await;
     for (service, role) in services {
-        let (all, oracle) = story();
+        let (lives, all) = story();
+        let oracle = Oracle::new(lives, known_on);
         let client = world.client();
         tenant(&client, service, noon(DAYS_BEFORE)).await;
         let tenant = client.find_tenant(Some(service)).await.unwrap();
         let client = client.of_tenant(&tenant).unwrap();
         segmentation(&client, "lifecycle").await;
+        segmentation_by(&client, "value_tiers", TIERS_CONFIG).await;
         let (before, steps) = script(all.clone());
         let mut position = String::new();
         for batch in before.chunks(BATCH) {
@@ -206,7 +219,7 @@ async fn check(shape: Shape, services: [(&'static str, Role); 4]) {
 
         world.kill_and_restart(role);
         let client = victim.client();
-        compare(&client, &oracle, &position).await;
+        compare(&client, &oracle, all.len(), &position).await;
         let all: Vec<Record> = all.into_iter().map(|(_, record)| record).collect();
         replay(&client, &all, &oracle).await;
     }

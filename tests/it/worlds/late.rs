@@ -6,11 +6,10 @@ use prost_types::Timestamp;
 
 use sextant::client::Client;
 use sextant_proto::common::v1::ReadAt;
-use sextant_proto::ingestion::v1::record::Fact;
-use sextant_proto::ingestion::v1::{CancellationKind, Record, SubscriptionStatus};
+use sextant_proto::ingestion::v1::Record;
 
 use crate::worlds::records::{
-    accept, account, accounts_in, advance, as_known, at, event, feature, last_instant_of,
+    accept, account, accounts_in, advance, as_known, at, canceled, event, feature, last_instant_of,
     membership, now, revenue, revenue_by, score, segments, subscription,
 };
 use crate::worlds::world::{Shape, World, segmentation, tenant};
@@ -209,19 +208,6 @@ async fn what_is_learned_late_is_in_the_past_as_it_is_known_now() {
     }
 }
 
-/// The account's subscription, ended by itself.
-fn canceled(account: &str, time: Timestamp) -> Record {
-    let mut record = subscription(account, time, 1, 1_000);
-    if let Some(Fact::Subscription(fact)) = &mut record.fact {
-        fact.status = SubscriptionStatus::Canceled.into();
-        fact.started_at = Some(at("2026-01-10T00:00"));
-        fact.canceled_at = Some(time);
-        fact.ended_at = Some(time);
-        fact.cancellation = CancellationKind::Voluntary.into();
-    }
-    record
-}
-
 #[tokio::test]
 async fn what_follows_from_the_segment_of_the_day_before_follows_from_the_corrected_one() {
     let world = World::start(Shape::Embedded).await;
@@ -263,7 +249,8 @@ async fn what_follows_from_the_segment_of_the_day_before_follows_from_the_correc
 
     // It had left for three days, and is won back since: of each day because it was so on the day before.
     let back = subscription("a02", at("2026-02-08T00:00"), 1, 1_000);
-    let position = accept(&client, vec![canceled("a02", at("2026-02-05T00:00")), back]).await;
+    let left = canceled(at("2026-01-10T00:00"), "a02", at("2026-02-05T00:00"));
+    let position = accept(&client, vec![left, back]).await;
     let after = stages(&position).await;
     let expected = [
         "onboarding",

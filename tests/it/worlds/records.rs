@@ -1,5 +1,7 @@
 //! Short ways to write records and to ask about them.
 
+use std::collections::BTreeMap;
+
 use prost_types::Timestamp;
 
 use sextant::client::Client;
@@ -77,6 +79,17 @@ pub(crate) fn subscription(
     seats: u64,
     unit_minor: i64,
 ) -> pb::Record {
+    subscription_since(time, account, time, seats, unit_minor)
+}
+
+/// The same, as it stands at a moment after its beginning.
+pub(crate) fn subscription_since(
+    started_at: Timestamp,
+    account: &str,
+    time: Timestamp,
+    seats: u64,
+    unit_minor: i64,
+) -> pb::Record {
     let price = pb::Price {
         price_id: "seat".to_owned(),
         unit_amount: money(unit_minor),
@@ -92,7 +105,7 @@ pub(crate) fn subscription(
         account_id: account.to_owned(),
         subscription_id: format!("subscription of {account}"),
         status: pb::SubscriptionStatus::Active.into(),
-        started_at: Some(time),
+        started_at: Some(started_at),
         items: vec![item],
         ..pb::SubscriptionFact::default()
     };
@@ -101,6 +114,18 @@ pub(crate) fn subscription(
         time,
         Fact::Subscription(fact),
     )
+}
+
+/// The account's subscription, ended by itself.
+pub(crate) fn canceled(started_at: Timestamp, account: &str, time: Timestamp) -> pb::Record {
+    let mut record = subscription_since(started_at, account, time, 1, 1_000);
+    if let Some(Fact::Subscription(fact)) = &mut record.fact {
+        fact.status = pb::SubscriptionStatus::Canceled.into();
+        fact.canceled_at = Some(time);
+        fact.ended_at = Some(time);
+        fact.cancellation = pb::CancellationKind::Voluntary.into();
+    }
+    record
 }
 
 fn money(minor: i64) -> Option<Money> {
@@ -229,6 +254,23 @@ macro_rules! ask {
 }
 pub(crate) use ask;
 
+/// All features of an account by name; an unknown one has no value.
+pub(crate) async fn features(
+    client: &Client,
+    account: &str,
+    at: &ReadAt,
+) -> BTreeMap<String, Option<Value>> {
+    let request = GetFeaturesRequest {
+        account: entity(account),
+        at: Some(at.clone()),
+    };
+    let features = ask!(client, scoring.get_features, request).features;
+    features
+        .into_iter()
+        .map(|feature| (feature.name, feature.value))
+        .collect()
+}
+
 /// A whole number among the features of an account; `None` if it is unknown.
 pub(crate) async fn feature(
     client: &Client,
@@ -236,13 +278,8 @@ pub(crate) async fn feature(
     name: &str,
     at: &ReadAt,
 ) -> Option<i64> {
-    let request = GetFeaturesRequest {
-        account: entity(account),
-        at: Some(at.clone()),
-    };
-    let features = ask!(client, scoring.get_features, request).features;
-    let found = features.into_iter().find(|feature| feature.name == name);
-    match found.unwrap_or_else(|| panic!("no feature {name}")).value {
+    let found = features(client, account, at).await.remove(name);
+    match found.unwrap_or_else(|| panic!("no feature {name}")) {
         None => None,
         Some(Value::Integer(value)) => Some(value),
         Some(other) => panic!("{name} is {other:?}"),

@@ -1,164 +1,131 @@
-//! Two months of a company, and what its records add up to.
+//! Two months of a company of 70 accounts: what they use, what they pay, and the records that tell of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use sextant_proto::ingestion::v1::Record;
 
-use sextant::client::Client;
-use sextant_proto::ingestion::v1::{GetIngestCountsRequest, Record, SourceCounts};
-use sextant_proto::segmentation::v1::ListSegmentsRequest;
-
-use crate::worlds::records::{account, ask, at, event, feature, later, now, revenue, subscription};
+use crate::worlds::records::{account, at, canceled, event, later, subscription_since};
 
 /// The first day at midnight, and the number of days until the clock.
 pub(crate) const START: &str = "2026-01-01T00:00";
 pub(crate) const DAYS: usize = 60;
-const ACCOUNTS: usize = 20;
+/// First days of the months, and of the one after them.
+pub(crate) const MONTHS: [usize; 4] = [0, 31, 59, 90];
+/// Of ten accounts nine subscribe, one of them on the last day: more than the 50 that quintiles need.
+const ACCOUNTS: usize = 70;
+const NOBODY: Terms = Terms {
+    day: 0,
+    seats: 0,
+    cents: 0,
+};
 
-/// What the records say, counted as plainly as can be.
-#[derive(Debug, Default)]
-pub(crate) struct Oracle {
-    records: u64,
-    /// Events of the last 28 days by account.
-    events: BTreeMap<String, i64>,
-    /// Days with events among them.
-    days: BTreeMap<String, BTreeSet<usize>>,
-    /// Users with events among them.
-    users: BTreeMap<String, BTreeSet<usize>>,
-    /// Accounts by stage of the lifecycle.
-    stages: BTreeMap<&'static str, u64>,
-    mrr_minor: i64,
+/// What an account pays each month from the midnight of a day on: so many seats at so many cents; without seats, it has left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) day: usize,
+    pub(crate) seats: u64,
+    pub(crate) cents: i64,
 }
 
-impl Oracle {
-    fn see_event(&mut self, account: &str, day: usize, user: usize) {
-        if day + 28 > DAYS {
-            *self.events.entry(account.to_owned()).or_default() += 1;
-            self.days.entry(account.to_owned()).or_default().insert(day);
-            self.users
-                .entry(account.to_owned())
-                .or_default()
-                .insert(user);
+/// One account.
+#[derive(Debug, Clone)]
+pub(crate) struct Life {
+    pub(crate) name: String,
+    /// Days with their users, in order.
+    pub(crate) uses: Vec<(usize, usize)>,
+    /// In order.
+    pub(crate) terms: Vec<Terms>,
+}
+
+impl Life {
+    fn new(number: usize) -> Self {
+        Self {
+            name: name(number),
+            uses: uses(number),
+            terms: terms(number),
         }
     }
 
-    fn see_stage(&mut self, stage: &'static str) {
-        *self.stages.entry(stage).or_default() += 1;
+    /// Since which day it has paid without a gap; `None`: it does not pay on this day.
+    pub(crate) fn paying_since(&self, day: usize) -> Option<usize> {
+        let until_then = self.terms.iter().take_while(|terms| terms.day <= day);
+        until_then.fold(None, |since, terms| {
+            (terms.seats > 0).then(|| since.unwrap_or(terms.day))
+        })
+    }
+
+    fn records(&self, number: usize) -> Vec<(usize, Record)> {
+        // The accounts' own records come late enough for the first of their others to be waited for.
+        let mut records = vec![(number % 4, account(&self.name, at(START)))];
+        for (place, (day, user)) in self.uses.iter().enumerate() {
+            let time = later(START, day * 24 + place % 2);
+            records.push((*day, event(&self.name, &format!("u{user}"), time)));
+        }
+        let mut started_at = None;
+        for Terms { day, seats, cents } in &self.terms {
+            let time = later(START, day * 24);
+            let since = *started_at.get_or_insert(time);
+            let record = if *seats == 0 {
+                started_at = None;
+                canceled(since, &self.name, time)
+            } else {
+                subscription_since(since, &self.name, time, *seats, *cents)
+            };
+            records.push((*day, record));
+        }
+        records
     }
 }
 
-fn name(number: usize) -> String {
+/// Accounts are named by how they live, in the order of [`terms`].
+pub(crate) fn name(number: usize) -> String {
     format!("account-{number:02}")
 }
 
-/// The subscription of an account, if it has one: the day that it begins, seats, and cents for each.
-fn terms(number: usize) -> Option<(usize, u64, i64)> {
-    let (seats, cents) = (
-        u64::try_from(number).unwrap() + 1,
-        1_000 + 37 * i64::try_from(number).unwrap(),
-    );
-    match number % 3 {
-        0 => None,
-        1 => Some((5, seats, cents)),
-        _ => Some((50, seats, cents)),
-    }
+/// Each uses the product every so many days, with one event and two in turn, until some day.
+fn uses(number: usize) -> Vec<(usize, usize)> {
+    let last = DAYS - 1 - (number * 11) % 40;
+    let days = (0..=last).filter(|day| (day + number).is_multiple_of(1 + number % 7));
+    let events = days.flat_map(|day| (0..=(day + number) % 2).map(move |count| (day, count)));
+    events
+        .map(|(day, count)| (day, (number + day + count) % (1 + number % 4)))
+        .collect()
 }
 
-/// All records with their days, in order, the accounts' own late enough for the first of them to be waited for, and what they add up to.
-pub(crate) fn story() -> (Vec<(usize, Record)>, Oracle) {
-    let (mut records, mut oracle) = (Vec::new(), Oracle::default());
-    for day in 0..DAYS {
-        for number in 0..ACCOUNTS {
-            let name = name(number);
-            if day == number % 4 {
-                records.push((day, account(&name, at(START))));
-            }
-            for count in 0..(number * 5 + day * 3) % 4 {
-                let user = (number + day + count) % (1 + number % 4);
-                let time = later(START, day * 24 + count);
-                records.push((day, event(&name, &format!("u{user}"), time)));
-                oracle.see_event(&name, day, user);
-            }
-            if let Some((begins, seats, cents)) = terms(number)
-                && begins == day
-            {
-                let time = later(START, day * 24);
-                records.push((day, subscription(&name, time, seats, cents)));
-                oracle.mrr_minor += i64::try_from(seats).unwrap() * cents;
-            }
-        }
-    }
-    for number in 0..ACCOUNTS {
-        oracle.see_stage(match terms(number) {
-            None => "prospect",
-            Some((begins, ..)) if DAYS - begins < 30 => "onboarding",
-            Some(_) => "adopting",
-        });
-    }
-    oracle.records = u64::try_from(records.len()).unwrap();
-    (records, oracle)
-}
-
-async fn counts(client: &Client) -> SourceCounts {
-    let request = client.request(GetIngestCountsRequest {});
-    let answer = client.ingestion().get_ingest_counts(request).await;
-    let mut sources = answer.unwrap().into_inner().sources;
-    assert_eq!(sources.len(), 1);
-    sources.remove(0)
-}
-
-/// What is stored and answered, beside what the records add up to.
-pub(crate) async fn compare(client: &Client, oracle: &Oracle, position: &str) {
-    let counts = counts(client).await;
-    assert_eq!(
-        (
-            counts.accepted,
-            counts.held,
-            counts.rejected,
-            counts.conflict
-        ),
-        (oracle.records, 0, 0, 0)
-    );
-    let at = now(position);
-    for number in 0..ACCOUNTS {
-        let name = name(number);
-        let count = |sets: &BTreeMap<String, BTreeSet<usize>>| {
-            Some(
-                sets.get(&name)
-                    .map_or(0, |set| i64::try_from(set.len()).unwrap()),
-            )
-        };
-        let expected = [
-            (
-                "usage.events_28d",
-                oracle.events.get(&name).copied().or(Some(0)),
-            ),
-            ("usage.active_days_28d", count(&oracle.days)),
-            ("usage.active_users_28d", count(&oracle.users)),
-        ];
-        for (feature_name, expected) in expected {
-            let found = feature(client, &name, feature_name, &at).await;
-            assert_eq!(found, expected, "{feature_name} of {name}");
-        }
-    }
-    assert_eq!(
-        revenue(client, &at).await.total.unwrap().mrr_minor,
-        oracle.mrr_minor
-    );
-    let request = ListSegmentsRequest {
-        segmentation: "lifecycle".to_owned(),
-        at: Some(at),
-        ..ListSegmentsRequest::default()
+/// How an account pays is told by the last digit of its number.
+fn terms(number: usize) -> Vec<Terms> {
+    let start = Terms {
+        day: 5,
+        seats: 3 + u64::try_from(number % 4).unwrap(),
+        cents: 1_000 + 37 * i64::try_from(number).unwrap(),
     };
-    let answer = ask!(client, segmentation.list_segments, request);
-    let stages: BTreeMap<String, u64> = answer
-        .segments
-        .into_iter()
-        .filter(|summary| summary.accounts > 0)
-        .map(|summary| (summary.segment.unwrap().key, summary.accounts))
-        .collect();
-    let expected: BTreeMap<String, u64> = oracle
-        .stages
+    let from = |day: usize| Terms { day, ..start };
+    let seats = |day: usize, seats: u64| Terms {
+        day,
+        seats,
+        ..start
+    };
+    let left = |day: usize| Terms { day, ..NOBODY };
+    match number % 10 {
+        0 => Vec::new(),
+        1 | 2 => vec![start],
+        // Its thirtieth paying day is closed two days before the end.
+        3 => vec![from(28)],
+        4 => vec![from(35), seats(59, start.seats + 2)],
+        5 => vec![from(36), seats(59, start.seats - 1)],
+        6 => vec![from(37), left(59)],
+        7 => vec![from(33), left(43), from(59)],
+        8 => vec![from(57)],
+        _ => vec![from(59)],
+    }
+}
+
+/// All accounts, and all records with their days, in the order in which they are told.
+pub(crate) fn story() -> (Vec<Life>, Vec<(usize, Record)>) {
+    let lives: Vec<Life> = (0..ACCOUNTS).map(Life::new).collect();
+    let mut records: Vec<(usize, Record)> = lives
         .iter()
-        .map(|(stage, accounts)| ((*stage).to_owned(), *accounts))
+        .enumerate()
+        .flat_map(|(number, life)| life.records(number))
         .collect();
-    assert_eq!(stages, expected);
+    records.sort_by_key(|(day, _)| *day);
+    (lives, records)
 }

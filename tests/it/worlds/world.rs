@@ -357,10 +357,15 @@ pub(crate) async fn tenant(client: &Client, name: &str, clock: Timestamp) -> Cli
 
 /// Puts a built-in segmenter to use under its own name.
 pub(crate) async fn segmentation(client: &Client, name: &str) {
+    segmentation_by(client, name, "{}").await;
+}
+
+/// The same with a configuration.
+pub(crate) async fn segmentation_by(client: &Client, name: &str, config: &str) {
     let segmentation = Segmentation {
         key: name.to_owned(),
         segmenter_id: format!("sextant.{name}"),
-        config: "{}".to_owned(),
+        config: config.to_owned(),
         ..Segmentation::default()
     };
     let request = CreateSegmentationRequest {

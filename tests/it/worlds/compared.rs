@@ -1,0 +1,175 @@
+//! What is stored and answered, beside what the oracle says.
+
+use std::collections::BTreeMap;
+
+use sextant::client::Client;
+use sextant_proto::common::v1::{Date, ReadAt};
+use sextant_proto::ingestion::v1::{GetIngestCountsRequest, SourceCounts};
+use sextant_proto::metrics::v1::{GetChurnRequest, GetWaterfallRequest, ListMovementsRequest};
+use sextant_proto::scoring::v1::feature::Value;
+use sextant_proto::segmentation::v1::{ListMembersRequest, Membership};
+
+use crate::worlds::oracle::{Change, Oracle};
+use crate::worlds::records::{ask, features, later, now, revenue, score};
+use crate::worlds::story::{DAYS, START};
+
+/// More than there are accounts and changes.
+const ALL: i32 = 1_000;
+/// Days in whose early morning memberships are read as they are known now: all clocks stood at noon.
+const PAST_DAYS: [usize; 4] = [20, 40, 50, 59];
+
+async fn counts(client: &Client) -> SourceCounts {
+    let request = client.request(GetIngestCountsRequest {});
+    let answer = client.ingestion().get_ingest_counts(request).await;
+    let mut sources = answer.unwrap().into_inner().sources;
+    assert_eq!(sources.len(), 1);
+    sources.remove(0)
+}
+
+/// Of a tenant whose clock stands at noon of the last day, with `lifecycle` and `value_tiers`.
+pub(crate) async fn compare(client: &Client, oracle: &Oracle, n_records: usize, position: &str) {
+    let counts = counts(client).await;
+    assert_eq!(
+        (
+            counts.accepted,
+            counts.held,
+            counts.rejected,
+            counts.conflict
+        ),
+        (u64::try_from(n_records).unwrap(), 0, 0, 0)
+    );
+    let at = now(position);
+    compare_scoring(client, oracle, &at).await;
+    compare_segments(client, oracle, &at).await;
+    compare_metrics(client, oracle, &at).await;
+}
+
+async fn compare_scoring(client: &Client, oracle: &Oracle, at: &ReadAt) {
+    let bands = oracle.bands();
+    for life in &oracle.lives {
+        let name = &life.name;
+        let found = features(client, name, at).await;
+        let expected = [
+            ("usage.events_28d", Some(life.events_28d(DAYS))),
+            ("usage.active_days_28d", Some(life.active_days_28d(DAYS))),
+            ("usage.active_users_28d", Some(life.active_users_28d(DAYS))),
+            ("revenue.mrr_minor", life.mrr_minor(DAYS)),
+        ];
+        for (feature, expected) in expected {
+            let expected = expected.map(Value::Integer);
+            assert_eq!(found[feature], expected, "{feature} of {name}");
+        }
+        let score = score(client, name, "rfm", at).await.unwrap();
+        let band = bands.get(name).map_or("", String::as_str);
+        assert_eq!(score.band, band, "{name}: {score:?}");
+    }
+}
+
+/// All memberships of a segmentation by account.
+async fn members(client: &Client, segmentation: &str, at: &ReadAt) -> BTreeMap<String, Membership> {
+    let request = ListMembersRequest {
+        segmentation: segmentation.to_owned(),
+        at: Some(at.clone()),
+        page_size: ALL,
+        ..ListMembersRequest::default()
+    };
+    let members = ask!(client, segmentation.list_members, request).members;
+    let by_account = members.into_iter().map(|member| {
+        let membership = member.membership.unwrap();
+        (membership.account.clone().unwrap().id, membership)
+    });
+    by_account.collect()
+}
+
+async fn compare_segments(client: &Client, oracle: &Oracle, at: &ReadAt) {
+    let found = members(client, "lifecycle", at).await;
+    assert_eq!(found.len(), oracle.lives.len());
+    for life in &oracle.lives {
+        let (name, membership) = (&life.name, &found[&life.name]);
+        assert_eq!(membership.segment, life.stage(), "{name}");
+        let (feature, value) = life.reason();
+        let says_why = membership
+            .current_reasons
+            .iter()
+            .any(|reason| reason.feature == feature && reason.value == value);
+        assert!(says_why, "{name}: {feature} is {value}: {membership:?}");
+    }
+    for day in PAST_DAYS {
+        let at = ReadAt {
+            as_of: Some(later(START, day * 24 + 6)),
+            ..at.clone()
+        };
+        let found = members(client, "lifecycle", &at).await;
+        for life in &oracle.lives {
+            let (name, stage) = (&life.name, life.stage_at_close(day - 1));
+            assert_eq!(found[name].segment, stage, "{name} on day {day}");
+        }
+    }
+    let found = members(client, "value_tiers", at).await;
+    for life in &oracle.lives {
+        let name = &life.name;
+        let tier = found.get(name).map_or("", |member| member.segment.as_str());
+        assert_eq!(tier, life.tier().unwrap_or(""), "{name}");
+    }
+}
+
+async fn compare_metrics(client: &Client, oracle: &Oracle, at: &ReadAt) {
+    let total = revenue(client, at).await.total.unwrap();
+    assert_eq!(total.mrr_minor, oracle.mrr_minor());
+
+    let request = ListMovementsRequest {
+        at: Some(at.clone()),
+        page_size: ALL,
+        ..ListMovementsRequest::default()
+    };
+    let start = later(START, 0).seconds;
+    let listed = ask!(client, metrics.list_movements, request).movements;
+    let mut changes: Vec<Change> = listed
+        .into_iter()
+        .map(|one| Change {
+            account: one.account.unwrap().id,
+            day: usize::try_from((one.at.unwrap().seconds - start) / 86_400).unwrap(),
+            kind: one.kind,
+            delta_exact: one.delta_exact,
+        })
+        .collect();
+    changes.sort();
+    assert_eq!(changes, oracle.changes());
+
+    let request = GetWaterfallRequest {
+        months: 3,
+        at: Some(at.clone()),
+        ..GetWaterfallRequest::default()
+    };
+    let months = ask!(client, metrics.get_waterfall, request).months;
+    assert_eq!(months, oracle.waterfall());
+    let mut end_exact = 0;
+    for month in months {
+        assert_eq!(month.start_exact, end_exact, "{month:?}");
+        end_exact =
+            month.start_exact + month.new_exact + month.reactivation_exact + month.expansion_exact
+                - month.contraction_exact
+                - month.churn_exact
+                + month.fx_revaluation_exact
+                + month.restatement_exact;
+        assert_eq!(month.end_exact, end_exact, "{month:?}");
+    }
+
+    let march = |day| {
+        Some(Date {
+            year: 2026,
+            month: 3,
+            day,
+        })
+    };
+    let request = GetChurnRequest {
+        first_day: march(1),
+        last_day: march(2),
+        segmentation: "lifecycle".to_owned(),
+        at: Some(at.clone()),
+    };
+    let answer = ask!(client, metrics.get_churn, request);
+    let mut churn = vec![answer.total.unwrap()];
+    churn.extend(answer.segments);
+    assert_eq!(churn, oracle.churn());
+}

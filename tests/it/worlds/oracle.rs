@@ -1,0 +1,307 @@
+//! What a story adds up to, counted as plainly as can be from the published definitions, with nothing of the product.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sextant_proto::common::v1::{Date, Ratio};
+use sextant_proto::metrics::v1::{Churn, MovementKind, WaterfallMonth};
+
+use crate::worlds::story::{DAYS, Life, MONTHS};
+
+/// Ten-thousandths of a cent.
+const EXACT: i64 = 10_000;
+/// The last day that is closed.
+const CLOSED: usize = DAYS - 1;
+/// Least amounts of `sextant.value_tiers` in cents, and how it is told of them.
+const TIERS: [(&str, i64); 3] = [("strategic", 12_000), ("high", 8_000), ("medium", 5_000)];
+pub(crate) const TIERS_CONFIG: &str = r#"{"mode": "cut_points", "strategic_from_minor": 12000, "high_from_minor": 8000, "medium_from_minor": 5000}"#;
+
+/// The accounts, and the day on which the service has learned of a day.
+#[derive(Debug)]
+pub(crate) struct Oracle {
+    pub(crate) lives: Vec<Life>,
+    known: fn(usize) -> usize,
+}
+
+/// One change of an account's recurring revenue.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Change {
+    pub(crate) account: String,
+    pub(crate) day: usize,
+    pub(crate) kind: i32,
+    pub(crate) delta_exact: i64,
+}
+
+impl Life {
+    /// Whole cents a month on a day; `None`: it has never subscribed.
+    pub(crate) fn mrr_minor(&self, day: usize) -> Option<i64> {
+        let terms = self.terms.iter().rfind(|terms| terms.day <= day)?;
+        Some(i64::try_from(terms.seats).unwrap() * terms.cents)
+    }
+
+    /// Events of the last 28 days.
+    fn uses_28d(&self, day: usize) -> impl Iterator<Item = &(usize, usize)> {
+        let within = move |at: usize| at <= day && at + 28 > day;
+        self.uses.iter().filter(move |(at, _)| within(*at))
+    }
+
+    pub(crate) fn events_28d(&self, day: usize) -> i64 {
+        whole(self.uses_28d(day).count())
+    }
+
+    pub(crate) fn active_days_28d(&self, day: usize) -> i64 {
+        let days: BTreeSet<usize> = self.uses_28d(day).map(|(at, _)| *at).collect();
+        whole(days.len())
+    }
+
+    pub(crate) fn active_users_28d(&self, day: usize) -> i64 {
+        let users: BTreeSet<usize> = self.uses_28d(day).map(|(_, user)| *user).collect();
+        whole(users.len())
+    }
+
+    /// Recency, frequency and monetary value of a subscriber; `None` if one of them is unknown.
+    fn activity(&self, day: usize) -> Option<[i64; 3]> {
+        let last = self.uses.iter().rfind(|(at, _)| *at <= day)?.0;
+        Some([whole(last), self.active_days_28d(day), self.mrr_minor(day)?])
+    }
+
+    /// The stage of `sextant.lifecycle` on a day after another one. Two months are too short to be established.
+    fn stage_after(&self, previous: &str, day: usize) -> &'static str {
+        let Some(since) = self.paying_since(day) else {
+            let has_paid = self.mrr_minor(day).is_some();
+            return if has_paid {
+                "churned_voluntary"
+            } else {
+                "prospect"
+            };
+        };
+        let has_returned = matches!(previous, "churned_voluntary" | "won_back");
+        match day - since {
+            ..30 if has_returned => "won_back",
+            ..30 if previous != "adopting" => "onboarding",
+            _ => "adopting",
+        }
+    }
+
+    /// The stage at the close of a day, which follows from that of the close before.
+    pub(crate) fn stage_at_close(&self, day: usize) -> &'static str {
+        (0..=day).fold("", |previous, day| self.stage_after(previous, day))
+    }
+
+    /// The stage of the present.
+    pub(crate) fn stage(&self) -> &'static str {
+        self.stage_after(self.stage_at_close(CLOSED), DAYS)
+    }
+
+    /// The tier of `sextant.value_tiers`; `None`: it cannot be judged.
+    pub(crate) fn tier(&self) -> Option<&'static str> {
+        let mrr_minor = self.mrr_minor(DAYS)?;
+        let reached = TIERS.iter().find(|(_, least)| mrr_minor >= *least);
+        Some(match reached {
+            Some((tier, _)) => tier,
+            None if mrr_minor > 0 => "low",
+            None => "not_paying",
+        })
+    }
+
+    /// Why it is in its stage: the feature that decides, and its value in words.
+    pub(crate) fn reason(&self) -> (&'static str, String) {
+        match self.stage() {
+            "prospect" => ("subscription.status", "none".to_owned()),
+            "churned_voluntary" => ("subscription.churn_kind", "voluntary".to_owned()),
+            _ => {
+                let days = DAYS - self.paying_since(DAYS).unwrap();
+                ("subscription.paying_days", days.to_string())
+            },
+        }
+    }
+}
+
+impl Oracle {
+    pub(crate) fn new(lives: Vec<Life>, known: fn(usize) -> usize) -> Self {
+        Self { lives, known }
+    }
+
+    /// The three digits of each account that can be scored: quintiles over what was known at the last close, of type 7, and a
+    /// value passes the thresholds below it.
+    pub(crate) fn bands(&self) -> BTreeMap<String, String> {
+        let population: Vec<[i64; 3]> = self
+            .lives
+            .iter()
+            .filter_map(|life| self.as_known_at_the_close(life).activity(CLOSED))
+            .collect();
+        assert!(population.len() >= 50, "too few for quintiles");
+        let sorted = [0, 1, 2].map(|dimension| {
+            let mut values: Vec<i64> = population.iter().map(|values| values[dimension]).collect();
+            values.sort_unstable();
+            values
+        });
+        let band = |life: &Life| {
+            let activity = life.activity(DAYS)?;
+            let digits = sorted.iter().zip(activity);
+            let digits = digits.map(|(sorted, value)| (1 + passed(sorted, value)).to_string());
+            Some((life.name.clone(), digits.collect()))
+        };
+        self.lives.iter().filter_map(band).collect()
+    }
+
+    fn as_known_at_the_close(&self, life: &Life) -> Life {
+        let is_known = |day: usize| (self.known)(day) <= CLOSED;
+        let mut life = life.clone();
+        life.uses.retain(|(day, _)| is_known(*day));
+        life.terms.retain(|terms| is_known(terms.day));
+        life
+    }
+
+    /// Every change in the books. What was learned five days after the end of its month or later is a restatement.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for life in &self.lives {
+            let (mut before, mut has_paid) = (0, false);
+            for terms in &life.terms {
+                let after = i64::try_from(terms.seats).unwrap() * terms.cents;
+                let known = (self.known)(terms.day);
+                let kind = match (before, after) {
+                    _ if month(known.saturating_sub(5)) > month(terms.day) => {
+                        MovementKind::Restatement
+                    },
+                    (0, _) if has_paid => MovementKind::Reactivation,
+                    (0, _) => MovementKind::New,
+                    (_, 0) => MovementKind::Churn,
+                    _ if after > before => MovementKind::Expansion,
+                    _ => MovementKind::Contraction,
+                };
+                let day = match kind {
+                    MovementKind::Restatement => known,
+                    _ => terms.day,
+                };
+                changes.push(Change {
+                    account: life.name.clone(),
+                    day,
+                    kind: kind.into(),
+                    delta_exact: (after - before) * EXACT,
+                });
+                (before, has_paid) = (after, true);
+            }
+        }
+        changes.sort();
+        changes
+    }
+
+    /// The three months, each account's first against its last state.
+    pub(crate) fn waterfall(&self) -> Vec<WaterfallMonth> {
+        let changes = self.changes();
+        (0..3)
+            .map(|number| {
+                let mut line = WaterfallMonth {
+                    month: Some(Date {
+                        year: 2026,
+                        month: i32::try_from(number).unwrap() + 1,
+                        day: 1,
+                    }),
+                    ..WaterfallMonth::default()
+                };
+                for life in &self.lives {
+                    let own = changes.iter().filter(|change| change.account == life.name);
+                    add_to_month(&mut line, own, number);
+                }
+                line
+            })
+            .collect()
+    }
+
+    /// Churn of the last month by stage just before it, in descending order of what was paid; the first is the total.
+    pub(crate) fn churn(&self) -> Vec<Churn> {
+        // Accounts and revenue at the start, accounts and revenue lost, and revenue gained.
+        let mut sums: BTreeMap<&str, [i64; 5]> = BTreeMap::new();
+        for life in &self.lives {
+            let before = life.mrr_minor(MONTHS[2] - 1).unwrap_or(0) * EXACT;
+            let after = life.mrr_minor(DAYS).unwrap_or(0) * EXACT;
+            if before == 0 {
+                continue;
+            }
+            let (lost, gained) = ((before - after).max(0), (after - before).max(0));
+            for key in ["", life.stage_at_close(MONTHS[2] - 1)] {
+                let sums = sums.entry(key).or_default();
+                let own = [1, before, i64::from(after == 0), lost, gained];
+                *sums = std::array::from_fn(|place| sums[place] + own[place]);
+            }
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_by_key(|(key, [_, start, ..])| (!key.is_empty(), Reverse(*start)));
+        let ratio = |numerator, denominator| {
+            Some(Ratio {
+                numerator,
+                denominator,
+            })
+        };
+        let churn = |(key, [accounts, start, left, lost, gained]): (&str, [i64; 5])| Churn {
+            segment: key.to_owned(),
+            logo_churn: ratio(left, accounts),
+            gross_revenue_churn: ratio(lost, start),
+            net_revenue_churn: ratio(lost - gained, start),
+        };
+        sums.into_iter().map(churn).collect()
+    }
+
+    pub(crate) fn mrr_minor(&self) -> i64 {
+        let accounts = self.lives.iter();
+        accounts.filter_map(|life| life.mrr_minor(DAYS)).sum()
+    }
+}
+
+/// Adds what an account did in a month.
+fn add_to_month<'a>(
+    line: &mut WaterfallMonth,
+    changes: impl Iterator<Item = &'a Change>,
+    number: usize,
+) {
+    let (mut start, mut restated, mut net, mut has_paid) = (0, 0, 0, false);
+    for change in changes {
+        match month(change.day).cmp(&number) {
+            std::cmp::Ordering::Less => {
+                start += change.delta_exact;
+                has_paid = true;
+            },
+            std::cmp::Ordering::Equal if change.kind == MovementKind::Restatement as i32 => {
+                restated += change.delta_exact;
+            },
+            std::cmp::Ordering::Equal => net += change.delta_exact,
+            std::cmp::Ordering::Greater => {},
+        }
+    }
+    assert!(restated == 0 || net == 0, "the story keeps them apart");
+    let end = start + restated + net;
+    line.start_exact += start;
+    line.restatement_exact += restated;
+    match (start, net) {
+        (0, _) if has_paid => line.reactivation_exact += net,
+        (0, _) => line.new_exact += net,
+        (_, 1..) => line.expansion_exact += net,
+        (..) if end == 0 => line.churn_exact -= net,
+        (..) => line.contraction_exact -= net,
+    }
+    line.end_exact += end;
+}
+
+/// How many of the four quintiles of ascending values lie below a value, in whole numbers.
+fn passed(sorted: &[i64], value: i64) -> usize {
+    let below = |percent: usize| {
+        let position = (sorted.len() - 1) * percent;
+        let (lower, share) = (sorted[position / 100], whole(position % 100));
+        let upper = *sorted.get(position / 100 + 1).unwrap_or(&lower);
+        100 * value > (100 - share) * lower + share * upper
+    };
+    [20, 40, 60, 80]
+        .into_iter()
+        .filter(|percent| below(*percent))
+        .count()
+}
+
+fn month(day: usize) -> usize {
+    MONTHS.partition_point(|first| *first <= day) - 1
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap()
+}
