@@ -11,6 +11,7 @@ mod away;
 mod backup;
 mod boundaries;
 mod compared;
+mod creations;
 mod files;
 mod installation;
 mod isolation;

@@ -12,7 +12,7 @@ use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::scoring::v1::GetScoresRequest;
 use sextant_proto::segmentation::v1::GetMembershipRequest;
 
-use crate::worlds::compared::compare;
+use crate::worlds::compared::{compare, compare_moves};
 use crate::worlds::oracle::{Oracle, TIERS_CONFIG};
 use crate::worlds::records::{advance_by, entity, later, now, send, try_ask};
 use crate::worlds::story::{DAYS, START, story};
@@ -222,6 +222,7 @@ async fn check(shape: Shape, services: [(&'static str, Role); 4]) {
         compare(&client, &oracle, all.len(), &position).await;
         let all: Vec<Record> = all.into_iter().map(|(_, record)| record).collect();
         replay(&client, &all, &oracle).await;
+        compare_moves(&client, &oracle, DAYS_BEFORE + 1, &position).await;
     }
     world.end().await;
 }

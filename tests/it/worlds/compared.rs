@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use prost_types::Timestamp;
+
 use sextant::client::Client;
 use sextant_proto::common::v1::{Date, ReadAt};
 use sextant_proto::ingestion::v1::{GetIngestCountsRequest, SourceCounts};
 use sextant_proto::metrics::v1::{GetChurnRequest, GetWaterfallRequest, ListMovementsRequest};
 use sextant_proto::scoring::v1::feature::Value;
-use sextant_proto::segmentation::v1::{ListMembersRequest, Membership};
+use sextant_proto::segmentation::v1::{
+    ListMembersRequest, ListTransitionsRequest, Membership, Reason,
+};
 
-use crate::worlds::oracle::{Change, Oracle};
+use crate::worlds::oracle::{Change, Moved, Oracle};
 use crate::worlds::records::{ask, features, later, now, revenue, score};
-use crate::worlds::story::{DAYS, START};
+use crate::worlds::story::{DAYS, Life, START};
 
 /// More than there are accounts and changes.
 const ALL: i32 = 1_000;
@@ -87,12 +91,7 @@ async fn compare_segments(client: &Client, oracle: &Oracle, at: &ReadAt) {
     for life in &oracle.lives {
         let (name, membership) = (&life.name, &found[&life.name]);
         assert_eq!(membership.segment, life.stage(), "{name}");
-        let (feature, value) = life.reason();
-        let says_why = membership
-            .current_reasons
-            .iter()
-            .any(|reason| reason.feature == feature && reason.value == value);
-        assert!(says_why, "{name}: {feature} is {value}: {membership:?}");
+        says_why(&membership.current_reasons, life, life.stage(), DAYS);
     }
     for day in PAST_DAYS {
         let at = ReadAt {
@@ -113,6 +112,52 @@ async fn compare_segments(client: &Client, oracle: &Oracle, at: &ReadAt) {
     }
 }
 
+#[track_caller]
+fn says_why(reasons: &[Reason], life: &Life, stage: &str, day: usize) {
+    for (feature, value) in life.reasons(stage, day) {
+        let is_there = reasons
+            .iter()
+            .any(|reason| reason.feature == feature && reason.value == value);
+        assert!(
+            is_there,
+            "{feature} of {} is {value}: {reasons:?}",
+            life.name
+        );
+    }
+}
+
+/// Who moved since a day, when and why, where facts came after the closes that they are about.
+pub(crate) async fn compare_moves(client: &Client, oracle: &Oracle, since: usize, position: &str) {
+    let request = ListTransitionsRequest {
+        segmentation: "lifecycle".to_owned(),
+        since: Some(later(START, since * 24)),
+        at: Some(now(position)),
+        page_size: ALL,
+        ..ListTransitionsRequest::default()
+    };
+    let transitions = ask!(client, segmentation.list_transitions, request).transitions;
+    let mut moves = Vec::new();
+    for one in transitions {
+        let (account, day) = (one.account.unwrap().id, day_of(one.at));
+        let life = oracle.lives.iter().find(|life| life.name == account);
+        says_why(&one.reasons, life.unwrap(), &one.to_segment, day);
+        moves.push(Moved {
+            account,
+            day,
+            stages: [one.from_segment, one.to_segment],
+            is_late: one.correction,
+        });
+    }
+    moves.sort();
+    assert_eq!(moves, oracle.moves(since..DAYS));
+}
+
+/// The day of the story that a moment is in.
+fn day_of(moment: Option<Timestamp>) -> usize {
+    let seconds = moment.unwrap().seconds - later(START, 0).seconds;
+    usize::try_from(seconds / 86_400).unwrap()
+}
+
 async fn compare_metrics(client: &Client, oracle: &Oracle, at: &ReadAt) {
     let total = revenue(client, at).await.total.unwrap();
     assert_eq!(total.mrr_minor, oracle.mrr_minor());
@@ -122,13 +167,12 @@ async fn compare_metrics(client: &Client, oracle: &Oracle, at: &ReadAt) {
         page_size: ALL,
         ..ListMovementsRequest::default()
     };
-    let start = later(START, 0).seconds;
     let listed = ask!(client, metrics.list_movements, request).movements;
     let mut changes: Vec<Change> = listed
         .into_iter()
         .map(|one| Change {
             account: one.account.unwrap().id,
-            day: usize::try_from((one.at.unwrap().seconds - start) / 86_400).unwrap(),
+            day: day_of(one.at),
             kind: one.kind,
             delta_exact: one.delta_exact,
         })

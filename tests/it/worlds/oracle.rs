@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use sextant_proto::common::v1::{Date, Ratio};
 use sextant_proto::metrics::v1::{Churn, MovementKind, WaterfallMonth};
@@ -21,6 +22,16 @@ pub(crate) const TIERS_CONFIG: &str = r#"{"mode": "cut_points", "strategic_from_
 pub(crate) struct Oracle {
     pub(crate) lives: Vec<Life>,
     known: fn(usize) -> usize,
+}
+
+/// An account that was in another stage at the close of a day than at the close before.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moved {
+    pub(crate) account: String,
+    pub(crate) day: usize,
+    pub(crate) stages: [String; 2],
+    /// Whether a fact of that day made it move, of which the service learns after the close.
+    pub(crate) is_late: bool,
 }
 
 /// One change of an account's recurring revenue.
@@ -104,14 +115,18 @@ impl Life {
         })
     }
 
-    /// Why it is in its stage: the feature that decides, and its value in words.
-    pub(crate) fn reason(&self) -> (&'static str, String) {
-        match self.stage() {
-            "prospect" => ("subscription.status", "none".to_owned()),
-            "churned_voluntary" => ("subscription.churn_kind", "voluntary".to_owned()),
+    /// What has to be among the reasons for a stage on a day: features and their values.
+    pub(crate) fn reasons(&self, stage: &str, day: usize) -> Vec<(&'static str, String)> {
+        match stage {
+            "prospect" => vec![("subscription.status", "none".to_owned())],
+            "churned_voluntary" => vec![("subscription.churn_kind", "voluntary".to_owned())],
             _ => {
-                let days = DAYS - self.paying_since(DAYS).unwrap();
-                ("subscription.paying_days", days.to_string())
+                let days = day - self.paying_since(day).unwrap();
+                let active = self.active_days_28d(day);
+                vec![
+                    ("subscription.paying_days", days.to_string()),
+                    ("usage.active_days_28d", active.to_string()),
+                ]
             },
         }
     }
@@ -151,6 +166,26 @@ impl Oracle {
         life.uses.retain(|(day, _)| is_known(*day));
         life.terms.retain(|terms| is_known(terms.day));
         life
+    }
+
+    /// Every move on some days.
+    pub(crate) fn moves(&self, days: Range<usize>) -> Vec<Moved> {
+        let mut moves = Vec::new();
+        for life in &self.lives {
+            for day in days.clone() {
+                let stages = [day - 1, day].map(|day| life.stage_at_close(day).to_owned());
+                if stages[0] != stages[1] {
+                    moves.push(Moved {
+                        account: life.name.clone(),
+                        day,
+                        stages,
+                        is_late: life.terms.iter().any(|terms| terms.day == day),
+                    });
+                }
+            }
+        }
+        moves.sort();
+        moves
     }
 
     /// Every change in the books. What was learned five days after the end of its month or later is a restatement.

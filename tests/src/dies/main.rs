@@ -48,12 +48,14 @@ fn with_fault(mut stores: Stores) -> Stores {
     if let (Some(ports), Some(moment)) = (&mut stores.ingestion, dies("ingestion")) {
         ports.facts = Arc::new(Dying::new(&ports.facts, moment));
         ports.tenants = Arc::new(Dying::new(&ports.tenants, moment));
+        ports.keys = Arc::new(Dying::new(&ports.keys, moment));
     }
     if let (Some(ports), Some(moment)) = (&mut stores.scoring, dies("scoring")) {
         ports.scoring = Arc::new(Dying::new(&ports.scoring, moment));
     }
     if let (Some(ports), Some(moment)) = (&mut stores.segmentation, dies("segmentation")) {
         ports.memberships = Arc::new(Dying::new(&ports.memberships, moment));
+        ports.segmentations = Arc::new(Dying::new(&ports.segmentations, moment));
     }
     if let (Some(ports), Some(moment)) = (&mut stores.metrics, dies("metrics")) {
         ports.metrics = Arc::new(Dying::new(&ports.metrics, moment));

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_store::port::{
-    Committed, FactBatch, Facts, Import, MembershipRow, Memberships, Metrics, MetricsCommit,
-    ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, ReplicaAccount, Scoring, ScoringCommit,
-    SegmentCount, SegmentationCommit, SliceHeads, SliceProgress, SliceState, SliceStates,
-    SlicesProgress, TenantRow, Tenants, TransitionFilter, TransitionRow,
+    Committed, FactBatch, Facts, Import, KeyRow, Keys, MembershipRow, Memberships, Metrics,
+    MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, ReplicaAccount, Scoring,
+    ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SliceHeads,
+    SliceProgress, SliceState, SliceStates, SlicesProgress, TenantRow, Tenants, TransitionFilter,
+    TransitionRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -56,17 +57,42 @@ impl<P: ?Sized> Dying<P> {
             done
         })
     }
+
+    /// A change that is made once for each request. It dies within the transaction or after it; a request that was answered
+    /// before changes nothing, and is survived.
+    fn dies_once<'a, T: 'static, A: Send + 'a>(
+        &self,
+        once: Once<T>,
+        change: impl FnOnce(Once<T>) -> BoxFuture<'a, Result<A>>,
+    ) -> BoxFuture<'a, Result<A>> {
+        let moment = self.moment;
+        let made = Arc::new(AtomicBool::new(false));
+        let is_made = Arc::clone(&made);
+        let watched = Once::new(once.request.clone(), move |row: &T| {
+            if moment == Moment::Before {
+                process::abort();
+            }
+            is_made.store(true, Ordering::Relaxed);
+            once.answer(row)
+        });
+        let change = change(watched);
+        Box::pin(async move {
+            let done = change.await;
+            if done.is_ok() && made.load(Ordering::Relaxed) {
+                process::abort();
+            }
+            done
+        })
+    }
 }
 
-/// The same change, and whether it was made: a request that was answered before gives its answer and stores nothing.
-fn watched(once: Once<SliceHeads>) -> (Once<SliceHeads>, Arc<AtomicBool>) {
-    let made = Arc::new(AtomicBool::new(false));
-    let is_made = Arc::clone(&made);
-    let watched = Once::new(once.request.clone(), move |heads| {
-        is_made.store(true, Ordering::Relaxed);
-        once.answer(heads)
-    });
-    (watched, made)
+/// Passes operations of a port on that store nothing.
+macro_rules! passed_on {
+    ($($operation:ident<$life:lifetime>($($given:ident: $type:ty),*) -> $answer:ty;)*) => { $(
+        fn $operation<$life>(&$life self, $($given: $type),*) -> BoxFuture<$life, Result<$answer>> {
+            self.port.$operation($($given),*)
+        }
+    )* };
 }
 
 impl Facts for Dying<dyn Facts> {
@@ -81,19 +107,7 @@ impl Tenants for Dying<dyn Tenants> {
         tenant: &'a TenantRow,
         once: Once<TenantRow>,
     ) -> BoxFuture<'a, Result<Vec<u8>>> {
-        self.port.create(tenant, once)
-    }
-
-    fn by_id(&self, tenant: TenantId) -> BoxFuture<'_, Result<Option<TenantRow>>> {
-        self.port.by_id(tenant)
-    }
-
-    fn by_name<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<TenantRow>>> {
-        self.port.by_name(name)
-    }
-
-    fn list<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<TenantRow>>> {
-        self.port.list(page)
+        self.dies_once(once, |once| self.port.create(tenant, once))
     }
 
     fn mark_import(
@@ -102,9 +116,7 @@ impl Tenants for Dying<dyn Tenants> {
         mark: Import,
         once: Once<SliceHeads>,
     ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
-        let (once, made) = watched(once);
-        let marked = self.port.mark_import(tenant, mark, once);
-        self.dies_at(marked, move |_| made.load(Ordering::Relaxed))
+        self.dies_once(once, |once| self.port.mark_import(tenant, mark, once))
     }
 
     fn advance_clock(
@@ -113,9 +125,33 @@ impl Tenants for Dying<dyn Tenants> {
         to: Instant,
         once: Once<SliceHeads>,
     ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
-        let (once, made) = watched(once);
-        let moved = self.port.advance_clock(tenant, to, once);
-        self.dies_at(moved, move |_| made.load(Ordering::Relaxed))
+        self.dies_once(once, |once| self.port.advance_clock(tenant, to, once))
+    }
+
+    passed_on! {
+        by_id<'a>(tenant: TenantId) -> Option<TenantRow>;
+        by_name<'a>(name: &'a str) -> Option<TenantRow>;
+        list<'a>(page: &'a Page) -> Vec<TenantRow>;
+    }
+}
+
+impl Keys for Dying<dyn Keys> {
+    fn create<'a>(&'a self, key: &'a KeyRow, once: Once<KeyRow>) -> BoxFuture<'a, Result<Vec<u8>>> {
+        self.dies_once(once, |once| self.port.create(key, once))
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        tenant: Option<TenantId>,
+        key_id: &'a str,
+        once: Once<KeyRow>,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        self.dies_once(once, |once| self.port.revoke(tenant, key_id, once))
+    }
+
+    passed_on! {
+        by_id<'a>(key_id: &'a str) -> Option<KeyRow>;
+        list<'a>(tenant: Option<TenantId>, page: &'a Page) -> Vec<KeyRow>;
     }
 }
 
@@ -124,25 +160,26 @@ impl Scoring for Dying<dyn Scoring> {
         self.dies_at(self.port.commit(commit), |_| true)
     }
 
-    fn state(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceState>> {
-        self.port.state(tenant, slice)
+    passed_on! {
+        state<'a>(tenant: TenantId, slice: Slice) -> SliceState;
+        states<'a>() -> SliceStates;
+        months<'a>(tenant: TenantId, slice: Slice) -> Vec<MonthRow>;
+        models<'a>(tenant: TenantId, before: Option<Day>, limit: usize) -> Vec<ModelRow>;
     }
+}
 
-    fn states(&self) -> BoxFuture<'_, Result<SliceStates>> {
-        self.port.states()
-    }
-
-    fn months(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MonthRow>>> {
-        self.port.months(tenant, slice)
-    }
-
-    fn models(
-        &self,
+impl Segmentations for Dying<dyn Segmentations> {
+    fn create<'a>(
+        &'a self,
         tenant: TenantId,
-        before: Option<Day>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<ModelRow>>> {
-        self.port.models(tenant, before, limit)
+        row: &'a SegmentationRow,
+        once: Once<SegmentationRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        self.dies_once(once, |once| self.port.create(tenant, row, once))
+    }
+
+    passed_on! {
+        all<'a>(tenant: TenantId) -> Vec<SegmentationRow>;
     }
 }
 
@@ -151,85 +188,21 @@ impl Memberships for Dying<dyn Memberships> {
         self.dies_at(self.port.commit(commit), |_| true)
     }
 
-    fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>> {
-        self.port.progress(tenant, slice)
-    }
-
-    fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>> {
-        self.port.cursors()
-    }
-
-    fn of_slice(
-        &self,
-        tenant: TenantId,
-        slice: Slice,
-    ) -> BoxFuture<'_, Result<Vec<MembershipRow>>> {
-        self.port.of_slice(tenant, slice)
-    }
-
-    fn account<'a>(
-        &'a self,
-        tenant: TenantId,
-        id: &'a ExternalId,
-    ) -> BoxFuture<'a, Result<Option<ReplicaAccount>>> {
-        self.port.account(tenant, id)
-    }
-
-    fn of_account(
-        &self,
-        tenant: TenantId,
-        uid: AccountUid,
-    ) -> BoxFuture<'_, Result<Vec<MembershipRow>>> {
-        self.port.of_account(tenant, uid)
-    }
-
-    fn at(
-        &self,
-        tenant: TenantId,
-        uid: AccountUid,
-        segmentation: u16,
-        as_of: Instant,
-        known_at: Instant,
-    ) -> BoxFuture<'_, Result<Option<TransitionRow>>> {
-        self.port.at(tenant, uid, segmentation, as_of, known_at)
-    }
-
-    fn members_at<'a>(
-        &'a self,
-        tenant: TenantId,
-        segmentation: u16,
-        segments: &'a [String],
-        moment: (Instant, Instant),
-        page: &'a Page,
-    ) -> BoxFuture<'a, Result<Vec<(ReplicaAccount, TransitionRow)>>> {
-        self.port
-            .members_at(tenant, segmentation, segments, moment, page)
-    }
-
-    fn counts_at(
-        &self,
-        tenant: TenantId,
-        segmentation: u16,
-        as_of: Instant,
-        known_at: Instant,
-    ) -> BoxFuture<'_, Result<Vec<SegmentCount>>> {
-        self.port.counts_at(tenant, segmentation, as_of, known_at)
-    }
-
-    fn histories<'a>(
-        &'a self,
-        tenant: TenantId,
-        uids: &'a [AccountUid],
-    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
-        self.port.histories(tenant, uids)
-    }
-
-    fn transitions<'a>(
-        &'a self,
-        tenant: TenantId,
-        filter: &'a TransitionFilter,
-    ) -> BoxFuture<'a, Result<Vec<TransitionRow>>> {
-        self.port.transitions(tenant, filter)
+    passed_on! {
+        progress<'a>(tenant: TenantId, slice: Slice) -> SliceProgress;
+        cursors<'a>() -> SlicesProgress;
+        of_slice<'a>(tenant: TenantId, slice: Slice) -> Vec<MembershipRow>;
+        account<'a>(tenant: TenantId, id: &'a ExternalId) -> Option<ReplicaAccount>;
+        of_account<'a>(tenant: TenantId, uid: AccountUid) -> Vec<MembershipRow>;
+        at<'a>(
+            tenant: TenantId, uid: AccountUid, segmentation: u16, as_of: Instant, known_at: Instant
+        ) -> Option<TransitionRow>;
+        members_at<'a>(
+            tenant: TenantId, segmentation: u16, segments: &'a [String], moment: (Instant, Instant), page: &'a Page
+        ) -> Vec<(ReplicaAccount, TransitionRow)>;
+        counts_at<'a>(tenant: TenantId, segmentation: u16, as_of: Instant, known_at: Instant) -> Vec<SegmentCount>;
+        histories<'a>(tenant: TenantId, uids: &'a [AccountUid]) -> Vec<TransitionRow>;
+        transitions<'a>(tenant: TenantId, filter: &'a TransitionFilter) -> Vec<TransitionRow>;
     }
 
     fn told(
@@ -249,15 +222,9 @@ impl Metrics for Dying<dyn Metrics> {
         self.dies_at(self.port.commit(commit), |()| true)
     }
 
-    fn moves_cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64)>> {
-        self.port.moves_cursor(tenant, slice)
-    }
-
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>> {
-        self.port.moves_cursors()
-    }
-
-    fn moves(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MoveRow>>> {
-        self.port.moves(tenant, slice)
+    passed_on! {
+        moves_cursor<'a>(tenant: TenantId, slice: Slice) -> (u64, u64);
+        moves_cursors<'a>() -> MovesCursors;
+        moves<'a>(tenant: TenantId, slice: Slice) -> Vec<MoveRow>;
     }
 }
