@@ -176,6 +176,7 @@ impl World {
             feed: self.store.scoring(),
             ingestion: self.link(self.facts(), &self.upstream),
             clock: self.clock.clone(),
+            tenant_idle: Duration::from_secs(300),
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };
