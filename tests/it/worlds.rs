@@ -13,6 +13,7 @@ mod boundaries;
 mod compared;
 mod creations;
 mod files;
+mod imports;
 mod installation;
 mod isolation;
 mod kill;

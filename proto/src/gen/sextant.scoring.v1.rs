@@ -77,6 +77,10 @@ pub struct Evaluation {
     /// The closes that those facts touch, in order; before them the last close that they do not touch, if there is one.
     #[prost(message, repeated, tag = "14")]
     pub late_closes: ::prost::alloc::vec::Vec<super::super::common::v1::Date>,
+    /// True: history came that was known when those closes were made, so they were made again, models too, and accounts are late
+    /// without facts of their own. What was read of such a close before is no longer what it says.
+    #[prost(bool, tag = "15")]
+    pub restated: bool,
 }
 /// An account of which something became known after the close of its day.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

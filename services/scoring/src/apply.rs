@@ -108,7 +108,7 @@ impl TenantState {
         changes.accounts.insert(dated.uid);
         if let Fact::Event(event) = &fact {
             self.add_event(slice, dated, event, changes);
-            self.note_late(slice, dated, changes);
+            self.note_closed(slice, dated, changes);
             return Ok(None);
         }
         let kind = self.add_fact(slice, dated.uid, (dated.at, dated.known_at), &fact)?;
@@ -118,18 +118,30 @@ impl TenantState {
             _ => {},
         }
         if kind.is_some() {
-            self.note_late(slice, dated, changes);
+            self.note_closed(slice, dated, changes);
         }
         Ok(kind)
     }
 
-    fn note_late(&self, slice: Slice, dated: &Dated<'_>, changes: &mut Changes) {
-        let closed_on = self.slices.get(&slice).and_then(|one| one.state.closed_on);
-        let day = self.settings.zone.day_of(dated.at);
-        if closed_on.is_some_and(|closed_on| day <= closed_on) {
-            let since = changes.late.entry(dated.uid).or_insert(day);
-            *since = day.min(*since);
+    /// Notes a fact about a day that was closed without it. History of an import that claims to have been known when such a
+    /// day was closed changes even that: the close is made again once the import is complete, and told then.
+    fn note_closed(&mut self, slice: Slice, dated: &Dated<'_>, changes: &mut Changes) {
+        let zone = &self.settings.zone;
+        let (day, known) = (zone.day_of(dated.at), zone.day_of(dated.known_at));
+        let state = &mut self.slices.entry(slice).or_default().state;
+        let Some(closed_on) = state.closed_on.filter(|closed_on| day <= *closed_on) else {
+            return;
+        };
+        let touched = day.max(known);
+        if state.importing && touched <= closed_on {
+            let from = state.restated_from.get_or_insert(touched);
+            *from = touched.min(*from);
+            if touched == day {
+                return;
+            }
         }
+        let since = changes.late.entry(dated.uid).or_insert(day);
+        *since = day.min(*since);
     }
 
     fn add_event(

@@ -18,8 +18,8 @@ use sextant_wire::time;
 
 use crate::state::TenantState;
 
-/// Closes that are stored in one transaction.
-const MAX_CLOSES_PER_COMMIT: usize = 32;
+/// Closes that are made in one go. Those of days that were not closed before are stored in one transaction.
+pub(crate) const MAX_CLOSES_AT_ONCE: usize = 32;
 
 /// A run of closes that is ready to be stored.
 #[derive(Debug)]
@@ -47,21 +47,17 @@ impl TenantState {
         if days.is_empty() && !pending {
             return None;
         }
-        let complete = days.len() <= MAX_CLOSES_PER_COMMIT;
+        let complete = days.len() <= MAX_CLOSES_AT_ONCE;
         let mut models = BTreeMap::new();
         let newest_due = days.last().copied();
-        for day in days.into_iter().take(MAX_CLOSES_PER_COMMIT) {
-            let last = models.values().next_back().or_else(|| {
-                self.models_up_to(day.plus(-1))
-                    .filter(|last| last.closed_on < day)
-            });
+        for day in days.into_iter().take(MAX_CLOSES_AT_ONCE) {
             let refit = if Some(day) == newest_due && pending {
                 Refit::Now
             } else {
                 Refit::Quarterly
             };
-            let closed = Arc::new(self.close(day, last.map(Arc::as_ref), refit));
-            models.insert(day, closed);
+            let closed = self.close(day, &models, refit);
+            models.insert(day, Arc::new(closed));
         }
         let commits = self
             .slices
@@ -100,21 +96,19 @@ impl TenantState {
             return Vec::new();
         };
         let newest = zone.day_of(now).plus(-1);
-        let schedule = self
-            .slices
-            .values()
-            .find_map(|slice| slice.state.pending_history);
-        let schedule = schedule.and_then(|code| HistorySchedule::try_from(i32::from(code)).ok());
+        let schedule = self.schedule();
         (first.0..=newest.0)
             .map(Day)
-            .filter(|day| match schedule {
-                None | Some(HistorySchedule::Unspecified | HistorySchedule::Daily) => true,
-                Some(HistorySchedule::Monthly) => {
-                    *day == newest || day.plus(1).month() != day.month()
-                },
-                Some(HistorySchedule::Latest) => *day == newest,
-            })
+            .filter(|day| is_on(schedule, *day, newest))
             .collect()
+    }
+
+    /// The schedule of the history that is to be evaluated.
+    pub(crate) fn schedule(&self) -> HistorySchedule {
+        let states = self.slices.values().map(|slice| slice.state);
+        let code = states.filter_map(|state| state.pending_history).next();
+        code.and_then(|code| HistorySchedule::try_from(i32::from(code)).ok())
+            .unwrap_or_default()
     }
 
     /// The first day with a fact.
@@ -125,8 +119,16 @@ impl TenantState {
             .min()
     }
 
-    /// The models of a day's close, made from the accounts that existed then.
-    fn close(&self, day: Day, last: Option<&Models>, refit: Refit) -> Models {
+    /// The models of a day's close, made from the accounts that existed then. `made` are those of closes just before it that are
+    /// not stored yet.
+    pub(crate) fn close(
+        &self,
+        day: Day,
+        made: &BTreeMap<Day, Arc<Models>>,
+        refit: Refit,
+    ) -> Models {
+        let last = made.values().next_back();
+        let last = last.or_else(|| self.models_up_to(day.plus(-1)));
         let zone = &self.settings.zone;
         let moment = Moment::close(day, zone);
         let rows: Vec<(AccountUid, Row)> = self
@@ -144,7 +146,7 @@ impl TenantState {
             zone,
             (self.settings.currency, self.settings.rfm_tie_policy),
             &accounts,
-            last,
+            last.map(Arc::as_ref),
             refit,
         )
     }
@@ -211,25 +213,40 @@ impl TenantState {
         }
         // The models are the tenant's, not a slice's: they are stored with the first slice.
         let stored_here = self.slices.keys().next() == Some(&slice);
-        let models = models
-            .iter()
-            .filter(|_| stored_here)
-            .map(|(day, models)| ModelRow {
-                closed_on: *day,
-                known_at: Moment::close(*day, &self.settings.zone).as_of,
-                models: crate::models::encode(models),
-            });
+        let models = models.iter().filter(|_| stored_here);
+        let models = models.map(|(day, models)| self.model_row(*day, models));
+        self.commit(slice, models.collect(), state, evaluations)
+    }
+
+    /// Models as they are stored.
+    pub(crate) fn model_row(&self, day: Day, models: &Models) -> ModelRow {
+        ModelRow {
+            closed_on: day,
+            known_at: Moment::close(day, &self.settings.zone).as_of,
+            models: crate::models::encode(models),
+        }
+    }
+
+    /// A commit of a slice that brings no new facts.
+    pub(crate) fn commit(
+        &self,
+        slice: Slice,
+        models: Vec<ModelRow>,
+        state: SliceState,
+        evaluations: Vec<EvaluationRow>,
+    ) -> ScoringCommit {
+        let cursor = self.slices.get(&slice).map_or(0, |slice| slice.cursor);
         ScoringCommit {
             replica: ReplicaCommit {
                 tenant: self.tenant,
                 slice,
-                expected_cursor: progress.cursor,
-                cursor: progress.cursor,
+                expected_cursor: cursor,
+                cursor,
                 accounts: Vec::new(),
                 facts: Vec::new(),
             },
             months: Vec::new(),
-            models: models.collect(),
+            models,
             state,
             evaluations,
         }
@@ -302,5 +319,14 @@ impl TenantState {
             .closed_on()
             .map_or_else(|| zone.day_of(now), |closed| closed.plus(1));
         Some(zone.start_of(open_day.plus(1)))
+    }
+}
+
+/// True for a day that a schedule closes, where `newest` is the last day that has passed.
+pub(crate) fn is_on(schedule: HistorySchedule, day: Day, newest: Day) -> bool {
+    match schedule {
+        HistorySchedule::Unspecified | HistorySchedule::Daily => true,
+        HistorySchedule::Monthly => day == newest || day.plus(1).month() != day.month(),
+        HistorySchedule::Latest => day == newest,
     }
 }

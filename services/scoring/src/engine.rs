@@ -1,6 +1,5 @@
 //! What all parts of the service share, and tenants as they are read back from the store.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -198,11 +197,8 @@ impl Engine {
             .await
             .map_err(store)?
         {
-            // Of one close the models stored last come first; they are the ones that count.
-            if let Entry::Vacant(vacant) = state.models.entry(row.closed_on) {
-                let loaded = models::decode(&row.models, state.settings.currency)?;
-                vacant.insert(Arc::new(loaded));
-            }
+            let loaded = models::decode(&row.models, state.settings.currency)?;
+            state.models.insert(row.closed_on, Arc::new(loaded));
         }
         for (slice, progress) in &state.slices {
             self.note_stored(tenant, *slice, progress.cursor, &progress.state);

@@ -25,7 +25,9 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::time::optional;
 
 use crate::apply::Changes;
+use crate::close::Closes;
 use crate::engine::Engine;
+use crate::restate::Restated;
 use crate::state::TenantState;
 
 type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
@@ -256,6 +258,44 @@ impl Engine {
         closed
     }
 
+    /// Makes closes again that history is about; the days behind them are closed after that.
+    async fn restate(&self, mut writing: Writing, real: Instant) -> Result<Writing, Status> {
+        let mut made = Restated::new();
+        loop {
+            let work = tokio::task::spawn_blocking(move || {
+                let state = writing.as_ref();
+                let more = state.is_some_and(|state| state.restate(state.now(real), &mut made));
+                (writing, made, more)
+            });
+            let more;
+            (writing, made, more) = work.await.map_err(|_panicked| {
+                Problem::new(ErrorReason::Internal, "day could not be closed again")
+            })?;
+            if !more {
+                break;
+            }
+        }
+        let state = writing.as_ref();
+        match state.and_then(|state| state.restated(made, state.now(real))) {
+            Some(closes) => self.store_closes(writing, closes).await,
+            None => Ok(writing),
+        }
+    }
+
+    /// Stores closes and takes them over.
+    async fn store_closes(&self, writing: Writing, mut closes: Closes) -> Result<Writing, Status> {
+        let commits = closes.commits.clone();
+        let mut writing = self.store(writing, commits).await?;
+        if let Some(state) = writing.as_mut() {
+            closes
+                .commits
+                .iter_mut()
+                .for_each(|commit| commit.evaluations.clear());
+            state.closed(closes);
+        }
+        Ok(writing)
+    }
+
     /// Closes every day that is due, unless facts of another slice are missing: then that slice closes when it has them.
     pub(crate) async fn close_days(&self, mut writing: Writing) -> Result<(), Status> {
         let real = self.clock.now();
@@ -265,6 +305,7 @@ impl Engine {
             self.due.set(state.tenant, None);
             return Ok(());
         }
+        writing = self.restate(writing, real).await?;
         loop {
             let work = tokio::task::spawn_blocking(move || {
                 let closes = writing
@@ -276,19 +317,11 @@ impl Engine {
                 Problem::new(ErrorReason::Internal, "day could not be closed")
             })?;
             writing = held;
-            let Some(mut closes) = closes else { break };
-            let commits = closes.commits.clone();
-            writing = self.store(writing, commits).await?;
-            if let Some(state) = writing.as_mut() {
-                closes
-                    .commits
-                    .iter_mut()
-                    .for_each(|commit| commit.evaluations.clear());
-                let complete = closes.complete;
-                state.closed(closes);
-                if complete {
-                    break;
-                }
+            let Some(closes) = closes else { break };
+            let complete = closes.complete;
+            writing = self.store_closes(writing, closes).await?;
+            if complete {
+                break;
             }
         }
         if let Some(state) = writing.as_ref() {

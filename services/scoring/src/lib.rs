@@ -11,6 +11,7 @@ mod handlers;
 mod late;
 mod models;
 mod part;
+mod restate;
 mod scores;
 mod state;
 

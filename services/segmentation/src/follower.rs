@@ -31,6 +31,8 @@ use crate::wire::{cache_keys, cached, membership};
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.
 const MAX_UIDS: usize = 20_000;
+/// Late accounts of a run of several entries: what becomes of them is in memory until it is stored at once.
+const MAX_LATE_ACCOUNTS: usize = 1_024;
 
 impl Follower for Engine {
     fn service(&self) -> &'static str {
@@ -93,7 +95,6 @@ impl Follower for Engine {
             let mut writing = self.write(tenant).await?;
             if let Some(state) = writing.as_mut() {
                 self.load_uses(state).await?;
-                self.recall_worth(state, slice).await?;
             }
             self.take_in_feed(writing, (tenant, slice), head).await
         }
@@ -110,6 +111,7 @@ struct Run {
     all: bool,
     late: Vec<scoring::LateAccount>,
     late_closes: Vec<Date>,
+    restated: bool,
     traces: Vec<Bytes>,
 }
 
@@ -119,6 +121,7 @@ struct Ready {
     evaluation: Evaluation,
     late: Late,
     features: Features,
+    restated: bool,
     span: Span,
 }
 
@@ -135,9 +138,11 @@ enum Features {
 fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for mut entry in entries {
-        let joins = runs
-            .last()
-            .is_some_and(|run| run.last.closed_on.is_none() && entry.closed_on.is_none());
+        let joins = runs.last().is_some_and(|run| {
+            let n_late = run.late.len() + entry.late.len();
+            let fits = n_late <= MAX_LATE_ACCOUNTS || run.late.is_empty() || entry.late.is_empty();
+            run.last.closed_on.is_none() && entry.closed_on.is_none() && fits
+        });
         if !joins {
             runs.push(Run::default());
         }
@@ -146,6 +151,7 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
             run.all |= entry.all_accounts || entry.closed_on.is_some();
             run.late.append(&mut entry.late);
             run.late_closes.append(&mut entry.late_closes);
+            run.restated |= entry.restated;
             run.traces.push(entry.trace.clone());
             run.last = scoring::Evaluation {
                 recorded_at: run.last.recorded_at.or(entry.recorded_at),
@@ -227,12 +233,21 @@ impl Engine {
             evaluation,
             late,
             features,
+            restated,
             span,
         }) = ready
         {
             let evaluated = async {
-                let (writing, corrections) = self.correct(writing, &evaluation, late).await?;
+                let (mut writing, corrections) = self.correct(writing, &evaluation, late).await?;
                 let columns = self.features(tenant, &evaluation, features).await?;
+                if let Some(state) = writing.as_mut() {
+                    if restated {
+                        state.worth.remove(&slice);
+                    }
+                    if !columns.tables.is_empty() {
+                        self.recall_worth(state, slice).await?;
+                    }
+                }
                 self.evaluate(writing, evaluation, corrections, (columns, None))
                     .await
             };
@@ -284,6 +299,7 @@ impl Engine {
             evaluation,
             late: Late::read(&run.late, &run.late_closes)?,
             features,
+            restated: run.restated,
             span,
         }))
     }

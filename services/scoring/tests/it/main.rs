@@ -10,6 +10,7 @@ mod guarded;
 mod history;
 mod late_data;
 mod reload;
+mod restated;
 mod rivals;
 mod slices;
 mod ties;

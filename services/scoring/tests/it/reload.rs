@@ -73,11 +73,11 @@ async fn a_new_instance_over_the_same_store_answers_equally() {
     assert_eq!(answers(&world.start(), "a7", &position).await, before);
 }
 
-const SEED: u64 = 20_270_310;
-const N_BUYERS: u64 = 150;
+pub(crate) const SEED: u64 = 20_270_310;
+pub(crate) const N_BUYERS: u64 = 150;
 
 /// Draws purchases as the models assume them: each account with a rate, a mean value and a chance to leave of its own.
-struct Draw(u64);
+pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {
     /// 0 to 1, never 0.
@@ -94,7 +94,7 @@ impl Draw {
         -mean * self.uniform().ln()
     }
 
-    fn purchases(&mut self, name: &str) -> Vec<ingestion::StoredFact> {
+    pub(crate) fn purchases(&mut self, name: &str) -> Vec<ingestion::StoredFact> {
         let days_between = 5.0 / self.exponential(1.0);
         let leaves = self.uniform().powi(2);
         let mean_minor = 4_000.0 / (self.exponential(0.5) + self.exponential(0.5));

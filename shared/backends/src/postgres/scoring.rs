@@ -19,7 +19,7 @@ const STATE: &str = include_str!("../../queries/postgres/scoring/state.sql");
 const STATES: &str = include_str!("../../queries/postgres/scoring/states.sql");
 const PUT_MONTHS: &str = include_str!("../../queries/postgres/scoring/put_months.sql");
 const MONTHS: &str = include_str!("../../queries/postgres/scoring/months.sql");
-const INSERT_MODELS: &str = include_str!("../../queries/postgres/scoring/insert_models.sql");
+const PUT_MODELS: &str = include_str!("../../queries/postgres/scoring/put_models.sql");
 const MODELS: &str = include_str!("../../queries/postgres/scoring/models.sql");
 
 /// The store of scoring: the ports `Scoring`, `Replica` and `Feed`.
@@ -46,7 +46,7 @@ impl Scoring {
         advance(&session, commit).await?;
         replica::put(&session, replica).await?;
         put_months(&session, replica.tenant, replica.slice, &commit.months).await?;
-        insert_models(&session, replica.tenant, &commit.models).await?;
+        put_models(&session, replica.tenant, &commit.models).await?;
         let payloads: Vec<&[u8]> = commit
             .evaluations
             .iter()
@@ -68,10 +68,11 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     let closes_at = state.closes_at.map(|at| at.0);
     let clock = state.clock.map(|at| at.0);
     let pending = state.pending_history.map(i16::from);
+    let restated_from = state.restated_from.map(|day| day.0);
     let watermark = state.watermark.map(|at| at.0);
     let version = rows::number(state.version);
     let statement = session.prepare(MOVE_CURSOR).await?;
-    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 11] = [
+    let params: [&(dyn tokio_postgres::types::ToSql + Sync); 12] = [
         &tenant,
         &slice,
         &position,
@@ -80,6 +81,7 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
         &clock,
         &state.importing,
         &pending,
+        &restated_from,
         &watermark,
         &version,
         &expected,
@@ -124,14 +126,15 @@ async fn put_months(
     Ok(())
 }
 
-async fn insert_models(session: &Session, tenant: TenantId, models: &[ModelRow]) -> Result<()> {
+async fn put_models(session: &Session, tenant: TenantId, models: &[ModelRow]) -> Result<()> {
     if models.is_empty() {
         return Ok(());
     }
+    let models = rows::last_of_each(models, |model| model.closed_on);
     let closes: Vec<i32> = models.iter().map(|model| model.closed_on.0).collect();
     let known: Vec<i64> = models.iter().map(|model| model.known_at.0).collect();
     let bytes: Vec<&[u8]> = models.iter().map(|model| model.models.as_slice()).collect();
-    let statement = session.prepare(INSERT_MODELS).await?;
+    let statement = session.prepare(PUT_MODELS).await?;
     session
         .query(
             &statement,
@@ -148,6 +151,7 @@ fn slice_state(row: &mut Fields<'_>) -> Result<SliceState> {
         clock: row.maybe_instant()?,
         importing: row.take()?,
         pending_history: row.maybe_byte()?,
+        restated_from: row.maybe_day()?,
         watermark: row.maybe_instant()?,
         version: row.sequence()?,
     })

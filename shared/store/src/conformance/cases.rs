@@ -84,7 +84,7 @@ macro_rules! conformance_suite {
             ]
             scoring: [
                 months_are_replaced_whole,
-                models_are_kept_and_read_newest_first,
+                models_of_a_close_are_the_last_ones_stored_and_read_newest_first,
                 the_state_of_a_slice_is_the_last_one_stored,
                 evaluations_are_numbered_in_order,
                 a_fenced_commit_leaves_no_score,

@@ -116,9 +116,9 @@ fn store(connection: &Connection, commit: &ScoringCommit) -> Work<u64> {
             month.cells
         ])?;
     }
-    let mut insert = connection.prepare_cached(sql!("scoring/model_insert"))?;
+    let mut put = connection.prepare_cached(sql!("scoring/model_put"))?;
     for model in models {
-        insert.execute(params![
+        put.execute(params![
             tenant,
             model.closed_on.0,
             model.known_at.0,
@@ -135,6 +135,7 @@ fn store(connection: &Connection, commit: &ScoringCommit) -> Work<u64> {
             state.clock.map(|at| at.0),
             state.importing,
             state.pending_history,
+            state.restated_from.map(|day| day.0),
             state.watermark.map(|at| at.0),
             number(state.version.saturating_add(1))
         ])?;
@@ -159,7 +160,8 @@ fn state_row(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceState> {
         clock: row.instant_or_none(first + 2)?,
         importing: row.get(first + 3)?,
         pending_history: row.get(first + 4)?,
-        watermark: row.instant_or_none(first + 5)?,
-        version: row.number(first + 6)?,
+        restated_from: row.day_or_none(first + 5)?,
+        watermark: row.instant_or_none(first + 6)?,
+        version: row.number(first + 7)?,
     })
 }

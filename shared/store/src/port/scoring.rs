@@ -15,7 +15,7 @@ pub struct MonthRow {
     pub cells: Vec<u8>,
 }
 
-/// A population model of a tenant as it was cut or fitted at a close; append-only.
+/// The population models of a tenant as they were cut and fitted at a close. Those of a close that is made again replace the ones before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelRow {
     /// The close.
@@ -46,6 +46,8 @@ pub struct SliceState {
     pub importing: bool,
     /// The schedule of an import that is being evaluated and is not done yet (wire value of the history schedule).
     pub pending_history: Option<u8>,
+    /// The first day whose close has to be made again: history of an import claims to have been known then. `None`: there is none.
+    pub restated_from: Option<Day>,
     /// Own time of the newest fact.
     pub watermark: Option<Instant>,
     /// Commits of the slice until now. In a commit: the one that the results were computed from.
@@ -89,7 +91,7 @@ pub trait Scoring: Send + Sync + std::fmt::Debug {
     /// All roll-up months of a slice, by (uid, month).
     fn months(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MonthRow>>>;
 
-    /// The models of a tenant's closes, newest close first and of one close the one stored last first, of closes before `before` (`None`: from the newest).
+    /// The models of a tenant's closes, newest first, of closes before `before` (`None`: from the newest).
     fn models(
         &self,
         tenant: TenantId,

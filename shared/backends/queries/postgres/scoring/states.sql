@@ -1,2 +1,2 @@
-SELECT tenant_id, slice, closed_on, closes_at, clock, importing, pending_history, watermark, version FROM cursor
+SELECT tenant_id, slice, closed_on, closes_at, clock, importing, pending_history, restated_from, watermark, version FROM cursor
 ORDER BY tenant_id, slice

@@ -1,4 +1,4 @@
 SELECT closed_on, known_at, models FROM model
 WHERE tenant_id = ?1 AND closed_on < ?2
-ORDER BY closed_on DESC, place DESC
+ORDER BY closed_on DESC
 LIMIT ?3;

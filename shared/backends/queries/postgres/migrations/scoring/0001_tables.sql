@@ -17,6 +17,7 @@ CREATE TABLE cursor (
   clock bigint,
   importing boolean NOT NULL DEFAULT false,
   pending_history smallint,
+  restated_from integer,
   watermark bigint,
   version bigint NOT NULL,
   PRIMARY KEY (tenant_id, slice)
@@ -57,10 +58,9 @@ CREATE TABLE rollup_month (
 CREATE TABLE model (
   tenant_id uuid NOT NULL,
   closed_on integer NOT NULL,
-  place bigint GENERATED ALWAYS AS IDENTITY,
   known_at bigint NOT NULL,
   models bytea NOT NULL,
-  PRIMARY KEY (tenant_id, closed_on, place)
+  PRIMARY KEY (tenant_id, closed_on)
 );
 
 CREATE TABLE feed (
@@ -74,5 +74,5 @@ CREATE TABLE feed (
 SELECT isolate(name::regclass)
 FROM unnest(ARRAY['replica_account', 'replica_fact', 'rollup_month', 'model', 'feed']) AS name;
 
-GRANT SELECT, INSERT, UPDATE ON feed_head, cursor, replica_account, rollup_month TO sextant_app;
-GRANT SELECT, INSERT ON replica_fact, model, feed TO sextant_app;
+GRANT SELECT, INSERT, UPDATE ON feed_head, cursor, replica_account, rollup_month, model TO sextant_app;
+GRANT SELECT, INSERT ON replica_fact, feed TO sextant_app;

@@ -52,6 +52,7 @@ CREATE TABLE slice_state (
     clock INTEGER,
     importing INTEGER NOT NULL,
     pending_history INTEGER,
+    restated_from INTEGER,
     watermark INTEGER,
     version INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, slice)
@@ -66,12 +67,10 @@ CREATE TABLE rollup_month (
     PRIMARY KEY (tenant_id, slice, uid, month)
 ) WITHOUT ROWID;
 
--- Appended, never changed: `place` counts the models of one close.
 CREATE TABLE model (
     tenant_id BLOB NOT NULL,
     closed_on INTEGER NOT NULL,
-    place INTEGER NOT NULL,
     known_at INTEGER NOT NULL,
     models BLOB NOT NULL,
-    PRIMARY KEY (tenant_id, closed_on, place)
+    PRIMARY KEY (tenant_id, closed_on)
 ) WITHOUT ROWID;

@@ -1,4 +1,0 @@
-INSERT INTO model (tenant_id, closed_on, known_at, models)
-SELECT $1, new.closed_on, new.known_at, new.models
-FROM unnest($2::integer[], $3::bigint[], $4::bytea[]) WITH ORDINALITY AS new (closed_on, known_at, models, place)
-ORDER BY new.place
