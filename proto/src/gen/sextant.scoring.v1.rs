@@ -78,7 +78,9 @@ pub struct Evaluation {
     #[prost(message, repeated, tag = "14")]
     pub late_closes: ::prost::alloc::vec::Vec<super::super::common::v1::Date>,
     /// True: history came that was known when those closes were made, so they were made again, models too, and accounts are late
-    /// without facts of their own. What was read of such a close before is no longer what it says.
+    /// without facts of their own. What was read of such a close before is no longer what it says. With all_accounts it ends what
+    /// there is to tell of that: to be evaluated are account_uids and whoever has moved since the last close; all others stand as
+    /// that close says.
     #[prost(bool, tag = "15")]
     pub restated: bool,
 }

@@ -235,7 +235,7 @@ impl TenantState {
         state: SliceState,
         evaluations: Vec<EvaluationRow>,
     ) -> ScoringCommit {
-        let cursor = self.slices.get(&slice).map_or(0, |slice| slice.cursor);
+        let cursor = self.cursor(slice);
         ScoringCommit {
             replica: ReplicaCommit {
                 tenant: self.tenant,
@@ -276,7 +276,7 @@ impl TenantState {
 
     /// Accounts of which something became known after the close of a day: it moves them to where they were seen then, and they
     /// are evaluated again for the present.
-    fn known_after(&self, slice: Slice, closed: Option<Day>) -> Vec<Bytes> {
+    pub(crate) fn known_after(&self, slice: Slice, closed: Option<Day>) -> Vec<Bytes> {
         let unseen = self
             .accounts
             .iter()
@@ -284,7 +284,7 @@ impl TenantState {
         unseen.map(|(uid, _)| uid_bytes(*uid)).collect()
     }
 
-    fn has_facts_after(&self, closed: Option<Day>) -> bool {
+    pub(crate) fn has_facts_after(&self, closed: Option<Day>) -> bool {
         let end = closed.map(|day| Moment::close(day, &self.settings.zone).as_of);
         self.watermark() > end
     }

@@ -78,19 +78,41 @@ impl TenantState {
             .iter()
             .map(|(day, models)| self.model_row(*day, models));
         let mut rows = rows.collect();
-        let commits = slices.into_iter().map(|(slice, state)| {
-            let evaluations = self.tell_restated(slice, &state, (from, &made), now);
-            let state = SliceState {
-                restated_from: None,
-                ..state
-            };
+        // Days that are due are closed next, and the present comes after them.
+        let complete = self.due_days(now).is_empty();
+        let commits = slices.into_iter().map(|(slice, mut state)| {
+            let mut evaluations = self.tell_restated(slice, &state, (from, &made), now);
+            state.restated_from = None;
+            if complete {
+                state.pending_history = None;
+                evaluations.push(self.tell_present(slice, &state, &made, now));
+            }
             self.commit(slice, std::mem::take(&mut rows), state, evaluations)
         });
         Some(Closes {
             commits: commits.collect(),
             models: made,
-            complete: false,
+            complete,
         })
+    }
+
+    /// The present after closes that were made again. As after any close, accounts stand as the last one says, unless there are
+    /// facts behind it.
+    fn tell_present(
+        &self,
+        slice: Slice,
+        state: &SliceState,
+        made: &Restated,
+        now: Instant,
+    ) -> EvaluationRow {
+        let entry = pb::Evaluation {
+            all_accounts: true,
+            restated: !self.has_facts_after(state.closed_on),
+            account_uids: self.known_after(slice, state.closed_on),
+            model_versions: newest_versions(made),
+            ..pb::Evaluation::default()
+        };
+        self.evaluation(self.cursor(slice), now, entry)
     }
 
     fn tell_restated(
@@ -105,9 +127,7 @@ impl TenantState {
             .filter(|(_, account)| account.slice == slice)
             .map(|(uid, _)| *uid)
             .collect();
-        let cursor = self.slices.get(&slice).map_or(0, |slice| slice.cursor);
-        let versions = made.values().next_back();
-        let versions = versions.map_or_else(Vec::new, |models| models.versions());
+        let versions = newest_versions(made);
         let entries = uids.chunks(MAX_LATE_ACCOUNTS).map(|uids| {
             let late = uids.iter().map(|uid| (*uid, from)).collect();
             let entry = pb::Evaluation {
@@ -117,8 +137,13 @@ impl TenantState {
                 ..pb::Evaluation::default()
             };
             let entry = self.with_late(&late, made, state.closed_on, entry);
-            self.evaluation(cursor, now, entry)
+            self.evaluation(self.cursor(slice), now, entry)
         });
         entries.collect()
     }
+}
+
+fn newest_versions(made: &Restated) -> Vec<String> {
+    let newest = made.values().next_back();
+    newest.map_or_else(Vec::new, |models| models.versions())
 }

@@ -124,6 +124,11 @@ impl TenantState {
         self.settings.fixed_clock.unwrap_or(real)
     }
 
+    /// Newest ingestion entry of a slice that is taken in.
+    pub(crate) fn cursor(&self, slice: Slice) -> u64 {
+        self.slices.get(&slice).map_or(0, |slice| slice.cursor)
+    }
+
     /// The last day that is closed in every slice.
     pub(crate) fn closed_on(&self) -> Option<Day> {
         self.slices

@@ -10,13 +10,14 @@ use futures_util::{FutureExt, StreamExt};
 use tonic::Status;
 use tracing::{Instrument, Span};
 
-use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::cache::Entry;
 use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
+use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
@@ -112,6 +113,8 @@ struct Run {
     late: Vec<scoring::LateAccount>,
     late_closes: Vec<Date>,
     restated: bool,
+    /// Besides them, who has moved since the last close.
+    moved: bool,
     traces: Vec<Bytes>,
 }
 
@@ -148,7 +151,9 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
         }
         if let Some(run) = runs.last_mut() {
             run.uids.extend(entry.account_uids.iter().cloned());
-            run.all |= entry.all_accounts || entry.closed_on.is_some();
+            let ends = entry.restated && entry.all_accounts;
+            run.all |= (entry.all_accounts && !ends) || entry.closed_on.is_some();
+            run.moved |= ends;
             run.late.append(&mut entry.late);
             run.late_closes.append(&mut entry.late_closes);
             run.restated |= entry.restated;
@@ -269,6 +274,14 @@ impl Engine {
         let Some(run) = run else {
             return Ok(None);
         };
+        let unsettled = if run.moved && !run.all {
+            let uids = run.uids.iter().map(|uid| uuid(uid, "account_uids"));
+            let uids = uids.map(|uid| uid.map(AccountUid));
+            Some(Arc::new(uids.collect::<Result<_, _>>()?))
+        } else {
+            None
+        };
+        let all = run.all || run.moved;
         let span = follow::span(self, run.traces.iter().map(|trace| &**trace));
         let evaluation = Evaluation {
             slice,
@@ -282,11 +295,12 @@ impl Engine {
             recorded_at: time::optional(run.last.recorded_at.as_ref(), "recorded_at")?,
             trace: span.in_scope(trace::of_this_span),
             model_versions: run.last.model_versions,
+            unsettled,
         };
-        let nobody = !run.all && run.uids.is_empty();
+        let nobody = !all && run.uids.is_empty();
         let mut features = if nobody || !has_uses {
             Features::Read(Columns::default())
-        } else if run.all || run.uids.len() > MAX_UIDS {
+        } else if all || run.uids.len() > MAX_UIDS {
             Features::Of(Vec::new())
         } else {
             Features::Of(run.uids.into_iter().collect())

@@ -130,6 +130,7 @@ async fn evaluate(
             recorded_at: None,
             trace: trace::of_this_span(),
             model_versions: progress.model_versions,
+            unsettled: None,
         };
         let of = Of::Evaluation(&evaluation);
         let columns = engine.columns(tenant, slice, of, Vec::new()).await?;

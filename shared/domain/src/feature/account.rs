@@ -185,8 +185,9 @@ impl AccountFacts {
     }
 
     fn billing_features(&self, moment: &Moment, zone: &Zone, row: &mut Row) {
-        // A subscription that became known later must not show, not even as revenue of zero.
-        let known = |billing: &&AccountBilling| billing.is_known_at(moment.known_at);
+        // A subscription that began or became known later must not show, not even as revenue of zero.
+        let (as_of, known_at) = (moment.as_of, moment.known_at);
+        let known = |billing: &&AccountBilling| billing.has_begun_at(as_of, known_at);
         let Some(billing) = self.billing.as_ref().filter(known) else {
             row.set(Feature::SubscriptionStatus, Some(Value::Word("none")));
             return;

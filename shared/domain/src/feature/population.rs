@@ -147,7 +147,7 @@ fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)], moment: &Moment) -> Rfm
         let subscribed = facts
             .billing
             .as_ref()
-            .is_some_and(|billing| billing.is_known_at(moment.known_at));
+            .is_some_and(|billing| billing.has_begun_at(moment.as_of, moment.known_at));
         if subscribed {
             n_subscribed += 1;
         } else if row.get(Feature::PurchaseCount).is_some() {

@@ -100,14 +100,6 @@ impl AccountBilling {
         self.view(known_at).state_at(at).mrr
     }
 
-    /// Whether any subscription of the account was known at an instant.
-    #[must_use]
-    pub fn is_known_at(&self, known_at: Instant) -> bool {
-        // They are in order of knowledge.
-        let first = self.versions.first();
-        first.is_some_and(|version| version.known_from <= known_at)
-    }
-
     /// When the first version of a subscription began.
     #[must_use]
     pub fn first_at(&self) -> Option<Instant> {
@@ -123,6 +115,7 @@ impl AccountBilling {
     /// Whether any subscription had begun at an instant, as known at an instant.
     #[must_use]
     pub fn has_begun_at(&self, at: Instant, known_at: Instant) -> bool {
+        // They are in order of knowledge.
         self.versions
             .iter()
             .take_while(|version| version.known_from <= known_at)
