@@ -245,13 +245,11 @@ impl Engine {
             let evaluated = async {
                 let (mut writing, corrections) = self.correct(writing, &evaluation, late).await?;
                 let columns = self.features(tenant, &evaluation, features).await?;
-                if let Some(state) = writing.as_mut() {
-                    if restated {
-                        state.worth.remove(&slice);
-                    }
-                    if !columns.tables.is_empty() {
-                        self.recall_worth(state, slice).await?;
-                    }
+                if let Some(state) = writing.as_mut().filter(|_| restated) {
+                    state.worth.remove(&slice);
+                }
+                if let Some(state) = writing.as_mut().filter(|_| !columns.tables.is_empty()) {
+                    self.recall_worth(state, slice).await?;
                 }
                 self.evaluate(writing, evaluation, corrections, (columns, None))
                     .await
