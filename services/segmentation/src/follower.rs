@@ -493,3 +493,6 @@ impl Engine {
         changed.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

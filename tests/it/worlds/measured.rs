@@ -56,7 +56,7 @@ fn behind(world: &World, (role, service, feed): (Role, &str, &str)) -> (Option<f
 }
 
 /// Returns when every follower has taken in all there is.
-async fn all_caught_up(world: &World) {
+pub(crate) async fn all_caught_up(world: &World) {
     for follower in FOLLOWERS {
         let caught_up = async {
             while behind(world, follower) != (Some(0.0), Some(0.0)) {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::sync::Arc;
+
 use sextant_domain::id::Slice;
 use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1::{HistorySchedule, StoredFact};
@@ -59,11 +61,14 @@ fn open(world: &World, files: &[&File]) {
     }
 }
 
+/// Features and scores.
+type Answers = (Vec<Feature>, Vec<Score>);
+
 /// All that is answered: models, features and scores of several moments, features of closes as they are read by who follows.
 #[derive(Debug, PartialEq)]
 struct Picture {
     models: Vec<Model>,
-    answers: BTreeMap<(String, String), (Vec<Feature>, Vec<Score>)>,
+    answers: BTreeMap<(String, String), Answers>,
     columns: Vec<Vec<bytes::Bytes>>,
 }
 
@@ -109,19 +114,28 @@ fn on_or_now(moment: &str) -> Option<prost_types::Timestamp> {
 }
 
 /// What is answered after one import after the other, each evaluated before the next one is opened, by a process of its own.
-async fn imported(n_slices: u16, schedule: HistorySchedule, imports: &[&[&File]]) -> Picture {
+async fn imported_by(n_slices: u16, imports: &[(HistorySchedule, &[&File])]) -> Picture {
     let world = World::with(n_slices, on(NOW));
-    let (last, before) = imports.split_last().unwrap();
-    for files in before {
+    let ((schedule, last), before) = imports.split_last().unwrap();
+    for (schedule, files) in before {
         open(&world, files);
-        let position = world.complete_import(schedule);
+        let position = world.complete_import(*schedule);
         let scoring = world.start();
         scoring.clock_at(&position).await;
         scoring.stop();
     }
     open(&world, last);
-    let position = world.complete_import(schedule);
+    let position = world.complete_import(*schedule);
     picture(&world.start(), &position, n_slices).await
+}
+
+async fn imported(n_slices: u16, schedule: HistorySchedule, imports: &[&[&File]]) -> Picture {
+    let imports: Vec<_> = imports.iter().map(|files| (schedule, *files)).collect();
+    imported_by(n_slices, &imports).await
+}
+
+fn is_before(day: &str, fact: &StoredFact) -> bool {
+    fact.occurred_at.unwrap().seconds < on(day).unwrap().seconds
 }
 
 #[tokio::test]
@@ -150,6 +164,18 @@ async fn several_imports_in_any_order_say_what_one_says() {
 }
 
 #[tokio::test]
+async fn closes_between_those_of_the_schedule_are_made_again_as_well() {
+    let (accounts, mut subscriptions) = (accounts(), subscriptions());
+    // None before the first account came: that day would be closed by one of the schedules only.
+    subscriptions.retain(|(_, fact)| !is_before("2027-01-13", fact));
+    let (daily, monthly) = (HistorySchedule::Daily, HistorySchedule::Monthly);
+    let whole = imported(1, daily, &[&[&accounts, &subscriptions]]).await;
+    let (accounts, subscriptions) = ([&accounts], [&subscriptions]);
+    let parts = [(daily, &accounts[..]), (monthly, &subscriptions[..])];
+    assert_eq!(imported_by(1, &parts).await, whole);
+}
+
+#[tokio::test]
 async fn purchase_models_are_fitted_at_the_closes_where_one_import_fits_them() {
     let (mut buyers, mut early, mut late) = (File::new(), File::new(), File::new());
     let mut draw = Draw(SEED);
@@ -158,8 +184,11 @@ async fn purchase_models_are_fitted_at_the_closes_where_one_import_fits_them() {
         let name = name(number);
         buyers.push((name.clone(), account(&name, "2027-01-01")));
         for bought in draw.purchases(&name) {
-            let is_early = bought.occurred_at.unwrap().seconds < on("2027-02-01").unwrap().seconds;
-            let file = if is_early { &mut early } else { &mut late };
+            let file = if is_before("2027-02-01", &bought) {
+                &mut early
+            } else {
+                &mut late
+            };
             file.push((name.clone(), bought));
         }
     }
@@ -255,6 +284,32 @@ async fn all_accounts_are_told_with_the_closes_that_are_made_again() {
 }
 
 #[tokio::test]
+async fn many_accounts_are_told_in_several_entries() {
+    let world = World::with(1, on(NOW));
+    world.open_import();
+    let come = |number| account(&name(number), "2027-03-08");
+    world.facts((1..=1_100).map(come).collect());
+    let position = world.complete_import(HistorySchedule::Daily);
+    let scoring = world.start();
+    scoring.features("a1", at(&position)).await.unwrap();
+    world.open_import();
+    world.facts(vec![event("a7", "ann", "2027-03-09")]);
+    let position = world.complete_import(HistorySchedule::Daily);
+    scoring.features("a1", at(&position)).await.unwrap();
+    let feed = scoring.feed(Slice(0)).await;
+    let again: Vec<_> = feed.iter().filter(|one| !one.late.is_empty()).collect();
+    let sizes: Vec<usize> = again.iter().map(|one| one.late.len()).collect();
+    assert_eq!(sizes, [1_024, 76]);
+    let late = again.iter().flat_map(|one| &one.late);
+    let uids: BTreeSet<_> = late.map(|one| one.account_uid.clone()).collect();
+    assert_eq!(uids.len(), 1_100);
+    for entry in again {
+        assert!(entry.restated && entry.backfilling);
+        assert_eq!(entry.late_closes, ["2027-03-08", "2027-03-09"].map(day));
+    }
+}
+
+#[tokio::test]
 async fn what_is_news_while_an_import_is_open_is_told_at_once_and_changes_no_model() {
     let world = World::with(1, on(NOW));
     let (accounts, subscriptions) = (accounts(), subscriptions());
@@ -279,8 +334,14 @@ async fn what_is_news_while_an_import_is_open_is_told_at_once_and_changes_no_mod
     let position = world.complete_import(HistorySchedule::Unspecified);
     scoring.features("a1", at(&position)).await.unwrap();
     assert_eq!(scoring.models().await, models);
+    // What claims to be history and comes without an import is late, too: not every such fact makes all closes again.
+    let position = world.facts(vec![event("a1", "bob", "2027-03-04")]);
+    scoring.features("a1", at(&position)).await.unwrap();
+    assert_eq!(scoring.models().await, models);
     let feed = scoring.feed(Slice(0)).await;
     assert!(feed.iter().all(|entry| !entry.restated));
+    let told = feed.last().unwrap();
+    assert_eq!(told.late[0].since, Some(day("2027-03-04")));
 }
 
 #[tokio::test]
@@ -302,7 +363,8 @@ async fn a_process_that_dies_between_two_slices_leaves_nobody_untold() {
         open(&world, &[&one_sided]);
         let position = world.complete_import(daily);
         let failing = Failing::over(world.store.scoring(), 1, usize::MAX);
-        let scoring = world.start_over(failing.clone());
+        let ports = Arc::clone(&failing);
+        let scoring = world.start_over(ports);
         failing.guard.failed().await;
         scoring.stop();
 

@@ -13,6 +13,7 @@ mod late;
 mod lists;
 mod memberships;
 mod reload;
+mod restated;
 mod torn;
 mod upstream;
 mod watching;

@@ -211,6 +211,13 @@ impl Scoring {
         learned.insert(account.to_owned(), Some(mrr_minor));
     }
 
+    /// A close is made again: an account had this MRR then, and it was known then.
+    pub(crate) fn restate(&self, day: &str, account: &str, mrr_minor: i64) {
+        let mut script = self.0.script.lock().unwrap();
+        let close = script.closes.get_mut(&Day::parse(day).unwrap()).unwrap();
+        close.insert(account.to_owned(), Some(mrr_minor));
+    }
+
     /// The closes that were told of, from the last one before a day on.
     pub(crate) fn closes_since(&self, day: Day) -> Vec<Day> {
         let script = self.0.script.lock().unwrap();

@@ -149,6 +149,40 @@ impl World {
         })
     }
 
+    /// Scoring has made closes again, from a day on: what they show is told with `restate`.
+    pub(crate) fn restated(&self, at: &str, accounts: &[&str], since: &str) -> String {
+        let since = Day::parse(since).unwrap();
+        let late = accounts.iter().map(|account| scoring::v1::LateAccount {
+            account_uid: sextant_wire::read::uid_bytes(uid(account)),
+            since: Some(time::date(since)),
+        });
+        let closes = self.scoring.closes_since(since).into_iter();
+        self.tell(scoring::v1::Evaluation {
+            as_of: on(at),
+            known_at: on(at),
+            late: late.collect(),
+            late_closes: closes.map(time::date).collect(),
+            restated: true,
+            backfilling: true,
+            ..scoring::v1::Evaluation::default()
+        })
+    }
+
+    /// Scoring ends what it tells of closes that were made again: of these accounts there are facts behind the last one.
+    pub(crate) fn present_after_restated(&self, at: &str, accounts: &[&str]) -> String {
+        let uids = accounts
+            .iter()
+            .map(|one| sextant_wire::read::uid_bytes(uid(one)));
+        self.tell(scoring::v1::Evaluation {
+            as_of: on(at),
+            known_at: on(at),
+            account_uids: uids.collect(),
+            all_accounts: true,
+            restated: true,
+            ..scoring::v1::Evaluation::default()
+        })
+    }
+
     pub(crate) fn tell(&self, entry: scoring::v1::Evaluation) -> String {
         let facts_sequence = self.scoring.n_entries() + 1;
         let entry = scoring::v1::Evaluation {

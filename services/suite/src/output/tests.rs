@@ -81,7 +81,8 @@ fn the_steps_of_a_row_add_up_to_the_rounded_difference_of_its_ends() {
 #[test]
 fn sums_come_back_as_whole_numbers() {
     assert_eq!(whole(1_234_567_890.0), 1_234_567_890);
-    assert_eq!(whole(-0.5), -1);
+    // Half to even, as everywhere else.
+    assert_eq!([0.5, 1.5, -0.5, -1.5].map(whole), [0, 2, 0, -2]);
     assert_eq!(whole(f64::NAN), 0);
 }
 

@@ -1,0 +1,29 @@
+use super::*;
+
+/// An entry with so many late accounts.
+fn late(n: usize) -> scoring::Evaluation {
+    scoring::Evaluation {
+        late: vec![scoring::LateAccount::default(); n],
+        ..scoring::Evaluation::default()
+    }
+}
+
+#[test]
+fn changes_within_a_day_are_one_run_until_their_late_accounts_are_too_many() {
+    let close = scoring::Evaluation {
+        closed_on: Some(Date::default()),
+        ..scoring::Evaluation::default()
+    };
+    let max = MAX_LATE_ACCOUNTS;
+    for (entries, expected) in [
+        (vec![late(0), late(3), late(0), late(4)], vec![7]),
+        (vec![late(0), close, late(3)], vec![0, 0, 3]),
+        (vec![late(max), late(1), late(0), late(2)], vec![max, 3]),
+        (vec![late(max - 1), late(1), late(1)], vec![max, 1]),
+        (vec![late(0), late(max + 5), late(0)], vec![max + 5]),
+    ] {
+        let runs = runs(entries);
+        let sizes: Vec<usize> = runs.iter().map(|run| run.late.len()).collect();
+        assert_eq!(sizes, expected);
+    }
+}

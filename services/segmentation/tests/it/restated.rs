@@ -1,0 +1,110 @@
+//! Closes that were made again, with other models: where accounts are said to have been then, and where they are now.
+
+use sextant_proto::segmentation::v1 as pb;
+
+use crate::world::{Segmentation, World, about, account_ref, as_of, at, end_of, on};
+
+const LOW: i64 = 10_000;
+const MEDIUM: i64 = 60_000;
+const HIGH: i64 = 300_000;
+const STRATEGIC: i64 = 2_000_000;
+
+/// Three closes at which both accounts pay so much.
+async fn closed(world: &World, mrr_minor: i64) -> Segmentation {
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    world.put(&[("a", mrr_minor), ("b", mrr_minor)]);
+    world.close("2027-03-09");
+    world.close("2027-03-10");
+    let position = world.close("2027-03-11");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    segmentation
+}
+
+async fn segment_in(segmentation: &Segmentation, key: &str, account: &str) -> pb::Membership {
+    let request = pb::GetMembershipRequest {
+        account: Some(account_ref(account)),
+        segmentation: key.to_owned(),
+        at: None,
+    };
+    let mut client = segmentation.client.clone();
+    let answer = client.get_membership(about(request)).await.unwrap();
+    answer.into_inner().membership().unwrap()
+}
+
+#[tokio::test]
+async fn who_has_not_moved_since_the_last_close_stands_as_it_says_when_it_was_made_again() {
+    let world = World::new();
+    let segmentation = closed(&world, MEDIUM).await;
+    world.put(&[("c", MEDIUM), ("d", MEDIUM)]);
+    let position = world.change("2027-03-12 08:00", &[("b", HIGH)]);
+    assert_eq!(segmentation.segment("b", at(&position)).await, "high");
+    let later = "later";
+    let made = segmentation.create(later, "sextant.value_tiers", r#"{"mode":"cut_points"}"#);
+    made.await.unwrap();
+    for account in ["a", "b", "c", "d"] {
+        for day in ["2027-03-10", "2027-03-11"] {
+            world.scoring.restate(day, account, HIGH);
+        }
+        // What the present shows is not what the last close shows.
+        world.put(&[(account, STRATEGIC)]);
+    }
+    world.restated("2027-03-12 10:00", &["a", "b"], "2027-03-10");
+    world.restated("2027-03-12 10:00", &["c", "d"], "2027-03-10");
+    let position = world.present_after_restated("2027-03-12 10:00", &["d"]);
+    segmentation.membership("a", at(&position)).await.unwrap();
+
+    let now = async |account| {
+        let now = segmentation.membership(account, None).await.unwrap();
+        (now.segment, now.entered_at)
+    };
+    let of_close = ("high".to_owned(), end_of("2027-03-10"));
+    let of_today = ("strategic".to_owned(), on("2027-03-12 10:00"));
+    assert_eq!(now("a").await, of_close);
+    assert_eq!(
+        now("b").await,
+        of_close,
+        "what it moved to today, it was before"
+    );
+    assert_eq!(now("c").await, of_close);
+    assert_eq!(now("d").await, of_today, "there are facts behind the close");
+    for account in ["a", "d"] {
+        let then = segmentation
+            .segment(account, as_of(end_of("2027-03-11")))
+            .await;
+        assert_eq!(then, "high");
+    }
+    // It was made behind the last close, which says nothing of it.
+    let stands = segment_in(&segmentation, later, "a").await;
+    assert_eq!(stands.segment, "strategic");
+}
+
+#[tokio::test]
+async fn who_moved_today_is_evaluated_again_after_closes_that_were_made_again() {
+    let world = World::new();
+    let segmentation = closed(&world, MEDIUM).await;
+    let position = world.change("2027-03-12 08:00", &[("a", HIGH)]);
+    assert_eq!(segmentation.segment("a", at(&position)).await, "high");
+    world.put(&[("a", STRATEGIC), ("b", STRATEGIC)]);
+    world.restated("2027-03-12 10:00", &["a", "b"], "2027-03-10");
+    let position = world.present_after_restated("2027-03-12 10:00", &[]);
+    assert_eq!(segmentation.segment("a", at(&position)).await, "strategic");
+    assert_eq!(segmentation.segment("b", None).await, "medium");
+}
+
+#[tokio::test]
+async fn what_is_at_risk_is_what_the_last_close_says_since_it_was_made_again() {
+    let world = World::new();
+    let segmentation = closed(&world, MEDIUM).await;
+    for day in ["2027-03-10", "2027-03-11"] {
+        world.scoring.restate(day, "a", HIGH);
+    }
+    world.restated("2027-03-12 10:00", &["a", "b"], "2027-03-10");
+    let position = world.present_after_restated("2027-03-12 10:00", &[]);
+    assert_eq!(segmentation.segment("a", at(&position)).await, "high");
+    let position = world.change("2027-03-12 11:00", &[("a", LOW)]);
+    assert_eq!(segmentation.segment("a", at(&position)).await, "low");
+    let left = segmentation.transitions("a", None).await.remove(0);
+    assert!(left.downward);
+    assert_eq!(left.value_minor, 12 * HIGH);
+}
