@@ -1,7 +1,6 @@
 //! History that comes in several imports: closes that were made without it are made again.
 
 use std::collections::{BTreeMap, BTreeSet};
-
 use std::sync::Arc;
 
 use sextant_domain::id::Slice;
