@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use prost_types::Timestamp;
 use serde_json::Value;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
@@ -19,7 +20,7 @@ use crate::worlds::records::{
     accept, account, ask, at, event, feature, membership, now, revenue, subscription,
 };
 use crate::worlds::released;
-use crate::worlds::world::{Shape, World, segmentation, tenant};
+use crate::worlds::world::{Shape, World, segmentation, tenant, tenant_in};
 
 /// Tenants, and accounts of the large one.
 const SMALL: (usize, usize) = (200, 2_000);
@@ -40,9 +41,11 @@ const MAX_CALLS_OF_A_START: u64 = 20;
 const MAX_TRANSACTIONS_OF_A_START: i64 = 400;
 /// Transactions of a silence: looks at all feeds at once, and those of the test itself.
 const MAX_TRANSACTIONS_OF_A_SILENCE: i64 = 40;
+/// Records that are sent at once.
+const BATCH: usize = 1_000;
 /// A clock tick is 10 ms.
 const TICKS_PER_SECOND: f64 = 100.0;
-const MAX_IDLE_SHARE: f64 = 0.05;
+const MAX_IDLE_SHARE: f64 = 0.01;
 
 /// What was done, all tenants together.
 struct Done {
@@ -105,18 +108,58 @@ async fn members(client: &Client, position: &str) -> BTreeSet<String> {
     }
 }
 
-/// A tenant of one account with one event; only some tenants have a segmentation.
+/// A tenant of one account with one event. Of ten, three have a segmentation of their own; of fifty, one follows the real clock.
 async fn small(world: &Client, number: usize) -> (Client, String) {
-    let client = tenant(world, &format!("small-{number:04}"), at(CLOCK)).await;
-    if number < 2 {
-        segmentation(&client, "lifecycle").await;
+    let name = format!("small-{number:04}");
+    let (client, [created_at, used_at]) = if number % 50 == 2 {
+        let now = SystemTime::now();
+        let before = |hours: u64| Timestamp::from(now - Duration::from_secs(hours * 3_600));
+        let client = tenant_in(world, &name, zone_far_from_midnight(now), None).await;
+        (client, [before(24), before(1)])
+    } else {
+        let client = tenant(world, &name, at(CLOCK)).await;
+        (client, [at("2026-01-30T00:00"), at("2026-01-31T10:00")])
+    };
+    match number % 10 {
+        1 | 2 => segmentation(&client, "lifecycle").await,
+        3 => segmentation(&client, "value_tiers").await,
+        _ => {},
     }
-    let records = vec![
-        account("a", at("2026-01-30T00:00")),
-        event("a", "u", at("2026-01-31T10:00")),
-    ];
+    let records = vec![account("a", created_at), event("a", "u", used_at)];
     let position = accept(&client, records).await;
     (client, position)
+}
+
+/// Where it is day now: a day that ends while silence is measured would be closed, and rightly so.
+fn zone_far_from_midnight(now: SystemTime) -> &'static str {
+    let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    match since_1970.as_secs() / 3_600 % 24 {
+        6..18 => "UTC",
+        _ => "Etc/GMT+12",
+    }
+}
+
+/// What the accounts of the large tenant do on the day of the clock: one of five uses the product, one of twenty subscribes.
+/// Returns the position and what they pay.
+async fn busy(client: &Client, n_accounts: usize) -> (String, i64) {
+    let (mut records, mut n_paying, mut position) = (Vec::new(), 0, String::new());
+    for number in (1..n_accounts).step_by(5) {
+        records.push(event(&name(number), "u", at("2026-02-01T09:00")));
+        if number % 20 == 11 {
+            n_paying += 1;
+            records.push(subscription(
+                &name(number),
+                at("2026-02-01T07:00"),
+                1,
+                1_000,
+            ));
+        }
+    }
+    while !records.is_empty() {
+        let batch = records.split_off(records.len().saturating_sub(BATCH));
+        position = accept(client, batch).await;
+    }
+    (position, n_paying * 1_000)
 }
 
 /// A tenant whose accounts are imported from a file.
@@ -150,7 +193,7 @@ async fn large(world: &World, installation: &Client, n_accounts: usize) -> (Clie
 }
 
 /// An account subscribes: who watches is told, and every read of it and of the whole says so. Returns the position.
-async fn subscribes(client: &Client, name: &str) -> String {
+async fn subscribes(client: &Client, name: &str, others_pay: i64) -> String {
     let request = WatchTransitionsRequest {
         segmentation: "lifecycle".to_owned(),
         ..WatchTransitionsRequest::default()
@@ -175,18 +218,19 @@ async fn subscribes(client: &Client, name: &str) -> String {
         })
         .collect();
     assert_eq!(moves, [(name, "prospect", "onboarding")]);
-    moved(client, name, &position).await;
+    moved(client, name, &position, others_pay).await;
     position
 }
 
 /// What is answered once an account has subscribed, and no other one has.
-async fn moved(client: &Client, name: &str, position: &str) {
+async fn moved(client: &Client, name: &str, position: &str, others_pay: i64) {
     let at = now(position);
     assert_eq!(
         membership(client, name, "lifecycle", &at).await.segment,
         "onboarding"
     );
-    assert_eq!(revenue(client, &at).await.total.unwrap().mrr_minor, 3_000);
+    let mrr_minor = revenue(client, &at).await.total.unwrap().mrr_minor;
+    assert_eq!(mrr_minor, others_pay + 3_000);
 }
 
 /// Everything of the large tenant, once an account has moved.
@@ -203,6 +247,10 @@ async fn whole(client: &Client, position: &str, n_accounts: usize) {
     assert_eq!(stage, "prospect");
     let days = feature(client, &last, "usage.active_days_28d", &at).await;
     assert_eq!(days, None, "nobody has told of its use");
+    let onboarding = membership(client, &name(11), "lifecycle", &at).await;
+    assert_eq!(onboarding.segment, "onboarding");
+    let days = feature(client, &name(11), "usage.active_days_28d", &at).await;
+    assert_eq!(days, Some(1));
 }
 
 /// Measures a time in which nobody asks for anything.
@@ -215,7 +263,7 @@ async fn silence(world: &World) {
     #[expect(clippy::cast_precision_loss, reason = "a few ticks")]
     let share = (after.ticks - before.ticks) as f64 / TICKS_PER_SECOND / SILENCE.as_secs_f64();
     println!(
-        "silence: {transactions} transactions, {:.1} % of a core",
+        "silence: {transactions} transactions, {:.2} % of a core",
         share * 100.0
     );
     assert_eq!(after.calls, before.calls, "no feed is read");
@@ -273,8 +321,11 @@ async fn check(shape: Shape) {
         let days = feature(client, "a", "usage.active_days_28d", &now(position)).await;
         assert_eq!(days, Some(1));
     }
-    let position = subscribes(&large, &name(7)).await;
-    let position_of_small = subscribes(&tenants[1].0, "a").await;
+    let (position, others_pay) = busy(&large, n_accounts).await;
+    assert_eq!(accounts(&large, &position).await, n_accounts);
+    println!("{shape:?}: in use after {:?}", begun.elapsed());
+    let position = subscribes(&large, &name(7), others_pay).await;
+    let position_of_small = subscribes(&tenants[1].0, "a", 0).await;
     whole(&large, &position, n_accounts).await;
     silence(&world).await;
 
@@ -286,9 +337,9 @@ async fn check(shape: Shape) {
         installation.of_tenant(&found).unwrap()
     };
     let large = again("large").await;
-    moved(&large, &name(7), &position).await;
+    moved(&large, &name(7), &position, others_pay).await;
     whole(&large, &position, n_accounts).await;
-    moved(&again("small-0001").await, "a", &position_of_small).await;
+    moved(&again("small-0001").await, "a", &position_of_small, 0).await;
     for number in (0..n_tenants - 1).step_by(50) {
         let client = again(&format!("small-{number:04}")).await;
         let at = now(&tenants[number].1);

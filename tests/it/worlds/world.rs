@@ -333,11 +333,21 @@ impl World {
 
 /// Makes a tenant whose clock stands still, and gives a client for it.
 pub(crate) async fn tenant(client: &Client, name: &str, clock: Timestamp) -> Client {
+    tenant_in(client, name, "UTC", Some(clock)).await
+}
+
+/// The same in a time zone; without a clock of its own it follows the real one.
+pub(crate) async fn tenant_in(
+    client: &Client,
+    name: &str,
+    time_zone: &str,
+    fixed_clock: Option<Timestamp>,
+) -> Client {
     let tenant = Tenant {
         name: name.to_owned(),
-        time_zone: "UTC".to_owned(),
+        time_zone: time_zone.to_owned(),
         base_currency: "USD".to_owned(),
-        fixed_clock: Some(clock),
+        fixed_clock,
         retention_days: 3_650,
         slices: 1,
         ..Tenant::default()
