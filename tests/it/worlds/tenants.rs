@@ -112,6 +112,10 @@ async fn members(client: &Client, position: &str) -> BTreeSet<String> {
 async fn small(world: &Client, number: usize) -> (Client, String) {
     let name = format!("small-{number:04}");
     let (client, [created_at, used_at]) = if number % 50 == 2 {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "what happens on the real clock has the real time"
+        )]
         let now = SystemTime::now();
         let before = |hours: u64| Timestamp::from(now - Duration::from_secs(hours * 3_600));
         let client = tenant_in(world, &name, zone_far_from_midnight(now), None).await;
