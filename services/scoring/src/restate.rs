@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sextant_domain::feature::Moment;
 use sextant_domain::feature::population::{Models, Refit};
 use sextant_domain::id::{AccountUid, Slice};
 use sextant_domain::time::{Day, Instant};
@@ -78,10 +79,13 @@ impl TenantState {
             .iter()
             .map(|(day, models)| self.model_row(*day, models));
         let mut rows = rows.collect();
-        // Days that are due are closed next, and the present comes after them.
-        let complete = self.due_days(now).is_empty();
+        // Days that are due are closed next, and the present comes after them: no more is known before than the first of those
+        // closes knows.
+        let due = self.due_days(now).first().copied();
+        let complete = due.is_none();
+        let told_at = due.map_or(now, |day| Moment::close(day, &self.settings.zone).as_of);
         let commits = slices.into_iter().map(|(slice, mut state)| {
-            let mut evaluations = self.tell_restated(slice, &state, (from, &made), now);
+            let mut evaluations = self.tell_restated(slice, &state, (from, &made), told_at);
             state.restated_from = None;
             if complete {
                 state.pending_history = None;
@@ -120,7 +124,7 @@ impl TenantState {
         slice: Slice,
         state: &SliceState,
         (from, made): (Day, &Restated),
-        now: Instant,
+        told_at: Instant,
     ) -> Vec<EvaluationRow> {
         let accounts = self.accounts.iter();
         let uids: Vec<AccountUid> = accounts
@@ -137,7 +141,7 @@ impl TenantState {
                 ..pb::Evaluation::default()
             };
             let entry = self.with_late(&late, made, state.closed_on, entry);
-            self.evaluation(self.cursor(slice), now, entry)
+            self.evaluation(self.cursor(slice), told_at, entry)
         });
         entries.collect()
     }

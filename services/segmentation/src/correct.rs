@@ -224,7 +224,8 @@ fn about<'a>(
 }
 
 /// A step as it is after those before it have changed. Where an account turns out to have stood so before already, it did not
-/// move, and stands so since then and for the reasons of then. A stored step stays as it is unless that, or where it came from, has changed.
+/// move, and stands so since then and for the reasons of then. A stored step stays as it is unless that, or where it came from,
+/// has changed.
 fn settled(
     one: &Use,
     about: &decide::Move<'_>,
