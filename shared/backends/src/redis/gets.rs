@@ -52,7 +52,9 @@ async fn ask(mut connection: MultiplexedConnection, mut gathered: mpsc::Receiver
         wanted.push(first);
         // Other calls that have come are worked up to their read before the question is put.
         tokio::task::yield_now().await;
-        while let (..MAX_KEYS, Ok(one)) = (wanted.len(), gathered.try_recv()) {
+        while wanted.len() < MAX_KEYS
+            && let Ok(one) = gathered.try_recv()
+        {
             wanted.push(one);
         }
         // Nobody waits for these any more.
