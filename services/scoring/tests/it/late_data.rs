@@ -88,6 +88,29 @@ async fn a_payment_and_a_subscription_that_come_late_are_not_in_what_was_known_t
     assert_eq!(value(&now, "revenue.mrr_minor"), "5000");
 }
 
+#[tokio::test]
+async fn a_subscription_shows_from_its_beginning_on_whatever_is_known_now() {
+    let world = World::new();
+    let position = world.facts(vec![
+        account("acme", "2027-02-01"),
+        subscription("acme", "2027-03-05", 3, 1_000),
+    ]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    for (moment, mrr_minor) in [("2027-03-05", ""), ("2027-03-06", "3000")] {
+        let past = ReadAt {
+            as_of: on(moment),
+            ..ReadAt::default()
+        };
+        let then = scoring.features("acme", Some(past)).await.unwrap();
+        assert_eq!(
+            value(&then.features, "revenue.mrr_minor"),
+            mrr_minor,
+            "before {moment}"
+        );
+    }
+}
+
 /// Features and scores with the knowledge of an instant.
 async fn known_by(
     scoring: &Scoring,

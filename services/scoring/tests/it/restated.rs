@@ -11,6 +11,7 @@ use sextant_wire::read::uid_bytes;
 
 use crate::facts::{account, day, event, known, on, subscription, uid};
 use crate::failing::Failing;
+use crate::guarded::Guarded;
 use crate::reload::{Draw, N_BUYERS, SEED};
 use crate::world::{NOW, Scoring, World, at};
 
@@ -52,6 +53,8 @@ fn events() -> File {
     })
 }
 
+type Answer = (Vec<Feature>, Vec<Score>);
+
 /// Opens an import, and stores files.
 fn open(world: &World, files: &[&File]) {
     world.open_import();
@@ -60,14 +63,11 @@ fn open(world: &World, files: &[&File]) {
     }
 }
 
-/// Features and scores.
-type Answers = (Vec<Feature>, Vec<Score>);
-
 /// All that is answered: models, features and scores of several moments, features of closes as they are read by who follows.
 #[derive(Debug, PartialEq)]
 struct Picture {
     models: Vec<Model>,
-    answers: BTreeMap<(String, String), Answers>,
+    answers: BTreeMap<String, Answer>,
     columns: Vec<Vec<bytes::Bytes>>,
 }
 
@@ -90,7 +90,7 @@ async fn picture(scoring: &Scoring, position: &str, n_slices: u16) -> Picture {
                     continue;
                 };
                 let scores = scoring.scores(&account, read(known_at)).await.unwrap();
-                let key = (account.clone(), format!("{moment}, known {knowledge}"));
+                let key = format!("{account}, {moment}, known {knowledge}");
                 answers.insert(key, (features.features, scores.scores));
             }
         }
@@ -362,8 +362,7 @@ async fn a_process_that_dies_between_two_slices_leaves_nobody_untold() {
         open(&world, &[&one_sided]);
         let position = world.complete_import(daily);
         let failing = Failing::over(world.store.scoring(), 1, usize::MAX);
-        let ports = Arc::clone(&failing);
-        let scoring = world.start_over(ports);
+        let scoring = world.start_over(Arc::<Guarded<Failing>>::clone(&failing));
         failing.guard.failed().await;
         scoring.stop();
 
