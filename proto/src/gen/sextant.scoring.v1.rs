@@ -78,7 +78,8 @@ pub struct Evaluation {
     #[prost(message, repeated, tag = "14")]
     pub late_closes: ::prost::alloc::vec::Vec<super::super::common::v1::Date>,
     /// True: history came that was known when those closes were made, so they were made again, models too, and accounts are late
-    /// without facts of their own. What was read of such a close before is no longer what it says. With all_accounts it ends what
+    /// without facts of their own: what follows was known at each of those closes, and replaces what was told of it. What was read of
+    /// such a close before is no longer what it says. What became known later still comes behind it, as late. With all_accounts it ends what
     /// there is to tell of that: to be evaluated are account_uids and whoever has moved since the last close; all others stand as
     /// that close says.
     #[prost(bool, tag = "15")]
@@ -120,6 +121,9 @@ pub struct ReadColumnsRequest {
     /// with all that is known.
     #[prost(message, optional, tag = "7")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// True: late accounts are asked for because closes were made again. Of each close what was known at it.
+    #[prost(bool, tag = "9")]
+    pub restated: bool,
     /// Number of the newest ingestion feed entry that has to be in them; who has not come so far answers UNAVAILABLE.
     #[prost(uint64, tag = "8")]
     pub facts_sequence: u64,

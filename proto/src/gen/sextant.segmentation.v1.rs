@@ -72,6 +72,10 @@ pub struct Move {
     /// When. Of several moves at one moment the one told last counts, from when it became known.
     #[prost(message, optional, tag = "4")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it became known; absent: when the entry did. A close that is made again, because history came that was known then, tells
+    /// what was known at that close.
+    #[prost(message, optional, tag = "5")]
+    pub known_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Generated client implementations.
 pub mod feed_service_client {

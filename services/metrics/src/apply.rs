@@ -161,7 +161,7 @@ impl MovesBatch {
                     segmentation: told.segmentation.clone(),
                     segment: told.segment.clone(),
                     at: required(told.at.as_ref(), "at")?,
-                    known_at,
+                    known_at: optional(told.known_at.as_ref(), "known_at")?.unwrap_or(known_at),
                 });
             }
             batch.cursor = batch.cursor.max(entry.sequence);

@@ -38,6 +38,8 @@ pub(crate) enum Wanted {
     Close(Day, Accounts),
     /// Those of closes, as an evaluation knows them: of each account from the last of them before its day on.
     Late(Vec<(AccountUid, Day)>, Vec<Day>),
+    /// The same of closes that were made again, as they were known then.
+    Restated(Vec<(AccountUid, Day)>, Vec<Day>),
 }
 
 /// One message.
@@ -153,13 +155,17 @@ impl TenantState {
                 add(None, accounts, Moment::new(as_of, known_at, zone));
             },
             Wanted::Close(day, accounts) => add(Some(*day), accounts, Moment::close(*day, zone)),
-            Wanted::Late(late, closes) => {
+            Wanted::Late(late, closes) | Wanted::Restated(late, closes) => {
                 for (place, day) in closes.iter().enumerate() {
                     let next = closes.get(place + 1).unwrap_or(day);
                     let touched = late.iter().filter(|(_, since)| since <= next);
                     let touched = Accounts::These(touched.map(|(uid, _)| *uid).collect());
-                    let end = Moment::close(*day, zone).as_of;
-                    add(Some(*day), &touched, Moment::new(end, known_at, zone));
+                    let close = Moment::close(*day, zone);
+                    let moment = match wanted {
+                        Wanted::Restated(..) => close,
+                        _ => Moment::new(close.as_of, known_at, zone),
+                    };
+                    add(Some(*day), &touched, moment);
                 }
             },
         }

@@ -43,7 +43,12 @@ fn wanted(request: &pb::ReadColumnsRequest) -> Result<Wanted, Problem> {
         });
         let late = late.collect::<Result<Vec<_>, Problem>>()?;
         let closes = request.late_closes.iter().map(time::day);
-        return Ok(Wanted::Late(late, closes.collect::<Result<_, _>>()?));
+        let closes = closes.collect::<Result<_, _>>()?;
+        return Ok(if request.restated {
+            Wanted::Restated(late, closes)
+        } else {
+            Wanted::Late(late, closes)
+        });
     }
     let uids = request
         .account_uids

@@ -132,18 +132,24 @@ impl TenantState {
             .map(|(uid, _)| *uid)
             .collect();
         let versions = newest_versions(made);
-        let entries = uids.chunks(MAX_LATE_ACCOUNTS).map(|uids| {
-            let late = uids.iter().map(|uid| (*uid, from)).collect();
+        let tell = |restated: bool, late: &[(AccountUid, Day)]| {
+            let late = late.iter().copied().collect();
             let entry = pb::Evaluation {
                 backfilling: true,
-                restated: true,
+                restated,
                 model_versions: versions.clone(),
                 ..pb::Evaluation::default()
             };
             let entry = self.with_late(&late, made, state.closed_on, entry);
             self.evaluation(self.cursor(slice), told_at, entry)
-        });
-        entries.collect()
+        };
+        let all: Vec<_> = uids.into_iter().map(|uid| (uid, from)).collect();
+        // What became known after those closes is found out again as well.
+        let late = self.learned_late(slice, (from, Day(i32::MAX)), state.closed_on);
+        let late: Vec<_> = late.into_iter().collect();
+        let again = all.chunks(MAX_LATE_ACCOUNTS).map(|some| tell(true, some));
+        let behind = late.chunks(MAX_LATE_ACCOUNTS).map(|some| tell(false, some));
+        again.chain(behind).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Facts that came late: who was where as of past closes, with all that is known now. What was known then stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -20,7 +20,7 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::columns;
-use crate::decide;
+use crate::decide::{self, Told};
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Changes, Evaluation, Failed, Grounds, call, failed, transition};
 use crate::follower::decoded;
@@ -38,6 +38,8 @@ pub(crate) struct Corrections {
     walked: BTreeMap<(u16, AccountUid), Vec<Step>>,
     /// The last close that they passed.
     end: Option<Instant>,
+    /// The closes among them that were made again: what is found there was known then.
+    made_again: BTreeSet<Instant>,
     /// When the newest facts became known that can be in what they saw, where they are newer than those of the evaluation.
     pub(crate) known_at: Option<Instant>,
 }
@@ -156,9 +158,11 @@ impl TenantState {
         for (uid, names) in found.names {
             self.learn_name(uid, &names.id, &names.name, &mut changes);
         }
+        let made_again = found.made_again;
         for ((number, uid), steps) in found.walked {
             let at_close = found.end.and_then(|end| newest(&steps, end));
             let at_close = at_close.map(|step| step.present.standing.clone());
+            let steps = (steps, &made_again);
             if let Some(settled) = self.settle((number, uid), steps, evaluation, &mut changes) {
                 let present = Present {
                     at_close,
@@ -176,7 +180,7 @@ impl TenantState {
     fn settle(
         &self,
         (number, uid): (u16, AccountUid),
-        steps: Vec<Step>,
+        (steps, made_again): (Vec<Step>, &BTreeSet<Instant>),
         evaluation: &Evaluation,
         changes: &mut Changes,
     ) -> Option<Present> {
@@ -187,7 +191,11 @@ impl TenantState {
         for step in steps {
             is_touched |= step.is_new;
             present = Some(if is_touched {
-                let about = about(uid, names, step.at, evaluation);
+                let mut about = about(uid, names, step.at, evaluation);
+                if made_again.contains(&step.at) {
+                    about.known_at = step.at;
+                    about.told = Told::Restated;
+                }
                 settled(one, &about, present.as_ref(), step, changes)
             } else {
                 step.present
@@ -201,7 +209,7 @@ impl Corrections {
     /// Keeps what a walk found that has ended.
     fn keep(&mut self, walk: Walk) {
         let is_touched = |steps: &Vec<Step>| steps.iter().any(|step| step.is_new);
-        let walked = walk.steps.into_iter();
+        let walked = walk.ended().into_iter();
         self.walked
             .extend(walked.filter(|(_, steps)| is_touched(steps)));
     }
@@ -220,12 +228,13 @@ fn about<'a>(
         at,
         known_at: evaluation.known_at,
         cursor: evaluation.cursor,
+        told: Told::Correction,
     }
 }
 
 /// A step as it is after those before it have changed. Where an account turns out to have stood so before already, it did not
 /// move, and stands so since then and for the reasons of then. A stored step stays as it is unless that, or where it came from,
-/// has changed.
+/// has changed; of a close that was made again, unless anything has.
 fn settled(
     one: &Use,
     about: &decide::Move<'_>,
@@ -237,22 +246,23 @@ fn settled(
     let stays = before.filter(|before| before.standing == standing);
     let entered_at = stays.map_or(step.at, |stays| stays.entered_at);
     let from = before.map(|before| &before.standing);
+    let grounds = stays.map_or(&step.present.transition, |stays| &stays.transition);
+    let grounds = decide::decode(grounds).unwrap_or_default();
     let is_stored = |stored: &Present| {
         stored.standing == standing
             && stored.entered_at == entered_at
             && decide::came_from(&stored.transition) == from.cloned()
+            && (about.told != Told::Restated || says_so(stored, about, &grounds))
     };
     if let Some(stored) = step.stored.filter(is_stored) {
         return stored;
     }
-    let grounds = stays.map_or(&step.present.transition, |stays| &stays.transition);
-    let grounds = decide::decode(grounds).unwrap_or_default();
     let because = pb::Transition {
         downward: decide::is_downward(one.plugin.descriptor(), from, &standing),
         reasons: grounds.reasons,
         value_minor: grounds.value_minor,
         model_version: grounds.model_version,
-        correction: true,
+        correction: about.told == Told::Correction,
         entered_at: stays.map(|stays| time::timestamp(stays.entered_at)),
         ..pb::Transition::default()
     };
@@ -263,6 +273,17 @@ fn settled(
         transition: changes.record(one.row.number, about, &standing, &transition),
         standing,
     }
+}
+
+/// Whether what is stored was known then, and for the same reasons.
+fn says_so(stored: &Present, about: &decide::Move<'_>, grounds: &pb::Transition) -> bool {
+    decide::decode(&stored.transition).is_some_and(|told| {
+        told.known_at == Some(time::timestamp(about.known_at))
+            && !told.correction
+            && told.reasons == grounds.reasons
+            && told.value_minor == grounds.value_minor
+            && told.model_version == grounds.model_version
+    })
 }
 
 /// A walk on its way, with the state that it reads.
@@ -293,11 +314,20 @@ impl Engine {
         };
         let end_of = |day: Day| Moment::close(day, &zone).as_of;
         way.found.end = Some(end_of(last));
+        if let Some(since) = late.since.values().min().filter(|_| late.restated) {
+            let again = late.closes.range(*since..);
+            way.found.made_again = again.map(|day| end_of(*day)).collect();
+        }
         let uids: Vec<AccountUid> = late.since.keys().copied().collect();
         let late = Arc::new(late);
         for uids in uids.chunks(MAX_ACCOUNTS) {
             let rows = self.memberships.histories(tenant, uids).await;
-            way.walk = Walk::new(rows.map_err(store)?);
+            let rows = rows.map_err(store)?;
+            way.walk = if late.restated {
+                Walk::again(rows, &way.found.made_again)
+            } else {
+                Walk::new(rows)
+            };
             let request = patient(late.request(tenant, evaluation, uids));
             let mut stream = self.scores().read_columns(request).await?.into_inner();
             while let Some(message) = stream.next().await {

@@ -160,6 +160,18 @@ pub(crate) struct Move<'a> {
     pub(crate) known_at: Instant,
     /// Number of the evaluation in scoring's feed.
     pub(crate) cursor: u64,
+    pub(crate) told: Told,
+}
+
+/// What is told of a moment at which an account moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// That it moved.
+    Move,
+    /// What turned out later: it replaces what was told of that moment since it is known.
+    Correction,
+    /// What a close says that was made again: it replaces what was told of that moment, and was known then.
+    Restated,
 }
 
 /// How an account stood before a stored transition; `None`: that was not known.

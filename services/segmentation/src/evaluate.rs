@@ -23,7 +23,7 @@ use sextant_wire::time;
 
 use crate::columns::{self, Columns};
 use crate::correct::Corrections;
-use crate::decide;
+use crate::decide::{self, Told};
 use crate::registry::chain;
 use crate::state::{Present, Standing, TenantState, Use};
 
@@ -264,6 +264,7 @@ impl TenantState {
                 at: evaluation.as_of,
                 known_at: evaluation.known_at,
                 cursor: evaluation.cursor,
+                told: Told::Move,
             };
             let at_close = worth.and_then(|worth| worth.get(&uid)).copied();
             let because = pb::Transition {
@@ -411,6 +412,7 @@ impl Changes {
             segmentation: transition.segmentation.clone(),
             segment: to.segment.to_string(),
             at: transition.at,
+            known_at: transition.known_at.filter(|_| about.told == Told::Restated),
         });
         self.transitions.push(TransitionRow {
             id: Uuid::parse_str(&transition.transition_id).map_or(0, |id| id.as_u128()),
@@ -424,7 +426,7 @@ impl Changes {
             downward: transition.downward,
             is_move: (transition.from_state, &transition.from_segment)
                 != (transition.to_state, &transition.to_segment),
-            is_correction: transition.correction,
+            is_correction: about.told != Told::Move,
             transition: encoded.to_vec(),
         });
         encoded

@@ -112,7 +112,8 @@ struct Run {
     all: bool,
     late: Vec<scoring::LateAccount>,
     late_closes: Vec<Date>,
-    restated: bool,
+    /// The late accounts are those of closes that were made again.
+    again: bool,
     /// Besides them, who has moved since the last close.
     moved: bool,
     traces: Vec<Bytes>,
@@ -144,7 +145,9 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
         let joins = runs.last().is_some_and(|run| {
             let n_late = run.late.len() + entry.late.len();
             let fits = n_late <= MAX_LATE_ACCOUNTS || run.late.is_empty() || entry.late.is_empty();
-            run.last.closed_on.is_none() && entry.closed_on.is_none() && fits
+            let same = run.again == entry.restated;
+            let mixes = !same && !run.late.is_empty() && !entry.late.is_empty();
+            run.last.closed_on.is_none() && entry.closed_on.is_none() && fits && !mixes
         });
         if !joins {
             runs.push(Run::default());
@@ -154,9 +157,9 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
             let ends = entry.restated && entry.all_accounts;
             run.all |= (entry.all_accounts && !ends) || entry.closed_on.is_some();
             run.moved |= ends;
+            run.again |= entry.restated && !entry.late.is_empty();
             run.late.append(&mut entry.late);
             run.late_closes.append(&mut entry.late_closes);
-            run.restated |= entry.restated;
             run.traces.push(entry.trace.clone());
             run.last = scoring::Evaluation {
                 recorded_at: run.last.recorded_at.or(entry.recorded_at),
@@ -309,9 +312,9 @@ impl Engine {
         }
         Ok(Some(Ready {
             evaluation,
-            late: Late::read(&run.late, &run.late_closes)?,
+            late: Late::read(&run.late, &run.late_closes, run.again)?,
             features,
-            restated: run.restated,
+            restated: run.again || run.moved,
             span,
         }))
     }

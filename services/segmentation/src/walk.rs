@@ -22,6 +22,8 @@ pub(crate) struct Late {
     pub(crate) since: BTreeMap<AccountUid, Day>,
     /// The closes that they touch, and the last one that they do not touch.
     pub(crate) closes: BTreeSet<Day>,
+    /// True: those closes were made again, with what was known then, and replace what was told of them.
+    pub(crate) restated: bool,
 }
 
 impl Late {
@@ -29,10 +31,12 @@ impl Late {
     pub(crate) fn read(
         accounts: &[scoring::LateAccount],
         closes: &[Date],
+        restated: bool,
     ) -> Result<Self, Problem> {
         let mut late = Self {
             since: BTreeMap::new(),
             closes: closes.iter().map(time::day).collect::<Result<_, _>>()?,
+            restated,
         };
         let missing = || Problem::new(ErrorReason::Internal, "a late account has no day");
         for account in accounts {
@@ -60,6 +64,7 @@ impl Late {
             slice: evaluation.slice.0.into(),
             late: late.collect(),
             late_closes: self.closes.iter().copied().map(time::date).collect(),
+            restated: self.restated,
             as_of: Some(time::timestamp(evaluation.as_of)),
             facts_sequence: evaluation.facts_sequence,
             ..scoring::ReadColumnsRequest::default()
@@ -102,6 +107,8 @@ impl Step {
 pub(crate) struct Walk {
     /// Of each segmentation (by number) and account, as it is known now: one step for a moment, oldest first.
     pub(crate) steps: BTreeMap<(u16, AccountUid), Vec<Step>>,
+    /// Steps at closes that are made again, as they are stored.
+    old: Vec<((u16, AccountUid), Step)>,
     /// What they were worth at the close before.
     pub(crate) worth: HashMap<AccountUid, i64>,
 }
@@ -120,6 +127,46 @@ impl Walk {
             walk.put(row.segmentation, row.uid, Step::stored(row));
         }
         walk
+    }
+
+    /// Begins the same without what is stored of closes that are made again, given by their moments: it is replaced.
+    pub(crate) fn again(rows: Vec<TransitionRow>, made_again: &BTreeSet<Instant>) -> Self {
+        let mut walk = Self::new(rows);
+        for (key, steps) in &mut walk.steps {
+            let (old, kept) = std::mem::take(steps)
+                .into_iter()
+                .partition(|step| made_again.contains(&step.at));
+            *steps = kept;
+            let old: Vec<Step> = old;
+            walk.old.extend(old.into_iter().map(|step| (*key, step)));
+        }
+        walk
+    }
+
+    /// Ends the walk: where an account was told to move at a close that was made again, and does not, it stands as before.
+    pub(crate) fn ended(mut self) -> BTreeMap<(u16, AccountUid), Vec<Step>> {
+        for ((segmentation, uid), old) in std::mem::take(&mut self.old) {
+            let steps = self.steps.entry((segmentation, uid)).or_default();
+            let place = steps.partition_point(|other| other.at < old.at);
+            match steps.get_mut(place) {
+                Some(other) if other.at == old.at => other.stored = old.stored,
+                _ => {
+                    let before = place.checked_sub(1).and_then(|place| steps.get(place));
+                    let (present, is_new) = match before {
+                        Some(before) => (before.present.clone(), true),
+                        None => (old.present, false),
+                    };
+                    let step = Step {
+                        at: old.at,
+                        present,
+                        stored: old.stored,
+                        is_new,
+                    };
+                    steps.insert(place, step);
+                },
+            }
+        }
+        self.steps
     }
 
     pub(crate) fn at(&self, segmentation: u16, uid: AccountUid, at: Instant) -> Option<&Present> {

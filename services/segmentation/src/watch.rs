@@ -117,16 +117,18 @@ impl Watcher {
     /// clock stands still, other entries are of that moment and that knowledge too; the segment tells them apart.
     async fn transitions(&mut self, entry: &pb::MoveEntry) -> Result<Vec<pb::Transition>, Status> {
         let known_at = time::required(entry.known_at.as_ref(), "known_at")?;
-        let mut wanted: BTreeMap<Instant, Wanted<'_>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Instant, Instant), Wanted<'_>> = BTreeMap::new();
         for one in &entry.moves {
             if self.segmentation.is_empty() || self.segmentation == one.segmentation {
                 let at = time::required(one.at.as_ref(), "at")?;
                 let to = (&one.account_uid, &*one.segmentation, &*one.segment);
-                wanted.entry(at).or_default().insert(to);
+                let own = time::optional(one.known_at.as_ref(), "known_at")?;
+                let moment = (at, own.unwrap_or(known_at));
+                wanted.entry(moment).or_default().insert(to);
             }
         }
         let mut transitions = Vec::new();
-        for (at, wanted) in wanted {
+        for ((at, known_at), wanted) in wanted {
             transitions.extend(self.transitions_at(at, known_at, &wanted).await?);
         }
         Ok(transitions)

@@ -169,6 +169,7 @@ impl World {
                 segmentation: "tier".to_owned(),
                 segment: (*segment).to_owned(),
                 at: on(at),
+                known_at: None,
             });
         self.segmentation.append(
             ACME,

@@ -27,3 +27,20 @@ fn changes_within_a_day_are_one_run_until_their_late_accounts_are_too_many() {
         assert_eq!(sizes, expected);
     }
 }
+
+#[test]
+fn what_was_known_at_closes_that_are_made_again_is_found_out_apart_from_what_came_later() {
+    let again = scoring::Evaluation {
+        restated: true,
+        ..late(3)
+    };
+    let ends = scoring::Evaluation {
+        restated: true,
+        all_accounts: true,
+        ..late(0)
+    };
+    let runs = runs(vec![late(0), again.clone(), again, late(2), late(1), ends]);
+    let told: Vec<_> = runs.iter().map(|run| (run.late.len(), run.again)).collect();
+    assert_eq!(told, [(6, true), (3, false)]);
+    assert!(runs.last().is_some_and(|run| run.moved));
+}
