@@ -1,24 +1,25 @@
 //! Rows of a CSV file (RFC 4180, any one-byte delimiter).
 
-use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
 use sextant_domain::time::Zone;
 
 use crate::import::batch::Origin;
 use crate::import::columns::{Header, Kind};
+use crate::import::csv_rows::records::{CsvRecord, Records};
 use crate::import::facts::{self, Row};
 use crate::import::identity::RowIds;
-use crate::import::input::{Input, no_line_end};
+use crate::import::input::Input;
 use crate::import::rejects::NOTE_PREFIX;
 use crate::import::{Error, Fault, Item, Original, Part};
+
+mod records;
 
 /// Reads rows as records.
 #[derive(Debug)]
 pub struct CsvRows {
-    reader: Reader<Input>,
+    records: Records,
     header: Header,
-    /// Columns before the first one of the header that say why a row was not taken.
-    n_notes: usize,
     source: String,
     /// Where days begin.
     zone: Zone,
@@ -39,38 +40,25 @@ impl CsvRows {
         delimiter: u8,
         zone: &Zone,
     ) -> Result<Self, Error> {
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .from_reader(input);
-        let mut first = ByteRecord::new();
-        let some = reader
-            .read_byte_record(&mut first)
-            .map_err(|error| unreadable(&reader, error))?;
-        if !some {
-            return Err(reader
-                .get_ref()
+        let mut records = Records::new(input, delimiter)?;
+        let Some(first) = records.read()? else {
+            return Err(records
+                .input()
                 .wrong("is empty; its first line must name the columns"));
-        }
-        if first.as_slice().starts_with(&[0xff, 0xfe])
-            || first.as_slice().starts_with(&[0xfe, 0xff])
-        {
-            return Err(reader.get_ref().wrong("is UTF-16; save it as UTF-8"));
-        }
+        };
+        let first = first.cells.map_err(|refused| {
+            let column = refused
+                .place
+                .map_or_else(String::new, |place| format!("column {}: ", place + 1));
+            let problem = format!("its header is no row: {column}{}", refused.problem);
+            records.input().wrong(problem)
+        })?;
         let names = StringRecord::from_byte_record(first).map_err(|_not_utf8| {
-            reader
-                .get_ref()
+            records
+                .input()
                 .wrong("has a header that is not UTF-8; save it as UTF-8")
         })?;
-        if reader.get_ref().end().is_some() {
-            return Err(reader
-                .get_ref()
-                .wrong("its header has no line end: the file may have been cut; write the file again, or end it with a line break"));
-        }
-        let names = names
-            .iter()
-            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned());
+        let names = names.iter().map(|name| name.trim().to_owned());
         let mut names: Vec<String> = names.collect();
         let n_notes = names
             .iter()
@@ -78,11 +66,11 @@ impl CsvRows {
             .count();
         names.drain(..n_notes);
         let header = Header::read(kind, names, delimiter)
-            .map_err(|problem| reader.get_ref().wrong(problem))?;
+            .map_err(|problem| records.input().wrong(problem))?;
+        records.pass_over(n_notes);
         Ok(Self {
-            reader,
+            records,
             header,
-            n_notes,
             source: source.to_owned(),
             zone: zone.clone(),
             ids: RowIds::default(),
@@ -96,31 +84,20 @@ impl CsvRows {
         self.header.names()
     }
 
-    /// The next row, or `None` behind the last one.
-    fn read(&mut self) -> Result<Option<ByteRecord>, Error> {
-        let mut record = ByteRecord::new();
-        let some = self
-            .reader
-            .read_byte_record(&mut record)
-            .map_err(|error| unreadable(&self.reader, error))?;
-        if self.n_notes > 0 {
-            let position = record.position().cloned();
-            record = record.iter().skip(self.n_notes).collect();
-            record.set_position(position);
-        }
-        Ok(some.then_some(record))
-    }
-
     /// A row as a record.
-    fn item(&mut self, record: ByteRecord) -> Item {
+    fn item(&mut self, record: CsvRecord) -> Item {
         self.row += 1;
-        let (row, line) = (self.row, record.position().map_or(0, csv::Position::line));
-        if let Some(fault) = self.unended() {
-            // In a file of rejects it would have a line end, and be taken for whole when that is imported.
-            return Item::Malformed(fault.at(row, line, Original::NotKept));
-        }
+        let (row, line, last_line) = (self.row, record.line, record.last_line);
+        let record = match record.cells {
+            Ok(cells) => cells,
+            Err(refused) => {
+                let field = refused.place.map_or("", |place| self.header.name(place));
+                let fault = Fault::new(field, refused.problem);
+                return Item::Malformed(fault.at(row, line, refused.original));
+            },
+        };
         if record.len() != self.header.len() {
-            let fault = self.wrong_length(record.len(), line);
+            let fault = self.wrong_length(record.len(), (line, last_line));
             return Item::Malformed(fault.at(row, line, Original::Cells(record)));
         }
         let record = match StringRecord::from_byte_record(record) {
@@ -154,29 +131,17 @@ impl CsvRows {
         }
     }
 
-    /// What is wrong with a row that ends with the file and not with a line end.
-    fn unended(&self) -> Option<Fault> {
-        match self.reader.get_ref().end()? {
-            // The line end is part of the last value.
-            b'\n' | b'\r' => Some(Fault::of_row(
-                "a quote that opens in this row is never closed; close it, or double it if it is part of a value",
-            )),
-            _ => Some(no_line_end()),
-        }
-    }
-
     /// Why a row has another number of columns than the header.
-    fn wrong_length(&self, found: usize, line: u64) -> Fault {
+    fn wrong_length(&self, found: usize, (line, last_line): (u64, u64)) -> Fault {
         let named = self.header.len();
         if found > named {
             return Fault::of_row(format!(
                 "has {found} columns, the header names {named}; quote values that hold the delimiter"
             ));
         }
-        let next_line = self.reader.position().line();
-        let problem = if next_line > line + 1 {
+        let problem = if last_line > line {
             format!(
-                "is missing: the row has {found} of {named} columns and runs to line {next_line}; a quote that opens there may never be closed"
+                "is missing: the row has {found} of {named} columns and runs to line {last_line}; a quote that opens there may be closed too late"
             )
         } else {
             format!("is missing: the row has {found} of {named} columns")
@@ -189,18 +154,7 @@ impl Iterator for CsvRows {
     type Item = Result<Item, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.read() {
-            Ok(Some(record)) => Some(Ok(self.item(record))),
-            Ok(None) => None,
-            Err(error) => Some(Err(error)),
-        }
+        let record = self.records.read().transpose()?;
+        Some(record.map(|record| self.item(record)))
     }
-}
-
-fn unreadable(reader: &Reader<Input>, error: csv::Error) -> Error {
-    let source = match error.into_kind() {
-        csv::ErrorKind::Io(source) => source,
-        other => std::io::Error::other(format!("{other:?}")),
-    };
-    reader.get_ref().unreadable(source)
 }

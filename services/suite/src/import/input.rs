@@ -14,7 +14,7 @@ use crate::import::{Error, Fault};
 /// First bytes of a gzip file (RFC 1952).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Longest line that is read: more is no record.
-const MAX_LINE_BYTES: u64 = 8 * 1_024 * 1_024;
+pub(crate) const MAX_LINE_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// A file that is being read.
 pub struct Input {
@@ -22,10 +22,6 @@ pub struct Input {
     reader: Box<dyn BufRead + Send>,
     size: u64,
     consumed: Arc<AtomicU64>,
-    /// What was read last; `None` at first.
-    last_byte: Option<u8>,
-    /// Whether it is known that nothing follows.
-    ended: bool,
 }
 
 impl fmt::Debug for Input {
@@ -80,8 +76,6 @@ impl Input {
             reader,
             size,
             consumed,
-            last_byte: None,
-            ended: false,
         })
     }
 
@@ -103,13 +97,8 @@ impl Input {
         Arc::clone(&self.consumed)
     }
 
-    /// The last byte of the file, if whoever reads it byte by byte has been told that nothing follows.
-    pub(crate) fn end(&self) -> Option<u8> {
-        self.last_byte.filter(|_| self.ended)
-    }
-
     /// An error of this file.
-    pub(crate) fn unreadable(&self, source: io::Error) -> Error {
+    fn unreadable(&self, source: io::Error) -> Error {
         Error::Unreadable {
             path: self.path.clone(),
             source,
@@ -127,24 +116,41 @@ impl Input {
     /// Reads the next line without its end; `None` behind the last one. Of one that is too long, the beginning.
     pub(crate) fn line(&mut self, line: &mut Vec<u8>) -> Result<Option<Ending>, Error> {
         line.clear();
-        let read = (&mut self.reader)
-            .take(MAX_LINE_BYTES)
-            .read_until(b'\n', line);
+        let limit = u64::try_from(MAX_LINE_BYTES).unwrap_or(u64::MAX);
+        let read = (&mut self.reader).take(limit).read_until(b'\n', line);
         let read = read.map_err(|source| self.unreadable(source))?;
         if read == 0 {
             return Ok(None);
         }
         if line.pop_if(|byte| *byte == b'\n').is_none() {
-            if u64::try_from(read).is_ok_and(|read| read == MAX_LINE_BYTES) {
+            if read == MAX_LINE_BYTES {
                 let skipped = self.reader.skip_until(b'\n');
                 let skipped = skipped.map_err(|source| self.unreadable(source))?;
-                let bytes = MAX_LINE_BYTES + u64::try_from(skipped).unwrap_or(u64::MAX);
-                return Ok(Some(Ending::TooLong(bytes)));
+                return Ok(Some(Ending::TooLong(MAX_LINE_BYTES + skipped)));
             }
             return Ok(Some(Ending::EndOfFile));
         }
         line.pop_if(|byte| *byte == b'\r');
         Ok(Some(Ending::Newline))
+    }
+
+    /// Appends what is read next and says how many bytes: none behind the end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn more(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Error> {
+        let read = loop {
+            match self.reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {},
+                Err(source) => return Err(self.unreadable(source)),
+                Ok(bytes) => {
+                    buffer.extend_from_slice(bytes);
+                    break bytes.len();
+                },
+            }
+        };
+        self.reader.consume(read);
+        Ok(read)
     }
 }
 
@@ -156,7 +162,7 @@ pub(crate) enum Ending {
     /// With the file: it may be half-written.
     EndOfFile,
     /// Not within what is read; it has this many bytes.
-    TooLong(u64),
+    TooLong(usize),
 }
 
 /// What is wrong with a last line that has no end. Whether it is whole cannot be known: a cut amount is an amount, too.
@@ -167,21 +173,10 @@ pub(crate) fn no_line_end() -> Fault {
 }
 
 /// What is wrong with a line of so many bytes.
-pub(crate) fn too_long(bytes: u64) -> Fault {
+pub(crate) fn too_long(bytes: usize) -> Fault {
     Fault::of_row(format!(
         "is a line of {bytes} bytes, only shorter ones than {MAX_LINE_BYTES} are read; shorten it, or is the file of another format?"
     ))
-}
-
-impl Read for Input {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        match buffer.get(..read).and_then(<[u8]>::last) {
-            Some(last) => self.last_byte = Some(*last),
-            None => self.ended = true,
-        }
-        Ok(read)
-    }
 }
 
 struct Counted<R> {

@@ -151,20 +151,31 @@ impl Sink {
         match self {
             Self::Csv(writer) => {
                 let (row, line) = (complaint.row.to_string(), complaint.line.to_string());
+                // On one line: what follows may have a quote that is never closed, and is then refused by the line.
+                let (field, hint) = (one_line(&complaint.field), one_line(&complaint.problem));
                 let notes = [
                     row.as_bytes(),
                     line.as_bytes(),
-                    complaint.field.as_bytes(),
+                    field.as_bytes(),
                     complaint.refusal.reason().as_bytes(),
-                    complaint.problem.as_bytes(),
+                    hint.as_bytes(),
                 ];
                 for note in notes {
                     writer.write_field(note)?;
                 }
-                if let Original::Cells(cells) = &complaint.original {
-                    for cell in cells {
-                        writer.write_field(cell)?;
-                    }
+                match &complaint.original {
+                    Original::Cells(cells) => {
+                        for cell in cells {
+                            writer.write_field(cell)?;
+                        }
+                    },
+                    Original::Line(text) => {
+                        // The delimiter before it; it is as it came, which no cells are.
+                        writer.write_field("")?;
+                        writer.flush()?;
+                        writer.get_ref().write_all(text)?;
+                    },
+                    Original::NotKept => {},
                 }
                 // Ends the row.
                 writer.write_record(None::<&[u8]>)?;
@@ -196,6 +207,10 @@ impl Sink {
             Self::Ndjson(writer) | Self::Cdnow(writer) => writer.flush(),
         }
     }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\r', '\n'], " ")
 }
 
 fn write_line(writer: &mut impl Write, original: &Original) -> io::Result<()> {
