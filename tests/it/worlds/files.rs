@@ -198,13 +198,13 @@ async fn every_kind_of_row_is_taken_and_a_refused_one_is_told_by_its_own_column_
             "invoices",
             "time,account_id,invoice_id,status,total,currency,tax\n2026-01-01,a,i,open,9.90,USD,1\n",
             "2026-01-02,a,i,open,-9.90,USD,\n",
-            "field \"total\": -990 is negative; a credit note is no invoice: send what was paid back with its payment, as refunded_minor",
+            "field \"total\": -990 is negative; a credit note is no invoice: send what was paid back with its payment, as refunded (AMOUNT_NEGATIVE)",
         ),
         (
             "payments",
             "time,account_id,amount,currency\n2026-01-01,a,9.90,USD\n",
             "2026-01-02,a,-9.90,USD\n",
-            "field \"amount\": -990 is negative; send what was paid back with the payment that it belongs to, as refunded_minor",
+            "field \"amount\": -990 is negative; send what was paid back with the payment that it belongs to, as refunded (AMOUNT_NEGATIVE)",
         ),
     ] {
         let content = format!("{good}{bad}");

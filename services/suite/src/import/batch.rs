@@ -5,7 +5,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use sextant_proto::ingestion::v1::Record;
 
-use crate::import::columns::column_of;
+use crate::import::columns::{column_of, in_columns};
 use crate::import::{Complaint, Error, Item, Items, Original, Part, size};
 
 /// Records of a full batch.
@@ -49,6 +49,15 @@ impl Origin {
             Original::Line(_) | Original::NotKept => None,
         };
         column.unwrap_or_else(|| path.to_owned())
+    }
+
+    /// A sentence about the record, in the names that the file has.
+    #[must_use]
+    pub(crate) fn sentence(&self, sentence: &str) -> String {
+        match self.original {
+            Original::Cells(_) => in_columns(sentence),
+            Original::Line(_) | Original::NotKept => sentence.to_owned(),
+        }
     }
 }
 

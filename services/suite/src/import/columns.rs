@@ -227,6 +227,24 @@ impl Kind {
     }
 }
 
+/// Fields of records in a unit that says its name, and the columns that they are read from.
+const SCALED: [(&str, &str); 4] = [
+    ("tax_minor", "tax"),
+    ("refunded_minor", "refunded"),
+    ("fx_rate_micros", "fx_rate"),
+    ("percent_off_bps", "percent_off"),
+];
+
+/// A sentence about a record with the names of columns for those of fields.
+#[must_use]
+pub(crate) fn in_columns(sentence: &str) -> String {
+    SCALED
+        .into_iter()
+        .fold(sentence.to_owned(), |sentence, (field, column)| {
+            sentence.replace(field, column)
+        })
+}
+
 /// The column that a field of a record is read from, by the field's path in the record, such as `amount` for
 /// `payment.amount.minor`; `None` where there is no such column.
 #[must_use]
@@ -257,11 +275,10 @@ pub(crate) fn column_of(field: &str) -> Option<String> {
         "amount.minor" => "amount",
         "total.minor" => "total",
         "unit_amount.currency" | "amount.currency" | "total.currency" => "currency",
-        "tax_minor" => "tax",
-        "refunded_minor" => "refunded",
-        "fx_rate_micros" => "fx_rate",
-        "percent_off_bps" => "percent_off",
-        same => same,
+        other => SCALED
+            .into_iter()
+            .find(|(field, _)| *field == other)
+            .map_or(other, |(_, column)| column),
     };
     is_column(name).then(|| name.to_owned())
 }

@@ -20,6 +20,9 @@ use crate::import::columns::{Header, Kind};
 use crate::import::identity::{RowId, RowIds};
 use crate::import::values::{self, Named};
 
+/// The largest rate that the service takes, in millionths: refused here, it is told in the unit of the file.
+const MAX_RATE_MICROS: i64 = 1_000_000_000_000_000;
+
 /// The cells of one row by the names of their columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'r> {
@@ -332,8 +335,18 @@ fn money(row: &Row<'_>, name: &str) -> Result<sextant_proto::common::v1::Money, 
     values::money(amount, currency).map_err(|problem| Fault::new(name, problem))
 }
 
+/// A rate in millionths; 0 where the cell is empty.
 fn rate(row: &Row<'_>) -> Result<i64, Fault> {
-    row.read("fx_rate", |text| values::fixed(text, 6))
+    row.read("fx_rate", |text| {
+        let micros = values::fixed(text, 6)?;
+        if (1..=MAX_RATE_MICROS).contains(&micros) {
+            return Ok(micros);
+        }
+        Err(format!(
+            "\"{text}\" must be above 0 and at most {}",
+            MAX_RATE_MICROS / 1_000_000
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -18,34 +18,38 @@ pub(crate) fn in_message(record: &Record) -> usize {
 /// What is wrong with a record of `bytes` bytes where `limit` are taken: its largest field.
 pub(crate) fn too_large(record: &Record, bytes: usize, limit: usize) -> Fault {
     let (field, of_field) = serde_json::from_str(&ndjson::write(record))
-        .map_or_else(|_no_json| (String::new(), 0), |json| largest(&json));
+        .map_or_else(|_no_json| (String::new(), 0), |json| largest(&json, false));
     Fault::new(
-        field,
+        field.trim_start_matches('.'),
         format!(
             "has {of_field} bytes and its record {bytes}, at most {limit} are taken; shorten or remove it"
         ),
     )
 }
 
-/// The path of the largest text below a value, and its size in bytes.
-fn largest(json: &Json) -> (String, usize) {
-    let below = |name: &str, value: &Json| {
-        let (path, bytes) = largest(value);
-        if path.is_empty() {
-            (name.to_owned(), bytes)
-        } else {
-            (format!("{name}.{path}"), bytes)
-        }
+/// The path of the largest text below a value, as the contract writes it and with a point before it, and its size in bytes.
+/// Names of a map are between brackets.
+fn largest(json: &Json, is_map: bool) -> (String, usize) {
+    let below = |step: String, value: &Json, is_map: bool| {
+        let (path, bytes) = largest(value, is_map);
+        (step + &path, bytes)
     };
     let all: Vec<(String, usize)> = match json {
         Json::String(text) => return (String::new(), text.len()),
+        Json::Object(fields) if is_map => fields
+            .iter()
+            .map(|(name, value)| below(format!("[{name:?}]"), value, false))
+            .collect(),
         Json::Object(fields) => fields
             .iter()
-            .map(|(name, value)| below(name, value))
+            .map(|(name, value)| {
+                let is_map = matches!(name.as_str(), "traits" | "data");
+                below(format!(".{name}"), value, is_map)
+            })
             .collect(),
         Json::Array(values) => (0_usize..)
             .zip(values)
-            .map(|(place, value)| below(&place.to_string(), value))
+            .map(|(place, value)| below(format!("[{place}]"), value, false))
             .collect(),
         Json::Null | Json::Bool(_) | Json::Number(_) => Vec::new(),
     };

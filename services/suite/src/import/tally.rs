@@ -171,7 +171,7 @@ impl Tally {
                 (VerdictKind::Rejected, Some(rejection)) => {
                     *self.reasons.entry(rejection.reason.clone()).or_default() += 1;
                     let refusal = Refusal::Rejected(rejection.reason.clone());
-                    let problem = rejection.hint.clone();
+                    let problem = origin.sentence(&rejection.hint);
                     self.complain(complaint(origin, &rejection.field, problem, refusal));
                 },
                 (VerdictKind::Conflict, _) => {

@@ -46,7 +46,13 @@ pub(crate) fn rfc3339(at: &Timestamp) -> Option<String> {
 
 /// A whole number.
 pub(crate) fn integer<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_unreadable| format!("\"{text}\" is no whole number that fits here; write it without separators, such as 1200"))
+    text.parse().map_err(|_unreadable| {
+        // A kind of numbers that has negative ones would have taken it.
+        if text.parse::<i64>().is_ok_and(i64::is_negative) {
+            return format!("\"{text}\" must not be negative");
+        }
+        format!("\"{text}\" is no whole number that fits here; write it without separators, such as 1200")
+    })
 }
 
 /// Yes or no.

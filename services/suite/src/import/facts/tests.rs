@@ -3,9 +3,10 @@ use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind as ValueKind;
 use sextant_proto::ingestion::v1::{AccountUserRole, InvoiceStatus, Record};
 
+use crate::import::batch::Origin;
 use crate::import::columns::Kind;
 use crate::import::tests::{complained_field, open, open_in, read};
-use crate::import::{CsvRows, Item};
+use crate::import::{CsvRows, Item, Original, size};
 
 fn only(kind: Kind, text: &'static [u8]) -> (Record, Vec<String>) {
     let (mut records, complaints) = read(kind, text);
@@ -86,6 +87,63 @@ fn a_row_of_invoices_has_exact_amounts_of_its_currency() {
         complaints[1].contains("field \"total\": is empty"),
         "{complaints:?}"
     );
+}
+
+#[test]
+fn a_rate_that_is_not_taken_is_refused_in_the_unit_of_the_file() {
+    let text = b"time,account_id,amount,currency,fx_rate\n2026-01-01,a,1,EUR,1000000000\n2026-01-01,a,1,EUR,0\n2026-01-01,a,1,EUR,-1\n2026-01-01,a,1,EUR,1000000000.000001\n";
+    let (record, complaints) = only(Kind::Payments, text);
+    let Some(Fact::Payment(payment)) = record.fact else {
+        panic!()
+    };
+    assert_eq!(payment.fx_rate_micros, 1_000_000_000_000_000);
+    assert_eq!(complaints.len(), 3);
+    for complaint in complaints {
+        assert!(
+            complaint.contains("field \"fx_rate\"")
+                && complaint.ends_with("must be above 0 and at most 1000000000"),
+            "{complaint}"
+        );
+    }
+}
+
+#[test]
+fn a_hint_of_the_service_names_the_column_of_a_csv_file() {
+    let mut rows = open(
+        Kind::Payments,
+        b"time,account_id,amount,currency\n2026-01-01,a,-1,USD\n",
+    )
+    .unwrap();
+    let Some(Ok(Item::Record { origin, .. })) = rows.next() else {
+        panic!()
+    };
+    assert_eq!(
+        origin.sentence("send it as refunded_minor"),
+        "send it as refunded"
+    );
+    let origin = Origin {
+        original: Original::Line(Vec::new()),
+        ..origin
+    };
+    assert_eq!(
+        origin.sentence("send it as refunded_minor"),
+        "send it as refunded_minor"
+    );
+}
+
+#[test]
+fn a_field_that_is_too_large_is_named_by_its_column() {
+    let text = b"time,account_id,type,data.x.y\n2026-01-01,a,t,xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n";
+    let Some(Ok(Item::Record { origin, record })) = open(Kind::Events, text).unwrap().next() else {
+        panic!()
+    };
+    let fault = size::too_large(&record, 10, 5);
+    assert!(
+        fault.problem.starts_with("has 100 bytes"),
+        "{}",
+        fault.problem
+    );
+    assert_eq!(origin.field(&fault.field), "data.x.y");
 }
 
 /// The field that is complained about where the service rejects one of the record.

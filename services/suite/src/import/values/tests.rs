@@ -39,7 +39,12 @@ fn what_is_no_number_is_refused_with_an_example() {
             .unwrap_err()
             .contains("too large")
     );
-    assert!(integer::<u32>("-1").is_err());
+    assert!(
+        integer::<u32>("-1")
+            .unwrap_err()
+            .contains("must not be negative")
+    );
+    assert!(integer::<u32>("-").unwrap_err().contains("such as 1200"));
     assert_eq!(integer::<u32>("7"), Ok(7));
 }
 
