@@ -254,17 +254,12 @@ impl Records {
                     scan.end_cell(self.n_notes);
                     State::Start
                 },
-                (State::Closed, _) => {
-                    return Ok(match scan.first {
-                        Some((_, place)) => End::Stray(Stray::Open, place),
-                        None => End::Stray(Stray::TextBehind, scan.place),
-                    });
+                (State::Closed, _) | (State::Plain, b'"') if let Some((_, place)) = scan.first => {
+                    return Ok(End::Stray(Stray::Open, place));
                 },
+                (State::Closed, _) => return Ok(End::Stray(Stray::TextBehind, scan.place)),
                 (State::Start | State::Plain, _) => {
                     if byte == b'"' {
-                        if let Some((_, place)) = scan.first {
-                            return Ok(End::Stray(Stray::Open, place));
-                        }
                         scan.bare.get_or_insert(scan.place);
                     }
                     scan.cell.push(byte);
