@@ -33,6 +33,7 @@ struct Dated<'a> {
     uid: AccountUid,
     at: Instant,
     known_at: Instant,
+    sequence: u64,
     stored: &'a ingestion::StoredFact,
 }
 
@@ -55,6 +56,7 @@ impl TenantState {
                 )?),
                 at: required(stored.occurred_at.as_ref(), "occurred_at")?,
                 known_at: required(stored.known_at.as_ref(), "known_at")?,
+                sequence: entry.sequence,
                 stored,
             };
             if let Some(kind) = self.take_in_fact(slice, &dated, changes)? {
@@ -111,7 +113,8 @@ impl TenantState {
             self.note_closed(slice, dated, changes);
             return Ok(None);
         }
-        let kind = self.add_fact(slice, dated.uid, (dated.at, dated.known_at), &fact)?;
+        let times = (dated.at, dated.known_at, dated.sequence);
+        let kind = self.add_fact(slice, dated.uid, times, &fact)?;
         match kind {
             Some(FactKind::Account) => drop(changes.named.insert(dated.uid)),
             Some(FactKind::Subscription) => drop(changes.rebuild.insert(dated.uid)),
@@ -175,7 +178,7 @@ impl TenantState {
         &mut self,
         slice: Slice,
         uid: AccountUid,
-        (at, known_at): (Instant, Instant),
+        (at, known_at, sequence): (Instant, Instant, u64),
         fact: &Fact,
     ) -> Result<Option<FactKind>, Problem> {
         let base = self.settings.currency;
@@ -193,6 +196,7 @@ impl TenantState {
                     .add(record::account_profile(fact, at, known_at));
                 if account.id.is_empty() {
                     account.id = fact.account_id.as_str().into();
+                    account.named_in = sequence;
                     self.uids.insert(account.id.clone(), uid);
                 }
                 if !fact.name.is_empty() {

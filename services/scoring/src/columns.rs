@@ -51,11 +51,20 @@ pub(crate) struct Part {
 }
 
 impl TenantState {
-    /// The accounts that exist at a moment and whose features are asked for, by uid, cut into messages.
-    fn chunks(&self, slice: Slice, accounts: &Accounts, moment: &Moment) -> Vec<Vec<AccountUid>> {
+    /// The accounts that exist at a moment, that an ingestion entry up to `last` named and whose features are asked for, by uid,
+    /// cut into messages.
+    fn chunks(
+        &self,
+        slice: Slice,
+        accounts: &Accounts,
+        (moment, last): (&Moment, u64),
+    ) -> Vec<Vec<AccountUid>> {
         let known = |uid: &&AccountUid| {
             self.accounts.get(uid).is_some_and(|account| {
-                account.slice == slice && !account.id.is_empty() && account.facts.exists_at(moment)
+                account.slice == slice
+                    && !account.id.is_empty()
+                    && account.named_in <= last
+                    && account.facts.exists_at(moment)
             })
         };
         let chosen: Vec<AccountUid> = match accounts {
@@ -141,8 +150,13 @@ impl TenantState {
         let zone = &self.settings.zone;
         let known_at = self.end_of_day(within).unwrap_or(Instant(i64::MAX));
         let mut parts = Vec::new();
+        // Who was named after an evaluation within a day belongs to a later one: closes may come between.
+        let last = match (wanted, within.as_of) {
+            (Wanted::Present(_), Some(_)) => within.facts_sequence,
+            _ => u64::MAX,
+        };
         let mut add = |closed_on, accounts: &Accounts, moment: Moment| {
-            let chunks = self.chunks(slice, accounts, &moment).into_iter();
+            let chunks = self.chunks(slice, accounts, (&moment, last)).into_iter();
             parts.extend(chunks.map(|uids| Part {
                 closed_on,
                 moment,

@@ -218,7 +218,8 @@ impl Engine {
         for row in self.replica.facts(tenant, slice).await.map_err(store)? {
             let record = sextant_wire::record::decode(&row.record)?;
             if let Some(fact) = &record.fact {
-                state.add_fact(slice, row.uid, (row.occurred_at, row.known_at), fact)?;
+                let times = (row.occurred_at, row.known_at, row.sequence);
+                state.add_fact(slice, row.uid, times, fact)?;
             }
         }
         for month in self.scoring.months(tenant, slice).await.map_err(store)? {

@@ -68,6 +68,8 @@ pub(crate) struct Progress {
 pub(crate) struct Account {
     pub(crate) slice: Slice,
     pub(crate) id: Box<str>,
+    /// The ingestion entry that named it first.
+    pub(crate) named_in: u64,
     pub(crate) name: Box<str>,
     pub(crate) facts: AccountFacts,
     /// The last day on which something of it became known.
