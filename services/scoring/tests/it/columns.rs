@@ -6,7 +6,7 @@ use sextant_proto::scoring::v1::{LateAccount, ReadColumnsRequest, ReadColumnsRes
 use sextant_wire::time;
 
 use crate::facts::{account, day, event, instant, known, on, subscription, uid};
-use crate::world::{NOW, World, at, reason};
+use crate::world::{NOW, Scoring, World, at, reason};
 
 /// MRR and active days of the one account, and when newer facts became known.
 fn told(message: &ReadColumnsResponse) -> (Option<f64>, Option<f64>, Option<Instant>) {
@@ -91,4 +91,37 @@ async fn who_has_not_taken_the_facts_in_gives_no_columns_of_them() {
     scoring.features("acme", at(&position)).await.unwrap();
     let answer = scoring.ask_for_columns(at_noon(2)).await;
     assert_eq!(reason(answer), "UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn an_account_that_was_named_after_an_evaluation_is_left_to_a_later_one() {
+    let world = World::new();
+    let position = world.facts(vec![account("acme", "2027-03-01")]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    let position = world.facts(vec![account("bolt", "2027-03-02")]);
+    scoring.features("bolt", at(&position)).await.unwrap();
+    let shown = async |scoring: &Scoring, request| {
+        let messages = scoring.read_columns(request).await;
+        let tables = messages
+            .iter()
+            .flat_map(|message| sextant_columns::decode(&message.arrow_ipc).unwrap());
+        let mut uids: Vec<_> = tables
+            .flat_map(|table| sextant_columns::uids(&table))
+            .collect();
+        uids.sort();
+        uids
+    };
+    let mut both = vec![uid("acme"), uid("bolt")];
+    both.sort();
+    let present = ReadColumnsRequest::default;
+    assert_eq!(shown(&scoring, at_noon(1)).await, [uid("acme")]);
+    assert_eq!(shown(&scoring, at_noon(2)).await, both);
+    assert_eq!(shown(&scoring, present()).await, both);
+    scoring.stop();
+
+    // What is read back from the store knows it as well.
+    let scoring = world.start();
+    assert_eq!(shown(&scoring, at_noon(1)).await, [uid("acme")]);
+    assert_eq!(shown(&scoring, present()).await, both);
 }
