@@ -79,8 +79,8 @@ impl Engine {
             replica: deps.replica,
             ingestion: deps.ingestion,
             segmentation: deps.segmentation,
-            clock: deps.clock.clone(),
             cells: Arc::new(Kept::new(deps.clock.clone(), deps.tenant_idle)),
+            clock: deps.clock,
             evaluation: Lag::default(),
         }
     }

@@ -103,6 +103,13 @@ impl TenantState {
             .collect()
     }
 
+    /// The moment of an entry that comes before the closes that are due: the end of the first of their days, so that no more is
+    /// known than that close knows; `now` where none is due.
+    pub(crate) fn before_due(&self, now: Instant) -> Instant {
+        let end = |day: &Day| Moment::close(*day, &self.settings.zone).as_of;
+        self.due_days(now).first().map_or(now, end)
+    }
+
     /// The schedule of the history that is to be evaluated.
     pub(crate) fn schedule(&self) -> HistorySchedule {
         let states = self.slices.values().map(|slice| slice.state);

@@ -11,9 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{Instrument, warn};
 
-use sextant_domain::feature::Moment;
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::time::{Day, Instant};
+use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
@@ -543,8 +542,7 @@ fn opened(answer: &ingestion::ReadFactsResponse) -> bool {
     marks.into_iter().any(|mark| !mark.completed)
 }
 
-/// Tells those who follow that nothing is evaluated yet: history is being imported, or days have to be closed first. The closes
-/// that are due come after it: it is of the end of the first of their days, so that no more is known than that close knows.
+/// Tells those who follow that nothing is evaluated yet: history is being imported, or days have to be closed first.
 fn backfilling(
     state: &TenantState,
     slice: Slice,
@@ -559,8 +557,5 @@ fn backfilling(
         backfilling: true,
         ..origin
     };
-    let now = state.now(real);
-    let end = |day: &Day| Moment::close(*day, &state.settings.zone).as_of;
-    let as_of = state.due_days(now).first().map_or(now, end);
-    state.evaluation(facts_sequence, as_of, entry)
+    state.evaluation(facts_sequence, state.before_due(state.now(real)), entry)
 }

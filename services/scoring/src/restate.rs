@@ -8,7 +8,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sextant_domain::feature::Moment;
 use sextant_domain::feature::population::{Models, Refit};
 use sextant_domain::id::{AccountUid, Slice};
 use sextant_domain::time::{Day, Instant};
@@ -79,11 +78,9 @@ impl TenantState {
             .iter()
             .map(|(day, models)| self.model_row(*day, models));
         let mut rows = rows.collect();
-        // Days that are due are closed next, and the present comes after them: no more is known before than the first of those
-        // closes knows.
-        let due = self.due_days(now).first().copied();
-        let complete = due.is_none();
-        let told_at = due.map_or(now, |day| Moment::close(day, &self.settings.zone).as_of);
+        // Days that are due are closed next, and the present comes after them.
+        let complete = self.due_days(now).is_empty();
+        let told_at = self.before_due(now);
         let commits = slices.into_iter().map(|(slice, mut state)| {
             let mut evaluations = self.tell_restated(slice, &state, (from, &made), told_at);
             state.restated_from = None;

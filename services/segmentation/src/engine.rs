@@ -120,8 +120,8 @@ impl Engine {
             progress: Progress::default(),
             meters: deps.meters,
             views: StdRwLock::default(),
-            clock: deps.clock.clone(),
             cells: Arc::new(Kept::new(deps.clock.clone(), deps.tenant_idle)),
+            clock: deps.clock,
         }
     }
 
