@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, header};
-use moka::sync::Cache;
+use quick_cache::sync::Cache;
 use tonic::Status;
 
 use sextant_domain::id::TenantId;
@@ -15,8 +15,8 @@ use sextant_domain::time::Instant;
 use crate::auth::{Key, KeyId, Principal, Scopes, SecretDigest};
 use crate::clock::Clock;
 
-/// Keys remembered, unknown ones included. moka's admission policy keeps frequent keys in spite of a flood of invented ones.
-const MAX_CACHED_KEYS: u64 = 10_000;
+/// Keys remembered, unknown ones included. What is asked for again stays in spite of a flood of invented keys (S3-FIFO).
+const MAX_CACHED_KEYS: usize = 10_000;
 /// When a client should try again after the store of keys did not answer.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -110,7 +110,7 @@ impl fmt::Debug for Authenticator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticator")
             .field("ttl", &self.ttl)
-            .field("cached", &self.cache.entry_count())
+            .field("cached", &self.cache.len())
             .finish_non_exhaustive()
     }
 }
@@ -132,12 +132,11 @@ impl Authenticator {
     /// Checks keys against `source`; each answer is remembered for `ttl`, "no such key" included.
     #[must_use]
     pub fn new(source: Arc<dyn KeySource>, clock: Clock, ttl: Duration) -> Self {
-        let cache = Cache::builder().max_capacity(MAX_CACHED_KEYS).build();
         Self {
             source,
             clock,
             ttl,
-            cache,
+            cache: Cache::new(MAX_CACHED_KEYS),
             service: None,
         }
     }
@@ -151,7 +150,7 @@ impl Authenticator {
 
     /// Forgets what is remembered about a key: in this process, a revocation takes effect at once.
     pub fn forget(&self, id: KeyId) {
-        self.cache.invalidate(&id);
+        self.cache.remove(&id);
     }
 
     /// Who sent these headers.
