@@ -29,8 +29,16 @@ async fn who_calls_the_process_of_another_service_learns_what_it_serves_and_wher
         format!(
             "error: \"sextant.ingestion.v1.TenantService/GetTenant\" is not served here, only sextant.scoring.v1.ScoringService, \
              sextant.scoring.v1.ClockService, sextant.scoring.v1.FeedService: call the process that serves it, each service may have an address \
-             of its own (METHOD_UNKNOWN); called at {scoring}\n  more: sextant explain METHOD_UNKNOWN\n"
+             of its own (METHOD_UNKNOWN); called at {scoring}, that is the address of --address or SEXTANT_ADDRESS: where each service is a process \
+             of its own, leave it out and set services.ingestion to the address of that one, and so for every service \
+             (--set services.ingestion=URL or SEXTANT_SERVICES__INGESTION=URL)\n  more: sextant explain METHOD_UNKNOWN\n"
         )
+    );
+    let output = world.cli(&["segments", "rfm", "--tenant", TENANT]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        told.contains("(SEGMENTATION_UNKNOWN)"),
+        "with the addresses of its settings it reaches every service: {told}"
     );
     world.end().await;
 }

@@ -14,7 +14,8 @@ use crate::output::Format;
 /// Exit codes, as the help has them.
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failure, 2 usage, 3 not found, 4 key, 5 unavailable (try again), 6 conflict, 130 interrupted.\n\
     Data goes to standard output; logs and progress to standard error.\n\
-    Environment: SEXTANT_KEY or SEXTANT_KEY_FILE, SEXTANT_TENANT, SEXTANT_ADDRESS, SEXTANT_CONFIG, NO_COLOR, and SEXTANT_SECTION__KEY for every configuration key.";
+    Environment: SEXTANT_KEY or SEXTANT_KEY_FILE, SEXTANT_TENANT, SEXTANT_ADDRESS, SEXTANT_CONFIG, NO_COLOR, and SEXTANT_SECTION__KEY for every configuration key,\n\
+    such as SEXTANT_SERVICES__SCORING where the services are processes of their own.";
 
 /// What a service in a process of its own needs.
 const APART: &str = "A service in a process of its own (serve ingestion, serve scoring, ...) needs store.kind=postgres and store.postgres_url with tables that\n\
@@ -55,7 +56,8 @@ fn address() -> Arg {
     option(
         "address",
         "URL",
-        "Where the services are; default: where this configuration says they listen",
+        "Where the services are, all of them in one process; where each is one of its own, set services.ingestion, services.scoring, \
+         services.segmentation and services.metrics instead; default: where this configuration says they listen",
     )
 }
 

@@ -149,7 +149,8 @@ impl<'a> Context<'a> {
         let known = if is_about_key(&status) {
             self.key_origin().to_string()
         } else if is_unreachable(&status) {
-            self.address_origin(status.message())
+            let service = status.message().split(' ').next().unwrap_or_default();
+            self.address_origin(service)
         } else if is(&status, ErrorReason::MethodUnknown) {
             self.called_at(status.message())
         } else {
@@ -160,9 +161,8 @@ impl<'a> Context<'a> {
         Error::Refused { status, aside }
     }
 
-    /// Who says where the service is that a message begins with.
-    fn address_origin(&self, message: &str) -> String {
-        let service = message.split(' ').next().unwrap_or_default();
+    /// Who says where a service is.
+    fn address_origin(&self, service: &str) -> String {
         let is_configured = self.loaded.entries.iter().any(|entry| {
             entry.key.strip_prefix("services.") == Some(service) && !entry.value.is_empty()
         });
@@ -175,7 +175,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The address of the service whose package a message names.
+    /// The address of the service whose package a message names, who says so, and how to say where each service is.
     fn called_at(&self, message: &str) -> String {
         let addresses = self.addresses();
         let is_named = |name: &str| message.contains(&format!("\"sextant.{name}."));
@@ -183,7 +183,20 @@ impl<'a> Context<'a> {
             .named()
             .into_iter()
             .find(|(name, _)| is_named(name));
-        called.map_or_else(String::new, |(_, address)| format!("called at {address}"))
+        let Some((service, address)) = called else {
+            return String::new();
+        };
+        let instead = if self.address.is_some() {
+            "leave it out and set"
+        } else {
+            "set"
+        };
+        format!(
+            "called at {address}, {origin}: where each service is a process of its own, {instead} services.{service} to the address of that \
+             one, and so for every service (--set services.{service}=URL or SEXTANT_SERVICES__{variable}=URL)",
+            origin = self.address_origin(service),
+            variable = service.to_uppercase(),
+        )
     }
 
     /// Prints an answer, moments for people in a zone, and to standard error what must be known about its age.
