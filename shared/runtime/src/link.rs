@@ -18,7 +18,7 @@ use tower::{Service, ServiceExt as _};
 use crate::auth::Key;
 use crate::body::{GuardedBody, RETRY_AFTER_GONE};
 use crate::deadline::{self, GRPC_TIMEOUT};
-use crate::server::Stack;
+use crate::server::{Readiness, Stack};
 use crate::telemetry::{Meters, propagation};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +38,14 @@ pub struct LinkOptions {
     authorization: Option<HeaderValue>,
     meters: Meters,
     peer: Arc<str>,
+    told: Option<Told>,
+}
+
+/// Who is told how peers answer to the key.
+#[derive(Debug, Clone)]
+struct Told {
+    readiness: Readiness,
+    key: Arc<str>,
 }
 
 impl LinkOptions {
@@ -49,6 +57,7 @@ impl LinkOptions {
             authorization: None,
             meters,
             peer: Arc::from("the service"),
+            told: None,
         }
     }
 
@@ -70,6 +79,37 @@ impl LinkOptions {
                 value
             });
         self
+    }
+
+    /// Where a peer over the network refuses the key of [`LinkOptions::with_key`], the process is not ready until that peer takes
+    /// it. `key` tells operators which key that is and where it is from, without its secret.
+    #[must_use]
+    pub fn telling(mut self, readiness: &Readiness, key: &str) -> Self {
+        self.told = Some(Told {
+            readiness: readiness.clone(),
+            key: Arc::from(key),
+        });
+        self
+    }
+
+    /// Who is told of the answer to this call: only of one that is made with our own key.
+    fn told_of(&self, headers: &HeaderMap) -> Option<Told> {
+        let told = self.told.as_ref()?;
+        let own = self.authorization.as_ref()?;
+        (headers.get(header::AUTHORIZATION) == Some(own)).then(|| told.clone())
+    }
+}
+
+impl Told {
+    fn of(&self, peer: &str, answer: Code) {
+        match answer {
+            Code::Ok => self.readiness.taken_by(peer),
+            Code::Unauthenticated | Code::PermissionDenied => {
+                self.readiness.refused_by(peer, &self.key);
+            },
+            // Whether the key is a good one was not decided, or not the matter.
+            _ => {},
+        }
     }
 }
 
@@ -148,8 +188,7 @@ impl Link {
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         let remote = Remote {
             channel: endpoint.connect_lazy(),
-            meters: options.meters.clone(),
-            peer: Arc::clone(&options.peer),
+            options: options.clone(),
         };
         Ok(Self {
             inner: BoxCloneSyncService::new(Caller {
@@ -265,8 +304,7 @@ pub const UNREACHABLE: &str = "cannot be reached";
 #[derive(Clone)]
 struct Remote {
     channel: Channel,
-    meters: Meters,
-    peer: Arc<str>,
+    options: LinkOptions,
 }
 
 impl Service<Request<Body>> for Remote {
@@ -281,8 +319,9 @@ impl Service<Request<Body>> for Remote {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let channel = self.channel.clone();
-        let meters = self.meters.clone();
-        let peer = Arc::clone(&self.peer);
+        let meters = self.options.meters.clone();
+        let peer = Arc::clone(&self.options.peer);
+        let told = self.options.told_of(request.headers());
         let named = request.extensions().get::<GrpcMethod<'static>>();
         let method = named.map(|method| format!("{}/{}", method.service(), method.method()));
         let started = Instant::now();
@@ -304,6 +343,9 @@ impl Service<Request<Body>> for Remote {
                 .get(Status::GRPC_STATUS)
                 .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()));
             meters.record_client_call(method, code, started.elapsed());
+            if let Some(told) = told {
+                told.of(&peer, code);
+            }
             Ok(response)
         })
     }

@@ -103,16 +103,16 @@ impl Watching {
         let (service, feed) = (self.service, self.feed);
         let code = why.map_or(Code::Ok, Status::code);
         let message = why.map_or("the service before ended the watch", Status::message);
-        let fix = match code {
-            Code::Unauthenticated | Code::PermissionDenied => {
-                "give the same auth.service_key to both processes"
-            },
-            _ => "none is needed: it is tried again until it is heard",
-        };
         if std::mem::replace(is_lost, true) {
             debug!(feed, ?code, message, "feed is not heard yet");
         } else {
-            warn!(feed, ?code, message, service, fix, "feed is not heard");
+            warn!(
+                feed,
+                ?code,
+                message,
+                service,
+                "feed is not heard; trying again until it is"
+            );
         }
     }
 

@@ -41,8 +41,13 @@ fn answer(request: &Request<Body>, readiness: &Readiness, scrape: &Scrape) -> Re
     }
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "alive\n"),
-        "/readyz" if readiness.is_ready() => text(StatusCode::OK, "ready\n"),
-        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+        "/readyz" => match readiness.obstacle() {
+            None => text(StatusCode::OK, "ready\n"),
+            Some(why) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("not ready: {why}\n"),
+            ),
+        },
         "/metrics" => match scrape.text() {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Whether the process wants work, and the one watch over the store that it cannot work without.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,17 +21,20 @@ const FAILURES: u32 = 3;
 const SUCCESSES: u32 = 2;
 
 /// Whether the process wants work: true from [`crate::server::Server::start`] until it drains, but for the time in which its
-/// store cannot be written. `/readyz` and the health service say so; calls are served all the same.
+/// store cannot be written, or another service refuses its key. `/readyz` and the health service say so; calls are served all
+/// the same.
 #[derive(Debug, Clone)]
 pub struct Readiness {
     state: watch::Sender<State>,
     draining: CancellationToken,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct State {
     serving: bool,
     store: Store,
+    /// Which key each service refuses that does.
+    refused: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +51,7 @@ impl Readiness {
             state: watch::Sender::new(State {
                 serving: false,
                 store: Store::Writable,
+                refused: BTreeMap::new(),
             }),
             draining: lifecycle.draining().clone(),
         }
@@ -55,8 +60,47 @@ impl Readiness {
     /// What `/readyz` answers.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let state = *self.state.borrow();
-        state.serving && state.store == Store::Writable && !self.draining.is_cancelled()
+        self.obstacle().is_none()
+    }
+
+    /// Why it is not ready, with the fix where there is one; `None`: it is.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<String> {
+        let state = self.state.borrow();
+        if self.draining.is_cancelled() {
+            Some("it stops".to_owned())
+        } else if !state.serving {
+            Some("it does not serve yet".to_owned())
+        } else if state.store == Store::Lost {
+            Some("the store cannot be written".to_owned())
+        } else {
+            let (peer, key) = state.refused.first_key_value()?;
+            Some(refusal(peer, key))
+        }
+    }
+
+    /// A service refuses the key of this process: whatever is asked of it, it will not answer.
+    pub(crate) fn refused_by(&self, peer: &str, key: &str) {
+        let is_news = self.state.send_if_modified(|state| {
+            let before = state.refused.insert(peer.to_owned(), key.to_owned());
+            before.is_none()
+        });
+        if is_news {
+            tracing::error!("not ready: {}", refusal(peer, key));
+        }
+    }
+
+    /// A service takes the key of this process. Told of every answer, so the common case only reads.
+    pub(crate) fn taken_by(&self, peer: &str) {
+        if !self.state.borrow().refused.contains_key(peer) {
+            return;
+        }
+        let is_news = self
+            .state
+            .send_if_modified(|state| state.refused.remove(peer).is_some());
+        if is_news {
+            tracing::info!("{peer} takes the key of this process now");
+        }
     }
 
     /// The port listens.
@@ -88,6 +132,10 @@ impl Readiness {
             stop.run_until_cancelled(watch_store(&state, ask)).await;
         });
     }
+}
+
+fn refusal(peer: &str, key: &str) -> String {
+    format!("{peer} refuses {key}: give both processes the same key")
 }
 
 async fn watch_store<F>(state: &watch::Sender<State>, ask: impl Fn() -> F)

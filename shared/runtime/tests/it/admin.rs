@@ -34,7 +34,12 @@ async fn the_admin_port_tells_health_readiness_and_metrics_to_plain_http() {
     let admin = serve_admin(free, &world.lifecycle, &world.readiness, telemetry.scrape()).unwrap();
 
     assert!(get(admin, "/healthz").await.starts_with("HTTP/1.1 200"));
-    assert!(get(admin, "/readyz").await.starts_with("HTTP/1.1 503"));
+    let starting = get(admin, "/readyz").await;
+    assert!(starting.starts_with("HTTP/1.1 503"));
+    assert!(
+        starting.ends_with("not ready: it does not serve yet\n"),
+        "{starting}"
+    );
     world.serve(world.mount(Probe::new().0)).await;
     assert!(get(admin, "/readyz").await.starts_with("HTTP/1.1 200"));
     world.lifecycle.shut_down();

@@ -6,12 +6,13 @@ use tonic_types::StatusExt as _;
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_runtime::auth::{Access, Key, KeyRecord, MethodTable, Scope, Scopes};
+use sextant_runtime::link::Link;
 use sextant_runtime::server::{MountError, Part};
 use sextant_runtime::telemetry::Meters;
 use sextant_wire::status::reason_of;
 
 use crate::probe::{ASK, Probe, TALK, ask, call, talk};
-use crate::world::{BOTH, Keys, LIMITS, World, linked, within};
+use crate::world::{BOTH, Keys, Kind, LIMITS, World, linked, within};
 
 fn record(key: &Key, scopes: Scopes) -> KeyRecord {
     KeyRecord {
@@ -157,11 +158,10 @@ async fn a_method_that_is_not_in_the_table_is_not_served_even_if_a_route_exists(
             .service(Probe::new().0, ["Talk"]);
         let mounted = part.mount(&world.around).unwrap();
         let link = match kind {
-            crate::world::Kind::InProcess => mounted.link(&world.options()),
-            crate::world::Kind::Network => {
+            Kind::InProcess => mounted.link(&world.options()),
+            Kind::Network => {
                 let address = world.serve(mounted).await;
-                sextant_runtime::link::Link::connect(&format!("http://{address}"), &world.options())
-                    .unwrap()
+                Link::connect(&format!("http://{address}"), &world.options()).unwrap()
             },
         };
         let refused = within(ask(&link, "echo:x")).await.unwrap_err();
@@ -194,4 +194,34 @@ async fn a_service_that_the_process_does_not_have_is_refused_with_what_it_serves
             "{kind:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_process_whose_key_a_peer_refuses_is_not_ready_and_says_why_until_it_is_taken() {
+    let (own, other) = (World::new(LIMITS), World::new(LIMITS));
+    own.serve(own.mount(Probe::new().0)).await;
+    let options = own.options().of_peer("ingestion");
+    let options = options.telling(&own.readiness, "the key of tests");
+    let link = other.link(Probe::new().0, Kind::Network, &options).await;
+
+    let mut request = Request::new("principal".to_owned());
+    let of_a_caller = format!("Bearer {}", Key::generate().unwrap().expose());
+    let headers = request.metadata_mut();
+    headers.insert("authorization", of_a_caller.parse().unwrap());
+    assert!(within(call(&link, request)).await.is_err());
+    assert_eq!(own.readiness.obstacle(), None, "it was not our key");
+
+    assert!(within(ask(&link, "echo:x")).await.is_err());
+    let refused = "ingestion refuses the key of tests: give both processes the same key";
+    assert_eq!(own.readiness.obstacle().as_deref(), Some(refused));
+    let gone = Link::connect("http://127.0.0.1:1", &options).unwrap();
+    assert!(within(ask(&gone, "echo:x")).await.is_err());
+    assert_eq!(own.readiness.obstacle().as_deref(), Some(refused));
+
+    let known = record(&own.service_key, Scopes::NONE.with(Scope::Read));
+    let keys = Keys(vec![(own.service_key.id(), known)]);
+    let other = World::with(LIMITS, keys, Meters::none());
+    let link = other.link(Probe::new().0, Kind::Network, &options).await;
+    assert_eq!(within(ask(&link, "echo:x")).await.unwrap(), "x");
+    assert_eq!(own.readiness.obstacle(), None);
 }
