@@ -34,6 +34,7 @@ pub use crate::assemble::stores::{
 
 use crate::installation::{Answer, Installation, Migration, Role, Running};
 use crate::links::Links;
+use crate::service_key::ServiceKey;
 
 /// Longest wait of a call between services whose caller gave no deadline.
 const SERVICE_DEADLINE: Duration = Duration::from_secs(30);
@@ -79,7 +80,7 @@ struct Parts {
 impl Installation for Program {
     fn start<'a>(&'a self, loaded: &'a Loaded, role: Role) -> Answer<'a, Running> {
         async move {
-            let running = self.run(&loaded.config, role).await?;
+            let running = self.run(loaded, role).await?;
             info!(role = role.as_str(), address = %running.address, store = ?loaded.config.store.kind, "serving");
             Ok(running)
         }
@@ -137,12 +138,14 @@ fn embedded_data<'c>(config: &'c Config, does: &str) -> Result<&'c Path, BoxErro
 
 impl Program {
     /// Starts the services of a role.
-    async fn run(&self, config: &Config, role: Role) -> Result<Running, BoxError> {
+    async fn run(&self, loaded: &Loaded, role: Role) -> Result<Running, BoxError> {
+        let config = &loaded.config;
         config.check_exposure()?;
         let telemetry = Telemetry::new(&config.telemetry, role.as_str())?;
         // A test that runs several processes in one keeps the first one's.
         drop(telemetry.install());
         let lifecycle = Lifecycle::new();
+        let readiness = Readiness::new(&lifecycle);
         let clock = Clock::real();
         let local = first_key(config, role)?;
         let stores = (self.stores)(Stores::open(config, role, telemetry.meters()).await?);
@@ -150,22 +153,23 @@ impl Program {
         if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
             ensure_installation_key(ports.keys.as_ref(), key, "local key", clock.now()).await?;
         }
-        let service_key = service_key(config, role)?;
-        let links =
-            LinkOptions::new(SERVICE_DEADLINE, telemetry.meters().clone()).with_key(&service_key);
+        let service_key = ServiceKey::of(loaded, role)?;
+        let links = LinkOptions::new(SERVICE_DEADLINE, telemetry.meters().clone())
+            .with_key(&service_key.key)
+            .telling(&readiness, &service_key.to_string());
         let authenticator = Authenticator::new(
             key_source(config, &stores, &links)?,
             clock.clone(),
             Duration::from_secs(config.auth.key_cache_s),
         )
-        .with_service_key(&service_key);
+        .with_service_key(&service_key.key);
         let around = Surroundings {
             lifecycle: lifecycle.clone(),
             authenticator: Arc::new(authenticator),
             meters: telemetry.meters().clone(),
             limits: Limits::from(&config.server),
         };
-        let pager = Pager::new(service_key.expose().as_bytes());
+        let pager = Pager::new(service_key.key.expose().as_bytes());
         let assembly = Assembly {
             config,
             stores,
@@ -175,7 +179,6 @@ impl Program {
             around: around.clone(),
         };
         let parts = assembly.parts(role)?;
-        let readiness = Readiness::new(&lifecycle);
         serve_admin(
             config.server.admin_listen,
             &lifecycle,
@@ -230,16 +233,6 @@ fn first_key(config: &Config, role: Role) -> Result<Option<Key>, BoxError> {
         (Some(secret), ..) => Ok(Some(Key::parse(secret.expose())?)),
         (None, _, Role::All) => Ok(Some(local_key::read_or_make(&config.store.data_dir)?)),
         (None, StoreKind::Postgres, _) => Ok(None),
-    }
-}
-
-/// The key by which services know each other. Services in processes of their own have to be given one.
-fn service_key(config: &Config, role: Role) -> Result<Key, BoxError> {
-    match (&config.auth.service_key, role) {
-        (Some(secret), _) => Ok(Key::parse(secret.expose())?),
-        (None, Role::All) => Ok(Key::generate()?),
-        (None, _) => Err("auth.service_key is missing: a service in a process of its own is known to the others by it; make one with \
-            `echo sx_$(openssl rand -hex 8)_$(openssl rand -hex 32)` and give the same one to every process (SEXTANT_AUTH__SERVICE_KEY, a file, or --set)".into()),
     }
 }
 

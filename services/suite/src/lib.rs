@@ -13,4 +13,5 @@ pub mod installation;
 pub mod links;
 pub mod output;
 pub mod progress;
+mod service_key;
 mod view;

@@ -1,5 +1,5 @@
-//! A process whose PostgreSQL is gone or refuses to write says that it is not ready, stays alive, and is ready again without a
-//! restart.
+//! A process whose PostgreSQL is gone or refuses to write, or whose key another service refuses, says that it is not ready, stays
+//! alive, and is ready again without a restart.
 
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use sextant::installation::Role;
 use sextant_backends::postgres::migrate;
 use sextant_backends::testing::{Database, PostgresServer};
 use sextant_proto::ingestion::v1::{ListTenantsRequest, VerdictKind};
+use sextant_runtime::auth::Key;
 use sextant_runtime::link::Link;
 
 use crate::worlds::records::{accept, account, at, event, send};
-use crate::worlds::world::{World, tenant};
+use crate::worlds::world::{Shape, World, tenant};
 
 /// Longest wait for a change of readiness, which takes seconds, on a machine that has other things to do.
 const LONGEST_CHANGE: Duration = Duration::from_secs(60);
@@ -108,5 +109,42 @@ async fn a_process_is_not_ready_while_postgresql_is_read_only_and_ready_again_wh
         [VerdictKind::Duplicate, VerdictKind::Accepted],
         "what was acknowledged is stored, and nothing of what was refused"
     );
+    world.end().await;
+}
+
+/// Waits for what `/readyz` of a process says.
+async fn readyz(world: &World, role: Role, wanted: &str) {
+    let wait = async {
+        while !world.admin(role, "/readyz").ends_with(wanted) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(LONGEST_CHANGE, wait).await;
+    let told = world.admin(role, "/readyz");
+    assert!(waited.is_ok(), "{role:?}: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_whose_key_another_service_refuses_names_both_and_is_not_ready_until_it_is_taken()
+{
+    let world = World::start(Shape::Apart).await;
+    let other = Key::generate().unwrap();
+    let setting = format!("auth.service_key={}", other.expose());
+    let named = format!("auth.service_key sx_{}_… (flag --set)", other.id());
+    let refused =
+        format!("\r\n\r\nnot ready: ingestion refuses {named}: give both processes the same key\n");
+    for role in [Role::Scoring, Role::Segmentation, Role::Metrics] {
+        world.kill_and_restart_with(role, std::slice::from_ref(&setting));
+        readyz(&world, role, &refused).await;
+        let alive = world.admin(role, "/healthz");
+        assert!(alive.starts_with("HTTP/1.1 200"), "{alive}");
+    }
+    readyz(&world, Role::Ingestion, "\r\n\r\nready\n").await;
+
+    // Now it is the key of the three that is the right one: nobody but ingestion is started again.
+    world.kill_and_restart_with(Role::Ingestion, &[setting]);
+    for role in world.roles() {
+        readyz(&world, role, "\r\n\r\nready\n").await;
+    }
     world.end().await;
 }

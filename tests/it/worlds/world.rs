@@ -162,12 +162,8 @@ impl World {
 
     fn serve_all(&self) {
         for place in self.places.lock().unwrap().iter_mut() {
-            place.process = Some(self.serve(place));
+            place.process = Some(Process::serve(place.role, &self.settings_of(place)));
         }
-    }
-
-    fn serve(&self, place: &Place) -> Process {
-        Process::serve(place.role, &self.settings_of(place))
     }
 
     fn settings_of(&self, place: &Place) -> Vec<String> {
@@ -190,10 +186,16 @@ impl World {
 
     /// Kills a process with SIGKILL and starts it again at the same address.
     pub(crate) fn kill_and_restart(&self, role: Role) {
+        self.kill_and_restart_with(role, &[]);
+    }
+
+    /// The same with more settings.
+    pub(crate) fn kill_and_restart_with(&self, role: Role, more: &[String]) {
         let mut places = self.places.lock().unwrap();
         let place = places.iter_mut().find(|place| place.role == role).unwrap();
         drop(place.process.take());
-        place.process = Some(self.serve(place));
+        let settings = [self.settings_of(place).as_slice(), more].concat();
+        place.process = Some(Process::serve(role, &settings));
     }
 
     /// Kills a process and starts it as one that dies at the first commit of a service, `before` or `after` it.
@@ -290,6 +292,13 @@ impl World {
     /// Runs a command that calls nobody.
     pub(crate) fn program(&self, arguments: &[&str]) -> Output {
         run(&self.settings, arguments)
+    }
+
+    /// The settings of the process of a role.
+    pub(crate) fn settings(&self, role: Role) -> Vec<String> {
+        let places = self.places.lock().unwrap();
+        let place = places.iter().find(|place| place.role == role);
+        self.settings_of(place.unwrap())
     }
 
     /// The same, with what it tells on the way.
