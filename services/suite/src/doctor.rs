@@ -1,16 +1,17 @@
 //! What may keep an installation from working, each with its fix.
 //!
-//! Checked here is what needs no store: directories, ports, segmenters, the clock. What only a store can tell comes from
+//! Checked here is what needs no store: directories, ports, the services of other processes, segmenters, the clock. What only a store can tell comes from
 //! [`crate::installation::Installation::checks`].
 
 mod ports;
+mod services;
 pub mod stores;
 
 use std::io;
 use std::path::Path;
 
 use sextant_domain::time::{Day, Instant};
-use sextant_runtime::config::{Config, StoreKind};
+use sextant_runtime::config::{Config, Loaded, StoreKind};
 
 use crate::assemble;
 use crate::output::format::day_of;
@@ -88,7 +89,8 @@ impl Finding {
 }
 
 /// Checks what needs no store.
-pub async fn local_checks(config: &Config, now: Instant) -> Vec<Finding> {
+pub async fn local_checks(loaded: &Loaded, now: Instant) -> Vec<Finding> {
+    let config = &loaded.config;
     let mut findings = Vec::new();
     if config.store.kind == StoreKind::Embedded {
         findings.push(data_dir(&config.store.data_dir));
@@ -99,6 +101,7 @@ pub async fn local_checks(config: &Config, now: Instant) -> Vec<Finding> {
     }
     findings.push(ports::grpc(config.server.listen).await);
     findings.push(ports::admin(config.server.admin_listen).await);
+    findings.extend(services::check(loaded).await);
     findings.push(segmenters(config));
     findings.push(clock(now));
     findings

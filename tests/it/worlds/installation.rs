@@ -8,8 +8,10 @@ use std::process::Output;
 
 use sextant::installation::Role;
 use sextant_backends::testing::{Database, database, migrated_database, redis_url};
+use sextant_runtime::auth::Key;
 
 use crate::worlds::process::{Process, free_address, run, segmenters};
+use crate::worlds::world::{Shape, World};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -173,6 +175,40 @@ async fn doctor_finds_nothing_in_a_good_installation_and_names_each_thing_that_i
         &settings(folder, &served),
         "PostgreSQL: metrics",
         "a newer one",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_of_one_process_says_of_each_service_that_others_follow_whether_it_answers_and_takes_the_key()
+ {
+    let world = World::start(Shape::Apart).await;
+    let mut settings = world.settings(Role::Metrics);
+    assert_eq!(doctor(&settings), (Some(0), Vec::new()));
+
+    world.kill(Role::Segmentation);
+    let other = Key::generate().unwrap();
+    settings.push(format!("auth.service_key={}", other.expose()));
+    let (code, odd) = doctor(&settings);
+    assert_eq!(code, Some(1));
+    let line = |name: &str, fix: &str| {
+        let fix = fix.to_owned();
+        (format!("service: {name}"), "failed".to_owned(), fix)
+    };
+    let the_same = |name: &str| {
+        format!(
+            "give both processes the same auth.service_key: that of {name}, or to {name} this one"
+        )
+    };
+    assert_eq!(
+        odd,
+        [
+            line("ingestion", &the_same("ingestion")),
+            line("scoring", &the_same("scoring")),
+            line(
+                "segmentation",
+                "start `sextant serve segmentation` there, or correct services.segmentation"
+            ),
+        ]
     );
 }
 

@@ -86,7 +86,7 @@ pub(crate) async fn restore(context: &Context<'_>, matches: &ArgMatches) -> Resu
 
 /// Checks what the installation needs.
 pub(crate) async fn doctor(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
-    let mut findings = doctor::local_checks(&context.loaded.config, Clock::real().now()).await;
+    let mut findings = doctor::local_checks(&context.loaded, Clock::real().now()).await;
     findings.extend(context.installation.checks(&context.loaded).await);
     context.print(matches, &Zone::utc(), &doctor::block(&findings).into())?;
     if findings

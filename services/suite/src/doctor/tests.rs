@@ -19,7 +19,7 @@ async fn findings(set: &[(&str, &str)], now: Instant) -> Vec<Finding> {
         ..Sources::default()
     })
     .unwrap();
-    local_checks(&loaded.config, now).await
+    local_checks(&loaded, now).await
 }
 
 async fn check(set: &[(&str, &str)], now: Instant) -> Vec<(&'static str, Verdict)> {
