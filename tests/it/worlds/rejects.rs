@@ -87,6 +87,9 @@ async fn rows_that_were_not_taken_are_written_corrected_and_listed_once() {
         (counts["source"].as_str(), counts["rejected"].as_u64()),
         (Some("file"), Some(75))
     );
+    let output = world.cli(&["sources", "--tenant", TENANT]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.starts_with("Deliveries of each source\n"), "{table}");
     let (_, held, _) = ask(&world, &["held"]);
     assert_eq!(held["held"].as_array().unwrap().len(), 1);
     assert_eq!(held["held"][0]["account_id"], "ghost");

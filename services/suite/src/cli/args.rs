@@ -398,6 +398,6 @@ fn admin_commands() -> Vec<Command> {
         named("segmenters").about("Segmenters that are loaded"),
         named("rejections").about("Records that were refused, newest first; one that comes again is listed once").arg(limit()),
         named("held").about("Records that wait for their account, oldest first").arg(limit()),
-        named("sources").about("What became of the records of each source, every delivery counted"),
+        named("sources").about("What became of the deliveries of each source: a record that comes again counts again"),
     ]
 }

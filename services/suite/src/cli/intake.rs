@@ -93,8 +93,8 @@ pub(crate) async fn sources(context: &Context<'_>, matches: &ArgMatches) -> Resu
         Column::right("rejected", "Rejected"),
         Column::left("last_received_at", "Last came"),
     ];
-    let mut block = Block::new("sources", "", columns).noted(
-        "Deliveries since the tenant began, of one record as often as it came; held: records that wait now.",
+    let mut block = Block::new("sources", "Deliveries of each source", columns).noted(
+        "Every delivery since the tenant began counts: a record that came three times counts three times, and `sextant rejections` lists it once. Held now: records that wait.",
     );
     for one in counts.into_inner().sources {
         block.rows.push(vec![
