@@ -313,3 +313,48 @@ async fn tenants_with_the_same_ids_are_nothing_to_each_other() {
 async fn tenants_with_the_same_ids_are_nothing_to_each_other_in_postgresql_and_redis() {
     check(Shape::Together).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_with_the_names_of_their_tenants_and_of_one_tenant_where_it_is_named() {
+    let world = World::start(Shape::Embedded).await;
+    let installation = world.client();
+    let run = |arguments: &[&str]| {
+        let output = world.cli(arguments);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    // Id and tenant of each key, by the words of its line.
+    let keys = |table: &str| {
+        let lines = table.lines().map(|line| {
+            let mut words = line.split_whitespace().map(ToOwned::to_owned);
+            (words.next().unwrap_or_default(), words.next())
+        });
+        let is_id =
+            |word: &str| word.len() == 16 && word.bytes().all(|one| one.is_ascii_hexdigit());
+        let mut keys: Vec<(String, String)> = lines
+            .filter(|(word, _)| is_id(word))
+            .map(|(id, tenant)| (tenant.unwrap(), id))
+            .collect();
+        keys.sort();
+        keys
+    };
+    let made = async |name: &str| {
+        tenant(&installation, name, at("2026-02-01T00:00")).await;
+        let made = keys(&run(&[
+            "keys", "create", "--scope", "read", "--tenant", name,
+        ]));
+        assert_eq!(made[0].0, name);
+        made
+    };
+    let (first, second) = (made("first").await, made("second").await);
+
+    let all = keys(&run(&["keys", "list"]));
+    assert_eq!(all[0].0, "(installation)");
+    assert_eq!(all[1..], [first.as_slice(), second.as_slice()].concat());
+    let of_one = keys(&run(&["keys", "list", "--tenant", "second"]));
+    assert_eq!(of_one, second);
+    let revoked = keys(&run(&["keys", "revoke", &second[0].1]));
+    assert_eq!(revoked, second);
+    world.end().await;
+}

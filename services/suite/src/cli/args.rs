@@ -375,7 +375,7 @@ fn admin_commands() -> Vec<Command> {
             )
             .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment, at most 400 days on; a day begins in the tenant's time zone"))),
         group("keys", "Keys that open the API")
-            .subcommand(named("list").about("All keys, without their secrets"))
+            .subcommand(named("list").about("Keys, without their secrets: all that the key sees, or with --tenant those of that tenant"))
             .subcommand(
                 named("create")
                     .about("Makes a key; its secret is shown this once")

@@ -101,6 +101,11 @@ impl<'a> Context<'a> {
         Ok((client.of_tenant(&tenant)?, tenant))
     }
 
+    /// Whether the caller names a tenant.
+    pub(crate) fn names_tenant(&self) -> bool {
+        self.tenant.is_some()
+    }
+
     /// The flag for all services, else where each is configured, else where this configuration listens.
     fn addresses(&self) -> Addresses {
         if let Some(address) = &self.address {

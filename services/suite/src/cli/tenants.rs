@@ -1,5 +1,7 @@
 //! Commands for tenants, keys and segmentations.
 
+use std::collections::HashMap;
+
 use clap::ArgMatches;
 use uuid::Uuid;
 
@@ -14,7 +16,7 @@ use sextant_proto::segmentation::v1::{
 
 use crate::cli::args::SCOPES;
 use crate::cli::context::{Context, moment_of, number_of, text_of, texts_of};
-use crate::client::all_pages;
+use crate::client::{Client, all_pages};
 use crate::error::Error;
 use crate::import::values;
 use crate::output::{Block, Cell, Column};
@@ -45,14 +47,14 @@ fn request_id() -> String {
 }
 
 async fn list_tenants(context: &Context<'_>) -> Result<Block, Error> {
-    let client = context.client()?;
-    let tenants = all_pages!(
-        client,
-        tenants.list_tenants,
-        ListTenantsRequest::default(),
-        tenants
-    );
+    let tenants = all_tenants(&context.client()?).await?;
     Ok(tenants_block(&tenants))
+}
+
+/// All tenants that the key opens.
+async fn all_tenants(client: &Client) -> Result<Vec<Tenant>, Error> {
+    let request = ListTenantsRequest::default();
+    Ok(all_pages!(client, tenants.list_tenants, request, tenants))
 }
 
 async fn create_tenant(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
@@ -143,17 +145,24 @@ async fn advance(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, E
 }
 
 async fn list_keys(context: &Context<'_>) -> Result<Block, Error> {
+    if context.names_tenant() {
+        let (client, tenant) = context.of_tenant().await?;
+        let keys = all_pages!(client, access.list_keys, ListKeysRequest::default(), keys);
+        return Ok(keys_block(&keys, &[tenant]).noted(
+            "Keys of the installation open this tenant, too; they are listed where no tenant is named.",
+        ));
+    }
     let client = context.client()?;
     let keys = all_pages!(client, access.list_keys, ListKeysRequest::default(), keys);
-    Ok(keys_block(&keys))
+    Ok(keys_block(&keys, &all_tenants(&client).await?))
 }
 
 async fn create_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
-    let (client, tenant_id) = if matches.get_flag("installation") {
-        (context.client()?, String::new())
+    let (client, tenant) = if matches.get_flag("installation") {
+        (context.client()?, None)
     } else {
         let (client, tenant) = context.of_tenant().await?;
-        (client, tenant.tenant_id)
+        (client, Some(tenant))
     };
     let named = texts_of(matches, "scope");
     let scopes = SCOPES
@@ -161,8 +170,9 @@ async fn create_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block
         .filter(|(name, _)| named.iter().any(|one| one == name))
         .map(|(_, scope)| scope.into())
         .collect();
+    let tenant_id = tenant.as_ref().map(|tenant| tenant.tenant_id.clone());
     let key = Key {
-        tenant_id,
+        tenant_id: tenant_id.unwrap_or_default(),
         scopes,
         title: text_of(matches, "title"),
         expires_at: moment_of(matches, "expires", client.zone())?,
@@ -177,7 +187,7 @@ async fn create_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block
         .create_key(client.request(request))
         .await?
         .into_inner();
-    let mut block = keys_block(answer.key.as_slice());
+    let mut block = keys_block(answer.key.as_slice(), tenant.as_slice());
     block.columns.push(Column::left("secret", "Key"));
     for row in &mut block.rows {
         row.push(Cell::text(answer.secret.clone()));
@@ -196,10 +206,22 @@ async fn revoke_key(context: &Context<'_>, matches: &ArgMatches) -> Result<Block
         .revoke_key(client.request(request))
         .await?
         .into_inner();
-    Ok(keys_block(answer.key.as_slice()))
+    // The key is revoked, whether or not its tenant can be named.
+    let tenants = match &answer.key {
+        Some(key) if !key.tenant_id.is_empty() => {
+            client.find_tenant(Some(&key.tenant_id)).await.ok()
+        },
+        _ => None,
+    };
+    Ok(keys_block(answer.key.as_slice(), tenants.as_slice()))
 }
 
-fn keys_block(keys: &[Key]) -> Block {
+/// Keys with the names of their tenants; one that is not among `tenants` is shown by its id.
+fn keys_block(keys: &[Key], tenants: &[Tenant]) -> Block {
+    let names: HashMap<&str, &str> = tenants
+        .iter()
+        .map(|tenant| (&*tenant.tenant_id, &*tenant.name))
+        .collect();
     let columns = vec![
         Column::left("key_id", "Id"),
         Column::left("tenant_id", "Tenant"),
@@ -211,13 +233,15 @@ fn keys_block(keys: &[Key]) -> Block {
     ];
     let mut block = Block::new("keys", "", columns);
     for one in keys {
-        let tenant = if one.tenant_id.is_empty() {
-            Cell::Titled {
-                title: "(installation)".to_owned(),
-                key: String::new(),
-            }
-        } else {
-            Cell::text(one.tenant_id.clone())
+        let id = one.tenant_id.as_str();
+        let title = match names.get(id) {
+            _ if id.is_empty() => "(installation)",
+            Some(name) => name,
+            None => id,
+        };
+        let tenant = Cell::Titled {
+            title: title.to_owned(),
+            key: id.to_owned(),
         };
         block.rows.push(vec![
             Cell::text(one.key_id.clone()),
