@@ -14,6 +14,7 @@ use std::path::Path;
 use futures_util::future::BoxFuture;
 
 use sextant_domain::time::Zone;
+use sextant_proto::segmentation::v1::ListSegmentsResponse;
 use sextant_runtime::auth::Key;
 use sextant_runtime::config::Loaded;
 
@@ -150,6 +151,12 @@ async fn show(plan: &Plan, client: &Client) -> Result<(), Error> {
         .map_err(Error::Output)
 }
 
+/// Without segments that no account is in: what is shown is for reading.
+fn occupied(mut answer: ListSegmentsResponse) -> ListSegmentsResponse {
+    answer.segments.retain(|summary| summary.accounts > 0);
+    answer
+}
+
 /// What to try next, on standard error: address and key are not part of the answer.
 fn try_next(plan: &Plan, address: &str, key: Option<&str>) {
     // What each data set has: a segmentation and perhaps a segment of it, an account, the feature that tells its accounts' worth.
@@ -192,3 +199,6 @@ fn program() -> String {
     };
     relative().unwrap_or_else(|| "sextant".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ use sextant_proto::segmentation::v1::{
 use crate::client::{Client, all_pages};
 use crate::output::{Cell, Column, format};
 
+/// Title of the reasons of an entry: their values are of that day, not of today.
+const ENTERED: &str = "Why it entered (values of that day)";
 /// What the names of features with amounts end with.
 const MINOR: &str = "_minor";
 

@@ -6,6 +6,7 @@ use sextant_proto::segmentation::v1::{ListMembersRequest, Member};
 
 use crate::client::Client;
 use crate::demo::load::{Extent, Ready, Records, Setup, load};
+use crate::demo::occupied;
 use crate::error::Error;
 use crate::import::Input;
 use crate::import::cdnow::CdnowRows;
@@ -74,14 +75,14 @@ async fn segments(ready: &Ready) -> Result<Block, Error> {
         (SPENT, "Revenue so far"),
         (EXPECTED, "Expected, next 12 months"),
     ];
-    let mut block = view::segments(&answer, &sums, &ready.currency);
+    let mut block = view::segments(&occupied(answer), &sums, &ready.currency);
     block.key = "cdnow_segments";
     block.title = format!(
         "CDNOW, segments on {} by recency, frequency and monetary value (RFM)",
         format::day_of(ready.clock)
     );
     Ok(block.noted(
-        "Read a row as: so many accounts, with this share of all revenue, of whom this revenue is expected in the next 12 months (BG/NBD and Gamma-Gamma models). Each Share is of the column before it.",
+        "Read a row as: so many accounts, with this share of all revenue, of whom this revenue is expected in the next 12 months (BG/NBD and Gamma-Gamma models). Each Share is of the column before it. Segments without accounts are left out.",
     ))
 }
 
@@ -133,7 +134,7 @@ async fn most_valuable(ready: &Ready, titles: &Titles) -> Result<Block, Error> {
     );
     "CDNOW, the most valuable accounts".clone_into(&mut block.title);
     Ok(block.noted(
-        "Ordered by what each is expected to bring in the next 12 months. Active: the probability that the account has not left for good. Why, now: what keeps the account in its segment; why, when it entered: what brought it there, which may be long ago.",
+        "Ordered by what each is expected to bring in the next 12 months. Active: the probability that the account has not left for good. Why, now: what keeps the account in its segment, with the values of today. Why it entered: what brought it there, with the values of the day under Since, which may be long ago.",
     ))
 }
 
@@ -142,6 +143,6 @@ async fn endangered(ready: &Ready, titles: &Titles) -> Result<Block, Error> {
     let mut block = list("cdnow_most_endangered", &members, titles, &ready.currency);
     "CDNOW, the most endangered accounts".clone_into(&mut block.title);
     Ok(block.noted(
-        "Accounts that bought often and have stopped, ordered by what is still expected of them: that much is lost if nobody calls.",
+        "Accounts that bought often and have stopped, ordered by what is still expected of them: that much is lost if nobody calls. Why it entered has the values of the day under Since; those of today are in Days since and in Why, now.",
     ))
 }

@@ -7,6 +7,7 @@ use sextant_proto::segmentation::v1::{ListTransitionsRequest, TransitionOrder};
 
 use crate::client::{Client, all_pages};
 use crate::demo::load::{Ready, Records, Setup, load, timestamp};
+use crate::demo::occupied;
 use crate::error::Error;
 use crate::generate::{Company, Options};
 use crate::import::batch::{Origin, TIME};
@@ -117,32 +118,30 @@ fn reasons(ready: &Ready) -> Block {
 
 async fn tiers(ready: &Ready) -> Result<(Block, SegmentTitles), Error> {
     let answer = ready.segments(VALUE, &[MRR]).await?;
-    let mut block = view::segments(&answer, &[(MRR, "MRR")], &ready.currency);
+    let titles = answer.segments.iter().filter_map(|summary| {
+        let segment = summary.segment.as_ref()?;
+        Some((segment.key.clone(), segment.title.clone()))
+    });
+    let titles = titles.collect();
+    let mut block = view::segments(&occupied(answer), &[(MRR, "MRR")], &ready.currency);
     block.key = "saas_value_tiers";
     block.title = format!(
         "SaaS company, value tiers on {}",
         format::day_of(ready.clock)
     );
-    let segments = answer
-        .segments
-        .into_iter()
-        .filter_map(|summary| summary.segment);
-    let titles = segments
-        .map(|segment| (segment.key, segment.title))
-        .collect();
-    let note = "MRR is monthly recurring revenue. Each Share is of the column before it: a few accounts carry most of the revenue.";
+    let note = "MRR is monthly recurring revenue. Each Share is of the column before it: a few accounts carry most of the revenue. Tiers without accounts are left out.";
     Ok((block.noted(note), titles))
 }
 
 async fn stages(ready: &Ready) -> Result<Block, Error> {
     let answer = ready.segments(LIFECYCLE, &[MRR]).await?;
-    let mut block = view::segments(&answer, &[(MRR, "MRR")], &ready.currency);
+    let mut block = view::segments(&occupied(answer), &[(MRR, "MRR")], &ready.currency);
     block.key = "saas_lifecycle";
     block.title = format!(
         "SaaS company, customer lifecycle on {}",
         format::day_of(ready.clock)
     );
-    Ok(block.noted("Where each account stands between its first contact and its loss or return."))
+    Ok(block.noted("Where each account stands between its first contact and its loss or return. Stages without accounts are left out."))
 }
 
 async fn waterfall(ready: &Ready) -> Result<Block, Error> {

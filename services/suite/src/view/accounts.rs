@@ -6,7 +6,7 @@ use sextant_proto::scoring::v1::{Feature, Score, ScoreState, feature};
 use sextant_proto::segmentation::v1::Membership;
 
 use crate::output::{Block, Cell, Column};
-use crate::view::{MINOR, Titles, id_of, segment_columns, why};
+use crate::view::{ENTERED, MINOR, Titles, id_of, segment_columns, why};
 
 /// Accounts by id.
 pub(crate) fn accounts(accounts: &[Account]) -> Block {
@@ -63,7 +63,7 @@ pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block 
     if is_present {
         columns.push(Column::prose("current_reasons", "Why, now"));
     }
-    columns.push(Column::prose("reasons", "Why, when it entered"));
+    columns.push(Column::prose("reasons", ENTERED));
     columns.push(Column::prose("missing_features", "Unknown"));
     let mut block = Block::new("memberships", "Segments", columns);
     if memberships.iter().any(|one| one.provisional) {

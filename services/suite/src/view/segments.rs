@@ -6,7 +6,7 @@ use sextant_proto::segmentation::v1::{
 
 use crate::output::format::whole;
 use crate::output::{Block, Cell, Column, Layout};
-use crate::view::{MINOR, Titles, feature, id_of, segment_columns, standing, sum, why};
+use crate::view::{ENTERED, MINOR, Titles, feature, id_of, segment_columns, standing, sum, why};
 
 /// The segments of a segmentation; each sum has its share of the total beside it where it is money.
 pub(crate) fn segments(
@@ -113,7 +113,7 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
     if is_present {
         columns.push(Column::prose("current_reasons", "Why, now"));
     }
-    columns.push(Column::prose("reasons", "Why, when it entered"));
+    columns.push(Column::prose("reasons", ENTERED));
     let mut block = Block::new(show.key, "", columns);
     for member in members {
         let Some(membership) = &member.membership else {

@@ -177,7 +177,7 @@ fn the_reasons_of_now_stand_before_those_of_the_entry_and_the_past_has_only_thes
         features: &[],
         currency: "USD",
     };
-    let entered = ("Why, when it entered", "2 purchases");
+    let entered = ("Why it entered (values of that day)", "2 purchases");
     for (membership, expected) in [
         (&present, vec![("Why, now", "201 purchases"), entered]),
         (&past, vec![entered]),
