@@ -104,9 +104,7 @@ impl Told {
     fn of(&self, peer: &str, answer: Code) {
         match answer {
             Code::Ok => self.readiness.taken_by(peer),
-            Code::Unauthenticated | Code::PermissionDenied => {
-                self.readiness.refused_by(peer, &self.key);
-            },
+            Code::Unauthenticated => self.readiness.refused_by(peer, &self.key),
             // Whether the key is a good one was not decided, or not the matter.
             _ => {},
         }
