@@ -1,6 +1,6 @@
 //! What all parts of the service share, and tenants as they are read back from the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock as StdRwLock};
 
@@ -34,6 +34,7 @@ use sextant_wire::read::Currency;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
+use crate::begin::Unbegun;
 use crate::registry::{Registry, instance};
 use crate::state::{self, TenantState, Use};
 use crate::wire::cache_keys;
@@ -100,6 +101,7 @@ pub(crate) struct Engine {
     pub(crate) meters: Meters,
     views: StdRwLock<HashMap<TenantId, Arc<View>>>,
     pub(crate) cells: Arc<Kept<TenantCell>>,
+    pub(crate) unbegun: Unbegun,
 }
 
 impl Engine {
@@ -121,6 +123,7 @@ impl Engine {
             meters: deps.meters,
             views: StdRwLock::default(),
             cells: Arc::new(Kept::new(deps.clock.clone(), deps.tenant_idle)),
+            unbegun: Unbegun::default(),
             clock: deps.clock,
         }
     }
@@ -150,13 +153,22 @@ impl Engine {
         Ok(follow::told(heads, |answer| answer.heads))
     }
 
-    /// The state of a tenant to write, loaded.
+    /// The state of a tenant to write, loaded. Who finds a segmentation that was never evaluated tries to make up for it, before
+    /// anybody reads; where that fails, it is tried again in the background.
     pub(crate) async fn write(&self, tenant: TenantId) -> Result<Writing, Status> {
-        let mut writing = self.cells.asked(tenant).write_owned().await;
-        if writing.is_none() {
-            *writing = Some(self.load(tenant).await?);
+        loop {
+            let mut writing = self.cells.asked(tenant).write_owned().await;
+            if writing.is_some() {
+                return Ok(writing);
+            }
+            let state = writing.insert(self.load(tenant).await?);
+            if state.unbegun().is_empty() || !self.unbegun.note(tenant) {
+                return Ok(writing);
+            }
+            if let Ok(begun) = self.begin(writing).await {
+                return Ok(begun);
+            }
         }
-        Ok(writing)
     }
 
     /// The state of a tenant to read, loaded.
@@ -178,6 +190,7 @@ impl Engine {
             names: HashMap::new(),
             uids: BTreeMap::new(),
             present: HashMap::new(),
+            begun: BTreeSet::new(),
             worth: BTreeMap::new(),
             table: None,
         };
@@ -224,6 +237,7 @@ impl Engine {
                         .unwrap_or_default();
                     state.name(uid, &id, &transition.account_name);
                 }
+                state.begun.insert((slice, segmentation));
                 state
                     .present
                     .entry(segmentation)
@@ -238,8 +252,8 @@ impl Engine {
         Ok(state)
     }
 
-    /// An entry of scoring's feed by its number; `None` for 0.
-    async fn told(
+    /// An entry of scoring's feed by its number; `None` for 0, and for what is not told yet.
+    pub(crate) async fn told(
         &self,
         tenant: TenantId,
         slice: Slice,

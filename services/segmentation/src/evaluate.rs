@@ -81,6 +81,14 @@ impl From<Problem> for Failed {
     }
 }
 
+/// Which segmentations an evaluation is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    /// Those that were not evaluated over all accounts of the slice yet.
+    Unbegun,
+}
+
 /// What one evaluation changes.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
@@ -91,30 +99,35 @@ pub(crate) struct Changes {
 }
 
 impl TenantState {
-    /// Takes corrections of the past over, evaluates all segmentations (or only the one of number `only`) over tables of accounts,
-    /// takes the results over and returns what has to be stored. When storing fails, the state has to be loaded again.
+    /// Takes corrections of the past over, evaluates segmentations over tables of accounts, takes the results over and returns
+    /// what has to be stored. When storing fails, the state has to be loaded again.
     pub(crate) fn evaluate(
         &mut self,
         mut evaluation: Evaluation,
         corrections: Corrections,
         columns: &Columns,
-        only: Option<u16>,
+        which: Which,
     ) -> Result<SegmentationCommit, Failed> {
         if evaluation.closed_on.is_none() {
             evaluation.known_at = self.known_at(&evaluation, &corrections, columns);
         }
         let evaluation = &evaluation;
         let mut changes = self.take_over(corrections, evaluation);
+        let meant = self.meant(evaluation.slice, which);
         for table in &columns.tables {
             let uids = sextant_columns::uids(table);
             self.learn_names(table, &uids, &mut changes);
-            for index in 0..self.uses.len() {
-                if only.is_none_or(|only| only == self.uses[index].row.number) {
-                    self.evaluate_one(index, evaluation, table, &uids, &mut changes)?;
-                }
+            for &index in &meant {
+                self.evaluate_one(index, evaluation, table, &uids, &mut changes)?;
             }
         }
         let progress = self.slices.entry(evaluation.slice).or_default();
+        // Whoever evaluates some accounts has evaluated all before. At the beginning of the feed there are none.
+        if progress.cursor == 0 || evaluation.closed_on.is_some() || !columns.tables.is_empty() {
+            let numbers = meant.into_iter().map(|index| self.uses[index].row.number);
+            let begun = numbers.map(|number| (evaluation.slice, number));
+            self.begun.extend(begun);
+        }
         let version = progress.version;
         progress.version += 1;
         progress.cursor = evaluation.cursor;
@@ -162,6 +175,16 @@ impl TenantState {
             transitions: changes.transitions,
             entry: Some(entry.encode_to_vec()),
         })
+    }
+
+    /// Places of the segmentations that an evaluation is of.
+    fn meant(&self, slice: Slice, which: Which) -> Vec<usize> {
+        let uses = self.uses.iter().enumerate();
+        let meant = uses.filter(|(_, one)| match which {
+            Which::All => true,
+            Which::Unbegun => !self.has_begun(slice, one),
+        });
+        meant.map(|(index, _)| index).collect()
     }
 
     /// When the newest of the facts behind what was read became known. What scoring computes is of the moment in which it is asked

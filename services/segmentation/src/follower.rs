@@ -25,7 +25,7 @@ use crate::columns::{Columns, Of};
 use crate::correct::Corrections;
 use crate::decide::{self, decode};
 use crate::engine::{Engine, Writing};
-use crate::evaluate::{Evaluation, Failed};
+use crate::evaluate::{Evaluation, Failed, Which};
 use crate::state::TenantState;
 use crate::walk::Late;
 use crate::wire::{cache_keys, cached, membership};
@@ -96,6 +96,9 @@ impl Follower for Engine {
             let mut writing = self.write(tenant).await?;
             if let Some(state) = writing.as_mut() {
                 self.load_uses(state).await?;
+                if !state.unbegun().is_empty() {
+                    self.unbegun.note(tenant);
+                }
             }
             self.take_in_feed(writing, (tenant, slice), head).await
         }
@@ -131,7 +134,7 @@ struct Ready {
 
 /// The features that a run needs.
 #[derive(Debug)]
-enum Features {
+pub(crate) enum Features {
     /// They are here.
     Read(Columns),
     /// They are to be read, of these accounts or, without any, of all.
@@ -246,6 +249,7 @@ impl Engine {
         }) = ready
         {
             let evaluated = async {
+                let writing = self.begin_before(writing, &evaluation, &features).await?;
                 let (mut writing, corrections) = self.correct(writing, &evaluation, late).await?;
                 let columns = self.features(tenant, &evaluation, features).await?;
                 if let Some(state) = writing.as_mut().filter(|_| restated) {
@@ -254,7 +258,7 @@ impl Engine {
                 if let Some(state) = writing.as_mut().filter(|_| !columns.tables.is_empty()) {
                     self.recall_worth(state, slice).await?;
                 }
-                self.evaluate(writing, evaluation, corrections, (columns, None))
+                self.evaluate(writing, evaluation, corrections, (columns, Which::All))
                     .await
             };
             let ahead = self.ready((tenant, slice), runs.next(), has_uses);
@@ -391,72 +395,62 @@ impl Engine {
         Ok(columns)
     }
 
-    /// Evaluates, stores, and tells who listens. When it fails, the state in memory is dropped.
+    /// Evaluates, stores, and tells who listens. When it fails or is given up, the state in memory is dropped.
     pub(crate) async fn evaluate(
         &self,
         mut writing: Writing,
         evaluation: Evaluation,
         corrections: Corrections,
-        (columns, only): (Columns, Option<u16>),
+        (columns, which): (Columns, Which),
     ) -> Result<Writing, Status> {
         let (backfilling, within_day) = (evaluation.backfilling, evaluation.closed_on.is_none());
         let measured = [
             Label::Service("segmentation"),
             Label::Operation(if within_day { "within_day" } else { "close" }),
         ];
+        // What is not stored yet is in no state that anybody finds.
+        let mut state = writing.take().ok_or_else(|| {
+            Problem::new(
+                ErrorReason::Unavailable,
+                "the tenant is being loaded again; try again",
+            )
+        })?;
         let work = tokio::task::spawn_blocking(move || {
-            let commit = match writing.as_mut() {
-                Some(state) => state.evaluate(evaluation, corrections, &columns, only),
-                None => Err(Failed::from(Problem::new(
-                    ErrorReason::Unavailable,
-                    "the tenant is being loaded again; try again",
-                ))),
-            };
-            if commit.is_err() {
-                *writing = None;
-            }
-            (writing, commit)
+            let commit = state.evaluate(evaluation, corrections, &columns, which)?;
+            Ok::<_, Failed>((state, commit))
         });
         let worked = self.meters.time(Metric::RunDuration, &measured, work);
-        let (mut writing, commit) = worked.await.map_err(|_panicked| {
+        let worked = worked.await.map_err(|_panicked| {
             Problem::new(
                 ErrorReason::Internal,
                 "segmentations could not be evaluated",
             )
         })?;
-        let commit = commit.map_err(|failed| failed.counted(&self.meters))?;
+        let (state, commit) = worked.map_err(|failed| failed.counted(&self.meters))?;
         let (cursor, n_transitions) = (commit.cursor, commit.transitions.len());
         let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);
         let renewed = if within_day {
-            self.cache_entries(&writing, &commit)
+            self.cache_entries(&state, &commit)
         } else {
             Vec::new()
         };
-        match self.memberships.commit(commit).await {
-            Ok(sequence) => {
-                for cache in &self.caches {
-                    cache.put(&renewed).await;
-                }
-                self.heads.publish([Head {
-                    tenant,
-                    slice,
-                    sequence,
-                }]);
-                self.lag.taken_in(tenant, slice, cursor);
-                self.count_transitions(n_transitions);
-                if !backfilling {
-                    self.reach(tenant, slice, facts_sequence);
-                }
-                if let Some(state) = writing.as_ref() {
-                    self.publish(state);
-                }
-                Ok(writing)
-            },
-            Err(error) => {
-                *writing = None;
-                Err(store(error))
-            },
+        let sequence = self.memberships.commit(commit).await.map_err(store)?;
+        for cache in &self.caches {
+            cache.put(&renewed).await;
         }
+        self.heads.publish([Head {
+            tenant,
+            slice,
+            sequence,
+        }]);
+        self.lag.taken_in(tenant, slice, cursor);
+        self.count_transitions(n_transitions);
+        if !backfilling {
+            self.reach(tenant, slice, facts_sequence);
+        }
+        self.publish(&state);
+        *writing = Some(state);
+        Ok(writing)
     }
 
     fn count_transitions(&self, n_transitions: usize) {
@@ -470,12 +464,12 @@ impl Engine {
     /// Memberships that changed within a day, as point reads cache them. A close begins new keys.
     fn cache_entries(
         &self,
-        writing: &Writing,
+        state: &TenantState,
         commit: &SegmentationCommit,
     ) -> Vec<(String, Entry)> {
-        let Some(state) = writing.as_ref().filter(|_| !self.caches.is_empty()) else {
+        if self.caches.is_empty() {
             return Vec::new();
-        };
+        }
         let entry = |row: &MembershipRow| {
             let one = state
                 .uses

@@ -1,6 +1,7 @@
 //! Segmentation: runs segmenters over features, keeps who is in which segment since when and why, and tells who moved.
 #![forbid(unsafe_code)]
 
+mod begin;
 mod columns;
 mod correct;
 mod current;

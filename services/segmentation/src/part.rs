@@ -107,7 +107,8 @@ pub fn part(deps: Deps) -> Part {
         pager,
     };
     let cells = Arc::clone(&engine.cells);
-    let [announcing, following, listening] = std::array::from_fn(|_| Arc::clone(&engine));
+    let [announcing, following, listening, beginning] =
+        std::array::from_fn(|_| Arc::clone(&engine));
     Part::new("segmentation", MethodTable::new(METHODS))
         .service(
             SegmentationServiceServer::new(handlers),
@@ -131,6 +132,9 @@ pub fn part(deps: Deps) -> Part {
         })
         .task("segmentation-listen", |stop| async move {
             listening.listen(stop).await;
+        })
+        .task("segmentation-begin", |stop| async move {
+            beginning.keep_beginning(stop).await;
         })
         .task("segmentation-idle", |stop| async move {
             cells.drop_idle(stop).await;

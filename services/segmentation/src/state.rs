@@ -1,6 +1,6 @@
 //! What segmentation keeps of one tenant in memory. Everything in it can be read back from the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -93,6 +93,9 @@ pub(crate) struct TenantState {
     pub(crate) uids: BTreeMap<Arc<str>, AccountUid>,
     /// By number of the segmentation.
     pub(crate) present: HashMap<u16, BTreeMap<AccountUid, Present>>,
+    /// The segmentations (by number) that were evaluated over all accounts of a slice: those that have a membership there, and
+    /// where a slice has no accounts those that were evaluated since the tenant was loaded.
+    pub(crate) begun: BTreeSet<(Slice, u16)>,
     /// What accounts were worth at the last close of their slice, which a downward move puts at risk. A slice is absent until
     /// it is asked for: scoring answers the same for a close at any time.
     pub(crate) worth: BTreeMap<Slice, HashMap<AccountUid, i64>>,
@@ -104,6 +107,25 @@ impl TenantState {
     /// A segmentation by key.
     pub(crate) fn by_key(&self, key: &str) -> Option<&Use> {
         self.uses.iter().find(|one| one.row.key == key)
+    }
+
+    /// True: a segmentation has still to be evaluated over all accounts of the slice. At the beginning of the feed there are
+    /// none, and while imported history is evaluated, its closes are of all.
+    pub(crate) fn is_unbegun(&self, slice: Slice) -> bool {
+        let progress = self.slices.get(&slice);
+        progress.is_some_and(|progress| progress.cursor > 0 && !progress.backfilling)
+            && self.uses.iter().any(|one| !self.has_begun(slice, one))
+    }
+
+    /// The slices in which a segmentation has still to be evaluated over all accounts.
+    pub(crate) fn unbegun(&self) -> Vec<Slice> {
+        let slices = self.slices.keys().copied();
+        slices.filter(|slice| self.is_unbegun(*slice)).collect()
+    }
+
+    /// True: the segmentation was evaluated over all accounts of the slice.
+    pub(crate) fn has_begun(&self, slice: Slice, one: &Use) -> bool {
+        self.begun.contains(&(slice, one.row.number))
     }
 
     /// Versions of the models behind what every slice has got to.

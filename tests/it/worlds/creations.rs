@@ -7,6 +7,7 @@ use tonic::{Code, Status};
 
 use sextant::client::{Client, is};
 use sextant::installation::Role;
+use sextant_domain::id::{ExternalId, Slice};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{
     CreateKeyRequest, CreateTenantRequest, Key, ListKeysRequest, ListTenantsRequest, Scope, Tenant,
@@ -17,8 +18,8 @@ use sextant_proto::segmentation::v1::{
 use sextant_runtime::auth;
 
 use crate::worlds::measured::all_caught_up;
-use crate::worlds::records::{accept, account, at, membership, now, subscription};
-use crate::worlds::world::{Shape, World, request_id, segmentation, tenant};
+use crate::worlds::records::{accept, account, at, membership, now, try_membership};
+use crate::worlds::world::{Shape, World, request_id, segmentation};
 
 /// Whether what was asked for is there once the process that was asked is dead.
 const MOMENTS: [(&str, bool); 2] = [("before", false), ("after", true)];
@@ -55,18 +56,21 @@ async fn tenants_named(client: &Client, name: &str) -> Vec<Tenant> {
     tenants
 }
 
-async fn check_tenant(fault: &Fault<'_>, is_stored: bool) {
-    let name = format!("made {}", fault.moment);
-    let asked = Tenant {
-        name: name.clone(),
+fn two_slices(name: &str) -> Tenant {
+    Tenant {
+        name: name.to_owned(),
         time_zone: "UTC".to_owned(),
         base_currency: "USD".to_owned(),
         fixed_clock: Some(at(CLOCK)),
         slices: 2,
         ..Tenant::default()
-    };
+    }
+}
+
+async fn check_tenant(fault: &Fault<'_>, is_stored: bool) {
+    let name = format!("made {}", fault.moment);
     let request = CreateTenantRequest {
-        tenant: Some(asked),
+        tenant: Some(two_slices(&name)),
         request_id: request_id(),
     };
     let create = async |client: Client| {
@@ -136,72 +140,114 @@ async fn check_key(fault: &Fault<'_>, is_stored: bool) {
     assert_eq!(keys(client).await, 1);
 }
 
-/// Its definition is stored first, and then the memberships that follow from it: its service dies before and after each. As
-/// long as nobody has an answer, asking again finishes what was cut off.
-async fn check_segmentation(world: &World, role: Role) {
-    let made = tenant(&world.client(), "segmented", at(CLOCK)).await;
-    segmentation(&made, "rfm").await;
-    let records = vec![
-        account("a", at("2026-01-01T00:00")),
-        subscription("a", at("2026-01-20T00:00"), 1, 1_000),
-    ];
-    let position = now(&accept(&made, records).await);
-    membership(&made, "a", "rfm", &position).await;
-    // Past days are closed after that; nothing else is to be stored while the service dies.
-    all_caught_up(world).await;
-    let tenant = world.client().find_tenant(Some("segmented")).await.unwrap();
-    let client = || world.client().of_tenant(&tenant).unwrap();
+/// Deaths on the way of one segmentation: its definition is stored first, and then slice by slice the memberships that follow
+/// from it. The first death is that of the request; at the others it was repeated by nobody.
+const DEATHS: [(&str, &[&str], bool); 4] = [
+    ("never-stored", &["before"], false),
+    ("stored", &["after"], true),
+    ("not-evaluated", &["after", "before"], true),
+    ("half-evaluated", &["after", "after"], true),
+];
+const ACCOUNTS: [&str; 2] = ["a", "b"];
 
-    let asked = Segmentation {
-        key: "lifecycle".to_owned(),
-        segmenter_id: "sextant.lifecycle".to_owned(),
-        ..Segmentation::default()
-    };
-    let request = CreateSegmentationRequest {
-        segmentation: Some(asked),
+/// A tenant of two slices with an account in each, which nothing will be stored of by itself, and its position.
+async fn settled_tenant(world: &World) -> (Tenant, String) {
+    let slices = ACCOUNTS.map(|id| Slice::of_account(&ExternalId::parse(id).unwrap(), 2));
+    assert_ne!(slices[0], slices[1]);
+    let client = world.client();
+    let request = CreateTenantRequest {
+        tenant: Some(two_slices("segmented")),
         request_id: request_id(),
-        validate_only: false,
     };
-    let create = async |client: Client| {
-        let request = client.request(request.clone());
-        let answer = client.segmentation().create_segmentation(request).await;
-        answer.map(|answer| answer.into_inner().segmentation.unwrap())
-    };
-    let defined = async || {
-        let client = client();
-        let request = client.request(ListSegmentationsRequest::default());
-        let answer = client.segmentation().list_segmentations(request).await;
-        let mut defined = answer.unwrap().into_inner().segmentations;
-        defined.retain(|one| one.key == "lifecycle");
-        defined
-    };
-    let mut found = Vec::new();
-    for (moment, is_stored) in [
-        ("before", false),
-        ("after", true),
-        ("before", true),
-        ("after", true),
-    ] {
-        let fault = Fault {
-            world,
-            role,
-            service: "segmentation",
-            moment,
+    let made = client.tenants().create_tenant(client.request(request));
+    let tenant = made.await.unwrap().into_inner().tenant.unwrap();
+    let made = client.of_tenant(&tenant).unwrap();
+    segmentation(&made, "rfm").await;
+    let records = ACCOUNTS.map(|id| account(id, at("2026-01-01T00:00")));
+    let position = accept(&made, records.to_vec()).await;
+    for id in ACCOUNTS {
+        membership(&made, id, "rfm", &now(&position)).await;
+    }
+    // Past days are closed after that.
+    all_caught_up(world).await;
+    (tenant, position)
+}
+
+/// What is stored of it is evaluated without anybody asking for it again, and asking again finds that done.
+async fn check_segmentation(world: &World, role: Role) {
+    let (tenant, position) = settled_tenant(world).await;
+    let position = now(&position);
+    let client = || world.client().of_tenant(&tenant).unwrap();
+    for (key, deaths, is_stored) in DEATHS {
+        let asked = Segmentation {
+            key: key.to_owned(),
+            segmenter_id: "sextant.lifecycle".to_owned(),
+            ..Segmentation::default()
         };
-        fault.expect();
-        let refused = create(client()).await.unwrap_err();
-        fault.is_over(refused).await;
-        found = defined().await;
-        assert_eq!(found.len(), usize::from(is_stored), "{moment}");
+        let request = CreateSegmentationRequest {
+            segmentation: Some(asked),
+            request_id: request_id(),
+            validate_only: false,
+        };
+        let create = async || {
+            let client = client();
+            let request = client.request(request.clone());
+            let answer = client.segmentation().create_segmentation(request).await;
+            answer.map(|answer| answer.into_inner().segmentation.unwrap())
+        };
+        let defined = async || {
+            let client = client();
+            let request = client.request(ListSegmentationsRequest::default());
+            let answer = client.segmentation().list_segmentations(request).await;
+            let mut defined = answer.unwrap().into_inner().segmentations;
+            defined.retain(|one| one.key == key);
+            defined
+        };
+        for (lives, &moment) in deaths.iter().enumerate() {
+            let fault = Fault {
+                world,
+                role,
+                service: "segmentation",
+                moment,
+            };
+            fault.expect();
+            let refused = if lives == 0 {
+                create().await.unwrap_err()
+            } else {
+                try_membership(&client(), "a", key, &position)
+                    .await
+                    .unwrap_err()
+            };
+            fault.is_over(refused).await;
+        }
+        let found = defined().await;
+        assert_eq!(found.len(), usize::from(is_stored), "{key}");
+        let stages = async || {
+            let mut stages = Vec::new();
+            for id in ACCOUNTS {
+                stages.push(membership(&client(), id, key, &position).await);
+            }
+            stages
+        };
+        let before = if is_stored {
+            stages().await
+        } else {
+            Vec::new()
+        };
+        let made = create().await.unwrap();
+        assert!(found.iter().all(|found| *found == made), "{key}");
+        assert_eq!(create().await.unwrap(), made);
+        assert_eq!(defined().await, [made]);
+        let after = stages().await;
+        assert!(
+            after.iter().all(|one| one.segment == "onboarding"),
+            "{key}: {after:?}"
+        );
+        assert!(
+            !is_stored || before == after,
+            "{key}: {before:?}, {after:?}"
+        );
     }
-    let stage = membership(&client(), "a", "lifecycle", &position).await;
-    assert_eq!(stage.segment, "onboarding");
-    for _ in 0..2 {
-        assert_eq!(found, [create(client()).await.unwrap()]);
-    }
-    assert_eq!(defined().await, found);
-    let again = membership(&client(), "a", "lifecycle", &position).await;
-    assert_eq!(again, stage);
 }
 
 async fn check(shape: Shape, [ingestion, segmentation]: [Role; 2]) {

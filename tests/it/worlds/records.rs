@@ -307,14 +307,23 @@ pub(crate) async fn membership(
     segmentation: &str,
     at: &ReadAt,
 ) -> Membership {
+    let asked = try_membership(client, account, segmentation, at);
+    asked.await.unwrap()
+}
+
+pub(crate) async fn try_membership(
+    client: &Client,
+    account: &str,
+    segmentation: &str,
+    at: &ReadAt,
+) -> Result<Membership, tonic::Status> {
     let request = GetMembershipRequest {
         account: entity(account),
         segmentation: segmentation.to_owned(),
         at: Some(at.clone()),
     };
-    ask!(client, segmentation.get_membership, request)
-        .membership()
-        .unwrap()
+    let answer = try_ask!(client, segmentation.get_membership, request)?;
+    Ok(answer.membership().unwrap())
 }
 
 /// The segments of a segmentation.

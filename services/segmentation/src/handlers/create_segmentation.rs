@@ -1,23 +1,16 @@
 use prost::Message;
 use tonic::{Request, Response, Status};
 
-use sextant_domain::id::TenantId;
-use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::follow;
-use sextant_runtime::telemetry::trace;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::{Once, SegmentationRow};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::{request, time};
 
 use super::Handlers;
-use crate::columns::Of;
-use crate::correct::Corrections;
-use crate::engine::Writing;
-use crate::evaluate::Evaluation;
 use crate::registry;
 use crate::state::TenantState;
 
@@ -40,7 +33,7 @@ pub(super) async fn handle(
     let asked = (&request, request.request_id.as_str());
     let now = engine.clock.now();
     let asked = request::read(Some(tenant), "CreateSegmentation", asked, now)?;
-    let mut writing = engine.write(tenant).await?;
+    let writing = engine.write(tenant).await?;
     row.closed_on = writing.as_ref().and_then(TenantState::closed_on);
     let is_full = |state: &TenantState| {
         state.uses.len() >= MAX_SEGMENTATIONS && state.by_key(&row.key).is_none()
@@ -54,96 +47,21 @@ pub(super) async fn handle(
         let segmentation = Some(to_wire(row));
         pb::CreateSegmentationResponse { segmentation }.encode_to_vec()
     };
+    // From here on it may be stored, and is evaluated also when this request is given up.
+    engine.unbegun.note(tenant);
     let stored = engine
         .segmentations
         .create(tenant, &row, Once::new(asked, kept))
         .await
         .map_err(store)?;
     let answer: pb::CreateSegmentationResponse = request::answer(&stored)?;
-    let made_at = answer
-        .segmentation
-        .as_ref()
-        .and_then(|made| made.created_at);
-    if made_at != Some(time::timestamp(row.created_at)) {
-        // An earlier delivery has made it, perhaps in another process: what is in memory here may not know it.
-        *writing = None;
-        drop(writing);
-        writing = engine.write(tenant).await?;
+    let mut begun = engine.begin(writing).await;
+    if begun.as_ref().is_err_and(follow::is_overtaken) {
+        // Perhaps by an earlier delivery in another process, which what was in memory here did not know of.
+        begun = engine.begin(engine.write(tenant).await?).await;
     }
-    let mut evaluated = evaluate_if_new(handlers, writing, &row.key).await;
-    if evaluated.as_ref().is_err_and(follow::is_overtaken) {
-        let writing = engine.write(tenant).await?;
-        evaluated = evaluate_if_new(handlers, writing, &row.key).await;
-    }
-    evaluated?;
+    begun?;
     Ok(Response::new(answer))
-}
-
-/// Evaluates the segmentation unless that is done: also where a request that made it was cut off before.
-async fn evaluate_if_new(
-    handlers: &Handlers,
-    mut writing: Writing,
-    key: &str,
-) -> Result<(), Status> {
-    let Some(state) = writing.as_mut() else {
-        return Ok(());
-    };
-    handlers.engine.load_uses(state).await?;
-    handlers.engine.publish(state);
-    let tenant = state.tenant;
-    let number = state.by_key(key).map(|one| one.row.number);
-    match number.filter(|number| !state.present.contains_key(number)) {
-        Some(number) => evaluate(handlers, tenant, writing, number).await,
-        None => Ok(()),
-    }
-}
-
-/// Evaluates the new segmentation over the accounts of the present.
-async fn evaluate(
-    handlers: &Handlers,
-    tenant: TenantId,
-    mut writing: Writing,
-    number: u16,
-) -> Result<(), Status> {
-    let engine = &handlers.engine;
-    let slices: Vec<_> = writing.as_ref().map_or(Vec::new(), |state| {
-        state
-            .slices
-            .iter()
-            .map(|(slice, progress)| (*slice, progress.clone()))
-            .collect()
-    });
-    for (slice, progress) in slices
-        .into_iter()
-        .filter(|(_, progress)| progress.cursor > 0 && !progress.backfilling)
-    {
-        let now = engine.now(tenant, &Position::default()).await?;
-        let evaluation = Evaluation {
-            slice,
-            cursor: progress.cursor,
-            facts_sequence: progress.facts_sequence,
-            as_of: now,
-            known_at: now,
-            closed_on: None,
-            backfilling: false,
-            watermark: progress.watermark,
-            recorded_at: None,
-            trace: trace::of_this_span(),
-            model_versions: progress.model_versions,
-            unsettled: None,
-        };
-        let of = Of::Evaluation(&evaluation);
-        let columns = engine.columns(tenant, slice, of, Vec::new()).await?;
-        writing = engine
-            .evaluate(
-                writing,
-                evaluation,
-                Corrections::default(),
-                (columns, Some(number)),
-            )
-            .await?;
-    }
-    Ok(())
 }
 
 fn parse(

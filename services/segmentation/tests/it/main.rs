@@ -2,6 +2,7 @@
 //! segmenters.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod begun;
 mod between;
 mod caches;
 mod corrected;

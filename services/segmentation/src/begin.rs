@@ -1,0 +1,169 @@
+//! The first evaluation of a segmentation, over all accounts. It belongs to the request that makes the segmentation; where that
+//! was cut off, it is made up for as soon as the tenant is in memory.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tracing::warn;
+
+use sextant_domain::id::TenantId;
+use sextant_domain::position::Position;
+use sextant_runtime::follow;
+use sextant_runtime::telemetry::trace;
+
+use crate::columns::Of;
+use crate::correct::Corrections;
+use crate::engine::{Engine, Writing};
+use crate::evaluate::{Evaluation, Which};
+use crate::follower::Features;
+
+/// Between attempts.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Tenants with segmentations that may still have to be evaluated for the first time.
+#[derive(Debug, Default)]
+pub(crate) struct Unbegun {
+    tenants: Mutex<BTreeSet<TenantId>>,
+    noted: Notify,
+}
+
+impl Unbegun {
+    /// Notes a tenant; false: it was noted before, and somebody is about it.
+    pub(crate) fn note(&self, tenant: TenantId) -> bool {
+        let is_new = self.locked().insert(tenant);
+        self.noted.notify_one();
+        is_new
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeSet<TenantId>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Evaluates segmentations in the slices in which they never were, with those that another process has made since. Where
+    /// scoring has told more than is taken in, following comes first, and evaluates them before what they are told of.
+    pub(crate) async fn begin(&self, mut writing: Writing) -> Result<Writing, Status> {
+        let Some(state) = writing.as_mut() else {
+            return Ok(writing);
+        };
+        self.load_uses(state).await?;
+        self.publish(state);
+        let tenant = state.tenant;
+        for slice in state.unbegun() {
+            let Some(progress) = writing.as_ref().and_then(|state| state.slices.get(&slice)) else {
+                continue;
+            };
+            let now = self.now(tenant, &Position::default()).await?;
+            let next = self.told(tenant, slice, progress.cursor + 1).await?;
+            if next.is_some() {
+                continue;
+            }
+            let first = Evaluation {
+                slice,
+                cursor: progress.cursor,
+                facts_sequence: progress.facts_sequence,
+                as_of: now,
+                known_at: now,
+                closed_on: None,
+                backfilling: false,
+                watermark: progress.watermark,
+                recorded_at: None,
+                trace: trace::of_this_span(),
+                model_versions: progress.model_versions.clone(),
+                unsettled: None,
+            };
+            writing = self.begin_slice(writing, first).await?;
+        }
+        self.unbegun.locked().remove(&tenant);
+        Ok(writing)
+    }
+
+    /// Evaluates segmentations that never were in the slice, if some of its accounts are about to be evaluated: as of that
+    /// moment, over all of them.
+    pub(crate) async fn begin_before(
+        &self,
+        writing: Writing,
+        evaluation: &Evaluation,
+        features: &Features,
+    ) -> Result<Writing, Status> {
+        let slice = evaluation.slice;
+        let of_some = matches!(features, Features::Of(uids) if !uids.is_empty());
+        match writing.as_ref() {
+            Some(state) if of_some && state.is_unbegun(slice) => {
+                let progress = state.slices.get(&slice).cloned().unwrap_or_default();
+                let first = Evaluation {
+                    cursor: progress.cursor,
+                    facts_sequence: progress.facts_sequence,
+                    recorded_at: None,
+                    unsettled: None,
+                    ..evaluation.clone()
+                };
+                self.begin_slice(writing, first).await
+            },
+            _ => Ok(writing),
+        }
+    }
+
+    async fn begin_slice(
+        &self,
+        mut writing: Writing,
+        first: Evaluation,
+    ) -> Result<Writing, Status> {
+        let Some(tenant) = writing.as_ref().map(|state| state.tenant) else {
+            return Ok(writing);
+        };
+        let of = Of::Evaluation(&first);
+        let columns = self.columns(tenant, first.slice, of, Vec::new()).await?;
+        if columns.tables.iter().any(|table| table.num_rows() > 0) {
+            let columns = (columns, Which::Unbegun);
+            let corrections = Corrections::default();
+            return self.evaluate(writing, first, corrections, columns).await;
+        }
+        // Without accounts there is nothing to store.
+        if let Some(state) = writing.as_mut() {
+            let numbers = state.uses.iter().map(|one| one.row.number);
+            let begun = numbers.map(|number| (first.slice, number));
+            state.begun.extend(begun);
+        }
+        Ok(writing)
+    }
+
+    /// Makes up for evaluations that were cut off or failed, until `stop`. Costs nothing while there are none.
+    pub(crate) async fn keep_beginning(&self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let noted = self.unbegun.noted.notified();
+            let tenants = self.unbegun.locked().clone();
+            let mut is_open = false;
+            for tenant in tenants {
+                let Some(begun) = stop.run_until_cancelled(self.begin_tenant(tenant)).await else {
+                    return;
+                };
+                self.lag.ended((tenant, None), &begun, self.clock.now());
+                let Err(status) = begun else { continue };
+                is_open = true;
+                if !follow::is_overtaken(&status) {
+                    warn!(code = ?status.code(), message = status.message(), "a segmentation is not evaluated for the first time; trying again");
+                }
+            }
+            let wait = async {
+                if is_open {
+                    tokio::time::sleep(PAUSE).await;
+                } else {
+                    noted.await;
+                }
+            };
+            stop.run_until_cancelled(wait).await;
+        }
+    }
+
+    async fn begin_tenant(&self, tenant: TenantId) -> Result<(), Status> {
+        let writing = self.write(tenant).await?;
+        self.begin(writing).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! What is stored of a segmentation is evaluated, whatever becomes of the request that made it.
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tonic::{Response, Status, Streaming};
+use uuid::Uuid;
+
+use sextant_proto::segmentation::v1 as pb;
+
+use crate::gate::Stopped;
+use crate::world::{Segmentation, TIERS, World, about, at, creation, end_of, on, reason};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A request that is stopped where its segmentation is stored and not evaluated yet.
+struct Stored {
+    request: pb::CreateSegmentationRequest,
+    call: JoinHandle<Result<Response<pb::CreateSegmentationResponse>, Status>>,
+    _stopped: Stopped,
+}
+
+impl Stored {
+    async fn by(world: &World, segmentation: &Segmentation) -> Self {
+        let request = pb::CreateSegmentationRequest {
+            request_id: Uuid::now_v7().to_string(),
+            ..creation(TIERS, "sextant.value_tiers", r#"{"mode":"cut_points"}"#)
+        };
+        let mut stopped = world.scoring.stop_next_columns();
+        let (mut client, asked) = (segmentation.client.clone(), about(request.clone()));
+        let call = tokio::spawn(async move { client.create_segmentation(asked).await });
+        (&mut stopped.is_there).await.unwrap();
+        Self {
+            request,
+            call,
+            _stopped: stopped,
+        }
+    }
+
+    /// The caller goes.
+    async fn given_up(self) -> pb::CreateSegmentationRequest {
+        self.call.abort();
+        assert!(self.call.await.unwrap_err().is_cancelled());
+        self.request
+    }
+
+    /// The process dies, in the midst of it.
+    async fn dies(self, segmentation: Segmentation) -> pb::CreateSegmentationRequest {
+        segmentation.stop();
+        self.given_up().await
+    }
+}
+
+/// A tenant with accounts and without segmentations, and the position of what there is.
+async fn accounts(world: &World) -> (Segmentation, String) {
+    let segmentation = world.start();
+    world.put(&[("a", 1_500_000), ("b", 60_000)]);
+    let position = world.close("2027-03-09");
+    let unknown = segmentation.membership("a", at(&position)).await;
+    assert_eq!(reason(unknown), "SEGMENTATION_UNKNOWN");
+    (segmentation, position)
+}
+
+async fn watch(segmentation: &Segmentation) -> Streaming<pb::WatchTransitionsResponse> {
+    let request = pb::WatchTransitionsRequest::default();
+    let mut client = segmentation.client.clone();
+    let answer = client.watch_transitions(about(request)).await.unwrap();
+    let mut stream = answer.into_inner();
+    stream.message().await.unwrap();
+    stream
+}
+
+/// Returns when somebody has moved.
+async fn told(mut stream: Streaming<pb::WatchTransitionsResponse>) {
+    let told = tokio::time::timeout(PATIENCE, stream.message());
+    let told = told.await.unwrap().unwrap().unwrap();
+    assert_eq!(told.transitions.len(), 2);
+}
+
+#[tokio::test]
+async fn a_segmentation_whose_process_died_before_it_was_evaluated_is_evaluated_by_the_next_one() {
+    let world = World::new();
+    let (segmentation, position) = accounts(&world).await;
+    let stored = Stored::by(&world, &segmentation).await;
+    let request = stored.dies(segmentation).await;
+
+    let next = world.start();
+    let found = next.membership("a", at(&position)).await.unwrap();
+    assert_eq!(found.segment, "strategic");
+    assert_eq!(found.entered_at, end_of("2027-03-09"));
+    next.create_with(request).await.unwrap();
+    assert_eq!(next.membership("a", None).await.unwrap(), found);
+    assert_eq!(next.transitions("a", None).await.len(), 1);
+    assert_eq!(next.segment("b", None).await, "medium");
+}
+
+#[tokio::test]
+async fn all_accounts_are_evaluated_before_those_that_an_entry_names() {
+    let world = World::new();
+    let (segmentation, _) = accounts(&world).await;
+    let stored = Stored::by(&world, &segmentation).await;
+    stored.dies(segmentation).await;
+    let now = "2027-03-10 10:00";
+    let position = world.change(now, &[("b", 300_000)]);
+
+    let next = world.start();
+    for (account, segment) in [("a", "strategic"), ("b", "high")] {
+        let found = next.membership(account, at(&position)).await.unwrap();
+        assert_eq!(found.segment, segment);
+        assert_eq!(found.entered_at, on(now));
+        assert_eq!(next.transitions(account, None).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_segmentation_whose_request_was_given_up_is_evaluated_all_the_same() {
+    let world = World::new();
+    let (segmentation, position) = accounts(&world).await;
+    let stream = watch(&segmentation).await;
+    let stored = Stored::by(&world, &segmentation).await;
+    let request = stored.given_up().await;
+    told(stream).await;
+    let found = segmentation.membership("a", at(&position)).await.unwrap();
+    assert_eq!(found.segment, "strategic");
+    segmentation.create_with(request).await.unwrap();
+    assert_eq!(segmentation.transitions("a", None).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_first_evaluation_that_fails_is_tried_again_until_it_does_not() {
+    let world = World::new();
+    let (segmentation, position) = accounts(&world).await;
+    let stored = Stored::by(&world, &segmentation).await;
+    stored.dies(segmentation).await;
+
+    world.scoring.withhold_columns(true);
+    let next = world.start();
+    let stream = watch(&next).await;
+    let unknown = next.membership("a", at(&position)).await;
+    assert_eq!(reason(unknown), "ACCOUNT_UNKNOWN");
+    world.scoring.withhold_columns(false);
+    told(stream).await;
+    assert_eq!(next.segment("a", at(&position)).await, "strategic");
+}
