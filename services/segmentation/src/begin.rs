@@ -21,8 +21,8 @@ use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Which};
 use crate::follower::Features;
 
-/// Between attempts.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Between attempts, at first and at most: as between those to take a feed in.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// Tenants with segmentations that may still have to be evaluated for the first time.
 #[derive(Debug, Default)]
@@ -35,7 +35,9 @@ impl Unbegun {
     /// Notes a tenant; false: it was noted before, and somebody is about it.
     pub(crate) fn note(&self, tenant: TenantId) -> bool {
         let is_new = self.locked().insert(tenant);
-        self.noted.notify_one();
+        if is_new {
+            self.noted.notify_one();
+        }
         is_new
     }
 
@@ -135,8 +137,8 @@ impl Engine {
 
     /// Makes up for evaluations that were cut off or failed, until `stop`. Costs nothing while there are none.
     pub(crate) async fn keep_beginning(&self, stop: CancellationToken) {
+        let mut pause = PAUSE.0;
         while !stop.is_cancelled() {
-            let noted = self.unbegun.noted.notified();
             let tenants = self.unbegun.locked().clone();
             let mut is_open = false;
             for tenant in tenants {
@@ -150,14 +152,17 @@ impl Engine {
                     warn!(code = ?status.code(), message = status.message(), "a segmentation is not evaluated for the first time; trying again");
                 }
             }
-            let wait = async {
-                if is_open {
-                    tokio::time::sleep(PAUSE).await;
-                } else {
-                    noted.await;
-                }
-            };
-            stop.run_until_cancelled(wait).await;
+            if !is_open {
+                pause = PAUSE.0;
+                stop.run_until_cancelled(self.unbegun.noted.notified())
+                    .await;
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
+                () = self.unbegun.noted.notified() => {},
+                () = stop.cancelled() => {},
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use sextant_proto::segmentation::v1::{
 use sextant_runtime::auth;
 
 use crate::worlds::measured::all_caught_up;
-use crate::worlds::records::{accept, account, at, membership, now, try_membership};
+use crate::worlds::records::{accept, account, at, membership, now, subscription, try_membership};
 use crate::worlds::world::{Shape, World, request_id, segmentation};
 
 /// Whether what was asked for is there once the process that was asked is dead.
@@ -148,7 +148,7 @@ const DEATHS: [(&str, &[&str], bool); 4] = [
     ("not-evaluated", &["after", "before"], true),
     ("half-evaluated", &["after", "after"], true),
 ];
-const ACCOUNTS: [&str; 2] = ["a", "b"];
+const ACCOUNTS: [&str; 2] = ["a", "d"];
 
 /// A tenant of two slices with an account in each, which nothing will be stored of by itself, and its position.
 async fn settled_tenant(world: &World) -> (Tenant, String) {
@@ -159,12 +159,16 @@ async fn settled_tenant(world: &World) -> (Tenant, String) {
         tenant: Some(two_slices("segmented")),
         request_id: request_id(),
     };
-    let made = client.tenants().create_tenant(client.request(request));
-    let tenant = made.await.unwrap().into_inner().tenant.unwrap();
+    let mut tenants = client.tenants();
+    let made = tenants.create_tenant(client.request(request)).await;
+    let tenant = made.unwrap().into_inner().tenant.unwrap();
     let made = client.of_tenant(&tenant).unwrap();
     segmentation(&made, "rfm").await;
-    let records = ACCOUNTS.map(|id| account(id, at("2026-01-01T00:00")));
-    let position = accept(&made, records.to_vec()).await;
+    let records = ACCOUNTS.map(|id| {
+        let joined = account(id, at("2026-01-01T00:00"));
+        [joined, subscription(id, at("2026-01-20T00:00"), 1, 1_000)]
+    });
+    let position = accept(&made, records.concat()).await;
     for id in ACCOUNTS {
         membership(&made, id, "rfm", &now(&position)).await;
     }
