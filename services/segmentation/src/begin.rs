@@ -60,6 +60,7 @@ impl Engine {
             let Some(progress) = writing.as_ref().and_then(|state| state.slices.get(&slice)) else {
                 continue;
             };
+            // The clock first: what is told after that is hardly of an earlier moment.
             let now = self.now(tenant, &Position::default()).await?;
             let next = self.told(tenant, slice, progress.cursor + 1).await?;
             if next.is_some() {

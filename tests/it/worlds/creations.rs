@@ -276,6 +276,11 @@ async fn what_one_process_makes_while_it_dies_is_there_or_not_and_is_made_once()
 }
 
 #[tokio::test]
+async fn what_one_process_makes_over_a_database_while_it_dies_is_there_or_not_and_is_made_once() {
+    check(Shape::Together, [Role::All; 2]).await;
+}
+
+#[tokio::test]
 async fn what_a_service_of_its_own_process_makes_while_it_dies_is_there_or_not_and_is_made_once() {
     check(Shape::Apart, [Role::Ingestion, Role::Segmentation]).await;
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-use tonic::{Response, Status, Streaming};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tonic::{Status, Streaming};
 use uuid::Uuid;
 
 use sextant_proto::segmentation::v1 as pb;
@@ -14,22 +15,24 @@ use crate::world::{Segmentation, TIERS, World, about, at, creation, end_of, on, 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request that is stopped where its segmentation is stored and not evaluated yet.
-struct Stored {
+struct Stored<'s> {
     request: pb::CreateSegmentationRequest,
-    call: JoinHandle<Result<Response<pb::CreateSegmentationResponse>, Status>>,
+    call: BoxFuture<'s, Result<pb::Segmentation, Status>>,
     _stopped: Stopped,
 }
 
-impl Stored {
-    async fn by(world: &World, segmentation: &Segmentation) -> Self {
+impl<'s> Stored<'s> {
+    async fn by(world: &World, segmentation: &'s Segmentation) -> Self {
         let request = pb::CreateSegmentationRequest {
             request_id: Uuid::now_v7().to_string(),
             ..creation(TIERS, "sextant.value_tiers", r#"{"mode":"cut_points"}"#)
         };
         let mut stopped = world.scoring.stop_next_columns();
-        let (mut client, asked) = (segmentation.client.clone(), about(request.clone()));
-        let call = tokio::spawn(async move { client.create_segmentation(asked).await });
-        (&mut stopped.is_there).await.unwrap();
+        let mut call = segmentation.create_with(request.clone()).boxed();
+        tokio::select! {
+            here = &mut stopped.is_there => here.unwrap(),
+            done = &mut call => panic!("nothing was evaluated: {done:?}"),
+        }
         Self {
             request,
             call,
@@ -38,17 +41,17 @@ impl Stored {
     }
 
     /// The caller goes.
-    async fn given_up(self) -> pb::CreateSegmentationRequest {
-        self.call.abort();
-        assert!(self.call.await.unwrap_err().is_cancelled());
+    fn given_up(self) -> pb::CreateSegmentationRequest {
+        drop(self.call);
         self.request
     }
+}
 
-    /// The process dies, in the midst of it.
-    async fn dies(self, segmentation: Segmentation) -> pb::CreateSegmentationRequest {
-        segmentation.stop();
-        self.given_up().await
-    }
+/// A process dies between storing a segmentation and evaluating it. Returns what it was asked for.
+async fn dies(world: &World, segmentation: Segmentation) -> pb::CreateSegmentationRequest {
+    let stored = Stored::by(world, &segmentation).await;
+    segmentation.stop();
+    stored.given_up()
 }
 
 /// A tenant with accounts and without segmentations, and the position of what there is.
@@ -81,8 +84,7 @@ async fn told(mut stream: Streaming<pb::WatchTransitionsResponse>) {
 async fn a_segmentation_whose_process_died_before_it_was_evaluated_is_evaluated_by_the_next_one() {
     let world = World::new();
     let (segmentation, position) = accounts(&world).await;
-    let stored = Stored::by(&world, &segmentation).await;
-    let request = stored.dies(segmentation).await;
+    let request = dies(&world, segmentation).await;
 
     let next = world.start();
     let found = next.membership("a", at(&position)).await.unwrap();
@@ -98,8 +100,7 @@ async fn a_segmentation_whose_process_died_before_it_was_evaluated_is_evaluated_
 async fn all_accounts_are_evaluated_before_those_that_an_entry_names() {
     let world = World::new();
     let (segmentation, _) = accounts(&world).await;
-    let stored = Stored::by(&world, &segmentation).await;
-    stored.dies(segmentation).await;
+    dies(&world, segmentation).await;
     let now = "2027-03-10 10:00";
     let position = world.change(now, &[("b", 300_000)]);
 
@@ -118,7 +119,7 @@ async fn a_segmentation_whose_request_was_given_up_is_evaluated_all_the_same() {
     let (segmentation, position) = accounts(&world).await;
     let stream = watch(&segmentation).await;
     let stored = Stored::by(&world, &segmentation).await;
-    let request = stored.given_up().await;
+    let request = stored.given_up();
     told(stream).await;
     let found = segmentation.membership("a", at(&position)).await.unwrap();
     assert_eq!(found.segment, "strategic");
@@ -130,8 +131,7 @@ async fn a_segmentation_whose_request_was_given_up_is_evaluated_all_the_same() {
 async fn a_first_evaluation_that_fails_is_tried_again_until_it_does_not() {
     let world = World::new();
     let (segmentation, position) = accounts(&world).await;
-    let stored = Stored::by(&world, &segmentation).await;
-    stored.dies(segmentation).await;
+    dies(&world, segmentation).await;
 
     world.scoring.withhold_columns(true);
     let next = world.start();

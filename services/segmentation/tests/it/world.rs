@@ -314,7 +314,7 @@ pub(crate) struct Segmentation {
 
 impl Segmentation {
     /// Stops the followers.
-    pub(crate) fn stop(self) {
+    pub(crate) fn stop(&self) {
         self.lifecycle.stop().cancel();
     }
 
