@@ -1,8 +1,9 @@
 //! Commits of facts, as a share of keyed COPY: binary COPY of the same rows into identical tables with identical keys and
 //! without row-level security, on one connection, committed per 1,000 rows.
 //!
-//! Both store random ids over two hours for 100,000 known accounts. The engine is also given 1 % duplicates, which COPY
-//! cannot take. After each run the rows are counted. Prints rows per second and the ratio of each pair of runs.
+//! Both store random ids over two hours for 100,000 known accounts. Of what the engine is given, 1 % are repetitions, which COPY
+//! cannot take and no rate counts. After each run of the engine its rows are compared with those of keyed COPY. Prints rows per
+//! second and the ratio of each pair of runs.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,25 +13,30 @@
 
 #[path = "commit/keyed_copy.rs"]
 mod keyed_copy;
+#[path = "../../store/examples/ingest_rate/rows.rs"]
+mod rows;
 
 use std::time::Duration;
 
+use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-use sextant_backends::postgres::Ingestion;
+use sextant_backends::postgres::{Ingestion, Service};
 use sextant_backends::testing::{Database, migrated_database};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{FactBatch, Facts, NewFact};
 
-use crate::keyed_copy::{FACT_TYPES, copy, fact_rows};
+use crate::keyed_copy::{FACT_TYPES, connected, copy, fact_rows};
+use crate::rows::Rows;
 
 const N_ACCOUNTS: usize = 100_000;
-const N_BATCHES: usize = 200;
+const N_FACTS: usize = 200_000;
 const BATCH: usize = 1_000;
+/// One of so many deliveries is a repetition.
+const REPEATED: usize = 100;
 const N_ROUNDS: usize = 3;
 const TWO_HOURS_US: u64 = 7_200_000_000;
 const NOON: i64 = 1_768_478_400_000_000;
@@ -88,22 +94,24 @@ fn batch(tenant: TenantId, facts: Vec<NewFact>) -> FactBatch {
     }
 }
 
-/// Batches of events; every hundredth is one that an earlier batch brought.
-fn deliveries(numbers: &mut Numbers, tenant: TenantId, size: usize) -> Vec<FactBatch> {
-    let mut earlier: Vec<NewFact> = Vec::new();
-    let n_batches = N_BATCHES * BATCH / size;
+/// The facts in batches of this size, each filled up with repetitions of what earlier batches brought.
+fn deliveries(
+    numbers: &mut Numbers,
+    tenant: TenantId,
+    facts: &[NewFact],
+    size: usize,
+) -> Vec<FactBatch> {
+    let n_repeated = size / REPEATED;
+    let mut n_earlier = 0;
     let mut batches = Vec::new();
-    for _ in 0..n_batches {
-        let mut facts: Vec<NewFact> = (0..size).map(|_| event(numbers)).collect();
-        for place in (0..size)
-            .step_by(100)
-            .filter(|_| !earlier.is_empty() && size >= 100)
-        {
-            let chosen = usize::try_from(numbers.next() >> 33).unwrap() % earlier.len();
-            facts[place] = earlier[chosen].clone();
+    for new in facts.chunks(size - n_repeated) {
+        let mut all = new.to_vec();
+        for _ in 0..n_repeated.min(n_earlier) {
+            let chosen = usize::try_from(numbers.next() >> 33).unwrap() % n_earlier;
+            all.push(facts[chosen].clone());
         }
-        earlier.extend(facts.iter().skip(1).step_by(50).cloned());
-        batches.push(batch(tenant, facts));
+        n_earlier += new.len();
+        batches.push(batch(tenant, all));
     }
     batches
 }
@@ -123,7 +131,6 @@ async fn known_accounts(store: &Ingestion, tenant: TenantId) {
 
 /// Commits with so many callers at once; returns rows per second.
 async fn commit_all(store: &Ingestion, batches: Vec<FactBatch>, n_callers: usize) -> f64 {
-    let n_rows: usize = batches.iter().map(|batch| batch.facts.len()).sum();
     let mut queues: Vec<Vec<FactBatch>> = (0..n_callers).map(|_| Vec::new()).collect();
     for (number, batch) in batches.into_iter().enumerate() {
         queues[number % n_callers].push(batch);
@@ -139,22 +146,16 @@ async fn commit_all(store: &Ingestion, batches: Vec<FactBatch>, n_callers: usize
         });
     }
     callers.join_all().await;
-    per_second(n_rows, started.elapsed())
+    per_second(started.elapsed())
 }
 
-fn per_second(n_rows: usize, spent: Duration) -> f64 {
-    f64::from(u32::try_from(n_rows).unwrap()) / spent.as_secs_f64()
+fn per_second(spent: Duration) -> f64 {
+    f64::from(u32::try_from(N_FACTS).unwrap()) / spent.as_secs_f64()
 }
 
-/// Keyed COPY; returns rows per second.
-async fn copy_all(client: &Client, tenant: Uuid, numbers: &mut Numbers) -> f64 {
-    let batches: Vec<Vec<NewFact>> = (0..N_BATCHES)
-        .map(|_| (0..BATCH).map(|_| event(numbers)).collect())
-        .collect();
-    per_second(
-        N_BATCHES * BATCH,
-        keyed_copy::copy_all(client, tenant, batches).await,
-    )
+/// Batches without repetitions.
+fn batches(facts: &[NewFact]) -> Vec<Vec<NewFact>> {
+    facts.chunks(BATCH).map(<[NewFact]>::to_vec).collect()
 }
 
 const INSERT_FACTS: &str = include_str!("../queries/postgres/ingestion/insert_facts.sql");
@@ -170,13 +171,18 @@ enum Bulk {
 }
 
 /// Facts alone, with the rights of the application; returns rows per second.
-async fn bulk_run(numbers: &mut Numbers, bulk: Bulk) -> f64 {
+async fn bulk_run(facts: &[NewFact], bulk: Bulk) -> f64 {
     let database = migrated_database().await;
-    let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
-        .await
-        .unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move { connection.await.unwrap() });
+    settle(&database).await;
+    let spent = connected(database.url(), async |client| {
+        bulk_all(client, batches(facts), bulk).await
+    });
+    let rate = per_second(spent.await);
+    database.drop_now().await;
+    rate
+}
+
+async fn bulk_all(client: &Client, batches: Vec<Vec<NewFact>>, bulk: Bulk) -> Duration {
     let tenant = Uuid::new_v4();
     let open = "SET search_path = sextant_ingestion; SELECT create_partition('fact', 672);
         DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO sextant_app', current_database()); END $$; SET ROLE sextant_app";
@@ -187,10 +193,6 @@ async fn bulk_run(numbers: &mut Numbers, bulk: Bulk) -> f64 {
         .prepare("INSERT INTO fact SELECT * FROM stage")
         .await
         .unwrap();
-    settle(&database).await;
-    let batches: Vec<Vec<NewFact>> = (0..N_BATCHES)
-        .map(|_| (0..BATCH).map(|_| event(numbers)).collect())
-        .collect();
     let started = tokio::time::Instant::now();
     for facts in batches {
         client
@@ -198,10 +200,10 @@ async fn bulk_run(numbers: &mut Numbers, bulk: Bulk) -> f64 {
             .await
             .unwrap();
         match bulk {
-            Bulk::Unnest => unnest(&client, &insert, tenant, &facts).await,
+            Bulk::Unnest => unnest(client, &insert, tenant, &facts).await,
             Bulk::Stage => {
                 copy(
-                    &client,
+                    client,
                     "COPY stage FROM STDIN BINARY",
                     &FACT_TYPES,
                     fact_rows(tenant, Uuid::now_v7(), facts),
@@ -212,11 +214,7 @@ async fn bulk_run(numbers: &mut Numbers, bulk: Bulk) -> f64 {
         }
         client.batch_execute("COMMIT").await.unwrap();
     }
-    let rate = per_second(N_BATCHES * BATCH, started.elapsed());
-    drop(client);
-    tasks.join_all().await;
-    database.drop_now().await;
-    rate
+    started.elapsed()
 }
 
 async fn unnest(
@@ -253,44 +251,53 @@ async fn unnest(
     client.execute(insert, &params).await.unwrap();
 }
 
-/// Every run starts in a database of its own with the accounts in it.
-async fn commit_run(numbers: &mut Numbers, size: usize, n_callers: usize) -> f64 {
+/// Every run starts in a database of its own with the accounts in it. Returns rows per second, and the rows.
+async fn commit_run(
+    numbers: &mut Numbers,
+    facts: &[NewFact],
+    size: usize,
+    n_callers: usize,
+) -> (f64, Rows) {
     let database = migrated_database().await;
     let store = Ingestion::connect(&database.config()).await.unwrap();
     let tenant = TenantId(Uuid::new_v4().as_u128());
     known_accounts(&store, tenant).await;
+    let accounts = stored(&database).await;
     settle(&database).await;
-    let rate = commit_all(&store, deliveries(numbers, tenant, size), n_callers).await;
+    let rate = commit_all(&store, deliveries(numbers, tenant, facts, size), n_callers).await;
     drop(store);
+    let rows = stored(&database).await.since(accounts);
     database.drop_now().await;
-    rate
+    (rate, rows)
 }
 
-async fn copy_run(numbers: &mut Numbers) -> f64 {
+/// What the engine has stored.
+async fn stored(database: &Database) -> Rows {
+    let schema = Service::Ingestion.schema();
+    let rows = async |client: &_| keyed_copy::rows(client, schema).await;
+    connected(database.url(), rows).await
+}
+
+/// Keyed COPY. Returns rows per second, and the rows.
+async fn copy_run(facts: &[NewFact]) -> (f64, Rows) {
     let database = migrated_database().await;
     settle(&database).await;
-    let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
-        .await
-        .unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move { connection.await.unwrap() });
-    let rate = copy_all(&client, Uuid::new_v4(), numbers).await;
-    drop(client);
-    tasks.join_all().await;
+    let copied = connected(database.url(), async |client| {
+        let spent = keyed_copy::copy_all(client, Uuid::new_v4(), batches(facts)).await;
+        let rows = keyed_copy::rows(client, "keyed_copy").await;
+        (per_second(spent), rows)
+    });
+    let copied = copied.await;
     database.drop_now().await;
-    rate
+    copied
 }
 
 /// Writes dirty pages out, so that one run does not pay for the one before.
 async fn settle(database: &Database) {
-    let (client, connection) = tokio_postgres::connect(database.url(), NoTls)
-        .await
-        .unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move { connection.await.unwrap() });
-    client.batch_execute("CHECKPOINT").await.unwrap();
-    drop(client);
-    tasks.join_all().await;
+    connected(database.url(), async |client| {
+        client.batch_execute("CHECKPOINT").await.unwrap();
+    })
+    .await;
 }
 
 fn main() {
@@ -301,14 +308,16 @@ fn main() {
     runtime.block_on(async {
         let mut numbers = Numbers(20_260_115);
         for round in 1..=N_ROUNDS {
-            let copy = copy_run(&mut numbers).await;
+            let facts: Vec<NewFact> = (0..N_FACTS).map(|_| event(&mut numbers)).collect();
+            let (copy, copied) = copy_run(&facts).await;
             println!("round {round}: keyed COPY {copy:.0} rows/s");
             for bulk in [Bulk::Unnest, Bulk::Stage] {
-                let rate = bulk_run(&mut numbers, bulk).await;
+                let rate = bulk_run(&facts, bulk).await;
                 println!("round {round}: facts alone by {bulk:?} {rate:.0} rows/s");
             }
             for (size, n_callers) in [(1_000, 1), (1_000, 2), (100, 16), (100, 1)] {
-                let rate = commit_run(&mut numbers, size, n_callers).await;
+                let (rate, rows) = commit_run(&mut numbers, &facts, size, n_callers).await;
+                assert_eq!(rows, copied, "rows of the engine and of keyed COPY");
                 println!("round {round}: {size} facts per batch, {n_callers} at once: {rate:.0} rows/s, {:.2} of COPY", rate / copy);
             }
         }

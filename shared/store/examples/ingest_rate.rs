@@ -1,5 +1,5 @@
 //! How fast the embedded engine commits facts, against raw prepared inserts of the same rows into the same tables with the
-//! same durability, 1,000 per transaction. Both take turns; the medians are compared.
+//! same durability, 1,000 per transaction. They take turns; the medians are compared, and after each round the rows.
 //!
 //! `cargo run --release -p sextant-store --example ingest_rate [directory]`
 #![expect(
@@ -10,6 +10,8 @@
 
 #[path = "ingest_rate/raw_inserts.rs"]
 mod raw_inserts;
+#[path = "ingest_rate/rows.rs"]
+mod rows;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -49,30 +51,38 @@ fn main() {
     runtime.block_on(measure(&directory));
 }
 
-#[expect(
-    clippy::future_not_send,
-    reason = "it stays on the main thread, like the raw connection"
-)]
 async fn measure(directory: &Path) {
     let names: Vec<ExternalId> = (0..N_ACCOUNTS)
         .map(|n| ExternalId::parse(&format!("account-{n}")).unwrap())
         .collect();
-    let raw = raw_inserts::open(&directory.join("raw.db"));
-    let ours = Embedded::open(&directory.join("ours")).unwrap().ingestion();
-    for some in names.chunks(FACTS) {
-        let facts = some
-            .iter()
-            .map(|name| fact(name, FactKind::Account))
-            .collect();
-        ours.commit(batch(facts)).await.unwrap();
+    let raw_file = directory.join("raw.db");
+    let raw = raw_inserts::open(&raw_file);
+    let folders = ["one", "four"].map(|writers| directory.join(writers));
+    let mut stores = Vec::new();
+    for folder in &folders {
+        let store = Embedded::open(folder).unwrap().ingestion();
+        for some in names.chunks(FACTS) {
+            let facts = some
+                .iter()
+                .map(|name| fact(name, FactKind::Account))
+                .collect();
+            store.commit(batch(facts)).await.unwrap();
+        }
+        stores.push(store);
     }
+    let files = folders.map(|folder| folder.join("ingestion.db"));
+    let accounts = files.each_ref().map(|file| raw_inserts::rows(file));
     let mut rates = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
-        let batches =
-            || -> Vec<FactBatch> { (0..BATCHES).map(|_| batch(events(&names))).collect() };
-        rates[0].push(rate(async { raw_inserts::insert_all(&raw, batches()) }).await);
-        rates[1].push(rate(async { commit_one_by_one(&*ours, batches()).await }).await);
-        rates[2].push(rate(async { commit_four_at_once(&*ours, batches()).await }).await);
+        let batches: Vec<FactBatch> = (0..BATCHES).map(|_| batch(events(&names))).collect();
+        rates[0].push(rate(raw_inserts::insert_all(&raw, batches.clone())));
+        rates[1].push(rate(commit_one_by_one(&*stores[0], batches.clone()).await));
+        rates[2].push(rate(commit_four_at_once(&*stores[1], batches).await));
+        let inserted = raw_inserts::rows(&raw_file);
+        for (file, accounts) in files.iter().zip(accounts) {
+            let committed = raw_inserts::rows(file).since(accounts);
+            assert_eq!(committed, inserted, "rows of {}", file.display());
+        }
         println!(
             "round {round}: raw {:.0}, one writer {:.0}, four writers {:.0} facts/s",
             rates[0][round], rates[1][round], rates[2][round]
@@ -91,10 +101,10 @@ fn median(mut rates: Vec<f64>) -> f64 {
     rates[rates.len() / 2]
 }
 
-/// Facts per second of a step that returns how long it took.
-async fn rate(step: impl Future<Output = Duration>) -> f64 {
+/// Facts per second.
+fn rate(spent: Duration) -> f64 {
     let facts = u32::try_from(BATCHES * FACTS).unwrap();
-    f64::from(facts) / step.await.as_secs_f64()
+    f64::from(facts) / spent.as_secs_f64()
 }
 
 async fn commit_one_by_one(store: &dyn Facts, batches: Vec<FactBatch>) -> Duration {

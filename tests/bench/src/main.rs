@@ -25,6 +25,8 @@ mod program;
 mod raw_inserts;
 mod reads;
 mod report;
+#[path = "../../../shared/store/examples/ingest_rate/rows.rs"]
+mod rows;
 mod session;
 mod transitions;
 

@@ -4,9 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use sextant_store::port::FactBatch;
+
+use crate::rows::{FACTS, IDENTITIES, Rows};
 
 const FACT_INSERT: &str = include_str!("../../queries/sqlite/ingestion/fact_insert.sql");
 const DEDUPE_INSERT: &str = include_str!("../../tests/queries/raw_dedupe_insert.sql");
@@ -64,4 +66,23 @@ pub(crate) fn insert_all(connection: &Connection, batches: Vec<FactBatch>) -> Du
         transaction.commit().unwrap();
     }
     start.elapsed()
+}
+
+/// What a file holds, which may be in use.
+pub(crate) fn rows(path: &Path) -> Rows {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut rows = Rows::default();
+    let mut identities = connection.prepare(IDENTITIES).unwrap();
+    let mut identities = identities.query([]).unwrap();
+    while let Some(row) = identities.next().unwrap() {
+        let [hash, payload] = [1, 2].map(|column| row.get(column).unwrap());
+        rows.add_identity(row.get(0).unwrap(), hash, payload);
+    }
+    let mut facts = connection.prepare(FACTS).unwrap();
+    let mut facts = facts.query([]).unwrap();
+    while let Some(row) = facts.next().unwrap() {
+        let numbers = [0, 1, 2].map(|column| row.get(column).unwrap());
+        rows.add_fact(numbers, row.get_ref(3).unwrap().as_blob().unwrap());
+    }
+    rows
 }
