@@ -98,8 +98,11 @@ impl TenantState {
         dated: &Dated<'_>,
         changes: &mut Changes,
     ) -> Result<Option<FactKind>, Problem> {
-        let watermark = &mut self.slices.entry(slice).or_default().state.watermark;
-        *watermark = (*watermark).max(Some(dated.at));
+        // What is still ahead is in no answer yet.
+        if dated.at <= dated.known_at {
+            let watermark = &mut self.slices.entry(slice).or_default().state.watermark;
+            *watermark = (*watermark).max(Some(dated.at));
+        }
         let record = record::decode(&dated.stored.record)?;
         let Some(fact) = record.fact else {
             return Err(Problem::new(
@@ -169,6 +172,7 @@ impl TenantState {
             known,
             user,
             product_feature,
+            ahead: (dated.at > dated.known_at).then_some(dated.at),
         });
         changes.months.insert((dated.uid, month));
     }

@@ -1,13 +1,14 @@
 //! What an account did, day by day: the roll-up that usage features are computed from.
 //!
 //! A cell holds one calendar day as far as it was known by the end of another day, so that a feature can be computed with
-//! the knowledge of any day that has ended. Knowledge time is kept by the day: what arrives late makes a cell of its own.
+//! the knowledge of any day that has ended. Knowledge time is kept by the day: what arrives late makes a cell of its own, and so
+//! does what arrives before it happens, for it counts from that moment on.
 
 mod codec;
 
 use std::collections::HashMap;
 
-use crate::time::Day;
+use crate::time::{Day, Instant};
 
 pub use codec::DecodeError;
 
@@ -22,6 +23,8 @@ pub struct Occurrence<'a> {
     pub user: &'a str,
     /// The product feature that was used; empty where none was.
     pub product_feature: &'a str,
+    /// When it happens, where that was still ahead when it became known; it counts from then on.
+    pub ahead: Option<Instant>,
 }
 
 /// One day, as far as it became known on one day. Users and product features are numbers of the account's directory.
@@ -29,6 +32,8 @@ pub struct Occurrence<'a> {
 struct Cell {
     day: Day,
     known: Day,
+    /// From when on it counts; `None`: from the beginning of its day.
+    ahead: Option<Instant>,
     events: u32,
     users: Vec<u32>,
     product_features: Vec<u32>,
@@ -37,10 +42,21 @@ struct Cell {
 /// The daily roll-up of one account's events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
-    /// By (day, known).
+    /// By (day, known, ahead).
     cells: Vec<Cell>,
     users: Directory,
     product_features: Directory,
+}
+
+impl Cell {
+    fn key(&self) -> (Day, Day, Option<Instant>) {
+        (self.day, self.known, self.ahead)
+    }
+
+    /// Whether it has happened by a moment and was known by the end of a day.
+    fn counts(&self, until: Instant, known: Day) -> bool {
+        self.known <= known && self.ahead.is_none_or(|at| at <= until)
+    }
 }
 
 /// Gives each name a small number, in order of first appearance. Names are kept as 64-bit FNV-1a hashes.
@@ -105,22 +121,23 @@ impl History {
             self.product_features
                 .number(fnv1a(occurrence.product_feature))
         });
-        let cell = self.cell(occurrence.day, occurrence.known.max(occurrence.day));
+        let known = occurrence.known.max(occurrence.day);
+        let cell = self.cell((occurrence.day, known, occurrence.ahead));
         cell.events = cell.events.saturating_add(1);
         insert_sorted(&mut cell.users, user);
         insert_sorted(&mut cell.product_features, product_feature);
         occurrence.day.month()
     }
 
-    /// What the account did up to and including `as_of`, with the knowledge of the end of day `known`.
+    /// What the account did up to the moment `until`, which is on day `as_of`, with the knowledge of the end of day `known`.
     #[must_use]
-    pub fn usage(&self, as_of: Day, known: Day) -> Usage {
+    pub fn usage(&self, as_of: Day, until: Instant, known: Day) -> Usage {
         let end = self.cells.partition_point(|cell| cell.day <= as_of);
         let visible = || {
             self.cells[..end]
                 .iter()
                 .rev()
-                .filter(|cell| cell.known <= known && cell.events > 0)
+                .filter(|cell| cell.counts(until, known) && cell.events > 0)
         };
         let mut usage = Usage {
             last_active: visible().next().map(|cell| cell.day),
@@ -152,13 +169,13 @@ impl History {
         self.cells.first().map(|cell| cell.day)
     }
 
-    /// Whether there was an event up to a day that was known by a day.
+    /// Whether there was an event up to the moment `until`, which is on day `as_of`, that was known by a day.
     #[must_use]
-    pub fn is_known_at(&self, as_of: Day, known: Day) -> bool {
+    pub fn is_known_at(&self, as_of: Day, until: Instant, known: Day) -> bool {
         self.cells
             .iter()
             .take_while(|cell| cell.day <= as_of)
-            .any(|cell| cell.known <= known)
+            .any(|cell| cell.counts(until, known))
     }
 
     /// The days of events, each with the day on which they became known; by day.
@@ -172,25 +189,20 @@ impl History {
         self.cells.iter().map(|cell| cell.known).max()
     }
 
-    fn cell(&mut self, day: Day, known: Day) -> &mut Cell {
-        let key = (day, known);
+    fn cell(&mut self, key: (Day, Day, Option<Instant>)) -> &mut Cell {
         let at = match self.cells.last() {
-            Some(last) if (last.day, last.known) == key => self.cells.len() - 1,
-            Some(last) if (last.day, last.known) > key => self
-                .cells
-                .partition_point(|cell| (cell.day, cell.known) < key),
+            Some(last) if last.key() == key => self.cells.len() - 1,
+            Some(last) if last.key() > key => self.cells.partition_point(|cell| cell.key() < key),
             _ => self.cells.len(),
         };
-        if self
-            .cells
-            .get(at)
-            .is_none_or(|cell| (cell.day, cell.known) != key)
-        {
+        if self.cells.get(at).is_none_or(|cell| cell.key() != key) {
+            let (day, known, ahead) = key;
             self.cells.insert(
                 at,
                 Cell {
                     day,
                     known,
+                    ahead,
                     events: 0,
                     users: Vec::new(),
                     product_features: Vec::new(),

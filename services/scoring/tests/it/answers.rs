@@ -6,7 +6,7 @@ use sextant_domain::feature::{CATALOGUE, CATALOGUE_VERSION};
 use sextant_proto::common::v1::{EntityKind, EntityRef, FreshnessState, ReadAt};
 use sextant_proto::scoring::v1 as pb;
 
-use crate::facts::{account, day, event, on, payment, subscription};
+use crate::facts::{account, day, event, known, on, payment, subscription};
 use crate::world::{NOW, World, about, account_ref, at, position, reason, value};
 
 /// One account that subscribes and uses the product.
@@ -420,4 +420,45 @@ async fn moving_the_clock_closes_the_days_in_between() {
     let clock = scoring.clock().await;
     assert_eq!((clock.now, clock.fixed), (on("2027-03-12 06:00"), true));
     assert_eq!(clock.closed_on, Some(day("2027-03-11")));
+}
+
+#[tokio::test]
+async fn facts_that_come_before_they_happen_count_when_their_moment_has_come() {
+    let world = World::new();
+    script(&world);
+    let sent = world.facts(vec![
+        known(NOW, event("acme", "dan", "2027-03-10 20:00")),
+        known(NOW, event("acme", "eve", "2027-03-11 02:00")),
+        known(NOW, payment("acme", "2027-03-10 20:00", 1_000)),
+    ]);
+    let scoring = world.start();
+    let counted = |answer: &pb::GetFeaturesResponse| {
+        let names = [
+            "usage.events_28d",
+            "usage.active_users_28d",
+            "usage.days_since_active",
+            "purchase.count",
+        ];
+        names.map(|name| value(&answer.features, name)).join(" ")
+    };
+    let before = scoring.features("acme", at(&sent)).await.unwrap();
+    assert_eq!(counted(&before), "3 2 5 2");
+    let watermark = before.freshness.unwrap().watermark;
+    assert_eq!(watermark, on("2027-03-05 09:00"));
+
+    let still = world.advance("2027-03-10 19:59");
+    let answer = scoring.features("acme", at(&still)).await.unwrap();
+    assert_eq!(counted(&answer), "3 2 5 2");
+    let reached = world.advance("2027-03-10 20:00");
+    let answer = scoring.features("acme", at(&reached)).await.unwrap();
+    assert_eq!(counted(&answer), "4 3 0 3");
+    scoring.stop();
+
+    // Read back from the store, it is the same.
+    let scoring = world.start();
+    let answer = scoring.features("acme", at(&reached)).await.unwrap();
+    assert_eq!(counted(&answer), "4 3 0 3");
+    let next_day = world.advance("2027-03-11 02:00");
+    let answer = scoring.features("acme", at(&next_day)).await.unwrap();
+    assert_eq!(counted(&answer), "5 4 0 3");
 }

@@ -18,6 +18,7 @@ fn rows() -> (Row, Row) {
         known: day,
         user: "ann",
         product_feature: "export",
+        ahead: None,
     });
     let close = Moment::close(day, &Zone::utc());
     (

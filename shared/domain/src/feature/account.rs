@@ -73,7 +73,9 @@ impl AccountFacts {
         let (as_of, known_at) = (moment.as_of, moment.known_at);
         self.profile.is_known_at(as_of, known_at)
             || self.purchases.is_known_at(as_of, known_at)
-            || self.history.is_known_at(moment.day, moment.known_day)
+            || self
+                .history
+                .is_known_at(moment.day, as_of, moment.known_day)
             || self
                 .billing
                 .as_ref()
@@ -135,7 +137,9 @@ impl AccountFacts {
     }
 
     fn usage_features(&self, moment: &Moment, row: &mut Row) {
-        let usage = self.history.usage(moment.day, moment.known_day);
+        let usage = self
+            .history
+            .usage(moment.day, moment.as_of, moment.known_day);
         let Some(last_active) = usage.last_active else {
             return;
         };

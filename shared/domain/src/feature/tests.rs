@@ -29,6 +29,7 @@ fn acme() -> AccountFacts {
             known,
             user: "ann",
             product_feature: "export",
+            ahead: None,
         });
     }
     facts.purchases.add(PaymentVersion {
@@ -159,6 +160,7 @@ fn an_account_exists_from_its_first_fact_on_as_far_as_it_was_known() {
         known: day("2026-01-20"),
         user: "ann",
         product_feature: "",
+        ahead: None,
     });
     assert!(!exists(
         &seen,

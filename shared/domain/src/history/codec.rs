@@ -1,14 +1,17 @@
-//! The stored form of a month. Version 1, little numbers as LEB128:
-//! `1, n_users, user hashes (8 bytes each), n_product_features, their hashes, n_cells, cells`, and a cell is
+//! The stored form of a month. Version 2, little numbers as LEB128:
+//! `2, n_users, user hashes (8 bytes each), n_product_features, their hashes, n_cells, cells, n_ahead, ahead`. A cell is
 //! `day − first day of the month, known − day, events, n_users, user numbers…, n_product_features, their numbers…`, with
-//! numbers counted within the month. Golden files of every version are in the tests.
+//! numbers counted within the month; what was known ahead is `place of the cell, moment in microseconds since 1970`. Version 1
+//! ends after the cells. Golden files of every version are in the tests.
 
 use std::fmt;
 
 use super::{Cell, Directory, History};
-use crate::time::Day;
+use crate::time::{Day, Instant};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// Knows of no events ahead.
+const VERSION_1: u8 = 1;
 
 /// A stored month cannot be read: it is damaged or of a newer version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,15 @@ impl History {
                 &mut product_features,
             );
         }
+        let ahead: Vec<(u64, u64)> = (0..)
+            .zip(cells)
+            .filter_map(|(place, cell)| Some((place, u64::try_from(cell.ahead?.0).ok()?)))
+            .collect();
+        write(&mut body, ahead.len() as u64);
+        for (place, at) in ahead {
+            write(&mut body, place);
+            write(&mut body, at);
+        }
         let mut bytes = vec![VERSION];
         write_directory(&mut bytes, &users);
         write_directory(&mut bytes, &product_features);
@@ -59,7 +71,8 @@ impl History {
     pub fn decode_month(&mut self, month: i32, bytes: &[u8]) -> Result<(), DecodeError> {
         let first = Day::first_of_month(month);
         let mut reader = Reader { bytes };
-        if reader.byte()? != VERSION {
+        let version = reader.byte()?;
+        if version != VERSION && version != VERSION_1 {
             return Err(DecodeError);
         }
         let users = read_directory(&mut reader, &mut self.users)?;
@@ -75,10 +88,21 @@ impl History {
             cells.push(Cell {
                 day,
                 known,
+                ahead: None,
                 events,
                 users,
                 product_features,
             });
+        }
+        let n_ahead = if version == VERSION {
+            reader.length()?
+        } else {
+            0
+        };
+        for _ in 0..n_ahead {
+            let place = usize::try_from(reader.number()?).map_err(|_too_large| DecodeError)?;
+            let at = i64::try_from(reader.number()?).map_err(|_too_large| DecodeError)?;
+            cells.get_mut(place).ok_or(DecodeError)?.ahead = Some(Instant(at));
         }
         if !reader.bytes.is_empty() {
             return Err(DecodeError);
