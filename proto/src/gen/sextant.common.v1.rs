@@ -90,7 +90,7 @@ pub struct Freshness {
     /// Version of the feature catalogue.
     #[prost(uint32, tag = "7")]
     pub catalogue_version: u32,
-    /// Version of the program that computed the answer.
+    /// Version of the program that computed the answer, as `sextant --version` prints it, such as "0.1.0".
     #[prost(string, tag = "8")]
     pub engine_version: ::prost::alloc::string::String,
     /// The last day that was closed in the tenant's zone; absent before the first close.
@@ -237,7 +237,7 @@ pub enum ErrorReason {
     TimeBefore1970 = 19,
     /// The record's time is more than 24 hours ahead.
     TimeInFuture = 20,
-    /// The record is older than the tenant keeps facts.
+    /// The record is older than the tenant takes records.
     TooOld = 21,
     /// Too many records in a batch.
     BatchTooLarge = 22,

@@ -94,7 +94,8 @@ pub struct AccountFact {
     /// Id of the account that this one belongs to; empty: unchanged.
     #[prost(string, tag = "5")]
     pub parent_account_id: ::prost::alloc::string::String,
-    /// Named values. Known names: industry, employee_count, country, timezone, renewal_at. Others are kept as they are.
+    /// Named values. Known names: industry, employee_count, country, timezone (text: an IANA name), renewal_at. Others are
+    /// kept as they are.
     #[prost(btree_map = "string, message", tag = "6")]
     pub traits: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -1393,7 +1394,8 @@ pub struct Tenant {
     /// Moment at which the tenant's evaluation clock stands still; absent: it follows the real clock.
     #[prost(message, optional, tag = "5")]
     pub fixed_clock: ::core::option::Option<::prost_types::Timestamp>,
-    /// Facts older than this many days are refused as TOO_OLD; 0: the installation's default.
+    /// Age in days, before the tenant's clock, up to which records are taken; older ones are refused as TOO_OLD. What is stored
+    /// stays, however old it gets. 0: the installation's default.
     #[prost(uint32, tag = "6")]
     pub retention_days: u32,
     /// Number of slices that accounts are spread over, 1 to 256.
@@ -1409,7 +1411,7 @@ pub struct Tenant {
 /// Makes a tenant.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateTenantRequest {
-    /// Name, zone, currency, clock, retention, slices and tie policy; the rest is ignored.
+    /// Name, zone, currency, clock, age of records, slices and tie policy; the rest is ignored.
     #[prost(message, optional, tag = "1")]
     pub tenant: ::core::option::Option<Tenant>,
     /// UUID of this request. Repeated within 48 hours it gives the first answer again, from every replica; with other

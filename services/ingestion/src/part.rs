@@ -33,7 +33,7 @@ pub struct Limits {
     pub max_batch_bytes: usize,
     /// Records that a stream may hold unacknowledged.
     pub credit_records: u32,
-    /// Days that facts are kept for tenants that say nothing else.
+    /// Age up to which records are taken, in days, of tenants that name none.
     pub default_retention_days: u32,
 }
 

@@ -261,6 +261,12 @@ fn clv_steps(
         (at_average, purchases)
     };
     let (first, second) = (if_alive.round(), at_average.round());
+    // By the model an account may leave only after a repeat purchase: a probability of 1 is no sign of life.
+    let why = if alive >= 1.0 {
+        " (BG/NBD says so of every account that bought on one day only, however long ago)"
+    } else {
+        ""
+    };
     let money = |minor: f64| {
         #[expect(
             clippy::cast_possible_truncation,
@@ -283,7 +289,7 @@ fn clv_steps(
         (
             second - first,
             format!(
-                "probability {alive:.3} that the account will ever buy again: {}",
+                "probability {alive:.3} that the account will ever buy again{why}: {}",
                 money(second - first)
             ),
         ),

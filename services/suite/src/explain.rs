@@ -3,6 +3,8 @@
 use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::name;
 
+use crate::import::Refusal;
+
 /// A page.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
@@ -30,6 +32,7 @@ pub const PAGES: &[Page] = &[
     page!("BATCH_TOO_LARGE"),
     page!("CLOCK_STATE"),
     page!("CONFIG_INVALID"),
+    page!("CONFLICT"),
     page!("CURRENCY_UNKNOWN"),
     page!("DEADLINE_EXCEEDED"),
     page!("FEATURE_UNKNOWN"),
@@ -42,6 +45,7 @@ pub const PAGES: &[Page] = &[
     page!("KEY_INVALID"),
     page!("KEY_MISSING"),
     page!("KEY_UNKNOWN"),
+    page!("MALFORMED"),
     page!("MESSAGE_TOO_LARGE"),
     page!("METHOD_UNKNOWN"),
     page!("NUMBER_NOT_FINITE"),
@@ -83,13 +87,14 @@ pub fn find(reason: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.reason == short)
 }
 
-/// All reasons of the contract.
+/// All reasons: those of the contract, and those that only a row of a file can have.
 pub fn reasons() -> impl Iterator<Item = &'static str> {
     /// Beyond every number that the contract uses.
     const END: i32 = 1_000;
     (1..END)
         .filter_map(|number| ErrorReason::try_from(number).ok())
         .map(name)
+        .chain([Refusal::CONFLICT, Refusal::MALFORMED])
 }
 
 #[cfg(test)]

@@ -138,12 +138,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The reason of what cannot be read.
+    pub const MALFORMED: &str = "MALFORMED";
+    /// The reason of another content under an id.
+    pub const CONFLICT: &str = "CONFLICT";
+
     /// The reason in one word.
     #[must_use]
     pub fn reason(&self) -> &str {
         match self {
-            Self::Malformed => "MALFORMED",
-            Self::Conflict => "CONFLICT",
+            Self::Malformed => Self::MALFORMED,
+            Self::Conflict => Self::CONFLICT,
             Self::Rejected(reason) => reason,
         }
     }

@@ -165,7 +165,7 @@ pub struct Telemetry {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ingest {
-    /// Days that facts, and the identities of their records, are kept. Older records are refused.
+    /// Age up to which records are taken, in days, of tenants that name none. What is stored stays, however old it gets.
     pub retention_days: u32,
     /// Largest batch, in bytes.
     pub max_batch_bytes: u64,

@@ -191,6 +191,19 @@ fn versions_and_features_of_dependencies_stand_in_the_root_manifest_only() {
 }
 
 #[test]
+fn the_root_readme_names_the_version_of_rust_that_the_workspace_needs() {
+    let tree = Tree::load();
+    let manifest = &tree.file("Cargo.toml").unwrap().text;
+    let (_, rest) = manifest.split_once("\nrust-version = \"").unwrap();
+    let (version, _) = rest.split_once('"').unwrap();
+    let readme = &tree.file("README.md").unwrap().text;
+    assert!(
+        readme.contains(&format!("with Rust {version} or newer")),
+        "Cargo.toml needs Rust {version}"
+    );
+}
+
+#[test]
 fn one_version_of_every_library_whose_types_cross_crates_is_built() {
     let lock = Tree::load().file("Cargo.lock").unwrap().text.clone();
     let count = |name: &&&str| lock.matches(&format!("\nname = \"{name}\"\n")).count() != 1;

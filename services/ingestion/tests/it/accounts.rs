@@ -1,6 +1,8 @@
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{FreshnessState, ReadAt};
 use sextant_proto::ingestion::v1 as pb;
+use sextant_proto::ingestion::v1::record::Fact;
+use sextant_proto::ingestion::v1::value::Kind;
 use sextant_wire::time::timestamp;
 
 use crate::records::{DAY, HOUR, account, account_at, account_ref, event_at, payment};
@@ -209,5 +211,31 @@ async fn events_and_facts_ahead_of_the_clock_do_not_show_in_an_account() {
     assert_eq!(
         get(&tenant, "a", None).await.unwrap().account.unwrap().name,
         "Soon"
+    );
+}
+
+#[tokio::test]
+async fn the_time_zone_of_an_account_is_an_iana_name() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let in_zone = |id: &str, kind| {
+        let mut record = account(id, id);
+        if let Some(Fact::Account(fact)) = &mut record.fact {
+            let value = pb::Value { kind: Some(kind) };
+            fact.traits.insert("timezone".into(), value);
+        }
+        record
+    };
+    let text = |name: &str| Kind::Text(name.into());
+    let records = vec![
+        in_zone("a", text("Europe/Warsaw")),
+        in_zone("b", text("Mars/Y")),
+        in_zone("c", text("")),
+        in_zone("d", Kind::Integer(60)),
+    ];
+    let refused = "REJECTED account.traits[\"timezone\"] FIELD_INVALID";
+    assert_eq!(
+        tenant.verdicts(records).await,
+        ["ACCEPTED", refused, refused, refused]
     );
 }

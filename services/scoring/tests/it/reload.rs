@@ -133,6 +133,13 @@ async fn check_clv(scoring: &Scoring) {
             let own = Money::new(part.points as i64, Currency::USD);
             assert!(part.text.ends_with(&format!(": {own}")), "{name}: {part:?}");
             assert!(!part.text.contains("minor"), "{name}: {part:?}");
+            let is_given = value(&features, "purchase.count") == "1"
+                && part.feature == "clv.alive_probability";
+            assert_eq!(
+                part.text.contains("bought on one day only"),
+                is_given,
+                "{name}: {part:?}"
+            );
             let less = part.feature == "clv.alive_probability";
             assert!(!less || part.points <= 0.0, "{name}: {part:?}");
             let more = part.feature == "clv.expected_purchases_12m";

@@ -224,7 +224,7 @@ fn server_commands() -> Vec<Command> {
                 "Also where each value came from and what it means",
             ))),
         Command::new("explain")
-            .about("Says what an error reason means and what to do")
+            .about("Says what the reason of an error or of a reject means and what to do")
             .arg(
                 Arg::new("reason")
                     .value_name("REASON")
@@ -317,7 +317,11 @@ fn metrics() -> Command {
         .subcommand(
             read("waterfall")
                 .about("How recurring revenue got from the start of each month to its end")
-                .arg(number("months", "6", "How many months"))
+                .arg(
+                    option("months", "N", "How many months, 1 to 120")
+                        .value_parser(value_parser!(u32).range(1..=120))
+                        .default_value("6"),
+                )
                 .arg(option(
                     "last-month",
                     "YYYY-MM",
@@ -370,7 +374,7 @@ fn admin_commands() -> Vec<Command> {
                     .arg(option("time-zone", "ZONE", "IANA zone that days are counted in").default_value("UTC"))
                     .arg(option("currency", "CODE", "Currency that values are reported in").default_value("USD"))
                     .arg(option("fixed-clock", "TIME", "Moment at which its clock stands still; a day begins in its time zone; default: the real clock"))
-                    .arg(number("retention-days", "0", "Days that facts are kept; 0: as the installation says"))
+                    .arg(number("retention-days", "0", "Age in days up to which records are taken; what is stored stays, however old it gets. 0: as the installation says"))
                     .arg(option("rfm-ties", "POLICY", "How RFM scores accounts with equal values").default_value(RFM_TIES[0]).value_parser(RFM_TIES)),
             )
             .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment, at most 400 days on; a day begins in the tenant's time zone"))),

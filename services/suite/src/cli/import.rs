@@ -27,7 +27,7 @@ use crate::import::columns::Kind;
 use crate::import::ndjson::{NdjsonRows, write};
 use crate::import::patience::{News, persist};
 use crate::import::rejects::{Form, Rejects};
-use crate::import::tally::Tally;
+use crate::import::tally::{Run, Tally};
 use crate::import::upload::{Knowledge, Observer, rehearse, upload};
 use crate::import::{CsvRows, Input, Item, Items, Layout, Part, values};
 use crate::output::{Block, Cell, Column, Document, format};
@@ -51,9 +51,14 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     let rejects_path = matches.get_one::<PathBuf>("rejects");
     let rejects = rejects_path.map(|rejects| Rejects::create(rejects, form, &path));
     let max_errors = usize::try_from(number_of(matches, "max-errors")).unwrap_or(usize::MAX);
-    let mut tally = Tally::new(max_errors).writing(rejects.transpose()?);
+    let run = if matches.get_flag("dry-run") {
+        Run::Dry
+    } else {
+        Run::Real
+    };
+    let mut tally = Tally::new(max_errors).of(run).writing(rejects.transpose()?);
     let mut observer = observer(progress, consumed);
-    let position = if matches.get_flag("dry-run") {
+    let position = if run == Run::Dry {
         let rehearsed = rehearse(
             &client,
             knowledge(schedule),
@@ -190,9 +195,13 @@ fn summary(tally: &Tally, position: &str) -> Document {
             Column::left("reason", "Reason"),
             Column::right("rows", "Rows"),
         ];
-        let mut block = Block::new("reasons", "Rejected rows by reason", columns).noted(
-            "`sextant explain REASON` says what to do; `sextant rejections` lists the records.",
-        );
+        let more = match tally.run() {
+            Run::Real => {
+                "`sextant explain REASON` says what to do; `sextant rejections` lists the records."
+            },
+            Run::Dry => "`sextant explain REASON` says what to do.",
+        };
+        let mut block = Block::new("reasons", "Rejected rows by reason", columns).noted(more);
         for (reason, rows) in &tally.reasons {
             block
                 .rows

@@ -118,7 +118,7 @@ pub(crate) fn config(context: &Context<'_>, matches: &ArgMatches) -> Result<(), 
     context.print(matches, &Zone::utc(), &block.into())
 }
 
-/// Says what an error reason means; without one, what reasons there are.
+/// Says what a reason means; without one, what reasons there are.
 pub(crate) fn explain(matches: &ArgMatches) -> Result<(), Error> {
     let reason = text_of(matches, "reason");
     let mut out = io::stdout().lock();
@@ -131,7 +131,7 @@ pub(crate) fn explain(matches: &ArgMatches) -> Result<(), Error> {
     match find(&reason) {
         Some(page) => write!(out, "{}", page.text).map_err(Error::Output),
         None => Err(Error::NotFound {
-            message: format!("\"{reason}\" is no error reason; `sextant explain` lists them"),
+            message: format!("\"{reason}\" is no reason; `sextant explain` lists them"),
         }),
     }
 }

@@ -92,7 +92,7 @@ fn tenants_block(tenants: &[Tenant]) -> Block {
         Column::left("time_zone", "Zone"),
         Column::left("base_currency", "Currency"),
         Column::left("fixed_clock", "Fixed clock"),
-        Column::right("retention_days", "Keeps days"),
+        Column::right("retention_days", "Records up to, days"),
         Column::left("rfm_tie_policy", "RFM ties"),
         Column::left("created_at", "Since"),
     ];

@@ -124,6 +124,16 @@ async fn the_exit_code_says_how_it_ended() {
         ("sextant accounts --key sx_short", 4),
         ("sextant accounts --address nonsense:", 2),
         ("sextant explain NO_SUCH_REASON", 3),
+        ("sextant explain malformed", 0),
+        ("sextant explain CONFLICT", 0),
+        (
+            "sextant metrics waterfall --months 0 --address http://127.0.0.1:1",
+            2,
+        ),
+        (
+            "sextant metrics waterfall --months 1 --address http://127.0.0.1:1",
+            5,
+        ),
         ("sextant import no/such/file.csv --kind payments", 3),
         ("sextant accounts --address http://127.0.0.1:1", 5),
         (

@@ -143,6 +143,6 @@ async fn endangered(ready: &Ready, titles: &Titles) -> Result<Block, Error> {
     let mut block = list("cdnow_most_endangered", &members, titles, &ready.currency);
     "CDNOW, the most endangered accounts".clone_into(&mut block.title);
     Ok(block.noted(
-        "Accounts that bought often and have stopped, ordered by what is still expected of them: that much is lost if nobody calls. Why it entered has the values of the day under Since; those of today are in Days since and in Why, now.",
+        "Accounts that bought more often than most (half of all bought once, so two purchases may be often) and have stopped, ordered by what is still expected of them: that much is lost if nobody calls. Why it entered has the values of the day under Since; those of today are in Days since and in Why, now.",
     ))
 }

@@ -5,19 +5,16 @@ use super::{PAGES, find, reasons};
 
 #[test]
 fn every_reason_has_a_page_and_no_page_lacks_a_reason() {
-    let of_contract: BTreeSet<&str> = reasons().collect();
+    let known: BTreeSet<&str> = reasons().collect();
     let of_pages: BTreeSet<&str> = PAGES.iter().map(|page| page.reason).collect();
-    assert_eq!(of_pages, of_contract);
+    assert_eq!(of_pages, known);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reasons");
     let files: BTreeSet<String> = folder
         .read_dir()
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();
-    let expected: BTreeSet<String> = of_contract
-        .iter()
-        .map(|reason| format!("{reason}.md"))
-        .collect();
+    let expected: BTreeSet<String> = known.iter().map(|reason| format!("{reason}.md")).collect();
     assert_eq!(files, expected);
 }
 

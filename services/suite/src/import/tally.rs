@@ -79,9 +79,36 @@ impl Verdicts {
     }
 }
 
+/// Whether what is sent is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Run {
+    /// It is.
+    #[default]
+    Real,
+    /// It is only checked: identities are not looked up, so no record is told from one that was stored before.
+    Dry,
+}
+
+impl Run {
+    /// What a verdict means whose meaning is `stored` where things are stored; `None`: it is not given.
+    fn meaning(self, verdict: &str, stored: &'static str) -> Option<&'static str> {
+        match (self, verdict) {
+            (Self::Real, _) => Some(stored),
+            (Self::Dry, "accepted") => {
+                Some("would be stored; duplicates and conflicts are found only when it is")
+            },
+            (Self::Dry, "held") => Some("would wait for its account"),
+            (Self::Dry, "rejected") => Some("would be refused by the service"),
+            (Self::Dry, _) => None,
+        }
+    }
+}
+
 /// What became of everything that was sent.
 #[derive(Debug, Default)]
 pub struct Tally {
+    /// Whether it is stored.
+    run: Run,
     /// Rows by verdict.
     pub rows: Verdicts,
     /// Accounts that rows brought with them, by verdict.
@@ -110,6 +137,19 @@ impl Tally {
             max_complaints,
             ..Self::default()
         }
+    }
+
+    /// The same, of what is stored or only checked.
+    #[must_use]
+    pub fn of(mut self, run: Run) -> Self {
+        self.run = run;
+        self
+    }
+
+    /// Whether what is counted is stored.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        self.run
     }
 
     /// The same, writing every row that is not taken to a file.
@@ -208,7 +248,10 @@ impl Tally {
         ];
         let mut block = Block::new(key, title, columns);
         let pairs = self.rows.named().into_iter().zip(self.companions.named());
-        for ((verdict, rows, meaning), (_, companions, _)) in pairs {
+        for ((verdict, rows, stored), (_, companions, _)) in pairs {
+            let Some(meaning) = self.run.meaning(verdict, stored) else {
+                continue;
+            };
             // Nearly no import has these.
             if verdict == "resent" && rows + companions == 0 {
                 continue;

@@ -77,7 +77,7 @@ pub enum Feature {
     RfmFrequencyNear,
     /// `rfm.monetary_near`: the same of monetary value.
     RfmMonetaryNear,
-    /// `clv.alive_probability`: probability that the account will ever buy again (BG/NBD).
+    /// `clv.alive_probability`: probability that the account will ever buy again (BG/NBD); 1 before the first repeat purchase.
     ClvAliveProbability,
     /// `clv.expected_purchases_12m`: expected purchases of the next 12 months (BG/NBD).
     ClvExpectedPurchases12m,
@@ -393,7 +393,7 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         "clv.alive_probability",
         Type::Number,
         "0 to 1",
-        "probability that the account will ever buy again (BG/NBD)",
+        "probability that the account will ever buy again (BG/NBD); 1 for every account that bought on one day only, however long ago, for by the model accounts leave only after a repeat purchase",
     ),
     population(
         Feature::ClvExpectedPurchases12m,

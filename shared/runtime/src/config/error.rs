@@ -73,8 +73,8 @@ pub enum Error {
         key: String,
         /// Who gave it.
         origin: Origin,
-        /// The nearest key or variable.
-        did_you_mean: Option<String>,
+        /// Keys or variables that may have been meant.
+        did_you_mean: Vec<String>,
     },
     /// A variable and its `_FILE` twin are both set.
     GivenTwice {
@@ -147,9 +147,13 @@ impl fmt::Display for Error {
                 did_you_mean,
             } => {
                 write!(f, "unknown key \"{key}\" ({origin})")?;
-                match did_you_mean {
-                    Some(near) => write!(f, "; did you mean \"{near}\"?"),
+                match did_you_mean.split_last() {
                     None => write!(f, "; `sextant config show` lists all keys"),
+                    Some((last, [])) => write!(f, "; did you mean \"{last}\"?"),
+                    Some((last, others)) => {
+                        let others = others.join("\", \"");
+                        write!(f, "; did you mean \"{others}\" or \"{last}\"?")
+                    },
                 }
             },
             Self::GivenTwice { key, variable } => {

@@ -231,7 +231,7 @@ pub(crate) const KEYS: &[Key] = &[
         "ingest.retention_days",
         integer(1, 36_500),
         "1826",
-        "days that facts and their identities are kept",
+        "age in days up to which records are taken, of tenants that name none; what is stored stays",
     ),
     key(
         "ingest.max_batch_bytes",
@@ -317,17 +317,50 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
 /// Similarity below which a suggestion would only confuse.
 const NEAR: f64 = 0.7;
 
-/// The key that a reader most likely meant: the one with this last part if there is just one, else the most similar.
-pub(crate) fn nearest(name: &str) -> Option<&'static Key> {
-    let mut same_leaf = KEYS
+/// The keys that a reader may have meant: the one with this last part if there is just one, else the one whose last part is most
+/// similar, else those that have a word in common with it, else all of the section. A known section is left only by the first.
+pub(crate) fn near(name: &str) -> Vec<&'static Key> {
+    let (section, leaf) = parts(name);
+    let same_leaf: Vec<&Key> = KEYS
         .iter()
-        .filter(|key| key.name.rsplit('.').next() == name.rsplit('.').next());
-    if let (Some(only), None) = (same_leaf.next(), same_leaf.next()) {
-        return Some(only);
+        .filter(|key| parts(key.name).1 == leaf)
+        .collect();
+    if same_leaf.len() == 1 {
+        return same_leaf;
     }
-    let scored = KEYS
+    let of_section: Vec<&Key> = KEYS
         .iter()
-        .map(|key| (strsim::normalized_damerau_levenshtein(name, key.name), key));
-    let (score, key) = scored.max_by(|(left, _), (right, _)| left.total_cmp(right))?;
-    (score >= NEAR).then_some(key)
+        .filter(|key| parts(key.name).0 == section)
+        .collect();
+    let candidates = if of_section.is_empty() {
+        KEYS.iter().collect()
+    } else {
+        of_section.clone()
+    };
+    let similarity = |key: &Key| strsim::normalized_damerau_levenshtein(leaf, parts(key.name).1);
+    let most_similar = candidates
+        .iter()
+        .max_by(|left, right| similarity(left).total_cmp(&similarity(right)));
+    if let Some(key) = most_similar.filter(|key| similarity(key) >= NEAR) {
+        return vec![key];
+    }
+    let sharing: Vec<&Key> = candidates
+        .into_iter()
+        .filter(|key| words(parts(key.name).1).any(|word| words(leaf).any(|other| other == word)))
+        .collect();
+    if sharing.is_empty() {
+        of_section
+    } else {
+        sharing
+    }
+}
+
+/// Section, empty if there is none, and last part.
+fn parts(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or(("", name))
+}
+
+/// The words of a last part, units such as `ms` left out.
+fn words(leaf: &str) -> impl Iterator<Item = &str> {
+    leaf.split('_').filter(|word| word.len() > 2)
 }

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use crate::config::environment::Environment;
 use crate::config::error::{Error, Origin};
-use crate::config::keys::{KEYS, Key, find, nearest};
+use crate::config::keys::{KEYS, Key, find, near};
 use crate::config::{Config, StoreKind};
 
 const PREFIX: &str = "SEXTANT_";
@@ -123,7 +123,10 @@ fn invalid(key: &'static Key, text: &str, origin: Origin) -> Error {
 }
 
 fn unknown(key: String, origin: Origin) -> Error {
-    let did_you_mean = nearest(&key).map(|near| near.name.to_owned());
+    let did_you_mean = near(&key)
+        .into_iter()
+        .map(|key| key.name.to_owned())
+        .collect();
     Error::KeyUnknown {
         key,
         origin,
@@ -248,7 +251,10 @@ fn refuse_unless_foreign(variable: &str) -> Result<(), Error> {
         .unwrap_or(variable)
         .to_lowercase()
         .replace("__", ".");
-    let did_you_mean = sloppy.or_else(|| nearest(&name).map(Key::variable));
+    let did_you_mean = match sloppy {
+        Some(variable) => vec![variable],
+        None => near(&name).into_iter().map(Key::variable).collect(),
+    };
     Err(Error::KeyUnknown {
         key: variable.to_owned(),
         origin: Origin::Env(variable.to_owned()),

@@ -170,6 +170,44 @@ fn an_unknown_key_is_refused_with_its_source_and_the_nearest_key() {
             )
         );
     }
+    for (key, near) in [
+        (
+            "server.listen_adress",
+            "\"server.listen\" or \"server.admin_listen\"",
+        ),
+        ("sever.lisen", "\"server.listen\""),
+        ("telemetry.otlp", "\"telemetry.otlp_endpoint\""),
+        (
+            "auth.key",
+            "\"auth.service_key\", \"auth.admin_key\" or \"auth.key_cache_s\"",
+        ),
+        (
+            "log_level",
+            "\"telemetry.log_filter\" or \"telemetry.log_format\"",
+        ),
+        ("store.dir", "\"store.data_dir\""),
+        // Nothing is near: all of the section.
+        (
+            "store.place",
+            "\"store.kind\", \"store.data_dir\", \"store.postgres_url\" or \"store.pool_size\"",
+        ),
+    ] {
+        let sources = Sources {
+            flags: vec![flag(key, "x")],
+            ..Sources::default()
+        };
+        let expected = format!("unknown key \"{key}\" (flag --set); did you mean {near}?");
+        assert_eq!(refused(&sources), expected);
+    }
+    let sources = Sources {
+        flags: vec![flag("server.port", "x")],
+        ..Sources::default()
+    };
+    let told = refused(&sources);
+    assert!(
+        told.contains("did you mean \"server.listen\", \"server.admin_listen\""),
+        "{told}"
+    );
     let sources = Sources {
         flags: vec![flag("colour", "x")],
         ..Sources::default()

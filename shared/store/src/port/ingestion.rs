@@ -21,7 +21,7 @@ pub struct TenantRow {
     pub base_currency: String,
     /// Where the evaluation clock stands still; `None`: it follows the real clock.
     pub fixed_clock: Option<Instant>,
-    /// Facts older than this are refused.
+    /// Records older than this many days are refused.
     pub retention_days: u32,
     /// Number of slices.
     pub n_slices: u16,

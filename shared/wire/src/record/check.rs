@@ -5,7 +5,7 @@ use prost::Message;
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity};
 use sextant_domain::money::Currency;
-use sextant_domain::time::{DAY_US, Instant};
+use sextant_domain::time::{DAY_US, Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, Money};
 use sextant_proto::ingestion::v1 as pb;
 use sextant_proto::ingestion::v1::record::Fact;
@@ -105,7 +105,7 @@ fn corrected(own_time: Instant, sent_at: Option<Instant>, door: &Door) -> Result
         .saturating_sub(i64::from(door.retention_days).saturating_mul(DAY_US));
     if own_time.0 < oldest {
         let message = format!(
-            "{own_time} is older than the {} days for which facts are kept",
+            "{own_time} is more than {} days before the tenant's clock, the age up to which records are taken",
             door.retention_days
         );
         return Err(Problem::field(ErrorReason::TooOld, "time", message));
@@ -145,7 +145,22 @@ fn account(fact: &pb::AccountFact) -> Result<ExternalId, Problem> {
     optional_id(&fact.parent_account_id, "parent_account_id")?;
     time::optional(fact.created_at.as_ref(), "created_at")?;
     values(&fact.traits, "traits")?;
+    time_zone(&fact.traits)?;
     Ok(id)
+}
+
+fn time_zone(traits: &BTreeMap<String, pb::Value>) -> Result<(), Problem> {
+    const TRAIT: &str = "timezone";
+    let kind = traits.get(TRAIT).map(|value| &value.kind);
+    match kind {
+        None => Ok(()),
+        Some(Some(Kind::Text(name))) if Zone::parse(name).is_ok() => Ok(()),
+        Some(_) => Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            format!("traits[{TRAIT:?}]"),
+            "must be the IANA name of a time zone, such as Europe/Warsaw",
+        )),
+    }
 }
 
 fn user(fact: &pb::UserFact) -> Result<(), Problem> {

@@ -29,3 +29,24 @@ fn news_of_which_most_is_old_is_told_to_be_history() {
     assert_eq!(hint(&["2026-01-31", "2025-03-01"], 2), None);
     assert_eq!(hint(&[], 0), None);
 }
+
+#[test]
+fn a_dry_run_tells_of_no_row_that_it_was_stored_or_is_kept() {
+    let told = |run| {
+        let mut tally = Tally::new(0).of(run);
+        tally.rows.accepted = 2;
+        tally.reasons.insert("TOO_OLD".to_owned(), 1);
+        format!("{:?}", summary(&tally, ""))
+    };
+    let dry = told(Run::Dry);
+    assert!(dry.contains("would be stored; duplicates and conflicts are found only when it is"));
+    for untrue in [
+        "\"stored",
+        "kept for correction",
+        "duplicate\"",
+        "sextant rejections",
+    ] {
+        assert!(!dry.contains(untrue), "{untrue}: {dry}");
+        assert!(told(Run::Real).contains(untrue), "{untrue}");
+    }
+}
