@@ -81,7 +81,8 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
             if !made && !data {
                 collect(&entry.path(), into);
             }
-        } else if kind.is_file() {
+        } else if kind.is_file() && name != ".git" {
+            // In a work tree that git made beside the first one, `.git` is a file.
             into.push(entry.path());
         }
     }
