@@ -159,7 +159,7 @@ pub enum FreshnessState {
     /// A source is silent outside its expected band; what depends on it is held. No answer of this version says so: sources
     /// are not watched yet.
     Holding = 4,
-    /// Imported history is still being evaluated.
+    /// Imported history is not evaluated yet: an import is open, or was completed and is still being evaluated.
     Backfilling = 5,
 }
 impl FreshnessState {
@@ -253,7 +253,7 @@ pub enum ErrorReason {
     FreshnessNotMet = 27,
     /// The request id was used with other parameters.
     RequestIdReused = 28,
-    /// An import is open, or none is.
+    /// An import is open, or none is; history is stored only while one is.
     ImportState = 29,
     /// The clock does not stand still, or would go backwards.
     ClockState = 30,

@@ -1407,6 +1407,9 @@ pub struct Tenant {
     /// How RFM scores accounts with equal values.
     #[prost(enumeration = "RfmTiePolicy", tag = "9")]
     pub rfm_tie_policy: i32,
+    /// When the import was opened that is open now; absent: none is.
+    #[prost(message, optional, tag = "10")]
+    pub import_opened_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Makes a tenant.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1900,7 +1903,8 @@ pub mod tenant_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Opens an import of history: nothing is evaluated until it is completed. Scope: ingest.
+        /// Opens an import of history: nothing is evaluated until it is completed. Where one is open already, this is IMPORT_STATE, which
+        /// says since when: its owner goes on in it, anybody else waits. Scope: ingest.
         pub async fn start_import(
             &mut self,
             request: impl tonic::IntoRequest<super::StartImportRequest>,
@@ -1927,7 +1931,8 @@ pub mod tenant_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Completes the open import: every past close is evaluated as asked for. Scope: ingest.
+        /// Completes the open import: every past close is evaluated as asked for. Whoever still sends history is refused from then on.
+        /// Scope: ingest.
         pub async fn complete_import(
             &mut self,
             request: impl tonic::IntoRequest<super::CompleteImportRequest>,
@@ -2023,7 +2028,8 @@ pub mod tenant_service_server {
             tonic::Response<super::ListTenantsResponse>,
             tonic::Status,
         >;
-        /// Opens an import of history: nothing is evaluated until it is completed. Scope: ingest.
+        /// Opens an import of history: nothing is evaluated until it is completed. Where one is open already, this is IMPORT_STATE, which
+        /// says since when: its owner goes on in it, anybody else waits. Scope: ingest.
         async fn start_import(
             &self,
             request: tonic::Request<super::StartImportRequest>,
@@ -2031,7 +2037,8 @@ pub mod tenant_service_server {
             tonic::Response<super::StartImportResponse>,
             tonic::Status,
         >;
-        /// Completes the open import: every past close is evaluated as asked for. Scope: ingest.
+        /// Completes the open import: every past close is evaluated as asked for. Whoever still sends history is refused from then on.
+        /// Scope: ingest.
         async fn complete_import(
             &self,
             request: tonic::Request<super::CompleteImportRequest>,
@@ -3462,7 +3469,8 @@ pub struct Rejection {
 /// How a stream of records is to be understood.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IngestOptions {
-    /// Imported history: a record is taken to have been known at its own time, and that assumption is flagged.
+    /// Imported history: a record is taken to have been known at its own time, and that assumption is flagged. Stored only while an
+    /// import is open; else the whole batch is refused with IMPORT_STATE, and nothing of it is stored.
     #[prost(bool, tag = "1")]
     pub historical: bool,
 }

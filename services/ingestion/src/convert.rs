@@ -43,6 +43,7 @@ pub(crate) fn tenant(row: &TenantRow) -> pb::Tenant {
         slices: row.n_slices.into(),
         created_at: Some(timestamp(row.created_at)),
         rfm_tie_policy: rfm_tie_policy(row.rfm_tie_policy).into(),
+        import_opened_at: row.import_opened_at.map(timestamp),
     }
 }
 

@@ -61,7 +61,7 @@ impl Reading {
 
     /// The freshness block of the answer; `watermark` is the own time of the newest fact in it.
     pub(crate) fn freshness(&self, watermark: Option<Instant>) -> Freshness {
-        let state = if self.tenant.row.importing {
+        let state = if self.tenant.row.import_opened_at.is_some() {
             FreshnessState::Backfilling
         } else {
             FreshnessState::Fresh

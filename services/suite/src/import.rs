@@ -25,6 +25,7 @@ pub mod cdnow;
 pub mod columns;
 mod csv_rows;
 mod facts;
+pub(crate) mod history;
 mod identity;
 mod input;
 pub mod ndjson;
@@ -300,8 +301,10 @@ impl Error {
     }
 }
 
-const RESUME: &str =
-    "run the same command again to go on: what is stored is then counted as duplicate";
+const RESUME: &str = "repeat it to go on: what is stored is then counted as duplicate";
+/// Others complete the imports of a tenant, too.
+pub(crate) const COMPLETED: &str = "somebody else has completed the import: repeat it, and what is stored is then counted as duplicate, the rest is stored, and all \
+     of it is evaluated";
 /// A server that takes less than this configuration says would end every repetition at the same place.
 const SMALLER: &str =
     "give the server's ingest.max_batch_bytes to this command, too: --set ingest.max_batch_bytes=N";
@@ -321,6 +324,9 @@ impl fmt::Display for Error {
                 write!(f, "{message} (after {acknowledged} records)")?;
                 if is(status, ErrorReason::MessageTooLarge) {
                     return write!(f, "; {SMALLER}");
+                }
+                if is(status, ErrorReason::ImportState) {
+                    return write!(f, "; {COMPLETED}");
                 }
                 match Exit::of_status(status) {
                     Exit::Unavailable | Exit::Failure => write!(f, "; {RESUME}"),

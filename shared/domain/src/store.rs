@@ -39,6 +39,8 @@ pub enum Error {
     },
     /// A request id was used before with other parameters.
     RequestIdReused,
+    /// History came while no import of the tenant is open. Nothing was written.
+    NoImport,
     /// No room is left to write.
     Full {
         /// What was tried.
@@ -71,6 +73,7 @@ impl fmt::Display for Error {
             Self::Fenced => write!(f, "another writer has moved on"),
             Self::AlreadyExists { what } => write!(f, "{what} exists"),
             Self::RequestIdReused => write!(f, "request id was used with other parameters"),
+            Self::NoImport => write!(f, "no import is open"),
             Self::Full { doing } => write!(f, "no room is left while {doing}"),
             Self::Unreadable { what } => write!(f, "stored {what} is unreadable"),
         }
@@ -84,6 +87,7 @@ impl std::error::Error for Error {
             Self::Fenced
             | Self::AlreadyExists { .. }
             | Self::RequestIdReused
+            | Self::NoImport
             | Self::Full { .. }
             | Self::Unreadable { .. } => None,
         }

@@ -13,6 +13,7 @@ pub mod facts;
 pub mod feed;
 mod harness;
 pub mod held;
+pub mod imports;
 pub mod intake;
 pub mod isolation;
 pub mod keys;

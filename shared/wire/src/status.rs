@@ -197,6 +197,10 @@ impl From<store::Error> for Problem {
                 "request_id",
                 "was used with other parameters; make a new one",
             ),
+            store::Error::NoImport => Self::new(
+                ErrorReason::ImportState,
+                "no import of history is open; nothing of this was stored, open one and send it again",
+            ),
             store::Error::Unreadable { .. } => {
                 Self::new(ErrorReason::Internal, "stored data is unreadable").caused_by(error)
             },

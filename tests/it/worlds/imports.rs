@@ -1,14 +1,28 @@
-//! History that comes in several files says what it says in one.
+//! History that comes in several files, in imports that overlap or that were interrupted, says what it says in one file.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
 
+use prost_types::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
 
 use sextant::client::Client;
+use sextant::import::ndjson::NdjsonRows;
+use sextant::import::{Input, Item};
+use sextant_domain::time::Zone;
+use sextant_proto::ingestion::v1::{
+    GetIngestCountsRequest, GetTenantRequest, IngestBatchRequest, IngestOptions, IngestRequest,
+    IngestResponse, Record, StartImportRequest,
+};
 use sextant_proto::scoring::v1::{ListModelsRequest, Model};
+use sextant_wire::status::reason_of;
 
 use crate::worlds::records::{ask, at};
-use crate::worlds::world::{Shape, World, segmentation, tenant};
+use crate::worlds::world::{Shape, World, request_id, segmentation, tenant};
 
 const SEGMENTATIONS: [&str; 3] = ["rfm", "value_tiers", "lifecycle"];
 /// The present, and past days.
@@ -99,11 +113,11 @@ fn cli(world: &World, tenant: &str, arguments: &[&str]) -> Value {
 }
 
 /// Writes a file and imports its history; gives the position that covers it.
-fn import(world: &World, tenant: &str, name: &str, kind: &[&str], content: &str) -> String {
+fn import(world: &World, tenant: &str, name: &str, more: &[&str], content: &str) -> String {
     let path = world.folder().join(name);
     fs::write(&path, content).unwrap();
     let import = ["import", path.to_str().unwrap(), "--history", "daily"];
-    let printed = cli(world, tenant, &[&import[..], kind].concat());
+    let printed = cli(world, tenant, &[&import[..], more].concat());
     position_in(&printed).unwrap()
 }
 
@@ -137,11 +151,94 @@ fn in_files(world: &World, tenant: &str, (kinds, pauses): ([&str; 3], bool)) -> 
     last
 }
 
-fn in_one_file(world: &World, tenant: &str) -> String {
-    let kinds = ["accounts", "subscriptions", "events"];
-    let rows = kinds.into_iter().flat_map(|kind| file(kind).1);
+/// The rows of these kinds as a file of records.
+fn ndjson(kinds: &[&str]) -> String {
+    let rows = kinds.iter().flat_map(|kind| file(kind).1);
     let lines = rows.map(|(_, record)| format!("{record}\n"));
-    import(world, tenant, "all.ndjson", &[], &lines.collect::<String>())
+    lines.collect()
+}
+
+/// All there is.
+fn all() -> String {
+    ndjson(&["accounts", "subscriptions", "events"])
+}
+
+fn in_one_file(world: &World, tenant: &str) -> String {
+    import(world, tenant, "all.ndjson", &[], &all())
+}
+
+/// The records that an import of this file sends.
+fn records_of(content: String) -> Vec<Record> {
+    let input = Input::of_bytes("all.ndjson", content.leak().as_bytes()).unwrap();
+    let rows = NdjsonRows::new(input, "file", &Zone::utc());
+    let record = |item| match item {
+        Ok(Item::Record { record, .. }) => *record,
+        other => panic!("{other:?}"),
+    };
+    rows.map(record).collect()
+}
+
+/// A tenant with all segmentations, and a client for it.
+async fn new(world: &World, name: &str) -> Client {
+    let client = tenant(&world.client(), name, at("2026-02-01T00:00")).await;
+    for name in SEGMENTATIONS {
+        segmentation(&client, name).await;
+    }
+    client
+}
+
+async fn open_import(client: &Client) {
+    let request = StartImportRequest {
+        request_id: request_id(),
+    };
+    let mut tenants = client.tenants();
+    let opened = tenants.start_import(client.request(request));
+    opened.await.unwrap();
+}
+
+/// Since when an import is open.
+async fn open_since(client: &Client) -> Option<Timestamp> {
+    let asked = client.request(GetTenantRequest::default());
+    let shown = client.tenants().get_tenant(asked).await.unwrap();
+    shown.into_inner().tenant.unwrap().import_opened_at
+}
+
+/// A stream of history.
+struct Sending {
+    requests: mpsc::Sender<IngestRequest>,
+    answers: Streaming<IngestResponse>,
+}
+
+impl Sending {
+    async fn begin(client: &Client) -> Self {
+        let (requests, sent) = mpsc::channel(1);
+        let options = IngestRequest {
+            options: Some(IngestOptions { historical: true }),
+            ..IngestRequest::default()
+        };
+        requests.send(options).await.unwrap();
+        let sent = client.stream(ReceiverStream::new(sent));
+        let call = client.ingestion().ingest(sent).await;
+        let mut sending = Self {
+            requests,
+            answers: call.unwrap().into_inner(),
+        };
+        let granted = sending.answers.message().await.unwrap().unwrap();
+        assert_eq!(granted.acknowledged_sequence, 0);
+        sending
+    }
+
+    async fn send(&mut self, sequence: u64, records: &[Record]) -> Result<(), Status> {
+        let batch = IngestRequest {
+            sequence,
+            records: records.to_vec(),
+            ..IngestRequest::default()
+        };
+        self.requests.send(batch).await.unwrap();
+        let answer = self.answers.message().await?.unwrap();
+        assert_eq!(answer.acknowledged_sequence, sequence);
+        Ok(())
+    }
 }
 
 /// The models of all closes, newest first.
@@ -195,14 +292,7 @@ fn picture(world: &World, tenant: &str, position: &str) -> Vec<Value> {
 async fn history_in_several_files_in_any_order_says_what_one_file_says() {
     for shape in [Shape::Embedded, Shape::Apart] {
         let world = World::start(shape).await;
-        let new = async |name| {
-            let client = tenant(&world.client(), name, at("2026-02-01T00:00")).await;
-            for name in SEGMENTATIONS {
-                segmentation(&client, name).await;
-            }
-            client
-        };
-        let client = new("whole").await;
+        let client = new(&world, "whole").await;
         let position = in_one_file(&world, "whole");
         let whole = picture(&world, "whole", &position);
         let models_of_whole = models(&client).await;
@@ -223,7 +313,7 @@ async fn history_in_several_files_in_any_order_says_what_one_file_says() {
             .into_iter()
             .zip(orders)
         {
-            let client = new(name).await;
+            let client = new(&world, name).await;
             let position = in_files(&world, name, kinds);
             let parts = picture(&world, name, &position);
             for (place, (parts, whole)) in parts.iter().zip(&whole).enumerate() {
@@ -236,4 +326,124 @@ async fn history_in_several_files_in_any_order_says_what_one_file_says() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn history_that_comes_after_its_import_was_completed_is_refused_and_counts_once_it_is_sent_again()
+ {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let world = World::start(shape).await;
+        let client = new(&world, "whole").await;
+        let position = in_one_file(&world, "whole");
+        let whole = picture(&world, "whole", &position);
+        let models_of_whole = models(&client).await;
+
+        let client = new(&world, "overlapped").await;
+        let records = records_of(all());
+        let (first, second) = records.split_at(records.len() / 2);
+        open_import(&client).await;
+        let mut sending = Sending::begin(&client).await;
+        sending.send(1, first).await.unwrap();
+        // Another one goes on in the same import, is done earlier, and has everything evaluated.
+        let accounts = ndjson(&["accounts"]);
+        let resume = ["--resume"];
+        let position = import(&world, "overlapped", "a.ndjson", &resume, &accounts);
+        assert_ne!(picture(&world, "overlapped", &position), whole);
+
+        let counts = async || {
+            let asked = client.request(GetIngestCountsRequest {});
+            let counts = client.ingestion().get_ingest_counts(asked).await.unwrap();
+            counts.into_inner().sources
+        };
+        let before = counts().await;
+        let refused = sending.send(2, second).await.unwrap_err();
+        assert_eq!(reason_of(&refused).as_deref(), Some("IMPORT_STATE"));
+        assert_eq!(counts().await, before, "{shape:?}: {refused}");
+
+        let position = in_one_file(&world, "overlapped");
+        let healed = picture(&world, "overlapped", &position);
+        for (place, (healed, whole)) in healed.iter().zip(&whole).enumerate() {
+            assert_eq!(healed, whole, "{shape:?}: answer {place}");
+        }
+        assert_eq!(models(&client).await, models_of_whole, "{shape:?}");
+    }
+}
+
+/// Runs a command on a tenant that is refused, and gives what it said.
+fn refused(world: &World, tenant: &str, arguments: &[&str]) -> String {
+    let output = world.cli(&[arguments, &["--tenant", tenant]].concat());
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(6), "{arguments:?}: {told}");
+    assert!(told.contains("IMPORT_STATE"), "{told}");
+    told
+}
+
+/// Interrupts an import of history once it is open, before its first row, and gives what it said.
+async fn interrupt_import(world: &World, client: &Client, name: &str) -> String {
+    let pipe = world.folder().join("pipe.ndjson");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let path = pipe.to_str().unwrap();
+    let arguments = ["import", path, "--history", "daily", "--tenant", name];
+    let mut importing = world.start_cli(&arguments);
+    let file = File::create(&pipe).unwrap();
+    while open_since(client).await.is_none() {}
+    let id = importing.id().to_string();
+    let interrupted = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(interrupted.success());
+    let mut told = String::new();
+    let mut lines = BufReader::new(importing.stderr.take().unwrap());
+    // It says so before its file ends.
+    while !told.contains("stays open") && lines.read_line(&mut told).unwrap() > 0 {}
+    drop(file);
+    assert_eq!(importing.wait().unwrap().code(), Some(130), "{told}");
+    told
+}
+
+#[tokio::test]
+async fn an_interrupted_import_is_seen_and_not_joined_and_a_command_completes_it() {
+    let world = World::start(Shape::Embedded).await;
+    new(&world, "whole").await;
+    let position = in_one_file(&world, "whole");
+    let whole = picture(&world, "whole", &position);
+
+    let name = "interrupted";
+    let client = new(&world, name).await;
+    let told = interrupt_import(&world, &client, name).await;
+    for way in ["--resume", "`sextant tenants complete-import`"] {
+        assert!(told.contains(way), "{told}");
+    }
+    let tenants = world.cli(&["tenants", "list", "--output", "json"]);
+    let tenants: Value = serde_json::from_slice(&tenants.stdout).unwrap();
+    let tenants = tenants["tenants"].as_array().unwrap();
+    let is_open = |one: &Value| (one["name"].clone(), one["import_opened_at"].is_string());
+    let seen: Vec<_> = tenants.iter().map(is_open).collect();
+    assert_eq!(seen, [(name.into(), true), ("whole".into(), false)]);
+    let members = world.cli_with_notes(&["members", "rfm", "--tenant", name]);
+    let noted = String::from_utf8(members.stderr).unwrap();
+    assert!(noted.contains("`sextant tenants list`"), "{noted}");
+
+    let path = world.folder().join("all.ndjson");
+    let again = ["import", path.to_str().unwrap(), "--history", "daily"];
+    let told = refused(&world, name, &again);
+    assert!(
+        told.contains("an import is open since 20") && told.contains("--resume"),
+        "{told}"
+    );
+    // What was stored before the interruption.
+    let request = IngestBatchRequest {
+        options: Some(IngestOptions { historical: true }),
+        records: records_of(all()),
+        ..IngestBatchRequest::default()
+    };
+    let mut ingestion = client.ingestion();
+    let stored = ingestion.ingest_batch(client.request(request));
+    stored.await.unwrap();
+    let completed = cli(&world, name, &["tenants", "complete-import"]);
+    let position = position_in(&completed).unwrap();
+    assert_eq!(picture(&world, name, &position), whole);
+    assert_eq!(open_since(&client).await, None);
+    refused(&world, name, &["tenants", "complete-import"]);
+    // With nothing to go on in, an import is opened.
+    import(&world, name, "all.ndjson", &["--resume"], &all());
 }

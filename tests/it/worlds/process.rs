@@ -70,6 +70,17 @@ pub(crate) fn run(settings: &[String], arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
+/// Starts a command whose end is not waited for.
+pub(crate) fn start(settings: &[String], arguments: &[&str]) -> Child {
+    let mut command = program();
+    command.args(arguments);
+    for setting in settings {
+        command.args(["--set", setting]);
+    }
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
 /// A serving process; it is killed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Process(Child);

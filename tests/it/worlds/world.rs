@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, Output};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use sextant_runtime::auth::Key;
 use sextant_runtime::link::LinkOptions;
 use sextant_runtime::telemetry::Meters;
 
-use crate::worlds::process::{Process, free_address, run, segmenters};
+use crate::worlds::process::{Process, free_address, run, segmenters, start};
 
 /// How the services are spread over processes, and where they keep what they know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -304,6 +304,13 @@ impl World {
     /// The same, with what it tells on the way.
     pub(crate) fn cli_with_notes(&self, arguments: &[&str]) -> Output {
         self.cli_of(&self.key, arguments)
+    }
+
+    /// The same, under way.
+    pub(crate) fn start_cli(&self, arguments: &[&str]) -> Child {
+        let key = self.key.expose();
+        let arguments = [arguments, &["--key", &key]].concat();
+        start(&self.settings, &arguments)
     }
 
     /// The same with any key.

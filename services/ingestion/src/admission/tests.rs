@@ -19,7 +19,7 @@ fn tenant(fixed_clock: Option<Instant>) -> KnownTenant {
         fixed_clock,
         retention_days: 395,
         n_slices: 1,
-        importing: false,
+        import_opened_at: None,
         created_at: Instant(0),
         rfm_tie_policy: TiePolicy::default(),
     };

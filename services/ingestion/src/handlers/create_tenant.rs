@@ -108,7 +108,7 @@ fn row(asked: &pb::Tenant, shared: &Shared) -> Result<TenantRow, Problem> {
         },
         n_slices: n_slices
             .ok_or_else(|| invalid("slices", format!("is {slices}, must be 1 to {MAX_SLICES}")))?,
-        importing: false,
+        import_opened_at: None,
         created_at: now,
         rfm_tie_policy: tie_policy(asked.rfm_tie_policy, "rfm_tie_policy")?,
     })

@@ -21,9 +21,20 @@ pub(crate) async fn handle(
     let asked = (&request, request.request_id.as_str());
     let once = request::read(Some(tenant), "StartImport", asked, shared.deps.clock.now())?;
     let position = mark(shared, tenant, Import::Started, once).await?;
-    let message = "an import is open; complete it before opening another";
-    let position = position.ok_or_else(|| Problem::new(ErrorReason::ImportState, message))?;
-    Ok(Response::new(StartImportResponse { position }))
+    match position {
+        Some(position) => Ok(Response::new(StartImportResponse { position })),
+        None => Err(is_open(shared, tenant).await?.into()),
+    }
+}
+
+/// Why no import is opened.
+async fn is_open(shared: &Shared, tenant: TenantId) -> Result<Problem, Problem> {
+    let opened_at = shared.tenants.fresh(tenant).await?.row.import_opened_at;
+    let message = match opened_at {
+        Some(at) => format!("an import is open since {at}; it has to be completed first"),
+        None => "an import was open and has just been completed; try again".to_owned(),
+    };
+    Ok(Problem::new(ErrorReason::ImportState, message))
 }
 
 /// Opens or completes an import and tells the position of that; `None` when it is in that state already.

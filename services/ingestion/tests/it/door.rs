@@ -7,7 +7,7 @@ use sextant_runtime::tenant::TENANT_HEADER;
 use crate::records::{
     DAY, HOUR, account, account_at, event, event_at, events, number, payment, with_event,
 };
-use crate::world::{BOTH, NOW, World, plain_tenant, reason, request_id};
+use crate::world::{BOTH, NOW, World, plain_tenant, reason, request_id, told};
 
 /// A bad record, and what its sender is told.
 type Bad = (pb::Record, &'static str);
@@ -194,7 +194,7 @@ async fn the_same_record_is_a_duplicate_and_another_payload_under_its_identity_a
         first
             .verdicts
             .iter()
-            .map(crate::world::told)
+            .map(told)
             .collect::<Vec<_>>(),
         ["ACCEPTED", "ACCEPTED", "DUPLICATE"]
     );
@@ -213,7 +213,7 @@ async fn the_same_record_is_a_duplicate_and_another_payload_under_its_identity_a
         again
             .verdicts
             .iter()
-            .map(crate::world::told)
+            .map(told)
             .collect::<Vec<_>>(),
         ["DUPLICATE", "CONFLICT", "ACCEPTED"]
     );
@@ -325,7 +325,7 @@ async fn validation_tells_the_verdicts_and_stores_nothing() {
         .await
         .unwrap()
         .into_inner();
-    let verdicts: Vec<String> = answer.verdicts.iter().map(crate::world::told).collect();
+    let verdicts: Vec<String> = answer.verdicts.iter().map(told).collect();
     assert_eq!(
         verdicts,
         [
@@ -482,12 +482,15 @@ async fn imported_history_is_known_at_its_own_time_and_flagged() {
         records: vec![account_at("a", "acme", "Acme", at)],
         validate_only: false,
     };
-    tenant
-        .clients
-        .ingestion()
-        .ingest_batch(request)
-        .await
-        .unwrap();
+    let ingest = || {
+        let (mut client, request) = (tenant.clients.ingestion(), request.clone());
+        async move { client.ingest_batch(request).await }
+    };
+    assert_eq!(reason(ingest().await), "IMPORT_STATE");
+    tenant.start_import().await;
+    let stored = ingest().await.unwrap().into_inner();
+    let verdicts: Vec<_> = stored.verdicts.iter().map(told).collect();
+    assert_eq!(verdicts, ["ACCEPTED"]);
     tenant
         .send(vec![account_at("b", "acme", "New", at.plus_us(DAY))])
         .await;

@@ -246,6 +246,7 @@ async fn every_batch_is_acknowledged_with_its_exceptions_over_both_links() {
 async fn options_count_on_the_first_message_only() {
     let world = World::new().await;
     let tenant = world.tenant("acme").await;
+    tenant.start_import().await;
     let mut stream = Open::new(&tenant.clients).await;
     let options = |historical| Some(pb::IngestOptions { historical });
     stream
@@ -276,7 +277,8 @@ async fn options_count_on_the_first_message_only() {
         .await
         .unwrap()
         .into_inner();
-    assert!(read.entries[0].facts[0].historical);
+    let mut facts = read.entries.iter().flat_map(|entry| &entry.facts);
+    assert!(facts.all(|fact| fact.historical));
 }
 
 #[tokio::test]

@@ -282,6 +282,11 @@ async fn an_import_is_opened_and_completed_once_and_followers_hear_of_both() {
         .await;
     tenant.send(vec![account("1", "a")]).await;
     let mut client = tenant.clients.tenants();
+    let opened_at = async || {
+        let request = pb::GetTenantRequest::default();
+        let shown = tenant.clients.tenants().get_tenant(request).await.unwrap();
+        shown.into_inner().tenant.unwrap().import_opened_at
+    };
     let complete = |history: i32, request_id: &str| pb::CompleteImportRequest {
         history,
         request_id: request_id.to_owned(),
@@ -299,10 +304,14 @@ async fn an_import_is_opened_and_completed_once_and_followers_hear_of_both() {
         client.start_import(start(&id)).await.unwrap().into_inner(),
         first
     );
+    let refused = client.start_import(start(&request_id())).await;
+    let message = refused.as_ref().unwrap_err().message();
     assert_eq!(
-        reason(client.start_import(start(&request_id())).await),
-        "IMPORT_STATE"
+        message,
+        "an import is open since 2026-01-15T12:00:00Z; it has to be completed first"
     );
+    assert_eq!(reason(refused), "IMPORT_STATE");
+    assert_eq!(opened_at().await, Some(timestamp(NOW)));
     let shown = tenant
         .clients
         .accounts()
@@ -326,6 +335,7 @@ async fn an_import_is_opened_and_completed_once_and_followers_hear_of_both() {
         .await
         .unwrap()
         .into_inner();
+    assert_eq!(opened_at().await, None);
     assert_ne!(done.position, first.position);
     assert_eq!(
         reason(client.complete_import(complete(0, &request_id())).await),

@@ -249,6 +249,15 @@ impl Tenant {
             .into_inner()
     }
 
+    /// Opens an import.
+    pub(crate) async fn start_import(&self) {
+        let request = pb::StartImportRequest {
+            request_id: request_id(),
+        };
+        let mut client = self.clients.tenants();
+        client.start_import(request).await.unwrap();
+    }
+
     /// Sends one batch and tells the verdicts, such as "ACCEPTED" and "REJECTED id FIELD_MISSING".
     pub(crate) async fn verdicts(&self, records: Vec<pb::Record>) -> Vec<String> {
         self.send(records).await.verdicts.iter().map(told).collect()

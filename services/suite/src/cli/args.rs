@@ -253,6 +253,7 @@ fn data_commands() -> Vec<Command> {
                     .value_parser(["none", "daily", "monthly", "latest"])
                     .default_value("none"),
             )
+            .arg(switch("resume", "With --history: go on in the import that is open, because it was interrupted; where none is open, one is opened"))
             .arg(switch("dry-run", "Check every row and store nothing"))
             .arg(number("max-errors", "20", "How many bad rows are reported one by one"))
             .arg(
@@ -376,6 +377,15 @@ fn admin_commands() -> Vec<Command> {
                     .arg(option("fixed-clock", "TIME", "Moment at which its clock stands still; a day begins in its time zone; default: the real clock"))
                     .arg(number("retention-days", "0", "Age in days up to which records are taken; what is stored stays, however old it gets. 0: as the installation says"))
                     .arg(option("rfm-ties", "POLICY", "How RFM scores accounts with equal values").default_value(RFM_TIES[0]).value_parser(RFM_TIES)),
+            )
+            .subcommand(
+                named("complete-import")
+                    .about("Completes the tenant's open import of history, such as one that was interrupted: what is stored is evaluated")
+                    .arg(
+                        option("history", "SCHEDULE", "Which past days are evaluated")
+                            .value_parser(["daily", "monthly", "latest"])
+                            .default_value("daily"),
+                    ),
             )
             .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment, at most 400 days on; a day begins in the tenant's time zone"))),
         group("keys", "Keys that open the API")

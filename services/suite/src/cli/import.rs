@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::ArgMatches;
 use tokio::task::spawn_blocking;
-use uuid::Uuid;
+use tonic::Status;
 
 use sextant_domain::time::Zone;
 use sextant_proto::common::v1::ErrorReason;
-use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
+use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::scoring::v1::GetClockRequest;
 use sextant_wire::time::instant;
 
@@ -24,12 +24,13 @@ use crate::generate::{Company, Dirt, Options};
 use crate::import::batch::Batches;
 use crate::import::cdnow::CdnowRows;
 use crate::import::columns::Kind;
+use crate::import::history::{self, Open};
 use crate::import::ndjson::{NdjsonRows, write};
-use crate::import::patience::{News, persist};
+use crate::import::patience::News;
 use crate::import::rejects::{Form, Rejects};
 use crate::import::tally::{Run, Tally};
 use crate::import::upload::{Knowledge, Observer, rehearse, upload};
-use crate::import::{CsvRows, Input, Item, Items, Layout, Part, values};
+use crate::import::{self, COMPLETED, CsvRows, Input, Item, Items, Layout, Part, values};
 use crate::output::{Block, Cell, Column, Document, format};
 use crate::progress::{Progress, Visibility};
 
@@ -45,6 +46,8 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     let (client, _) = context.of_tenant().await?;
     let progress = Progress::bytes(context.visibility, input.size(), "import");
     let (items, form) = items(input, &path, matches, client.zone())?;
+    let open = open(matches, schedule)?;
+    let mut left_open = LeftOpen::default();
     let old = Old::of(&client, schedule).await;
     let batches = Batches::new(old.counting(items))
         .in_messages_of(context.loaded.config.ingest.max_batch_bytes);
@@ -69,7 +72,8 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
         .await;
         rehearsed.map(|()| String::new()).map_err(Error::Import)
     } else {
-        store(&client, schedule, batches, &mut tally, &mut observer).await
+        let history = schedule.map(|schedule| (schedule, open, &mut left_open));
+        store(&client, history, batches, &mut tally, &mut observer).await
     };
     drop(observer);
     let written = complain(&path, &mut tally, rejects_path);
@@ -226,6 +230,17 @@ fn schedule(matches: &ArgMatches) -> Result<Option<HistorySchedule>, Error> {
     }
 }
 
+/// What to do where an import of history is open already.
+fn open(matches: &ArgMatches, schedule: Option<HistorySchedule>) -> Result<Open, Error> {
+    match (matches.get_flag("resume"), schedule) {
+        (false, _) => Ok(Open::Refuse),
+        (true, Some(_)) => Ok(Open::Resume),
+        (true, None) => Err(Error::usage(
+            "--resume goes on in an import of history; say --history, too",
+        )),
+    }
+}
+
 fn knowledge(schedule: Option<HistorySchedule>) -> Knowledge {
     if schedule.is_some() {
         Knowledge::Historical
@@ -237,43 +252,72 @@ fn knowledge(schedule: Option<HistorySchedule>) -> Knowledge {
 /// Sends everything, as history if there is a schedule, and gives the position from which reads include it.
 async fn store(
     client: &Client,
-    schedule: Option<HistorySchedule>,
+    history: Option<(HistorySchedule, Open, &mut LeftOpen)>,
     batches: Batches,
     tally: &mut Tally,
     observer: Observer<'_>,
 ) -> Result<String, Error> {
-    let Some(schedule) = schedule else {
+    let Some((schedule, open, left_open)) = history else {
         upload(client, Knowledge::Now, batches, tally, observer).await?;
         return Ok(tally.position.clone());
     };
-    let request = StartImportRequest {
-        request_id: Uuid::new_v4().to_string(),
-    };
-    match client.tenants().start_import(client.request(request)).await {
-        Ok(_) => {},
-        Err(status) if is(&status, ErrorReason::ImportState) => {
-            note("note: an import is open and goes on");
-        },
-        Err(status) => return Err(status.into()),
+    let found_open = history::open(client, open).await.map_err(|status| {
+        let aside = if is(&status, ErrorReason::ImportState) {
+            "wait for it, or, if it was interrupted, repeat this command with --resume to go on in it"
+        } else {
+            ""
+        };
+        refused(status, aside)
+    })?;
+    left_open.0 = true;
+    if let Some(status) = found_open {
+        note(&format!("note: going on: {}", status.message()));
     }
-    upload(client, Knowledge::Historical, batches, tally, observer).await?;
-    let request = CompleteImportRequest {
-        history: schedule.into(),
-        request_id: Uuid::new_v4().to_string(),
+    let stored = upload(client, Knowledge::Historical, batches, tally, observer).await;
+    let completed = match stored {
+        Ok(()) => history::complete(client, schedule, |news| observer(tally, news))
+            .await
+            .map_err(|status| {
+                let was_completed = is(&status, ErrorReason::ImportState);
+                refused(status, if was_completed { COMPLETED } else { "" })
+            }),
+        Err(error) => Err(error.into()),
     };
-    let answer = persist(
-        |news| observer(tally, news),
-        || {
-            let (client, request) = (client.clone(), request.clone());
-            Box::pin(async move {
-                client
-                    .tenants()
-                    .complete_import(client.request(request))
-                    .await
-            })
+    left_open.0 = completed.as_ref().is_err_and(|error| !is_closed(error));
+    completed
+}
+
+fn refused(status: Status, aside: &str) -> Error {
+    Error::Refused {
+        status: Box::new(status),
+        aside: aside.to_owned(),
+    }
+}
+
+/// Whether an import failed because it is not open any more.
+fn is_closed(error: &Error) -> bool {
+    match error {
+        Error::Refused { status, .. } | Error::Import(import::Error::Refused { status, .. }) => {
+            is(status, ErrorReason::ImportState)
         },
-    );
-    Ok(answer.await?.into_inner().position)
+        _ => false,
+    }
+}
+
+/// Whether an import of history is open. If it is when this is dropped, by a failure or because the command is interrupted, that
+/// is said: until it is completed, nothing of the tenant is evaluated.
+#[derive(Debug, Default)]
+struct LeftOpen(bool);
+
+impl Drop for LeftOpen {
+    fn drop(&mut self) {
+        if self.0 {
+            note(
+                "the import stays open, and nothing of the tenant is evaluated until it is completed: repeat this command with --resume to go on \
+                 in it, or complete it as it is with `sextant tenants complete-import`",
+            );
+        }
+    }
 }
 
 /// The records of a file, whose days begin in the zone, and how rows that are not taken are written.

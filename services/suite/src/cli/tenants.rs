@@ -18,8 +18,9 @@ use crate::cli::args::SCOPES;
 use crate::cli::context::{Context, moment_of, number_of, text_of, texts_of};
 use crate::client::{Client, all_pages};
 use crate::error::Error;
-use crate::import::values;
+use crate::import::{history, values};
 use crate::output::{Block, Cell, Column};
+use crate::progress::Progress;
 
 /// Runs an action on tenants, keys or segmentations.
 pub(crate) async fn run(
@@ -31,6 +32,7 @@ pub(crate) async fn run(
     let block = match (what, action) {
         ("tenants", "create") => create_tenant(context, matches).await?,
         ("tenants", "advance") => advance(context, matches).await?,
+        ("tenants", "complete-import") => complete_import(context, matches).await?,
         ("tenants", _) => list_tenants(context).await?,
         ("keys", "create") => create_key(context, matches).await?,
         ("keys", "revoke") => revoke_key(context, matches).await?,
@@ -95,6 +97,7 @@ fn tenants_block(tenants: &[Tenant]) -> Block {
         Column::right("retention_days", "Records up to, days"),
         Column::left("rfm_tie_policy", "RFM ties"),
         Column::left("created_at", "Since"),
+        Column::left("import_opened_at", "Import open since"),
     ];
     let mut block = Block::new("tenants", "", columns);
     for one in tenants {
@@ -107,6 +110,7 @@ fn tenants_block(tenants: &[Tenant]) -> Block {
             Cell::Count(one.retention_days.into()),
             Cell::text(values::short(&one.rfm_tie_policy())),
             Cell::moment(one.created_at.as_ref()),
+            Cell::moment(one.import_opened_at.as_ref()),
         ]);
     }
     block
@@ -141,6 +145,18 @@ async fn advance(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, E
         "Pass the position as --at-least to wait until every close on the way is evaluated.",
     );
     block.rows.push(vec![Cell::text(answer.position)]);
+    Ok(block)
+}
+
+async fn complete_import(context: &Context<'_>, matches: &ArgMatches) -> Result<Block, Error> {
+    let (client, _) = context.of_tenant().await?;
+    let schedule = values::word(&text_of(matches, "history")).map_err(Error::usage)?;
+    let progress = Progress::open(context.visibility, "complete-import");
+    let completed = history::complete(&client, schedule, |news| progress.tell(news)).await;
+    drop(progress);
+    let mut block = Block::new("position", "", vec![Column::left("position", "Position")])
+        .noted("Pass it as --at-least to read what includes the import.");
+    block.rows.push(vec![Cell::text(completed?)]);
     Ok(block)
 }
 

@@ -12,8 +12,7 @@ use uuid::Builder;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::{
-    CompleteImportRequest, CreateTenantRequest, GetTenantRequest, HistorySchedule,
-    StartImportRequest, Tenant,
+    CreateTenantRequest, GetTenantRequest, HistorySchedule, Tenant,
 };
 use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::segmentation::v1::{
@@ -23,6 +22,7 @@ use sextant_proto::segmentation::v1::{
 use crate::client::{Client, at_least, is, settled};
 use crate::error::Error;
 use crate::import::batch::Batches;
+use crate::import::history::{self, Open};
 use crate::import::patience::News;
 use crate::import::tally::Tally;
 use crate::import::upload::{Knowledge, upload};
@@ -100,24 +100,10 @@ pub(crate) async fn load(
     for (key, segmenter, config) in setup.segmentations {
         make_segmentation(&client, setup, [key, segmenter, config]).await?;
     }
-    let request = StartImportRequest {
-        request_id: request_id(&setup.tenant, "start"),
-    };
-    client
-        .tenants()
-        .start_import(client.request(request))
-        .await?;
+    // An earlier run that was interrupted has left it open.
+    history::open(&client, Open::Resume).await?;
     let tally = send(&client, setup, records, visibility).await?;
-    let request = CompleteImportRequest {
-        history: setup.history.into(),
-        request_id: request_id(&setup.tenant, "complete"),
-    };
-    let position = client
-        .tenants()
-        .complete_import(client.request(request))
-        .await?
-        .into_inner()
-        .position;
+    let position = history::complete(&client, setup.history, |_news| ()).await?;
     let ready = Ready {
         at: at_least(&position),
         client,
@@ -287,7 +273,7 @@ pub(crate) fn timestamp(at: Instant) -> Timestamp {
     sextant_wire::time::timestamp(at)
 }
 
-/// The id of a request of the demo: the same for the same tenant and step, whenever and wherever it is made (UUID version 8,
+/// The id of a request of the demo that makes something: the same for the same tenant and step, whenever and wherever it is made (UUID version 8,
 /// RFC 9562).
 pub(crate) fn request_id(tenant: &str, step: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(format!("sextant demo\n{tenant}\n{step}")).into();

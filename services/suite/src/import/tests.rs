@@ -564,7 +564,7 @@ fn only_an_import_that_may_go_on_is_to_be_repeated() {
         acknowledged: 3,
     };
     let told = refused(ErrorReason::Unavailable).to_string();
-    assert!(told.contains("run the same command again"), "{told}");
+    assert!(told.contains("repeat it to go on"), "{told}");
     let told = refused(ErrorReason::MessageTooLarge).to_string();
     assert!(
         told.contains("--set ingest.max_batch_bytes=N") && !told.contains("again"),

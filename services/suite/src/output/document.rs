@@ -280,7 +280,7 @@ impl Document {
                 "a source is silent: segments that depend on it are held"
             },
             Some(FreshnessState::Backfilling) => {
-                "imported history is still being evaluated: this answer is not complete"
+                "imported history is not evaluated yet: an import is open (`sextant tenants list` shows since when), or it was completed and is still being evaluated; this answer is not complete"
             },
         }
     }

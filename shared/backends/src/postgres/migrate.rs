@@ -44,6 +44,10 @@ fn migrations(service: Service) -> &'static [Migration] {
                 name: "trace",
                 sql: include_str!("../../queries/postgres/migrations/ingestion/0002_trace.sql"),
             },
+            Migration {
+                name: "import",
+                sql: include_str!("../../queries/postgres/migrations/ingestion/0003_import.sql"),
+            },
         ],
         Service::Scoring => &[Migration {
             name: "tables",

@@ -9,6 +9,7 @@
 mod conformance;
 mod dedupe;
 mod feed;
+mod imports;
 mod isolation;
 mod migrate;
 mod outage;

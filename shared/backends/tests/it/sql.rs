@@ -19,10 +19,11 @@ const FOLDERS: [(&str, &[Service]); 7] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 19] = [
+const SYSTEM_STATEMENTS: [&str; 20] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
+    "hold_import.sql",
     "insert_key.sql",
     "insert_tenant.sql",
     "key_by_id.sql",

@@ -60,6 +60,11 @@ macro_rules! conformance_suite {
                 an_import_is_marked_in_the_feed_of_every_slice_once,
                 a_fixed_clock_moves_forward_through_the_feed_of_every_slice,
             ]
+            imports: [
+                history_is_stored_only_while_an_import_is_open,
+                history_that_is_refused_does_not_spoil_what_comes_beside_it,
+                no_history_comes_after_the_completion_of_its_import,
+            ]
             keys: [
                 a_key_is_found_by_its_public_part,
                 keys_are_listed_by_id,

@@ -36,7 +36,8 @@ pub async fn facts_are_there_after_reopening<H: Harness>(harness: H) {
         records(&store, ACME, SLICE).await,
         ["record a1 of anvil", "record e1 of anvil"]
     );
-    assert!(store.tenants.by_id(ACME).await.unwrap().unwrap().importing);
+    let stored = store.tenants.by_id(ACME).await.unwrap().unwrap();
+    assert_eq!(stored.import_opened_at, Some(at(9)));
     let again = vec![
         account("anvil", 1, "a1"),
         event("anvil", "e1", 7),

@@ -27,7 +27,6 @@ pub async fn facts_are_stored_once_and_announced<H: Harness>(harness: H) {
     let store = harness.ingestion().await;
     let late = NewFact {
         known_at: at(500),
-        historical: true,
         ..event("anvil", "e1", 7)
     };
     let committed = store
@@ -58,7 +57,7 @@ pub async fn facts_are_stored_once_and_announced<H: Harness>(harness: H) {
     );
     assert_eq!(
         (second.uid, second.kind, second.historical),
-        (Some(uid(1)), FactKind::Event, true)
+        (Some(uid(1)), FactKind::Event, false)
     );
     assert_eq!((second.occurred_at, second.known_at), (at(7), at(500)));
     assert_eq!(second.record, b"record e1 of anvil");

@@ -174,7 +174,7 @@ pub(super) fn tenant_row(tenant: TenantId, name: &str) -> TenantRow {
         fixed_clock: None,
         retention_days: 1_825,
         n_slices: 3,
-        importing: false,
+        import_opened_at: None,
         created_at: at(0),
         rfm_tie_policy: TiePolicy::ValueQuantile,
     }

@@ -99,12 +99,16 @@ pub async fn an_import_is_marked_in_the_feed_of_every_slice_once<H: Harness>(har
         let heads: SliceHeads = (0..3).map(|slice| (Slice(slice), sequence)).collect();
         Some(answer(&heads))
     };
+    let opened_at = async || {
+        let stored = store.tenants.by_id(ACME).await.unwrap();
+        stored.unwrap().import_opened_at
+    };
     assert_eq!(mark(Import::Completed(2), 10).await, None, "none is open");
     assert_eq!(mark(Import::Started, 11).await, heads(1));
     assert_eq!(mark(Import::Started, 12).await, None, "it is open");
-    assert!(store.tenants.by_id(ACME).await.unwrap().unwrap().importing);
+    assert_eq!(opened_at().await, Some(at(11)));
     assert_eq!(mark(Import::Completed(2), 13).await, heads(2));
-    assert!(!store.tenants.by_id(ACME).await.unwrap().unwrap().importing);
+    assert_eq!(opened_at().await, None);
     for slice in 0..3 {
         let entries = entries(&store, ACME, Slice(slice)).await;
         let told: Vec<_> = entries

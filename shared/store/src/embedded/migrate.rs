@@ -18,7 +18,10 @@ pub(super) struct Schema {
 
 pub(super) const INGESTION: Schema = Schema {
     file_name: "ingestion.db",
-    steps: &[sql!("migrations/ingestion/0001_initial")],
+    steps: &[
+        sql!("migrations/ingestion/0001_initial"),
+        sql!("migrations/ingestion/0002_import"),
+    ],
 };
 pub(super) const SCORING: Schema = Schema {
     file_name: "scoring.db",

@@ -90,6 +90,14 @@ pub struct FactBatch {
     pub trace: Option<Trace>,
 }
 
+impl FactBatch {
+    /// Whether a fact of it is imported history.
+    #[must_use]
+    pub fn holds_history(&self) -> bool {
+        self.facts.iter().any(|fact| fact.historical)
+    }
+}
+
 /// What became of one fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -114,14 +122,15 @@ pub struct Committed {
 
 /// The one command port of facts.
 ///
-/// `commit` is atomic and durable when it returns:
+/// `commit` is atomic and durable when it returns. A batch with a fact of history (`historical`) is refused whole unless an
+/// import of the tenant is open, and that stays open until the commit: none is completed between the two.
 /// 1. [`FactKind::Account`] facts create unknown accounts first (uid from `new_account_uid`, slice from the external id).
 /// 2. Facts of accounts that are still unknown are put into the held table, keyed by identity: again there is `Held`
 ///    (same payload, counted once) or `Conflict` (another payload).
 /// 3. The others are inserted into the dedupe table (tenant, hour, hash); what is there already is `Duplicate` or, with
 ///    another payload hash, `Conflict`. The first of several in one batch wins. Exact under concurrent writers.
 /// 4. Accepted facts are stored; held facts of accounts that have just appeared are stored with them (their deduplication
-///    included, ahead of the batch's own: what waited is first), with `known_at` as it was when they were held. Both belong
+///    included, ahead of the batch's own: what waited is first), with `known_at` as it was when they were held, and whether an import is open or not. Both belong
 ///    to this batch: first its own in order of arrival, then the replayed ones in the order in which they were held.
 /// 5. Rejections are stored, each key once in a tenant: one that comes again changes nothing. So are per-source counts, of
 ///    every delivery, also of a rejection that came before (held replayed: held − 1, accepted + 1, or duplicate or conflict + 1 if its
@@ -132,6 +141,6 @@ pub trait Facts: Send + Sync + std::fmt::Debug {
     /// Stores a batch.
     ///
     /// # Errors
-    /// [`crate::Error::Unavailable`] or [`crate::Error::Full`]: nothing of it was stored.
+    /// [`crate::Error::NoImport`], [`crate::Error::Unavailable`] or [`crate::Error::Full`]: nothing of it was stored.
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>>;
 }

@@ -25,8 +25,8 @@ pub struct TenantRow {
     pub retention_days: u32,
     /// Number of slices.
     pub n_slices: u16,
-    /// True between the opening and the completion of an import.
-    pub importing: bool,
+    /// When the open import was opened; `None`: none is open.
+    pub import_opened_at: Option<Instant>,
     /// When it was made.
     pub created_at: Instant,
     /// How RFM scores equal values.
@@ -64,7 +64,8 @@ pub trait Tenants: Send + Sync + std::fmt::Debug {
     fn list<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<TenantRow>>>;
 
     /// Opens or completes an import: writes an entry to the feed of every slice; the result are the new heads by slice.
-    /// Returns the answer to the request; `None` when the import is in that state already (nothing is written).
+    /// Returns the answer to the request; `None` when the import is in that state already (nothing is written). History that a
+    /// commit has stored while the import was open is before its completion in every feed.
     ///
     /// # Errors
     /// [`crate::Error::RequestIdReused`].

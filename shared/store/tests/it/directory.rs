@@ -9,10 +9,10 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::Slice;
+use sextant_domain::id::{Slice, TenantId};
 use sextant_store::Error as StoreError;
 use sextant_store::embedded::{Embedded, Error, Ingestion, Options};
-use sextant_store::port::{Committed, FactBatch, Facts, Feed, FeedEntry, Intake, Outcome};
+use sextant_store::port::{Committed, FactBatch, Facts, Feed, FeedEntry, Intake, Outcome, Tenants};
 
 use crate::build::{TENANT, account, batch, event, fact};
 use crate::child;
@@ -93,6 +93,26 @@ fn a_file_of_a_newer_version_is_not_touched() {
     );
     set_version(1);
     Embedded::open(directory.path()).unwrap();
+}
+
+#[tokio::test]
+async fn an_import_that_was_open_before_its_opening_was_noted_is_open() {
+    let directory = TempDir::new().unwrap();
+    let first = include_str!("../../queries/sqlite/migrations/ingestion/0001_initial.sql");
+    let file = Connection::open(directory.path().join("ingestion.db")).unwrap();
+    file.execute_batch(first).unwrap();
+    for (id, importing) in [(1_u128, true), (2, false)] {
+        let insert = "INSERT INTO tenant VALUES (?1, ?2, 'UTC', 'USD', NULL, 400, 1, ?3, 5, 'value_quantile')";
+        let row = (id.to_be_bytes(), id.to_string(), importing);
+        file.execute(insert, row).unwrap();
+    }
+    file.pragma_update(None, "user_version", 1).unwrap();
+    file.close().unwrap();
+    let store = Embedded::open(directory.path()).unwrap();
+    let tenants = store.ingestion();
+    let of = async |id| tenants.by_id(TenantId(id)).await.unwrap().unwrap();
+    assert_eq!(of(1).await.import_opened_at, Some(of(1).await.created_at));
+    assert_eq!(of(2).await.import_opened_at, None);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 15] = [
+const ACROSS_TENANTS: [&str; 16] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -20,6 +20,7 @@ const ACROSS_TENANTS: [&str; 15] = [
     "scoring/state_list",
     "segmentation/cursor_list",
     "migrations/ingestion/0001_initial",
+    "migrations/ingestion/0002_import",
     "migrations/metrics/0001_initial",
     "migrations/scoring/0001_initial",
     "migrations/segmentation/0001_initial",
@@ -57,9 +58,11 @@ fn text(name: &str) -> String {
 
 fn database(service: &str) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
-    connection
-        .execute_batch(&text(&format!("migrations/{service}/0001_initial")))
-        .unwrap();
+    let folder = format!("migrations/{service}/");
+    // In the order of their numbers.
+    for step in names().iter().filter(|name| name.starts_with(&folder)) {
+        connection.execute_batch(&text(step)).unwrap();
+    }
     connection
 }
 

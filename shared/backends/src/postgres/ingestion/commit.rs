@@ -3,7 +3,7 @@
 //! Messages to the database travel in three flights: the opening with the identities; the facts (with refusals, and with the
 //! stored payloads of identities that were there); the counts, the feed and the commit. The last one takes the locks that
 //! other writers of the tenant wait for, so nothing waits for more than a commit. A batch of accounts that this process has
-//! not met takes one flight more, one of accounts that nobody knows a few.
+//! not met takes one flight more, one of accounts that nobody knows a few, and one of history one more.
 
 mod columns;
 mod counts;
@@ -19,10 +19,10 @@ use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
-use sextant_store::Result;
 use sextant_store::port::{
     Committed, FactBatch, FactEntry, NewRejection, Outcome, StoredFact, Trace,
 };
+use sextant_store::{Error, Result};
 
 use super::APPEND_FEED;
 use super::accounts::{RESOLVE, account};
@@ -45,6 +45,8 @@ const LOCK_REJECTIONS: &str =
 const INSERT_REJECTIONS: &str =
     include_str!("../../../queries/postgres/ingestion/insert_rejections.sql");
 const ADD_COUNTS: &str = include_str!("../../../queries/postgres/ingestion/add_counts.sql");
+
+const HOLD_IMPORT: &str = include_str!("../../../queries/postgres/ingestion/hold_import.sql");
 
 /// Batches of one tenant that are stored in one transaction, one after the other.
 pub(super) struct Group {
@@ -132,6 +134,10 @@ pub(super) async fn commit(
     let session = pool.session("committing facts").await?;
     let opened = pool.opened();
     session.begin(batch.tenant);
+    if batch.holds_history() && !hold_import(&session, batch.tenant).await? {
+        session.rollback().await?;
+        return Err(Error::NoImport);
+    }
     let mut homes = known.homes(opened, batch);
     let not_met = missing(batch, &homes);
     resolve(&session, batch.tenant, &not_met, &mut homes).await?;
@@ -151,6 +157,14 @@ pub(super) async fn commit(
     let entries = entries(group, &accepted, &heads);
     recent.remember(opened, batch.tenant, entries);
     Ok(group.split(&outcomes, &heads))
+}
+
+/// Keeps an import that is open from being completed before the commit; false: none is open. Before any other lock, for who
+/// waits here must not be waited for.
+async fn hold_import(session: &Session, tenant: TenantId) -> Result<bool> {
+    let hold = session.prepare(HOLD_IMPORT).await?;
+    let held = session.query(&hold, &[&rows::tenant(tenant)]).await?;
+    Ok(!held.is_empty())
 }
 
 /// The accounts of a batch that are not among `homes`, each once, in order.

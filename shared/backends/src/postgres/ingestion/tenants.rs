@@ -28,7 +28,7 @@ fn tenant(row: &mut Fields<'_>) -> Result<TenantRow> {
         fixed_clock: row.maybe_instant()?,
         retention_days: row.number::<i64, u32>()?,
         n_slices: row.number::<i32, u16>()?,
-        importing: row.take()?,
+        import_opened_at: row.maybe_instant()?,
         created_at: row.instant()?,
         rfm_tie_policy: row.tie_policy()?,
     })
@@ -50,6 +50,7 @@ pub(super) fn import_of(code: i16) -> Import {
 impl Ingestion {
     async fn insert_tenant(&self, row: &TenantRow, once: Once<TenantRow>) -> Result<Vec<u8>> {
         let (id, fixed_clock) = (rows::tenant(row.tenant), row.fixed_clock.map(|at| at.0));
+        let import_opened_at = row.import_opened_at.map(|at| at.0);
         let (retention, n_slices) = (i64::from(row.retention_days), i32::from(row.n_slices));
         let session = self.pool.session("storing a tenant").await?;
         if let Some(answer) = requests::claim(&session, &once).await? {
@@ -64,7 +65,7 @@ impl Ingestion {
             &fixed_clock,
             &retention,
             &n_slices,
-            &row.importing,
+            &import_opened_at,
             &row.created_at.0,
             &row.rfm_tie_policy.key(),
         ];
@@ -83,12 +84,12 @@ impl Ingestion {
         mark: Import,
         once: Once<SliceHeads>,
     ) -> Result<Option<Vec<u8>>> {
-        let importing = matches!(mark, Import::Started);
+        let opened_at = matches!(mark, Import::Started).then_some(once.request.at.0);
         let announcement = Announcement {
             import: Some(import_code(mark)),
             clock: None,
         };
-        self.change_and_announce(tenant, (MARK_IMPORT, &importing), announcement, once)
+        self.change_and_announce(tenant, (MARK_IMPORT, &opened_at), announcement, once)
             .await
     }
 

@@ -198,7 +198,7 @@ impl Writers {
 }
 
 impl Store {
-    /// Writes batches in one transaction and answers each caller. If the database refuses the whole, each batch is written
+    /// Writes batches in one transaction and answers each caller. If the whole is refused, each batch is written
     /// alone: what one of them did must not fail the others.
     async fn write(&self, joined: Vec<Waiting>) {
         let (batches, answers): (Vec<FactBatch>, Vec<oneshot::Sender<Answer>>) = joined
@@ -244,8 +244,11 @@ impl Store {
     }
 }
 
-/// Whether the database answered that it does not store this, so that nothing of it was stored.
+/// Whether the answer was that this is not stored, so that nothing of it was stored.
 fn is_refusal(error: &Error) -> bool {
+    if matches!(error, Error::NoImport) {
+        return true;
+    }
     let Error::Unavailable { source, .. } = error else {
         return false;
     };
@@ -271,6 +274,7 @@ fn copy_of(error: &Error) -> Error {
         Error::Full { doing } => Error::Full { doing },
         Error::Unreadable { what } => Error::Unreadable { what: what.clone() },
         Error::Unavailable { doing, source } => Error::unavailable(doing, source.to_string()),
+        Error::NoImport => Error::NoImport,
         Error::Fenced | Error::AlreadyExists { .. } | Error::RequestIdReused => {
             Error::unavailable("committing facts", error.to_string())
         },

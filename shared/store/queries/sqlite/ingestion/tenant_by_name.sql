@@ -1,2 +1,2 @@
-SELECT tenant_id, name, time_zone, base_currency, fixed_clock, retention_days, n_slices, importing, created_at, rfm_tie_policy
+SELECT tenant_id, name, time_zone, base_currency, fixed_clock, retention_days, n_slices, import_opened_at, created_at, rfm_tie_policy
 FROM tenant WHERE name = ?1;

@@ -1,1 +1,3 @@
-UPDATE tenant SET importing = ?2 WHERE tenant_id = ?1 AND importing <> ?2 RETURNING n_slices;
+UPDATE tenant SET import_opened_at = ?2
+WHERE tenant_id = ?1 AND (import_opened_at IS NULL) <> (?2 IS NULL)
+RETURNING n_slices;

@@ -7,9 +7,10 @@ mod held;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::Instant;
 
+use crate::Error;
 use crate::embedded::failure::Work;
 use crate::embedded::feed;
 use crate::embedded::ingestion::commit::counts::Counts;
@@ -92,6 +93,9 @@ pub(super) fn commit(
     known: &mut KnownAccounts,
     batch: &FactBatch,
 ) -> Work<Committed> {
+    if batch.holds_history() && !import_is_open(connection, batch.tenant)? {
+        return Err(Error::NoImport.into());
+    }
     let mut counts = Counts::default();
     let mut dedupe = Dedupe::prepare(connection, batch.tenant)?;
     let appeared = create_accounts(connection, known, batch)?;
@@ -112,6 +116,11 @@ pub(super) fn commit(
         lines(batch, &targets, &outcomes, &replayed),
     )?;
     Ok(Committed { outcomes, heads })
+}
+
+fn import_is_open(connection: &Connection, tenant: TenantId) -> Work<bool> {
+    let mut find = connection.prepare_cached(sql!("ingestion/tenant_import_is_open"))?;
+    Ok(find.exists(params![id(tenant.0)])?)
 }
 
 /// Creates the accounts that the batch brings and returns them.

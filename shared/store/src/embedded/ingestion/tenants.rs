@@ -59,14 +59,16 @@ impl Tenants for Ingestion {
         once: Once<SliceHeads>,
     ) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
         self.file.write("marking an import", move |connection| {
-            let change = params![id(tenant.0), mark == Import::Started];
+            let at = once.request.at;
+            let opened_at = (mark == Import::Started).then_some(at.0);
+            let change = params![id(tenant.0), opened_at];
             announce(
                 connection,
                 sql!("ingestion/tenant_mark_import"),
                 change,
                 tenant,
                 Entry::Import {
-                    recorded_at: once.request.at,
+                    recorded_at: at,
                     mark,
                 },
                 &once,
@@ -123,7 +125,7 @@ fn create(connection: &Connection, tenant: &TenantRow, once: &Once<TenantRow>) -
             tenant.fixed_clock.map(|at| at.0),
             tenant.retention_days,
             tenant.n_slices,
-            tenant.importing,
+            tenant.import_opened_at.map(|at| at.0),
             tenant.created_at.0,
             tenant.rfm_tie_policy.key()
         ])?;
@@ -173,7 +175,7 @@ fn tenant_row(row: &Row<'_>) -> rusqlite::Result<TenantRow> {
         fixed_clock: row.instant_or_none(4)?,
         retention_days: row.get(5)?,
         n_slices: row.get(6)?,
-        importing: row.get(7)?,
+        import_opened_at: row.instant_or_none(7)?,
         created_at: row.instant(8)?,
         rfm_tie_policy: row.tie_policy(9)?,
     })

@@ -1,0 +1,137 @@
+//! An import is completed by one process while another stores its history.
+
+use std::time::Duration;
+
+use futures_util::future::{join, join3};
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+
+use sextant_backends::postgres::Ingestion;
+use sextant_backends::testing::{Database, migrated_database};
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::{PayloadHash, Slice, TenantId};
+use sextant_domain::rfm::TiePolicy;
+use sextant_store::Error;
+use sextant_store::port::{
+    Facts, Import, Intake, NewFact, Once, Request, SliceHeads, TenantRow, Tenants,
+};
+
+use crate::support::{NOON, batch, connect, fact, tenant, within};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn once<T: std::fmt::Debug + 'static>(owner: Option<TenantId>, name: &'static str) -> Once<T> {
+    let request = Request {
+        owner,
+        method: name,
+        id: 1,
+        parameters: PayloadHash::of(b""),
+        at: NOON,
+    };
+    Once::new(request, |result: &T| format!("{result:?}").into_bytes())
+}
+
+async fn mark(store: &Ingestion, tenant: TenantId, mark: Import) -> Option<Vec<u8>> {
+    let name = match mark {
+        Import::Started => "start",
+        Import::Completed(_) => "complete",
+    };
+    let once: Once<SliceHeads> = once(Some(tenant), name);
+    store.mark_import(tenant, mark, once).await.unwrap()
+}
+
+/// A tenant with an open import, as two processes know it.
+async fn two_processes(database: &Database) -> ([Ingestion; 2], TenantId) {
+    let connect = async || Ingestion::connect(&database.config()).await.unwrap();
+    let stores = [connect().await, connect().await];
+    let row = TenantRow {
+        tenant: tenant(),
+        name: "acme".to_owned(),
+        time_zone: "UTC".to_owned(),
+        base_currency: "USD".to_owned(),
+        fixed_clock: None,
+        retention_days: 400,
+        n_slices: 1,
+        import_opened_at: None,
+        created_at: NOON,
+        rfm_tie_policy: TiePolicy::default(),
+    };
+    stores[0].create(&row, once(None, "create")).await.unwrap();
+    mark(&stores[0], row.tenant, Import::Started).await.unwrap();
+    (stores, row.tenant)
+}
+
+/// An account of imported history.
+fn history() -> NewFact {
+    NewFact {
+        historical: true,
+        ..fact(FactKind::Account, "anvil", "a1")
+    }
+}
+
+/// Returns when so many statements of the database wait for a lock: a level to wait for, not a time.
+async fn waiting(watcher: &Client, n_wanted: i64) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    loop {
+        let row = watcher.query_one(waiting, &[]).await.unwrap();
+        if row.get::<_, i64>(0) == n_wanted {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_is_completed_after_the_history_that_is_being_stored() {
+    let database = migrated_database().await;
+    let mut tasks = JoinSet::new();
+    let ([storing, completing], tenant) = two_processes(&database).await;
+    let (holder, watcher) = (
+        connect(database.url(), &mut tasks).await,
+        connect(database.url(), &mut tasks).await,
+    );
+    // Who makes an account known waits for this one.
+    let key = i64::from_ne_bytes((tenant.0 as u64).to_ne_bytes());
+    let hold = format!("BEGIN; SELECT pg_advisory_xact_lock({key})");
+    holder.batch_execute(&hold).await.unwrap();
+    let stores = storing.commit(batch(tenant, vec![history()]));
+    let completes = async {
+        waiting(&watcher, 1).await;
+        mark(&completing, tenant, Import::Completed(1)).await
+    };
+    let lets_go = async {
+        waiting(&watcher, 2).await;
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (stored, completed, ()) = within(LIMIT, join3(stores, completes, lets_go)).await;
+    assert_eq!(stored.unwrap().heads, [(Slice(0), 2)]);
+    assert!(completed.is_some());
+    let entries = completing.fact_entries(tenant, Slice(0), 0, 1 << 20).await;
+    let told: Vec<_> = entries
+        .unwrap()
+        .iter()
+        .map(|entry| (entry.import, entry.facts.len()))
+        .collect();
+    let marks = [Import::Started, Import::Completed(1)].map(Some);
+    assert_eq!(told, [(marks[0], 0), (None, 1), (marks[1], 0)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_that_comes_while_its_import_is_completed_waits_and_is_refused() {
+    let database = migrated_database().await;
+    let mut tasks = JoinSet::new();
+    let ([storing, _], tenant) = two_processes(&database).await;
+    let (completing, watcher) = (
+        connect(database.url(), &mut tasks).await,
+        connect(database.url(), &mut tasks).await,
+    );
+    let complete = "BEGIN; UPDATE sextant_ingestion.tenant SET import_opened_at = NULL";
+    completing.batch_execute(complete).await.unwrap();
+    let stores = storing.commit(batch(tenant, vec![history()]));
+    let completes = async {
+        waiting(&watcher, 1).await;
+        completing.batch_execute("COMMIT").await.unwrap();
+    };
+    let (stored, ()) = within(LIMIT, join(stores, completes)).await;
+    assert!(matches!(stored, Err(Error::NoImport)), "{stored:?}");
+}
