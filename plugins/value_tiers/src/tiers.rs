@@ -7,7 +7,7 @@ features! {
     pub struct Account {
         /// Monthly recurring revenue, minor units of the base currency.
         mrr_minor: I64 = "revenue.mrr_minor",
-        /// 0 to 100 among paying accounts.
+        /// Percent of the paying accounts with less of it, rounded down to a whole percent.
         mrr_percentile: F64 = "revenue.mrr_percentile",
     }
 }
@@ -162,17 +162,16 @@ impl Segmenter for ValueTiers {
                 if let Some(percentile) = rows.mrr_percentile.get(row) {
                     let next = NAMES.iter().zip(cuts).rfind(|(_, cut)| percentile < **cut);
                     let next = next.map_or_else(String::new, |(name, cut)| {
-                        format!("; {name} starts at {cut}")
+                        format!("; {name} starts at {cut} %")
                     });
-                    let text = format!(
-                        "rank {percentile:.1} of 100 among the paying accounts by revenue{next}"
-                    );
+                    let text =
+                        format!("more revenue than {percentile} % of the paying accounts{next}");
                     reasons.push(&rows.mrr_percentile, 1.0, text);
                 } else {
                     reasons.push(
                         &rows.mrr_percentile,
                         1.0,
-                        "its rank among the paying accounts is not known yet",
+                        "how many of the paying accounts have less revenue is not known yet",
                     );
                 }
                 reasons.push(&rows.mrr_minor, 0.0, revenue);

@@ -86,7 +86,7 @@ pub(crate) fn decode(bytes: &[u8], currency: Currency) -> Result<Models, Problem
             RfmBasis::Usage
         },
         rfm: read_rfm(rfm),
-        mrr_percentiles: (0..=100)
+        mrr_percentiles: (1..=100)
             .filter_map(|percent| mrr.parameters.get(&percentile_name(percent)).copied())
             .collect(),
         purchases: read_purchases(purchases, currency),
@@ -213,7 +213,7 @@ fn percentile_name(percent: u32) -> String {
 }
 
 fn percentile_parameters(models: &Models) -> BTreeMap<String, f64> {
-    (0..)
+    (1..)
         .zip(&models.mrr_percentiles)
         .map(|(percent, cut)| (percentile_name(percent), *cut))
         .collect()

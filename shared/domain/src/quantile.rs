@@ -1,33 +1,30 @@
-//! Quantiles of type 7 (Hyndman & Fan 1996, "Sample Quantiles in Statistical Packages"): the default of R and NumPy.
+//! Quintiles of type 7, the default of R and NumPy, and percentiles of type 1, which are values that occur (Hyndman & Fan
+//! 1996, "Sample Quantiles in Statistical Packages").
 
 #[cfg(test)]
 mod tests;
 
-/// The type-7 quantile of ascending `sorted` values at probability `p`: linear interpolation between the order
-/// statistics around index (n − 1) p, counted from 0. `None` if there are no values or `p` is outside 0 … 1.
+/// The type-1 quantiles at 1 … 100 % of ascending `sorted` values: at p %, the least value that at least p % of the values
+/// do not exceed. None if there are no values.
 ///
-/// Like R, an index within 4 ulp of a whole number is that whole number, so that 0.2 × 15 hits the fourth value.
+/// Of any number, as many of them lie below it as whole percents of the values do: p % of n values lie below a number if
+/// and only if the ⌈p n / 100⌉-th value does, which is the quantile at p %. The ranks are computed in whole numbers.
 ///
 /// ```
-/// use sextant_domain::quantile::type_7;
+/// use sextant_domain::quantile::percentiles;
 ///
-/// assert_eq!(type_7(&[1.0, 2.0, 4.0, 8.0], 0.5), Some(3.0));
-/// assert_eq!(type_7(&[], 0.5), None);
+/// let cuts = percentiles(&[1.0, 2.0, 2.0, 5.0, 9.0]);
+/// let below = |number: f64| cuts.partition_point(|cut| *cut < number);
+/// assert_eq!([0.5, 1.0, 2.0, 4.0, 9.0, 9.5].map(below), [0, 0, 20, 60, 80, 100]);
 /// ```
 #[must_use]
-pub fn type_7(sorted: &[f64], p: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    if !(0.0..=1.0).contains(&p) {
-        return None;
-    }
-    let index = to_f64(last) * p;
-    let nearest = index.round();
-    let below = if (index - nearest).abs() <= 4.0 * f64::EPSILON * nearest.max(1.0) {
-        nearest
-    } else {
-        index.floor()
-    };
-    interpolate(sorted, to_index(below), (index - below).max(0.0))
+pub fn percentiles(sorted: &[f64]) -> Vec<f64> {
+    (1..=100)
+        .filter_map(|percent| {
+            let rank = (sorted.len() * percent).div_ceil(100);
+            sorted.get(rank.checked_sub(1)?).copied()
+        })
+        .collect()
 }
 
 /// The type-7 quantiles at 20, 40, 60 and 80 % of ascending `sorted` values, each moved by `shift_percent`; `None` if there
@@ -61,13 +58,4 @@ fn interpolate(sorted: &[f64], below: usize, share: f64) -> Option<f64> {
 
 fn to_f64(index: usize) -> f64 {
     index as f64
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a whole number between 0 and a slice's length"
-)]
-fn to_index(whole: f64) -> usize {
-    whole as usize
 }

@@ -13,7 +13,7 @@ use sextant_proto::scoring::v1::GetScoresRequest;
 use sextant_proto::segmentation::v1::GetMembershipRequest;
 
 use crate::worlds::compared::{compare, compare_moves};
-use crate::worlds::oracle::{Oracle, TIERS_CONFIG};
+use crate::worlds::oracle::{Oracle, VALUES};
 use crate::worlds::records::{advance_by, entity, later, now, send, try_ask};
 use crate::worlds::story::{DAYS, START, story};
 use crate::worlds::world::{Shape, World, request_id, segmentation, segmentation_by, tenant};
@@ -191,7 +191,9 @@ async fn check(shape: Shape, services: [(&'static str, Role); 4]) {
         let tenant = client.find_tenant(Some(service)).await.unwrap();
         let client = client.of_tenant(&tenant).unwrap();
         segmentation(&client, "lifecycle").await;
-        segmentation_by(&client, "value_tiers", TIERS_CONFIG).await;
+        for (key, config) in VALUES {
+            segmentation_by(&client, key, "value_tiers", config).await;
+        }
         let (before, steps) = script(all.clone());
         let mut position = String::new();
         for batch in before.chunks(BATCH) {

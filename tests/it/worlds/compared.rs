@@ -13,7 +13,7 @@ use sextant_proto::segmentation::v1::{
     ListMembersRequest, ListTransitionsRequest, Membership, Reason,
 };
 
-use crate::worlds::oracle::{Change, Moved, Oracle};
+use crate::worlds::oracle::{Change, Moved, Oracle, VALUES};
 use crate::worlds::records::{ask, features, later, now, revenue, score};
 use crate::worlds::story::{DAYS, Life, START};
 
@@ -30,7 +30,7 @@ async fn counts(client: &Client) -> SourceCounts {
     sources.remove(0)
 }
 
-/// Of a tenant whose clock stands at noon of the last day, with `lifecycle` and `value_tiers`.
+/// Of a tenant whose clock stands at noon of the last day, with `lifecycle` and the segmentations [`VALUES`].
 pub(crate) async fn compare(client: &Client, oracle: &Oracle, n_records: usize, position: &str) {
     let counts = counts(client).await;
     assert_eq!(
@@ -63,6 +63,12 @@ async fn compare_scoring(client: &Client, oracle: &Oracle, at: &ReadAt) {
             let expected = expected.map(Value::Integer);
             assert_eq!(found[feature], expected, "{feature} of {name}");
         }
+        let percentile = oracle.percentile(life).map(|percent| percent as f64);
+        assert_eq!(
+            found["revenue.mrr_percentile"],
+            percentile.map(Value::Number),
+            "{name}"
+        );
         let score = score(client, name, "rfm", at).await.unwrap();
         let band = bands.get(name).map_or("", String::as_str);
         assert_eq!(score.band, band, "{name}: {score:?}");
@@ -104,11 +110,15 @@ async fn compare_segments(client: &Client, oracle: &Oracle, at: &ReadAt) {
             assert_eq!(found[name].segment, stage, "{name} on day {day}");
         }
     }
-    let found = members(client, "value_tiers", at).await;
+    let [amounts, ranks] = VALUES.map(|(key, _)| key);
+    let by_amount = members(client, amounts, at).await;
+    let by_rank = members(client, ranks, at).await;
     for life in &oracle.lives {
         let name = &life.name;
-        let tier = found.get(name).map_or("", |member| member.segment.as_str());
-        assert_eq!(tier, life.tier().unwrap_or(""), "{name}");
+        let tiers = [&by_amount, &by_rank]
+            .map(|found| found.get(name).map_or("", |member| member.segment.as_str()));
+        let expected = [life.tier(), oracle.rank(life)].map(Option::unwrap_or_default);
+        assert_eq!(tiers, expected, "{name}");
     }
 }
 

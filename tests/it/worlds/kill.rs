@@ -10,7 +10,7 @@ use sextant::client::Client;
 use sextant_proto::ingestion::v1::{Record, VerdictKind};
 
 use crate::worlds::compared::compare;
-use crate::worlds::oracle::{Oracle, TIERS_CONFIG};
+use crate::worlds::oracle::{Oracle, VALUES};
 use crate::worlds::records::{advance, later, send};
 use crate::worlds::story::{DAYS, START, story};
 use crate::worlds::world::{Shape, World, segmentation, segmentation_by, tenant};
@@ -79,7 +79,9 @@ fn check(shape: Shape) {
     let client = runtime.block_on(async {
         let client = tenant(&world.client(), "killed", noon(DAYS - 1)).await;
         segmentation(&client, "lifecycle").await;
-        segmentation_by(&client, "value_tiers", TIERS_CONFIG).await;
+        for (key, config) in VALUES {
+            segmentation_by(&client, key, "value_tiers", config).await;
+        }
         client
     });
     let (sender, acknowledged) = sync_channel(AHEAD);

@@ -15,7 +15,13 @@ const EXACT: i64 = 10_000;
 const CLOSED: usize = DAYS - 1;
 /// Least amounts of `sextant.value_tiers` in cents, and how it is told of them.
 const TIERS: [(&str, i64); 3] = [("strategic", 12_000), ("high", 8_000), ("medium", 5_000)];
-pub(crate) const TIERS_CONFIG: &str = r#"{"mode": "cut_points", "strategic_from_minor": 12000, "high_from_minor": 8000, "medium_from_minor": 5000}"#;
+const TIERS_CONFIG: &str = r#"{"mode": "cut_points", "strategic_from_minor": 12000, "high_from_minor": 8000, "medium_from_minor": 5000}"#;
+/// Least shares of the paying accounts that have less, in percent.
+const RANKS: [(&str, i64); 3] = [("strategic", 90), ("high", 70), ("medium", 40)];
+const RANKS_CONFIG: &str = r#"{"mode": "quantile", "strategic_percentile": 90, "high_percentile": 70, "medium_percentile": 40}"#;
+/// The segmentations by `sextant.value_tiers`.
+pub(crate) const VALUES: [(&str, &str); 2] =
+    [("value_tiers", TIERS_CONFIG), ("value_ranks", RANKS_CONFIG)];
 
 /// The accounts, and the day on which the service has learned of a day.
 #[derive(Debug)]
@@ -104,15 +110,12 @@ impl Life {
         self.stage_after(self.stage_at_close(CLOSED), DAYS)
     }
 
-    /// The tier of `sextant.value_tiers`; `None`: it cannot be judged.
+    /// The tier of `sextant.value_tiers` by amount; `None`: it cannot be judged.
     pub(crate) fn tier(&self) -> Option<&'static str> {
-        let mrr_minor = self.mrr_minor(DAYS)?;
-        let reached = TIERS.iter().find(|(_, least)| mrr_minor >= *least);
-        Some(match reached {
-            Some((tier, _)) => tier,
-            None if mrr_minor > 0 => "low",
-            None => "not_paying",
-        })
+        match self.mrr_minor(DAYS)? {
+            ..=0 => Some("not_paying"),
+            mrr_minor => Some(tier(&TIERS, mrr_minor)),
+        }
     }
 
     /// What has to be among the reasons for a stage on a day: features and their values.
@@ -158,6 +161,24 @@ impl Oracle {
             Some((life.name.clone(), digits.collect()))
         };
         self.lives.iter().filter_map(band).collect()
+    }
+
+    /// Of the accounts that paid at the last close, as was known then, the share with less than this one pays now, in whole
+    /// percents; `None`: it does not pay.
+    pub(crate) fn percentile(&self, life: &Life) -> Option<i64> {
+        let own = life.mrr_minor(DAYS).filter(|mrr_minor| *mrr_minor > 0)?;
+        let all = self.lives.iter();
+        let paid = all.filter_map(|life| self.as_known_at_the_close(life).mrr_minor(CLOSED));
+        let paid: Vec<i64> = paid.filter(|mrr_minor| *mrr_minor > 0).collect();
+        let n_less = paid.iter().filter(|mrr_minor| **mrr_minor < own).count();
+        Some(whole(100 * n_less / paid.len()))
+    }
+
+    /// The tier of `sextant.value_tiers` by that share; `None`: it cannot be judged.
+    pub(crate) fn rank(&self, life: &Life) -> Option<&'static str> {
+        life.mrr_minor(DAYS)?;
+        let percentile = self.percentile(life);
+        Some(percentile.map_or("not_paying", |percent| tier(&RANKS, percent)))
     }
 
     fn as_known_at_the_close(&self, life: &Life) -> Life {
@@ -317,6 +338,12 @@ fn add_to_month<'a>(
         (..) => line.contraction_exact -= net,
     }
     line.end_exact += end;
+}
+
+/// The tier that a paying account reaches.
+fn tier(least: &[(&'static str, i64); 3], value: i64) -> &'static str {
+    let reached = least.iter().find(|(_, least)| value >= *least);
+    reached.map_or("low", |(tier, _)| tier)
 }
 
 /// How many of the four quintiles of ascending values lie below a value, in whole numbers.

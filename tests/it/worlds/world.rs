@@ -383,14 +383,14 @@ pub(crate) async fn tenant_in(
 
 /// Puts a built-in segmenter to use under its own name.
 pub(crate) async fn segmentation(client: &Client, name: &str) {
-    segmentation_by(client, name, "{}").await;
+    segmentation_by(client, name, name, "{}").await;
 }
 
-/// The same with a configuration.
-pub(crate) async fn segmentation_by(client: &Client, name: &str, config: &str) {
+/// One by a built-in segmenter, under a key of its own and with a configuration.
+pub(crate) async fn segmentation_by(client: &Client, key: &str, segmenter: &str, config: &str) {
     let segmentation = Segmentation {
-        key: name.to_owned(),
-        segmenter_id: format!("sextant.{name}"),
+        key: key.to_owned(),
+        segmenter_id: format!("sextant.{segmenter}"),
         config: config.to_owned(),
         ..Segmentation::default()
     };

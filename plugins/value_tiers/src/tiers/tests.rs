@@ -18,15 +18,15 @@ fn reasons(config: &str, row: &str) -> String {
 }
 
 #[test]
-fn reasons_name_the_rank_and_the_start_of_the_next_tier() {
+fn reasons_name_the_share_below_and_the_start_of_the_next_tier() {
     assert_eq!(
-        reasons("{}", "[125000,93.26]"),
-        "revenue.mrr_percentile +1.00: rank 93.3 of 100 among the paying accounts by revenue; strategic starts at 99\n\
+        reasons("{}", "[125000,93]"),
+        "revenue.mrr_percentile +1.00: more revenue than 93 % of the paying accounts; strategic starts at 99 %\n\
          revenue.mrr_minor +0.00: 1,250.00 a month"
     );
     assert_eq!(
         reasons("{}", "[125000,null]"),
-        "revenue.mrr_percentile +1.00: its rank among the paying accounts is not known yet\n\
+        "revenue.mrr_percentile +1.00: how many of the paying accounts have less revenue is not known yet\n\
          revenue.mrr_minor +0.00: 1,250.00 a month"
     );
     assert_eq!(

@@ -51,7 +51,7 @@ fn usage() -> Models {
         n_accounts: 12,
         rfm_basis: RfmBasis::Usage,
         rfm: Some(model(Source::Fixed)),
-        mrr_percentiles: (0..=100).map(|percent| f64::from(percent) / 7.0).collect(),
+        mrr_percentiles: (1..=100).map(|percent| f64::from(percent) / 7.0).collect(),
         purchases: None,
         purchase_warning: "accounts pay by subscription".to_owned(),
     }

@@ -61,7 +61,7 @@ pub enum Feature {
     SubscriptionChurnKind,
     /// `contract.days_to_renewal`: days until the next renewal; unknown where none is known.
     ContractDaysToRenewal,
-    /// `revenue.mrr_percentile`: share of paying accounts with less MRR, in percent; unknown where the account does not pay.
+    /// `revenue.mrr_percentile`: share of the accounts paying at the last close with less MRR, in percent, rounded down to a whole percent; unknown where the account does not pay.
     RevenueMrrPercentile,
     /// `rfm.basis`: what the three scores are computed from: purchases or usage.
     RfmBasis,
@@ -337,7 +337,7 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         "revenue.mrr_percentile",
         Type::Number,
         "0 to 100",
-        "share of paying accounts with less MRR, in percent; unknown where the account does not pay",
+        "share of the accounts paying at the last close with less MRR, in percent, rounded down to a whole percent; unknown where the account does not pay",
     ),
     population(
         Feature::RfmBasis,

@@ -56,7 +56,7 @@ pub struct Models {
     pub rfm_basis: RfmBasis,
     /// Thresholds; `None` without any account that can be scored.
     pub rfm: Option<rfm::Model>,
-    /// MRR of paying accounts at each percent from 0 to 100; empty where none pays.
+    /// MRR of paying accounts at each percent from 1 to 100, as [`quantile::percentiles`] cuts it; empty where none pays.
     pub mrr_percentiles: Vec<f64>,
     /// Purchase models, and the close that they were fitted at.
     pub purchases: Option<(Day, PurchaseModel)>,
@@ -190,9 +190,7 @@ fn mrr_percentiles(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> Vec<f64> {
         .filter(|mrr| *mrr > 0.0)
         .collect();
     paying.sort_unstable_by(f64::total_cmp);
-    (0..=100)
-        .filter_map(|percent| quantile::type_7(&paying, f64::from(percent) / 100.0))
-        .collect()
+    quantile::percentiles(&paying)
 }
 
 fn fit_purchases(
@@ -295,10 +293,11 @@ impl Models {
         Some((model.score(&activity), model.near(&activity)))
     }
 
-    /// Percent of paying accounts with less MRR, in steps of one percent.
+    /// Of the accounts that paid at the close, the share with less MRR, in percent, rounded down to a whole percent. So it is
+    /// for any amount, also for one that no account paid then.
     fn mrr_percentile(&self, mrr: f64) -> Option<f64> {
         let below = self.mrr_percentiles.partition_point(|cut| *cut < mrr);
-        let percent = u32::try_from(below.min(100)).ok()?;
+        let percent = u32::try_from(below).ok()?;
         (!self.mrr_percentiles.is_empty()).then(|| f64::from(percent))
     }
 }
@@ -382,3 +381,6 @@ fn whole(minor: f64) -> i64 {
 fn discount() -> MonthlyDiscount {
     MonthlyDiscount::from_yearly(YEARLY_DISCOUNT).unwrap_or(MonthlyDiscount::ZERO)
 }
+
+#[cfg(test)]
+mod tests;
