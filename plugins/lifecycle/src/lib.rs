@@ -12,7 +12,8 @@
 //! - *Adopting* in between.
 //!
 //! An active subscription that does not pay (a free plan) is a prospect. After a failed payment, a pause or a scheduled
-//! cancellation is over, the same rules give the stage again. The previous stage is the one at the last day close.
+//! cancellation is over, the same rules give the stage again. The previous stage is the one at the last day close;
+//! where it alone holds an account where it is, the reasons say so. There are no margins.
 
 mod lifecycle;
 mod stage;

@@ -155,6 +155,9 @@ impl Lifecycle {
             },
             _ => reasons.push(&rows.paying_days, DECIDES, paying),
         }
+        if let Some(text) = self.kept(facts, stage, days) {
+            reasons.push(&rows.previous, DECIDES, text);
+        }
         if let Some(active) = facts.active_days_28d {
             let waits = stage == Stage::Adopting && days >= policy.established_after_days;
             let needs = match waits {
@@ -174,6 +177,22 @@ impl Lifecycle {
                 ADDS,
                 format!("renews in {}", in_days(days)),
             );
+        }
+    }
+
+    /// What holds an account in a stage that it would not reach today; `None` where nothing has to.
+    fn kept(&self, facts: &Facts, stage: Stage, days: i64) -> Option<&'static str> {
+        let policy = &self.policy;
+        match stage {
+            Stage::Established
+                if days < policy.established_after_days || !policy.uses_regularly(facts) =>
+            {
+                Some("established before, and stays so while the subscription is active")
+            },
+            Stage::Adopting if days < policy.onboarding_days => {
+                Some("past onboarding before, and does not start over")
+            },
+            _ => None,
         }
     }
 }

@@ -135,9 +135,9 @@ const R_PACKAGE: [Bounds; 10] = [
 /// The three scores of an account, each 1 to 5.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scores {
-    recency: u8,
-    frequency: u8,
-    monetary: u8,
+    pub(crate) recency: u8,
+    pub(crate) frequency: u8,
+    pub(crate) monetary: u8,
 }
 
 impl Scores {
@@ -154,11 +154,19 @@ impl Scores {
             monetary: score(monetary)?,
         })
     }
+
+    /// In how many scores two accounts differ.
+    fn distance(self, other: Self) -> usize {
+        usize::from(self.recency != other.recency)
+            + usize::from(self.frequency != other.frequency)
+            + usize::from(self.monetary != other.monetary)
+    }
 }
 
 /// An account's scores, and for each the one beside it where a threshold is near.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Neighborhood {
+    own: Scores,
     recency: [u8; 2],
     frequency: [u8; 2],
     monetary: [u8; 2],
@@ -180,26 +188,26 @@ impl Neighborhood {
             ]
         };
         Self {
+            own: scores,
             recency: pair(scores.recency, recency),
             frequency: pair(scores.frequency, frequency),
             monetary: pair(scores.monetary, monetary),
         }
     }
 
-    /// Whether some of these scores lead to `segment`.
-    pub(crate) fn reaches(&self, map: Map, segment: Segment) -> bool {
-        self.recency.into_iter().any(|recency| {
-            self.frequency.into_iter().any(|frequency| {
-                self.monetary.into_iter().any(|monetary| {
-                    let scores = Scores {
-                        recency,
-                        frequency,
-                        monetary,
-                    };
-                    map.segment(scores) == segment
+    /// The scores that lead to `segment`, of several those that differ least from the account's own; `None` where none do.
+    pub(crate) fn leading_to(&self, map: Map, segment: Segment) -> Option<Scores> {
+        let all = self.recency.into_iter().flat_map(|recency| {
+            self.frequency.into_iter().flat_map(move |frequency| {
+                self.monetary.into_iter().map(move |monetary| Scores {
+                    recency,
+                    frequency,
+                    monetary,
                 })
             })
-        })
+        });
+        all.filter(|scores| map.segment(*scores) == segment)
+            .min_by_key(|scores| scores.distance(self.own))
     }
 }
 

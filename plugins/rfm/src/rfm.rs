@@ -26,6 +26,9 @@ features! {
     }
 }
 
+/// Where the host calls a score near: across a threshold that less than this share of the accounts lie away.
+const MARGIN_PERCENT: u8 = 2;
+
 /// The segmenter `sextant.rfm`.
 #[derive(Debug)]
 pub struct Rfm {
@@ -128,46 +131,71 @@ impl Segmenter for Rfm {
         })
     }
 
-    /// Thresholds move a little with every close. An account that one of them passes has not changed: it stays in its
-    /// segment until it is further away than the margin.
     fn assign(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize) -> Answer {
         let Some(scores) = rows.scores(row) else {
             return Answer::ABSTAIN;
         };
-        let stays = rows
-            .previous
-            .get(row)
-            .filter(|previous| rows.neighborhood(row, scores).reaches(self.map, *previous));
-        Answer::segment(stays.unwrap_or_else(|| self.map.segment(scores)) as u16)
+        let deciding = self.deciding(rows, row, scores);
+        Answer::segment(self.map.segment(deciding) as u16)
     }
 
-    /// One reason per score that the map uses. Contribution: how far the score is from the middle, from -1 for score 1
-    /// through 0 for score 3 to 1 for score 5.
+    /// One reason per score that the map uses; where the margin decided, it says as what the score is kept. Contribution: how
+    /// far the score that decides is from the middle, from -1 for score 1 through 0 for score 3 to 1 for score 5.
     fn explain(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize, reasons: &mut Reasons) {
-        if let Some(score) = rows.recency.get(row) {
-            let text = sentence("recency", score, rows.recency_detail(row));
-            reasons.push(&rows.recency, from_middle(score), text);
-        }
-        if let Some(score) = rows.frequency.get(row) {
-            let text = sentence("frequency", score, rows.frequency_detail(row));
-            reasons.push(&rows.frequency, from_middle(score), text);
-        }
-        if let (true, Some(score)) = (self.map.uses_monetary(), rows.monetary.get(row)) {
-            let detail = rows.monetary_detail(row, self.currency_digits);
-            let text = sentence("monetary value", score, detail);
-            reasons.push(&rows.monetary, from_middle(score), text);
+        let Some(scores) = rows.scores(row) else {
+            return;
+        };
+        let deciding = self.deciding(rows, row, scores);
+        let text = sentence(
+            "recency",
+            [scores.recency, deciding.recency],
+            rows.recency_detail(row),
+        );
+        reasons.push(&rows.recency, from_middle(deciding.recency), text);
+        let text = sentence(
+            "frequency",
+            [scores.frequency, deciding.frequency],
+            rows.frequency_detail(row),
+        );
+        reasons.push(&rows.frequency, from_middle(deciding.frequency), text);
+        if self.map.uses_monetary() {
+            let text = sentence(
+                "monetary value",
+                [scores.monetary, deciding.monetary],
+                rows.monetary_detail(row, self.currency_digits),
+            );
+            reasons.push(&rows.monetary, from_middle(deciding.monetary), text);
         }
     }
 }
 
-fn sentence(name: &str, score: i64, detail: Option<String>) -> String {
-    match detail {
-        Some(detail) => format!("{name} {score} of 5: {detail}"),
-        None => format!("{name} {score} of 5"),
+impl Rfm {
+    /// The scores that decide: the account's own, unless others that are near keep it in its segment.
+    ///
+    /// Thresholds move a little with every close. An account that one of them passes has not changed: it stays in its
+    /// segment until it is further away than the margin.
+    fn deciding(&self, rows: &Account<'_>, row: usize, scores: Scores) -> Scores {
+        let kept = rows.previous.get(row).and_then(|previous| {
+            let near = rows.neighborhood(row, scores);
+            near.leading_to(self.map, previous)
+        });
+        kept.unwrap_or(scores)
     }
 }
 
-fn from_middle(score: i64) -> f32 {
+/// A score, the one that decides where it is another, and what stands behind it.
+fn sentence(name: &str, [own, deciding]: [u8; 2], detail: Option<String>) -> String {
+    let mut text = format!("{name} {own} of 5");
+    if deciding != own {
+        text += &format!(", kept as {deciding} within {MARGIN_PERCENT} % of the border");
+    }
+    if let Some(detail) = detail {
+        text += &format!(": {detail}");
+    }
+    text
+}
+
+fn from_middle(score: u8) -> f32 {
     match score {
         1 => -1.0,
         2 => -0.5,

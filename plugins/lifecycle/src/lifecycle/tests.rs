@@ -36,6 +36,23 @@ fn reasons_say_what_decided_in_plain_words() {
              | usage.active_days_28d +1.00: active on 3 of the last 28 days; established needs 4",
         ),
         (
+            r#"["active",200,null,null,210,3,null,"established"]"#,
+            "subscription.paying_days +1.00: paying for 200 days \
+             | self.previous_segment +1.00: established before, and stays so while the subscription is active \
+             | usage.active_days_28d +0.00: active on 3 of the last 28 days",
+        ),
+        (
+            r#"["active",200,null,null,210,4,null,"established"]"#,
+            "subscription.paying_days +1.00: paying for 200 days \
+             | usage.active_days_28d +0.00: active on 4 of the last 28 days",
+        ),
+        (
+            r#"["active",3,null,null,210,9,null,"paused"]"#,
+            "subscription.paying_days +1.00: paying for 3 days; established from 120 days on \
+             | self.previous_segment +1.00: past onboarding before, and does not start over \
+             | usage.active_days_28d +0.00: active on 9 of the last 28 days",
+        ),
+        (
             r#"["active",1,null,null,400,null,null,"churned_involuntary"]"#,
             "self.previous_segment +1.00: came back after having churned \
              | subscription.paying_days +0.50: paying for 1 day again; counts as won back for 30 days",

@@ -162,3 +162,18 @@ fn published_segment_counts_of_the_r_package_come_out() {
         assert_eq!(accounts[&segment], published, "{segment:?}");
     }
 }
+
+#[test]
+fn of_scores_that_lead_to_a_segment_those_that_differ_least_are_taken() {
+    let scores = |r, f, m| Scores::new(r, f, m).unwrap();
+    let near = Neighborhood::new(scores(4, 4, 3), Some(3), Some(3), Some(2));
+    for (map, segment, expected) in [
+        (Map::Ten, Loyal, Some(scores(4, 4, 3))),
+        (Map::Ten, PotentialLoyalist, Some(scores(4, 3, 3))),
+        (Map::Ten, NeedAttention, Some(scores(3, 3, 3))),
+        (Map::Ten, Champions, None),
+        (Map::RPackage, PotentialLoyalist, Some(scores(4, 4, 3))),
+    ] {
+        assert_eq!(near.leading_to(map, segment), expected, "{segment:?}");
+    }
+}

@@ -108,6 +108,54 @@ fn an_account_stays_while_a_threshold_to_its_segment_is_near() {
 }
 
 #[test]
+fn reasons_say_where_the_margin_keeps_an_account_in_its_segment() {
+    let told = |map: &str, row: &str| {
+        let session = Session::<Rfm>::new(&format!(r#"{{"map":"{map}"}}"#)).unwrap();
+        let reasons = session.reasons(&format!("[[{row}]]"), 9).unwrap();
+        let texts: Vec<String> = reasons[0].iter().map(ToString::to_string).collect();
+        texts.join(" | ")
+    };
+    let cases = [
+        (
+            "ten",
+            r#"3,3,3,40,4,null,null,null,null,null,4,null,4,"potential_loyalist""#,
+            "rfm.recency +0.50: recency 3 of 5, kept as 4 within 2 % of the border: last purchase 40 days ago \
+             | rfm.frequency +0.00: frequency 3 of 5: 4 purchases",
+        ),
+        // Both are needed.
+        (
+            "ten",
+            r#"4,4,1,null,null,null,null,null,null,null,3,3,null,"need_attention""#,
+            "rfm.recency +0.00: recency 4 of 5, kept as 3 within 2 % of the border \
+             | rfm.frequency +0.00: frequency 4 of 5, kept as 3 within 2 % of the border",
+        ),
+        // Its own scores lead there as well; or nothing does, and it moves.
+        (
+            "ten",
+            r#"3,4,3,40,4,null,null,null,null,null,4,5,null,"loyal""#,
+            "rfm.frequency +0.50: frequency 4 of 5: 4 purchases \
+             | rfm.recency +0.00: recency 3 of 5: last purchase 40 days ago",
+        ),
+        (
+            "ten",
+            r#"3,3,3,40,4,null,null,null,null,null,4,null,null,"champions""#,
+            "rfm.recency +0.00: recency 3 of 5: last purchase 40 days ago \
+             | rfm.frequency +0.00: frequency 3 of 5: 4 purchases",
+        ),
+        (
+            "r_package",
+            r#"5,5,4,1,9,250000,null,null,null,null,null,null,5,"champions""#,
+            "rfm.recency +1.00: recency 5 of 5: last purchase yesterday \
+             | rfm.frequency +1.00: frequency 5 of 5: 9 purchases \
+             | rfm.monetary +1.00: monetary value 4 of 5, kept as 5 within 2 % of the border: purchases of 2,500.00 in total",
+        ),
+    ];
+    for (map, row, expected) in cases {
+        assert_eq!(told(map, row), expected, "{map} {row}");
+    }
+}
+
+#[test]
 fn segments_have_the_keys_and_the_order_of_the_descriptor() {
     let mut rest = Rfm::DESCRIPTOR;
     for (index, (key, segment)) in Segment::ALL.into_iter().enumerate() {

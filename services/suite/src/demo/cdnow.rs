@@ -78,11 +78,11 @@ async fn segments(ready: &Ready) -> Result<Block, Error> {
     let mut block = view::segments(&occupied(answer), &sums, &ready.currency);
     block.key = "cdnow_segments";
     block.title = format!(
-        "CDNOW, segments on {} by recency, frequency and monetary value (RFM)",
+        "CDNOW, segments on {} by recency and frequency of purchases (RFM)",
         format::day_of(ready.clock)
     );
     Ok(block.noted(
-        "Read a row as: so many accounts, with this share of all revenue, of whom this revenue is expected in the next 12 months (BG/NBD and Gamma-Gamma models). Each Share is of the column before it. Segments without accounts are left out.",
+        "Read a row as: so many accounts, with this share of all revenue, of whom this revenue is expected in the next 12 months (BG/NBD and Gamma-Gamma models). Each Share is of the column before it. Segments without accounts are left out. The map in use, ten, goes by the scores of recency and frequency; the monetary score has no say. An account stays in its segment while it is within 2 % of the accounts of the border that it crossed.",
     ))
 }
 
