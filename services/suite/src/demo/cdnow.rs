@@ -82,7 +82,7 @@ async fn segments(ready: &Ready) -> Result<Block, Error> {
         format::day_of(ready.clock)
     );
     Ok(block.noted(
-        "Read a row as: so many accounts, with this share of all revenue, of whom this revenue is expected in the next 12 months (BG/NBD and Gamma-Gamma models). Each Share is of the column before it. Segments without accounts are left out. The map in use, ten, goes by the scores of recency and frequency; the monetary score has no say. An account stays in its segment while it is within 2 % of the accounts of the border that it crossed.",
+        "Read a row as: so many accounts, with this share of all revenue, of whom this revenue is expected in the next 12 months (BG/NBD and Gamma-Gamma models). Each Share is of the column before it. Segments without accounts are left out. The map in use, ten, goes by the scores of recency and frequency; the monetary score has no say. An account that has crossed a border stays in its segment until 2 % of the accounts lie between it and the border.",
     ))
 }
 
@@ -134,7 +134,7 @@ async fn most_valuable(ready: &Ready, titles: &Titles) -> Result<Block, Error> {
     );
     "CDNOW, the most valuable accounts".clone_into(&mut block.title);
     Ok(block.noted(
-        "Ordered by what each is expected to bring in the next 12 months. Active: the probability that the account has not left for good. Why, now: what keeps the account in its segment, with the values of today. Why it entered: what brought it there, with the values of the day under Since, which may be long ago.",
+        "Ordered by what each is expected to bring in the next 12 months. Active: the probability that the account has not left for good. Why, now: what keeps the account in its segment, with the values of today; \"kept as\" where it has crossed a border by less than 2 % of the accounts. Why it entered: what brought it there, with the values of the day under Since, which may be long ago.",
     ))
 }
 
