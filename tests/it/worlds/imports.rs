@@ -1,7 +1,7 @@
 //! History that comes in several files, in imports that overlap or that were interrupted, says what it says in one file.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Command;
 
 use prost_types::Timestamp;
@@ -378,7 +378,7 @@ fn refused(world: &World, tenant: &str, arguments: &[&str]) -> String {
     told
 }
 
-/// Interrupts an import of history once it is open, before its first row, and gives what it said.
+/// Interrupts an import of history once it is open, after its first row, and gives what it said.
 async fn interrupt_import(world: &World, client: &Client, name: &str) -> String {
     let pipe = world.folder().join("pipe.ndjson");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
@@ -386,8 +386,12 @@ async fn interrupt_import(world: &World, client: &Client, name: &str) -> String 
     let path = pipe.to_str().unwrap();
     let arguments = ["import", path, "--history", "daily", "--tenant", name];
     let mut importing = world.start_cli(&arguments);
-    let file = File::create(&pipe).unwrap();
-    while open_since(client).await.is_none() {}
+    let mut file = File::create(&pipe).unwrap();
+    let rows = all();
+    writeln!(file, "{}", rows.lines().next().unwrap()).unwrap();
+    while open_since(client).await.is_none() {
+        assert!(importing.try_wait().unwrap().is_none(), "it has ended");
+    }
     let id = importing.id().to_string();
     let interrupted = Command::new("kill").args(["-INT", &id]).status().unwrap();
     assert!(interrupted.success());

@@ -191,11 +191,7 @@ async fn the_same_record_is_a_duplicate_and_another_payload_under_its_identity_a
         ])
         .await;
     assert_eq!(
-        first
-            .verdicts
-            .iter()
-            .map(told)
-            .collect::<Vec<_>>(),
+        first.verdicts.iter().map(told).collect::<Vec<_>>(),
         ["ACCEPTED", "ACCEPTED", "DUPLICATE"]
     );
     let mut resent = event("e", "acme");
@@ -210,11 +206,7 @@ async fn the_same_record_is_a_duplicate_and_another_payload_under_its_identity_a
         .await;
     // The identity holds the record's own time: the same id at another hour is another record.
     assert_eq!(
-        again
-            .verdicts
-            .iter()
-            .map(told)
-            .collect::<Vec<_>>(),
+        again.verdicts.iter().map(told).collect::<Vec<_>>(),
         ["DUPLICATE", "CONFLICT", "ACCEPTED"]
     );
     assert_eq!(tenant.counts("web").await, [3, 2, 1, 0, 0]);
