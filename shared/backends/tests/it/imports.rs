@@ -91,7 +91,8 @@ async fn an_import_is_completed_after_the_history_that_is_being_stored() {
         connect(database.url(), &mut tasks).await,
     );
     // Who makes an account known waits for this one.
-    let key = i64::from_ne_bytes((tenant.0 as u64).to_ne_bytes());
+    let (_, low) = uuid::Uuid::from_u128(tenant.0).as_u64_pair();
+    let key = low.cast_signed();
     let hold = format!("BEGIN; SELECT pg_advisory_xact_lock({key})");
     holder.batch_execute(&hold).await.unwrap();
     let stores = storing.commit(batch(tenant, vec![history()]));
