@@ -11,6 +11,8 @@
 //!   matter of health, not of stage.
 //! - *Adopting* in between.
 //!
+//! A *paused* account that paid counts as churned from `paused_churn_days` days on (90, as logo churn counts it), not before.
+//!
 //! An active subscription that does not pay (a free plan) is a prospect. After a failed payment, a pause or a scheduled
 //! cancellation is over, the same rules give the stage again. The previous stage is the one at the last day close;
 //! where it alone holds an account where it is, the reasons say so. There are no margins.

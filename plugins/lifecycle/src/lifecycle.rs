@@ -31,6 +31,7 @@ impl Account<'_> {
             status: self.status.get(row)?,
             paying_days: self.paying_days.get(row),
             churn_kind: self.churn_kind.get(row),
+            days_since_churn: self.days_since_churn.get(row),
             active_days_28d: self.active_days_28d.get(row),
             previous: self.previous.get(row),
         })
@@ -53,6 +54,7 @@ impl Segmenter for Lifecycle {
             established_after_days: config.i64("established_after_days")?,
             established_min_active_days: config.i64("established_min_active_days")?,
             won_back_days: config.i64("won_back_days")?,
+            paused_churn_days: config.i64("paused_churn_days")?,
         };
         if policy.established_after_days < policy.onboarding_days {
             return Err(ConfigError::at(
@@ -94,7 +96,15 @@ impl Segmenter for Lifecycle {
                 reasons.push(&rows.status, DECIDES, "a payment failed and is still open")
             },
             Some(Stage::Paused) => {
-                reasons.push(&rows.status, DECIDES, "the subscription is paused")
+                reasons.push(&rows.status, DECIDES, "the subscription is paused");
+                if let Some(days) = facts.days_since_churn {
+                    let text = format!(
+                        "paused for {}; counts as churned after {}",
+                        in_days(days),
+                        in_days(self.policy.paused_churn_days)
+                    );
+                    reasons.push(&rows.days_since_churn, QUALIFIES, text);
+                }
             },
             Some(Stage::CancelScheduled) => {
                 reasons.push(&rows.status, DECIDES, "cancellation is scheduled");
@@ -220,11 +230,12 @@ fn churned(rows: &Account<'_>, row: usize, facts: &Facts, reasons: &mut Reasons)
     };
     reasons.push(&rows.churn_kind, DECIDES, why);
     if let Some(days) = rows.days_since_churn.get(row) {
-        reasons.push(
-            &rows.days_since_churn,
-            QUALIFIES,
-            format!("churned {} ago", in_days(days)),
-        );
+        let what = match facts.churn_kind {
+            Some(ChurnKind::Paused) => "paused",
+            _ => "churned",
+        };
+        let text = format!("{what} {} ago", in_days(days));
+        reasons.push(&rows.days_since_churn, QUALIFIES, text);
     }
 }
 

@@ -96,14 +96,14 @@ impl Decode for Status {
     }
 }
 
-/// Why an account churned; absent while it has not.
+/// Why the last spell of paying ended; absent while the account pays or where it never did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChurnKind {
     /// By decision.
     Voluntary,
     /// Payments failed.
     Involuntary,
-    /// A pause became too long.
+    /// By a pause.
     Paused,
 }
 
@@ -125,8 +125,10 @@ pub struct Facts {
     pub status: Status,
     /// Days in the present paying spell; `None` if it does not pay.
     pub paying_days: Option<i64>,
-    /// Why it churned; `None` if it has not.
+    /// Why its last spell of paying ended; `None` if it did not.
     pub churn_kind: Option<ChurnKind>,
+    /// Days since then; `None` if it did not, or if unknown.
+    pub days_since_churn: Option<i64>,
     /// Days with activity in the last 28; `None` if unknown.
     pub active_days_28d: Option<i64>,
     /// Stage at the last day close.
@@ -144,6 +146,8 @@ pub struct Policy {
     pub established_min_active_days: i64,
     /// Paying days for which an account counts as won back.
     pub won_back_days: i64,
+    /// Days after which a paused account that paid counts as churned.
+    pub paused_churn_days: i64,
 }
 
 impl Policy {
@@ -156,12 +160,24 @@ impl Policy {
             Status::PastDue => Some(Stage::PastDue),
             Status::CancelScheduled => Some(Stage::CancelScheduled),
             Status::Canceled => facts.churn_kind.map(churned),
-            Status::Paused => Some(facts.churn_kind.map_or(Stage::Paused, churned)),
+            Status::Paused => Some(self.paused(facts)),
             Status::Active => Some(
                 facts
                     .paying_days
                     .map_or(Stage::Prospect, |days| self.paying(facts, days)),
             ),
+        }
+    }
+
+    /// A pause ends no relationship before it becomes too long.
+    fn paused(&self, facts: &Facts) -> Stage {
+        let is_long = facts
+            .days_since_churn
+            .is_some_and(|days| days >= self.paused_churn_days);
+        match facts.churn_kind {
+            Some(ChurnKind::Paused) if !is_long => Stage::Paused,
+            Some(kind) => churned(kind),
+            None => Stage::Paused,
         }
     }
 

@@ -192,7 +192,7 @@ fn a_config_is_checked_by_the_schema_and_then_by_the_segmenter() {
         built_in("lifecycle")
             .canonical_config(r#"{"onboarding_days":14.0}"#)
             .unwrap(),
-        r#"{"established_after_days":120,"established_min_active_days":4,"onboarding_days":14,"won_back_days":30}"#
+        r#"{"established_after_days":120,"established_min_active_days":4,"onboarding_days":14,"paused_churn_days":90,"won_back_days":30}"#
     );
 }
 

@@ -68,9 +68,14 @@ fn reasons_say_what_decided_in_plain_words() {
              | subscription.days_since_churn +0.50: churned 7 days ago",
         ),
         (
-            r#"["paused",null,3,"paused",300,0,null,"paused"]"#,
+            r#"["paused",null,3,"paused",300,0,null,"established"]"#,
+            "subscription.status +1.00: the subscription is paused \
+             | subscription.days_since_churn +0.50: paused for 3 days; counts as churned after 90 days",
+        ),
+        (
+            r#"["paused",null,90,"paused",300,0,null,"paused"]"#,
             "subscription.churn_kind +1.00: paused for so long that it counts as churned \
-             | subscription.days_since_churn +0.50: churned 3 days ago",
+             | subscription.days_since_churn +0.50: paused 90 days ago",
         ),
         (
             r#"["canceled",null,7,null,300,0,null,null]"#,

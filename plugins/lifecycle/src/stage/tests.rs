@@ -5,6 +5,7 @@ const POLICY: Policy = Policy {
     established_after_days: 120,
     established_min_active_days: 4,
     won_back_days: 30,
+    paused_churn_days: 90,
 };
 
 fn active(paying_days: i64, active_days_28d: Option<i64>, previous: Option<Stage>) -> Stage {
@@ -12,6 +13,7 @@ fn active(paying_days: i64, active_days_28d: Option<i64>, previous: Option<Stage
         status: Status::Active,
         paying_days: Some(paying_days),
         churn_kind: None,
+        days_since_churn: None,
         active_days_28d,
         previous,
     };
@@ -67,6 +69,7 @@ fn a_won_back_account_never_onboards_again() {
             status: Status::Active,
             paying_days: Some(days),
             churn_kind: None,
+            days_since_churn: None,
             active_days_28d: None,
             previous,
         };
@@ -87,11 +90,38 @@ fn a_resumed_pause_does_not_start_over() {
 }
 
 #[test]
+fn a_pause_counts_as_churn_once_it_is_too_long() {
+    let paused = |days_since_churn, churn_kind| {
+        POLICY.stage(&Facts {
+            status: Status::Paused,
+            paying_days: None,
+            churn_kind,
+            days_since_churn,
+            active_days_28d: None,
+            previous: Some(Stage::Established),
+        })
+    };
+    for (days, expected) in [
+        (Some(0), Stage::Paused),
+        (Some(89), Stage::Paused),
+        (Some(90), Stage::ChurnedVoluntary),
+        (None, Stage::Paused),
+    ] {
+        let stage = paused(days, Some(ChurnKind::Paused));
+        assert_eq!(stage, Some(expected), "{days:?}");
+    }
+    // What it paid for ended; what is paused it never paid for.
+    let left = paused(Some(0), Some(ChurnKind::Involuntary));
+    assert_eq!(left, Some(Stage::ChurnedInvoluntary));
+}
+
+#[test]
 fn every_status_has_a_stage() {
     let facts = |status, churn_kind| Facts {
         status,
         paying_days: None,
         churn_kind,
+        days_since_churn: Some(90),
         active_days_28d: None,
         previous: None,
     };
