@@ -7,9 +7,34 @@ fn examples_of_the_descriptor_hold() {
     check_examples::<Lifecycle>().unwrap();
 }
 
+/// The reasons of a row, one after the other.
+fn reasons(row: &str) -> String {
+    let session = Session::<Lifecycle>::new("{}").unwrap();
+    let reasons = session.reasons(&format!("[{row}]"), 9).unwrap();
+    let text: Vec<String> = reasons[0].iter().map(ToString::to_string).collect();
+    text.join(" | ")
+}
+
+#[test]
+fn reasons_say_whether_a_pause_is_too_long() {
+    for (row, expected) in [
+        (
+            r#"["paused",null,3,"paused",300,0,null,"established"]"#,
+            "subscription.status +1.00: the subscription is paused \
+             | subscription.days_since_churn +0.50: paused for 3 days; counts as churned after 90 days",
+        ),
+        (
+            r#"["paused",null,90,"paused",300,0,null,"paused"]"#,
+            "subscription.churn_kind +1.00: paused for so long that it counts as churned \
+             | subscription.days_since_churn +0.50: paused 90 days ago",
+        ),
+    ] {
+        assert_eq!(reasons(row), expected, "{row}");
+    }
+}
+
 #[test]
 fn reasons_say_what_decided_in_plain_words() {
-    let session = Session::<Lifecycle>::new("{}").unwrap();
     for (row, expected) in [
         (
             r#"["none",null,null,null,12,null,null,null]"#,
@@ -68,16 +93,6 @@ fn reasons_say_what_decided_in_plain_words() {
              | subscription.days_since_churn +0.50: churned 7 days ago",
         ),
         (
-            r#"["paused",null,3,"paused",300,0,null,"established"]"#,
-            "subscription.status +1.00: the subscription is paused \
-             | subscription.days_since_churn +0.50: paused for 3 days; counts as churned after 90 days",
-        ),
-        (
-            r#"["paused",null,90,"paused",300,0,null,"paused"]"#,
-            "subscription.churn_kind +1.00: paused for so long that it counts as churned \
-             | subscription.days_since_churn +0.50: paused 90 days ago",
-        ),
-        (
             r#"["canceled",null,7,null,300,0,null,null]"#,
             "subscription.churn_kind +1.00: canceled, but it is not known why",
         ),
@@ -87,9 +102,7 @@ fn reasons_say_what_decided_in_plain_words() {
         ),
         (r#"[null,null,null,null,300,0,null,null]"#, ""),
     ] {
-        let reasons = session.reasons(&format!("[{row}]"), 9).unwrap();
-        let text: Vec<String> = reasons[0].iter().map(ToString::to_string).collect();
-        assert_eq!(text.join(" | "), expected, "{row}");
+        assert_eq!(reasons(row), expected, "{row}");
     }
 }
 
