@@ -117,7 +117,7 @@ impl Segmenter for Lifecycle {
                 }
             },
             Some(Stage::ChurnedVoluntary | Stage::ChurnedInvoluntary) => {
-                churned(rows, row, &facts, reasons)
+                churned(rows, &facts, reasons)
             },
             Some(
                 stage @ (Stage::Onboarding | Stage::Adopting | Stage::Established | Stage::WonBack),
@@ -222,14 +222,14 @@ fn prospect(rows: &Account<'_>, row: usize, facts: &Facts, reasons: &mut Reasons
     }
 }
 
-fn churned(rows: &Account<'_>, row: usize, facts: &Facts, reasons: &mut Reasons) {
+fn churned(rows: &Account<'_>, facts: &Facts, reasons: &mut Reasons) {
     let why = match facts.churn_kind {
         Some(ChurnKind::Involuntary) => "left because payments failed",
         Some(ChurnKind::Paused) => "paused for so long that it counts as churned",
         Some(ChurnKind::Voluntary) | None => "left by its own decision",
     };
     reasons.push(&rows.churn_kind, DECIDES, why);
-    if let Some(days) = rows.days_since_churn.get(row) {
+    if let Some(days) = facts.days_since_churn {
         let what = match facts.churn_kind {
             Some(ChurnKind::Paused) => "paused",
             _ => "churned",

@@ -14,4 +14,6 @@ pub mod links;
 pub mod output;
 pub mod progress;
 mod service_key;
+#[cfg(test)]
+mod testing;
 mod view;

@@ -10,6 +10,8 @@ use crate::installation::Role;
 
 /// Its place in the configuration.
 const NAME: &str = "auth.service_key";
+/// What a shell makes a new one of.
+pub(crate) const RECIPE: &str = "sx_$(openssl rand -hex 8)_$(openssl rand -hex 32)";
 
 /// The key, and who gave it.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl ServiceKey {
             }),
             (None, Role::Ingestion | Role::Scoring | Role::Segmentation | Role::Metrics) => Err(format!(
                 "{NAME} is missing: a service in a process of its own is known to the others by it; make one with \
-                 `echo sx_$(openssl rand -hex 8)_$(openssl rand -hex 32)` and give the same one to every process \
+                 `echo {RECIPE}` and give the same one to every process \
                  (SEXTANT_AUTH__SERVICE_KEY, a file, or --set)"
             )
             .into()),

@@ -1,21 +1,8 @@
-use sextant_runtime::config::{Flag, Loaded, Sources, load};
 use sextant_store::embedded::Embedded;
 
 use super::Program;
 use crate::installation::{Installation as _, Role};
-
-fn loaded(set: &[(&str, &str)]) -> Loaded {
-    let flags = set.iter().map(|(key, value)| Flag {
-        name: "--set".into(),
-        key: (*key).into(),
-        value: (*value).into(),
-    });
-    load(&Sources {
-        flags: flags.collect(),
-        ..Sources::default()
-    })
-    .unwrap()
-}
+use crate::testing::loaded;
 
 fn told<T>(answer: Result<T, sextant_runtime::lifecycle::BoxError>) -> String {
     answer

@@ -13,7 +13,7 @@ use sextant_runtime::telemetry::Meters;
 
 use crate::doctor::Finding;
 use crate::error::is_unreachable;
-use crate::service_key::ServiceKey;
+use crate::service_key::{RECIPE, ServiceKey};
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -34,7 +34,7 @@ pub(super) async fn check(loaded: &Loaded) -> Vec<Finding> {
     let key = match ServiceKey::configured(loaded) {
         Ok(key) => key,
         Err(error) => {
-            let fix = "give every process the same key: sx_$(openssl rand -hex 8)_$(openssl rand -hex 32)";
+            let fix = format!("give every process the same key: {RECIPE}");
             return vec![Finding::failed("service key", error.to_string(), fix)];
         },
     };

@@ -1,25 +1,15 @@
 use std::net::TcpListener;
 
 use sextant_domain::time::Instant;
-use sextant_runtime::config::{Flag, Sources, load};
 
 use super::stores::host_and_port;
 use super::{Finding, Verdict, WRITTEN_ON, local_checks};
+use crate::testing::loaded;
 
 const NOW: Instant = Instant(1_790_000_000_000_000);
 
 async fn findings(set: &[(&str, &str)], now: Instant) -> Vec<Finding> {
-    let flags = set.iter().map(|(key, value)| Flag {
-        name: "--set".into(),
-        key: (*key).into(),
-        value: (*value).into(),
-    });
-    let loaded = load(&Sources {
-        flags: flags.collect(),
-        ..Sources::default()
-    })
-    .unwrap();
-    local_checks(&loaded, now).await
+    local_checks(&loaded(set), now).await
 }
 
 async fn check(set: &[(&str, &str)], now: Instant) -> Vec<(&'static str, Verdict)> {

@@ -1,27 +1,14 @@
 use std::time::Duration;
 
 use sextant_runtime::auth::Key;
-use sextant_runtime::config::{Flag, Loaded, Sources, load};
 use sextant_wire::status::{method_unknown, unauthenticated, unavailable};
 
 use super::{Peer, check, watch_scoring};
 use crate::doctor::Verdict;
 use crate::service_key::ServiceKey;
+use crate::testing::loaded;
 
 const ADDRESS: &str = "http://127.0.0.1:1";
-
-fn loaded(set: &[(&str, &str)]) -> Loaded {
-    let flags = set.iter().map(|(key, value)| Flag {
-        name: "--set".into(),
-        key: (*key).into(),
-        value: (*value).into(),
-    });
-    load(&Sources {
-        flags: flags.collect(),
-        ..Sources::default()
-    })
-    .unwrap()
-}
 
 #[test]
 fn what_a_service_answers_is_told_with_the_key_and_its_origin_and_a_fix() {

@@ -45,7 +45,6 @@ const LOCK_REJECTIONS: &str =
 const INSERT_REJECTIONS: &str =
     include_str!("../../../queries/postgres/ingestion/insert_rejections.sql");
 const ADD_COUNTS: &str = include_str!("../../../queries/postgres/ingestion/add_counts.sql");
-
 const HOLD_IMPORT: &str = include_str!("../../../queries/postgres/ingestion/hold_import.sql");
 
 /// Batches of one tenant that are stored in one transaction, one after the other.
