@@ -31,6 +31,9 @@ pub struct ReadEvaluationsResponse {
     /// IANA name of the tenant's zone.
     #[prost(string, tag = "2")]
     pub time_zone: ::prost::alloc::string::String,
+    /// ISO 4217 code of the tenant's base currency.
+    #[prost(string, tag = "3")]
+    pub base_currency: ::prost::alloc::string::String,
 }
 /// Accounts whose features or scores changed, or a close.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -512,7 +512,8 @@ pub struct Segmentation {
     /// The segmenter.
     #[prost(string, tag = "2")]
     pub segmenter_id: ::prost::alloc::string::String,
-    /// Configuration as JSON; defaults are filled in.
+    /// Configuration as JSON; defaults are filled in. currency_digits, where the segmenter has it, defaults to the digits of the
+    /// tenant's base currency: 0 for JPY.
     #[prost(string, tag = "3")]
     pub config: ::prost::alloc::string::String,
     /// Version, counted up with every change.

@@ -17,6 +17,7 @@ use sextant_wire::time;
 
 use crate::columns::{Accounts, Wanted, Within};
 use crate::engine::Engine;
+use crate::state::{Settings, TenantState};
 
 /// Entries read from the store for one answer.
 const MAX_ENTRIES: usize = 200;
@@ -115,13 +116,15 @@ impl FeedService for Feed {
             evaluation.sequence = entry.sequence;
             evaluations.push(evaluation);
         }
-        let time_zone = self
-            .0
-            .read(tenant, |state| Ok(state.settings.zone.name().to_owned()))
-            .await?;
+        let settings = |state: &TenantState| {
+            let Settings { zone, currency, .. } = &state.settings;
+            Ok((zone.name().to_owned(), currency.code().to_owned()))
+        };
+        let (time_zone, base_currency) = self.0.read(tenant, settings).await?;
         Ok(Response::new(pb::ReadEvaluationsResponse {
             evaluations,
             time_zone,
+            base_currency,
         }))
     }
 

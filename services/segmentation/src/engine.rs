@@ -1,6 +1,7 @@
 //! What all parts of the service share, and tenants as they are read back from the store.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::error::Error;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock as StdRwLock};
 
@@ -12,6 +13,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::money;
 use sextant_domain::position::Position;
 use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, FreshnessState};
@@ -57,6 +59,7 @@ pub(crate) struct View {
     pub(crate) evaluated_at: Option<Instant>,
     pub(crate) currency: Currency,
     pub(crate) zone: Zone,
+    pub(crate) base_currency: money::Currency,
     pub(crate) n_slices: u16,
     pub(crate) segmentations: Vec<Known>,
 }
@@ -182,9 +185,11 @@ impl Engine {
     }
 
     async fn load(&self, tenant: TenantId) -> Result<TenantState, Status> {
+        let (zone, base_currency) = self.settings(tenant).await?;
         let mut state = TenantState {
             tenant,
-            zone: self.zone(tenant).await?,
+            zone,
+            base_currency,
             uses: Vec::new(),
             slices: BTreeMap::new(),
             names: HashMap::new(),
@@ -294,7 +299,8 @@ impl Engine {
         views.retain(|tenant, _| self.cells.has(*tenant));
     }
 
-    async fn zone(&self, tenant: TenantId) -> Result<Zone, Status> {
+    /// The tenant's zone and base currency, which never change.
+    async fn settings(&self, tenant: TenantId) -> Result<(Zone, money::Currency), Status> {
         let request = scoring::ReadEvaluationsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
             slice: 0,
@@ -305,10 +311,11 @@ impl Engine {
             .read_evaluations(patient(request))
             .await?
             .into_inner();
-        let damaged = |error: sextant_domain::time::TimeError| {
-            Problem::new(ErrorReason::Internal, error.to_string())
-        };
-        Ok(Zone::parse(&answer.time_zone).map_err(damaged)?)
+        let damaged = |error: &dyn Error| Problem::new(ErrorReason::Internal, error.to_string());
+        let zone = Zone::parse(&answer.time_zone).map_err(|error| damaged(&error))?;
+        let base_currency =
+            money::Currency::parse(&answer.base_currency).map_err(|error| damaged(&error))?;
+        Ok((zone, base_currency))
     }
 
     /// Takes over segmentations that this or another process has made since.
@@ -365,6 +372,7 @@ impl Engine {
             evaluated_at: as_of,
             currency,
             zone: state.zone.clone(),
+            base_currency: state.base_currency,
             n_slices: u16::try_from(state.slices.len()).unwrap_or(1),
             segmentations,
         };

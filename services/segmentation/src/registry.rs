@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
+use sextant_domain::money::Currency;
 use sextant_plugin_host::{CallError, Instance, Plugin};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -47,6 +50,26 @@ impl Registry {
                 message,
             )
         })
+    }
+}
+
+/// The property of a configuration that says how many decimal digits amounts have in explanations.
+const CURRENCY_DIGITS: &str = "currency_digits";
+
+/// The configuration with the digits of the tenant's base currency, where the segmenter has that property and the caller left it
+/// out. What cannot be read is left to the check of the configuration.
+pub(crate) fn with_currency(plugin: &Plugin, config: &str, base: Currency) -> String {
+    let schema = plugin.descriptor().config_schema.json();
+    let known = schema.get("properties");
+    let asks = known.is_some_and(|known| known.get(CURRENCY_DIGITS).is_some());
+    match serde_json::from_str::<Map<String, Value>>(config) {
+        Ok(mut given) if asks => {
+            given
+                .entry(CURRENCY_DIGITS)
+                .or_insert_with(|| base.exponent().into());
+            Value::Object(given).to_string()
+        },
+        _ => config.to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::money::Currency;
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_plugin_host::{Instance, Plugin};
 use sextant_proto::segmentation::v1::MembershipState;
@@ -86,6 +87,7 @@ pub(crate) struct Progress {
 pub(crate) struct TenantState {
     pub(crate) tenant: TenantId,
     pub(crate) zone: Zone,
+    pub(crate) base_currency: Currency,
     pub(crate) uses: Vec<Use>,
     pub(crate) slices: BTreeMap<Slice, Progress>,
     pub(crate) names: HashMap<AccountUid, Names>,

@@ -309,6 +309,7 @@ impl Scoring {
             };
             let answer = client.read_evaluations(request).await.unwrap().into_inner();
             assert_eq!(answer.time_zone, "UTC");
+            assert_eq!(answer.base_currency, "USD");
             if answer.evaluations.is_empty() {
                 return all;
             }

@@ -1,6 +1,7 @@
 use prost::Message;
 use tonic::{Request, Response, Status};
 
+use sextant_domain::money::Currency;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -23,7 +24,8 @@ pub(super) async fn handle(
 ) -> Result<Response<pb::CreateSegmentationResponse>, Status> {
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
-    let mut row = parse(handlers, &request)?;
+    let base_currency = handlers.engine.view(tenant).await?.base_currency;
+    let mut row = parse(handlers, &request, base_currency)?;
     if request.validate_only {
         return Ok(Response::new(pb::CreateSegmentationResponse {
             segmentation: Some(to_wire(&row)),
@@ -67,6 +69,7 @@ pub(super) async fn handle(
 fn parse(
     handlers: &Handlers,
     request: &pb::CreateSegmentationRequest,
+    base_currency: Currency,
 ) -> Result<SegmentationRow, Problem> {
     let missing = || Problem::field(ErrorReason::FieldMissing, "segmentation", "must be set");
     let segmentation = request.segmentation.as_ref().ok_or_else(missing)?;
@@ -90,7 +93,8 @@ fn parse(
     } else {
         &segmentation.config
     };
-    let instance = registry::instance(plugin, config)?;
+    let config = registry::with_currency(plugin, config, base_currency);
+    let instance = registry::instance(plugin, &config)?;
     Ok(SegmentationRow {
         key: segmentation.key.clone(),
         number: 0,

@@ -34,6 +34,34 @@ async fn a_new_segmentation_has_its_defaults_filled_in_and_is_listed() {
 }
 
 #[tokio::test]
+async fn amounts_in_reasons_have_the_digits_of_the_tenants_currency_unless_it_is_said_otherwise() {
+    for (base, config, digits, amount) in [
+        ("JPY", "", 0, "1,500,000 a month"),
+        ("KWD", "{}", 3, "1,500.000 a month"),
+        ("USD", r#"{"mode":"cut_points"}"#, 2, "15,000.00 a month"),
+        ("JPY", r#"{"currency_digits":1}"#, 1, "150,000.0 a month"),
+    ] {
+        let world = World::new();
+        world.scoring.counts_in(base);
+        let segmentation = world.start();
+        world.put(&[("gold", 1_500_000)]);
+        let position = world.close("2027-03-09");
+        let made = segmentation.create(TIERS, TIERS_ID, config).await.unwrap();
+        let filled_in = format!("\"currency_digits\":{digits}");
+        assert!(made.config.contains(&filled_in), "{base}: {}", made.config);
+        let gold = segmentation.membership("gold", at(&position)).await;
+        let gold = gold.unwrap();
+        let reasons = format!("{:?}", gold.reasons);
+        assert!(reasons.contains(amount), "{base}: {reasons}");
+    }
+    // A segmenter that shows no amounts has no such property, and is not given one.
+    let world = World::new();
+    let segmentation = world.start();
+    let stages = segmentation.create("stages", "sextant.lifecycle", "");
+    assert!(!stages.await.unwrap().config.contains("currency"));
+}
+
+#[tokio::test]
 async fn accounts_that_are_there_are_evaluated_at_once() {
     let world = World::new();
     let segmentation = world.start();

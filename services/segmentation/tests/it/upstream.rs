@@ -55,6 +55,8 @@ struct Script {
     newer_known_at: Option<Instant>,
     /// With which position the clock was asked for last.
     clock_asked: String,
+    /// Base currency of the tenant; empty: USD.
+    base_currency: String,
 }
 
 /// Ingestion's feed of the tenant. What is in it only the real scoring asks for.
@@ -160,6 +162,11 @@ impl Scoring {
     }
 
     /// From now on the account has this MRR; nobody is told.
+    /// The tenant counts in another currency than USD.
+    pub(crate) fn counts_in(&self, currency: &str) {
+        currency.clone_into(&mut self.0.script.lock().unwrap().base_currency);
+    }
+
     pub(crate) fn put(&self, account: &str, mrr_minor: Option<i64>) {
         let mut script = self.0.script.lock().unwrap();
         script.present.insert(account.to_owned(), mrr_minor);
@@ -308,6 +315,10 @@ impl pb::feed_service_server::FeedService for Scoring {
         Ok(Response::new(pb::ReadEvaluationsResponse {
             evaluations: behind.take(2).cloned().collect(),
             time_zone: "UTC".to_owned(),
+            base_currency: match script.base_currency.as_str() {
+                "" => "USD".to_owned(),
+                other => other.to_owned(),
+            },
         }))
     }
 
