@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prost::Message;
-use tokio::task;
 use uuid::{Builder, Uuid};
 
 use sextant_domain::fact::FactKind;
@@ -12,6 +11,7 @@ use sextant_domain::id::MAX_EXTERNAL_ID_BYTES;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
+use sextant_runtime::blocking;
 use sextant_store::port::{NewFact, NewRejection, RejectionKey};
 use sextant_wire::record::{self, Checked, Door};
 use sextant_wire::status::Problem;
@@ -173,11 +173,7 @@ pub(crate) async fn check_apart(
     if records.len() <= MAX_INLINE_RECORDS {
         return Ok(check(records, &terms));
     }
-    let checked = task::spawn_blocking(move || check(records, &terms)).await;
-    checked.map_err(|error| {
-        tracing::error!(%error, "a batch could not be checked");
-        Problem::new(ErrorReason::Internal, "the batch could not be checked")
-    })
+    blocking(move || Ok(check(records, &terms))).await
 }
 
 fn fact(checked: Checked, terms: &Terms) -> NewFact {

@@ -10,6 +10,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient as FactsClient;
 use sextant_proto::segmentation::v1::feed_service_client::FeedServiceClient as MovesClient;
+use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{Lag, patient};
 use sextant_runtime::kept::Kept;
@@ -131,7 +132,8 @@ impl Engine {
         }
         if let Some(state) = cell.take() {
             let taken_over =
-                blocking(move || Ok(Arc::unwrap_or_clone(state).take_over(batch))).await?;
+                blocking(move || Ok::<_, Problem>(Arc::unwrap_or_clone(state).take_over(batch)))
+                    .await?;
             if let Some(state) = taken_over {
                 cell.put(Arc::new(state));
             }
@@ -253,13 +255,4 @@ impl TenantState {
             self.move_account(row);
         }
     }
-}
-
-/// Heavy work goes off the executor.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Status> {
-    let failed =
-        |_panicked| Problem::new(ErrorReason::Internal, "the answer could not be computed");
-    Ok(tokio::task::spawn_blocking(work).await.map_err(failed)??)
 }

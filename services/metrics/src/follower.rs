@@ -10,12 +10,13 @@ use tracing::Instrument;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::{ingestion, segmentation};
+use sextant_runtime::blocking;
 use sextant_runtime::follow::{self, Cursors, Follower, Heads, Lag, patient};
 use sextant_wire::status::store;
 use sextant_wire::time::optional;
 
 use crate::apply::{Batch, FactsBatch, MovesBatch, Span};
-use crate::engine::{Engine, blocking};
+use crate::engine::Engine;
 use crate::state::TenantState;
 
 /// Follows ingestion's feed.

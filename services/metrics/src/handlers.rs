@@ -14,12 +14,13 @@ use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{Freshness, ReadAt};
 use sextant_proto::metrics::v1 as pb;
 use sextant_proto::metrics::v1::metrics_service_server::MetricsService;
+use sextant_runtime::blocking;
 use sextant_runtime::follow;
 use sextant_wire::page::Pager;
 use sextant_wire::read::{self, Currency};
 use sextant_wire::status::Problem;
 
-use crate::engine::{Engine, blocking};
+use crate::engine::Engine;
 use crate::state::{Breakdown, Moment, TenantState};
 
 /// The handlers of `MetricsService`.
@@ -137,7 +138,7 @@ impl Reading {
         self,
         compute: impl FnOnce(Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<Response<T>, Status> {
-        blocking(move || compute(self)).await.map(Response::new)
+        Ok(Response::new(blocking(move || compute(self)).await?))
     }
 }
 

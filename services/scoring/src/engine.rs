@@ -1,6 +1,6 @@
 //! What all parts of the service share, and tenants as they are read back from the store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
+use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{Head, Lag, patient};
 use sextant_runtime::heads::Heads;
@@ -20,8 +21,8 @@ use sextant_runtime::progress;
 use sextant_store::port::{Feed, Replica, Scoring};
 use sextant_wire::status::{Problem, store};
 
-use crate::models;
-use crate::state::{Progress, Settings, TenantState};
+use crate::load::TenantRows;
+use crate::state::{Settings, TenantState};
 
 /// What one answer of ingestion's feed may hold, and a little more.
 const MAX_FEED_MESSAGE_BYTES: usize = 16 << 20;
@@ -180,70 +181,15 @@ impl Engine {
 
     /// Reads a tenant back from the store.
     pub(crate) async fn load(&self, tenant: TenantId) -> Result<TenantState, Status> {
-        let mut state = TenantState {
-            tenant,
-            settings: self.settings(tenant).await?,
-            slices: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            uids: HashMap::new(),
-            models: BTreeMap::new(),
-        };
-        for number in 0..state.settings.n_slices {
-            self.load_slice(&mut state, Slice(number)).await?;
-        }
-        for row in self
-            .scoring
-            .models(tenant, None, usize::MAX)
-            .await
-            .map_err(store)?
-        {
-            let loaded = models::decode(&row.models, state.settings.currency)?;
-            state.models.insert(row.closed_on, Arc::new(loaded));
-        }
+        let settings = self.settings(tenant).await?;
+        let (scoring, replica) = (self.scoring.as_ref(), self.replica.as_ref());
+        let rows = TenantRows::read(scoring, replica, tenant, settings.n_slices).await;
+        let rows = rows.map_err(store)?;
+        let state = blocking(move || TenantState::from_rows(tenant, settings, rows)).await?;
         for (slice, progress) in &state.slices {
             self.note_stored(tenant, *slice, progress.cursor, &progress.state);
         }
         Ok(state)
-    }
-
-    async fn load_slice(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
-        let tenant = state.tenant;
-        let progress = Progress {
-            cursor: self.replica.cursor(tenant, slice).await.map_err(store)?,
-            state: self.scoring.state(tenant, slice).await.map_err(store)?,
-            newest_facts: None,
-        };
-        state.settings.fixed_clock = state.settings.fixed_clock.max(progress.state.clock);
-        state.slices.insert(slice, progress);
-        for row in self.replica.facts(tenant, slice).await.map_err(store)? {
-            let record = sextant_wire::record::decode(&row.record)?;
-            if let Some(fact) = &record.fact {
-                let times = (row.occurred_at, row.known_at, row.sequence);
-                state.add_fact(slice, row.uid, times, fact)?;
-            }
-        }
-        for month in self.scoring.months(tenant, slice).await.map_err(store)? {
-            let account = state.accounts.entry(month.uid).or_default();
-            account.slice = slice;
-            let damaged = |error: sextant_domain::history::DecodeError| {
-                Problem::new(ErrorReason::Internal, error.to_string())
-            };
-            account
-                .facts
-                .history
-                .decode_month(month.month, &month.cells)
-                .map_err(damaged)?;
-        }
-        let zone = state.settings.zone.clone();
-        for account in state
-            .accounts
-            .values_mut()
-            .filter(|account| account.slice == slice)
-        {
-            account.known_on = account.known_on.max(account.facts.history.last_known());
-            account.rebuild_billing(&zone);
-        }
-        Ok(())
     }
 
     /// Runs `read` on a tenant's state, loading it first if it has to be. Heavy work goes off the executor.
@@ -266,15 +212,14 @@ impl Engine {
                 writing.downgrade()
             }
         };
-        let work = tokio::task::spawn_blocking(move || match state.as_ref() {
+        let answer = blocking(move || match state.as_ref() {
             Some(state) => read(state),
             None => Err(Problem::new(
                 ErrorReason::Unavailable,
                 "the tenant is being loaded again; try again",
             )),
-        });
-        Ok(work.await.map_err(|_panicked| {
-            Problem::new(ErrorReason::Internal, "the answer could not be computed")
-        })??)
+        })
+        .await?;
+        Ok(answer)
     }
 }

@@ -16,6 +16,7 @@ use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
+use sextant_runtime::blocking;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
@@ -200,11 +201,7 @@ impl Engine {
         answer: ingestion::ReadFactsResponse,
     ) -> Result<Writing, Status> {
         let (now, trace) = (self.clock.now(), trace::of_this_span());
-        let work =
-            tokio::task::spawn_blocking(move || take_in(writing, slice, &answer, now, trace));
-        let taken = work.await.map_err(|_panicked| {
-            Problem::new(ErrorReason::Internal, "feed could not be taken in")
-        })??;
+        let taken = blocking(move || take_in(writing, slice, &answer, now, trace)).await?;
         self.store(taken.writing, vec![taken.commit]).await
     }
 
@@ -261,15 +258,13 @@ impl Engine {
     async fn restate(&self, mut writing: Writing, real: Instant) -> Result<Writing, Status> {
         let mut made = Restated::new();
         loop {
-            let work = tokio::task::spawn_blocking(move || {
+            let more;
+            (writing, made, more) = blocking(move || {
                 let state = writing.as_ref();
                 let more = state.is_some_and(|state| state.restate(state.now(real), &mut made));
-                (writing, made, more)
-            });
-            let more;
-            (writing, made, more) = work.await.map_err(|_panicked| {
-                Problem::new(ErrorReason::Internal, "day could not be closed again")
-            })?;
+                Ok::<_, Problem>((writing, made, more))
+            })
+            .await?;
             if !more {
                 break;
             }
@@ -306,16 +301,13 @@ impl Engine {
         }
         writing = self.restate(writing, real).await?;
         loop {
-            let work = tokio::task::spawn_blocking(move || {
-                let closes = writing
-                    .as_ref()
-                    .and_then(|state| state.next_closes(state.now(real)));
-                (writing, closes)
-            });
-            let (held, closes) = work.await.map_err(|_panicked| {
-                Problem::new(ErrorReason::Internal, "day could not be closed")
-            })?;
-            writing = held;
+            let closes;
+            (writing, closes) = blocking(move || {
+                let state = writing.as_ref();
+                let closes = state.and_then(|state| state.next_closes(state.now(real)));
+                Ok::<_, Problem>((writing, closes))
+            })
+            .await?;
             let Some(closes) = closes else { break };
             let complete = closes.complete;
             writing = self.store_closes(writing, closes).await?;

@@ -9,6 +9,7 @@ mod feed;
 mod follower;
 mod handlers;
 mod late;
+mod load;
 mod models;
 mod part;
 mod restate;

@@ -13,10 +13,10 @@ use sextant_columns::{ID_COLUMN, NAME_COLUMN};
 use sextant_domain::feature::Moment;
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::{Day, Instant};
-use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::blocking;
 use sextant_runtime::follow::patient;
-use sextant_wire::status::{Problem, store};
+use sextant_wire::status::store;
 use sextant_wire::time;
 
 use crate::columns;
@@ -362,16 +362,14 @@ impl Engine {
         evaluation: Evaluation,
     ) -> Result<OnWay, Status> {
         let late = Arc::clone(late);
-        let work = tokio::task::spawn_blocking(move || {
+        let passed = blocking(move || {
             if let Some(state) = way.writing.as_ref() {
                 let on_way = (&mut way.walk, &mut way.found);
                 state.correct_close(on_way, &late, &close, &evaluation)?;
             }
             Ok::<_, Failed>(way)
         });
-        let passed = work.await.map_err(|_panicked| {
-            Problem::new(ErrorReason::Internal, "past closes could not be evaluated")
-        })?;
+        let passed = passed.await;
         Ok(passed.map_err(|failed| failed.counted(&self.meters))?)
     }
 }

@@ -22,6 +22,7 @@ use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient as Fact
 use sextant_proto::scoring::v1 as scoring;
 use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
+use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{self, Lag, Watching, patient};
 use sextant_runtime::heads::Heads;
@@ -228,27 +229,13 @@ impl Engine {
                     model_versions: last.model_versions,
                 },
             );
-            for row in self
-                .memberships
-                .of_slice(tenant, slice)
-                .await
-                .map_err(store)?
-            {
-                let (segmentation, uid, present) = TenantState::from_row(row);
-                if let Some(transition) = crate::decide::decode(&present.transition) {
-                    let id = transition
-                        .account
-                        .map(|account| account.id)
-                        .unwrap_or_default();
-                    state.name(uid, &id, &transition.account_name);
-                }
-                state.begun.insert((slice, segmentation));
-                state
-                    .present
-                    .entry(segmentation)
-                    .or_default()
-                    .insert(uid, present);
-            }
+            let rows = self.memberships.of_slice(tenant, slice).await;
+            let rows = rows.map_err(store)?;
+            state = blocking(move || {
+                rows.into_iter().for_each(|row| state.take_up(slice, row));
+                Ok::<_, Problem>(state)
+            })
+            .await?;
         }
         for (slice, stored) in &slices {
             self.note_stored(tenant, *slice, stored);

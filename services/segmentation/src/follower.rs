@@ -13,6 +13,7 @@ use tracing::{Instrument, Span};
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
+use sextant_runtime::blocking;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::cache::Entry;
@@ -415,17 +416,11 @@ impl Engine {
                 "the tenant is being loaded again; try again",
             )
         })?;
-        let work = tokio::task::spawn_blocking(move || {
+        let work = blocking(move || {
             let commit = state.evaluate(evaluation, corrections, &columns, which)?;
             Ok::<_, Failed>((state, commit))
         });
-        let worked = self.meters.time(Metric::RunDuration, &measured, work);
-        let worked = worked.await.map_err(|_panicked| {
-            Problem::new(
-                ErrorReason::Internal,
-                "segmentations could not be evaluated",
-            )
-        })?;
+        let worked = self.meters.time(Metric::RunDuration, &measured, work).await;
         let (state, commit) = worked.map_err(|failed| failed.counted(&self.meters))?;
         let (cursor, n_transitions) = (commit.cursor, commit.transitions.len());
         let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);

@@ -12,6 +12,8 @@ use sextant_plugin_host::{Instance, Plugin};
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_store::port::{MembershipRow, SegmentationRow};
 
+use crate::decide::decode;
+
 /// A segmentation and the segmenter behind it.
 #[derive(Debug)]
 pub(crate) struct Use {
@@ -187,6 +189,18 @@ impl TenantState {
             transition: row.transition.into(),
         };
         (row.segmentation, row.uid, present)
+    }
+
+    /// Takes up a stored membership, and from its transition how the account is called.
+    pub(crate) fn take_up(&mut self, slice: Slice, row: MembershipRow) {
+        let (segmentation, uid, present) = Self::from_row(row);
+        if let Some(transition) = decode(&present.transition) {
+            let account = transition.account.unwrap_or_default();
+            self.name(uid, &account.id, &transition.account_name);
+        }
+        self.begun.insert((slice, segmentation));
+        let presents = self.present.entry(segmentation).or_default();
+        presents.insert(uid, present);
     }
 
     /// The stored form of a present membership.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod blocking;
 mod body;
 pub mod clock;
 pub mod config;
@@ -16,3 +17,5 @@ pub mod progress;
 pub mod server;
 pub mod telemetry;
 pub mod tenant;
+
+pub use blocking::blocking;
