@@ -383,18 +383,19 @@ impl NetAccount {
     }
 
     fn movement(&self) -> Option<(MovementKind, MrrTotal)> {
-        let before = self.start + self.fx_revaluation + self.restatement + self.transferred;
-        let delta = self.end - before;
+        // A rate changes what an account pays, not whether it does.
+        let before = self.start + self.restatement + self.transferred;
+        let delta = self.end - before - self.fx_revaluation;
         let kind = match (before > 0, self.end > 0) {
             _ if delta == 0 => return None,
-            (false, true) => match self.first_gain {
+            (false, true) if delta > 0 => match self.first_gain {
                 Some((_, kind)) => kind,
                 None if self.paid_before => MovementKind::Reactivation,
                 None => MovementKind::New,
             },
-            (true, false) => MovementKind::Churn,
-            (true, true) | (false, false) if delta > 0 => MovementKind::Expansion,
-            (true, true) | (false, false) => MovementKind::Contraction,
+            (true, false) if delta < 0 => MovementKind::Churn,
+            _ if delta > 0 => MovementKind::Expansion,
+            _ => MovementKind::Contraction,
         };
         Some((kind, MrrTotal(delta)))
     }

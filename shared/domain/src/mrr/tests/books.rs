@@ -1,8 +1,8 @@
 //! Knowledge time: open books are corrected, closed ones never.
 
-use crate::mrr::{Flows, MovementKind, Waterfall, Window};
+use crate::mrr::{Flows, MovementKind, MrrTotal, Waterfall, Window};
 use crate::subscription::fixture::{
-    EVER, active, billing, learned, lines, on, plan, since, with_status,
+    EVER, active, billing, in_euro, learned, lines, on, plan, since, with_status,
 };
 use crate::subscription::{Status, Subscription};
 
@@ -135,6 +135,44 @@ fn both_granularities_close_and_differ_as_they_should() {
     let net = Waterfall::net([&*movements], february, EVER).unwrap();
     assert_eq!(*net.flows(), Flows::default());
     assert_eq!((net.start(), net.end()), (ledger.start(), ledger.end()));
+}
+
+#[test]
+fn an_account_is_new_or_back_in_a_month_whatever_its_rate_does_then() {
+    let euros = |day: &str, rate| since(day, active("s", vec![in_euro(plan(10, 1_000), rate)]));
+    let left = |day: &str| since(day, with_status(Status::Canceled, sub(10)));
+    let flows = |versions| {
+        let movements = billing(versions).movements();
+        let february = month("2026-02-01", "2026-03-01");
+        *Waterfall::net([&*movements], february, EVER)
+            .unwrap()
+            .flows()
+    };
+    let dollars = |dollars: i128| MrrTotal(dollars * 1_000_000);
+    for (rate, drift) in [(115, dollars(5)), (105, dollars(-5))] {
+        let revalued = Flows {
+            fx_revaluation: drift,
+            ..Flows::default()
+        };
+        let february = [euros("2026-02-03", 110), euros("2026-02-20", rate)];
+        let new = Flows {
+            new: dollars(110),
+            ..revalued
+        };
+        assert_eq!(flows(february.to_vec()), new, "{rate}");
+
+        let january = [euros("2026-01-01", 110), left("2026-01-10")];
+        let back = Flows {
+            reactivation: dollars(110),
+            ..revalued
+        };
+        assert_eq!(flows([january, february.clone()].concat()), back, "{rate}");
+
+        let [first, second] = february;
+        let gone = flows(vec![first, second, left("2026-02-25")]);
+        assert_eq!(gone.churn, dollars(0), "{rate}: it was not there before");
+        assert_eq!(gone.net(), dollars(0), "{rate}");
+    }
 }
 
 #[test]
