@@ -76,7 +76,11 @@ async fn compare_scoring(client: &Client, oracle: &Oracle, at: &ReadAt) {
 }
 
 /// All memberships of a segmentation by account.
-async fn members(client: &Client, segmentation: &str, at: &ReadAt) -> BTreeMap<String, Membership> {
+pub(crate) async fn members(
+    client: &Client,
+    segmentation: &str,
+    at: &ReadAt,
+) -> BTreeMap<String, Membership> {
     let request = ListMembersRequest {
         segmentation: segmentation.to_owned(),
         at: Some(at.clone()),
@@ -184,6 +188,7 @@ async fn compare_metrics(client: &Client, oracle: &Oracle, at: &ReadAt) {
             account: one.account.unwrap().id,
             day: day_of(one.at),
             kind: one.kind,
+            cause: one.cause,
             delta_exact: one.delta_exact,
         })
         .collect();

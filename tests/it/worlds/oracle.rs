@@ -1,13 +1,13 @@
 //! What a story adds up to, counted as plainly as can be from the published definitions, with nothing of the product.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use sextant_proto::common::v1::{Date, Ratio};
 use sextant_proto::metrics::v1::{Churn, MovementKind, WaterfallMonth};
 
-use crate::worlds::story::{DAYS, Life, MONTHS};
+use crate::worlds::story::{DAYS, Life, MONTHS, Standing, Terms};
 
 /// Ten-thousandths of a cent.
 const EXACT: i64 = 10_000;
@@ -46,14 +46,58 @@ pub(crate) struct Change {
     pub(crate) account: String,
     pub(crate) day: usize,
     pub(crate) kind: i32,
+    pub(crate) cause: String,
     pub(crate) delta_exact: i64,
 }
 
 impl Life {
-    /// Whole cents a month on a day; `None`: it has never subscribed.
+    /// What was told last.
+    fn told(&self, day: usize) -> Option<&Terms> {
+        self.terms.iter().rfind(|terms| terms.day <= day)
+    }
+
+    /// The `subscription.status` on a day. Trials and cancelled terms end by themselves.
+    fn status(&self, day: usize) -> &'static str {
+        match self.told(day).map(|terms| terms.standing) {
+            None => "none",
+            Some(Standing::Trial { ends }) if ends <= day => "trial_expired",
+            Some(Standing::Trial { .. }) => "trialing",
+            Some(Standing::Paying) => "active",
+            Some(Standing::Leaving { ends }) if ends > day => "cancel_scheduled",
+            Some(Standing::Paused) => "paused",
+            Some(Standing::Leaving { .. } | Standing::Left) => "canceled",
+        }
+    }
+
+    /// Ten-thousandths of a cent a month on a day, by the locked rate.
+    fn mrr_exact(&self, day: usize) -> i64 {
+        let counts = matches!(self.status(day), "active" | "cancel_scheduled");
+        let terms = self.told(day).filter(|_| counts);
+        terms.map_or(0, |terms| terms.seats * terms.cents * terms.rate)
+    }
+
+    /// `None`: it has never subscribed.
     pub(crate) fn mrr_minor(&self, day: usize) -> Option<i64> {
-        let terms = self.terms.iter().rfind(|terms| terms.day <= day)?;
-        Some(i64::try_from(terms.seats).unwrap() * terms.cents)
+        self.told(day).map(|_| rounded(self.mrr_exact(day)))
+    }
+
+    fn pays(&self, day: usize) -> bool {
+        self.mrr_exact(day) > 0
+    }
+
+    /// Since which day it has paid without a gap; `None`: it does not pay on this day.
+    fn paying_since(&self, day: usize) -> Option<usize> {
+        (0..=day).rev().take_while(|day| self.pays(*day)).last()
+    }
+
+    /// Days since it last stopped paying.
+    fn days_since_churn(&self, day: usize) -> usize {
+        (0..day).rev().take_while(|day| !self.pays(*day)).count()
+    }
+
+    /// Whether it can be lost: it pays, or has paid and is paused, in this story always for less than 90 days.
+    fn is_there(&self, day: usize) -> bool {
+        self.pays(day) || self.status(day) == "paused"
     }
 
     /// Events of the last 28 days.
@@ -82,20 +126,22 @@ impl Life {
         Some([whole(last), self.active_days_28d(day), self.mrr_minor(day)?])
     }
 
-    /// The stage of `sextant.lifecycle` on a day after another one. Two months are too short to be established.
+    /// The stage of `sextant.lifecycle` on a day after another one. Two months are too short to be established, and for a pause
+    /// to count as churn. Who returns from a pause does not start over.
     fn stage_after(&self, previous: &str, day: usize) -> &'static str {
         let Some(since) = self.paying_since(day) else {
-            let has_paid = self.mrr_minor(day).is_some();
-            return if has_paid {
-                "churned_voluntary"
-            } else {
-                "prospect"
+            return match self.status(day) {
+                "none" => "prospect",
+                "trialing" => "trial",
+                "canceled" => "churned_voluntary",
+                other => other,
             };
         };
         let has_returned = matches!(previous, "churned_voluntary" | "won_back");
         match day - since {
+            _ if self.status(day) == "cancel_scheduled" => "cancel_scheduled",
             ..30 if has_returned => "won_back",
-            ..30 if previous != "adopting" => "onboarding",
+            ..30 if !matches!(previous, "adopting" | "paused") => "onboarding",
             _ => "adopting",
         }
     }
@@ -120,9 +166,16 @@ impl Life {
 
     /// What has to be among the reasons for a stage on a day: features and their values.
     pub(crate) fn reasons(&self, stage: &str, day: usize) -> Vec<(&'static str, String)> {
+        let status = ("subscription.status", self.status(day).to_owned());
+        let days = self.days_since_churn(day).to_string();
+        let since_churn = ("subscription.days_since_churn", days);
         match stage {
-            "prospect" => vec![("subscription.status", "none".to_owned())],
-            "churned_voluntary" => vec![("subscription.churn_kind", "voluntary".to_owned())],
+            "prospect" | "trial" | "trial_expired" | "cancel_scheduled" => vec![status],
+            "paused" => vec![status, since_churn],
+            "churned_voluntary" => {
+                let kind = ("subscription.churn_kind", "voluntary".to_owned());
+                vec![kind, since_churn]
+            },
             _ => {
                 let days = day - self.paying_since(day).unwrap();
                 let active = self.active_days_28d(day);
@@ -166,12 +219,12 @@ impl Oracle {
     /// Of the accounts that paid at the last close, as was known then, the share with less than this one pays now, in whole
     /// percents; `None`: it does not pay.
     pub(crate) fn percentile(&self, life: &Life) -> Option<i64> {
-        let own = life.mrr_minor(DAYS).filter(|mrr_minor| *mrr_minor > 0)?;
+        let own = life.mrr_exact(DAYS);
         let all = self.lives.iter();
-        let paid = all.filter_map(|life| self.as_known_at_the_close(life).mrr_minor(CLOSED));
-        let paid: Vec<i64> = paid.filter(|mrr_minor| *mrr_minor > 0).collect();
-        let n_less = paid.iter().filter(|mrr_minor| **mrr_minor < own).count();
-        Some(whole(100 * n_less / paid.len()))
+        let paid = all.map(|life| self.as_known_at_the_close(life).mrr_exact(CLOSED));
+        let paid: Vec<i64> = paid.filter(|mrr_exact| *mrr_exact > 0).collect();
+        let n_less = paid.iter().filter(|mrr_exact| **mrr_exact < own).count();
+        (own > 0).then(|| whole(100 * n_less / paid.len()))
     }
 
     /// The tier of `sextant.value_tiers` by that share; `None`: it cannot be judged.
@@ -200,7 +253,8 @@ impl Oracle {
                         account: life.name.clone(),
                         day,
                         stages,
-                        is_late: life.terms.iter().any(|terms| terms.day == day),
+                        is_late: life.terms.iter().any(|terms| terms.day == day)
+                            && (self.known)(day) > day,
                     });
                 }
             }
@@ -213,31 +267,25 @@ impl Oracle {
     pub(crate) fn changes(&self) -> Vec<Change> {
         let mut changes = Vec::new();
         for life in &self.lives {
-            let (mut before, mut has_paid) = (0, false);
-            for terms in &life.terms {
-                let after = i64::try_from(terms.seats).unwrap() * terms.cents;
-                let known = (self.known)(terms.day);
-                let kind = match (before, after) {
-                    _ if month(known.saturating_sub(5)) > month(terms.day) => {
-                        MovementKind::Restatement
-                    },
-                    (0, _) if has_paid => MovementKind::Reactivation,
-                    (0, _) => MovementKind::New,
-                    (_, 0) => MovementKind::Churn,
-                    _ if after > before => MovementKind::Expansion,
-                    _ => MovementKind::Contraction,
-                };
-                let day = match kind {
-                    MovementKind::Restatement => known,
-                    _ => terms.day,
+            for day in 1..=DAYS {
+                let delta_exact = life.mrr_exact(day) - life.mrr_exact(day - 1);
+                if delta_exact == 0 {
+                    continue;
+                }
+                let told = life.told(day).unwrap().day;
+                let known = (self.known)(told).max(day);
+                let is_late = month(known.saturating_sub(5)) > month(day);
+                let (kind, cause) = match is_late {
+                    true => (MovementKind::Restatement, "LATE_DATA"),
+                    false => change(life, day, delta_exact),
                 };
                 changes.push(Change {
                     account: life.name.clone(),
-                    day,
+                    day: if is_late { known } else { day },
                     kind: kind.into(),
-                    delta_exact: (after - before) * EXACT,
+                    cause: cause.to_owned(),
+                    delta_exact,
                 });
-                (before, has_paid) = (after, true);
             }
         }
         changes.sort();
@@ -271,22 +319,21 @@ impl Oracle {
         // Accounts and revenue at the start, accounts and revenue lost, and revenue gained.
         let mut sums: BTreeMap<&str, [i64; 5]> = BTreeMap::new();
         for life in &self.lives {
-            let before = life.mrr_minor(MONTHS[2] - 1).unwrap_or(0) * EXACT;
-            let after = life.mrr_minor(DAYS).unwrap_or(0) * EXACT;
-            if before == 0 {
+            if !life.is_there(MONTHS[2] - 1) {
                 continue;
             }
+            let (before, after) = (life.mrr_exact(MONTHS[2] - 1), life.mrr_exact(DAYS));
             let (lost, gained) = ((before - after).max(0), (after - before).max(0));
             for key in ["", life.stage_at_close(MONTHS[2] - 1)] {
                 let sums = sums.entry(key).or_default();
-                let own = [1, before, i64::from(after == 0), lost, gained];
+                let own = [1, before, i64::from(!life.is_there(DAYS)), lost, gained];
                 *sums = std::array::from_fn(|place| sums[place] + own[place]);
             }
         }
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(key, [_, start, ..])| (!key.is_empty(), Reverse(*start)));
         let ratio = |numerator, denominator| {
-            Some(Ratio {
+            (denominator > 0).then_some(Ratio {
                 numerator,
                 denominator,
             })
@@ -302,7 +349,22 @@ impl Oracle {
 
     pub(crate) fn mrr_minor(&self) -> i64 {
         let accounts = self.lives.iter();
-        accounts.filter_map(|life| life.mrr_minor(DAYS)).sum()
+        rounded(accounts.map(|life| life.mrr_exact(DAYS)).sum())
+    }
+}
+
+/// What kind of change an account made on a day, and why: in this story nothing but seats and rates changes for who pays.
+fn change(life: &Life, day: usize, delta_exact: i64) -> (MovementKind, &'static str) {
+    let [rate, new_rate] = [day - 1, day].map(|day| life.told(day).map(|terms| terms.rate));
+    match [day - 1, day].map(|day| life.pays(day)) {
+        [false, _] if life.status(day - 1) == "paused" => (MovementKind::Reactivation, "RESUME"),
+        [false, _] if (0..day).any(|day| life.pays(day)) => (MovementKind::Reactivation, ""),
+        [false, _] => (MovementKind::New, ""),
+        [_, false] if life.status(day) == "paused" => (MovementKind::Churn, "PAUSE"),
+        [_, false] => (MovementKind::Churn, "CANCEL_VOLUNTARY"),
+        _ if rate != new_rate => (MovementKind::FxRevaluation, "FX"),
+        _ if delta_exact > 0 => (MovementKind::Expansion, "SEATS"),
+        _ => (MovementKind::Contraction, "SEATS"),
     }
 }
 
@@ -312,32 +374,38 @@ fn add_to_month<'a>(
     changes: impl Iterator<Item = &'a Change>,
     number: usize,
 ) {
-    let (mut start, mut restated, mut net, mut has_paid) = (0, 0, 0, false);
+    let (mut start, mut restated, mut revalued, mut net) = (0, 0, 0, 0);
+    let mut has_paid = false;
     for change in changes {
-        match month(change.day).cmp(&number) {
-            std::cmp::Ordering::Less => {
-                start += change.delta_exact;
-                has_paid = true;
-            },
-            std::cmp::Ordering::Equal if change.kind == MovementKind::Restatement as i32 => {
-                restated += change.delta_exact;
-            },
-            std::cmp::Ordering::Equal => net += change.delta_exact,
-            std::cmp::Ordering::Greater => {},
-        }
+        let kind = MovementKind::try_from(change.kind).unwrap();
+        let sum = match (month(change.day).cmp(&number), kind) {
+            (Ordering::Less, _) => &mut start,
+            (Ordering::Equal, MovementKind::Restatement) => &mut restated,
+            (Ordering::Equal, MovementKind::FxRevaluation) => &mut revalued,
+            (Ordering::Equal, _) => &mut net,
+            (Ordering::Greater, _) => continue,
+        };
+        *sum += change.delta_exact;
+        has_paid |= month(change.day) < number;
     }
-    assert!(restated == 0 || net == 0, "the story keeps them apart");
-    let end = start + restated + net;
+    let end = start + restated + revalued + net;
     line.start_exact += start;
     line.restatement_exact += restated;
-    match (start, net) {
+    line.fx_revaluation_exact += revalued;
+    match (start + restated, end) {
         (0, _) if has_paid => line.reactivation_exact += net,
         (0, _) => line.new_exact += net,
-        (_, 1..) => line.expansion_exact += net,
-        (..) if end == 0 => line.churn_exact -= net,
-        (..) => line.contraction_exact -= net,
+        (_, 0) => line.churn_exact -= net,
+        _ if net > 0 => line.expansion_exact += net,
+        _ => line.contraction_exact -= net,
     }
     line.end_exact += end;
+}
+
+/// Whole cents, half to even.
+fn rounded(exact: i64) -> i64 {
+    let (cents, rest) = (exact.div_euclid(EXACT), exact.rem_euclid(EXACT));
+    cents + i64::from(2 * rest > EXACT || (2 * rest == EXACT && cents % 2 == 1))
 }
 
 /// The tier that a paying account reaches.

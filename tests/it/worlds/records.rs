@@ -118,12 +118,22 @@ pub(crate) fn subscription_since(
 
 /// The account's subscription, ended by itself.
 pub(crate) fn canceled(started_at: Timestamp, account: &str, time: Timestamp) -> pb::Record {
-    let mut record = subscription_since(started_at, account, time, 1, 1_000);
-    if let Some(Fact::Subscription(fact)) = &mut record.fact {
-        fact.status = pb::SubscriptionStatus::Canceled.into();
+    let record = subscription_since(started_at, account, time, 1, 1_000);
+    amended(record, |fact| {
+        fact.set_status(pb::SubscriptionStatus::Canceled);
         fact.canceled_at = Some(time);
         fact.ended_at = Some(time);
-        fact.cancellation = pb::CancellationKind::Voluntary.into();
+        fact.set_cancellation(pb::CancellationKind::Voluntary);
+    })
+}
+
+/// The record of a subscription that says something else of it.
+pub(crate) fn amended(
+    mut record: pb::Record,
+    change: impl FnOnce(&mut pb::SubscriptionFact),
+) -> pb::Record {
+    if let Some(Fact::Subscription(fact)) = &mut record.fact {
+        change(fact);
     }
     record
 }

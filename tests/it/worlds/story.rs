@@ -1,28 +1,50 @@
-//! Two months of a company of 70 accounts: what they use, what they pay, and the records that tell of it.
+//! Two months of a company of 72 accounts: what they use, what they pay, and the records that tell of it.
 
-use sextant_proto::ingestion::v1::Record;
+use prost_types::Timestamp;
 
-use crate::worlds::records::{account, at, canceled, event, later, subscription_since};
+use sextant_proto::ingestion::v1::{Record, SubscriptionFact, SubscriptionStatus};
+
+use crate::worlds::records::{account, amended, at, canceled, event, later, subscription_since};
 
 /// The first day at midnight, and the number of days until the clock.
 pub(crate) const START: &str = "2026-01-01T00:00";
 pub(crate) const DAYS: usize = 60;
 /// First days of the months, and of the one after them.
 pub(crate) const MONTHS: [usize; 4] = [0, 31, 59, 90];
-/// Of ten accounts nine subscribe, one of them on the last day: more than the 50 that quintiles need.
-const ACCOUNTS: usize = 70;
-const NOBODY: Terms = Terms {
-    day: 0,
-    seats: 0,
-    cents: 0,
-};
+/// Ways to pay, in which accounts take turns. In all but one there is a subscription at the end: enough for the 50 accounts
+/// that quintiles need.
+const WAYS: usize = 18;
+const ACCOUNTS: usize = 72;
+/// What a dollar is worth, in its ten-thousandths.
+const DOLLAR: i64 = 10_000;
 
-/// What an account pays each month from the midnight of a day on: so many seats at so many cents; without seats, it has left.
+/// How a subscription stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// In a trial, until a day.
+    Trial {
+        ends: usize,
+    },
+    Paying,
+    /// Paying, and cancelled: it pays until a day.
+    Leaving {
+        ends: usize,
+    },
+    Paused,
+    Left,
+}
+
+/// What is told of an account at the midnight of a day: how it stands, and that it pays so many seats at so many cents each
+/// month, where it pays.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
     pub(crate) day: usize,
-    pub(crate) seats: u64,
+    pub(crate) standing: Standing,
+    pub(crate) seats: i64,
+    /// Of its currency.
     pub(crate) cents: i64,
+    /// Locked: ten-thousandths of a dollar for one unit of its currency, which is the euro where they are not [`DOLLAR`].
+    pub(crate) rate: i64,
 }
 
 /// One account.
@@ -44,14 +66,6 @@ impl Life {
         }
     }
 
-    /// Since which day it has paid without a gap; `None`: it does not pay on this day.
-    pub(crate) fn paying_since(&self, day: usize) -> Option<usize> {
-        let until_then = self.terms.iter().take_while(|terms| terms.day <= day);
-        until_then.fold(None, |since, terms| {
-            (terms.seats > 0).then(|| since.unwrap_or(terms.day))
-        })
-    }
-
     fn records(&self, number: usize) -> Vec<(usize, Record)> {
         // The accounts' own records come late enough for the first of their others to be waited for.
         let mut records = vec![(number % 4, account(&self.name, at(START)))];
@@ -60,19 +74,56 @@ impl Life {
             records.push((*day, event(&self.name, &format!("u{user}"), time)));
         }
         let mut started_at = None;
-        for Terms { day, seats, cents } in &self.terms {
-            let time = later(START, day * 24);
-            let since = *started_at.get_or_insert(time);
-            let record = if *seats == 0 {
+        for terms in &self.terms {
+            let since = *started_at.get_or_insert(midnight(terms.day));
+            records.push((terms.day, terms.record(&self.name, since)));
+            if terms.standing == Standing::Left {
                 started_at = None;
-                canceled(since, &self.name, time)
-            } else {
-                subscription_since(since, &self.name, time, *seats, *cents)
-            };
-            records.push((*day, record));
+            }
         }
         records
     }
+}
+
+impl Terms {
+    fn record(&self, account: &str, since: Timestamp) -> Record {
+        let time = midnight(self.day);
+        if self.standing == Standing::Left {
+            return canceled(since, account, time);
+        }
+        let seats = u64::try_from(self.seats).unwrap();
+        let record = subscription_since(since, account, time, seats, self.cents);
+        amended(record, |fact| {
+            match self.standing {
+                Standing::Trial { ends } => {
+                    fact.set_status(SubscriptionStatus::Trialing);
+                    fact.trial_ends_at = Some(midnight(ends));
+                },
+                Standing::Leaving { ends } => {
+                    fact.canceled_at = Some(time);
+                    fact.cancel_at = Some(midnight(ends));
+                    fact.current_period_ends_at = Some(midnight(ends));
+                },
+                Standing::Paused => fact.set_status(SubscriptionStatus::Paused),
+                Standing::Paying | Standing::Left => {},
+            }
+            if self.rate != DOLLAR {
+                in_euros(fact, self.rate * 100);
+            }
+        })
+    }
+}
+
+fn in_euros(fact: &mut SubscriptionFact, rate_micros: i64) {
+    for item in &mut fact.items {
+        item.fx_rate_micros = rate_micros;
+        let price = item.price.as_mut().unwrap();
+        price.unit_amount.as_mut().unwrap().currency = "EUR".to_owned();
+    }
+}
+
+fn midnight(day: usize) -> Timestamp {
+    later(START, day * 24)
 }
 
 /// Accounts are named by how they live, in the order of [`terms`].
@@ -90,31 +141,55 @@ fn uses(number: usize) -> Vec<(usize, usize)> {
         .collect()
 }
 
-/// How an account pays is told by the last digit of its number.
+/// How an account pays is told by the remainder of its number.
 fn terms(number: usize) -> Vec<Terms> {
     let start = Terms {
         day: 5,
-        seats: 3 + u64::try_from(number % 4).unwrap(),
+        standing: Standing::Paying,
+        seats: 3 + i64::try_from(number % 4).unwrap(),
         cents: 1_000 + 37 * i64::try_from(number).unwrap(),
+        rate: DOLLAR,
     };
     let from = |day: usize| Terms { day, ..start };
-    let seats = |day: usize, seats: u64| Terms {
+    let becomes = |day: usize, standing: Standing| Terms {
         day,
-        seats,
+        standing,
         ..start
     };
-    let left = |day: usize| Terms { day, ..NOBODY };
-    match number % 10 {
+    let trial = |day: usize, ends: usize| becomes(day, Standing::Trial { ends });
+    let leaving = |day: usize, ends: usize| becomes(day, Standing::Leaving { ends });
+    let paused = |day: usize| becomes(day, Standing::Paused);
+    let left = |day: usize| becomes(day, Standing::Left);
+    let more = |day: usize, seats: i64| Terms {
+        day,
+        seats: start.seats + seats,
+        ..start
+    };
+    let euros = |terms: Terms, rate: i64| Terms { rate, ..terms };
+    match number % WAYS {
         0 => Vec::new(),
-        1 | 2 => vec![start],
+        1 => vec![start],
+        2 => vec![euros(start, 10_853)],
         // Its thirtieth paying day is closed two days before the end.
         3 => vec![from(28)],
-        4 => vec![from(35), seats(59, start.seats + 2)],
-        5 => vec![from(36), seats(59, start.seats - 1)],
+        4 => vec![from(35), more(59, 2)],
+        5 => vec![euros(from(36), 11_207), euros(more(59, -1), 11_207)],
         6 => vec![from(37), left(59)],
         7 => vec![from(33), left(43), from(59)],
         8 => vec![from(57)],
-        _ => vec![from(59)],
+        9 => vec![from(59)],
+        10 => vec![from(32), paused(40), from(57)],
+        11 => vec![start, paused(59)],
+        12 => vec![from(34), paused(46), left(59)],
+        13 => vec![trial(20, 34), from(34), leaving(45, 58)],
+        14 => vec![trial(45, 57)],
+        15 => vec![trial(46, 59), from(59)],
+        16 => vec![from(38), leaving(44, 62), from(57)],
+        _ => vec![
+            euros(from(33), 10_917),
+            euros(from(57), 11_031),
+            euros(from(59), 10_874),
+        ],
     }
 }
 
