@@ -22,6 +22,7 @@ mod measured;
 mod modes;
 mod oracle;
 mod partial;
+mod pauses;
 mod process;
 mod readiness;
 mod records;
