@@ -199,9 +199,11 @@ impl Lifecycle {
             {
                 Some("established before, and stays so while the subscription is active")
             },
-            Stage::Adopting if days < policy.onboarding_days => {
-                Some("past onboarding before, and does not start over")
-            },
+            Stage::Adopting if days < policy.onboarding_days => Some(match facts.previous {
+                // Nobody says where it was before the pause.
+                Some(Stage::Paused) => "back from a pause, and does not start over",
+                _ => "past onboarding before, and does not start over",
+            }),
             _ => None,
         }
     }

@@ -74,6 +74,12 @@ fn reasons_say_what_decided_in_plain_words() {
         (
             r#"["active",3,null,null,210,9,null,"paused"]"#,
             "subscription.paying_days +1.00: paying for 3 days; established from 120 days on \
+             | self.previous_segment +1.00: back from a pause, and does not start over \
+             | usage.active_days_28d +0.00: active on 9 of the last 28 days",
+        ),
+        (
+            r#"["active",4,null,null,211,9,null,"adopting"]"#,
+            "subscription.paying_days +1.00: paying for 4 days; established from 120 days on \
              | self.previous_segment +1.00: past onboarding before, and does not start over \
              | usage.active_days_28d +0.00: active on 9 of the last 28 days",
         ),
