@@ -75,7 +75,7 @@ impl Life {
         }
         let mut started_at = None;
         for terms in &self.terms {
-            let since = *started_at.get_or_insert(midnight(terms.day));
+            let since = *started_at.get_or_insert_with(|| midnight(terms.day));
             records.push((terms.day, terms.record(&self.name, since)));
             if terms.standing == Standing::Left {
                 started_at = None;
