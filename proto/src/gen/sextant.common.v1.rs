@@ -55,7 +55,9 @@ pub struct ReadAt {
     /// all that is known. Events are known from the end of the day of their arrival on, in the tenant's zone: features and
     /// scores with the knowledge of 11:00 hold the events that came up to the midnight before, and payments, subscriptions
     /// and accounts that came up to 11:00. The close of a day knows all that came on it. Imported history counts as known when
-    /// it happened, so an import changes past answers once.
+    /// it happened, so an import changes past answers once. A record that waits for its account is known once that is. What a
+    /// tenant with the real clock has just sent is stored and processed a moment later: a read that must hold it names its
+    /// position, and a read that must not change asks for a moment that is some seconds past.
     #[prost(message, optional, tag = "2")]
     pub known_at: ::core::option::Option<::prost_types::Timestamp>,
     /// A position from an earlier acknowledgement or answer: the read waits until its service has processed that much, or

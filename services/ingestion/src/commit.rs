@@ -38,6 +38,7 @@ pub(crate) async fn commit(
         n_slices: tenant.row.n_slices,
         batch_id: admission::new_uid(now),
         recorded_at: now,
+        fixed_clock: tenant.row.fixed_clock,
         facts: Vec::new(),
         sources: Vec::new(),
         rejections: Vec::new(),

@@ -55,7 +55,7 @@ impl TenantState {
                     "account_uid",
                 )?),
                 at: required(stored.occurred_at.as_ref(), "occurred_at")?,
-                known_at: required(stored.known_at.as_ref(), "known_at")?,
+                known_at: self.known_at(slice, stored)?,
                 sequence: entry.sequence,
                 stored,
             };
@@ -89,6 +89,17 @@ impl TenantState {
         progress.state.clock = self.settings.fixed_clock;
         progress.cursor = entry.sequence;
         Ok(())
+    }
+
+    /// When a fact became known. What the close of a day was made without was not known on that day, however close to midnight it
+    /// was delivered.
+    fn known_at(&self, slice: Slice, stored: &ingestion::StoredFact) -> Result<Instant, Problem> {
+        let known_at = required(stored.known_at.as_ref(), "known_at")?;
+        let closed_on = self.slices.get(&slice).and_then(|of| of.state.closed_on);
+        Ok(match closed_on.filter(|_| !stored.historical) {
+            Some(closed_on) => known_at.max(self.settings.zone.start_of(closed_on.plus(1))),
+            None => known_at,
+        })
     }
 
     /// Returns the kind of a fact that has to be kept; events live on in the roll-up.

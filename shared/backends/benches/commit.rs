@@ -87,6 +87,7 @@ fn batch(tenant: TenantId, facts: Vec<NewFact>) -> FactBatch {
         n_slices: 1,
         batch_id: Uuid::now_v7().as_u128(),
         recorded_at: Instant(NOON),
+        fixed_clock: None,
         sources: facts.iter().map(|_| "bench".into()).collect(),
         facts,
         rejections: Vec::new(),

@@ -173,6 +173,7 @@ fn batch(facts: Vec<NewFact>) -> FactBatch {
         n_slices: 1,
         batch_id: Uuid::now_v7().as_u128(),
         recorded_at: START.plus_us(2 * HOUR_US),
+        fixed_clock: None,
         sources: vec![source; facts.len()],
         facts,
         rejections: Vec::new(),

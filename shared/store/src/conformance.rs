@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod cache;
 mod cases;
+pub mod clocks;
 pub mod durability;
 pub mod facts;
 pub mod feed;

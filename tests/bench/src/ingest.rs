@@ -286,6 +286,7 @@ fn insert(facts: Vec<Vec<NewFact>>) -> (Duration, Rows) {
         n_slices: 1,
         batch_id: Uuid::now_v7().as_u128(),
         recorded_at: Moment(now_s() * 1_000_000),
+        fixed_clock: None,
         sources: vec![SOURCE.into(); facts.len()],
         facts,
         rejections: Vec::new(),

@@ -6,11 +6,11 @@ use prost_types::Timestamp;
 
 use sextant::client::Client;
 use sextant_proto::common::v1::ReadAt;
-use sextant_proto::ingestion::v1::Record;
+use sextant_proto::ingestion::v1::{Record, Verdict, VerdictKind};
 
 use crate::worlds::records::{
     accept, account, accounts_in, advance, as_known, at, canceled, event, feature, last_instant_of,
-    membership, now, revenue, revenue_by, score, segments, subscription,
+    membership, now, revenue, revenue_by, score, segments, send, subscription,
 };
 use crate::worlds::world::{Shape, World, segmentation, tenant};
 
@@ -60,6 +60,14 @@ fn february() -> Vec<Record> {
     records
 }
 
+/// What is said of an account before anybody has told of it.
+fn premature() -> Vec<Record> {
+    vec![
+        subscription("a11", at("2026-02-10T00:00"), 1, 2_000),
+        event("a11", "u", at("2026-02-12T10:00")),
+    ]
+}
+
 /// The first two accounts' own February, as it turns out to have been, and an account that nobody had heard of.
 fn correction() -> Vec<Record> {
     let mut records = vec![
@@ -81,6 +89,9 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
         let client = tenant(&world.client(), "late", at("2026-02-25T12:00")).await;
         segmentation(&client, "lifecycle").await;
         accept(&client, february()).await;
+        let waits = send(&client, premature()).await.unwrap();
+        let kinds = waits.verdicts.iter().map(Verdict::kind);
+        assert_eq!(kinds.collect::<Vec<_>>(), [VerdictKind::Held; 2]);
         let position = advance(&client, at("2026-02-27T12:00")).await.unwrap();
 
         let yesterday = at("2026-02-26T12:00");
@@ -107,8 +118,8 @@ async fn late_records_change_todays_answers_and_not_yesterdays() {
         let after = picture(&client, &now(&position)).await;
         assert_eq!(
             (after.active_days, after.mrr_minor, after.accounts),
-            (Some(14), 14_000, 11),
-            "{shape:?}"
+            (Some(14), 16_000, 11),
+            "{shape:?}: with what had waited for its account"
         );
         assert_eq!(after.stage, "onboarding", "{shape:?}");
         assert_ne!(after.scores[0], before.scores[0], "{shape:?}");

@@ -30,6 +30,7 @@ pub(crate) fn uid(account: &str) -> AccountUid {
     AccountUid(bytes.fold(1, |uid, byte| uid * 257 + byte))
 }
 
+/// A fact that is assumed to have been known when it happened.
 fn stored(account: &str, at: &str, fact: Fact) -> pb::StoredFact {
     let record = pb::Record {
         source: "test".to_owned(),
@@ -42,15 +43,16 @@ fn stored(account: &str, at: &str, fact: Fact) -> pb::StoredFact {
         account_uid: sextant_wire::read::uid_bytes(uid(account)),
         occurred_at: on(at),
         known_at: on(at),
-        historical: false,
+        historical: true,
         record: record.encode_to_vec().into(),
     }
 }
 
-/// The same fact, known only later.
+/// The same fact as news of another moment.
 pub(crate) fn known(at: &str, fact: pb::StoredFact) -> pb::StoredFact {
     pb::StoredFact {
         known_at: on(at),
+        historical: false,
         ..fact
     }
 }

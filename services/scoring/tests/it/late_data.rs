@@ -63,6 +63,44 @@ async fn a_late_event_changes_today_and_what_is_known_now_of_yesterday_but_not_w
 }
 
 #[tokio::test]
+async fn what_was_delivered_on_a_day_and_missed_its_close_is_known_from_the_next_day_on() {
+    let world = World::new();
+    let position = world.facts(vec![
+        account("acme", "2027-02-01"),
+        subscription("acme", "2027-02-01", 3, 1_000),
+        event("acme", "ann", "2027-03-01 09:00"),
+    ]);
+    let scoring = world.start();
+    scoring.features("acme", at(&position)).await.unwrap();
+    let then = yesterday(&scoring, Knowledge::OfThen).await;
+    let n_before = scoring.feed(Slice(0)).await.len();
+
+    // Stored a moment after the close, and slow on its way before.
+    let slow = |fact| known("2027-03-09 23:59", fact);
+    let position = world.facts(vec![
+        slow(event("acme", "bob", "2027-03-09 17:00")),
+        slow(subscription("acme", "2027-03-09 17:00", 5, 1_000)),
+    ]);
+    scoring.features("acme", at(&position)).await.unwrap();
+    assert_eq!(yesterday(&scoring, Knowledge::OfThen).await, then);
+    let now = yesterday(&scoring, Knowledge::OfNow).await;
+    let both = |features: &[pb::Feature]| {
+        ["usage.active_days_28d", "revenue.mrr_minor"].map(|name| value(features, name))
+    };
+    assert_eq!(both(&then.0), ["1", "3000"]);
+    assert_eq!(both(&now.0), ["2", "5000"]);
+    let [entry] = &scoring.feed(Slice(0)).await[n_before..] else {
+        panic!("one entry tells of both");
+    };
+    assert_eq!(late_in(entry), [(uid_of("acme"), day("2027-03-09"))]);
+
+    // The same after the tenant was loaded again.
+    scoring.stop();
+    let scoring = world.start();
+    assert_eq!(yesterday(&scoring, Knowledge::OfThen).await, then);
+}
+
+#[tokio::test]
 async fn a_payment_and_a_subscription_that_come_late_are_not_in_what_was_known_then() {
     let world = World::new();
     let position = world.facts(vec![

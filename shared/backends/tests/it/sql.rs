@@ -23,7 +23,7 @@ const SYSTEM_STATEMENTS: [&str; 20] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
-    "hold_import.sql",
+    "hold_tenant.sql",
     "insert_key.sql",
     "insert_tenant.sql",
     "key_by_id.sql",

@@ -37,6 +37,7 @@ pub(crate) fn batch(tenant: TenantId, facts: Vec<NewFact>) -> FactBatch {
         n_slices: 1,
         batch_id: Uuid::now_v7().as_u128(),
         recorded_at: NOON,
+        fixed_clock: None,
         sources: facts.iter().map(|_| "test".into()).collect(),
         facts,
         rejections: Vec::new(),

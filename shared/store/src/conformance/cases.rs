@@ -60,6 +60,11 @@ macro_rules! conformance_suite {
                 an_import_is_marked_in_the_feed_of_every_slice_once,
                 a_fixed_clock_moves_forward_through_the_feed_of_every_slice,
             ]
+            clocks: [
+                news_that_passed_the_door_before_the_clock_was_moved_is_known_where_it_stands,
+                what_was_held_is_known_once_its_account_is,
+                news_that_is_stored_while_the_clock_moves_is_known_in_the_order_of_the_feed,
+            ]
             imports: [
                 history_is_stored_only_while_an_import_is_open,
                 history_that_is_refused_does_not_spoil_what_comes_beside_it,

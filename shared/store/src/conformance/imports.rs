@@ -88,6 +88,9 @@ pub async fn history_is_stored_only_while_an_import_is_open<H: Harness>(harness:
     store.facts.commit(brings).await.unwrap();
     let stored = records(&store, ACME, SLICE).await;
     assert_eq!(stored.last().unwrap(), "record held of nobody");
+    let last = entries(&store, ACME, SLICE).await.pop().unwrap();
+    let flags: Vec<bool> = last.facts.iter().map(|fact| fact.historical).collect();
+    assert_eq!(flags, [false, false], "as news, like its account");
 
     // Another import of the same tenant.
     mark(&store, Import::Started, 12).await;

@@ -81,6 +81,7 @@ pub(super) fn batch(tenant: TenantId, n: u32, facts: Vec<NewFact>) -> FactBatch 
         n_slices: 1,
         batch_id: 0x0198_2222_0000_7000_8000_0000_0000_0000 + u128::from(n),
         recorded_at: at(1_000 + i64::from(n)),
+        fixed_clock: None,
         facts,
         sources,
         rejections: Vec::new(),

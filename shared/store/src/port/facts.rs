@@ -28,6 +28,18 @@ pub struct NewFact {
     pub record: Vec<u8>,
 }
 
+impl NewFact {
+    /// When it is known where the tenant's clock, when it is stored, stands at `clock` (`None`: it does not stand still): no news
+    /// is known before.
+    #[must_use]
+    pub fn known_by(&self, clock: Option<Instant>) -> Instant {
+        match clock.filter(|_| !self.historical) {
+            Some(clock) => self.known_at.max(clock),
+            None => self.known_at,
+        }
+    }
+}
+
 /// What makes two refusals one: source, id (of a record without one, its content) and reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RejectionKey(pub u128);
@@ -80,6 +92,8 @@ pub struct FactBatch {
     pub batch_id: u128,
     /// When the batch is stored.
     pub recorded_at: Instant,
+    /// Where the tenant's clock stands, for a tenant whose clock stands still until it is moved.
+    pub fixed_clock: Option<Instant>,
     /// The facts, in order of arrival.
     pub facts: Vec<NewFact>,
     /// Source of each fact, parallel to `facts`, for the counts.

@@ -41,6 +41,7 @@ pub(crate) fn batch(n: u128, facts: Vec<NewFact>) -> FactBatch {
         n_slices: 1,
         batch_id: n,
         recorded_at: NOON,
+        fixed_clock: None,
         facts,
         sources,
         rejections: Vec::new(),

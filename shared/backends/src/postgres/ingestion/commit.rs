@@ -3,7 +3,8 @@
 //! Messages to the database travel in three flights: the opening with the identities; the facts (with refusals, and with the
 //! stored payloads of identities that were there); the counts, the feed and the commit. The last one takes the locks that
 //! other writers of the tenant wait for, so nothing waits for more than a commit. A batch of accounts that this process has
-//! not met takes one flight more, one of accounts that nobody knows a few, and one of history one more.
+//! not met takes one flight more, one of accounts that nobody knows a few, and one of history, or under a clock that stands
+//! still, one more.
 
 mod columns;
 mod counts;
@@ -28,6 +29,7 @@ use super::APPEND_FEED;
 use super::accounts::{RESOLVE, account};
 use super::known::{Homes, Known};
 use super::recent::Recent;
+use crate::postgres::decode::Fields;
 use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::{decode, rows};
@@ -45,7 +47,7 @@ const LOCK_REJECTIONS: &str =
 const INSERT_REJECTIONS: &str =
     include_str!("../../../queries/postgres/ingestion/insert_rejections.sql");
 const ADD_COUNTS: &str = include_str!("../../../queries/postgres/ingestion/add_counts.sql");
-const HOLD_IMPORT: &str = include_str!("../../../queries/postgres/ingestion/hold_import.sql");
+const HOLD_TENANT: &str = include_str!("../../../queries/postgres/ingestion/hold_tenant.sql");
 
 /// Batches of one tenant that are stored in one transaction, one after the other.
 pub(super) struct Group {
@@ -133,7 +135,8 @@ pub(super) async fn commit(
     let session = pool.session("committing facts").await?;
     let opened = pool.opened();
     session.begin(batch.tenant);
-    if batch.holds_history() && !hold_import(&session, batch.tenant).await? {
+    let held = hold_tenant(&session, batch).await?;
+    if batch.holds_history() && !held.import_is_open {
         session.rollback().await?;
         return Err(Error::NoImport);
     }
@@ -141,7 +144,7 @@ pub(super) async fn commit(
     let not_met = missing(batch, &homes);
     resolve(&session, batch.tenant, &not_met, &mut homes).await?;
     let waiting = hold::settle(&session, batch, &mut homes).await?;
-    let candidates = decide::candidates(group, &homes, &waiting);
+    let candidates = decide::candidates((group, held.clock), &homes, &waiting);
     let mut decisions = Decisions::new(&candidates);
     insert_identities(&session, batch.tenant, &candidates, &mut decisions).await?;
     let announcements = store(&session, group, &candidates, &mut decisions).await?;
@@ -158,12 +161,29 @@ pub(super) async fn commit(
     Ok(group.split(&outcomes, &heads))
 }
 
-/// Keeps an import that is open from being completed before the commit; false: none is open. Before any other lock, for who
-/// waits here must not be waited for.
-async fn hold_import(session: &Session, tenant: TenantId) -> Result<bool> {
-    let hold = session.prepare(HOLD_IMPORT).await?;
-    let held = session.query(&hold, &[&rows::tenant(tenant)]).await?;
-    Ok(!held.is_empty())
+/// What stays as it is until the commit.
+#[derive(Default)]
+struct Held {
+    import_is_open: bool,
+    /// Where a clock that stands still stands now.
+    clock: Option<Instant>,
+}
+
+/// Keeps an import that is open from being completed, and a clock that stands still from being moved, before the commit. Before
+/// any other lock, for who waits here must not be waited for.
+async fn hold_tenant(session: &Session, batch: &FactBatch) -> Result<Held> {
+    if !batch.holds_history() && batch.fixed_clock.is_none() {
+        return Ok(Held::default());
+    }
+    let hold = session.prepare(HOLD_TENANT).await?;
+    let found = session.query(&hold, &[&rows::tenant(batch.tenant)]).await?;
+    let held = decode::all(&found, "tenant", |row: &mut Fields<'_>| {
+        Ok(Held {
+            import_is_open: row.take()?,
+            clock: row.maybe_instant()?,
+        })
+    })?;
+    Ok(held.into_iter().next().unwrap_or_default())
 }
 
 /// The accounts of a batch that are not among `homes`, each once, in order.

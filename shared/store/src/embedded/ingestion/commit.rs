@@ -62,13 +62,13 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of_new(fact: &'a NewFact, target: Target) -> Self {
+    fn of_new(fact: &'a NewFact, target: Target, clock: Option<Instant>) -> Self {
         Self {
             slice: target.slice(),
             uid: target.uid(),
             kind: fact.kind,
             occurred_at: fact.occurred_at,
-            known_at: fact.known_at,
+            known_at: fact.known_by(clock),
             historical: fact.historical,
             record: &fact.record,
         }
@@ -96,11 +96,17 @@ pub(super) fn commit(
     if batch.holds_history() && !import_is_open(connection, batch.tenant)? {
         return Err(Error::NoImport.into());
     }
+    let clock = match batch.fixed_clock {
+        Some(_) => clock_of(connection, batch.tenant)?,
+        None => None,
+    };
     let mut counts = Counts::default();
     let mut dedupe = Dedupe::prepare(connection, batch.tenant)?;
     let appeared = create_accounts(connection, known, batch)?;
     let targets = resolve(connection, known, batch)?;
-    let replayed = held::replay(connection, &mut dedupe, &mut counts, batch, &appeared)?;
+    let now = clock.unwrap_or(batch.recorded_at);
+    let tables = (&mut dedupe, &mut counts);
+    let replayed = held::replay(connection, tables, batch.tenant, &appeared, now)?;
     let mut outcomes = dedupe.decide(batch, &targets)?;
     held::hold(connection, &mut counts, batch, &targets, &mut outcomes)?;
     for ((outcome, target), source) in outcomes.iter().zip(&targets).zip(&batch.sources) {
@@ -113,7 +119,7 @@ pub(super) fn commit(
     let heads = store(
         connection,
         batch,
-        lines(batch, &targets, &outcomes, &replayed),
+        lines(batch, clock, (&targets, &outcomes, &replayed)),
     )?;
     Ok(Committed { outcomes, heads })
 }
@@ -123,12 +129,28 @@ fn import_is_open(connection: &Connection, tenant: TenantId) -> Work<bool> {
     Ok(find.exists(params![id(tenant.0)])?)
 }
 
+/// Where the clock of a tenant stands now: it may have been moved since the batch passed the door.
+fn clock_of(connection: &Connection, tenant: TenantId) -> Work<Option<Instant>> {
+    let mut find = connection.prepare_cached(sql!("ingestion/tenant_clock"))?;
+    let found = find.query_row(params![id(tenant.0)], |row| row.instant_or_none(0));
+    Ok(found.optional()?.flatten())
+}
+
+/// An account that a batch has made known.
+#[derive(Debug, Clone, Copy)]
+struct Appeared<'a> {
+    id: &'a ExternalId,
+    home: Home,
+    /// True: by imported history.
+    historical: bool,
+}
+
 /// Creates the accounts that the batch brings and returns them.
 fn create_accounts<'a>(
     connection: &Connection,
     known: &mut KnownAccounts,
     batch: &'a FactBatch,
-) -> Work<Vec<(&'a ExternalId, Home)>> {
+) -> Work<Vec<Appeared<'a>>> {
     let mut appeared = Vec::new();
     let mut insert = connection.prepare_cached(sql!("ingestion/account_insert"))?;
     for fact in &batch.facts {
@@ -149,7 +171,11 @@ fn create_accounts<'a>(
             home.slice.0
         ])?;
         known.insert(batch.tenant, account.clone(), home);
-        appeared.push((account, home));
+        appeared.push(Appeared {
+            id: account,
+            home,
+            historical: fact.historical,
+        });
     }
     Ok(appeared)
 }
@@ -222,14 +248,13 @@ fn reject(connection: &Connection, counts: &mut Counts, batch: &FactBatch) -> Wo
 /// What is stored, by slice; within a slice in order of arrival, then the replayed ones in the order in which they were held.
 fn lines<'a>(
     batch: &'a FactBatch,
-    targets: &[Target],
-    outcomes: &[Outcome],
-    replayed: &'a [Replayed],
+    clock: Option<Instant>,
+    (targets, outcomes, replayed): (&[Target], &[Outcome], &'a [Replayed]),
 ) -> Vec<Line<'a>> {
     let mut lines = Vec::with_capacity(batch.facts.len() + replayed.len());
     for ((fact, target), outcome) in batch.facts.iter().zip(targets).zip(outcomes) {
         if *outcome == Outcome::Accepted {
-            lines.push(Line::of_new(fact, *target));
+            lines.push(Line::of_new(fact, *target, clock));
         }
     }
     lines.extend(replayed.iter().map(Line::of_replayed));

@@ -38,9 +38,10 @@ pub(super) enum Origin {
     Held,
 }
 
-/// The facts that may be stored now, in the order in which they are stored: those of the batch, then those that were held.
+/// The facts that may be stored now, in the order in which they are stored: those of the batch, then those that were held. Until
+/// now nobody could know what those say of their account, except where history waited for an account that history made known.
 pub(super) fn candidates<'b>(
-    group: &'b Group,
+    (group, clock): (&'b Group, Option<Instant>),
     homes: &Homes<'_>,
     waiting: &'b Waiting,
 ) -> Vec<Candidate<'b>> {
@@ -61,7 +62,7 @@ pub(super) fn candidates<'b>(
             uid: home.0,
             slice: home.1,
             occurred_at: fact.occurred_at,
-            known_at: fact.known_at,
+            known_at: fact.known_by(clock),
             historical: fact.historical,
             record: &fact.record,
             source,
@@ -73,6 +74,10 @@ pub(super) fn candidates<'b>(
         let Some((uid, slice)) = homes.get(held.account.as_str()) else {
             continue;
         };
+        let place = waiting.released_by.get(held.account.as_str()).copied();
+        let by = place.and_then(|place| batch.facts.get(place));
+        let historical = held.historical && by.is_some_and(|fact| fact.historical);
+        let now = clock.unwrap_or(batch.recorded_at);
         candidates.push(Candidate {
             identity: held.identity,
             payload: held.payload,
@@ -80,15 +85,12 @@ pub(super) fn candidates<'b>(
             uid: Some(*uid),
             slice: *slice,
             occurred_at: held.occurred_at,
-            known_at: held.known_at,
-            historical: held.historical,
+            known_at: if historical { held.known_at } else { now },
+            historical,
             record: &held.record,
             source: &held.source,
             origin: Origin::Held,
-            member: waiting
-                .released_by
-                .get(held.account.as_str())
-                .map_or(0, |place| group.member_of(*place)),
+            member: place.map_or(0, |place| group.member_of(place)),
         });
     }
     candidates

@@ -22,6 +22,7 @@ fn batch(id: u128, recorded_at: i64, accounts: &[&str]) -> FactBatch {
         n_slices: 4,
         batch_id: id,
         recorded_at: Instant(recorded_at),
+        fixed_clock: None,
         facts: facts.collect(),
         sources: accounts.iter().map(|_| "test".into()).collect(),
         rejections: Vec::new(),

@@ -3,13 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity};
+use sextant_domain::id::{PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
-use crate::embedded::ingestion::commit::Target;
 use crate::embedded::ingestion::commit::counts::Counts;
 use crate::embedded::ingestion::commit::dedupe::Dedupe;
+use crate::embedded::ingestion::commit::{Appeared, Target};
 use crate::embedded::ingestion::known::Home;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
@@ -26,20 +26,21 @@ pub(super) struct Replayed {
     pub(super) record: Vec<u8>,
 }
 
-/// Takes the records of accounts that have appeared out of the held table; those whose identity is free are returned.
+/// Takes the records of accounts that have appeared out of the held table; those whose identity is free are returned. Until
+/// `now` nobody could know what they say of the account, except where history waited for an account that history made known.
 pub(super) fn replay(
     connection: &Connection,
-    dedupe: &mut Dedupe<'_>,
-    counts: &mut Counts,
-    batch: &FactBatch,
-    appeared: &[(&ExternalId, Home)],
+    (dedupe, counts): (&mut Dedupe<'_>, &mut Counts),
+    tenant: TenantId,
+    appeared: &[Appeared<'_>],
+    now: Instant,
 ) -> Work<Vec<Replayed>> {
-    let tenant = id(batch.tenant.0);
+    let tenant = id(tenant.0);
     let mut of_account = connection.prepare_cached(sql!("ingestion/held_of_account"))?;
     let mut delete = connection.prepare_cached(sql!("ingestion/held_delete"))?;
     let mut replayed = Vec::new();
-    for (account, home) in appeared {
-        let mut rows = of_account.query(params![tenant, account.as_str()])?;
+    for account in appeared {
+        let mut rows = of_account.query(params![tenant, account.id.as_str()])?;
         let mut found = false;
         while let Some(row) = rows.next()? {
             found = true;
@@ -55,17 +56,19 @@ pub(super) fn replay(
             if outcome != Outcome::Accepted {
                 continue;
             }
+            let historical = row.get::<_, bool>(7)? && account.historical;
+            let known_at = row.instant(6)?;
             replayed.push(Replayed {
-                home: *home,
+                home: account.home,
                 kind: row.kind(4)?,
                 occurred_at: row.instant(5)?,
-                known_at: row.instant(6)?,
-                historical: row.get(7)?,
+                known_at: if historical { known_at } else { now },
+                historical,
                 record: row.get(8)?,
             });
         }
         if found {
-            delete.execute(params![tenant, account.as_str()])?;
+            delete.execute(params![tenant, account.id.as_str()])?;
         }
     }
     Ok(replayed)

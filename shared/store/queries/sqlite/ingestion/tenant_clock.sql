@@ -1,0 +1,1 @@
+SELECT fixed_clock FROM tenant WHERE tenant_id = ?1;
