@@ -22,7 +22,7 @@ use sextant_proto::segmentation::v1::{
 };
 
 use crate::client::{Client, all_pages};
-use crate::output::{Cell, Column, format};
+use crate::output::{Block, Cell, Column, format};
 
 /// Title of the reasons of an entry: their values are of that day, not of today.
 const ENTERED: &str = "Why it entered (values of that day)";
@@ -101,6 +101,14 @@ pub(crate) fn standing(state: MembershipState) -> [Cell; 2] {
         MembershipState::Abstained => ("(not enough data)", "abstained"),
     };
     [title, key].map(Cell::text)
+}
+
+/// The position at which an import is complete.
+pub(crate) fn position(position: &str) -> Block {
+    let mut block = Block::new("position", "", vec![Column::left("position", "Position")])
+        .noted("Pass it as --at-least to read what includes the import.");
+    block.rows.push(vec![Cell::text(position)]);
+    block
 }
 
 /// The id of an entity.

@@ -33,6 +33,7 @@ use crate::import::upload::{Knowledge, Observer, rehearse, upload};
 use crate::import::{self, COMPLETED, CsvRows, Input, Item, Items, Layout, Part, values};
 use crate::output::{Block, Cell, Column, Document, format};
 use crate::progress::{Progress, Visibility};
+use crate::view;
 
 /// Sends the rows of a file.
 pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
@@ -214,10 +215,7 @@ fn summary(tally: &Tally, position: &str) -> Document {
         document.blocks.push(block);
     }
     if !position.is_empty() {
-        let mut block = Block::new("position", "", vec![Column::left("position", "Position")])
-            .noted("Pass it as --at-least to read what includes this import.");
-        block.rows.push(vec![Cell::text(position)]);
-        document.blocks.push(block);
+        document.blocks.push(view::position(position));
     }
     document
 }

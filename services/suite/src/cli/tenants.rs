@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::import::{history, values};
 use crate::output::{Block, Cell, Column};
 use crate::progress::Progress;
+use crate::view;
 
 /// Runs an action on tenants, keys or segmentations.
 pub(crate) async fn run(
@@ -154,10 +155,7 @@ async fn complete_import(context: &Context<'_>, matches: &ArgMatches) -> Result<
     let progress = Progress::open(context.visibility, "complete-import");
     let completed = history::complete(&client, schedule, |news| progress.tell(news)).await;
     drop(progress);
-    let mut block = Block::new("position", "", vec![Column::left("position", "Position")])
-        .noted("Pass it as --at-least to read what includes the import.");
-    block.rows.push(vec![Cell::text(completed?)]);
-    Ok(block)
+    Ok(view::position(&completed?))
 }
 
 async fn list_keys(context: &Context<'_>) -> Result<Block, Error> {
