@@ -69,6 +69,16 @@ async fn rows_that_were_not_taken_are_written_corrected_and_listed_once() {
         "--rejects",
         text(&rejects),
     ];
+    let dry = [&import[..], &["--dry-run"]].concat();
+    let (code, printed, told) = ask(&world, &dry);
+    assert_eq!((code, rows(&printed, "rejected")), (Some(1), 25), "{told}");
+    for part in [
+        "rejects.csv: 26 rows that would not be taken",
+        "no row was taken",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains("not taken, each"), "{told}");
     for _ in 0..3 {
         let (code, printed, told) = ask(&world, &import);
         assert_eq!(code, Some(1), "{told}");

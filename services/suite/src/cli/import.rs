@@ -71,7 +71,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
             &mut observer,
         )
         .await;
-        rehearsed.map(|()| String::new()).map_err(Error::Import)
+        rehearsed.map(|()| String::new()).map_err(unrehearsed)
     } else {
         let history = schedule.map(|schedule| (schedule, open, &mut left_open));
         store(&client, history, batches, &mut tally, &mut observer).await
@@ -90,7 +90,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     };
     written?;
     context.print(matches, client.zone(), &summary(&tally, &position))?;
-    if let Some(hint) = old.hint(tally.rows.accepted, tally.rows_judged())
+    if let Some(hint) = old.hint(run, tally.rows.accepted, tally.rows_judged())
         && context.visibility == Visibility::Terminal
     {
         note(&hint);
@@ -144,12 +144,16 @@ impl Old {
         }))
     }
 
-    /// What to know where most of the rows are old, and most were accepted now.
-    fn hint(&self, n_accepted: u64, n_rows: u64) -> Option<String> {
+    /// What to know where most of the rows are old, and most were accepted now, or would be.
+    fn hint(&self, run: Run, n_accepted: u64, n_rows: u64) -> Option<String> {
         let old = self.rows.load(Ordering::Relaxed);
+        let taken = match run {
+            Run::Real => "were taken",
+            Run::Dry => "would be taken",
+        };
         (old.min(n_accepted) > n_rows / 2).then(|| {
             format!(
-                "note: {} of {} rows are about times more than a week ago and were taken as news: what they change in the past is shown as learned late, and past \
+                "note: {} of {} rows are about times more than a week ago and {taken} as news: what they change in the past is shown as learned late, and past \
                  days are not evaluated anew; a file of history is imported with --history daily",
                 format::count(old),
                 format::count(n_rows)
@@ -158,7 +162,7 @@ impl Old {
     }
 }
 
-/// Says which rows were not taken and where the others of them are.
+/// Says which rows were not taken, or would not be, and where the others of them are.
 fn complain(path: &Path, tally: &mut Tally, rejects: Option<&PathBuf>) -> Result<(), Error> {
     for complaint in &tally.complaints {
         note(&format!("{}: {complaint}", path.display()));
@@ -167,18 +171,27 @@ fn complain(path: &Path, tally: &mut Tally, rejects: Option<&PathBuf>) -> Result
     if more > 0 {
         let more = format::count(u64::try_from(more).unwrap_or(u64::MAX));
         note(&format!(
-            "{}: and {more} more; --max-errors N prints N of them, --rejects FILE writes every row that was not taken",
+            "{}: and {more} more; --max-errors N prints N of them, --rejects FILE writes all",
             path.display()
         ));
     }
     if let (Some(rows), Some(rejects)) = (tally.finish_rejects()?, rejects) {
-        note(&format!(
-            "{}: {} rows that were not taken, each with why; correct them there and import that file",
-            rejects.display(),
-            format::count(rows)
-        ));
+        note(&of_rejects(tally.run(), path, rejects, rows));
     }
     Ok(())
+}
+
+/// What to do with the file of so many rows that were not taken, or would not be.
+fn of_rejects(run: Run, path: &Path, rejects: &Path, rows: u64) -> String {
+    let (path, rejects, rows) = (path.display(), rejects.display(), format::count(rows));
+    match run {
+        Run::Real => format!(
+            "{rejects}: {rows} rows that were not taken, each with why; correct them there and import that file"
+        ),
+        Run::Dry => format!(
+            "{rejects}: {rows} rows that would not be taken, each with why; no row was taken: correct them in {path}, or import {path} and then, corrected, that file"
+        ),
+    }
 }
 
 /// Shows how far the import is; what it shows is gone when it is dropped.
@@ -283,6 +296,16 @@ async fn store(
     };
     left_open.0 = completed.as_ref().is_err_and(|error| !is_closed(error));
     completed
+}
+
+/// Why a dry run stopped. It goes on in nothing.
+fn unrehearsed(error: import::Error) -> Error {
+    match error {
+        import::Error::Refused { status, .. } if !is(&status, ErrorReason::MessageTooLarge) => {
+            refused(*status, "nothing was stored")
+        },
+        other => other.into(),
+    }
 }
 
 fn refused(status: Status, aside: &str) -> Error {

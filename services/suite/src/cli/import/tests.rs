@@ -1,7 +1,7 @@
 use super::*;
 
 /// What is told after an import of accounts that came on these days, of which so many were new, with a clock at 2026-02-01.
-fn hint(days: &[&str], n_accepted: u64) -> Option<String> {
+fn hint(run: Run, days: &[&str], n_accepted: u64) -> Option<String> {
     let rows = days.iter().enumerate();
     let rows: String = rows.map(|(n, day)| format!("a{n},{day}\n")).collect();
     let text = format!("account_id,created_at\n{rows}");
@@ -13,21 +13,22 @@ fn hint(days: &[&str], n_accepted: u64) -> Option<String> {
         rows: Arc::default(),
     };
     let n_rows = old.counting(Box::new(rows)).count();
-    old.hint(n_accepted, u64::try_from(n_rows).unwrap())
+    old.hint(run, n_accepted, u64::try_from(n_rows).unwrap())
 }
 
 #[test]
 fn news_of_which_most_is_old_is_told_to_be_history() {
     let days = ["2026-01-31", "2025-03-01", "2026-01-24"];
-    let told = hint(&days, 3).unwrap();
-    assert!(
-        told.contains("2 of 3 rows") && told.contains("--history daily"),
-        "{told}"
-    );
+    for (run, taken) in [(Run::Real, "were taken"), (Run::Dry, "would be taken")] {
+        let told = hint(run, &days, 3).unwrap();
+        for part in ["2 of 3 rows", taken, "--history daily"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
     // The file was imported before.
-    assert_eq!(hint(&days, 0), None);
-    assert_eq!(hint(&["2026-01-31", "2025-03-01"], 2), None);
-    assert_eq!(hint(&[], 0), None);
+    assert_eq!(hint(Run::Real, &days, 0), None);
+    assert_eq!(hint(Run::Real, &["2026-01-31", "2025-03-01"], 2), None);
+    assert_eq!(hint(Run::Real, &[], 0), None);
 }
 
 #[test]
@@ -49,4 +50,18 @@ fn a_dry_run_tells_of_no_row_that_it_was_stored_or_is_kept() {
         assert!(!dry.contains(untrue), "{untrue}: {dry}");
         assert!(told(Run::Real).contains(untrue), "{untrue}");
     }
+}
+
+#[test]
+fn a_dry_run_that_a_service_refuses_has_nothing_to_go_on_in() {
+    let refused = |status: Status| {
+        let status = Box::new(status);
+        let acknowledged = 3;
+        unrehearsed(import::Error::Refused {
+            status,
+            acknowledged,
+        })
+    };
+    let told = refused(Status::unavailable("ingestion is away")).to_string();
+    assert!(told.ends_with("; nothing was stored"), "{told}");
 }
