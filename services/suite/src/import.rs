@@ -301,7 +301,8 @@ impl Error {
     }
 }
 
-const RESUME: &str = "repeat it to go on: what is stored is then counted as duplicate";
+/// How an import of news goes on that has stopped.
+pub(crate) const RESUME: &str = "repeat it to go on: what is stored is then counted as duplicate";
 /// Others complete the imports of a tenant, too.
 pub(crate) const COMPLETED: &str = "somebody else has completed the import: repeat it, and what is stored is then counted as duplicate, the rest is stored, and all \
      of it is evaluated";

@@ -378,18 +378,22 @@ fn refused(world: &World, tenant: &str, arguments: &[&str]) -> String {
     told
 }
 
-/// Interrupts an import of history once it is open, after its first row, and gives what it said.
-async fn interrupt_import(world: &World, client: &Client, name: &str) -> String {
+/// Interrupts an import of rows that end only when it has, once `is_due`, and gives what it said up to some words.
+async fn interrupt_import(
+    world: &World,
+    arguments: &[&str],
+    rows: &str,
+    is_due: impl AsyncFn() -> bool,
+    last: &str,
+) -> String {
     let pipe = world.folder().join("pipe.ndjson");
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    let path = pipe.to_str().unwrap();
-    let arguments = ["import", path, "--history", "daily", "--tenant", name];
-    let mut importing = world.start_cli(&arguments);
+    let import = ["import", pipe.to_str().unwrap()];
+    let mut importing = world.start_cli(&[&import, arguments].concat());
     let mut file = File::create(&pipe).unwrap();
-    let rows = all();
-    writeln!(file, "{}", rows.lines().next().unwrap()).unwrap();
-    while open_since(client).await.is_none() {
+    file.write_all(rows.as_bytes()).unwrap();
+    while !is_due().await {
         assert!(importing.try_wait().unwrap().is_none(), "it has ended");
     }
     let id = importing.id().to_string();
@@ -398,10 +402,59 @@ async fn interrupt_import(world: &World, client: &Client, name: &str) -> String 
     let mut told = String::new();
     let mut lines = BufReader::new(importing.stderr.take().unwrap());
     // It says so before its file ends.
-    while !told.contains("stays open") && lines.read_line(&mut told).unwrap() > 0 {}
+    while !told.contains(last) && lines.read_line(&mut told).unwrap() > 0 {}
     drop(file);
     assert_eq!(importing.wait().unwrap().code(), Some(130), "{told}");
     told
+}
+
+/// The number before some words.
+fn number_before(told: &str, words: &str) -> u64 {
+    let (before, _) = told.split_once(words).unwrap_or_else(|| panic!("{told}"));
+    let number = before.rsplit(' ').next().unwrap().replace(',', "");
+    number.parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_interrupted_import_of_news_says_what_is_stored_and_repeated_it_goes_on() {
+    /// More than are sent at once: the rest waits for the end of the file.
+    const ROWS: u64 = 2_500;
+    let world = World::start(Shape::Embedded).await;
+    let name = "news";
+    let client = new(&world, name).await;
+    let row = |number| {
+        let account = json!({"account_id": format!("n{number}"), "created_at": "2026-01-31"});
+        format!("{}\n", json!({"time": "2026-01-31", "account": account}))
+    };
+    let rows: String = (0..ROWS).map(row).collect();
+    let accepted = async || {
+        let asked = client.request(GetIngestCountsRequest {});
+        let counts = client.ingestion().get_ingest_counts(asked).await.unwrap();
+        let sources = counts.into_inner().sources;
+        sources.iter().map(|source| source.accepted).sum::<u64>()
+    };
+    let is_due = async || accepted().await > 0;
+    let arguments = ["--tenant", name];
+    let told = interrupt_import(&world, &arguments, &rows, is_due, "to go on").await;
+    let judged = number_before(&told, " rows, of which");
+    let stored = number_before(&told, " are stored");
+    let accepted = accepted().await;
+    // What it did not hear of before the end may be stored, too.
+    assert!(judged == stored && stored <= accepted, "{told}");
+    assert!(told.contains("repeat it"), "{told}");
+
+    let path = world.folder().join("news.ndjson");
+    fs::write(&path, &rows).unwrap();
+    let printed = cli(&world, name, &["import", path.to_str().unwrap()]);
+    let verdicts = printed["verdicts"].as_array().unwrap();
+    let of = |verdict| {
+        verdicts
+            .iter()
+            .find(|row| row["verdict"] == verdict)
+            .unwrap()
+    };
+    let again = ["accepted", "duplicate"].map(|verdict| of(verdict)["rows"].as_u64().unwrap());
+    assert_eq!(again, [ROWS - accepted, accepted]);
 }
 
 #[tokio::test]
@@ -413,8 +466,16 @@ async fn an_interrupted_import_is_seen_and_not_joined_and_a_command_completes_it
 
     let name = "interrupted";
     let client = new(&world, name).await;
-    let told = interrupt_import(&world, &client, name).await;
-    for way in ["--resume", "`sextant tenants complete-import`"] {
+    let rows = all();
+    let first = format!("{}\n", rows.lines().next().unwrap());
+    let arguments = ["--history", "daily", "--tenant", name];
+    let is_open = async || open_since(&client).await.is_some();
+    let told = interrupt_import(&world, &arguments, &first, is_open, "stays open").await;
+    for way in [
+        "of which 0 are stored",
+        "--resume",
+        "`sextant tenants complete-import`",
+    ] {
         assert!(told.contains(way), "{told}");
     }
     let tenants = world.cli(&["tenants", "list", "--output", "json"]);

@@ -1,5 +1,7 @@
 //! Commands that bring data in.
 
+mod stopped;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use sextant_proto::scoring::v1::GetClockRequest;
 use sextant_wire::time::instant;
 
 use crate::cli::context::{Context, is_given, moment_of, number_of, text_of};
+use crate::cli::import::stopped::{LeftOpen, Underway, stopped};
 use crate::cli::note;
 use crate::client::{Client, is};
 use crate::error::Error;
@@ -60,31 +63,24 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     } else {
         Run::Real
     };
-    let mut tally = Tally::new(max_errors).of(run).writing(rejects.transpose()?);
+    let tally = Tally::new(max_errors).of(run).writing(rejects.transpose()?);
+    let mut underway = Underway::new(tally, knowledge(schedule));
+    let tally = underway.tally();
     let mut observer = observer(progress, consumed);
     let position = if run == Run::Dry {
-        let rehearsed = rehearse(
-            &client,
-            knowledge(schedule),
-            batches,
-            &mut tally,
-            &mut observer,
-        )
-        .await;
+        let rehearsed = rehearse(&client, knowledge(schedule), batches, tally, &mut observer).await;
         rehearsed.map(|()| String::new()).map_err(unrehearsed)
     } else {
         let history = schedule.map(|schedule| (schedule, open, &mut left_open));
-        store(&client, history, batches, &mut tally, &mut observer).await
+        store(&client, history, batches, tally, &mut observer).await
     };
     drop(observer);
+    let mut tally = underway.ended();
     let written = complain(&path, &mut tally, rejects_path);
     let position = match position {
         Ok(position) => position,
         Err(error) => {
-            note(&format!(
-                "{} rows were judged before the import stopped",
-                tally.rows_judged()
-            ));
+            note(&stopped(&tally));
             return Err(error);
         },
     };
@@ -322,22 +318,6 @@ fn is_closed(error: &Error) -> bool {
             is(status, ErrorReason::ImportState)
         },
         _ => false,
-    }
-}
-
-/// Whether an import of history is open. If it is when this is dropped, by a failure or because the command is interrupted, that
-/// is said: until it is completed, nothing of the tenant is evaluated.
-#[derive(Debug, Default)]
-struct LeftOpen(bool);
-
-impl Drop for LeftOpen {
-    fn drop(&mut self) {
-        if self.0 {
-            note(
-                "the import stays open, and nothing of the tenant is evaluated until it is completed: repeat this command with --resume to go on \
-                 in it, or complete it as it is with `sextant tenants complete-import`",
-            );
-        }
     }
 }
 

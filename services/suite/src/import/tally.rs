@@ -34,6 +34,12 @@ impl Verdicts {
         self.accepted + self.duplicate + self.resent + self.conflict + self.held + self.rejected
     }
 
+    /// Those of what is stored: now, before, or to be counted with its account.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.accepted + self.duplicate + self.resent + self.held
+    }
+
     fn add(&mut self, kind: VerdictKind, delivery: Delivery) {
         match (kind, delivery) {
             (VerdictKind::Accepted, _) => self.accepted += 1,

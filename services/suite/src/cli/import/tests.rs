@@ -65,3 +65,28 @@ fn a_dry_run_that_a_service_refuses_has_nothing_to_go_on_in() {
     let told = refused(Status::unavailable("ingestion is away")).to_string();
     assert!(told.ends_with("; nothing was stored"), "{told}");
 }
+
+#[test]
+fn an_interrupted_import_says_how_many_rows_are_stored_and_how_it_goes_on() {
+    let told = |run, knowledge| {
+        let mut tally = Tally::new(0).of(run);
+        tally.rows.accepted = 1_000;
+        tally.rows.duplicate = 200;
+        tally.rows.held = 30;
+        tally.rows.rejected = 4;
+        let underway = Underway::new(tally, knowledge);
+        let told = underway.interrupted();
+        underway.ended();
+        told
+    };
+    let news = told(Run::Real, Knowledge::Now);
+    assert!(
+        news.contains("after 1,234 rows, of which 1,230 are stored"),
+        "{news}"
+    );
+    assert!(news.contains("repeat it to go on"), "{news}");
+    let history = told(Run::Real, Knowledge::Historical);
+    assert!(news.starts_with(&history), "{history}");
+    let dry = told(Run::Dry, Knowledge::Now);
+    assert!(dry.ends_with("1,234 rows; nothing was stored"), "{dry}");
+}
