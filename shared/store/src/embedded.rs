@@ -179,6 +179,23 @@ impl Embedded {
             .collect()
     }
 
+    /// The tenants of a data directory as [`port::Tenants::list`] gives them, of a directory that may be in use; none where there is no
+    /// store. Changes nothing.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of an older schema.
+    pub fn peek_tenants(
+        directory: &Path,
+        page: &port::Page,
+    ) -> Result<Vec<port::TenantRow>, Error> {
+        let path = directory.join(migrate::INGESTION.file_name);
+        if path.is_file() {
+            ingestion::tenants::peek(&path, page).map_err(|source| Error::file(&path, source))
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
     /// What of a data directory others than its owner may read: the directory, and files of ours in it.
     ///
     /// # Errors

@@ -8,10 +8,12 @@ use std::process::Output;
 
 use sextant::installation::Role;
 use sextant_backends::testing::{Database, database, migrated_database, redis_url};
+use sextant_proto::ingestion::v1::StartImportRequest;
 use sextant_runtime::auth::Key;
 
 use crate::worlds::process::{Process, free_address, run, segmenters};
-use crate::worlds::world::{Shape, World};
+use crate::worlds::records::at;
+use crate::worlds::world::{Shape, World, request_id, tenant};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -210,6 +212,42 @@ async fn doctor_of_one_process_says_of_each_service_that_others_follow_whether_i
             ),
         ]
     );
+}
+
+#[tokio::test]
+async fn doctor_names_every_tenant_that_waits_for_the_end_of_an_import_and_the_command_that_ends_it()
+ {
+    for shape in [Shape::Embedded, Shape::Together] {
+        let world = World::start(shape).await;
+        let settings = world.settings(Role::All);
+        let waiting = || {
+            let (code, odd) = doctor(&settings);
+            assert_eq!(code, Some(0), "{odd:?}");
+            let open = odd
+                .into_iter()
+                .filter(|(check, ..)| check == "open imports");
+            open.map(|(_, verdict, fix)| (verdict, fix))
+                .collect::<Vec<_>>()
+        };
+        let opened = tenant(&world.client(), "opened", at("2026-02-01T00:00")).await;
+        tenant(&world.client(), "other", at("2026-02-01T00:00")).await;
+        assert_eq!(waiting(), []);
+        let request = StartImportRequest {
+            request_id: request_id(),
+        };
+        let mut tenants = opened.tenants();
+        tenants.start_import(opened.request(request)).await.unwrap();
+        let found = waiting();
+        let [(verdict, fix)] = found.as_slice() else {
+            panic!("{shape:?}: {found:?}")
+        };
+        assert_eq!(verdict, "warning");
+        let command = "sextant tenants complete-import --tenant opened";
+        assert!(fix.contains(command), "{fix}");
+        let words: Vec<&str> = command.split(' ').skip(1).collect();
+        assert_eq!(world.cli(&words).status.code(), Some(0));
+        assert_eq!(waiting(), []);
+    }
 }
 
 /// What `serve` prints, by its lines' names.

@@ -1,27 +1,34 @@
-//! What only the stores can tell: who holds the data directory, whether the servers answer and take writes, and whether their
-//! tables are of this program's version.
+//! What only the stores can tell: who holds the data directory, whether the servers answer and take writes, whether their
+//! tables are of this program's version, and which tenants wait for the end of an import.
 
 use std::fs::File;
+use std::future::ready;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use sextant_backends::postgres::{self, ConnectError};
+use sextant_domain::time::Zone;
 use sextant_runtime::config::{Config, StoreKind};
 use sextant_store::embedded::Embedded;
+use sextant_store::port::{Page, TenantRow, Tenants as _};
 
 use crate::doctor::Finding;
+use crate::output::format;
 
 /// File by which the embedded engine holds its directory.
 const LOCK_FILE: &str = "lock";
 /// Longest wait for a server.
 const PATIENCE: Duration = Duration::from_secs(3);
 const REDIS_PORT: u16 = 6_379;
+/// Tenants that are looked at together.
+const TENANTS: usize = 1_000;
 
 /// Checks the configured stores.
 pub async fn check(config: &Config) -> Vec<Finding> {
@@ -32,6 +39,11 @@ pub async fn check(config: &Config) -> Vec<Finding> {
             findings.push(lock(data_dir));
             findings.push(access(data_dir));
             findings.push(files(data_dir.clone()).await);
+            let list = |page| {
+                let tenants = Embedded::peek_tenants(data_dir, &page);
+                Box::pin(ready(tenants.map_err(|error| error.to_string()))) as Listed<'_>
+            };
+            findings.extend(imports(list).await);
         },
         (StoreKind::Postgres, Some(url)) => findings.extend(tables(url.expose()).await),
     }
@@ -107,27 +119,38 @@ async fn files(directory: PathBuf) -> Finding {
 async fn tables(url: &str) -> Vec<Finding> {
     let mut config = postgres::Config::new(url);
     config.pool_size = 1;
-    vec![
-        table(
-            "PostgreSQL: ingestion",
-            postgres::Ingestion::connect(&config).await.err(),
-        ),
+    let ingestion = postgres::Ingestion::connect(&config).await;
+    let mut findings = vec![
+        table("PostgreSQL: ingestion", ingestion.as_ref().err()),
         table(
             "PostgreSQL: scoring",
-            postgres::Scoring::connect(&config).await.err(),
+            postgres::Scoring::connect(&config).await.err().as_ref(),
         ),
         table(
             "PostgreSQL: segmentation",
-            postgres::Segmentation::connect(&config).await.err(),
+            postgres::Segmentation::connect(&config)
+                .await
+                .err()
+                .as_ref(),
         ),
         table(
             "PostgreSQL: metrics",
-            postgres::Metrics::connect(&config).await.err(),
+            postgres::Metrics::connect(&config).await.err().as_ref(),
         ),
-    ]
+    ];
+    if let Ok(ingestion) = &ingestion {
+        let list = |page: Page| {
+            Box::pin(async move {
+                let tenants = ingestion.list(&page).await;
+                tenants.map_err(|error| error.to_string())
+            }) as Listed<'_>
+        };
+        findings.extend(imports(list).await);
+    }
+    findings
 }
 
-fn table(check: &'static str, error: Option<ConnectError>) -> Finding {
+fn table(check: &'static str, error: Option<&ConnectError>) -> Finding {
     let Some(error) = error else {
         return Finding::ok(
             check,
@@ -148,6 +171,50 @@ fn table(check: &'static str, error: Option<ConnectError>) -> Finding {
         },
     };
     Finding::failed(check, error.to_string(), fix)
+}
+
+/// A page of tenants by name, or why there is none.
+type Listed<'l> = BoxFuture<'l, Result<Vec<TenantRow>, String>>;
+
+/// Of each tenant with an open import of history, that it waits for its end.
+async fn imports<'l>(list: impl Fn(Page) -> Listed<'l>) -> Vec<Finding> {
+    const CHECK: &str = "open imports";
+    let mut findings = Vec::new();
+    let mut page = Page::first(TENANTS);
+    loop {
+        let tenants = match list(page.clone()).await {
+            Ok(tenants) => tenants,
+            Err(error) => {
+                let found = format!("the tenants cannot be read: {error}");
+                let fix = "mend what else is found; `sextant serve` brings a store of an older version up to date";
+                return vec![Finding::warning(CHECK, found, fix)];
+            },
+        };
+        for one in &tenants {
+            let Some(at) = one.import_opened_at else {
+                continue;
+            };
+            let (name, since) = (&one.name, format::moment(at, &Zone::utc()));
+            findings.push(Finding::warning(
+                CHECK,
+                format!(
+                    "tenant \"{name}\": an import of history is open since {since} (UTC), and nothing of the tenant is evaluated until it is completed"
+                ),
+                format!(
+                    "wait for it; if it was interrupted, go on in it with `sextant import --history … --resume`, or complete it as it is with \
+                     `sextant tenants complete-import --tenant {name}`"
+                ),
+            ));
+        }
+        match tenants.last() {
+            Some(last) if tenants.len() == TENANTS => page.after = Some(last.name.clone()),
+            _ => break,
+        }
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, "none"));
+    }
+    findings
 }
 
 async fn redis(url: &str) -> Finding {

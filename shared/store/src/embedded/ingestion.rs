@@ -6,7 +6,7 @@ mod entry;
 mod intake;
 mod keys;
 mod known;
-mod tenants;
+pub(super) mod tenants;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

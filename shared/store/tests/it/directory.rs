@@ -12,7 +12,9 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_store::Error as StoreError;
 use sextant_store::embedded::{Embedded, Error, Ingestion, Options};
-use sextant_store::port::{Committed, FactBatch, Facts, Feed, FeedEntry, Intake, Outcome, Tenants};
+use sextant_store::port::{
+    Committed, FactBatch, Facts, Feed, FeedEntry, Intake, Outcome, Page, Tenants,
+};
 
 use crate::build::{TENANT, account, batch, event, fact};
 use crate::child;
@@ -108,11 +110,22 @@ async fn an_import_that_was_open_before_its_opening_was_noted_is_open() {
     }
     file.pragma_update(None, "user_version", 1).unwrap();
     file.close().unwrap();
+    let peek = |after: &str| {
+        let page = Page {
+            after: Some(after.to_owned()),
+            limit: 9,
+        };
+        Embedded::peek_tenants(directory.path(), &page)
+    };
+    assert!(peek("").is_err(), "its columns are not those of today");
     let store = Embedded::open(directory.path()).unwrap();
     let tenants = store.ingestion();
     let of = async |id| tenants.by_id(TenantId(id)).await.unwrap().unwrap();
     assert_eq!(of(1).await.import_opened_at, Some(of(1).await.created_at));
     assert_eq!(of(2).await.import_opened_at, None);
+    // Also while it is in use.
+    assert_eq!(peek("").unwrap(), [of(1).await, of(2).await]);
+    assert_eq!(peek("1").unwrap(), [of(2).await]);
 }
 
 #[test]

@@ -1,4 +1,6 @@
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Params, Row, params};
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
@@ -43,12 +45,9 @@ impl Tenants for Ingestion {
     }
 
     fn list<'a>(&'a self, page: &'a Page) -> BoxFuture<'a, Result<Vec<TenantRow>>> {
-        let Page { after, limit } = page.clone();
+        let page = page.clone();
         self.file.read("listing tenants", move |connection| {
-            let mut list = connection.prepare_cached(sql!("ingestion/tenant_list"))?;
-            let tenants =
-                list.query_map(params![after.unwrap_or_default(), rows(limit)], tenant_row)?;
-            Ok(tenants.collect::<rusqlite::Result<_>>()?)
+            Ok(page_of(connection, &page)?)
         })
     }
 
@@ -97,6 +96,19 @@ impl Tenants for Ingestion {
             )
         })
     }
+}
+
+/// A page of the tenants of a file that may be in use.
+pub(in crate::embedded) fn peek(path: &Path, page: &Page) -> rusqlite::Result<Vec<TenantRow>> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    page_of(&connection, page)
+}
+
+fn page_of(connection: &Connection, page: &Page) -> rusqlite::Result<Vec<TenantRow>> {
+    let mut list = connection.prepare_cached(sql!("ingestion/tenant_list"))?;
+    let after = page.after.as_deref().unwrap_or_default();
+    list.query_map(params![after, rows(page.limit)], tenant_row)?
+        .collect()
 }
 
 fn create(connection: &Connection, tenant: &TenantRow, once: &Once<TenantRow>) -> Work<Vec<u8>> {
