@@ -51,6 +51,8 @@ pub enum Cell {
     Day(Day),
     /// A moment.
     Moment(Instant),
+    /// A moment at which a close may say something: that of its day is told from all others of the day.
+    MomentOrClose(Instant),
     /// Yes or no.
     Flag(bool),
     /// Several texts.
@@ -94,6 +96,15 @@ impl Cell {
             .map_or(Self::Nothing, Self::Moment)
     }
 
+    /// The same of what a close may have said.
+    #[must_use]
+    pub fn moment_or_close(at: Option<&prost_types::Timestamp>) -> Self {
+        match Self::moment(at) {
+            Self::Moment(at) => Self::MomentOrClose(at),
+            other => other,
+        }
+    }
+
     /// For people, moments by the clocks of a zone. Control characters of foreign texts are blanked: they could move the cursor.
     #[must_use]
     pub fn shown(&self, zone: &Zone) -> String {
@@ -111,6 +122,7 @@ impl Cell {
             } => format::percent(*numerator, *denominator),
             Self::Day(day) => day.to_string(),
             Self::Moment(at) => format::moment(*at, zone),
+            Self::MomentOrClose(at) => format::moment_or_close(*at, zone),
             Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
             Self::List(texts) => printable(&texts.join("; ")),
         }
@@ -132,7 +144,7 @@ impl Cell {
                 denominator,
             } => json!({"numerator": numerator, "denominator": denominator}),
             Self::Day(day) => json!(day.to_string()),
-            Self::Moment(at) => json!(at.to_string()),
+            Self::Moment(at) | Self::MomentOrClose(at) => json!(at.to_string()),
             Self::Flag(flag) => json!(flag),
             Self::List(texts) => json!(texts),
         }

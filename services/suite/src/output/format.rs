@@ -71,19 +71,36 @@ pub fn percent(numerator: i64, denominator: i64) -> String {
 /// days are closed, the day alone: "2026-01-01".
 #[must_use]
 pub fn moment(at: Instant, zone: &Zone) -> String {
-    const LAST_SECOND: i64 = 86_399;
     let day = zone.day_of(at);
-    let seconds = zone.second_of_day(at);
     let begins = (0..1_000_000).contains(&(at.0 - zone.start_of(day).0));
-    if begins || seconds == LAST_SECOND {
+    if begins || at_close(at, zone) {
         return day.to_string();
     }
+    let seconds = zone.second_of_day(at);
     format!(
         "{day} {:02}:{:02}:{:02}",
         seconds / 3_600,
         seconds / 60 % 60,
         seconds % 60
     )
+}
+
+/// The same, but in the last second of a day that it is the close: "2026-01-01 close". So what a day's beginning, its hours and its
+/// close said is read in this order.
+#[must_use]
+pub fn moment_or_close(at: Instant, zone: &Zone) -> String {
+    let shown = moment(at, zone);
+    if at_close(at, zone) {
+        format!("{shown} close")
+    } else {
+        shown
+    }
+}
+
+/// Whether a moment is in the last second of its day.
+fn at_close(at: Instant, zone: &Zone) -> bool {
+    const LAST_SECOND: i64 = 86_399;
+    zone.second_of_day(at) == LAST_SECOND
 }
 
 /// The day of a moment in UTC.

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use sextant_domain::time::{Instant, Zone};
 
-use super::format::{moment, money, percent, rounded, steps_that_add_up, whole};
+use super::format::{moment, moment_or_close, money, percent, rounded, steps_that_add_up, whole};
 use super::{Block, Cell, Column, Document, Format, Look, Style};
 
 #[test]
@@ -34,6 +34,19 @@ fn a_moment_at_either_end_of_a_day_is_the_day() {
     assert_eq!(utc(43_200_000_000), "1970-01-01 12:00:00");
     assert_eq!(utc(-1), "1969-12-31");
     assert_eq!(utc(-2_000_000), "1969-12-31 23:59:58");
+}
+
+#[test]
+fn what_a_day_said_is_read_in_its_order_up_to_the_close() {
+    let zone = Zone::parse("America/New_York").unwrap();
+    let day = [
+        ("2026-03-01T05:00:00Z", "2026-03-01"),
+        ("2026-03-01T17:00:00Z", "2026-03-01 12:00:00"),
+        ("2026-03-02T04:59:59.999999Z", "2026-03-01 close"),
+    ];
+    let shown = day.map(|(at, _)| moment_or_close(Instant::parse(at).unwrap(), &zone));
+    assert_eq!(shown, day.map(|(_, expected)| expected));
+    assert!(shown.is_sorted());
 }
 
 #[test]

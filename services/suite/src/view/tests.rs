@@ -3,11 +3,12 @@ use sextant_proto::metrics::v1::{GetRevenueResponse, Revenue};
 use sextant_proto::scoring::v1::{Score, ScoreState};
 use sextant_proto::segmentation::v1::{
     FeatureSum, ListSegmentsResponse, Member, Membership, MembershipState, Reason, SegmentSummary,
+    Transition,
 };
 
 use super::{
     MemberColumns, SegmentTitles, Titles, feature, members, memberships, revenue, scores,
-    segment_columns, segments, sum, why, with_keys,
+    segment_columns, segments, sum, transitions, why, with_keys,
 };
 use crate::output::{Block, Cell, Document, Format, Look, Style};
 
@@ -106,6 +107,22 @@ fn a_reason_without_words_names_its_feature_and_both_values() {
         "usage.active_days_28d is 3, was 12"
     );
     assert_eq!(why(&[]), Cell::Nothing);
+}
+
+#[test]
+fn a_move_at_the_close_of_a_day_is_told_from_those_before_it() {
+    let at = |text: &str| {
+        let at = sextant_domain::time::Instant::parse(text).unwrap();
+        Transition {
+            at: Some(sextant_wire::time::timestamp(at)),
+            ..Transition::default()
+        }
+    };
+    let moves = ["2025-12-29T12:00:00Z", "2025-12-29T23:59:59.999999Z"].map(at);
+    let block = transitions("transitions", &moves, &Titles::default(), "USD");
+    let shown = block.rows.iter().map(|row| row[0].shown(&Zone::utc()));
+    let shown: Vec<String> = shown.collect();
+    assert_eq!(shown, ["2025-12-29 12:00:00", "2025-12-29 close"]);
 }
 
 #[test]

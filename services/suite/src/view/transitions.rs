@@ -29,7 +29,7 @@ pub(crate) fn transitions(
     let mut block = Block::new(key, "", columns);
     for one in transitions {
         let mut row = vec![
-            Cell::moment(one.at.as_ref()),
+            Cell::moment_or_close(one.at.as_ref()),
             id_of(one.account.as_ref()),
             Cell::text(one.account_name.clone()),
             Cell::text(one.segmentation.clone()),
