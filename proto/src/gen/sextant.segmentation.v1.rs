@@ -631,7 +631,8 @@ pub struct Transition {
     /// last day close before and what it is worth after, so that who leaves counts with what it paid.
     #[prost(int64, tag = "14")]
     pub value_minor: i64,
-    /// True: the new segment ranks below the old one, so the value is at risk.
+    /// True: the new segment ranks below the one in which the account began the day (on its first day: below the one that it left), so the
+    /// value is at risk. The way back of a day that comes back is not downward.
     #[prost(bool, tag = "15")]
     pub downward: bool,
     /// Digest of the plugin that decided.
@@ -972,7 +973,8 @@ pub enum TransitionOrder {
     Unspecified = 0,
     /// Newest first.
     NewestFirst = 1,
-    /// Downward ones first, each kind by value, greatest first.
+    /// The newest one of each account in a segmentation first, behind them those that the account has moved on from by the moment that is
+    /// asked about; of both, downward ones first; each kind by value, greatest first.
     ValueAtRisk = 2,
 }
 impl TransitionOrder {

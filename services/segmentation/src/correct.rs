@@ -22,9 +22,9 @@ use sextant_wire::time;
 use crate::columns;
 use crate::decide::{self, Told};
 use crate::engine::{Engine, Writing};
-use crate::evaluate::{Changes, Evaluation, Failed, Grounds, call, failed, transition};
+use crate::evaluate::{Began, Changes, Evaluation, Failed, Grounds, call, failed, transition};
 use crate::follower::decoded;
-use crate::state::{Names, Present, TenantState, Use};
+use crate::state::{Names, Present, Standing, TenantState, Use};
 use crate::walk::{Late, Step, Walk, newest};
 
 /// Accounts that walk over the closes together: what is in memory for them at a time.
@@ -128,10 +128,15 @@ impl TenantState {
                 continue;
             };
             let before = walk.at(number, uid, close.end.plus_us(-1));
-            let worth = walk.worth.get(&uid).copied();
+            let began = Began {
+                standing: walk
+                    .at(number, uid, self.zone.start_of(close.day).plus_us(-1))
+                    .map(|began| &began.standing),
+                worth: walk.worth.get(&uid).copied(),
+            };
             let because = pb::Transition {
                 model_version: model_version.clone(),
-                ..grounds.because(one, at, before, &standing, worth)
+                ..grounds.because(one, at, before, &standing, began)
             };
             // Only the grounds are kept of it: what is stored is known when the walk has ended.
             let about = about(uid, names, close.end, evaluation);
@@ -186,17 +191,23 @@ impl TenantState {
     ) -> Option<Present> {
         let one = self.uses.iter().find(|one| one.row.number == number)?;
         let names = self.names.get(&uid)?;
-        let mut present = None;
+        let mut present: Option<Present> = None;
         let mut is_touched = false;
+        let (mut day, mut began) = (None, None);
         for step in steps {
             is_touched |= step.is_new;
+            let day_before = day.replace(self.zone.day_of(step.at));
+            if day_before != day {
+                began = present.as_ref().map(|present| present.standing.clone());
+            }
             present = Some(if is_touched {
                 let mut about = about(uid, names, step.at, evaluation);
                 if made_again.contains(&step.at) {
                     about.known_at = step.at;
                     about.told = Told::Restated;
                 }
-                settled(one, &about, present.as_ref(), step, changes)
+                let before = (began.as_ref(), present.as_ref());
+                settled(one, &about, before, step, changes)
             } else {
                 step.present
             });
@@ -238,7 +249,7 @@ fn about<'a>(
 fn settled(
     one: &Use,
     about: &decide::Move<'_>,
-    before: Option<&Present>,
+    (began, before): (Option<&Standing>, Option<&Present>),
     step: Step,
     changes: &mut Changes,
 ) -> Present {
@@ -258,7 +269,7 @@ fn settled(
         return stored;
     }
     let because = pb::Transition {
-        downward: decide::is_downward(one.plugin.descriptor(), from, &standing),
+        downward: decide::is_downward(one.plugin.descriptor(), began.or(from), &standing),
         reasons: grounds.reasons,
         value_minor: grounds.value_minor,
         model_version: grounds.model_version,

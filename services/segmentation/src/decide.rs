@@ -80,7 +80,7 @@ pub(crate) fn models_read(descriptor: &Descriptor, versions: &[String]) -> Strin
     read.join(", ")
 }
 
-/// True when the new segment ranks below the old one; rank 1 is the best.
+/// True when a segment ranks below the one before; rank 1 is the best.
 pub(crate) fn is_downward(descriptor: &Descriptor, from: Option<&Standing>, to: &Standing) -> bool {
     let rank = |standing: &Standing| {
         let key = standing.member_of()?;

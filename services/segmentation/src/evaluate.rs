@@ -289,10 +289,13 @@ impl TenantState {
                 cursor: evaluation.cursor,
                 told: Told::Move,
             };
-            let at_close = worth.and_then(|worth| worth.get(&uid)).copied();
+            let began = Began {
+                standing: before.and_then(|before| before.at_close.as_ref()),
+                worth: worth.and_then(|worth| worth.get(&uid)).copied(),
+            };
             let because = pb::Transition {
                 model_version: model_version.clone(),
-                ..grounds.because(one, at, before, &standing, at_close)
+                ..grounds.because(one, at, before, &standing, began)
             };
             let transition = transition(one, &about, before, &standing, because);
             let encoded = changes.record(number, &about, &standing, &transition);
@@ -361,6 +364,23 @@ pub(crate) fn failed(one: &Use, error: &CallError) -> Failed {
     }
 }
 
+/// How an account began a day, which is as the close before said; `None`: it was not known then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began<'b> {
+    pub(crate) standing: Option<&'b Standing>,
+    /// What it was worth in a year, in minor units.
+    pub(crate) worth: Option<i64>,
+}
+
+impl<'b> Began<'b> {
+    /// What tells whether a move is downward: how the account began the day, so that the way back of a day that comes back is
+    /// none; on its first day, how it stood just before.
+    pub(crate) fn or(self, before: Option<&'b Present>) -> Option<&'b Standing> {
+        self.standing
+            .or_else(|| before.map(|before| &before.standing))
+    }
+}
+
 /// Rows, and what the segmenter says of each.
 pub(crate) struct Grounds {
     rows: RecordBatch,
@@ -404,17 +424,17 @@ impl Grounds {
         at: usize,
         before: Option<&Present>,
         to: &Standing,
-        at_close: Option<i64>,
+        began: Began<'_>,
     ) -> pb::Transition {
-        let from = before.map(|before| &before.standing);
-        let downward = decide::is_downward(one.plugin.descriptor(), from, to);
+        let downward = decide::is_downward(one.plugin.descriptor(), began.or(before), to);
         let value_minor = decide::value_minor(&self.rows, at);
         pb::Transition {
             reasons: self.reasons(one, at, before),
             downward,
-            value_minor: at_close
+            value_minor: began
+                .worth
                 .filter(|_| downward)
-                .map_or(value_minor, |at_close| at_close.max(value_minor)),
+                .map_or(value_minor, |worth| worth.max(value_minor)),
             ..pb::Transition::default()
         }
     }

@@ -26,6 +26,7 @@ pub mod requests;
 pub mod scoring;
 pub mod segmentations;
 pub mod tenants;
+pub mod transition_lists;
 pub mod transitions;
 pub mod writable;
 

@@ -292,6 +292,55 @@ async fn by_value(segmentation: &Segmentation, position: &str) -> Vec<(String, S
 }
 
 #[tokio::test]
+async fn a_move_that_its_day_takes_back_puts_nothing_at_risk() {
+    let world = World::new();
+    let segmentation = closed(&world).await;
+    // Gold falls and is back at the close, iron rises and is not; only zinc has moved in the end.
+    world.change("2027-03-10 10:00", &[("zinc", 60_000)]);
+    let position = world.close("2027-03-10");
+    segmentation
+        .membership("zinc", at(&position))
+        .await
+        .unwrap();
+    world.change("2027-03-11 12:00", &[("gold", 0), ("iron", 250_000)]);
+    let position = world.change("2027-03-11 12:30", &[("zinc", 0)]);
+    let at_noon = [
+        ("gold", "not_paying", 18_000_000),
+        ("zinc", "not_paying", 720_000),
+    ];
+    let at_noon = at_noon.map(|(id, to, value)| (id.to_owned(), to.to_owned(), value));
+    assert_eq!(by_value(&segmentation, &position).await[..2], at_noon);
+
+    world.put(&[("gold", 1_500_000), ("iron", 10_000)]);
+    let position = world.close("2027-03-11");
+    let request = pb::ListTransitionsRequest {
+        segmentation: TIERS.to_owned(),
+        since: on("2027-03-11"),
+        at: at(&position),
+        order: pb::TransitionOrder::ValueAtRisk.into(),
+        ..pb::ListTransitionsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let answer = client.list_transitions(about(request)).await.unwrap();
+    let listed: Vec<(String, String, bool)> = answer
+        .into_inner()
+        .transitions
+        .into_iter()
+        .map(|one| (one.account.unwrap().id, one.to_segment, one.downward))
+        .collect();
+    let expected = [
+        ("zinc", "not_paying", true),
+        ("gold", "strategic", false),
+        ("iron", "low", false),
+        // What the close has taken back.
+        ("gold", "not_paying", true),
+        ("iron", "high", false),
+    ];
+    let expected = expected.map(|(id, to, down)| (id.to_owned(), to.to_owned(), down));
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
 async fn a_transition_names_the_models_that_its_segmenter_reads() {
     let world = World::new();
     let segmentation = world.start();

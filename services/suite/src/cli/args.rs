@@ -288,6 +288,7 @@ fn read_commands() -> Vec<Command> {
             .arg(limit()),
         read("changes")
             .about("Who moved, ranked by value at risk, and why")
+            .after_long_help("By value at risk, the newest move of each account in a segmentation comes first, and behind them the moves that the account has moved on from, such as one that the close of its day took back. Of both, moves down come first: to a segment below the one in which the account began the day; and each kind by what the account is worth in a year.")
             .arg(option("since", "TIME", "A moment, a day, which begins in the tenant's time zone, or a span before the tenant's clock such as 7d or 12h").default_value("7d"))
             .arg(option("segmentation", "KEY", "Only this segmentation"))
             .arg(option("order", "ORDER", "Order").value_parser(["value-at-risk", "newest"]).default_value("value-at-risk"))

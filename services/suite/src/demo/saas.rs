@@ -213,7 +213,7 @@ async fn changes(ready: &Ready, titles: &Titles) -> Result<Block, Error> {
         moved.len(),
         format::day_of(since),
     );
-    Ok(block.noted("Moves to a worse segment come first, each kind by what the account is worth in a year: the top of this list is the day's work."))
+    Ok(block.noted("Moves to a worse segment come first, each kind by what the account is worth in a year: the top of this list is the day's work. What an account has moved on from comes last."))
 }
 
 #[cfg(test)]

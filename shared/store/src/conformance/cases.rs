@@ -121,11 +121,14 @@ macro_rules! conformance_suite {
                 of_transitions_at_one_moment_the_greater_id_is_newer,
                 members_at_a_moment_are_listed_by_external_id,
                 counts_at_a_moment_are_of_newest_transitions,
+                what_was_told_of_a_moment_stays_told,
+            ]
+            transition_lists: [
                 transitions_come_newest_first,
                 transitions_are_filtered,
                 transitions_come_by_value_at_risk,
+                moves_that_an_account_has_moved_on_from_put_nothing_at_risk,
                 transitions_are_listed_as_they_are_known,
-                what_was_told_of_a_moment_stays_told,
                 equal_transitions_come_by_external_id,
             ]
             metrics: [

@@ -134,7 +134,8 @@ pub struct SegmentCount {
 pub enum TransitionOrder {
     /// Newest first; of one moment by external id, then by segmentation, and within those the greater id first.
     NewestFirst,
-    /// Downward ones first; each kind by value, greatest first; of one value the newest first, then as [`Self::NewestFirst`].
+    /// The newest move of each account in a segmentation before those that it has moved on from, up to `until` and as is known; of
+    /// both, downward ones first; each kind by value, greatest first; of one value the newest first, then as [`Self::NewestFirst`].
     ValueAtRisk,
 }
 

@@ -11,4 +11,16 @@ WHERE moved.tenant_id = $1
     WHERE newer.tenant_id = $1 AND newer.uid = moved.uid AND newer.segmentation = moved.segmentation AND newer.moved_at = moved.moved_at
       AND newer.id > moved.id AND newer.known_at <= $6 AND newer.is_correction
   )
-ORDER BY moved.downward DESC, moved.value_minor DESC, moved.moved_at DESC, account.external_id, moved.uid, moved.segmentation, moved.id DESC OFFSET $7 LIMIT $8
+-- Moves that the account has moved on from come last.
+ORDER BY
+  EXISTS (
+    SELECT FROM transition AS next
+    WHERE next.tenant_id = $1 AND next.uid = moved.uid AND next.segmentation = moved.segmentation
+      AND (next.moved_at, next.id) > (moved.moved_at, moved.id) AND next.moved_at <= $5 AND next.known_at <= $6
+      AND next.is_move AND NOT EXISTS (
+        SELECT FROM transition AS newer
+        WHERE newer.tenant_id = $1 AND newer.uid = next.uid AND newer.segmentation = next.segmentation
+          AND newer.moved_at = next.moved_at AND newer.id > next.id AND newer.known_at <= $6 AND newer.is_correction
+      )
+  ),
+  moved.downward DESC, moved.value_minor DESC, moved.moved_at DESC, account.external_id, moved.uid, moved.segmentation, moved.id DESC OFFSET $7 LIMIT $8

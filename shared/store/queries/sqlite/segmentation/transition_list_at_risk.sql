@@ -6,5 +6,16 @@ WHERE t.tenant_id = ?1 AND t.at >= ?2 AND t.at <= ?3 AND t.known_at <= ?4 AND (?
     WHERE newer.tenant_id = ?1 AND newer.segmentation = t.segmentation AND newer.uid = t.uid AND newer.at = t.at AND newer.id > t.id
       AND newer.known_at <= ?4 AND newer.is_correction
   )
-ORDER BY t.downward DESC, t.value_minor DESC, t.at DESC, a.external_id, t.uid, t.segmentation, t.id DESC
+-- Moves that the account has moved on from come last.
+ORDER BY
+  EXISTS (
+    SELECT 1 FROM transition AS next
+    WHERE next.tenant_id = ?1 AND next.segmentation = t.segmentation AND next.uid = t.uid AND (next.at, next.id) > (t.at, t.id)
+      AND next.at <= ?3 AND next.known_at <= ?4 AND next.is_move AND NOT EXISTS (
+        SELECT 1 FROM transition AS newer
+        WHERE newer.tenant_id = ?1 AND newer.segmentation = next.segmentation AND newer.uid = next.uid AND newer.at = next.at
+          AND newer.id > next.id AND newer.known_at <= ?4 AND newer.is_correction
+      )
+  ),
+  t.downward DESC, t.value_minor DESC, t.at DESC, a.external_id, t.uid, t.segmentation, t.id DESC
 LIMIT ?6 OFFSET ?7;
