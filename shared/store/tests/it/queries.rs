@@ -144,3 +144,31 @@ fn tables(connection: &Connection) -> Vec<String> {
         .unwrap();
     tables
 }
+
+#[test]
+fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
+    let lists = [
+        "list_newest",
+        "list_at_risk",
+        "of_account_newest",
+        "of_account_at_risk",
+    ];
+    let file = database("segmentation");
+    for name in lists {
+        let query = text(&format!("segmentation/transition_{name}"));
+        let mut plan = file
+            .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
+            .unwrap();
+        let nothing = vec![None::<i64>; plan.parameter_count()];
+        let steps = plan.query_map(rusqlite::params_from_iter(nothing), |row| row.get(3));
+        let steps: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
+        let lookups = steps.iter().filter(|step| step.contains("SEARCH newer"));
+        let lookups: Vec<&String> = lookups.collect();
+        assert!(!lookups.is_empty(), "{steps:?}");
+        // Else it reads all that was stored since the move.
+        let by_moment = "segmentation=? AND uid=? AND at=? AND id>?";
+        for lookup in lookups {
+            assert!(lookup.contains(by_moment), "{name}: {lookup}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 SELECT t.id, t.segmentation, t.uid, t.at, t.known_at, t.to_state, t.to_segment, t.value_minor, t.downward, t.is_move, t.is_correction, t.transition FROM transition AS t
 WHERE t.tenant_id = ?1 AND t.at >= ?2 AND t.at <= ?3 AND t.known_at <= ?4 AND (?5 IS NULL OR t.segmentation = ?5) AND t.uid = ?8
   AND t.is_move AND NOT EXISTS (
-    SELECT 1 FROM transition AS newer
+    SELECT 1 FROM transition AS newer INDEXED BY transition_of_membership
     WHERE newer.tenant_id = ?1 AND newer.segmentation = t.segmentation AND newer.uid = t.uid AND newer.at = t.at AND newer.id > t.id
       AND newer.known_at <= ?4 AND newer.is_correction
   )
@@ -11,7 +11,7 @@ ORDER BY
     SELECT 1 FROM transition AS next
     WHERE next.tenant_id = ?1 AND next.segmentation = t.segmentation AND next.uid = t.uid AND (next.at, next.id) > (t.at, t.id)
       AND next.at <= ?3 AND next.known_at <= ?4 AND next.is_move AND NOT EXISTS (
-        SELECT 1 FROM transition AS newer
+        SELECT 1 FROM transition AS newer INDEXED BY transition_of_membership
         WHERE newer.tenant_id = ?1 AND newer.segmentation = next.segmentation AND newer.uid = next.uid AND newer.at = next.at
           AND newer.id > next.id AND newer.known_at <= ?4 AND newer.is_correction
       )
