@@ -11,16 +11,6 @@ use sextant_proto::ingestion::v1::{
 };
 
 pub(crate) const SOURCE: &str = "bench";
-const FEATURES: [&str; 8] = [
-    "report",
-    "dashboard",
-    "export",
-    "search",
-    "invite",
-    "comment",
-    "api",
-    "alert",
-];
 pub(crate) const DAY_S: i64 = 86_400;
 
 /// A small generator with a fixed start (splitmix64).
@@ -38,6 +28,17 @@ impl Numbers {
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() >> 32).unwrap() % bound
+    }
+
+    /// Between 0 and 1, without 1.
+    fn unit(&mut self) -> f64 {
+        f64::from(u32::try_from(self.next() >> 32).unwrap()) / 4_294_967_296.0
+    }
+
+    /// Of mean 0 and deviation 1 (Box and Muller 1958).
+    fn normal(&mut self) -> f64 {
+        let (radius, angle) = (1.0 - self.unit(), self.unit());
+        (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
     }
 }
 
@@ -84,16 +85,81 @@ pub(crate) fn account(number: usize, created_s: i64) -> Record {
     record(at(created_s), Fact::Account(fact))
 }
 
-/// Something done in the product in the two hours before `end_s`.
-pub(crate) fn event(numbers: &mut Numbers, n_accounts: usize, end_s: i64) -> Record {
-    let account = numbers.below(n_accounts);
-    let back_ns = i64::try_from(numbers.next() % 7_200_000_000).unwrap() * 1_000;
-    let time = Timestamp {
-        seconds: end_s - 1 - back_ns / 1_000_000_000,
-        nanos: i32::try_from(back_ns % 1_000_000_000).unwrap(),
-    };
-    let (user, feature) = (numbers.below(5), numbers.below(FEATURES.len()));
-    used(account, user, FEATURES[feature], time)
+/// How often things are chosen, most often a few of them.
+#[derive(Debug)]
+struct Shares {
+    /// The sum of the weights up to each of them.
+    sums: Vec<f64>,
+}
+
+impl Shares {
+    fn new(weights: impl Iterator<Item = f64>) -> Self {
+        let running = weights.scan(0.0, |sum, weight| {
+            *sum += weight;
+            Some(*sum)
+        });
+        Self {
+            sums: running.collect(),
+        }
+    }
+
+    /// The k-th of `n` is chosen with a weight of 1 / k^`exponent`.
+    fn zipf(n: u32, exponent: f64) -> Self {
+        Self::new((1..=n).map(|rank| f64::from(rank).powf(-exponent)))
+    }
+
+    fn choose(&self, numbers: &mut Numbers) -> usize {
+        let point = numbers.unit() * self.sums.last().unwrap();
+        let place = self.sums.partition_point(|sum| *sum <= point);
+        place.min(self.sums.len() - 1)
+    }
+}
+
+/// What accounts do in the product, as unevenly as those of the generated company of the demo do it (its usage model: by seats,
+/// fit and habit; one account in a hundred makes about a fourth of all events).
+#[derive(Debug)]
+pub(crate) struct Usage {
+    accounts: Shares,
+    users: Shares,
+    features: Shares,
+}
+
+impl Usage {
+    pub(crate) fn new(n_accounts: usize, numbers: &mut Numbers) -> Self {
+        /// Share of accounts, and mean and deviation of the logarithm of their seats: self-serve, small, middle, enterprise.
+        const TIERS: [(f64, f64, f64); 4] = [
+            (0.62, 0.69, 0.6),
+            (0.90, 2.08, 0.7),
+            (0.985, 3.69, 0.8),
+            (1.0, 5.39, 0.9),
+        ];
+        let weight = |numbers: &mut Numbers| {
+            let point = numbers.unit();
+            let (_, mean, deviation) =
+                TIERS[TIERS.iter().filter(|tier| tier.0 <= point).count().min(3)];
+            let seats = (mean + deviation * numbers.normal()).exp().round().max(1.0);
+            let fit = 0.5 * numbers.normal() + 0.4 * numbers.normal();
+            let habit = (0.8 * numbers.normal() - 0.32).exp();
+            seats.powf(0.85) * habit / (1.0 + (0.2 - 0.9 * fit).exp())
+        };
+        Self {
+            accounts: Shares::new((0..n_accounts).map(|_account| weight(numbers))),
+            users: Shares::zipf(20, 1.0),
+            features: Shares::zipf(40, 1.1),
+        }
+    }
+
+    /// Something done in the two hours before `end_s`.
+    pub(crate) fn event(&self, numbers: &mut Numbers, end_s: i64) -> Record {
+        let back_ns = i64::try_from(numbers.next() % 7_200_000_000).unwrap() * 1_000;
+        let time = Timestamp {
+            seconds: end_s - 1 - back_ns / 1_000_000_000,
+            nanos: i32::try_from(back_ns % 1_000_000_000).unwrap(),
+        };
+        let (account, user) = (self.accounts.choose(numbers), self.users.choose(numbers));
+        let feature = format!("feature-{:02}", self.features.choose(numbers));
+        used(account, user, &feature, time)
+    }
 }
 
 /// A user of an account uses a feature of the product.

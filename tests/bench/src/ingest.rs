@@ -18,7 +18,7 @@ use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::{IngestResponse, Record};
 use sextant_store::port::{FactBatch, NewFact};
 
-use crate::company::{DAY_S, Numbers, SOURCE, account, account_id, event, now_s};
+use crate::company::{DAY_S, Numbers, SOURCE, Usage, account, account_id, now_s};
 use crate::program::{Cores, Served, scratch};
 use crate::report::{Report, Row, Target};
 use crate::rows::Rows;
@@ -61,13 +61,13 @@ struct Round {
 
 /// Events, of which one in [`REPEATED`] says again what an earlier one said.
 fn deliveries(numbers: &mut Numbers) -> Vec<Record> {
-    let end_s = now_s();
+    let (end_s, usage) = (now_s(), Usage::new(N_ACCOUNTS, numbers));
     let mut records: Vec<Record> = Vec::with_capacity(N_DELIVERIES);
     for place in 0..N_DELIVERIES {
         let record = if is_repetition(place) {
             records[place - 1 - numbers.below(REPEATED - 1)].clone()
         } else {
-            event(numbers, N_ACCOUNTS, end_s)
+            usage.event(numbers, end_s)
         };
         records.push(record);
     }
