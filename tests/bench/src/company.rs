@@ -116,7 +116,7 @@ impl Shares {
 }
 
 /// What accounts do in the product, as unevenly as those of the generated company of the demo do it (its usage model: by seats,
-/// fit and habit; one account in a hundred makes about a fourth of all events).
+/// fit and habit; one account in a hundred makes three tenths of all events).
 #[derive(Debug)]
 pub(crate) struct Usage {
     accounts: Shares,
