@@ -29,7 +29,7 @@ pub struct ReadMovesResponse {
     #[prost(message, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<MoveEntry>,
 }
-/// One commit of one slice.
+/// One commit of one slice, or where it has very many moves, a part of one.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MoveEntry {
     /// Its number.
@@ -56,6 +56,9 @@ pub struct MoveEntry {
     /// The span that made it, if that is traced: W3C trace id (16 bytes) and span id (8 bytes); empty: not traced.
     #[prost(bytes = "bytes", tag = "8")]
     pub trace: ::prost::bytes::Bytes,
+    /// True: the same commit goes on in the next entry.
+    #[prost(bool, tag = "9")]
+    pub continued: bool,
 }
 /// An account moved.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -76,6 +79,9 @@ pub struct Move {
     /// what was known at that close.
     #[prost(message, optional, tag = "5")]
     pub known_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Id of the transition, a UUID of 16 bytes.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub transition_id: ::prost::bytes::Bytes,
 }
 /// Generated client implementations.
 pub mod feed_service_client {

@@ -165,7 +165,7 @@ impl MovesBatch {
                 });
             }
             batch.cursor = batch.cursor.max(entry.sequence);
-            batch.include = if entry.backfilling {
+            batch.include = if entry.backfilling || entry.continued {
                 0
             } else {
                 entry.facts_sequence

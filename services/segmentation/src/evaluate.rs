@@ -24,6 +24,7 @@ use sextant_wire::time;
 use crate::columns::{self, Columns};
 use crate::correct::Corrections;
 use crate::decide::{self, Told};
+use crate::feed;
 use crate::registry::chain;
 use crate::state::{Present, Standing, TenantState, Use};
 
@@ -158,11 +159,14 @@ impl TenantState {
             facts_sequence: progress.facts_sequence,
             known_at: Some(time::timestamp(evaluation.known_at)),
             closed_on: evaluation.closed_on.map(time::date),
-            moves: changes.moves,
+            moves: Vec::new(),
             backfilling: evaluation.backfilling,
             recorded_at: evaluation.recorded_at.map(time::timestamp),
             trace: evaluation.trace.map(Vec::from).unwrap_or_default().into(),
+            continued: false,
         };
+        let transitions = changes.transitions.iter();
+        let sizes: Vec<usize> = transitions.map(|row| row.transition.len()).collect();
         Ok(SegmentationCommit {
             tenant: self.tenant,
             slice: evaluation.slice,
@@ -173,7 +177,7 @@ impl TenantState {
             accounts: changes.accounts,
             memberships: changes.memberships,
             transitions: changes.transitions,
-            entry: Some(entry.encode_to_vec()),
+            entries: feed::encoded(&entry, changes.moves.into_iter().zip(sizes)),
         })
     }
 
@@ -450,15 +454,17 @@ impl Changes {
         transition: &pb::Transition,
     ) -> Arc<[u8]> {
         let encoded: Arc<[u8]> = transition.encode_to_vec().into();
+        let id = Uuid::parse_str(&transition.transition_id).map_or(0, |id| id.as_u128());
         self.moves.push(pb::Move {
             account_uid: uid_bytes(about.uid),
             segmentation: transition.segmentation.clone(),
             segment: to.segment.to_string(),
             at: transition.at,
             known_at: transition.known_at.filter(|_| about.told == Told::Restated),
+            transition_id: id.to_be_bytes().to_vec().into(),
         });
         self.transitions.push(TransitionRow {
-            id: Uuid::parse_str(&transition.transition_id).map_or(0, |id| id.as_u128()),
+            id,
             segmentation: number,
             uid: about.uid,
             at: about.at,

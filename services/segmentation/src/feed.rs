@@ -17,9 +17,43 @@ use sextant_wire::status::{Problem, store};
 use crate::engine::Engine;
 
 /// Entries read from the store for one answer.
-const MAX_ENTRIES: usize = 200;
+const MAX_ENTRIES: usize = 64;
 /// Entries beyond this size wait for the next answer.
 const MAX_ANSWER_BYTES: usize = 3 << 20;
+
+/// Moves in one entry at most, and bytes of their transitions: an entry is one message of who watches transitions, and many
+/// clients take no more than 4 MiB.
+const MAX_MOVES: usize = 1_000;
+const MAX_TRANSITION_BYTES: usize = 1 << 20;
+
+/// The entries that tell of moves, encoded: one, and more only where there are many. Each move comes with the size of its
+/// transition.
+pub(crate) fn encoded(
+    entry: &pb::MoveEntry,
+    moves: impl Iterator<Item = (pb::Move, usize)>,
+) -> Vec<Vec<u8>> {
+    let mut parts = vec![Vec::new()];
+    let mut bytes = 0;
+    for (told, size) in moves {
+        bytes += size;
+        match parts.last_mut() {
+            Some(part) if part.len() < MAX_MOVES && bytes <= MAX_TRANSITION_BYTES => {
+                part.push(told)
+            },
+            _ => {
+                bytes = size;
+                parts.push(vec![told]);
+            },
+        }
+    }
+    let n_parts = parts.len();
+    let entries = (1..).zip(parts).map(|(number, moves)| pb::MoveEntry {
+        moves,
+        continued: number < n_parts,
+        ..entry.clone()
+    });
+    entries.map(|entry| entry.encode_to_vec()).collect()
+}
 
 /// The handlers of `FeedService`.
 #[derive(Debug, Clone)]

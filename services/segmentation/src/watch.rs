@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tonic::Status;
@@ -13,7 +12,7 @@ use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::follow::Head;
-use sextant_wire::read::uid_bytes;
+use sextant_wire::read::uuid;
 use sextant_wire::status::store;
 use sextant_wire::time;
 
@@ -26,9 +25,6 @@ const PAGE: usize = 1000;
 
 pub(crate) type Answers = BoxStream<'static, Result<pb::WatchTransitionsResponse, Status>>;
 
-/// Accounts, segmentations and segments entered.
-type Wanted<'a> = BTreeSet<(&'a Bytes, &'a str, &'a str)>;
-
 /// One watcher: where it is in each slice, and which segmentation it wants.
 struct Watcher {
     engine: Arc<Engine>,
@@ -37,7 +33,10 @@ struct Watcher {
     segmentation: String,
     after: BTreeMap<Slice, u64>,
     heads: BoxStream<'static, Vec<Head>>,
-    ready: VecDeque<pb::WatchTransitionsResponse>,
+    /// How far the slices are.
+    grown: BTreeMap<Slice, u64>,
+    /// What was read and not told yet.
+    read: VecDeque<(Slice, pb::MoveEntry)>,
 }
 
 /// Transitions behind `after`, and all that follow.
@@ -49,36 +48,21 @@ pub(crate) fn watch(
 ) -> Answers {
     let heads = engine.heads.watch();
     let after = after.slices().iter().copied().collect();
-    let mut watcher = Watcher {
+    let watcher = Watcher {
         engine,
         tenant,
         segmentation,
         after,
         heads,
-        ready: VecDeque::new(),
+        grown: BTreeMap::new(),
+        read: VecDeque::new(),
     };
-    watcher.ready.push_back(pb::WatchTransitionsResponse {
-        transitions: Vec::new(),
-        resume_token: watcher.token(),
+    let place = watcher.answer(Vec::new());
+    let following = stream::try_unfold(watcher, |mut watcher| async move {
+        let answer = watcher.next().await?;
+        Ok(answer.map(|answer| (answer, watcher)))
     });
-    stream::try_unfold(watcher, |mut watcher| async move {
-        loop {
-            if let Some(answer) = watcher.ready.pop_front() {
-                return Ok(Some((answer, watcher)));
-            }
-            let Some(heads) = watcher.heads.next().await else {
-                return Ok(None);
-            };
-            let grown: Vec<Head> = heads
-                .into_iter()
-                .filter(|head| head.tenant == watcher.tenant)
-                .collect();
-            for head in grown {
-                watcher.read(head).await?;
-            }
-        }
-    })
-    .boxed()
+    stream::iter([Ok(place)]).chain(following).boxed()
 }
 
 impl Watcher {
@@ -92,39 +76,64 @@ impl Watcher {
         .encode(self.tenant)
     }
 
-    async fn read(&mut self, head: Head) -> Result<(), Status> {
-        while self.after.get(&head.slice).copied().unwrap_or(0) < head.sequence {
-            let after = self.after.get(&head.slice).copied().unwrap_or(0);
-            let entries = self.engine.entries(self.tenant, head.slice, after).await?;
-            if entries.is_empty() {
-                return Ok(());
-            }
-            for entry in entries {
+    fn answer(&self, transitions: Vec<pb::Transition>) -> pb::WatchTransitionsResponse {
+        pb::WatchTransitionsResponse {
+            transitions,
+            resume_token: self.token(),
+        }
+    }
+
+    /// The next transitions; `None`: the service ends.
+    async fn next(&mut self) -> Result<Option<pb::WatchTransitionsResponse>, Status> {
+        loop {
+            while let Some((slice, entry)) = self.read.pop_front() {
                 let transitions = self.transitions(&entry).await?;
-                self.after.insert(head.slice, entry.sequence);
+                self.after.insert(slice, entry.sequence);
                 if !transitions.is_empty() {
-                    self.ready.push_back(pb::WatchTransitionsResponse {
-                        transitions,
-                        resume_token: self.token(),
-                    });
+                    return Ok(Some(self.answer(transitions)));
                 }
             }
+            match self.grown.pop_first() {
+                Some((slice, head)) => self.read_on(slice, head).await?,
+                None => {
+                    let Some(heads) = self.heads.next().await else {
+                        return Ok(None);
+                    };
+                    let own = heads.iter().filter(|head| head.tenant == self.tenant);
+                    self.grown
+                        .extend(own.map(|head| (head.slice, head.sequence)));
+                },
+            }
         }
+    }
+
+    /// Reads some entries of a slice that has got to `head`.
+    async fn read_on(&mut self, slice: Slice, head: u64) -> Result<(), Status> {
+        let after = self.after.get(&slice).copied().unwrap_or(0);
+        if after >= head {
+            return Ok(());
+        }
+        let entries = self.engine.entries(self.tenant, slice, after).await?;
+        if !entries.is_empty() {
+            // There may be more.
+            self.grown.insert(slice, head);
+        }
+        self.read
+            .extend(entries.into_iter().map(|entry| (slice, entry)));
         Ok(())
     }
 
-    /// The transitions of one entry, by the moments at which they happened: one, and those that late facts correct. Where the
-    /// clock stands still, other entries are of that moment and that knowledge too; the segment tells them apart.
+    /// The transitions of one entry, by the moments at which they happened: one, and those that late facts correct.
     async fn transitions(&mut self, entry: &pb::MoveEntry) -> Result<Vec<pb::Transition>, Status> {
         let known_at = time::required(entry.known_at.as_ref(), "known_at")?;
-        let mut wanted: BTreeMap<(Instant, Instant), Wanted<'_>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(Instant, Instant), BTreeSet<u128>> = BTreeMap::new();
         for one in &entry.moves {
             if self.segmentation.is_empty() || self.segmentation == one.segmentation {
                 let at = time::required(one.at.as_ref(), "at")?;
-                let to = (&one.account_uid, &*one.segmentation, &*one.segment);
                 let own = time::optional(one.known_at.as_ref(), "known_at")?;
                 let moment = (at, own.unwrap_or(known_at));
-                wanted.entry(moment).or_default().insert(to);
+                let id = uuid(&one.transition_id, "transition_id")?;
+                wanted.entry(moment).or_default().insert(id);
             }
         }
         let mut transitions = Vec::new();
@@ -138,29 +147,28 @@ impl Watcher {
         &mut self,
         at: Instant,
         known_at: Instant,
-        wanted: &Wanted<'_>,
+        wanted: &BTreeSet<u128>,
     ) -> Result<Vec<pb::Transition>, Status> {
+        let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
+            return Ok(Vec::new());
+        };
         let view = self.engine.view(self.tenant).await?;
         let memberships = &self.engine.memberships;
         let mut transitions = Vec::with_capacity(wanted.len());
-        let mut after = 0;
-        loop {
+        let mut after = first.saturating_sub(1);
+        while after < *last {
             let rows = memberships.told(self.tenant, at, known_at, after, PAGE);
             let rows = rows.await.map_err(store)?;
-            for row in &rows {
-                let uid = uid_bytes(row.uid);
-                let found = decode(&row.transition).filter(|transition| {
-                    let to = (&uid, &*transition.segmentation, &*transition.to_segment);
-                    wanted.contains(&to)
-                });
-                transitions.extend(
-                    found.map(|found| wire::transition(found, view.currency.closed_on, &view.zone)),
-                );
-            }
+            let found = rows.iter().filter(|row| wanted.contains(&row.id));
+            let found = found.filter_map(|row| decode(&row.transition));
+            transitions.extend(
+                found.map(|found| wire::transition(found, view.currency.closed_on, &view.zone)),
+            );
             match rows.last() {
                 Some(last) if rows.len() == PAGE => after = last.id,
-                _ => return Ok(transitions),
+                _ => break,
             }
         }
+        Ok(transitions)
     }
 }

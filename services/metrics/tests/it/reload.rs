@@ -176,19 +176,33 @@ async fn an_open_import_and_unfinished_history_are_remembered() {
         segmentation: "tier".to_owned(),
         ..Default::default()
     };
-    let evaluating = async |metrics: &Metrics| {
-        while state(metrics, by_tier()).await != FreshnessState::Backfilling {
-            tokio::task::yield_now().await;
-        }
+    let becomes = async |metrics: &Metrics, wanted: FreshnessState| {
+        let looks = async {
+            while state(metrics, by_tier()).await != wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(20);
+        tokio::time::timeout(patience, looks).await.unwrap();
     };
-    let patience = std::time::Duration::from_secs(20);
-    tokio::time::timeout(patience, evaluating(&metrics))
-        .await
-        .unwrap();
+    becomes(&metrics, FreshnessState::Backfilling).await;
     metrics.stop();
-    tokio::time::timeout(patience, evaluating(&world.start()))
-        .await
-        .unwrap();
+    let metrics = world.start();
+    becomes(&metrics, FreshnessState::Backfilling).await;
+
+    // A commit that tells of its moves in two entries is there with the second.
+    let part = |continued| MoveEntry {
+        facts_sequence: 3,
+        known_at: on("2027-01-31"),
+        continued,
+        ..MoveEntry::default()
+    };
+    world.move_entry("2027-01-31", &[("a", "tin")], part(false));
+    becomes(&metrics, FreshnessState::Fresh).await;
+    world.move_entry("2027-02-01", &[("a", "lead")], part(true));
+    becomes(&metrics, FreshnessState::Backfilling).await;
+    world.move_entry("2027-02-01", &[("b", "lead")], part(false));
+    becomes(&metrics, FreshnessState::Fresh).await;
 }
 
 #[tokio::test]

@@ -170,6 +170,7 @@ impl World {
                 segment: (*segment).to_owned(),
                 at: on(at),
                 known_at: None,
+                transition_id: Vec::new().into(),
             });
         self.segmentation.append(
             ACME,

@@ -1,5 +1,6 @@
 //! Watching transitions.
 
+use prost::Message as _;
 use tonic::Streaming;
 
 use sextant_proto::segmentation::v1 as pb;
@@ -80,6 +81,67 @@ async fn a_watch_begins_now_and_resumes_without_loss_or_repetition() {
     let (moves, _) = next(&mut stream, 4).await;
     assert_eq!(moves[0], "a high");
     assert_eq!(moves[1..], expected);
+}
+
+#[tokio::test]
+async fn moves_of_one_moment_are_each_told_once() {
+    let world = World::new();
+    let segmentation = started(&world).await;
+    let begin = watch(&segmentation, "", "").await.message().await;
+    let begin = begin.unwrap().unwrap();
+    let mut expected = Vec::new();
+    for round in 0..6 {
+        let (mrr_minor, moved) = [(300_000, "a high"), (1_500_000, "a strategic")][round % 2];
+        let position = world.change("2027-03-10 10:00", &[("a", mrr_minor)]);
+        segmentation.membership("a", at(&position)).await.unwrap();
+        expected.push(moved);
+    }
+    let mut stream = watch(&segmentation, "", &begin.resume_token).await;
+    let (moves, _) = next(&mut stream, 6).await;
+    assert_eq!(moves, expected);
+}
+
+#[tokio::test]
+async fn a_close_at_which_very_many_move_is_told_in_messages_that_clients_take() {
+    const N_ACCOUNTS: usize = 2_500;
+    let world = World::new();
+    let segmentation = started(&world).await;
+    let begin = watch(&segmentation, "", "").await.message().await;
+    let begin = begin.unwrap().unwrap();
+    let names: Vec<String> = (0..N_ACCOUNTS).map(|n| format!("account {n:04}")).collect();
+    let accounts: Vec<(&str, i64)> = names.iter().map(|name| (&**name, 60_000)).collect();
+    world.put(&accounts);
+    let position = world.close("2027-03-10");
+    segmentation.membership("a", at(&position)).await.unwrap();
+
+    let mut tokens = vec![begin.resume_token];
+    let mut told: Vec<Vec<String>> = Vec::new();
+    let mut stream = watch(&segmentation, "", &tokens[0]).await;
+    while told.iter().map(Vec::len).sum::<usize>() < N_ACCOUNTS {
+        let answer = stream.message().await.unwrap().unwrap();
+        assert!(answer.encoded_len() < 2 << 20, "{}", answer.encoded_len());
+        let ids = answer
+            .transitions
+            .iter()
+            .map(|one| one.transition_id.clone());
+        told.push(ids.collect());
+        tokens.push(answer.resume_token);
+    }
+    let sizes: Vec<usize> = told.iter().map(Vec::len).filter(|len| *len > 0).collect();
+    assert_eq!(sizes, [1_000, 1_000, 500]);
+    let mut unique: Vec<&String> = told.iter().flatten().collect();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), N_ACCOUNTS);
+
+    // Behind each message of them a watch goes on with the next.
+    let mut rest = watch(&segmentation, "", &tokens[tokens.len() - 2]).await;
+    let mut last = Vec::new();
+    while last.is_empty() {
+        let answer = rest.message().await.unwrap().unwrap();
+        last.extend(answer.transitions.into_iter().map(|one| one.transition_id));
+    }
+    assert_eq!(Some(&last), told.last());
 }
 
 #[tokio::test]

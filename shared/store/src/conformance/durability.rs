@@ -110,7 +110,7 @@ pub async fn memberships_are_there_after_reopening<H: Harness>(harness: H) {
     let commit = SegmentationCommit {
         memberships: vec![membership(1, 1, "gold")],
         transitions: vec![gold.clone()],
-        entry: Some(b"two".to_vec()),
+        entries: vec![b"two".to_vec()],
         ..segmentation(ACME, 0, 1)
     };
     harness

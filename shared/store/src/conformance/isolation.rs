@@ -199,7 +199,7 @@ fn membership_of(tenant: TenantId, segment: &str) -> SegmentationCommit {
         accounts: vec![replica_account(1, "anvil", segment)],
         memberships: vec![membership(1, 1, segment)],
         transitions: vec![transition(1, 1, segment, 1)],
-        entry: Some(segment.as_bytes().to_vec()),
+        entries: vec![segment.as_bytes().to_vec()],
         ..segmentation(tenant, 0, 1)
     }
 }
@@ -281,7 +281,7 @@ pub async fn tenants_see_their_own_memberships_only<H: Harness>(harness: H) {
             commit.transitions
         );
         let entries = store.feed.entries(tenant, SLICE, 0, 9).await.unwrap();
-        assert_eq!(Some(&entries[0].payload), commit.entry.as_ref());
+        assert_eq!(Some(&entries[0].payload), commit.entries.first());
     }
     sees_no_memberships(&store).await;
 }

@@ -159,7 +159,7 @@ pub async fn segmentation_finds_accounts_by_external_id<H: Harness>(harness: H) 
 pub async fn segmentation_announces_commits_that_have_an_entry<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     let with = |expected, cursor, entry: Option<&[u8]>| SegmentationCommit {
-        entry: entry.map(<[u8]>::to_vec),
+        entries: entry.map(<[u8]>::to_vec).into_iter().collect(),
         ..segmentation(ACME, expected, cursor)
     };
     assert_eq!(store.memberships.commit(with(0, 1, None)).await.unwrap(), 0);
@@ -194,7 +194,7 @@ pub async fn a_fenced_commit_leaves_no_membership<H: Harness>(harness: H) {
         accounts: vec![replica_account(1, "anvil", "")],
         memberships: vec![membership(1, 1, "active")],
         transitions: vec![transition(1, 1, "active", 1)],
-        entry: Some(b"x".to_vec()),
+        entries: vec![b"x".to_vec()],
         ..segmentation(ACME, expected, cursor)
     };
     for expected in [1, 5] {
@@ -241,7 +241,7 @@ pub async fn of_concurrent_segmentations_one_moves_the_cursor<H: Harness>(harnes
             let transitions = vec![transition(u128::from(cursor) * 10 + n, n, "active", 1)];
             store.memberships.commit(SegmentationCommit {
                 transitions,
-                entry: Some(Vec::new()),
+                entries: vec![Vec::new()],
                 ..segmentation(ACME, cursor, cursor + 1)
             })
         });
@@ -270,7 +270,7 @@ pub async fn a_commit_of_memberships_passes_once_also_at_its_cursor<H: Harness>(
     // Two processes evaluate a new segmentation, at different moments.
     let at_cursor = |n| SegmentationCommit {
         transitions: vec![transition(n, 1, "active", 1)],
-        entry: Some(Vec::new()),
+        entries: vec![Vec::new()],
         ..segmentation(ACME, 1, 7)
     };
     let commits = (1..)

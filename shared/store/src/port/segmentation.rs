@@ -114,8 +114,8 @@ pub struct SegmentationCommit {
     pub memberships: Vec<MembershipRow>,
     /// What changed, in order.
     pub transitions: Vec<TransitionRow>,
-    /// Payload of the feed entry; `None`: no entry.
-    pub entry: Option<Vec<u8>>,
+    /// Payloads of its feed entries, in order.
+    pub entries: Vec<Vec<u8>>,
 }
 
 /// Accounts by state in a segmentation.

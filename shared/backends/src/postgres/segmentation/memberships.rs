@@ -127,7 +127,7 @@ impl Segmentation {
         .await?;
         put_memberships(&session, commit).await?;
         super::transitions::insert(&session, commit.tenant, &commit.transitions).await?;
-        let payloads: Vec<&[u8]> = commit.entry.iter().map(Vec::as_slice).collect();
+        let payloads: Vec<&[u8]> = commit.entries.iter().map(Vec::as_slice).collect();
         feed::append_and_commit(&session, commit.tenant, commit.slice, &payloads).await
     }
 }

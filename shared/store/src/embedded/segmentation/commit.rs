@@ -70,10 +70,10 @@ pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Wor
         ])?;
     }
     store_transitions(connection, tenant_id, &commit.transitions)?;
-    match &commit.entry {
-        Some(payload) => feed::append(connection, *tenant, *slice, payload),
-        None => feed::newest(connection, *tenant, *slice),
+    for payload in &commit.entries {
+        feed::append(connection, *tenant, *slice, payload)?;
     }
+    feed::newest(connection, *tenant, *slice)
 }
 
 fn store_transitions(
