@@ -10,7 +10,9 @@ mod scoring;
 mod segmentation;
 mod writable;
 
-pub use facts::{Committed, FactBatch, Facts, NewFact, NewRejection, Outcome, RejectionKey};
+pub use facts::{
+    Committed, FactBatch, Facts, MAX_ENTRY_BYTES, NewFact, NewRejection, Outcome, RejectionKey,
+};
 pub use feed::{Feed, FeedEntry, Head, SliceHeads, Trace};
 pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,

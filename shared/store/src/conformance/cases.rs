@@ -30,6 +30,7 @@ macro_rules! conformance_suite {
                 a_held_record_that_comes_again_is_held_once,
                 another_payload_of_a_held_record_is_a_conflict,
                 held_records_are_stored_when_their_account_appears,
+                what_an_account_releases_is_told_in_entries_that_one_message_carries,
                 a_held_record_that_comes_again_with_its_account_is_stored_once,
                 holding_does_not_consume_an_identity,
                 held_records_are_listed_oldest_first,

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use sextant_domain::id::Slice;
+use sextant_domain::fact::FactKind;
+use sextant_domain::id::{PayloadHash, Slice};
 
 use crate::conformance::make::{
     ACME, SLICE, account, at, batch, changed, entries, event, external, from_source, records,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, NewFact, Outcome, SourceCount};
+use crate::port::{FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome, SourceCount};
 
 async fn commit(store: &Ingestion, batch: FactBatch) -> Vec<Outcome> {
     store.facts.commit(batch).await.unwrap().outcomes
@@ -152,6 +153,48 @@ pub async fn held_records_are_stored_when_their_account_appears<H: Harness>(harn
         ..batch(ACME, 3, vec![event("anvil", "e1", 7)])
     };
     assert_eq!(commit(&store, again).await, [Outcome::Duplicate]);
+}
+
+pub async fn what_an_account_releases_is_told_in_entries_that_one_message_carries<H: Harness>(
+    harness: H,
+) {
+    const N_RECORDS: usize = 30;
+    let store = harness.ingestion().await;
+    let large = |n: usize| {
+        let record = format!("{n:02}{}", "x".repeat(400_000)).into_bytes();
+        NewFact {
+            payload: PayloadHash::of(&record),
+            record,
+            ..event("anvil", &format!("e{n}"), 7)
+        }
+    };
+    commit(&store, batch(ACME, 1, (0..N_RECORDS).map(large).collect())).await;
+    let brought = batch(ACME, 2, vec![account("anvil", 1, "a1")]);
+    let committed = store.facts.commit(brought).await.unwrap();
+    let entries = entries(&store, ACME, SLICE).await;
+    let sizes = entries.iter().map(|entry| {
+        let records = entry.facts.iter().map(|fact| fact.record.len());
+        records.sum::<usize>()
+    });
+    let sizes: Vec<usize> = sizes.collect();
+    assert!(
+        sizes.iter().all(|size| *size <= MAX_ENTRY_BYTES),
+        "{sizes:?}"
+    );
+    assert_eq!((sizes.len(), committed.heads), (3, vec![(SLICE, 3)]));
+    let stored = entries.iter().flat_map(|entry| &entry.facts);
+    let (first, rest) = (0..)
+        .zip(stored)
+        .partition::<Vec<_>, _>(|(place, _)| *place == 0);
+    assert_eq!(first[0].1.kind, FactKind::Account);
+    let order: Vec<bool> = rest
+        .iter()
+        .map(|(place, fact)| {
+            fact.record
+                .starts_with(format!("{:02}", place - 1).as_bytes())
+        })
+        .collect();
+    assert_eq!(order, [true; N_RECORDS]);
 }
 
 pub async fn a_held_record_that_comes_again_with_its_account_is_stored_once<H: Harness>(

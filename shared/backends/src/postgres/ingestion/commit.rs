@@ -11,7 +11,7 @@ mod counts;
 mod decide;
 mod hold;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::{try_join, try_join3};
 use tokio_postgres::Statement;
@@ -33,7 +33,7 @@ use crate::postgres::decode::Fields;
 use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::{decode, rows};
-use columns::{Announcements, FactColumns};
+use columns::{Announcements, FactColumns, Place, places};
 use counts::Counts;
 use decide::{Candidate, Decisions};
 
@@ -55,6 +55,9 @@ pub(super) struct Group {
     whole: FactBatch,
     members: Vec<Member>,
 }
+
+/// The numbers of the entries of a commit.
+type Heads = BTreeMap<Place, u64>;
 
 /// One of the batches.
 struct Member {
@@ -101,22 +104,26 @@ impl Group {
         self.members.partition_point(|member| member.end <= place)
     }
 
+    /// The id under which the facts of an entry are stored.
+    fn batch_id(&self, (member, part, _): Place) -> Uuid {
+        let id = self.members.get(member).map_or(0, |member| member.batch_id);
+        Uuid::from_u128(id.wrapping_add(part.into()))
+    }
+
     /// The result of each batch.
-    fn split(&self, outcomes: &[Outcome], heads: &[(Slice, u64, u128)]) -> Vec<Committed> {
+    fn split(&self, outcomes: &[Outcome], heads: &Heads) -> Vec<Committed> {
         let mut from = 0;
-        let parts = self.members.iter().map(|member| {
+        let parts = self.members.iter().enumerate().map(|(number, member)| {
             let part = outcomes.get(from..member.end).unwrap_or_default().to_vec();
             from = member.end;
-            let own = heads
-                .iter()
-                .filter(|(_, _, batch_id)| *batch_id == member.batch_id);
-            let mut heads: Vec<(Slice, u64)> = own
-                .map(|(slice, sequence, _)| (*slice, *sequence))
+            // Of several entries of a slice the last one stays.
+            let own = heads.iter().filter(|((of, ..), _)| *of == number);
+            let heads: BTreeMap<Slice, u64> = own
+                .map(|((.., slice), sequence)| (*slice, *sequence))
                 .collect();
-            heads.sort_unstable();
             Committed {
                 outcomes: part,
-                heads,
+                heads: heads.into_iter().collect(),
             }
         });
         parts.collect()
@@ -130,7 +137,7 @@ pub(super) async fn commit(
 ) -> Result<Vec<Committed>> {
     let batch = &group.whole;
     if batch.facts.is_empty() && batch.rejections.is_empty() {
-        return Ok(group.split(&[], &[]));
+        return Ok(group.split(&[], &Heads::new()));
     }
     let session = pool.session("committing facts").await?;
     let opened = pool.opened();
@@ -225,11 +232,11 @@ async fn resolve<'b>(
 fn entries(
     group: &Group,
     accepted: &[&Candidate<'_>],
-    heads: &[(Slice, u64, u128)],
+    heads: &Heads,
 ) -> impl Iterator<Item = (Slice, FactEntry)> {
-    let mut facts: BTreeMap<(usize, Slice), Vec<StoredFact>> = BTreeMap::new();
-    for fact in accepted {
-        let of_entry = facts.entry((fact.member, fact.slice)).or_default();
+    let mut facts: BTreeMap<Place, Vec<StoredFact>> = BTreeMap::new();
+    for (fact, place) in accepted.iter().zip(places(accepted)) {
+        let of_entry = facts.entry(place).or_default();
         of_entry.push(StoredFact {
             uid: fact.uid,
             kind: fact.kind,
@@ -239,13 +246,11 @@ fn entries(
             record: fact.record.to_vec(),
         });
     }
-    facts.into_iter().filter_map(|((member, slice), facts)| {
+    facts.into_iter().filter_map(|(place, facts)| {
+        let (member, _, slice) = place;
         let member = group.members.get(member)?;
-        let mut heads = heads.iter();
-        let (_, sequence, _) =
-            heads.find(|(of, _, batch_id)| (*of, *batch_id) == (slice, member.batch_id))?;
         let entry = FactEntry {
-            sequence: *sequence,
+            sequence: *heads.get(&place)?,
             recorded_at: Instant(member.recorded_at),
             facts,
             import: None,
@@ -399,7 +404,7 @@ async fn finish(
     group: &Group,
     counts: &Counts<'_>,
     announcements: &Announcements,
-) -> Result<Vec<(Slice, u64, u128)>> {
+) -> Result<Heads> {
     let (add, append) = (
         session.prepare(ADD_COUNTS).await?,
         session.prepare(APPEND_FEED).await?,
@@ -410,20 +415,18 @@ async fn finish(
     if announcements.is_empty() {
         session.query(&add, &count_params).await?;
         session.commit().await?;
-        return Ok(Vec::new());
+        return Ok(Heads::new());
     }
     let members: Vec<&Member> = announcements
         .keys()
-        .filter_map(|(member, _)| group.members.get(*member))
+        .filter_map(|(member, ..)| group.members.get(*member))
         .collect();
     let recorded: Vec<i64> = members.iter().map(|member| member.recorded_at).collect();
-    let batch_ids: Vec<Uuid> = members
-        .iter()
-        .map(|member| Uuid::from_u128(member.batch_id))
-        .collect();
+    let places = announcements.keys();
+    let batch_ids: Vec<Uuid> = places.map(|place| group.batch_id(*place)).collect();
     let slices: Vec<i32> = announcements
         .keys()
-        .map(|(_, slice)| rows::slice(*slice))
+        .map(|(.., slice)| rows::slice(*slice))
         .collect();
     let first: Vec<i64> = announcements.values().map(|entry| entry.first_at).collect();
     let last: Vec<i64> = announcements.values().map(|entry| entry.last_at).collect();
@@ -445,9 +448,16 @@ async fn finish(
         session.last(&append, &feed_params),
     )
     .await?;
-    decode::all(&heads, "feed head", |row| {
-        Ok((row.slice()?, row.sequence()?, row.id()?))
-    })
+    let numbers = decode::all(&heads, "feed head", |row| {
+        let (slice, sequence) = (row.slice()?, row.sequence()?);
+        Ok(((slice, row.id()?), sequence))
+    })?;
+    let numbers: HashMap<(Slice, u128), u64> = numbers.into_iter().collect();
+    let numbered = announcements.keys().filter_map(|place| {
+        let key = (place.2, group.batch_id(*place).as_u128());
+        Some((*place, *numbers.get(&key)?))
+    });
+    Ok(numbered.collect())
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ mod counts;
 mod dedupe;
 mod held;
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use sextant_domain::fact::FactKind;
@@ -20,7 +22,7 @@ use crate::embedded::ingestion::entry::Entry;
 use crate::embedded::ingestion::known::{Home, KnownAccounts};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
-use crate::port::{Committed, FactBatch, NewFact, Outcome};
+use crate::port::{Committed, FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome};
 
 /// Where a fact of a batch goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -272,7 +274,16 @@ fn store(
     let mut insert = connection.prepare_cached(sql!("ingestion/fact_insert"))?;
     let mut entries = Vec::new();
     let mut end = 0_u32;
-    for of_slice in lines.chunk_by(|left, right| left.slice == right.slice) {
+    let mut bytes = 0;
+    let of_one_entry = |left: &Line<'_>, right: &Line<'_>| {
+        bytes += left.record.len();
+        let fits = left.slice == right.slice && bytes + right.record.len() <= MAX_ENTRY_BYTES;
+        if !fits {
+            bytes = 0;
+        }
+        fits
+    };
+    for of_slice in lines.chunk_by(of_one_entry) {
         let first = end;
         for line in of_slice {
             let uid = line.uid.map(|uid| id(uid.0));
@@ -299,12 +310,11 @@ fn store(
         };
         entries.push((of_slice[0].slice, entry));
     }
-    let mut heads = Vec::with_capacity(entries.len());
+    // Of several entries of a slice the last one stays.
+    let mut heads = BTreeMap::new();
     for (slice, entry) in entries {
-        heads.push((
-            slice,
-            feed::append(connection, batch.tenant, slice, &entry.encode())?,
-        ));
+        let sequence = feed::append(connection, batch.tenant, slice, &entry.encode())?;
+        heads.insert(slice, sequence);
     }
-    Ok(heads)
+    Ok(heads.into_iter().collect())
 }

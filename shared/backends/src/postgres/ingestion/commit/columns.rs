@@ -1,11 +1,12 @@
 //! Facts and feed entries as the database takes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use sextant_domain::id::Slice;
+use sextant_store::port::MAX_ENTRY_BYTES;
 
 use super::Group;
 use super::decide::Candidate;
@@ -19,8 +20,25 @@ pub(super) struct Announcement {
     pub(super) record_bytes: i64,
 }
 
-/// The entries of a commit: by batch, then by slice.
-pub(super) type Announcements = BTreeMap<(usize, Slice), Announcement>;
+/// The entries of a commit: by batch, then by part of it, then by slice.
+pub(super) type Announcements = BTreeMap<Place, Announcement>;
+
+/// Which entry of a commit: the batch, the part of it, the slice.
+pub(super) type Place = (usize, u32, Slice);
+
+/// The entry of each fact. A batch is one part, but where it releases so much that one message could not carry it.
+pub(super) fn places(facts: &[&Candidate<'_>]) -> Vec<Place> {
+    let mut parts: HashMap<(usize, Slice), (u32, usize)> = HashMap::new();
+    let place = |fact: &&Candidate<'_>| {
+        let (part, bytes) = parts.entry((fact.member, fact.slice)).or_default();
+        if *bytes > 0 && *bytes + fact.record.len() > MAX_ENTRY_BYTES {
+            (*part, *bytes) = (*part + 1, 0);
+        }
+        *bytes += fact.record.len();
+        (fact.member, *part, fact.slice)
+    };
+    facts.iter().map(place).collect()
+}
 
 /// The columns of the facts that are stored.
 pub(super) struct FactColumns<'b> {
@@ -37,33 +55,27 @@ pub(super) struct FactColumns<'b> {
 }
 
 impl<'b> FactColumns<'b> {
-    /// Numbers the facts of each batch and slice from 0, in the order in which they come.
+    /// Numbers the facts of each entry from 0, in the order in which they come.
     pub(super) fn of(group: &Group, facts: &[&Candidate<'b>]) -> Self {
+        let places = places(facts);
         let mut announcements = Announcements::new();
         let mut ordinals = Vec::with_capacity(facts.len());
-        for fact in facts {
+        for (fact, place) in facts.iter().zip(&places) {
             let at = fact.occurred_at.0;
-            let entry = announcements
-                .entry((fact.member, fact.slice))
-                .or_insert(Announcement {
-                    n_facts: 0,
-                    first_at: at,
-                    last_at: at,
-                    record_bytes: 0,
-                });
+            let entry = announcements.entry(*place).or_insert(Announcement {
+                n_facts: 0,
+                first_at: at,
+                last_at: at,
+                record_bytes: 0,
+            });
             ordinals.push(entry.n_facts);
             entry.n_facts += 1;
             entry.first_at = entry.first_at.min(at);
             entry.last_at = entry.last_at.max(at);
             entry.record_bytes += rows::limit(fact.record.len());
         }
-        let members = facts
-            .iter()
-            .filter_map(|fact| group.members.get(fact.member));
         Self {
-            batch_ids: members
-                .map(|member| Uuid::from_u128(member.batch_id))
-                .collect(),
+            batch_ids: places.iter().map(|place| group.batch_id(*place)).collect(),
             occurred_at: facts.iter().map(|fact| fact.occurred_at.0).collect(),
             known_at: facts.iter().map(|fact| fact.known_at.0).collect(),
             ordinals,

@@ -56,7 +56,12 @@ fn joined_batches_keep_their_order_and_their_facts() {
 fn each_batch_gets_its_own_outcomes_and_heads() {
     let group = Group::of(vec![batch(7, 0, &["a", "b"]), batch(8, 0, &["c"])]).unwrap();
     let outcomes = [Outcome::Duplicate, Outcome::Duplicate, Outcome::Accepted];
-    let parts = group.split(&outcomes, &[(Slice(3), 5, 8), (Slice(1), 9, 8)]);
+    let heads = [
+        ((1, 0, Slice(3)), 5),
+        ((1, 0, Slice(1)), 8),
+        ((1, 1, Slice(1)), 9),
+    ];
+    let parts = group.split(&outcomes, &heads.into());
     let first = Committed {
         outcomes: vec![Outcome::Duplicate; 2],
         heads: Vec::new(),
