@@ -17,7 +17,7 @@ use sextant_proto::segmentation::v1::{
 };
 
 use crate::worlds::records::{
-    accept, account, ask, at, event, feature, membership, now, revenue, subscription,
+    accept, account, ask, at, event, feature, membership, now, revenue, revenue_by, subscription,
 };
 use crate::worlds::released;
 use crate::worlds::world::{Shape, World, segmentation, tenant, tenant_in};
@@ -30,6 +30,8 @@ const AS_PROMISED: (usize, usize) = (1_000, 200_000);
 const WITH_POSTGRESQL: (usize, usize) = (1_000, 20_000);
 /// Names the number of accounts of the large tenant with PostgreSQL.
 const POSTGRESQL_ACCOUNTS: &str = "SEXTANT_TEST_POSTGRESQL_ACCOUNTS";
+/// Of the large tenant.
+const BUILT_IN: [&str; 3] = ["lifecycle", "value_tiers", "rfm"];
 const CLOCK: &str = "2026-02-01T12:00";
 /// How long a silence lasts that is measured, and how long before it nothing is asked: at the latest after ten seconds
 /// PostgreSQL has counted what was done.
@@ -169,7 +171,9 @@ async fn busy(client: &Client, n_accounts: usize) -> (String, i64) {
 /// A tenant whose accounts are imported from a file.
 async fn large(world: &World, installation: &Client, n_accounts: usize) -> (Client, String) {
     let client = tenant(installation, "large", at(CLOCK)).await;
-    segmentation(&client, "lifecycle").await;
+    for built_in in BUILT_IN {
+        segmentation(&client, built_in).await;
+    }
     let mut rows = "account_id,created_at\n".to_owned();
     for number in 0..n_accounts {
         rows.push_str(&format!("{},2026-01-29\n", name(number)));
@@ -251,6 +255,12 @@ async fn whole(client: &Client, position: &str, n_accounts: usize) {
     assert_eq!(stage, "prospect");
     let days = feature(client, &last, "usage.active_days_28d", &at).await;
     assert_eq!(days, None, "nobody has told of its use");
+    let total = revenue(client, &at).await.total.unwrap().mrr_minor;
+    for built_in in BUILT_IN {
+        let by = revenue_by(client, built_in, &at).await.segments;
+        let sum: i64 = by.iter().map(|one| one.mrr_minor).sum();
+        assert_eq!(sum, total, "{built_in}");
+    }
     let onboarding = membership(client, &name(11), "lifecycle", &at).await;
     assert_eq!(onboarding.segment, "onboarding");
     let days = feature(client, &name(11), "usage.active_days_28d", &at).await;
