@@ -16,7 +16,7 @@ use sextant_store::port::{EvaluationRow, ModelRow, ReplicaCommit, ScoringCommit,
 use sextant_wire::read::uid_bytes;
 use sextant_wire::time;
 
-use crate::state::TenantState;
+use crate::state::{Account, TenantState};
 
 /// Closes that are made in one go. Those of days that were not closed before are stored in one transaction.
 pub(crate) const MAX_CLOSES_AT_ONCE: usize = 32;
@@ -138,15 +138,15 @@ impl TenantState {
         let last = last.or_else(|| self.models_up_to(day.plus(-1)));
         let zone = &self.settings.zone;
         let moment = Moment::close(day, zone);
-        let rows: Vec<(AccountUid, Row)> = self
+        let rows: Vec<(&Account, Row)> = self
             .accounts
-            .iter()
-            .filter(|(_, account)| account.facts.exists_at(&moment))
-            .map(|(uid, account)| (*uid, account.facts.features(&moment, zone)))
+            .values()
+            .filter(|account| account.facts.exists_at(&moment))
+            .map(|account| (account, account.facts.features(&moment, zone)))
             .collect();
-        let accounts: Vec<_> = rows
+        let accounts: Vec<population::Member<'_>> = rows
             .iter()
-            .filter_map(|(uid, row)| Some((*uid, &self.accounts.get(uid)?.facts, row)))
+            .map(|(account, row)| (&*account.id, &account.facts, row))
             .collect();
         population::fit(
             &moment,

@@ -91,7 +91,7 @@ impl TenantState {
         accounts: &[(AccountUid, &Account)],
         moment: &Moment,
     ) -> Result<Vec<u8>, Problem> {
-        let rows = self.rows(accounts.iter().copied(), moment);
+        let rows = self.rows(accounts.iter().map(|(_, account)| *account), moment);
         let rows: Vec<_> = accounts
             .iter()
             .zip(&rows)

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Moment;
-use sextant_domain::id::{AccountUid, ExternalId, TenantId};
+use sextant_domain::id::{ExternalId, TenantId};
 use sextant_domain::position::Position;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::scoring::v1 as pb;
@@ -61,12 +61,12 @@ fn account_at<'a>(
     state: &'a TenantState,
     id: &ExternalId,
     moment: &Moment,
-) -> Result<(AccountUid, &'a Account), Problem> {
-    let (uid, account) = state
+) -> Result<&'a Account, Problem> {
+    let account = state
         .account(id.as_str())
         .ok_or_else(|| read::account_unknown(id))?;
     if account.facts.exists_at(moment) {
-        return Ok((uid, account));
+        return Ok(account);
     }
     let message = format!(
         "account \"{id}\" was not known at {}; ask for a later moment",

@@ -8,9 +8,8 @@ use sextant_domain::bgnbd;
 use sextant_domain::clv::PurchaseModel;
 use sextant_domain::feature::population::{CLV, MRR_PERCENTILE, Models, RFM, RfmBasis};
 use sextant_domain::gamma_gamma;
-use sextant_domain::id::AccountUid;
 use sextant_domain::money::Currency;
-use sextant_domain::rfm::{self, Cuts, Direction, Margins, Source, Thresholds, TiePolicy};
+use sextant_domain::rfm::{self, Cuts, Dimension, Last, Margins, Source, Thresholds, TiePolicy};
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as pb;
@@ -85,7 +84,7 @@ pub(crate) fn decode(bytes: &[u8], currency: Currency) -> Result<Models, Problem
         } else {
             RfmBasis::Usage
         },
-        rfm: read_rfm(rfm),
+        rfm: read_rfm(rfm, currency),
         mrr_percentiles: (1..=100)
             .filter_map(|percent| mrr.parameters.get(&percentile_name(percent)).copied())
             .collect(),
@@ -107,11 +106,10 @@ impl Named {
             Cuts::Exclusive(values) | Cuts::Inclusive(values) => *values,
             Cuts::Ranked(last) => {
                 for (number, cut) in (1..).zip(last) {
-                    let account = format!("{:032x}", cut.account.0);
-                    self.texts
-                        .insert(format!("{prefix}.{number}.account"), account);
+                    let name = format!("{prefix}.{number}.account_id");
+                    self.texts.insert(name, cut.account.to_string());
                 }
-                last.map(|cut| cut.value)
+                last.each_ref().map(|cut| cut.value)
             },
         };
         for (number, value) in (1..).zip(values) {
@@ -150,8 +148,14 @@ fn rfm_parameters(models: &Models) -> Named {
     named
 }
 
-/// Reads thresholds back: fixed ones cut exclusively, those of a population as its policy does.
-fn read_cuts(model: &pb::Model, prefix: &str, source: Source) -> Option<Cuts> {
+/// Reads thresholds back: fixed ones cut exclusively, those of a population as its policy does. Of a close whose thresholds
+/// are not complete there is no model, as of one without accounts that can be scored.
+fn read_cuts(
+    model: &pb::Model,
+    prefix: &str,
+    source: Source,
+    dimension: Dimension,
+) -> Option<Cuts> {
     let mut values = [0.0; 4];
     for (number, value) in (1..).zip(&mut values) {
         *value = *model.parameters.get(&format!("{prefix}.{number}"))?;
@@ -162,49 +166,49 @@ fn read_cuts(model: &pb::Model, prefix: &str, source: Source) -> Option<Cuts> {
     };
     match policy {
         TiePolicy::ValueQuantile => Some(Cuts::Exclusive(values)),
-        TiePolicy::RRfmCompat => Some(Cuts::Inclusive(values)),
+        TiePolicy::RRfmCompat => Some(Cuts::as_in_r(dimension, values)),
         TiePolicy::PandasRankFirst => {
-            let mut last = values.map(|value| rfm::Value {
-                account: AccountUid(0),
+            let mut last = values.map(|value| Last {
+                account: Box::default(),
                 value,
             });
             for (number, cut) in (1..).zip(&mut last) {
-                let account = model.texts.get(&format!("{prefix}.{number}.account"))?;
-                cut.account = AccountUid(u128::from_str_radix(account, 16).ok()?);
+                let account = model.texts.get(&format!("{prefix}.{number}.account_id"))?;
+                cut.account = account.as_str().into();
             }
             Some(Cuts::Ranked(last))
         },
     }
 }
 
-fn read_rfm(model: &pb::Model) -> Option<rfm::Model> {
+fn read_rfm(model: &pb::Model, currency: Currency) -> Option<rfm::Model> {
     let policy = match model.texts.get(TIE_POLICY) {
         None => TiePolicy::default(),
         Some(key) => TiePolicy::parse(key)?,
     };
-    let thresholds = |dimension: &str| {
+    let thresholds = |name: &str, dimension: Dimension| {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a count of accounts that was stored as one"
         )]
-        let source = match model.parameters.get(&format!("rfm.{dimension}.accounts")) {
+        let source = match model.parameters.get(&format!("rfm.{name}.accounts")) {
             Some(accounts) => Source::Population {
                 policy,
                 accounts: *accounts as usize,
             },
             None => Source::Fixed,
         };
-        let cuts = |name: &str| read_cuts(model, &format!("rfm.{dimension}.{name}"), source);
+        let cuts = |kind| read_cuts(model, &format!("rfm.{name}.{kind}"), source, dimension);
         let margins = cuts(BELOW)
             .zip(cuts(ABOVE))
             .map(|(below, above)| Margins { below, above });
-        Thresholds::stored(source, Direction::HighIsGood, cuts(THRESHOLD)?, margins).ok()
+        Thresholds::stored(source, cuts(THRESHOLD)?, margins).ok()
     };
     Some(rfm::Model {
-        recency: thresholds("recency_day")?,
-        frequency: thresholds("frequency")?,
-        monetary: thresholds("monetary_minor")?,
+        recency: thresholds("recency_day", Dimension::Recency)?,
+        frequency: thresholds("frequency", Dimension::Frequency)?,
+        monetary: thresholds("monetary_minor", Dimension::Monetary { currency })?,
     })
 }
 

@@ -3,7 +3,6 @@
 use sextant_domain::clv::PurchaseModel;
 use sextant_domain::feature::population::{CLV, HORIZON, Models, RFM, RfmBasis};
 use sextant_domain::feature::{Feature, Moment, Row, Value};
-use sextant_domain::id::AccountUid;
 use sextant_domain::money::{Currency, Money};
 use sextant_proto::scoring::v1 as pb;
 use sextant_wire::time;
@@ -42,13 +41,8 @@ struct Parts {
 
 impl TenantState {
     /// All scores of an account at a moment.
-    pub(crate) fn scores(
-        &self,
-        uid: AccountUid,
-        account: &Account,
-        moment: &Moment,
-    ) -> Vec<pb::Score> {
-        let row = self.row(uid, account, moment);
+    pub(crate) fn scores(&self, account: &Account, moment: &Moment) -> Vec<pb::Score> {
+        let row = self.row(account, moment);
         let models = self.models_for(moment);
         let basis = models.map(|models| models.rfm_basis);
         let mut scores = vec![match models.filter(|models| models.rfm.is_some()) {

@@ -164,31 +164,30 @@ impl TenantState {
     }
 
     /// An account of an external id.
-    pub(crate) fn account(&self, id: &str) -> Option<(AccountUid, &Account)> {
-        let uid = *self.uids.get(id)?;
-        Some((uid, self.accounts.get(&uid)?))
+    pub(crate) fn account(&self, id: &str) -> Option<&Account> {
+        self.accounts.get(self.uids.get(id)?)
     }
 
     /// An account's features at a moment, population features from the models of the newest close that was known then.
-    pub(crate) fn row(&self, uid: AccountUid, account: &Account, moment: &Moment) -> Row {
-        let mut rows = self.rows([(uid, account)].into_iter(), moment);
+    pub(crate) fn row(&self, account: &Account, moment: &Moment) -> Row {
+        let mut rows = self.rows([account].into_iter(), moment);
         rows.pop().unwrap_or_default()
     }
 
     /// The same of several accounts.
     pub(crate) fn rows<'a>(
         &self,
-        accounts: impl Iterator<Item = (AccountUid, &'a Account)>,
+        accounts: impl Iterator<Item = &'a Account>,
         moment: &Moment,
     ) -> Vec<Row> {
         let zone = &self.settings.zone;
         let mut models = self
             .models_for(moment)
             .map(|models| models.at(moment, zone));
-        let row = |(uid, account): (AccountUid, &Account)| {
+        let row = |account: &Account| {
             let mut row = account.facts.features(moment, zone);
             if let Some(models) = &mut models {
-                models.add(uid, &account.facts, &mut row);
+                models.add(&account.id, &account.facts, &mut row);
             }
             row
         };

@@ -7,14 +7,14 @@
 
 use std::fmt;
 
-use crate::id::AccountUid;
+use crate::money::Currency;
 use crate::time::Day;
 
 #[cfg(test)]
 mod tests;
 mod threshold;
 
-pub use self::threshold::{Cuts, Margins, Source, Thresholds, Value};
+pub use self::threshold::{Cuts, Last, Margins, Source, Thresholds, Value};
 
 /// A smaller population has no quintiles; it is scored by fixed thresholds. Ours, not published.
 pub const MIN_POPULATION: usize = 50;
@@ -30,11 +30,13 @@ pub enum TiePolicy {
     /// Equal values get equal scores, whatever their order.
     #[default]
     ValueQuantile,
-    /// As the R package `rfm` 0.3.0 does it: the quantiles **plus 1**; a value on a threshold belongs above it. The added 1
-    /// distorts values between 0 and 1; for compatibility only.
+    /// As the R package `rfm` 0.3.0 does it with days since the last activity, the count and the amount: the quantiles
+    /// **plus 1**; a value on a threshold belongs above it. R's 1 is a day, one more, and a whole unit of the currency
+    /// (100 cents of a dollar), for R is given amounts in these. It distorts values between 0 and 1; for compatibility only.
     RRfmCompat,
-    /// As `pandas.qcut(values.rank(method="first"), 5)` does it: equal values get different scores. Ties are broken by
-    /// account id instead of by row order, so that the answer is reproducible; for compatibility only.
+    /// As `pandas.qcut(values.rank(method="first"), 5)` does it with last days, counts and amounts of rows that are sorted by
+    /// account id: equal values get different scores. Ids are ordered by the bytes of their text, so the answer is the same
+    /// wherever the same accounts are scored; for compatibility only.
     PandasRankFirst,
 }
 
@@ -59,13 +61,29 @@ impl TiePolicy {
     }
 }
 
-/// Which end of the values is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// A high value scores 5: last day, frequency, monetary value.
-    HighIsGood,
-    /// A high value scores 1: days since the last activity.
-    LowIsGood,
+/// What is scored. A high value is good in each: the last day, how often, how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dimension {
+    /// Days.
+    Recency,
+    /// Counts.
+    Frequency,
+    /// Minor units of a currency.
+    Monetary {
+        /// The currency.
+        currency: Currency,
+    },
+}
+
+impl Dimension {
+    /// What R's added 1 is in our values. It has days since the last day, of which one more is a day earlier.
+    fn one_of_r(self) -> f64 {
+        match self {
+            Self::Recency => -1.0,
+            Self::Frequency => 1.0,
+            Self::Monetary { currency } => 10_f64.powi(i32::from(currency.exponent())),
+        }
+    }
 }
 
 /// A score, 1 … 5; 5 is best.
@@ -90,15 +108,6 @@ impl Score {
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
-    }
-
-    /// The score of a value that passed so many of four thresholds.
-    fn from_passed(passed: usize, direction: Direction) -> Self {
-        let index = match direction {
-            Direction::HighIsGood => passed,
-            Direction::LowIsGood => 4 - passed.min(4),
-        };
-        Self::ALL[index.min(4)]
     }
 }
 
@@ -135,12 +144,12 @@ impl fmt::Display for Scores {
 }
 
 /// Why thresholds are refused.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Error {
     /// A value is not a finite number.
     ValueNotFinite {
         /// Whose value.
-        account: AccountUid,
+        account: Box<str>,
     },
     /// The thresholds of a stored or fixed set descend, or one is not finite.
     CutsNotAscending {
@@ -152,11 +161,9 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ValueNotFinite { account } => write!(
-                f,
-                "value of account {:032x} is not a finite number",
-                account.0
-            ),
+            Self::ValueNotFinite { account } => {
+                write!(f, "value of account {account} is not a finite number")
+            },
             Self::CutsNotAscending { cuts } => {
                 write!(f, "thresholds {cuts:?} must be finite and ascending")
             },
@@ -168,9 +175,9 @@ impl std::error::Error for Error {}
 
 /// What RFM needs of one account in a stated period.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Activity {
-    /// Whose activity.
-    pub account: AccountUid,
+pub struct Activity<'a> {
+    /// Whose activity: the account's id.
+    pub account: &'a str,
     /// Day of the last qualifying activity.
     pub last_day: Day,
     /// How often: purchases, or the share of active days. Not negative.
@@ -179,22 +186,22 @@ pub struct Activity {
     pub monetary_minor: i64,
 }
 
-impl Activity {
-    fn recency(&self) -> Value {
+impl<'a> Activity<'a> {
+    fn recency(&self) -> Value<'a> {
         Value {
             account: self.account,
             value: f64::from(self.last_day.0),
         }
     }
 
-    fn frequency(&self) -> Value {
+    fn frequency(&self) -> Value<'a> {
         Value {
             account: self.account,
             value: self.frequency,
         }
     }
 
-    fn monetary(&self) -> Value {
+    fn monetary(&self) -> Value<'a> {
         // Exact up to 2⁵³ minor units.
         Value {
             account: self.account,
@@ -217,7 +224,7 @@ pub struct Fixed {
 }
 
 /// The thresholds of all three dimensions, each over the whole population ("independent" scoring).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// Of the last day.
     pub recency: Thresholds,
@@ -233,32 +240,33 @@ impl Model {
     /// # Errors
     /// A frequency is not finite, or fixed thresholds are needed and descend.
     pub fn of_population(
-        population: &[Activity],
+        population: &[Activity<'_>],
         policy: TiePolicy,
         fixed: &Fixed,
+        currency: Currency,
     ) -> Result<Self, Error> {
-        let dimension = |value: fn(&Activity) -> Value, fixed: [f64; 4]| {
-            let values: Vec<Value> = population.iter().map(value).collect();
-            Thresholds::of_population(&values, policy, Direction::HighIsGood, fixed)
+        let thresholds = |values: Vec<Value<'_>>, dimension: Dimension, fixed: [f64; 4]| {
+            Thresholds::of_population(&values, policy, dimension, fixed)
         };
         let recency = if population.len() < MIN_POPULATION {
             Thresholds::fixed_recency(fixed.within_days, fixed.as_of)?
         } else {
-            dimension(Activity::recency, [0.0; 4])?
+            let days = population.iter().map(Activity::recency).collect();
+            thresholds(days, Dimension::Recency, [0.0; 4])?
         };
+        let counts = population.iter().map(Activity::frequency).collect();
+        let amounts = population.iter().map(Activity::monetary).collect();
+        let fixed_minor = fixed.monetary_minor.map(|minor| minor as f64);
         Ok(Self {
             recency,
-            frequency: dimension(Activity::frequency, fixed.frequency)?,
-            monetary: dimension(
-                Activity::monetary,
-                fixed.monetary_minor.map(|minor| minor as f64),
-            )?,
+            frequency: thresholds(counts, Dimension::Frequency, fixed.frequency)?,
+            monetary: thresholds(amounts, Dimension::Monetary { currency }, fixed_minor)?,
         })
     }
 
     /// The three scores of one account.
     #[must_use]
-    pub fn score(&self, activity: &Activity) -> Scores {
+    pub fn score(&self, activity: &Activity<'_>) -> Scores {
         Scores {
             recency: self.recency.score(&activity.recency()),
             frequency: self.frequency.score(&activity.frequency()),
@@ -268,7 +276,7 @@ impl Model {
 
     /// The scores that the account could have as well.
     #[must_use]
-    pub fn near(&self, activity: &Activity) -> Near {
+    pub fn near(&self, activity: &Activity<'_>) -> Near {
         Near {
             recency: self.recency.near(&activity.recency()),
             frequency: self.frequency.near(&activity.frequency()),

@@ -18,8 +18,8 @@ pub(super) async fn handle(
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
     let answer = handlers.engine.read(tenant, move |state| {
         let moment = reading.moment(state)?;
-        let (uid, facts) = account_at(state, &account, &moment)?;
-        let row = state.row(uid, facts, &moment);
+        let facts = account_at(state, &account, &moment)?;
+        let row = state.row(facts, &moment);
         Ok(pb::GetFeaturesResponse {
             features: CATALOGUE
                 .iter()

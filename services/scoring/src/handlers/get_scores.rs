@@ -16,9 +16,9 @@ pub(super) async fn handle(
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
     let answer = handlers.engine.read(tenant, move |state| {
         let moment = reading.moment(state)?;
-        let (uid, facts) = account_at(state, &account, &moment)?;
+        let facts = account_at(state, &account, &moment)?;
         Ok(pb::GetScoresResponse {
-            scores: state.scores(uid, facts, &moment),
+            scores: state.scores(facts, &moment),
             freshness: Some(read::freshness(
                 reading.tenant,
                 &reading.currency(state, &moment)?,

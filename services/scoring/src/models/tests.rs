@@ -4,7 +4,7 @@ fn usd() -> Currency {
     Currency::parse("USD").unwrap()
 }
 
-fn cuts(source: Source, moved: f64) -> Cuts {
+fn cuts(source: Source, dimension: Dimension, moved: f64) -> Cuts {
     let values = [1.5, 2.25, 1.0e9 / 3.0, 4.0e9].map(|cut| cut + moved);
     match source {
         Source::Fixed
@@ -15,33 +15,33 @@ fn cuts(source: Source, moved: f64) -> Cuts {
         Source::Population {
             policy: TiePolicy::RRfmCompat,
             ..
-        } => Cuts::Inclusive(values),
+        } => Cuts::as_in_r(dimension, values),
         Source::Population {
             policy: TiePolicy::PandasRankFirst,
             ..
-        } => Cuts::Ranked(values.map(|value| rfm::Value {
-            account: AccountUid(u128::from(value.to_bits()) << 60 | 1),
+        } => Cuts::Ranked(values.map(|value| Last {
+            account: format!("account {value}").into(),
             value,
         })),
     }
 }
 
-fn thresholds(source: Source) -> Thresholds {
+fn thresholds(source: Source, dimension: Dimension) -> Thresholds {
     let margins = match source {
         Source::Population { .. } => Some(Margins {
-            below: cuts(source, -0.25),
-            above: cuts(source, 0.125),
+            below: cuts(source, dimension, -0.25),
+            above: cuts(source, dimension, 0.125),
         }),
         Source::Fixed => None,
     };
-    Thresholds::stored(source, Direction::HighIsGood, cuts(source, 0.0), margins).unwrap()
+    Thresholds::stored(source, cuts(source, dimension, 0.0), margins).unwrap()
 }
 
 fn model(source: Source) -> rfm::Model {
     rfm::Model {
-        recency: thresholds(source),
-        frequency: thresholds(source),
-        monetary: thresholds(source),
+        recency: thresholds(source, Dimension::Recency),
+        frequency: thresholds(source, Dimension::Frequency),
+        monetary: thresholds(source, Dimension::Monetary { currency: usd() }),
     }
 }
 
@@ -102,7 +102,10 @@ fn the_policy_for_ties_is_named_where_thresholds_come_from_a_population() {
     for policy in TiePolicy::ALL {
         let shown = to_wire(&purchases(policy));
         assert_eq!(shown[0].texts["rfm.tie_policy"], policy.key());
-        let of_account = shown[0].texts.keys().any(|name| name.ends_with(".account"));
+        let of_account = shown[0]
+            .texts
+            .keys()
+            .any(|name| name.ends_with(".account_id"));
         assert_eq!(of_account, policy == TiePolicy::PandasRankFirst);
     }
     assert!(to_wire(&usage())[0].texts.is_empty());

@@ -27,7 +27,7 @@ pub(crate) fn day(text: &str) -> Date {
 /// The uid of an account in these tests.
 pub(crate) fn uid(account: &str) -> AccountUid {
     let bytes = account.bytes().map(u128::from);
-    AccountUid(bytes.fold(1, |uid, byte| uid * 257 + byte))
+    AccountUid(bytes.fold(1_u128, |uid, byte| uid.wrapping_mul(257).wrapping_add(byte)))
 }
 
 /// A fact that is assumed to have been known when it happened.

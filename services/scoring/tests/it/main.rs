@@ -3,6 +3,7 @@
 
 mod answers;
 mod columns;
+mod compat;
 mod facts;
 mod failing;
 mod freshness;

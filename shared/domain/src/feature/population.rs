@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{AccountFacts, Feature, Moment, Row, Value};
 use crate::clv::{MonthlyDiscount, Months, Outlook, PurchaseModel};
-use crate::id::AccountUid;
 use crate::money::Currency;
 use crate::quantile;
 use crate::rfm::{self, Activity, TiePolicy};
@@ -92,25 +91,29 @@ pub enum Refit {
     Now,
 }
 
+/// An account of a close: its id, its facts, and its own features at the close.
+pub type Member<'a> = (&'a str, &'a AccountFacts, &'a Row);
+
 /// Cuts and fits the models of a close from the accounts' own features at that close.
 #[must_use]
 pub fn fit(
     moment: &Moment,
     zone: &Zone,
     (currency, ties): (Currency, TiePolicy),
-    accounts: &[(AccountUid, &AccountFacts, &Row)],
+    accounts: &[Member<'_>],
     last: Option<&Models>,
     refit: Refit,
 ) -> Models {
     let rfm_basis = basis(accounts, moment);
-    let activities: Vec<Activity> = accounts
+    let activities: Vec<Activity<'_>> = accounts
         .iter()
-        .filter_map(|(uid, _, row)| activity(rfm_basis, *uid, row, moment.day))
+        .filter_map(|(id, _, row)| activity(rfm_basis, id, row, moment.day))
         .collect();
     let rfm = if activities.is_empty() {
         None
     } else {
-        rfm::Model::of_population(&activities, ties, &fixed(rfm_basis, moment.day)).ok()
+        let fixed = fixed(rfm_basis, moment.day);
+        rfm::Model::of_population(&activities, ties, &fixed, currency).ok()
     };
     let mut models = Models {
         closed_on: moment.day,
@@ -141,7 +144,7 @@ fn quarter(day: Day) -> i32 {
 
 /// Accounts with a subscription are at least half of those that subscribed or ever paid: usage. As everything of a close,
 /// it is decided by what was known then.
-fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)], moment: &Moment) -> RfmBasis {
+fn basis(accounts: &[Member<'_>], moment: &Moment) -> RfmBasis {
     let (mut n_subscribed, mut n_buying) = (0_usize, 0_usize);
     for (_, facts, row) in accounts {
         let subscribed = facts
@@ -161,7 +164,7 @@ fn basis(accounts: &[(AccountUid, &AccountFacts, &Row)], moment: &Moment) -> Rfm
     }
 }
 
-fn activity(basis: RfmBasis, account: AccountUid, row: &Row, day: Day) -> Option<Activity> {
+fn activity<'a>(basis: RfmBasis, account: &'a str, row: &Row, day: Day) -> Option<Activity<'a>> {
     let days_ago = |feature| {
         row.as_integer(feature)
             .and_then(|days| i32::try_from(days).ok())
@@ -183,7 +186,7 @@ fn activity(basis: RfmBasis, account: AccountUid, row: &Row, day: Day) -> Option
     }
 }
 
-fn mrr_percentiles(accounts: &[(AccountUid, &AccountFacts, &Row)]) -> Vec<f64> {
+fn mrr_percentiles(accounts: &[Member<'_>]) -> Vec<f64> {
     let mut paying: Vec<f64> = accounts
         .iter()
         .filter_map(|(_, _, row)| row.as_number(Feature::RevenueMrrMinor))
@@ -197,7 +200,7 @@ fn fit_purchases(
     moment: &Moment,
     zone: &Zone,
     currency: Currency,
-    accounts: &[(AccountUid, &AccountFacts, &Row)],
+    accounts: &[Member<'_>],
     models: &mut Models,
 ) {
     let mut histories = Vec::new();
@@ -287,8 +290,8 @@ impl Models {
     }
 
     /// The three scores of an account's row of a day, and those that it could have as well.
-    fn rfm_scores(&self, uid: AccountUid, row: &Row, day: Day) -> Option<(rfm::Scores, rfm::Near)> {
-        let activity = activity(self.rfm_basis, uid, row, day)?;
+    fn rfm_scores(&self, id: &str, row: &Row, day: Day) -> Option<(rfm::Scores, rfm::Near)> {
+        let activity = activity(self.rfm_basis, id, row, day)?;
         let model = self.rfm.as_ref()?;
         Some((model.score(&activity), model.near(&activity)))
     }
@@ -315,8 +318,8 @@ pub struct Applied<'a> {
 }
 
 impl Applied<'_> {
-    /// Adds the population features to an account's row.
-    pub fn add(&mut self, uid: AccountUid, facts: &AccountFacts, row: &mut Row) {
+    /// Adds the population features to the row of the account of an id.
+    pub fn add(&mut self, id: &str, facts: &AccountFacts, row: &mut Row) {
         let models = self.models;
         let mrr = row
             .as_number(Feature::RevenueMrrMinor)
@@ -325,7 +328,7 @@ impl Applied<'_> {
             Feature::RevenueMrrPercentile,
             mrr.and_then(|mrr| models.mrr_percentile(mrr)),
         );
-        if let Some((scores, near)) = models.rfm_scores(uid, row, self.moment.day) {
+        if let Some((scores, near)) = models.rfm_scores(id, row, self.moment.day) {
             let beside = |score: Option<rfm::Score>| score.map(|score| score.get().into());
             row.set(
                 Feature::RfmBasis,

@@ -4,79 +4,94 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn value(account: u128, value: f64) -> Value {
-    Value {
-        account: AccountUid(account),
-        value,
-    }
+const USD: Dimension = Dimension::Monetary {
+    currency: Currency::USD,
+};
+
+fn value(account: &str, value: f64) -> Value<'_> {
+    Value { account, value }
 }
 
-fn population(values: impl IntoIterator<Item = f64>) -> Vec<Value> {
-    (0..)
-        .zip(values)
-        .map(|(account, v)| value(account, v))
-        .collect()
+/// Ids in their own order, as many as a test may need.
+fn ids(n: usize) -> Vec<String> {
+    (0..n).map(|number| format!("a{number:04}")).collect()
 }
 
-fn thresholds(values: &[Value], policy: TiePolicy) -> Thresholds {
-    Thresholds::of_population(values, policy, Direction::HighIsGood, [0.0; 4]).unwrap()
+fn thresholds_of(values: &[f64], policy: TiePolicy, dimension: Dimension) -> Thresholds {
+    let ids = ids(values.len());
+    let values = ids.iter().zip(values).map(|(id, v)| value(id, *v));
+    let values: Vec<Value<'_>> = values.collect();
+    Thresholds::of_population(&values, policy, dimension, [0.0; 4]).unwrap()
 }
 
-/// R package `rfm` 0.3.0, article on transaction-level data: the published thresholds and the four accounts that it prints.
-/// The package's 4,906 demo orders are not part of this repository. So this shows scoring by given thresholds; that the
-/// thresholds are type-7 quantiles plus one is shown on other values below, and the segment counts over the 995 accounts
-/// of the article are not reproduced.
+fn thresholds(values: impl IntoIterator<Item = f64>, policy: TiePolicy) -> Thresholds {
+    let values: Vec<f64> = values.into_iter().collect();
+    thresholds_of(&values, policy, Dimension::Frequency)
+}
+
 #[test]
-fn r_rfm_compat_gives_the_scores_that_the_r_package_prints() {
-    let stored = |direction, cuts| {
-        let source = Source::Population {
-            policy: TiePolicy::RRfmCompat,
-            accounts: 995,
-        };
-        Thresholds::stored(source, direction, Cuts::Inclusive(cuts), None).unwrap()
+fn r_rfm_compat_adds_one_of_the_unit_that_r_is_given_to_the_quantiles() {
+    let values: Vec<f64> = (1..=101).map(f64::from).collect();
+    let yen = Dimension::Monetary {
+        currency: Currency::parse("JPY").unwrap(),
     };
-    let days_since = stored(Direction::LowIsGood, [115.0, 181.0, 297.4, 482.0]);
-    let orders = stored(Direction::HighIsGood, [4.0, 5.0, 6.0, 8.0]);
-    let amount = stored(Direction::HighIsGood, [255.8, 382.0, 506.4, 666.0]);
-    let rows = [
-        ("Abbey O'Reilly", 205.0, 6.0, 472.0, "343"),
-        ("Add Senger", 140.0, 3.0, 340.0, "412"),
-        ("Aden Lesch", 194.0, 4.0, 405.0, "323"),
-        ("Admiral Senger", 132.0, 5.0, 448.0, "433"),
-    ];
-    for (name, recency_days, n_orders, sum, expected) in rows {
-        let scores = Scores {
-            recency: days_since.score(&value(0, recency_days)),
-            frequency: orders.score(&value(0, n_orders)),
-            monetary: amount.score(&value(0, sum)),
-        };
-        assert_eq!(scores.to_string(), expected, "{name}");
+    for (dimension, expected) in [
+        // One more day since the last one is a day earlier.
+        (
+            Dimension::Recency,
+            Cuts::Exclusive([20.0, 40.0, 60.0, 80.0]),
+        ),
+        (
+            Dimension::Frequency,
+            Cuts::Inclusive([22.0, 42.0, 62.0, 82.0]),
+        ),
+        (USD, Cuts::Inclusive([121.0, 141.0, 161.0, 181.0])),
+        (yen, Cuts::Inclusive([22.0, 42.0, 62.0, 82.0])),
+    ] {
+        let thresholds = thresholds_of(&values, TiePolicy::RRfmCompat, dimension);
+        assert_eq!(*thresholds.cuts(), expected, "{dimension:?}");
     }
-}
-
-#[test]
-fn r_rfm_compat_adds_one_to_the_quantiles() {
-    let values = population((1..=101).map(f64::from));
-    let expected = Cuts::Inclusive([22.0, 42.0, 62.0, 82.0]);
-    assert_eq!(*thresholds(&values, TiePolicy::RRfmCompat).cuts(), expected);
     // The fault that is kept: a share of active days is below every threshold plus one.
-    let shares = population((0..100).map(|i| f64::from(i) / 100.0));
-    let compat = thresholds(&shares, TiePolicy::RRfmCompat);
-    let default = thresholds(&shares, TiePolicy::ValueQuantile);
-    let best = value(99, 0.99);
+    let shares = || (0..100).map(|i| f64::from(i) / 100.0);
+    let compat = thresholds(shares(), TiePolicy::RRfmCompat);
+    let default = thresholds(shares(), TiePolicy::ValueQuantile);
+    let best = value("a", 0.99);
     assert_eq!(
         (compat.score(&best).get(), default.score(&best).get()),
         (1, 5)
     );
 }
 
+/// R's `rfm_prep_bins`, word for word: bins begin at the quantiles plus 1 of days since the last day, and the first is best.
+fn score_in_r(days_since: &[f64], days: f64) -> u8 {
+    let mut sorted = days_since.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let bins = crate::quantile::quintiles(&sorted, 0)
+        .unwrap()
+        .map(|quantile| quantile + 1.0);
+    let lower = [sorted[0], bins[0], bins[1], bins[2], bins[3]];
+    let upper = [
+        bins[0],
+        bins[1],
+        bins[2],
+        bins[3],
+        sorted[sorted.len() - 1] + 1.0,
+    ];
+    let mut score = 0;
+    for (place, best_first) in [5, 4, 3, 2, 1].into_iter().enumerate() {
+        if days >= lower[place] && days < upper[place] {
+            score = best_first;
+        }
+    }
+    score
+}
+
 #[test]
 fn value_quantile_gives_equal_values_equal_scores() {
-    let values = population((0..100).map(|i| f64::from(i / 30)));
-    let thresholds = thresholds(&values, TiePolicy::default());
+    let thresholds = thresholds((0..100).map(|i| f64::from(i / 30)), TiePolicy::default());
     assert_eq!(*thresholds.cuts(), Cuts::Exclusive([0.0, 1.0, 1.4, 2.0]));
     let scores: Vec<u8> = [0.0, 1.0, 2.0, 3.0]
-        .map(|v| thresholds.score(&value(0, v)).get())
+        .map(|v| thresholds.score(&value("a", v)).get())
         .to_vec();
     assert_eq!(scores, [1, 2, 4, 5]);
     assert_eq!(
@@ -91,36 +106,44 @@ fn value_quantile_gives_equal_values_equal_scores() {
 #[test]
 fn pandas_rank_first_cuts_a_constant_into_fifths_by_account_id() {
     // pandas: pd.qcut(pd.Series([7.0] * 50).rank(method="first"), 5, labels=False) + 1 gives ten of each score.
-    let values = population(vec![7.0; 50]);
-    let thresholds = thresholds(&values, TiePolicy::PandasRankFirst);
-    for (i, value) in values.iter().enumerate() {
-        assert_eq!(
-            usize::from(thresholds.score(value).get()),
-            1 + i / 10,
-            "account {i}"
-        );
+    let constant = thresholds([7.0; 50], TiePolicy::PandasRankFirst);
+    for (i, id) in ids(50).iter().enumerate() {
+        let score = constant.score(&value(id, 7.0));
+        assert_eq!(usize::from(score.get()), 1 + i / 10, "account {i}");
     }
+    // The bytes of the text decide: "a1" is after "a0009", before "a2", and "B" is before all of them.
+    let score = |id| constant.score(&value(id, 7.0)).get();
+    assert_eq!(
+        [score("B"), score("a0010"), score("a1"), score("é")],
+        [1, 2, 5, 5]
+    );
     // 52 is no multiple of 5: ranks up to 11.2, 21.4, 31.6, 41.8 give fifths of 11, 10, 10, 10, 11.
-    let values = population((0..52).map(f64::from));
-    let thresholds = self::thresholds(&values, TiePolicy::PandasRankFirst);
+    let thresholds = thresholds((0..52).map(f64::from), TiePolicy::PandasRankFirst);
     let mut sizes = BTreeMap::new();
-    values
-        .iter()
-        .for_each(|value| *sizes.entry(thresholds.score(value).get()).or_insert(0) += 1);
+    for v in 0..52 {
+        let score = thresholds.score(&value("a", f64::from(v)));
+        *sizes.entry(score.get()).or_insert(0) += 1;
+    }
     assert_eq!(
         sizes.into_values().collect::<Vec<_>>(),
         [11, 10, 10, 10, 11]
     );
 }
 
-fn activity(account: u128, last_day: i32) -> Activity {
-    let frequency = f64::from(last_day % 28);
-    Activity {
-        account: AccountUid(account),
+/// Accounts of these last days.
+fn activities(ids: &[String], last_days: impl Iterator<Item = i32>) -> Vec<Activity<'_>> {
+    let rows = ids.iter().zip(last_days);
+    rows.map(|(id, last_day)| Activity {
+        account: id,
         last_day: Day(last_day),
-        frequency,
+        frequency: f64::from(last_day % 28),
         monetary_minor: i64::from(last_day) * 100,
-    }
+    })
+    .collect()
+}
+
+fn model(population: &[Activity<'_>]) -> Model {
+    Model::of_population(population, TiePolicy::ValueQuantile, &FIXED, Currency::USD).unwrap()
 }
 
 const FIXED: Fixed = Fixed {
@@ -132,15 +155,13 @@ const FIXED: Fixed = Fixed {
 
 #[test]
 fn fewer_than_fifty_accounts_are_scored_by_fixed_thresholds() {
-    let small: Vec<Activity> = (0..49)
-        .map(|i| activity(u128::try_from(i).unwrap(), 19_900 + i))
-        .collect();
-    let model = Model::of_population(&small, TiePolicy::ValueQuantile, &FIXED).unwrap();
-    for thresholds in [model.recency, model.frequency, model.monetary] {
+    let ids = ids(49);
+    let model = model(&activities(&ids, 19_900..));
+    for thresholds in [&model.recency, &model.frequency, &model.monetary] {
         assert_eq!(thresholds.source(), Source::Fixed);
     }
     let sample = Activity {
-        account: AccountUid(1),
+        account: "a",
         last_day: Day(19_980),
         frequency: 20.0,
         monetary_minor: 1_000,
@@ -149,11 +170,10 @@ fn fewer_than_fifty_accounts_are_scored_by_fixed_thresholds() {
 }
 
 #[test]
-fn fifty_accounts_have_quintiles_and_recency_needs_no_reversal() {
-    let population: Vec<Activity> = (0..50)
-        .map(|i| activity(u128::try_from(i).unwrap(), 19_900 + i))
-        .collect();
-    let model = Model::of_population(&population, TiePolicy::ValueQuantile, &FIXED).unwrap();
+fn fifty_accounts_have_quintiles() {
+    let ids = ids(50);
+    let population = activities(&ids, 19_900..);
+    let model = model(&population);
     assert_eq!(
         model.recency.source(),
         Source::Population {
@@ -163,66 +183,31 @@ fn fifty_accounts_have_quintiles_and_recency_needs_no_reversal() {
     );
     assert_eq!(model.score(&population[49]).recency.get(), 5);
     assert_eq!(model.score(&population[0]).recency.get(), 1);
-    // The same through days since the last activity, reversed.
-    let ages: Vec<Value> = population
-        .iter()
-        .map(|a| Value {
-            account: a.account,
-            value: f64::from(20_000 - a.last_day.0),
-        })
-        .collect();
-    let reversed = Thresholds::of_population(
-        &ages,
-        TiePolicy::ValueQuantile,
-        Direction::LowIsGood,
-        [0.0; 4],
-    )
-    .unwrap();
-    for (age, activity) in ages.iter().zip(&population) {
-        assert_eq!(reversed.score(age), model.score(activity).recency);
-    }
 }
 
 #[test]
 fn thresholds_survive_storage_and_bad_ones_are_refused() {
-    let values = population((0..60).map(|i| f64::from(i * i)));
-    for policy in [
-        TiePolicy::ValueQuantile,
-        TiePolicy::RRfmCompat,
-        TiePolicy::PandasRankFirst,
-    ] {
-        let fresh = thresholds(&values, policy);
+    for policy in TiePolicy::ALL {
+        let fresh = thresholds((0..60).map(|i| f64::from(i * i)), policy);
         let read_back = Thresholds::stored(
             fresh.source(),
-            fresh.direction(),
-            *fresh.cuts(),
-            fresh.margins().copied(),
+            fresh.cuts().clone(),
+            fresh.margins().cloned(),
         )
         .unwrap();
         assert_eq!(fresh, read_back);
     }
     let descending = [4.0, 3.0, 2.0, 1.0];
-    let error = Thresholds::fixed(descending, Direction::HighIsGood).unwrap_err();
+    let error = Thresholds::fixed(descending).unwrap_err();
     assert_eq!(
         error.to_string(),
         "thresholds [4.0, 3.0, 2.0, 1.0] must be finite and ascending"
     );
-    assert!(Thresholds::fixed([0.0, 1.0, 2.0, f64::NAN], Direction::HighIsGood).is_err());
-    let mut values = population(vec![1.0; 60]);
-    values[3].value = f64::NAN;
-    let error = Thresholds::of_population(
-        &values,
-        TiePolicy::default(),
-        Direction::HighIsGood,
-        [0.0; 4],
-    )
-    .unwrap_err();
-    assert_eq!(
-        error,
-        Error::ValueNotFinite {
-            account: AccountUid(3)
-        }
-    );
+    assert!(Thresholds::fixed([0.0, 1.0, 2.0, f64::NAN]).is_err());
+    let values = [value("acme", f64::NAN); 60];
+    let error = Thresholds::of_population(&values, TiePolicy::default(), USD, [0.0; 4]);
+    let message = error.unwrap_err().to_string();
+    assert_eq!(message, "value of account acme is not a finite number");
 }
 
 #[test]
@@ -235,11 +220,8 @@ fn scores_exist_from_one_to_five() {
 
 #[test]
 fn a_score_is_near_where_less_than_two_percent_of_the_population_lie_between() {
-    let hundred_and_one = thresholds(
-        &population((0..=100).map(f64::from)),
-        TiePolicy::ValueQuantile,
-    );
-    let near = |at: f64| hundred_and_one.near(&value(1, at)).map(Score::get);
+    let hundred_and_one = thresholds((0..=100).map(f64::from), TiePolicy::ValueQuantile);
+    let near = |at: f64| hundred_and_one.near(&value("a", at)).map(Score::get);
     // The thresholds are 20, 40, 60, 80; a value on one has not passed it.
     assert_eq!(
         [near(18.0), near(18.5), near(20.0)],
@@ -250,8 +232,8 @@ fn a_score_is_near_where_less_than_two_percent_of_the_population_lie_between() {
         [Some(1), Some(1), None]
     );
     assert_eq!([near(50.0), near(81.0), near(1e9)], [None, Some(4), None]);
-    let fixed = Thresholds::fixed([1.0, 2.0, 3.0, 4.0], Direction::HighIsGood).unwrap();
-    assert_eq!(fixed.near(&value(1, 1.0)), None);
+    let fixed = Thresholds::fixed([1.0, 2.0, 3.0, 4.0]).unwrap();
+    assert_eq!(fixed.near(&value("a", 1.0)), None);
 }
 
 #[test]
@@ -259,12 +241,12 @@ fn of_equal_values_none_is_near_anything_else_than_the_others_are() {
     // Two thirds bought once: all thresholds up to 60 % are that value, the margin below 60 % as well.
     let once = (0..200).map(|_| 1.0);
     let ones = thresholds(
-        &population(once.chain((0..100).map(|i| f64::from(i) + 2.0))),
+        once.chain((0..100).map(|i| f64::from(i) + 2.0)),
         TiePolicy::ValueQuantile,
     );
-    assert_eq!(ones.score(&value(1, 1.0)).get(), 1);
-    assert_eq!(ones.near(&value(1, 1.0)), None);
-    assert_eq!(ones.near(&value(1, 2.0)), None);
+    assert_eq!(ones.score(&value("a", 1.0)).get(), 1);
+    assert_eq!(ones.near(&value("a", 1.0)), None);
+    assert_eq!(ones.near(&value("a", 2.0)), None);
 }
 
 #[test]
@@ -278,23 +260,39 @@ fn regularity_is_one_for_a_metronome_and_zero_for_a_burst() {
 proptest! {
     #[test]
     fn no_policy_depends_on_the_order_of_rows(
-        (values, shuffled) in prop::collection::vec(0..40_i32, 50..200).prop_flat_map(|values| {
-            let values = population(values.into_iter().map(f64::from));
-            (Just(values.clone()), Just(values).prop_shuffle())
+        (numbers, shuffled) in prop::collection::vec(0..40_i32, 50..200).prop_flat_map(|values| {
+            let rows: Vec<(usize, i32)> = values.into_iter().enumerate().collect();
+            (Just(rows.clone()), Just(rows).prop_shuffle())
         }),
     ) {
-        for policy in [TiePolicy::ValueQuantile, TiePolicy::RRfmCompat, TiePolicy::PandasRankFirst] {
-            prop_assert_eq!(thresholds(&values, policy), thresholds(&shuffled, policy));
+        let ids = ids(numbers.len());
+        for policy in TiePolicy::ALL {
+            let of = |rows: &[(usize, i32)]| {
+                let values: Vec<Value<'_>> =
+                    rows.iter().map(|(id, v)| value(&ids[*id], f64::from(*v))).collect();
+                Thresholds::of_population(&values, policy, USD, [0.0; 4]).unwrap()
+            };
+            prop_assert_eq!(of(&numbers), of(&shuffled));
         }
     }
 
     #[test]
     fn a_higher_value_never_scores_lower(values in prop::collection::vec(-1e6..1e6_f64, 50..200), a in -2e6..2e6_f64, b in -2e6..2e6_f64) {
-        let values = population(values);
-        for policy in [TiePolicy::ValueQuantile, TiePolicy::RRfmCompat, TiePolicy::PandasRankFirst] {
-            let thresholds = thresholds(&values, policy);
-            let (low, high) = (value(1, a.min(b)), value(1, a.max(b)));
+        for policy in TiePolicy::ALL {
+            let thresholds = thresholds(values.iter().copied(), policy);
+            let (low, high) = (value("a", a.min(b)), value("a", a.max(b)));
             prop_assert!(thresholds.score(&low) <= thresholds.score(&high));
+        }
+    }
+
+    #[test]
+    fn last_days_are_scored_as_r_scores_the_days_since_them(days in prop::collection::vec(0..60_i32, 50..200)) {
+        let days_since: Vec<f64> = days.iter().map(|day| f64::from(100 - day)).collect();
+        let days: Vec<f64> = days.into_iter().map(f64::from).collect();
+        let thresholds = thresholds_of(&days, TiePolicy::RRfmCompat, Dimension::Recency);
+        for (day, since) in days.iter().zip(&days_since) {
+            let score = thresholds.score(&value("a", *day)).get();
+            prop_assert_eq!(score, score_in_r(&days_since, *since), "{} days", since);
         }
     }
 }

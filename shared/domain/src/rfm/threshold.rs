@@ -1,37 +1,55 @@
 //! Thresholds of one dimension: from a population or fixed, stored, applied to one account.
 
-use super::{Direction, Error, MARGIN_PERCENT, MIN_POPULATION, Score, TiePolicy};
-use crate::id::AccountUid;
+use std::cmp::Ordering;
+
+use super::{Dimension, Error, MARGIN_PERCENT, MIN_POPULATION, Score, TiePolicy};
 use crate::quantile::{quintile_percents, quintiles};
 use crate::time::Day;
 
 /// One account's value in one dimension.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Value {
-    /// Whose value.
-    pub account: AccountUid,
-    /// The value: a day number, a count, minor units.
+pub struct Value<'a> {
+    /// Whose value: the id by which the tenant knows the account, so that equal data give equal answers everywhere.
+    pub account: &'a str,
+    /// The value: a day number, a count, minor units. A high one is good.
     pub value: f64,
 }
 
-impl Value {
-    fn order(&self, other: &Self) -> std::cmp::Ordering {
+impl Value<'_> {
+    fn order(&self, other: &Value<'_>) -> Ordering {
         self.value
             .total_cmp(&other.value)
-            .then(self.account.cmp(&other.account))
+            .then_with(|| self.account.cmp(other.account))
+    }
+}
+
+/// The last account of a fifth in the order of (value, account id).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Last {
+    /// Its id; ids are ordered by the bytes of their text.
+    pub account: Box<str>,
+    /// Its value.
+    pub value: f64,
+}
+
+impl Last {
+    fn as_value(&self) -> Value<'_> {
+        Value {
+            account: &self.account,
+            value: self.value,
+        }
     }
 }
 
 /// Four thresholds, and what happens on one.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Cuts {
     /// A value passes the thresholds below it.
     Exclusive([f64; 4]),
     /// A value passes the thresholds below it and the one it equals.
     Inclusive([f64; 4]),
-    /// The last account of each of the first four fifths in the order of (value, account id); an account passes those
-    /// before it.
-    Ranked([Value; 4]),
+    /// The last account of each of the first four fifths; an account passes those before it.
+    Ranked([Last; 4]),
 }
 
 /// Where thresholds come from.
@@ -49,16 +67,15 @@ pub enum Source {
 }
 
 /// Thresholds of one dimension. Everything in it can be stored and read back with [`Thresholds::stored`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Thresholds {
     source: Source,
-    direction: Direction,
     cuts: Cuts,
     margins: Option<Margins>,
 }
 
 /// The thresholds as they would be if each lay [`MARGIN_PERCENT`] of the population further down or up.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Margins {
     /// Further down.
     pub below: Cuts,
@@ -71,19 +88,18 @@ impl Thresholds {
     ///
     /// # Errors
     /// The thresholds descend, or one is not finite.
-    pub fn fixed(cuts: [f64; 4], direction: Direction) -> Result<Self, Error> {
-        Self::stored(Source::Fixed, direction, Cuts::Exclusive(cuts), None)
+    pub fn fixed(cuts: [f64; 4]) -> Result<Self, Error> {
+        Self::stored(Source::Fixed, Cuts::Exclusive(cuts), None)
     }
 
     /// Fixed thresholds of recency: active within the last `within_days` (ascending, the first for a 5) before `as_of`.
     ///
     /// ```
-    /// use sextant_domain::id::AccountUid;
     /// use sextant_domain::rfm::{Thresholds, Value};
     /// use sextant_domain::time::Day;
     ///
     /// let recency = Thresholds::fixed_recency([7, 30, 90, 180], Day(20_000))?;
-    /// let score = |day: i32| recency.score(&Value { account: AccountUid(1), value: f64::from(day) }).get();
+    /// let score = |day: i32| recency.score(&Value { account: "acme", value: f64::from(day) }).get();
     /// assert_eq!([score(20_000), score(19_993), score(19_992), score(19_000)], [5, 5, 4, 1]);
     /// # Ok::<(), sextant_domain::rfm::Error>(())
     /// ```
@@ -94,27 +110,21 @@ impl Thresholds {
         // Half a day before the first day that counts: no day lies on a threshold.
         let cut = |days: u16| f64::from(as_of.0) - f64::from(days) - 0.5;
         let [first, second, third, fourth] = within_days.map(cut);
-        Self::fixed([fourth, third, second, first], Direction::HighIsGood)
+        Self::fixed([fourth, third, second, first])
     }
 
     /// Thresholds as they were stored.
     ///
     /// # Errors
     /// The thresholds descend, or one is not finite.
-    pub fn stored(
-        source: Source,
-        direction: Direction,
-        cuts: Cuts,
-        margins: Option<Margins>,
-    ) -> Result<Self, Error> {
+    pub fn stored(source: Source, cuts: Cuts, margins: Option<Margins>) -> Result<Self, Error> {
         cuts.check()?;
-        if let Some(Margins { below, above }) = margins {
+        if let Some(Margins { below, above }) = &margins {
             below.check()?;
             above.check()?;
         }
         Ok(Self {
             source,
-            direction,
             cuts,
             margins,
         })
@@ -126,50 +136,46 @@ impl Thresholds {
     /// # Errors
     /// A value is not finite, or `fixed` is needed and descends.
     pub fn of_population(
-        values: &[Value],
+        values: &[Value<'_>],
         policy: TiePolicy,
-        direction: Direction,
+        dimension: Dimension,
         fixed: [f64; 4],
     ) -> Result<Self, Error> {
         if let Some(bad) = values.iter().find(|value| !value.value.is_finite()) {
             return Err(Error::ValueNotFinite {
-                account: bad.account,
+                account: bad.account.into(),
             });
         }
         if values.len() < MIN_POPULATION {
-            return Self::fixed(fixed, direction);
+            return Self::fixed(fixed);
         }
-        let mut sorted = values.to_vec();
-        sorted.sort_unstable_by(Value::order);
+        let source = Source::Population {
+            policy,
+            accounts: values.len(),
+        };
+        let [below, at, above] = Cuts::of(values, policy, dimension);
         Ok(Self {
-            source: Source::Population {
-                policy,
-                accounts: values.len(),
-            },
-            direction,
-            cuts: Cuts::of(&sorted, policy, 0),
-            margins: Some(Margins {
-                below: Cuts::of(&sorted, policy, -MARGIN_PERCENT),
-                above: Cuts::of(&sorted, policy, MARGIN_PERCENT),
-            }),
+            source,
+            cuts: at,
+            margins: Some(Margins { below, above }),
         })
     }
 
     /// The score of one account. An account outside the population is scored by the same thresholds.
     #[must_use]
-    pub fn score(&self, value: &Value) -> Score {
-        Score::from_passed(self.cuts.passed(value), self.direction)
+    pub fn score(&self, value: &Value<'_>) -> Score {
+        self.cuts.score(value)
     }
 
     /// The score on the other side of a threshold that less than [`MARGIN_PERCENT`] of the population lie away; `None` where
     /// no threshold is that close, or thresholds are fixed. There is never more than one: thresholds are 20 % apart.
     #[must_use]
-    pub fn near(&self, value: &Value) -> Option<Score> {
+    pub fn near(&self, value: &Value<'_>) -> Option<Score> {
         let Margins { below, above } = self.margins.as_ref()?;
         let score = self.score(value);
         [below, above]
             .into_iter()
-            .map(|cuts| Score::from_passed(cuts.passed(value), self.direction))
+            .map(|cuts| cuts.score(value))
             .find(|other| *other != score)
     }
 
@@ -177,12 +183,6 @@ impl Thresholds {
     #[must_use]
     pub fn source(&self) -> Source {
         self.source
-    }
-
-    /// Which end is good.
-    #[must_use]
-    pub fn direction(&self) -> Direction {
-        self.direction
     }
 
     /// The thresholds.
@@ -199,38 +199,63 @@ impl Thresholds {
 }
 
 impl Cuts {
-    /// Cuts of ascending values, each moved by `shift_percent` of the population.
-    fn of(sorted: &[Value], policy: TiePolicy, shift_percent: i8) -> Self {
-        let values = || {
-            let values: Vec<f64> = sorted.iter().map(|value| value.value).collect();
-            quintiles(&values, shift_percent).unwrap_or_default()
-        };
-        match policy {
-            TiePolicy::ValueQuantile => Self::Exclusive(values()),
-            TiePolicy::RRfmCompat => Self::Inclusive(values().map(|cut| cut + 1.0)),
-            // `qcut` puts rank i = 1 … n into the first fifth k with i ≤ 1 + (n − 1) k / 5; the last of fifth k is at
-            // ⌊(n − 1) k / 5⌋, counted from 0.
-            TiePolicy::PandasRankFirst => Self::Ranked(
-                quintile_percents(shift_percent)
-                    .map(|percent| sorted[(sorted.len() - 1) * percent / 100]),
-            ),
+    /// Cuts as R's package has them, from the quantiles plus or less R's 1.
+    #[must_use]
+    pub fn as_in_r(dimension: Dimension, values: [f64; 4]) -> Self {
+        match dimension {
+            // R has days since the last day, low is good, and its bins begin at a threshold. Seen from the other end a day
+            // on a threshold is still in the worse bin.
+            Dimension::Recency => Self::Exclusive(values),
+            Dimension::Frequency | Dimension::Monetary { .. } => Self::Inclusive(values),
         }
     }
 
-    fn passed(&self, value: &Value) -> usize {
-        match self {
+    /// Cuts of a population: moved down by [`MARGIN_PERCENT`] of it, as they are, and moved up.
+    fn of(values: &[Value<'_>], policy: TiePolicy, dimension: Dimension) -> [Self; 3] {
+        let shifts = [-MARGIN_PERCENT, 0, MARGIN_PERCENT];
+        let quantiles = || {
+            let mut sorted: Vec<f64> = values.iter().map(|value| value.value).collect();
+            sorted.sort_unstable_by(f64::total_cmp);
+            shifts.map(|shift| quintiles(&sorted, shift).unwrap_or_default())
+        };
+        match policy {
+            TiePolicy::ValueQuantile => quantiles().map(Self::Exclusive),
+            TiePolicy::RRfmCompat => quantiles().map(|cuts| {
+                let moved = cuts.map(|cut| cut + dimension.one_of_r());
+                Self::as_in_r(dimension, moved)
+            }),
+            // `qcut` puts rank i = 1 … n into the first fifth k with i ≤ 1 + (n − 1) k / 5; the last of fifth k is at
+            // ⌊(n − 1) k / 5⌋, counted from 0.
+            TiePolicy::PandasRankFirst => {
+                let mut sorted = values.to_vec();
+                sorted.sort_unstable_by(Value::order);
+                let last = |percent: usize| {
+                    let value: &Value<'_> = &sorted[(sorted.len() - 1) * percent / 100];
+                    Last {
+                        account: value.account.into(),
+                        value: value.value,
+                    }
+                };
+                shifts.map(|shift| Self::Ranked(quintile_percents(shift).map(last)))
+            },
+        }
+    }
+
+    fn score(&self, value: &Value<'_>) -> Score {
+        let passed = match self {
             Self::Exclusive(cuts) => cuts.partition_point(|cut| *cut < value.value),
             Self::Inclusive(cuts) => cuts.partition_point(|cut| *cut <= value.value),
-            Self::Ranked(cuts) => cuts.partition_point(|cut| cut.order(value).is_lt()),
-        }
+            Self::Ranked(cuts) => cuts.partition_point(|cut| cut.as_value().order(value).is_lt()),
+        };
+        Score::ALL[passed.min(4)]
     }
 
     fn check(&self) -> Result<(), Error> {
         let (values, sorted) = match self {
             Self::Exclusive(values) | Self::Inclusive(values) => (*values, values.is_sorted()),
             Self::Ranked(last) => (
-                last.map(|cut| cut.value),
-                last.is_sorted_by(|left, right| left.order(right).is_le()),
+                last.each_ref().map(|cut| cut.value),
+                last.is_sorted_by(|left, right| left.as_value().order(&right.as_value()).is_le()),
             ),
         };
         if sorted && values.iter().all(|value| value.is_finite()) {

@@ -8,10 +8,7 @@ fn models(mrrs: &[i64]) -> Models {
     let (zone, facts) = (Zone::utc(), AccountFacts::default());
     let moment = Moment::close(Day(20_000), &zone);
     let rows: Vec<Row> = mrrs.iter().map(|mrr| row(*mrr)).collect();
-    let accounts: Vec<_> = (0..)
-        .zip(&rows)
-        .map(|(uid, row)| (AccountUid(uid), &facts, row))
-        .collect();
+    let accounts: Vec<Member<'_>> = rows.iter().map(|row| ("a", &facts, row)).collect();
     let policy = (Currency::parse("USD").unwrap(), TiePolicy::default());
     fit(&moment, &zone, policy, &accounts, None, Refit::Quarterly)
 }
@@ -28,9 +25,7 @@ fn percentile(models: &Models, mrr_minor: i64) -> Option<f64> {
     let (zone, facts) = (Zone::utc(), AccountFacts::default());
     let moment = Moment::close(Day(20_001), &zone);
     let mut row = row(mrr_minor);
-    models
-        .at(&moment, &zone)
-        .add(AccountUid(0), &facts, &mut row);
+    models.at(&moment, &zone).add("a", &facts, &mut row);
     row.as_number(Feature::RevenueMrrPercentile)
 }
 
