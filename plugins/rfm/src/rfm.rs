@@ -62,6 +62,32 @@ impl Account<'_> {
         )
     }
 
+    /// Why there are no scores: what they would be computed from and is unknown. The scores of nobody are known before the
+    /// first close that could score somebody.
+    fn explain_unscored(&self, row: usize, reasons: &mut Reasons) {
+        if self.basis.get(row).is_none() {
+            let text = "no account could be scored at the last day close";
+            reasons.push(&self.recency, 0.0, text);
+            return;
+        }
+        match self.basis(row) {
+            Basis::Purchases => {
+                if self.days_since_last.get(row).is_none() {
+                    reasons.push(&self.days_since_last, 0.0, "no payment is known");
+                }
+            },
+            Basis::Usage => {
+                if self.days_since_active.get(row).is_none() {
+                    reasons.push(&self.days_since_active, 0.0, "no use is known");
+                }
+                if self.mrr_minor.get(row).is_none() {
+                    let text = "no subscription is known, so there is no monthly revenue to score";
+                    reasons.push(&self.mrr_minor, 0.0, text);
+                }
+            },
+        }
+    }
+
     fn basis(&self, row: usize) -> Basis {
         match self.basis.get(row) {
             Some("usage") => Basis::Usage,
@@ -143,6 +169,7 @@ impl Segmenter for Rfm {
     /// far the score that decides is from the middle, from -1 for score 1 through 0 for score 3 to 1 for score 5.
     fn explain(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize, reasons: &mut Reasons) {
         let Some(scores) = rows.scores(row) else {
+            rows.explain_unscored(row, reasons);
             return;
         };
         let deciding = self.deciding(rows, row, scores);

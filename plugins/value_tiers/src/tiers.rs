@@ -9,6 +9,8 @@ features! {
         mrr_minor: I64 = "revenue.mrr_minor",
         /// Percent of the paying accounts with less of it, rounded down to a whole percent.
         mrr_percentile: F64 = "revenue.mrr_percentile",
+        /// How many accounts these percents are of.
+        paying_accounts: I64 = "revenue.paying_accounts",
     }
 }
 
@@ -42,6 +44,9 @@ enum Cuts {
     AmountMinor([i64; 3]),
 }
 
+/// The last percent that an account paying at a close can reach: it has no less than itself.
+const LAST_PERCENT: f64 = 99.0;
+
 /// How the config says where tiers start.
 #[derive(Debug, Clone, Copy)]
 enum Mode {
@@ -52,12 +57,43 @@ enum Mode {
 const TIERS: [Tier; 3] = [Tier::Strategic, Tier::High, Tier::Medium];
 const NAMES: [&str; 3] = ["strategic", "high", "medium"];
 
+/// The highest tier that an account paying at the close can be in, and how many have to pay for the first of them to be in it.
+#[derive(Debug, Clone, Copy)]
+struct Needed {
+    accounts: i64,
+    tier: &'static str,
+    from_percent: f64,
+}
+
+impl Needed {
+    /// Of n accounts the one that pays most has more than ⌊100 (n − 1) / n⌋ percent, which is p or more from
+    /// n = ⌈100 / (100 − p)⌉ on: 100 accounts for 99 %, 10 for 90 %. Fewer are all below the tier, however much they pay. A
+    /// tier from above 99 % is meant for amounts that nobody paid, so none are needed for it.
+    fn of(cuts: &[f64; 3]) -> Option<Self> {
+        let (tier, from_percent) = NAMES
+            .into_iter()
+            .zip(*cuts)
+            .find(|(_, cut)| *cut <= LAST_PERCENT)?;
+        #[expect(clippy::cast_possible_truncation, reason = "1 to 100")]
+        let accounts = (100.0 / (100.0 - from_percent.ceil())).ceil() as i64;
+        Some(Self {
+            accounts,
+            tier,
+            from_percent,
+        })
+    }
+}
+
 impl Cuts {
-    /// The tier of a paying account; `None` if its percentile decides and is unknown.
-    fn tier(&self, mrr_minor: i64, percentile: Option<f64>) -> Option<Tier> {
+    /// The tier of a paying account; `None` if its percentile decides and is unknown, or is of too few accounts.
+    fn tier(&self, mrr_minor: i64, percentile: Option<f64>, paying: Option<i64>) -> Option<Tier> {
         let reached = match self {
             Self::Percentile(cuts) => {
                 let percentile = percentile.filter(|value| !value.is_nan())?;
+                let paying = paying?;
+                if Needed::of(cuts).is_some_and(|needed| paying < needed.accounts) {
+                    return None;
+                }
                 cuts.iter().position(|cut| percentile >= *cut)
             },
             Self::AmountMinor(cuts) => cuts.iter().position(|cut| mrr_minor >= *cut),
@@ -70,7 +106,43 @@ impl Account<'_> {
     fn tier(&self, cuts: &Cuts, row: usize) -> Option<Tier> {
         match self.mrr_minor.get(row)? {
             ..=0 => Some(Tier::NotPaying),
-            mrr_minor => cuts.tier(mrr_minor, self.mrr_percentile.get(row)),
+            mrr_minor => cuts.tier(
+                mrr_minor,
+                self.mrr_percentile.get(row),
+                self.paying_accounts.get(row),
+            ),
+        }
+    }
+
+    /// Why the percentile decides as it does, or cannot.
+    fn explain_percentile(&self, cuts: &[f64; 3], row: usize, reasons: &mut Reasons) {
+        let paying = self.paying_accounts.get(row);
+        let too_few = paying.zip(Needed::of(cuts));
+        if let Some((paying, needed)) = too_few.filter(|(n, needed)| *n < needed.accounts) {
+            let Needed {
+                accounts,
+                tier,
+                from_percent,
+            } = needed;
+            let s = if paying == 1 { "" } else { "s" };
+            let text = format!(
+                "{paying} account{s} paid at the last day close, too few to tell the tiers apart: \
+                 {tier} starts at {from_percent} %, which takes {accounts}"
+            );
+            reasons.push(&self.paying_accounts, 1.0, text);
+        } else if let Some(percentile) = self.mrr_percentile.get(row).filter(|_| paying.is_some()) {
+            let next = NAMES.iter().zip(cuts).rfind(|(_, cut)| percentile < **cut);
+            let next = next.map_or_else(String::new, |(name, cut)| {
+                format!("; {name} starts at {cut} %")
+            });
+            let text = format!("more revenue than {percentile} % of the paying accounts{next}");
+            reasons.push(&self.mrr_percentile, 1.0, text);
+        } else {
+            reasons.push(
+                &self.mrr_percentile,
+                1.0,
+                "how many of the paying accounts have less revenue is not known yet",
+            );
         }
     }
 }
@@ -136,7 +208,7 @@ impl Segmenter for ValueTiers {
             .map_or(Answer::ABSTAIN, |tier| Answer::segment(tier as u16))
     }
 
-    /// The feature that decides contributes 1, the amount beside a deciding percentile 0.
+    /// The feature that decides, or why nothing can be decided, contributes 1, the amount beside it 0.
     fn explain(&self, _call: &Call<'_>, rows: &Account<'_>, row: usize, reasons: &mut Reasons) {
         let Some(mrr_minor) = rows.mrr_minor.get(row) else {
             return;
@@ -159,21 +231,7 @@ impl Segmenter for ValueTiers {
                 reasons.push(&rows.mrr_minor, 1.0, text);
             },
             Cuts::Percentile(cuts) => {
-                if let Some(percentile) = rows.mrr_percentile.get(row) {
-                    let next = NAMES.iter().zip(cuts).rfind(|(_, cut)| percentile < **cut);
-                    let next = next.map_or_else(String::new, |(name, cut)| {
-                        format!("; {name} starts at {cut} %")
-                    });
-                    let text =
-                        format!("more revenue than {percentile} % of the paying accounts{next}");
-                    reasons.push(&rows.mrr_percentile, 1.0, text);
-                } else {
-                    reasons.push(
-                        &rows.mrr_percentile,
-                        1.0,
-                        "how many of the paying accounts have less revenue is not known yet",
-                    );
-                }
+                rows.explain_percentile(cuts, row, reasons);
                 reasons.push(&rows.mrr_minor, 0.0, revenue);
             },
         }

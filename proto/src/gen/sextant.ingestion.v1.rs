@@ -1625,10 +1625,11 @@ pub enum RfmTiePolicy {
     Unspecified = 0,
     /// Thresholds are the quintiles of the values; equal values get equal scores.
     ValueQuantile = 1,
-    /// As the R package rfm does it: the quintiles plus 1, and a value on a threshold belongs above it. For comparisons only.
+    /// As the R package rfm does it with days since the last activity, counts, and amounts in whole units of the base currency:
+    /// the quintiles plus 1, and a value on a threshold belongs above it. For comparisons only.
     RRfmCompat = 2,
-    /// As pandas.qcut over ranks by "first" does it: five groups of equal size, and equal values are told apart by account.
-    /// For comparisons only.
+    /// As pandas.qcut over ranks by "first" does it with last days, counts and amounts of rows in the order of account ids: five
+    /// groups of equal size, and equal values are told apart by id, in the order of the bytes of its text. For comparisons only.
     PandasRankFirst = 3,
 }
 impl RfmTiePolicy {

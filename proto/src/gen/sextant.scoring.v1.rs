@@ -808,8 +808,8 @@ pub struct Model {
     #[prost(string, tag = "6")]
     pub warning: ::prost::alloc::string::String,
     /// Named parameters that are words or ids, such as "rfm.tie_policy" with the name of the tenant's policy. Where equal
-    /// values are told apart by account, "rfm.frequency.threshold.1.account" is Sextant's id, in 32 hexadecimal digits, of the
-    /// last account that has not passed the threshold.
+    /// values are told apart by account, "rfm.frequency.threshold.1.account_id" is the id of the last account that has not
+    /// passed the threshold.
     #[prost(btree_map = "string, string", tag = "7")]
     pub texts: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,

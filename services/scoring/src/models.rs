@@ -22,6 +22,8 @@ const TIE_POLICY: &str = "rfm.tie_policy";
 const THRESHOLD: &str = "threshold";
 const BELOW: &str = "threshold_less_margin";
 const ABOVE: &str = "threshold_plus_margin";
+/// How many accounts the percentiles of MRR are of.
+const PAYING: &str = "revenue.mrr_minor.accounts";
 
 /// The models of a close as a caller sees them.
 pub(crate) fn to_wire(models: &Models) -> Vec<pb::Model> {
@@ -76,6 +78,7 @@ pub(crate) fn decode(bytes: &[u8], currency: Currency) -> Result<Models, Problem
     };
     let (rfm, mrr, purchases) = (find(RFM)?, find(MRR_PERCENTILE)?, find(CLV)?);
     let closed_on = time::day(rfm.closed_on.as_ref().ok_or_else(damaged)?)?;
+    let (mrr_percentiles, n_paying) = read_percentiles(mrr);
     Ok(Models {
         closed_on,
         n_accounts: rfm.accounts,
@@ -85,9 +88,8 @@ pub(crate) fn decode(bytes: &[u8], currency: Currency) -> Result<Models, Problem
             RfmBasis::Usage
         },
         rfm: read_rfm(rfm, currency),
-        mrr_percentiles: (1..=100)
-            .filter_map(|percent| mrr.parameters.get(&percentile_name(percent)).copied())
-            .collect(),
+        mrr_percentiles,
+        n_paying,
         purchases: read_purchases(purchases, currency),
         purchase_warning: purchases.warning.clone(),
     })
@@ -217,10 +219,29 @@ fn percentile_name(percent: u32) -> String {
 }
 
 fn percentile_parameters(models: &Models) -> BTreeMap<String, f64> {
-    (1..)
-        .zip(&models.mrr_percentiles)
-        .map(|(percent, cut)| (percentile_name(percent), *cut))
-        .collect()
+    let cuts = (1..).zip(&models.mrr_percentiles);
+    let cuts = cuts.map(|(percent, cut)| (percentile_name(percent), *cut));
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a count of accounts, far below 2^53"
+    )]
+    let n_paying = models.n_paying as f64;
+    cuts.chain([(PAYING.to_owned(), n_paying)]).collect()
+}
+
+/// The percentiles, and of how many accounts they are. Without that number they are no model.
+fn read_percentiles(model: &pb::Model) -> (Vec<f64>, u64) {
+    let Some(n_paying) = model.parameters.get(PAYING) else {
+        return (Vec::new(), 0);
+    };
+    let cut = |percent| model.parameters.get(&percentile_name(percent)).copied();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count of accounts that was stored as one"
+    )]
+    let n_paying = *n_paying as u64;
+    ((1..=100).filter_map(cut).collect(), n_paying)
 }
 
 fn purchase_parameters(models: &Models) -> BTreeMap<String, f64> {

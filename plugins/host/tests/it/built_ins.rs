@@ -158,7 +158,7 @@ fn reasons_are_sentences_and_missing_features_are_named() {
                 "frequency 5 of 5",
                 "recency 2 of 5: last purchase 143 days ago"
             ],
-            vec!["rfm.recency is unknown", "rfm.monetary is unknown"],
+            vec!["no account could be scored at the last day close"],
             vec!["recency 5 of 5", "frequency 5 of 5"],
         ]
     );

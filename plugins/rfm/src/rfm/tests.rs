@@ -54,6 +54,30 @@ fn reasons_speak_of_use_where_the_scores_come_from_use() {
 }
 
 #[test]
+fn an_account_without_scores_is_told_what_they_lack() {
+    for (row, expected) in [
+        (
+            r#"[null,null,null,null,null,null,"usage",3,4,null]"#,
+            "revenue.mrr_minor +0.00: no subscription is known, so there is no monthly revenue to score",
+        ),
+        (
+            r#"[null,null,null,null,null,null,"usage",null,null,4900]"#,
+            "usage.days_since_active +0.00: no use is known",
+        ),
+        (
+            r#"[null,null,null,null,null,null,"purchases",3,4,null]"#,
+            "purchase.days_since_last +0.00: no payment is known",
+        ),
+        (
+            "[null,null,null,null,null,null,null,3,4,4900]",
+            "rfm.recency +0.00: no account could be scored at the last day close",
+        ),
+    ] {
+        assert_eq!(reasons("{}", row), expected, "{row}");
+    }
+}
+
+#[test]
 fn money_is_a_reason_only_where_the_map_looks_at_it() {
     assert_eq!(
         reasons(

@@ -52,6 +52,7 @@ fn usage() -> Models {
         rfm_basis: RfmBasis::Usage,
         rfm: Some(model(Source::Fixed)),
         mrr_percentiles: (1..=100).map(|percent| f64::from(percent) / 7.0).collect(),
+        n_paying: 9,
         purchases: None,
         purchase_warning: "accounts pay by subscription".to_owned(),
     }
@@ -75,6 +76,7 @@ fn purchases(policy: TiePolicy) -> Models {
         rfm_basis: RfmBasis::Purchases,
         rfm: Some(model(source)),
         mrr_percentiles: Vec::new(),
+        n_paying: 0,
         purchases: Some((Day::parse("2027-01-01").unwrap(), fitted)),
         purchase_warning: String::new(),
         ..usage()
@@ -87,6 +89,7 @@ fn stored_models_are_read_back_as_they_were() {
         n_accounts: 0,
         rfm: None,
         mrr_percentiles: Vec::new(),
+        n_paying: 0,
         ..usage()
     };
     let of_policies = TiePolicy::ALL.map(purchases);

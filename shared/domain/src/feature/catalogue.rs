@@ -3,10 +3,10 @@
 use super::{Type, population};
 
 /// Version of the catalogue: counted up when a feature is added.
-pub const CATALOGUE_VERSION: u32 = 2;
+pub const CATALOGUE_VERSION: u32 = 3;
 
 /// Number of features.
-pub const N_FEATURES: usize = 37;
+pub const N_FEATURES: usize = 38;
 
 /// A feature of the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,17 +17,17 @@ pub enum Feature {
     FirmoIndustry,
     /// `firmo.employee_count`: number of employees.
     FirmoEmployeeCount,
-    /// `usage.active_days_28d`: days with at least one event, of the last 28.
+    /// `usage.active_days_28d`: days with at least one event, of the last 28: the day under way, which is whole only at its close, and the 27 before it.
     UsageActiveDays28d,
-    /// `usage.active_users_28d`: users with at least one event in the last 28 days.
+    /// `usage.active_users_28d`: users with at least one event on the days that usage.active_days_28d counts.
     UsageActiveUsers28d,
-    /// `usage.events_28d`: events of the last 28 days.
+    /// `usage.events_28d`: events on the days that usage.active_days_28d counts.
     UsageEvents28d,
-    /// `usage.trend_28d`: events of the last 28 days over those of the 28 days before, less 1; unknown where there were none before.
+    /// `usage.trend_28d`: events on the days that usage.active_days_28d counts over those on the 28 days before, less 1; unknown where there were none before.
     UsageTrend28d,
-    /// `usage.product_features_28d`: distinct product features used in the last 28 days.
+    /// `usage.product_features_28d`: distinct product features used on the days that usage.active_days_28d counts.
     UsageProductFeatures28d,
-    /// `usage.regularity_90d`: how evenly active days lie over 90 days: 1 less the coefficient of variation of the gaps; unknown below three active days.
+    /// `usage.regularity_90d`: how evenly active days lie over 90 days, the day under way and the 89 before it: 1 less the coefficient of variation of the gaps; unknown below three active days.
     UsageRegularity90d,
     /// `usage.days_since_active`: days since the last day with an event.
     UsageDaysSinceActive,
@@ -49,7 +49,7 @@ pub enum Feature {
     RevenueMrrChange90dMinor,
     /// `revenue.seats`: quantity of the plans that may be used.
     RevenueSeats,
-    /// `usage.seat_share`: active users of the last 28 days over seats; unknown without seats.
+    /// `usage.seat_share`: usage.active_users_28d over seats; unknown without seats.
     UsageSeatShare,
     /// `subscription.status`: none, trialing, trial_expired, active, past_due, cancel_scheduled, paused or canceled.
     SubscriptionStatus,
@@ -63,7 +63,9 @@ pub enum Feature {
     ContractDaysToRenewal,
     /// `revenue.mrr_percentile`: share of the accounts paying at the last close with less MRR, in percent, rounded down to a whole percent; unknown where the account does not pay.
     RevenueMrrPercentile,
-    /// `rfm.basis`: what the three scores are computed from: purchases or usage.
+    /// `revenue.paying_accounts`: accounts of the tenant that paid at the last close, whose percents `revenue.mrr_percentile` counts.
+    RevenuePayingAccounts,
+    /// `rfm.basis`: what the three scores are computed from: purchases or usage; unknown where no account could be scored at the last close.
     RfmBasis,
     /// `rfm.recency`: recency score, 5 is best.
     RfmRecency,
@@ -183,42 +185,42 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         "usage.active_days_28d",
         Type::Integer,
         "days",
-        "days with at least one event, of the last 28",
+        "days with at least one event, of the last 28: the day under way, which is whole only at its close, and the 27 before it",
     ),
     own(
         Feature::UsageActiveUsers28d,
         "usage.active_users_28d",
         Type::Integer,
         "users",
-        "users with at least one event in the last 28 days",
+        "users with at least one event on the days that usage.active_days_28d counts",
     ),
     own(
         Feature::UsageEvents28d,
         "usage.events_28d",
         Type::Integer,
         "events",
-        "events of the last 28 days",
+        "events on the days that usage.active_days_28d counts",
     ),
     own(
         Feature::UsageTrend28d,
         "usage.trend_28d",
         Type::Number,
         "ratio",
-        "events of the last 28 days over those of the 28 days before, less 1; unknown where there were none before",
+        "events on the days that usage.active_days_28d counts over those on the 28 days before, less 1; unknown where there were none before",
     ),
     own(
         Feature::UsageProductFeatures28d,
         "usage.product_features_28d",
         Type::Integer,
         "product features",
-        "distinct product features used in the last 28 days",
+        "distinct product features used on the days that usage.active_days_28d counts",
     ),
     own(
         Feature::UsageRegularity90d,
         "usage.regularity_90d",
         Type::Number,
         "0 to 1",
-        "how evenly active days lie over 90 days: 1 less the coefficient of variation of the gaps; unknown below three active days",
+        "how evenly active days lie over 90 days, the day under way and the 89 before it: 1 less the coefficient of variation of the gaps; unknown below three active days",
     ),
     own(
         Feature::UsageDaysSinceActive,
@@ -295,7 +297,7 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         "usage.seat_share",
         Type::Number,
         "ratio",
-        "active users of the last 28 days over seats; unknown without seats",
+        "usage.active_users_28d over seats; unknown without seats",
     ),
     own(
         Feature::SubscriptionStatus,
@@ -340,11 +342,18 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         "share of the accounts paying at the last close with less MRR, in percent, rounded down to a whole percent; unknown where the account does not pay",
     ),
     population(
+        Feature::RevenuePayingAccounts,
+        "revenue.paying_accounts",
+        Type::Integer,
+        "accounts",
+        "accounts of the tenant that paid at the last close, whose percents revenue.mrr_percentile counts",
+    ),
+    population(
         Feature::RfmBasis,
         "rfm.basis",
         Type::Text,
         "",
-        "what the three scores are computed from: purchases or usage",
+        "what the three scores are computed from: purchases or usage; unknown where no account could be scored at the last close",
     ),
     population(
         Feature::RfmRecency,
@@ -448,7 +457,9 @@ impl Feature {
             | Self::RfmRecencyNear
             | Self::RfmFrequencyNear
             | Self::RfmMonetaryNear => Some(population::RFM),
-            Self::RevenueMrrPercentile => Some(population::MRR_PERCENTILE),
+            Self::RevenueMrrPercentile | Self::RevenuePayingAccounts => {
+                Some(population::MRR_PERCENTILE)
+            },
             Self::ClvAliveProbability
             | Self::ClvExpectedPurchases12m
             | Self::ClvValue12mMinor

@@ -57,6 +57,8 @@ pub struct Models {
     pub rfm: Option<rfm::Model>,
     /// MRR of paying accounts at each percent from 1 to 100, as [`quantile::percentiles`] cuts it; empty where none pays.
     pub mrr_percentiles: Vec<f64>,
+    /// How many accounts these are of.
+    pub n_paying: u64,
     /// Purchase models, and the close that they were fitted at.
     pub purchases: Option<(Day, PurchaseModel)>,
     /// Why there is no purchase model, or what to know about it; empty where it is sound.
@@ -115,12 +117,14 @@ pub fn fit(
         let fixed = fixed(rfm_basis, moment.day);
         rfm::Model::of_population(&activities, ties, &fixed, currency).ok()
     };
+    let paying = paying(accounts);
     let mut models = Models {
         closed_on: moment.day,
         n_accounts: u64::try_from(accounts.len()).unwrap_or(u64::MAX),
         rfm_basis,
         rfm,
-        mrr_percentiles: mrr_percentiles(accounts),
+        mrr_percentiles: quantile::percentiles(&paying),
+        n_paying: u64::try_from(paying.len()).unwrap_or(u64::MAX),
         purchases: last.and_then(|last| last.purchases),
         purchase_warning: last.map_or(String::new(), |last| last.purchase_warning.clone()),
     };
@@ -186,14 +190,15 @@ fn activity<'a>(basis: RfmBasis, account: &'a str, row: &Row, day: Day) -> Optio
     }
 }
 
-fn mrr_percentiles(accounts: &[Member<'_>]) -> Vec<f64> {
+/// MRR of the accounts that pay, ascending.
+fn paying(accounts: &[Member<'_>]) -> Vec<f64> {
     let mut paying: Vec<f64> = accounts
         .iter()
         .filter_map(|(_, _, row)| row.as_number(Feature::RevenueMrrMinor))
         .filter(|mrr| *mrr > 0.0)
         .collect();
     paying.sort_unstable_by(f64::total_cmp);
-    quantile::percentiles(&paying)
+    paying
 }
 
 fn fit_purchases(
@@ -328,12 +333,18 @@ impl Applied<'_> {
             Feature::RevenueMrrPercentile,
             mrr.and_then(|mrr| models.mrr_percentile(mrr)),
         );
-        if let Some((scores, near)) = models.rfm_scores(id, row, self.moment.day) {
-            let beside = |score: Option<rfm::Score>| score.map(|score| score.get().into());
+        row.integer(
+            Feature::RevenuePayingAccounts,
+            i64::try_from(models.n_paying).ok(),
+        );
+        if models.rfm.is_some() {
             row.set(
                 Feature::RfmBasis,
                 Some(Value::Word(models.rfm_basis.as_str())),
             );
+        }
+        if let Some((scores, near)) = models.rfm_scores(id, row, self.moment.day) {
+            let beside = |score: Option<rfm::Score>| score.map(|score| score.get().into());
             row.integer(Feature::RfmRecency, Some(scores.recency.get().into()));
             row.integer(Feature::RfmFrequency, Some(scores.frequency.get().into()));
             row.integer(Feature::RfmMonetary, Some(scores.monetary.get().into()));

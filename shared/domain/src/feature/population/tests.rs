@@ -63,6 +63,20 @@ fn equal_accounts_have_none_below_them_and_who_does_not_pay_is_not_ranked() {
 }
 
 #[test]
+fn every_account_says_how_many_paid_at_the_close() {
+    let (zone, facts) = (Zone::utc(), AccountFacts::default());
+    let moment = Moment::close(Day(20_001), &zone);
+    for (mrrs, expected) in [(&[0, 700, 0, 500][..], 2), (&[0], 0), (&[], 0)] {
+        let mut row = row(0);
+        models(mrrs).at(&moment, &zone).add("a", &facts, &mut row);
+        assert_eq!(
+            row.as_integer(Feature::RevenuePayingAccounts),
+            Some(expected)
+        );
+    }
+}
+
+#[test]
 fn without_an_account_that_pays_no_amount_has_a_rank() {
     assert_eq!(percentile(&models(&[0, 0]), 4_900), None);
     assert_eq!(percentile(&models(&[]), 4_900), None);
