@@ -127,6 +127,27 @@ fn a_close_without_accounts_says_so() {
 }
 
 #[test]
+fn what_is_stored_without_all_that_it_takes_is_no_model() {
+    let mut stored = pb::ListModelsResponse {
+        models: to_wire(&purchases(TiePolicy::PandasRankFirst)),
+        next_page_token: String::new(),
+    };
+    let [rfm, mrr, _] = stored.models.as_mut_slice() else {
+        panic!("{stored:?}")
+    };
+    rfm.texts.remove("rfm.frequency.threshold.2.account_id");
+    mrr.parameters = (1..=100)
+        .map(|percent| (percentile_name(percent), 4_900.0))
+        .collect();
+    let read = decode(&stored.encode_to_vec(), usd()).unwrap();
+    assert_eq!(
+        (read.rfm, read.mrr_percentiles, read.n_paying),
+        (None, Vec::new(), 0)
+    );
+    assert!(read.purchases.is_some());
+}
+
+#[test]
 fn damaged_bytes_are_refused() {
     assert!(decode(b"\xff\xff", usd()).is_err());
     assert!(decode(b"", usd()).is_err());

@@ -143,9 +143,20 @@ async fn an_account_that_was_never_active_is_scored_without_what_is_missing() {
     let world = World::new();
     script(&world);
     let position = world.facts(vec![account("silent", "2027-02-01")]);
-    let scores = world.start().scores("silent", at(&position)).await.unwrap();
+    let scoring = world.start();
+    let scores = scoring.scores("silent", at(&position)).await.unwrap();
     let rfm = &scores.scores[0];
     assert_eq!((rfm.value, rfm.band.as_str()), (None, ""));
+    // What it would be scored by, and among how many accounts, is known all the same.
+    let answer = scoring.features("silent", at(&position)).await.unwrap();
+    for (name, expected) in [
+        ("rfm.basis", "usage"),
+        ("rfm.recency", ""),
+        ("revenue.paying_accounts", "1"),
+        ("revenue.mrr_percentile", ""),
+    ] {
+        assert_eq!(value(&answer.features, name), expected, "{name}");
+    }
     assert!(rfm.missing.contains(&"usage.days_since_active".to_owned()));
     assert!(rfm.coverage < 1.0 && rfm.contributions.is_empty());
     assert_eq!(rfm.state(), pb::ScoreState::InsufficientData);
