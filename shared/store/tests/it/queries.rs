@@ -172,3 +172,40 @@ fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
         }
     }
 }
+
+/// Statements that read all of a table, or all of a tenant in it, because that is what they are for: heads, cursors and states of
+/// all feeds, tables of a few rows for each tenant.
+const OF_ALL: [&str; 9] = [
+    "feed/head_list",
+    "ingestion/key_list_all",
+    "ingestion/source_count_list",
+    "metrics/cursor_list",
+    "replica/cursor_list",
+    "scoring/state_list",
+    "segmentation/cursor_list",
+    "segmentation/segmentation_list",
+    "segmentation/segmentation_newest_number",
+];
+
+#[test]
+fn what_is_asked_for_by_more_than_its_tenant_is_found_by_more_than_its_tenant() {
+    for name in names() {
+        let query = text(&name);
+        // A tenant is found by its own id.
+        if OF_ALL.contains(&name.as_str()) || name.starts_with("ingestion/tenant_") {
+            continue;
+        }
+        let services = ["ingestion", "scoring", "segmentation", "metrics"];
+        for file in services.map(database) {
+            let Ok(mut plan) = file.prepare(&format!("EXPLAIN QUERY PLAN {query}")) else {
+                continue;
+            };
+            let nothing = vec![None::<i64>; plan.parameter_count()];
+            let steps = plan.query_map(rusqlite::params_from_iter(nothing), |row| row.get(3));
+            for step in steps.unwrap().map(Result::<String, _>::unwrap) {
+                let reads_all = step.starts_with("SCAN") || step.ends_with("(tenant_id=?)");
+                assert!(!reads_all, "{name}: {step}");
+            }
+        }
+    }
+}
