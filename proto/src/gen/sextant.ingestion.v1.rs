@@ -171,7 +171,7 @@ pub struct Price {
     /// The tenant's id of the price.
     #[prost(string, tag = "1")]
     pub price_id: ::prost::alloc::string::String,
-    /// Amount for one unit of quantity and one period, before discounts and tax; never negative.
+    /// Amount for one unit of quantity and one period, before discounts and tax; never negative, at most 10^13 minor units.
     #[prost(message, optional, tag = "2")]
     pub unit_amount: ::core::option::Option<super::super::common::v1::Money>,
     /// Unit of the billing period.
@@ -202,8 +202,8 @@ pub struct SubscriptionItem {
     /// How many, such as seats.
     #[prost(uint64, tag = "3")]
     pub quantity: u64,
-    /// Rate into the tenant's base currency, locked when the price was set, in millionths: 1100000 for 1.1. 0: the currencies
-    /// are the same.
+    /// Units of the tenant's base currency for one of the price's, locked when the price was set, in millionths: 1100000 for 1.1;
+    /// at most 10^13. 0: the currencies are the same.
     #[prost(int64, tag = "4")]
     pub fx_rate_micros: i64,
 }
@@ -213,17 +213,18 @@ pub struct Discount {
     /// Basis points off, 0 to 10000.
     #[prost(uint32, tag = "1")]
     pub percent_off_bps: u32,
-    /// Amount off each billing period of the subscription.
+    /// Amount off each billing period of the subscription, in the currency of its items.
     #[prost(message, optional, tag = "2")]
     pub amount_off: ::core::option::Option<super::super::common::v1::Money>,
     /// How long it holds.
     #[prost(enumeration = "DiscountDuration", tag = "3")]
     pub duration: i32,
-    /// When a repeating discount ends.
+    /// When a repeating discount ends; without meaning for others.
     #[prost(message, optional, tag = "4")]
     pub ends_at: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// The whole state of a subscription from the record's time on.
+/// The whole state of a subscription from the record's time on. Of several for one subscription and time the one that came
+/// last counts.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SubscriptionFact {
     /// The account that pays.
@@ -259,10 +260,11 @@ pub struct SubscriptionFact {
     /// The reason that was given for the cancellation.
     #[prost(string, tag = "11")]
     pub cancellation_reason: ::prost::alloc::string::String,
-    /// Its lines.
+    /// Its lines, all in one currency. What they come to in a month before discounts is at most 10^13 minor units of the base
+    /// currency: a hundred billion dollars.
     #[prost(message, repeated, tag = "12")]
     pub items: ::prost::alloc::vec::Vec<SubscriptionItem>,
-    /// Its discounts.
+    /// Its discounts. So many and so odd ones that no exact fraction holds them are refused.
     #[prost(message, repeated, tag = "13")]
     pub discounts: ::prost::alloc::vec::Vec<Discount>,
 }
@@ -281,7 +283,7 @@ pub struct InvoiceFact {
     /// Where it stands.
     #[prost(enumeration = "InvoiceStatus", tag = "4")]
     pub status: i32,
-    /// Sum with tax; never negative.
+    /// Sum with tax; never negative, at most 10^13 minor units.
     #[prost(message, optional, tag = "5")]
     pub total: ::core::option::Option<super::super::common::v1::Money>,
     /// Tax in the sum, in minor units of the same currency.
@@ -306,7 +308,7 @@ pub struct PaymentFact {
     /// Where it stands.
     #[prost(enumeration = "PaymentStatus", tag = "4")]
     pub status: i32,
-    /// Amount; never negative.
+    /// Amount; never negative, at most 10^13 minor units.
     #[prost(message, optional, tag = "5")]
     pub amount: ::core::option::Option<super::super::common::v1::Money>,
     /// Paid back, in minor units of the same currency; at most the amount.
@@ -315,8 +317,8 @@ pub struct PaymentFact {
     /// Why it failed; empty where it did not.
     #[prost(string, tag = "7")]
     pub failure_code: ::prost::alloc::string::String,
-    /// Rate into the tenant's base currency on the day of the payment, in millionths: 1100000 for 1.1. 0: the currencies are
-    /// the same.
+    /// Units of the tenant's base currency for one of the payment's, on its day, in millionths: 1100000 for 1.1; at most 10^13.
+    /// 0: the currencies are the same. What the payment is worth is at most 10^13 minor units of the base currency as well.
     #[prost(int64, tag = "8")]
     pub fx_rate_micros: i64,
 }

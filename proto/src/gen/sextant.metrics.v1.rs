@@ -144,6 +144,9 @@ pub struct GetWaterfallResponse {
     /// By segment, in descending order of MRR at the end of the last month. Every line of a month sums to that of the total.
     #[prost(message, repeated, tag = "5")]
     pub segments: ::prost::alloc::vec::Vec<SegmentWaterfall>,
+    /// How changes are counted: "period_net", one for each account and month, its first against its last state.
+    #[prost(string, tag = "6")]
+    pub granularity: ::prost::alloc::string::String,
 }
 /// Asks for churn.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -161,16 +164,20 @@ pub struct GetChurnRequest {
     #[prost(message, optional, tag = "4")]
     pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
 }
-/// Churn of a group of accounts that paid at the start of the period.
+/// Churn of a group of accounts that could be lost at the start of the period.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Churn {
     /// Key of the segment at the start of the period; empty for the total and, in a breakdown, for accounts in none.
     #[prost(string, tag = "1")]
     pub segment: ::prost::alloc::string::String,
-    /// Accounts lost of accounts at the start.
+    /// Accounts lost of accounts that could be lost. An account could be lost where just before the first day it paid, or had
+    /// been paused for less than 90 days since it last paid; it is lost where neither holds at the end. So a pause that lasts is
+    /// a loss on its ninetieth day, and every account that is lost was counted at the start. Accounts that join within the
+    /// period are in neither part.
     #[prost(message, optional, tag = "2")]
     pub logo_churn: ::core::option::Option<super::super::common::v1::Ratio>,
-    /// MRR lost to cancellations and downgrades, account by account, of MRR at the start, in ten-thousandths of a minor unit.
+    /// MRR lost to pauses, cancellations and downgrades, account by account, of MRR at the start, in ten-thousandths of a minor
+    /// unit: only of accounts that paid then.
     #[prost(message, optional, tag = "3")]
     pub gross_revenue_churn: ::core::option::Option<super::super::common::v1::Ratio>,
     /// MRR lost less MRR gained from the same accounts, of MRR at the start; negative where they grew.
@@ -264,6 +271,9 @@ pub struct ListMovementsResponse {
     /// How current the answer is.
     #[prost(message, optional, tag = "5")]
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+    /// How changes are counted: "event_ledger", every one; what one account changes within an hour and a month is one.
+    #[prost(string, tag = "6")]
+    pub granularity: ::prost::alloc::string::String,
 }
 /// What kind of change a movement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

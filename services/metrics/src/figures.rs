@@ -1,6 +1,6 @@
 //! Figures as the contract shows them.
 
-use sextant_domain::mrr::{MetricPolicy, Mrr, MrrTotal};
+use sextant_domain::mrr::{MetricPolicy, Mrr};
 use sextant_domain::retention;
 use sextant_proto::common::v1 as common;
 use sextant_proto::common::v1::ErrorReason;
@@ -8,19 +8,19 @@ use sextant_proto::metrics::v1 as pb;
 use sextant_wire::status::Problem;
 
 /// Ten-thousandths of a minor unit.
-pub(crate) fn exact(total: MrrTotal) -> Result<i64, Problem> {
+pub(crate) fn exact(total: Mrr) -> Result<i64, Problem> {
     fits(total.0)
 }
 
 /// Minor units, rounded once, half to even.
-pub(crate) fn minor(total: MrrTotal) -> Result<i64, Problem> {
+pub(crate) fn minor(total: Mrr) -> Result<i64, Problem> {
     fits(total.to_minor())
 }
 
 /// Revenue per account in minor units, rounded once, half to even; `None` where there is no account.
 /// Example: 100 accounts that pay 25.00 together → 0.25 each, 25 minor units.
-pub(crate) fn per_account_minor(total: MrrTotal, n_accounts: u64) -> Result<Option<i64>, Problem> {
-    let divisor = i128::from(n_accounts) * i128::from(Mrr::UNITS_PER_MINOR);
+pub(crate) fn per_account_minor(total: Mrr, n_accounts: u64) -> Result<Option<i64>, Problem> {
+    let divisor = i128::from(n_accounts) * Mrr::UNITS_PER_MINOR;
     if divisor == 0 {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! Single changes of revenue, newest first.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use sextant_domain::mrr::{Movement, MovementKind};
@@ -10,6 +11,7 @@ use sextant_wire::read::account_ref;
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
 
+use crate::figures::exact;
 use crate::state::{Account, Breakdown, Moment, TenantState};
 
 /// Where a movement stands in the list: the newest first; of one instant, accounts by id, and of one account the last step
@@ -100,21 +102,33 @@ pub(crate) fn page<'a>(
     page
 }
 
-/// The movements of accounts that happened up to a moment and were known then.
-pub(crate) fn rows<'a>(
+/// Accounts with their books at a moment.
+pub(crate) type Ledgers<'a> = Vec<(&'a Account, Cow<'a, [Movement]>)>;
+
+/// The books of all accounts, or only of one.
+pub(crate) fn ledgers<'a>(
     state: &'a TenantState,
     only: Option<&'a Account>,
+    as_of: Instant,
+) -> Ledgers<'a> {
+    let with_books = |account: &'a Account| (account, account.movements(&state.settings, as_of));
+    match only {
+        Some(account) => vec![with_books(account)],
+        None => {
+            let all = state.accounts.values();
+            all.map(|account| with_books(account)).collect()
+        },
+    }
+}
+
+/// The movements of accounts that happened up to a moment and were known then.
+pub(crate) fn rows<'a>(
+    ledgers: &'a Ledgers<'a>,
     breakdown: &'a Breakdown,
     moment: Moment,
 ) -> impl Iterator<Item = Row<'a>> {
-    let all = state
-        .accounts
-        .values()
-        .map(AsRef::as_ref)
-        .filter(move |_| only.is_none());
-    all.chain(only).flat_map(move |account| {
-        let movements = account.movements(&state.settings).iter();
-        let counted = movements.filter(move |movement| {
+    ledgers.iter().flat_map(move |(account, movements)| {
+        let counted = movements.iter().filter(move |movement| {
             movement.at <= moment.as_of && movement.is_known(moment.known_at)
         });
         counted.map(move |movement| Row {
@@ -145,7 +159,10 @@ fn segment_before<'a>(
 }
 
 /// A movement as the contract shows it.
-pub(crate) fn to_wire(row: &Row<'_>) -> pb::Movement {
+///
+/// # Errors
+/// AMOUNT_OVERFLOW.
+pub(crate) fn to_wire(row: &Row<'_>) -> Result<pb::Movement, Problem> {
     let Row {
         place,
         movement,
@@ -162,19 +179,19 @@ pub(crate) fn to_wire(row: &Row<'_>) -> pb::Movement {
         // Only merged accounts transfer revenue, and accounts are not merged.
         MovementKind::Transfer => pb::MovementKind::Unspecified,
     };
-    pb::Movement {
+    Ok(pb::Movement {
         account: Some(account_ref(place.account)),
         at: Some(timestamp(movement.at)),
         known_at: Some(timestamp(movement.known_at)),
         kind: kind.into(),
-        delta_exact: movement.delta.0,
-        before_exact: movement.before.0,
-        after_exact: movement.after.0,
+        delta_exact: exact(movement.delta)?,
+        before_exact: exact(movement.before)?,
+        after_exact: exact(movement.after)?,
         cause: movement
             .cause
             .map_or(String::new(), |cause| cause.as_str().to_owned()),
         segment: (*segment).to_owned(),
-    }
+    })
 }
 
 #[cfg(test)]

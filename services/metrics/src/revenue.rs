@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use sextant_domain::mrr::{Mrr, MrrTotal};
+use sextant_domain::mrr::{Mrr};
 use sextant_proto::metrics::v1 as pb;
 use sextant_wire::status::Problem;
 
@@ -13,13 +13,13 @@ use crate::state::{Breakdown, Moment, TenantState};
 /// Revenue of a group of accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Revenue {
-    pub(crate) mrr: MrrTotal,
+    pub(crate) mrr: Mrr,
     pub(crate) n_paying: u64,
 }
 
 impl Revenue {
     fn add(&mut self, mrr: Mrr) {
-        self.mrr.0 += i128::from(mrr.0);
+        self.mrr.0 += mrr.0;
         self.n_paying += u64::from(mrr > Mrr::ZERO);
     }
 

@@ -1,14 +1,15 @@
 //! What metrics keeps of one tenant in memory. Everything in it can be read back from the store, apart from the tenant's own
 //! settings, which ingestion tells.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use tracing::warn;
+use tracing::error;
 
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::money::Currency;
-use sextant_domain::mrr::{MetricPolicy, Movement, Preset};
+use sextant_domain::mrr::{Books, MetricPolicy, Movement, Preset};
 use sextant_domain::position::Position;
 use sextant_domain::subscription::{AccountBilling, SubscriptionVersion};
 use sextant_domain::time::{Instant, Zone};
@@ -115,7 +116,7 @@ pub(crate) struct StoredVersion {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     billing: AccountBilling,
-    movements: OnceLock<Box<[Movement]>>,
+    books: OnceLock<Books>,
 }
 
 /// One account.
@@ -140,14 +141,16 @@ impl Account {
         self.ledger(settings).map(|ledger| &ledger.billing)
     }
 
-    /// Every movement that was ever in the account's books.
-    pub(crate) fn movements(&self, settings: &Settings) -> &[Movement] {
+    /// Every movement that was ever in the account's books, as they are where nothing happens after `as_of`.
+    pub(crate) fn movements(&self, settings: &Settings, as_of: Instant) -> Cow<'_, [Movement]> {
         let Some(ledger) = self.ledger(settings) else {
-            return &[];
+            return Cow::Borrowed(&[]);
         };
-        ledger
-            .movements
-            .get_or_init(|| ledger.billing.movements().into())
+        let books = ledger.books.get_or_init(|| ledger.billing.books());
+        if books.splits(as_of) {
+            return Cow::Owned(ledger.billing.books_until(as_of).movements);
+        }
+        Cow::Borrowed(&books.movements)
     }
 
     fn ledger(&self, settings: &Settings) -> Option<&Ledger> {
@@ -156,7 +159,8 @@ impl Account {
             .as_deref()
     }
 
-    /// Subscriptions that cannot be added up (two currencies in one) must not cost the other accounts their figures.
+    /// Subscriptions that cannot be added up are refused at the door. Should there be some all the same, they must not cost the
+    /// other accounts their figures.
     fn write_ledger(&self, settings: &Settings) -> Option<Ledger> {
         if self.subscriptions.is_empty() {
             return None;
@@ -164,10 +168,10 @@ impl Account {
         match self.add_up(settings) {
             Ok(billing) => Some(Ledger {
                 billing,
-                movements: OnceLock::new(),
+                books: OnceLock::new(),
             }),
             Err(problem) => {
-                warn!(account = %self.id, error = %problem.message, "account is left out of revenue, its subscriptions cannot be added up");
+                error!(account = %self.id, error = %problem.message, "account is left out of revenue, its subscriptions cannot be added up");
                 None
             },
         }

@@ -1,6 +1,6 @@
 //! How revenue got from the start of each month to its end.
 
-use sextant_domain::mrr::{Movement, MrrTotal, Waterfall, WaterfallError, Window};
+use sextant_domain::mrr::{Movement, Mrr, Waterfall, WaterfallError, Window};
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::metrics::v1 as pb;
@@ -95,7 +95,7 @@ pub(crate) fn month<'a>(
     known_at: Instant,
 ) -> Result<pb::WaterfallMonth, Problem> {
     let waterfall = Waterfall::net(accounts, month.window, known_at).map_err(unbalanced)?;
-    to_wire(month, &waterfall, MrrTotal(0))
+    to_wire(month, &waterfall, Mrr(0))
 }
 
 fn unbalanced(error: WaterfallError) -> Problem {
@@ -105,7 +105,7 @@ fn unbalanced(error: WaterfallError) -> Problem {
 fn to_wire(
     month: Month,
     waterfall: &Waterfall,
-    transfer: MrrTotal,
+    transfer: Mrr,
 ) -> Result<pb::WaterfallMonth, Problem> {
     let flows = waterfall.flows();
     Ok(pb::WaterfallMonth {
@@ -118,7 +118,7 @@ fn to_wire(
         churn_exact: exact(flows.churn)?,
         fx_revaluation_exact: exact(flows.fx_revaluation)?,
         restatement_exact: exact(flows.restatement)?,
-        end_exact: exact(MrrTotal(waterfall.end().0 + transfer.0))?,
+        end_exact: exact(Mrr(waterfall.end().0 + transfer.0))?,
         transfer_exact: exact(transfer)?,
     })
 }
@@ -129,15 +129,13 @@ pub(crate) fn waterfalls(
     months: &[Month],
     moment: Moment,
 ) -> Result<Vec<pb::WaterfallMonth>, Problem> {
-    let accounts = || {
-        state
-            .accounts
-            .values()
-            .map(|account| account.movements(&state.settings))
-    };
+    let accounts = state.accounts.values();
+    let books: Vec<_> = accounts
+        .map(|account| account.movements(&state.settings, moment.as_of))
+        .collect();
     months
         .iter()
-        .map(|one| month(accounts(), *one, moment.known_at))
+        .map(|one| month(books.iter().map(AsRef::as_ref), *one, moment.known_at))
         .collect()
 }
 

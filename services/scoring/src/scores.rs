@@ -13,8 +13,9 @@ use crate::state::{Account, TenantState};
 pub(crate) fn feature(feature: Feature, row: &Row) -> pb::Feature {
     use pb::feature::Value as Wire;
     let value = row.get(feature).map(|value| match value {
-        Value::Integer(integer) => Wire::Integer(*integer),
-        Value::Recurring(mrr) => Wire::Integer(mrr.to_minor()),
+        Value::Integer(_) | Value::Recurring(_) => {
+            Wire::Integer(value.as_integer().unwrap_or_default())
+        },
         Value::Number(number) => Wire::Number(*number),
         Value::Text(text) => Wire::Text(text.to_string()),
         Value::Word(word) => Wire::Text((*word).to_owned()),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use tracing::warn;
+use tracing::error;
 
 use sextant_domain::feature::population::Models;
 use sextant_domain::feature::{AccountFacts, Moment, Row};
@@ -102,7 +102,7 @@ impl Account {
         {
             Ok(billing) => Some(billing),
             Err(error) => {
-                warn!(account = %self.id, %error, "billing of an account does not add up and is left out");
+                error!(account = %self.id, %error, "billing of an account does not add up and is left out");
                 None
             },
         };

@@ -51,7 +51,7 @@ pub fn table(rows: &[AccountRow<'_>]) -> Result<RecordBatch, ArrowError> {
         if definition.r#type == Type::Recurring {
             let values = rows
                 .iter()
-                .map(|row| exact(row.features.get(definition.feature)));
+                .map(|row| row.features.get(definition.feature)?.as_exact());
             columns.push(Arc::new(values.collect::<Int64Array>()));
         }
     }
@@ -87,13 +87,6 @@ fn column(feature: Feature, r#type: Type, rows: &[AccountRow<'_>]) -> Result<Arr
             Arc::new(builder.finish().with_timezone("UTC"))
         },
     })
-}
-
-fn exact(value: Option<&Value>) -> Option<i64> {
-    match value {
-        Some(Value::Recurring(mrr)) => Some(mrr.0),
-        _ => None,
-    }
 }
 
 fn microseconds(value: Option<&Value>) -> Option<i64> {

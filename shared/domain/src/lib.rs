@@ -5,6 +5,7 @@
 
 pub mod bgnbd;
 pub mod clv;
+mod exact;
 pub mod fact;
 pub mod feature;
 pub mod gamma_gamma;

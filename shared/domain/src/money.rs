@@ -1,6 +1,9 @@
 //! Money: integer minor units of an ISO 4217 currency. Never a float.
 
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
+
+use crate::exact::Exact;
 
 /// An ISO 4217 currency.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,3 +185,48 @@ impl fmt::Display for Money {
         }
     }
 }
+
+/// What one unit of a currency is worth in a base currency, between major units as rates are quoted: 1.0873 USD for one EUR
+/// is `Rate::from_micros(USD, 1_087_300)`. The one way in which amounts are converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate {
+    base: Currency,
+    micros: NonZeroU64,
+}
+
+impl Rate {
+    /// So many millionths of one unit of `base`.
+    #[must_use]
+    pub const fn from_micros(base: Currency, micros: NonZeroU64) -> Self {
+        Self { base, micros }
+    }
+
+    /// The currency that it leads to.
+    #[must_use]
+    pub const fn base(&self) -> Currency {
+        self.base
+    }
+
+    /// Minor units of `from` as minor units of the base currency, rounded once, half to even; `None` if that does not fit.
+    /// Example: 10,000 yen at 0.0067 → 67.00 dollars, 6,700 minor units, for the yen has no decimals and the dollar two.
+    #[must_use]
+    pub fn convert(&self, minor: i64, from: Currency) -> Option<i64> {
+        let converted = self.times(Exact::whole(minor.into()), from)?;
+        i64::try_from(converted.round_half_even()).ok()
+    }
+
+    /// The same of any amount that counts in minor units of `from`, not rounded.
+    pub(crate) fn times(&self, amount: Exact, from: Currency) -> Option<Exact> {
+        const MICROS: NonZeroU32 = NonZeroU32::MIN.saturating_add(999_999);
+        let converted = amount.times(Exact::ratio(self.micros.get().into(), MICROS))?;
+        let (from, to) = (u32::from(from.exponent()), u32::from(self.base.exponent()));
+        if to >= from {
+            converted.times(Exact::whole(10_i128.pow(to - from)))
+        } else {
+            converted.times(Exact::ratio(1, NonZeroU32::new(10_u32.pow(from - to))?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

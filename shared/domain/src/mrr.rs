@@ -3,68 +3,56 @@
 use std::fmt;
 
 use crate::id::ExternalId;
+use crate::exact::divide_half_even;
 use crate::money::Currency;
 
 mod cause;
-mod exact;
 pub(crate) mod ledger;
 mod movement;
 mod policy;
 pub(crate) mod price;
 mod waterfall;
 
+pub use ledger::Books;
 pub use movement::{Cause, CausePart, Movement, MovementKind};
 pub use policy::{
     ChurnDate, FiniteCoupon, IntraPeriod, LogoDenominator, MetricPolicy, NrrReactivation,
     PastDueGrace, PauseRule, PolicyPoint, Preset, ReactivationWindow, ToFreeRule,
 };
-pub use waterfall::{Flows, Granularity, Waterfall, WaterfallError, Window, period_net};
+pub use price::monthly_list_minor;
+pub use waterfall::{Flows, Granularity, Waterfall, WaterfallError, Window};
 
 pub(crate) use price::Line;
 
 /// Monthly recurring revenue in 10⁻⁴ minor units of the reporting currency: 1 USD is 1 000 000.
 ///
-/// Each item version is rounded once, half to even, to this unit; from there on everything is integer addition.
+/// Each item version is rounded once, half to even, to this unit; from there on everything is integer addition. One item
+/// fits 64 bits, so a sum of any number of items, subscriptions and accounts fits 128.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mrr(pub i64);
+pub struct Mrr(pub i128);
 
 impl Mrr {
     /// Nothing.
     pub const ZERO: Self = Self(0);
     /// Units in one minor unit of the currency.
-    pub const UNITS_PER_MINOR: i64 = 10_000;
+    pub const UNITS_PER_MINOR: i128 = 10_000;
 
-    /// A whole number of minor units; `None` if it does not fit.
+    /// A whole number of minor units.
     #[must_use]
-    pub fn from_minor(minor: i64) -> Option<Self> {
-        minor.checked_mul(Self::UNITS_PER_MINOR).map(Self)
+    pub fn from_minor(minor: i64) -> Self {
+        Self(i128::from(minor) * Self::UNITS_PER_MINOR)
     }
 
-    /// Rounded half to even to minor units, for people to read: never for further sums.
-    #[must_use]
-    pub fn to_minor(self) -> i64 {
-        let rounded =
-            exact::divide_half_even(i128::from(self.0), i128::from(Self::UNITS_PER_MINOR));
-        // The quotient of an i64 by 10 000 fits an i64.
-        i64::try_from(rounded).unwrap_or(i64::MAX)
-    }
-}
-
-/// A sum of [`Mrr`] over accounts, in the same unit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MrrTotal(pub i128);
-
-impl MrrTotal {
     /// Rounded half to even to minor units, for people to read: never for further sums.
     #[must_use]
     pub fn to_minor(self) -> i128 {
-        exact::divide_half_even(self.0, i128::from(Mrr::UNITS_PER_MINOR))
+        divide_half_even(self.0, Self::UNITS_PER_MINOR)
     }
 }
 
-impl std::iter::Sum<Mrr> for MrrTotal {
-    fn sum<I: Iterator<Item = Mrr>>(amounts: I) -> Self {
-        Self(amounts.map(|mrr| i128::from(mrr.0)).sum())
+impl std::iter::Sum for Mrr {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        Self(amounts.map(|mrr| mrr.0).sum())
     }
 }
 
@@ -105,15 +93,10 @@ pub enum Error {
         /// Reporting currency of the second.
         right: Currency,
     },
-    /// A subscription's amount does not fit 64 bits.
+    /// An item's amount does not fit 64 bits, or its discounts are too fine for an exact fraction.
     AmountTooLarge {
         /// The subscription.
         subscription: ExternalId,
-    },
-    /// The subscriptions of the account together do not fit 64 bits.
-    AccountTooLarge {
-        /// How many there are.
-        n_subscriptions: usize,
     },
 }
 
@@ -148,18 +131,10 @@ impl fmt::Display for Error {
                 f,
                 "subscription \"{subscription}\" reports in {right}, others of its account in {left}; give its items a rate into {left}"
             ),
-            Self::AmountTooLarge { subscription } => {
-                write!(
-                    f,
-                    "recurring revenue of subscription \"{subscription}\" does not fit 64 bits, check its amounts"
-                )
-            },
-            Self::AccountTooLarge { n_subscriptions } => {
-                write!(
-                    f,
-                    "recurring revenue of {n_subscriptions} subscriptions does not fit 64 bits, check their amounts"
-                )
-            },
+            Self::AmountTooLarge { subscription } => write!(
+                f,
+                "recurring revenue of subscription \"{subscription}\" cannot be computed exactly; check its amounts, and merge its discounts into fewer"
+            ),
         }
     }
 }

@@ -1,11 +1,15 @@
-//! Retention and churn of the accounts that paid at the start of a window, and unit metrics beside them.
+//! Retention and churn of the accounts that could be lost at the start of a window, and unit metrics beside them.
 //!
 //! With C the accounts that pay at t0 and a(t) an account's recurring revenue: NRR = Σ_C a(t1) / Σ_C a(t0) and
 //! GRR = Σ_C min(a(t1), a(t0)) / Σ_C a(t0), the minimum taken per account. A sum of flows would count twice what
 //! leaves and returns; rates from flows are separate, named functions.
+//!
+//! Logos are counted on a wider set: the accounts that pay at t0 or are paused for less than the policy's limit, of which those
+//! are lost that are neither at t1. An account that pauses is lost when its pause reaches the limit, in whichever window that
+//! is, so it has to be below the line there; counted on C alone it would leave without ever being lost.
 
 use crate::mrr::{
-    Flows, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, MrrTotal, NrrReactivation, Waterfall,
+    Flows, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, NrrReactivation, Waterfall,
     Window,
 };
 use crate::subscription::{AccountBilling, Summary};
@@ -147,15 +151,15 @@ pub struct Retention {
     /// Accounts that pay at the end.
     pub n_paying: u64,
     /// Σ_C a(t0).
-    pub opening: MrrTotal,
+    pub opening: Mrr,
     /// Σ_C a(t1).
-    pub retained: MrrTotal,
+    pub retained: Mrr,
     /// Σ_C min(a(t1), a(t0)).
-    pub retained_gross: MrrTotal,
+    pub retained_gross: Mrr,
     /// Revenue at the end of accounts that did not pay at the start but before.
-    pub returned: MrrTotal,
+    pub returned: Mrr,
     /// Revenue at the end of all accounts.
-    pub closing: MrrTotal,
+    pub closing: Mrr,
     intra_period: IntraPeriod,
     nrr_reactivation: NrrReactivation,
     logo_denominator: LogoDenominator,
@@ -174,11 +178,11 @@ impl Retention {
             n_joined: 0,
             n_joined_and_left: 0,
             n_paying: 0,
-            opening: MrrTotal(0),
-            retained: MrrTotal(0),
-            retained_gross: MrrTotal(0),
-            returned: MrrTotal(0),
-            closing: MrrTotal(0),
+            opening: Mrr(0),
+            retained: Mrr(0),
+            retained_gross: Mrr(0),
+            returned: Mrr(0),
+            closing: Mrr(0),
             intra_period: policy.intra_period,
             nrr_reactivation: policy.nrr_reactivation,
             logo_denominator: policy.logo_denominator,
@@ -204,8 +208,8 @@ impl Retention {
 
     fn add_revenue(&mut self, account: &AccountPeriod) {
         let (opening, closing) = (
-            i128::from(account.opening.mrr.0),
-            i128::from(account.closing.mrr.0),
+            account.opening.mrr.0,
+            account.closing.mrr.0,
         );
         self.closing.0 += closing;
         if opening > 0 {

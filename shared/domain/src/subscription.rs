@@ -1,13 +1,12 @@
 //! Subscriptions as the billing system states them, and what they say about an account at any instant.
 //!
 //! Names and statuses are Stripe's. A [`SubscriptionVersion`] is one state of one subscription, valid from an instant
-//! and known from an instant; [`AccountBilling`] answers from all versions of all subscriptions of one account,
-//! whatever the order in which they arrived.
+//! and known from an instant; [`AccountBilling`] answers from all versions of all subscriptions of one account.
 
 use std::num::NonZeroU32;
 
 use crate::id::ExternalId;
-use crate::money::Currency;
+use crate::money::{Currency, Rate};
 use crate::time::Instant;
 
 mod billing;
@@ -151,7 +150,7 @@ pub enum DiscountOff {
     },
 }
 
-/// How long a discount lasts.
+/// How long a discount lasts. One on a single invoice is none on recurring revenue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DiscountDuration {
     /// For the life of the subscription.
@@ -159,11 +158,6 @@ pub enum DiscountDuration {
     /// For several periods.
     Repeating {
         /// First instant without the discount.
-        ends_at: Instant,
-    },
-    /// For one invoice.
-    Once {
-        /// First instant without the discount: usually the end of the discounted period.
         ends_at: Instant,
     },
 }
@@ -174,7 +168,7 @@ impl DiscountDuration {
     pub const fn ends_at(self) -> Option<Instant> {
         match self {
             Self::Forever => None,
-            Self::Repeating { ends_at } | Self::Once { ends_at } => Some(ends_at),
+            Self::Repeating { ends_at } => Some(ends_at),
         }
     }
 }
@@ -186,39 +180,6 @@ pub struct Discount {
     pub off: DiscountOff,
     /// How long.
     pub duration: DiscountDuration,
-}
-
-/// The exchange rate of the day on which an item's price was set. Between major units, as rates are quoted:
-/// 1.0873 USD for one EUR is `LockedRate::new(USD, 10_873, 10_000)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LockedRate {
-    base: Currency,
-    numerator: NonZeroU32,
-    denominator: NonZeroU32,
-}
-
-impl LockedRate {
-    /// `numerator / denominator` units of `base` for one unit of the item's currency.
-    #[must_use]
-    pub const fn new(base: Currency, numerator: NonZeroU32, denominator: NonZeroU32) -> Self {
-        Self {
-            base,
-            numerator,
-            denominator,
-        }
-    }
-
-    /// The reporting currency.
-    #[must_use]
-    pub const fn base(&self) -> Currency {
-        self.base
-    }
-
-    /// Numerator and denominator of the rate.
-    #[must_use]
-    pub const fn parts(&self) -> (u32, u32) {
-        (self.numerator.get(), self.denominator.get())
-    }
 }
 
 /// One priced line of a subscription.
@@ -246,8 +207,9 @@ pub struct Item {
     pub usage_type: UsageType,
     /// Discounts on this line, applied in order, before those of the subscription.
     pub discounts: Vec<Discount>,
-    /// Locked rate into the reporting currency; absent if the price is in the reporting currency.
-    pub rate: Option<LockedRate>,
+    /// Rate into the reporting currency, locked on the day on which the price was set; absent if the price is in the reporting
+    /// currency.
+    pub rate: Option<Rate>,
 }
 
 /// Trial window.
@@ -354,7 +316,7 @@ pub struct Subscription {
 /// A subscription's state from an instant on, known from an instant on.
 ///
 /// Of several versions valid at an instant, the one with the latest `valid_from` holds; of several with the same
-/// `valid_from`, the one known last (a correction).
+/// `valid_from`, the one known last (a correction), and of those that became known at one instant, the last one in the feed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionVersion {
     /// First instant at which the state holds.

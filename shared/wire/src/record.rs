@@ -1,7 +1,9 @@
 //! Records: the check at the door, and reading stored ones back.
 
+mod amount;
 mod check;
 mod fact;
 
+pub use amount::{MAX_MINOR, MAX_RATE_MICROS};
 pub use check::{Checked, Door, MAX_BATCH_RECORDS, check};
 pub use fact::{account_profile, decode, event, payment, subscription_version};

@@ -192,19 +192,19 @@ async fn every_kind_of_row_is_taken_and_a_refused_one_is_told_by_its_own_column_
             "subscriptions",
             "time,account_id,subscription_id,status,price_id,unit_amount,currency,interval\n2026-01-01,a,s,active,p,9.90,USD,month\n",
             "2026-01-02,a,s,active,p,-9.90,USD,month\n",
-            "field \"unit_amount\": -990 is negative; send a price of 0 or more, and what is taken off as a discount (AMOUNT_NEGATIVE)",
+            "field \"unit_amount\": -9.90 USD is negative; send a price of 0 or more, and what is taken off as a discount (AMOUNT_NEGATIVE)",
         ),
         (
             "invoices",
             "time,account_id,invoice_id,status,total,currency,tax\n2026-01-01,a,i,open,9.90,USD,1\n",
             "2026-01-02,a,i,open,-9.90,USD,\n",
-            "field \"total\": -990 is negative; a credit note is no invoice: send what was paid back with its payment, as refunded (AMOUNT_NEGATIVE)",
+            "field \"total\": -9.90 USD is negative; a credit note is no invoice: send what was paid back with its payment, as refunded (AMOUNT_NEGATIVE)",
         ),
         (
             "payments",
             "time,account_id,amount,currency\n2026-01-01,a,9.90,USD\n",
             "2026-01-02,a,-9.90,USD\n",
-            "field \"amount\": -990 is negative; send what was paid back with the payment that it belongs to, as refunded (AMOUNT_NEGATIVE)",
+            "field \"amount\": -9.90 USD is negative; send what was paid back with the payment that it belongs to, as refunded (AMOUNT_NEGATIVE)",
         ),
     ] {
         let content = format!("{good}{bad}");

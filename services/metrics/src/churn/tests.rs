@@ -10,7 +10,7 @@ fn date(text: &str) -> Option<Date> {
     Some(time::date(Day::parse(text).unwrap()))
 }
 
-fn account(opening: i64, closing: i64) -> AccountPeriod {
+fn account(opening: i128, closing: i128) -> AccountPeriod {
     let past = if opening > 0 {
         Past::Paid
     } else {

@@ -1,4 +1,4 @@
-use sextant_domain::mrr::MrrTotal;
+use sextant_domain::mrr::Mrr;
 
 use super::per_account_minor;
 
@@ -15,7 +15,7 @@ fn revenue_per_account_is_rounded_once_to_the_even_neighbor() {
     ];
     for (total, n_accounts, expected) in cases {
         assert_eq!(
-            per_account_minor(MrrTotal(total), n_accounts).unwrap(),
+            per_account_minor(Mrr(total), n_accounts).unwrap(),
             expected,
             "{total} / {n_accounts}"
         );
@@ -24,6 +24,6 @@ fn revenue_per_account_is_rounded_once_to_the_even_neighbor() {
 
 #[test]
 fn a_sum_that_does_not_fit_is_an_error() {
-    let problem = per_account_minor(MrrTotal(i128::MAX), 1).unwrap_err();
+    let problem = per_account_minor(Mrr(i128::MAX), 1).unwrap_err();
     assert_eq!(problem.reason_name(), "AMOUNT_OVERFLOW");
 }

@@ -1,5 +1,6 @@
 use tonic::{Request, Response, Status};
 
+use sextant_domain::mrr::Granularity;
 use sextant_proto::metrics::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 
@@ -35,6 +36,7 @@ pub(super) async fn handle(
             currency: settings.currency.code().to_owned(),
             policy: Some(figures::policy(&settings.policy)),
             freshness: Some(reading.freshness),
+            granularity: Granularity::PeriodNet.as_str().to_owned(),
         })
     });
     answer.await

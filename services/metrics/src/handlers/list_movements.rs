@@ -1,5 +1,6 @@
 use tonic::{Request, Response, Status};
 
+use sextant_domain::mrr::Granularity;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::metrics::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
@@ -49,7 +50,8 @@ pub(super) async fn handle(
         let asked = |segment: &str| {
             request.segments.is_empty() || request.segments.iter().any(|one| one == segment)
         };
-        let rows = movements::rows(state, only, &reading.breakdown, reading.moment);
+        let ledgers = movements::ledgers(state, only, reading.moment.as_of);
+        let rows = movements::rows(&ledgers, &reading.breakdown, reading.moment);
         let mut page = movements::page(rows.filter(|row| asked(row.segment)), behind, size + 1);
         let more = page.len() > size;
         page.truncate(size);
@@ -57,12 +59,14 @@ pub(super) async fn handle(
             .last()
             .filter(|_| more)
             .map(|row| pager.token(tenant.0, &request, &row.place.cursor()));
+        let movements: Result<_, _> = page.iter().map(movements::to_wire).collect();
         Ok(pb::ListMovementsResponse {
-            movements: page.iter().map(movements::to_wire).collect(),
+            movements: movements?,
             next_page_token: next.unwrap_or_default(),
             currency: state.settings.currency.code().to_owned(),
             policy: Some(figures::policy(&state.settings.policy)),
             freshness: Some(reading.freshness),
+            granularity: Granularity::EventLedger.as_str().to_owned(),
         })
     });
     answer.await

@@ -1,10 +1,10 @@
-use sextant_domain::mrr::{Mrr, MrrTotal};
+use sextant_domain::mrr::{Mrr};
 
 use super::{Revenue, sums};
 
 fn revenue(mrr: i128, n_paying: u64) -> Revenue {
     Revenue {
-        mrr: MrrTotal(mrr),
+        mrr: Mrr(mrr),
         n_paying,
     }
 }

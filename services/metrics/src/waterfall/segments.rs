@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
-use sextant_domain::mrr::{Movement, MrrTotal, Waterfall};
+use sextant_domain::mrr::{Movement, Mrr, Waterfall};
 use sextant_domain::time::Instant;
 use sextant_proto::metrics::v1 as pb;
 use sextant_wire::status::Problem;
@@ -40,19 +40,22 @@ pub(crate) fn by_segment(
             .map(str::to_owned)
             .unwrap_or_default()
     };
+    let ledgers: Vec<_> = state
+        .accounts
+        .values()
+        .map(|account| (account, account.movements(&state.settings, moment.as_of)))
+        .collect();
     let mut by_month = Vec::with_capacity(months.len());
     for month in months {
         let (start, end) = (
             month.window.from().plus_us(-1),
             month.window.to().plus_us(-1),
         );
-        let told: Vec<_> = state
-            .accounts
-            .values()
-            .map(|account| {
-                let movements = account.movements(&state.settings);
+        let told: Vec<_> = ledgers
+            .iter()
+            .map(|(account, movements)| {
                 (
-                    movements,
+                    movements.as_ref(),
                     segment_of(account, start),
                     segment_of(account, end),
                 )
@@ -99,10 +102,10 @@ pub(super) fn one_month<'a>(
     for passage in passages {
         let own = Waterfall::net(iter::once(passage.movements), month.window, known_at)
             .map_err(unbalanced)?;
-        if own.start() == MrrTotal(0) && own.end() == MrrTotal(0) && own.flows().is_still() {
+        if own.start() == Mrr(0) && own.end() == Mrr(0) && own.flows().is_still() {
             continue;
         }
-        let home = if own.start() == MrrTotal(0) {
+        let home = if own.start() == Mrr(0) {
             passage.after
         } else {
             passage.before
@@ -115,7 +118,7 @@ pub(super) fn one_month<'a>(
     for (segment, transfer) in transfers {
         let accounts = homes.remove(segment).unwrap_or_default();
         let waterfall = Waterfall::net(accounts, month.window, known_at).map_err(unbalanced)?;
-        let row = to_wire(month, &waterfall, MrrTotal(transfer))?;
+        let row = to_wire(month, &waterfall, Mrr(transfer))?;
         segments.insert(segment.to_owned(), row);
     }
     Ok(segments)

@@ -3,6 +3,7 @@
 
 mod billing;
 mod freshness;
+mod instants;
 mod known_answers;
 mod late_data;
 mod listing;

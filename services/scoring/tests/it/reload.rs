@@ -73,6 +73,26 @@ async fn a_new_instance_over_the_same_store_answers_equally() {
     assert_eq!(answers(&world.start(), "a7", &position).await, before);
 }
 
+#[tokio::test]
+async fn of_several_states_of_one_instant_the_last_one_in_the_feed_counts() {
+    let world = World::new();
+    let seats = |account: &str, seats| subscription(account, "2027-02-03", seats, 1_000);
+    let scoring = world.start();
+    world.facts(vec![account("a", "2027-02-01"), account("b", "2027-02-01")]);
+    // In one entry, and in two.
+    world.facts(vec![seats("a", 25), seats("a", 5), seats("b", 25)]);
+    let position = world.facts(vec![seats("b", 3)]);
+    for (scoring, stops) in [(scoring, true), (world.start(), false)] {
+        for (account, expected) in [("a", "5000"), ("b", "3000")] {
+            let answer = scoring.features(account, at(&position)).await.unwrap();
+            assert_eq!(value(&answer.features, "revenue.mrr_minor"), expected);
+        }
+        if stops {
+            scoring.stop();
+        }
+    }
+}
+
 pub(crate) const SEED: u64 = 20_270_310;
 pub(crate) const N_BUYERS: u64 = 150;
 

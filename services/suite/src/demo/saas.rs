@@ -182,7 +182,7 @@ async fn churn(ready: &Ready, titles: &SegmentTitles) -> Result<Block, Error> {
     block.title =
         format!("SaaS company, losses from {first} to {last} by the value tier at the start");
     Ok(block.noted(
-        "Of the accounts that paid at the start: how many left, how much of their revenue was lost to leaving and downgrades, and how much after what the others grew (negative: they grew by more).",
+        "Of the accounts that paid at the start, or were on a pause of less than 90 days: how many left, how much of their revenue was lost to leaving and downgrades, and how much after what the others grew (negative: they grew by more).",
     ))
 }
 

@@ -13,15 +13,13 @@ use sextant_proto::ingestion::v1::{
     DiscountDuration, EventFact, InvoiceFact, InvoiceStatus, PaymentFact, PaymentStatus, Price,
     Record, SubscriptionFact, SubscriptionItem, SubscriptionStatus, UsageType, UserFact, Value,
 };
+use sextant_wire::record::MAX_RATE_MICROS;
 
 use crate::import::Fault;
 use crate::import::batch::TIME;
 use crate::import::columns::{Header, Kind};
 use crate::import::identity::{RowId, RowIds};
 use crate::import::values::{self, Named};
-
-/// The largest rate that the service takes, in millionths: refused here, it is told in the unit of the file.
-const MAX_RATE_MICROS: i64 = 1_000_000_000_000_000;
 
 /// The cells of one row by the names of their columns.
 #[derive(Debug, Clone, Copy)]
@@ -335,7 +333,7 @@ fn money(row: &Row<'_>, name: &str) -> Result<sextant_proto::common::v1::Money, 
     values::money(amount, currency).map_err(|problem| Fault::new(name, problem))
 }
 
-/// A rate in millionths; 0 where the cell is empty.
+/// A rate in millionths; 0 where the cell is empty. One that the service does not take is refused here, in the unit of the file.
 fn rate(row: &Row<'_>) -> Result<i64, Fault> {
     row.read("fx_rate", |text| {
         let micros = values::fixed(text, 6)?;

@@ -48,6 +48,10 @@ fn migrations(service: Service) -> &'static [Migration] {
                 name: "import",
                 sql: include_str!("../../queries/postgres/migrations/ingestion/0003_import.sql"),
             },
+            Migration {
+                name: "batch",
+                sql: include_str!("../../queries/postgres/migrations/ingestion/0004_batch.sql"),
+            },
         ],
         Service::Scoring => &[Migration {
             name: "tables",

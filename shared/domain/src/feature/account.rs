@@ -201,12 +201,12 @@ impl AccountFacts {
         row.recurring(Feature::RevenueMrrMinor, summary.mrr);
         row.recurring(
             Feature::RevenueArrMinor,
-            Mrr(summary.mrr.0.saturating_mul(12)),
+            Mrr(summary.mrr.0 * 12),
         );
         let before = billing.mrr_at(moment.as_of.plus_us(-90 * DAY_US), moment.known_at);
         row.recurring(
             Feature::RevenueMrrChange90dMinor,
-            Mrr(summary.mrr.0.saturating_sub(before.0)),
+            Mrr(summary.mrr.0 - before.0),
         );
         row.integer(Feature::RevenueSeats, i64::try_from(summary.seats).ok());
         row.number(

@@ -249,15 +249,15 @@ fn purchase_history(
     moment: &Moment,
     zone: &Zone,
 ) -> Option<(bgnbd::History, Option<gamma_gamma::Spend>)> {
-    let mut by_day: BTreeMap<Day, i64> = BTreeMap::new();
+    let mut by_day: BTreeMap<Day, i128> = BTreeMap::new();
     for purchase in facts.purchases.visible(moment.as_of, moment.known_at) {
-        *by_day.entry(zone.day_of(purchase.at)).or_default() += purchase.net_minor;
+        *by_day.entry(zone.day_of(purchase.at)).or_default() += i128::from(purchase.net_minor);
     }
     let days: Vec<Day> = by_day.keys().copied().collect();
     let history = bgnbd::History::from_days(&days, moment.day)?;
-    let repeats: Vec<i64> = by_day.values().skip(1).copied().collect();
+    let repeats: Vec<i128> = by_day.values().skip(1).copied().collect();
     #[expect(clippy::cast_precision_loss, reason = "a mean for a statistical model")]
-    let mean = repeats.iter().sum::<i64>() as f64 / repeats.len().max(1) as f64;
+    let mean = repeats.iter().sum::<i128>() as f64 / repeats.len().max(1) as f64;
     Some((
         history,
         gamma_gamma::Spend::new(history.repeats(), mean).ok(),

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU32;
 
+use crate::exact::divide_half_even;
 use crate::money::Currency;
-use crate::mrr::exact::divide_half_even;
 use crate::mrr::{Cause, CausePart, Line, Mrr};
 use crate::subscription::{
     ChurnKind, Discount, Held, Interval, Item, ItemRole, Standing, State, Subscription,
@@ -43,7 +43,7 @@ impl Difference {
         heaviest.map(|part| part.cause)
     }
 
-    fn add(&mut self, cause: Cause, delta: i64) {
+    fn add(&mut self, cause: Cause, delta: i128) {
         match self.parts.iter_mut().find(|part| part.cause == cause) {
             Some(part) => part.delta.0 += delta,
             None => self.parts.push(CausePart {
@@ -220,30 +220,26 @@ impl<'a> Sides<'a> {
 }
 
 /// An amount of the old offer at the quantity of the new one, half to even.
-fn rescaled(amount: Mrr, old: &Offer<'_>, new: &Offer<'_>) -> i64 {
+fn rescaled(amount: Mrr, old: &Offer<'_>, new: &Offer<'_>) -> i128 {
     let (from, to) = (i128::from(old.item.quantity), i128::from(new.item.quantity));
-    let scaled = i128::from(amount.0).checked_mul(to).filter(|_| from > 0);
-    // Nothing to scale from, or out of range: the whole difference is then one of price.
-    scaled
-        .and_then(|scaled| i64::try_from(divide_half_even(scaled, from)).ok())
-        .unwrap_or(amount.0)
+    let scaled = amount.0.checked_mul(to).filter(|_| from > 0);
+    // Nothing to scale from: the whole difference is then one of price.
+    scaled.map_or(amount.0, |scaled| divide_half_even(scaled, from))
 }
 
 /// What the list price alone did, at the new quantity and rate.
-fn list_effect(old: &Offer<'_>, new: &Offer<'_>) -> i64 {
+fn list_effect(old: &Offer<'_>, new: &Offer<'_>) -> i128 {
     let old_list = if old.item.rate == new.item.rate {
         old.line.list
     } else {
         // The list price moves with the rate as the net price does.
         let (net, at_new_rate) = (
-            i128::from(old.line.mrr.0),
+            old.line.mrr.0,
             old.line.at_rate_of(new.item).unwrap_or(old.line.mrr),
         );
-        let scaled = i128::from(old.line.list.0)
-            .checked_mul(i128::from(at_new_rate.0))
-            .filter(|_| net > 0);
-        let converted = scaled.and_then(|scaled| i64::try_from(divide_half_even(scaled, net)).ok());
-        Mrr(converted.unwrap_or(old.line.list.0))
+        let scaled = old.line.list.0.checked_mul(at_new_rate.0);
+        let converted = scaled.filter(|_| net > 0);
+        Mrr(converted.map_or(old.line.list.0, |scaled| divide_half_even(scaled, net)))
     };
     new.line.list.0 - rescaled(old_list, old, new)
 }

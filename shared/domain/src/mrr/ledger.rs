@@ -1,6 +1,6 @@
 //! The event ledger of one account.
 //!
-//! Knowledge is replayed in the order in which it was gained, so the order of arrival cannot matter. Whatever is
+//! Knowledge is replayed in the order in which it was gained. Whatever is
 //! learned about a month whose books are open rewrites that month: the old movements are superseded. What is learned
 //! about closed months enters the month in which it was learned, as one restatement of the difference that it makes to
 //! the balance at the closing boundary. The sum of what is known therefore always equals the account's revenue.
@@ -15,29 +15,57 @@ use crate::time::{DAY_US, Instant};
 /// Changes this close to the first one are one movement, dated at the first, within a month.
 const COALESCING_US: i64 = 60 * 60 * 1_000_000;
 
-/// Every movement that was ever in the books.
-pub(crate) fn write(billing: &AccountBilling) -> Vec<Movement> {
+/// The event ledger of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Books {
+    /// Every movement that was ever in the books, with the time at which it became known and, if it was replaced while its
+    /// month was open, the time until which it was believed. In order of `known_at`.
+    pub movements: Vec<Movement>,
+    /// From the first to the last change of those that were taken together at any time.
+    coalesced: Vec<(Instant, Instant)>,
+}
+
+impl Books {
+    /// Whether changes that are taken together lie on both sides of `as_of`: one that happened by then and one after it.
+    #[must_use]
+    pub fn splits(&self, as_of: Instant) -> bool {
+        let mut spans = self.coalesced.iter();
+        spans.any(|(first, last)| *first <= as_of && as_of < *last)
+    }
+}
+
+/// The books of an account to which nothing happens after `as_of`.
+pub(crate) fn write(billing: &AccountBilling, as_of: Instant) -> Books {
     let mut writer = Writer {
         policy: billing.policy(),
+        as_of,
         view: billing.empty_view(),
         points: Vec::new(),
         movements: Vec::new(),
         standing: Vec::new(),
+        coalesced: Vec::new(),
     };
     for versions in billing.lessons() {
         writer.learn(versions);
     }
-    writer.movements
+    writer.coalesced.sort_unstable();
+    writer.coalesced.dedup();
+    Books {
+        movements: writer.movements,
+        coalesced: writer.coalesced,
+    }
 }
 
 struct Writer<'a> {
     policy: &'a MetricPolicy,
+    as_of: Instant,
     view: View<'a>,
-    /// The account over time as now known.
+    /// The account over time, up to `as_of`, as now known.
     points: Vec<Point<'a>>,
     movements: Vec<Movement>,
     /// Indexes of the movements that are not superseded, restatements apart, ordered by `at`.
     standing: Vec<usize>,
+    coalesced: Vec<(Instant, Instant)>,
 }
 
 impl<'a> Writer<'a> {
@@ -59,7 +87,10 @@ impl<'a> Writer<'a> {
         // Nothing before `from` can change: a version speaks only about the time after it.
         let n_kept = self.points.partition_point(|point| point.at < from);
         self.points.truncate(n_kept);
-        self.points.extend(self.view.points_from(from));
+        let points = self.view.points_from(from).into_iter();
+        let as_of = self.as_of;
+        self.points
+            .extend(points.take_while(|point| point.at <= as_of));
 
         let groups = groups(&self.points, self.policy);
         // The last group that began before may have lost or gained a change; the ones before it are complete.
@@ -69,6 +100,9 @@ impl<'a> Writer<'a> {
         let changed_from = groups
             .get(touched)
             .map_or(from, |group| self.points[group.first].at.min(from));
+        let several = groups.iter().skip(touched).filter(|group| group.first < group.last);
+        let span = |group: &Group| (self.points[group.first].at, self.points[group.last].at);
+        self.coalesced.extend(several.map(span));
         let rewrite_from = changed_from.max(open_from);
         let fresh = classify(&self.points, &groups, self.policy, rewrite_from);
         self.replace(fresh, rewrite_from, known_at);

@@ -205,8 +205,7 @@ pub struct Movement {
 }
 
 impl Movement {
-    /// A movement without cause from one amount to another. The amounts are revenues of one account, so that their
-    /// difference fits.
+    /// A movement without cause from one amount to another.
     #[must_use]
     pub fn new(kind: MovementKind, at: Instant, before: Mrr, after: Mrr) -> Self {
         Self {
@@ -214,7 +213,7 @@ impl Movement {
             known_at: at,
             superseded_at: None,
             kind,
-            delta: Mrr(after.0.saturating_sub(before.0)),
+            delta: Mrr(after.0 - before.0),
             before,
             after,
             cause: None,
@@ -229,7 +228,7 @@ impl Movement {
     /// then what arrives on top of `arriving_before`. Together they net to zero.
     #[must_use]
     pub fn transfer(at: Instant, moved: Mrr, arriving_before: Mrr) -> [Self; 2] {
-        let after = Mrr(arriving_before.0.saturating_add(moved.0));
+        let after = Mrr(arriving_before.0 + moved.0);
         let leaves = Self::new(MovementKind::Transfer, at, moved, Mrr::ZERO);
         let arrives = Self::new(MovementKind::Transfer, at, arriving_before, after);
         [leaves, arrives].map(|side| Self {

@@ -2,8 +2,8 @@
 //! with k = 365/12 for a day, 52/12 for a week, 1 for a month and 1/12 for a year, as an exact fraction that is
 //! rounded once.
 
+use crate::exact::Exact;
 use crate::money::Currency;
-use crate::mrr::exact::Exact;
 use crate::mrr::{Error, FiniteCoupon, MetricPolicy, Mrr};
 use crate::subscription::Segment;
 use crate::subscription::{Discount, DiscountOff, Interval, Item, Subscription, UsageType};
@@ -65,17 +65,21 @@ pub(crate) fn segments(
             subscription: subscription.id.clone(),
         };
         let lines = lines(subscription, &applies).ok_or_else(too_large)?;
-        let total = lines
-            .iter()
-            .try_fold(0_i64, |sum, line| sum.checked_add(line.mrr.0))
-            .ok_or_else(too_large)?;
-        segments.push(Segment {
-            from,
-            lines,
-            total: Mrr(total),
-        });
+        let total = lines.iter().map(|line| line.mrr).sum();
+        segments.push(Segment { from, lines, total });
     }
     Ok(segments)
+}
+
+/// What an item comes to in a month before discounts, in minor units of the reporting currency, rounded up; `None` if it
+/// cannot be computed, and zero where it is metered.
+#[must_use]
+pub fn monthly_list_minor(item: &Item) -> Option<i128> {
+    if item.usage_type == UsageType::Metered {
+        return Some(0);
+    }
+    let list = into_base(monthly(list(item)?, item)?, item)?;
+    Some(list.0.div_euclid(Mrr::UNITS_PER_MINOR) + i128::from(list.0 % Mrr::UNITS_PER_MINOR != 0))
 }
 
 /// The one reporting currency of an account's subscriptions: that of the items' rates, else of the items themselves.
@@ -145,9 +149,7 @@ fn lines(subscription: &Subscription, applies: &dyn Fn(&Discount) -> bool) -> Op
         if item.usage_type == UsageType::Metered {
             continue;
         }
-        let list = Exact::whole(
-            i128::from(item.unit_amount_minor).checked_mul(i128::from(item.quantity))?,
-        );
+        let list = list(item)?;
         let mut net = list;
         for discount in item.discounts.iter().filter(|discount| applies(discount)) {
             net = match discount.off {
@@ -179,6 +181,12 @@ fn lines(subscription: &Subscription, applies: &dyn Fn(&Discount) -> bool) -> Op
         }
     }
     amounts.into_iter().map(Amount::into_line).collect()
+}
+
+/// An item's price for one billing period.
+fn list(item: &Item) -> Option<Exact> {
+    let (unit, quantity) = (i128::from(item.unit_amount_minor), i128::from(item.quantity));
+    unit.checked_mul(quantity).map(Exact::whole)
 }
 
 /// One item's amount per billing period, before and after discounts.
@@ -234,27 +242,14 @@ fn monthly(amount: Exact, item: &Item) -> Option<Exact> {
     amount.times(k)?.times(Exact::ratio(1, item.interval_count))
 }
 
-/// Rounds an exact monthly amount in the item's minor units to [`Mrr`] in the reporting currency.
+/// Rounds an exact monthly amount in the item's minor units to [`Mrr`] in the reporting currency; `None` if that does not fit
+/// 64 bits.
 fn into_base(native: Exact, item: &Item) -> Option<Mrr> {
-    let units = native.times(Exact::whole(i128::from(Mrr::UNITS_PER_MINOR)))?;
-    let Some(rate) = item.rate else {
-        return units.round_half_even().map(Mrr);
+    let units = native.times(Exact::whole(Mrr::UNITS_PER_MINOR))?;
+    let units = match item.rate {
+        Some(rate) => rate.times(units, item.currency)?,
+        None => units,
     };
-    let (numerator, denominator) = rate.parts();
-    let denominator = std::num::NonZeroU32::new(denominator)?;
-    let converted = units.times(Exact::ratio(i128::from(numerator), denominator))?;
-    // The rate is between major units; the amounts are in minor ones.
-    let (from, to) = (
-        u32::from(item.currency.exponent()),
-        u32::from(rate.base().exponent()),
-    );
-    let scaled = if to >= from {
-        converted.times(Exact::whole(10_i128.pow(to - from)))?
-    } else {
-        converted.times(Exact::ratio(
-            1,
-            std::num::NonZeroU32::new(10_u32.pow(from - to))?,
-        ))?
-    };
-    scaled.round_half_even().map(Mrr)
+    let mrr = units.round_half_even();
+    i64::try_from(mrr).ok().map(|_fits| Mrr(mrr))
 }

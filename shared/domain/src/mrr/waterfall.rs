@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::mrr::{Movement, MovementKind, Mrr, MrrTotal};
+use crate::mrr::{Movement, MovementKind, Mrr};
 use crate::time::Instant;
 
 /// A half-open span of time: from the first instant up to, not including, the second.
@@ -71,28 +71,28 @@ impl Granularity {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flows {
     /// First payments.
-    pub new: MrrTotal,
+    pub new: Mrr,
     /// Returns.
-    pub reactivation: MrrTotal,
+    pub reactivation: Mrr,
     /// More from paying accounts.
-    pub expansion: MrrTotal,
+    pub expansion: Mrr,
     /// Less from paying accounts.
-    pub contraction: MrrTotal,
+    pub contraction: Mrr,
     /// Lost accounts.
-    pub churn: MrrTotal,
+    pub churn: Mrr,
     /// Exchange rates.
-    pub fx_revaluation: MrrTotal,
+    pub fx_revaluation: Mrr,
     /// What was learned after the books had closed.
-    pub restatement: MrrTotal,
+    pub restatement: Mrr,
 }
 
 impl Flows {
     /// All flows with their signs.
     #[must_use]
-    pub fn net(&self) -> MrrTotal {
+    pub fn net(&self) -> Mrr {
         let gained = self.new.0 + self.reactivation.0 + self.expansion.0;
         let lost = self.contraction.0 + self.churn.0;
-        MrrTotal(gained - lost + self.fx_revaluation.0 + self.restatement.0)
+        Mrr(gained - lost + self.fx_revaluation.0 + self.restatement.0)
     }
 
     /// True: nothing moved, not even up and down again.
@@ -139,11 +139,11 @@ pub enum WaterfallError {
     /// Start and flows do not give the end.
     NotClosed {
         /// Revenue at the start.
-        start: MrrTotal,
+        start: Mrr,
         /// All flows with their signs.
-        net: MrrTotal,
+        net: Mrr,
         /// Revenue at the end.
-        end: MrrTotal,
+        end: Mrr,
     },
     /// A movement contradicts itself: its delta is not after minus before, or has the wrong sign for its kind.
     MovementInconsistent {
@@ -157,7 +157,7 @@ pub enum WaterfallError {
     /// One side of a transfer is missing.
     TransferUnbalanced {
         /// What the transfers in the window sum to.
-        sum: MrrTotal,
+        sum: Mrr,
     },
 }
 
@@ -197,9 +197,9 @@ impl std::error::Error for WaterfallError {}
 /// There is no way to build one that does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waterfall {
-    start: MrrTotal,
+    start: Mrr,
     flows: Flows,
-    end: MrrTotal,
+    end: Mrr,
     granularity: Granularity,
 }
 
@@ -209,9 +209,9 @@ impl Waterfall {
     /// # Errors
     /// They do not close.
     pub fn new(
-        start: MrrTotal,
+        start: Mrr,
         flows: Flows,
-        end: MrrTotal,
+        end: Mrr,
         granularity: Granularity,
     ) -> Result<Self, WaterfallError> {
         let net = flows.net();
@@ -266,7 +266,7 @@ impl Waterfall {
 
     /// Revenue at the start of the window.
     #[must_use]
-    pub fn start(&self) -> MrrTotal {
+    pub fn start(&self) -> Mrr {
         self.start
     }
 
@@ -278,7 +278,7 @@ impl Waterfall {
 
     /// Revenue at the end of the window.
     #[must_use]
-    pub fn end(&self) -> MrrTotal {
+    pub fn end(&self) -> Mrr {
         self.end
     }
 
@@ -289,26 +289,12 @@ impl Waterfall {
     }
 }
 
-/// The one movement that an account makes in a window, first against last state; rates and restatements keep their own
-/// lines in the waterfall and are not part of it. `None` if nothing is left.
-///
-/// # Errors
-/// A movement contradicts itself.
-pub fn period_net(
-    movements: &[Movement],
-    window: Window,
-    known_at: Instant,
-) -> Result<Option<(MovementKind, MrrTotal)>, WaterfallError> {
-    let account = NetAccount::of(movements, window, known_at)?;
-    Ok(account.movement())
-}
-
 #[derive(Default)]
 struct Sums {
-    start: MrrTotal,
+    start: Mrr,
     flows: Flows,
-    end: MrrTotal,
-    transferred: MrrTotal,
+    end: Mrr,
+    transferred: Mrr,
 }
 
 impl Sums {
@@ -382,7 +368,7 @@ impl NetAccount {
         Ok(account)
     }
 
-    fn movement(&self) -> Option<(MovementKind, MrrTotal)> {
+    fn movement(&self) -> Option<(MovementKind, Mrr)> {
         // A rate changes what an account pays, not whether it does.
         let before = self.start + self.restatement + self.transferred;
         let delta = self.end - before - self.fx_revaluation;
@@ -397,7 +383,7 @@ impl NetAccount {
             _ if delta > 0 => MovementKind::Expansion,
             _ => MovementKind::Contraction,
         };
-        Some((kind, MrrTotal(delta)))
+        Some((kind, Mrr(delta)))
     }
 
     fn flows(&self) -> Flows {
@@ -412,8 +398,8 @@ impl NetAccount {
 }
 
 fn checked_delta(movement: &Movement) -> Result<i128, WaterfallError> {
-    let delta = i128::from(movement.delta.0);
-    let consistent = i128::from(movement.after.0) - i128::from(movement.before.0) == delta;
+    let delta = movement.delta.0;
+    let consistent = movement.after.0 - movement.before.0 == delta;
     if consistent && movement.kind.allows(movement.delta) {
         return Ok(delta);
     }

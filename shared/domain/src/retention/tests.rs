@@ -1,5 +1,5 @@
 use crate::mrr::{
-    Flows, Granularity, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, MrrTotal, NrrReactivation,
+    Flows, Granularity, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, NrrReactivation,
     Waterfall, Window,
 };
 use crate::retention::{
@@ -9,7 +9,7 @@ use crate::retention::{
 use crate::subscription::fixture::{EVER, active, billing, on, ours, plan, since, with_status};
 use crate::subscription::{Pause, Status, Subscription};
 
-fn period(opening: i64, closing: i64) -> AccountPeriod {
+fn period(opening: i128, closing: i128) -> AccountPeriod {
     let past = if opening > 0 {
         Past::Paid
     } else {
@@ -34,7 +34,7 @@ fn ratio(numerator: i128, denominator: i128) -> Option<Ratio> {
 /// ChartMogul help centre, churn-rate examples, a: start 100, churn, contraction and expansion 10 each.
 #[test]
 fn t03a_churn_rates_of_flows() {
-    let ten = MrrTotal(10);
+    let ten = Mrr(10);
     let flows = Flows {
         churn: ten,
         contraction: ten,
@@ -42,7 +42,7 @@ fn t03a_churn_rates_of_flows() {
         ..Flows::default()
     };
     let waterfall =
-        Waterfall::new(MrrTotal(100), flows, MrrTotal(90), Granularity::EventLedger).unwrap();
+        Waterfall::new(Mrr(100), flows, Mrr(90), Granularity::EventLedger).unwrap();
     assert_eq!(gross_mrr_churn_of_flows(&waterfall), ratio(20, 100));
     assert_eq!(
         net_mrr_churn_of_flows(&waterfall, NrrReactivation::Included),
@@ -152,9 +152,9 @@ fn nothing_at_the_start_gives_no_rate() {
 #[test]
 fn the_quick_ratio_says_when_nothing_was_lost() {
     let gains = Flows {
-        new: MrrTotal(30),
-        reactivation: MrrTotal(5),
-        expansion: MrrTotal(10),
+        new: Mrr(30),
+        reactivation: Mrr(5),
+        expansion: Mrr(10),
         ..Flows::default()
     };
     let none_lost = QuickRatio {
@@ -164,8 +164,8 @@ fn the_quick_ratio_says_when_nothing_was_lost() {
     };
     assert_eq!(QuickRatio::of(&gains), none_lost);
     let lossy = QuickRatio::of(&Flows {
-        churn: MrrTotal(8),
-        contraction: MrrTotal(2),
+        churn: Mrr(8),
+        contraction: Mrr(2),
         ..gains
     });
     assert_eq!(

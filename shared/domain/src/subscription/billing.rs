@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::id::ExternalId;
 use crate::money::Currency;
-use crate::mrr::{Error, MetricPolicy, Movement, Mrr, ledger, price};
+use crate::mrr::{Books, Error, MetricPolicy, Mrr, ledger, price};
 use crate::subscription::{Point, Priced, SubscriptionVersion, Summary, View};
 use crate::time::Instant;
 
-/// Every version of every subscription of one account under one policy. Equal sets of versions give equal answers,
-/// whatever their order and however often one is repeated.
+/// Every version of every subscription of one account under one policy.
 #[derive(Debug, Clone)]
 pub struct AccountBilling {
     /// In order of knowledge.
@@ -20,10 +19,12 @@ pub struct AccountBilling {
 }
 
 impl AccountBilling {
-    /// Normalises and orders the versions.
+    /// Normalises and orders the versions, which are given in the order of the feed: of those that became known at one
+    /// instant and hold from one instant, the last one counts. Otherwise their order does not matter.
     ///
     /// # Errors
-    /// A negative amount, a discount above 100 %, currencies that cannot be added, or an amount that does not fit.
+    /// A negative amount, a discount above 100 %, currencies that cannot be added, or an amount that does not fit. Versions
+    /// that were accepted each for itself, in one reporting currency, are accepted together.
     pub fn new(
         versions: impl IntoIterator<Item = SubscriptionVersion>,
         policy: &MetricPolicy,
@@ -32,19 +33,15 @@ impl AccountBilling {
         for version in &mut ordered {
             version.subscription.items.sort_unstable();
         }
-        ordered.sort_unstable_by(|a, b| (a.known_from, a).cmp(&(b.known_from, b)));
-        ordered.dedup();
+        // A stable sort: what became known at one instant stays in the order of the feed.
+        ordered.sort_by_key(|version| version.known_from);
         let slots = slots_of(&ordered);
         let currency = price::common_currency(ordered.iter().map(|version| &version.subscription))?;
 
-        let mut largest = vec![0_i64; slots.len()];
         let mut versions = Vec::with_capacity(ordered.len());
         for version in ordered {
             let slot = slots.get(&version.subscription.id).copied().unwrap_or(0);
             let segments = price::segments(&version.subscription, policy)?;
-            for segment in &segments {
-                largest[slot] = largest[slot].max(segment.total.0);
-            }
             let SubscriptionVersion {
                 valid_from,
                 known_from,
@@ -56,15 +53,6 @@ impl AccountBilling {
                 slot,
                 subscription,
                 segments,
-            });
-        }
-        // With this bound no sum of subscriptions can overflow at any instant.
-        let bound = largest
-            .iter()
-            .try_fold(0_i64, |sum, mrr| sum.checked_add(*mrr));
-        if bound.is_none() {
-            return Err(Error::AccountTooLarge {
-                n_subscriptions: largest.len(),
             });
         }
         Ok(Self {
@@ -87,11 +75,17 @@ impl AccountBilling {
         &self.policy
     }
 
-    /// The event ledger: every movement that was ever in the books, with the time at which it became known and, if it
-    /// was replaced while its month was open, the time until which it was believed. In order of `known_at`.
+    /// The event ledger.
     #[must_use]
-    pub fn movements(&self) -> Vec<Movement> {
-        ledger::write(self)
+    pub fn books(&self) -> Books {
+        self.books_until(Instant(i64::MAX))
+    }
+
+    /// The event ledger as it is if nothing happens after `as_of`, of which a movement must not tell where it takes changes
+    /// of one hour together. Equal to [`Self::books`] up to there unless these [split](Books::splits) at `as_of`.
+    #[must_use]
+    pub fn books_until(&self, as_of: Instant) -> Books {
+        ledger::write(self, as_of)
     }
 
     /// Recurring revenue at an instant as known at an instant, in the reporting currency.

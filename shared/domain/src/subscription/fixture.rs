@@ -1,12 +1,12 @@
 //! Short ways to write subscriptions in tests.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::id::ExternalId;
-use crate::money::Currency;
+use crate::money::{Currency, Rate};
 use crate::mrr::{MetricPolicy, Movement, Preset};
 use crate::subscription::{
-    AccountBilling, Discount, DiscountDuration, DiscountOff, Interval, Item, ItemRole, LockedRate,
+    AccountBilling, Discount, DiscountDuration, DiscountOff, Interval, Item, ItemRole,
     Status, Subscription, SubscriptionVersion, UsageType,
 };
 use crate::time::{Instant, Zone};
@@ -57,12 +57,13 @@ pub(crate) fn yearly(quantity: u64, unit_amount_minor: i64) -> Item {
     }
 }
 
+/// A rate into dollars.
+pub(crate) fn micros(micros: u64) -> Rate {
+    Rate::from_micros(Currency::USD, NonZeroU64::new(micros).unwrap())
+}
+
 pub(crate) fn in_euro(item: Item, usd_per_100_euro: u32) -> Item {
-    let rate = Some(LockedRate::new(
-        Currency::USD,
-        times(usd_per_100_euro),
-        times(100),
-    ));
+    let rate = Some(micros(u64::from(usd_per_100_euro) * 10_000));
     Item {
         currency: Currency::EUR,
         rate,

@@ -59,6 +59,26 @@ pub async fn accounts_are_listed_in_byte_order<H: Harness>(harness: H) {
     assert_eq!(listed, expected);
 }
 
+pub async fn versions_of_one_instant_are_in_the_order_of_the_feed<H: Harness>(harness: H) {
+    let store = harness.ingestion().await;
+    let anvil = account("anvil", 1, "a1");
+    store
+        .facts
+        .commit(batch(ACME, 9, vec![anvil]))
+        .await
+        .unwrap();
+    // Ids of batches say when they were made, by clocks that differ, and not when they were stored.
+    for (number, ids) in [(7, ["s1", "s2"]), (8, ["s3", "s4"]), (5, ["s5", "s6"])] {
+        let facts = ids.map(|id| fact(FactKind::Subscription, Some("anvil"), id, 20));
+        let stored = store.facts.commit(batch(ACME, number, facts.into())).await;
+        stored.unwrap();
+    }
+    let versions = store.accounts.versions(ACME, &[uid(1)]).await.unwrap();
+    let told: Vec<_> = versions[1..].iter().map(|version| &*version.record).collect();
+    let expected = [1, 2, 3, 4, 5, 6].map(|number| format!("record s{number} of anvil"));
+    assert_eq!(told, expected.each_ref().map(String::as_bytes));
+}
+
 pub async fn versions_are_all_facts_of_accounts_but_events<H: Harness>(harness: H) {
     let store = harness.ingestion().await;
     let facts = vec![

@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
                 accounts_are_found_by_external_id,
                 accounts_are_listed_in_byte_order,
                 versions_are_all_facts_of_accounts_but_events,
+                versions_of_one_instant_are_in_the_order_of_the_feed,
             ]
             intake: [
                 refused_records_are_listed_newest_first,

@@ -184,8 +184,8 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
         page: &'a Page,
     ) -> BoxFuture<'a, Result<Vec<AccountRow>>>;
 
-    /// All facts other than events of the given accounts, by (uid, occurred_at, known_at, batch, place in it). At most 1,000
-    /// uids.
+    /// All facts other than events of the given accounts, by (uid, occurred_at, known_at, feed entry, place in it). At most
+    /// 1,000 uids.
     fn versions<'a>(
         &'a self,
         tenant: TenantId,

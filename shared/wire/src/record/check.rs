@@ -5,6 +5,8 @@ use prost::Message;
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity};
 use sextant_domain::money::Currency;
+use sextant_domain::mrr::{MetricPolicy, Preset, monthly_list_minor};
+use sextant_domain::subscription::{AccountBilling, SubscriptionVersion};
 use sextant_domain::time::{DAY_US, Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, Money};
 use sextant_proto::ingestion::v1 as pb;
@@ -12,6 +14,8 @@ use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind;
 
 use crate::read::external_id;
+use crate::record::amount::{MAX_MINOR, converted, money, part, rate};
+use crate::record::fact;
 use crate::status::Problem;
 use crate::time;
 
@@ -211,23 +215,61 @@ fn subscription(fact: &pb::SubscriptionFact, base: Currency) -> Result<ExternalI
     text(&fact.cancellation_reason, "cancellation_reason")?;
     at_most(fact.items.len(), MAX_ITEMS, "items")?;
     at_most(fact.discounts.len(), MAX_ITEMS, "discounts")?;
-    one_currency(&fact.items)?;
+    let currency = one_currency(&fact.items)?;
     for (index, item) in fact.items.iter().enumerate() {
         check_item(item, base).map_err(|problem| problem.below(&format!("items[{index}]")))?;
     }
     for (index, discount) in fact.discounts.iter().enumerate() {
-        check_discount(discount)
+        check_discount(discount, currency)
             .map_err(|problem| problem.below(&format!("discounts[{index}]")))?;
     }
+    adds_up(fact, base)?;
     Ok(id)
 }
 
+/// Recurring revenue has to be known of everything that is taken in, and within bounds.
+fn adds_up(fact: &pb::SubscriptionFact, base: Currency) -> Result<(), Problem> {
+    let version = fact::subscription_version(fact, Instant(0), Instant(0), base)?;
+    let mut sum = 0;
+    for (index, item) in version.subscription.items.iter().enumerate() {
+        let minor = monthly_list_minor(item);
+        let Some(minor) = minor.filter(|minor| *minor <= MAX_MINOR.into()) else {
+            let message = format!(
+                "with its unit amount, interval and rate comes to more than {MAX_MINOR} minor units of {base} a month; check them"
+            );
+            let field = format!("items[{index}].quantity");
+            return Err(Problem::field(ErrorReason::AmountOverflow, field, message));
+        };
+        sum += minor;
+    }
+    if sum > MAX_MINOR.into() {
+        let message = format!(
+            "come to {sum} minor units of {base} a month together, at most {MAX_MINOR} are taken; check their units"
+        );
+        return Err(Problem::field(ErrorReason::AmountOverflow, "items", message));
+    }
+    exactly(version)
+}
+
+/// The very computation of those who follow: what cannot be computed for one record is not taken in.
+fn exactly(version: SubscriptionVersion) -> Result<(), Problem> {
+    if version.subscription.discounts.is_empty() {
+        return Ok(());
+    }
+    let policy = MetricPolicy::preset(Preset::Sextant, Zone::utc());
+    AccountBilling::new([version], &policy).map_err(|error| {
+        let message = "are too many and too odd for an exact sum; merge them into fewer";
+        Problem::field(ErrorReason::AmountOverflow, "discounts", message).caused_by(error)
+    })?;
+    Ok(())
+}
+
 /// MRR of a subscription is a sum, so its items speak one currency.
-fn one_currency(items: &[pb::SubscriptionItem]) -> Result<(), Problem> {
-    let currency = |item: &pb::SubscriptionItem| {
+fn one_currency(items: &[pb::SubscriptionItem]) -> Result<Option<&str>, Problem> {
+    fn currency(item: &pb::SubscriptionItem) -> Option<&str> {
         let amount = item.price.as_ref()?.unit_amount.as_ref()?;
-        Some(amount.currency.clone())
-    };
+        Some(&amount.currency)
+    }
     let first = items.iter().find_map(currency);
     for (index, item) in items.iter().enumerate() {
         if currency(item).is_some() && currency(item) != first {
@@ -237,7 +279,7 @@ fn one_currency(items: &[pb::SubscriptionItem]) -> Result<(), Problem> {
             return Err(Problem::field(ErrorReason::FieldInvalid, field, message));
         }
     }
-    Ok(())
+    Ok(first)
 }
 
 fn check_item(item: &pb::SubscriptionItem, base: Currency) -> Result<(), Problem> {
@@ -248,7 +290,7 @@ fn check_item(item: &pb::SubscriptionItem, base: Currency) -> Result<(), Problem
     optional_id(&item.item_id, "item_id")?;
     external_id(&price.price_id, "price.price_id")?;
     optional_id(&price.product_id, "price.product_id")?;
-    let amount = money(
+    money(
         price.unit_amount.as_ref(),
         "price.unit_amount",
         "send a price of 0 or more, and what is taken off as a discount",
@@ -258,45 +300,10 @@ fn check_item(item: &pb::SubscriptionItem, base: Currency) -> Result<(), Problem
         pb::BillingInterval::try_from(price.interval).is_ok(),
         "price.interval",
     )?;
-    let quantity = i64::try_from(item.quantity).ok();
-    // MRR is kept in ten-thousandths of a minor unit, and a day's price is multiplied by 365/12.
-    let fits = quantity
-        .and_then(|quantity| amount.checked_mul(quantity))
-        .and_then(|sum| sum.checked_mul(10_000 * 31));
-    if fits.is_none() {
-        return Err(Problem::field(
-            ErrorReason::AmountOverflow,
-            "quantity",
-            "times the unit amount does not fit; check the units",
-        ));
-    }
     rate(item.fx_rate_micros, price.unit_amount.as_ref(), base)
 }
 
-/// An amount in another currency than the tenant's needs its rate; a rate stays below a billion.
-fn rate(fx_rate_micros: i64, amount: Option<&Money>, base: Currency) -> Result<(), Problem> {
-    const MAX_RATE_MICROS: i64 = 1_000_000_000_000_000;
-    if !(0..=MAX_RATE_MICROS).contains(&fx_rate_micros) {
-        let message = format!("must be between 0 and {MAX_RATE_MICROS}");
-        return Err(Problem::field(
-            ErrorReason::FieldInvalid,
-            "fx_rate_micros",
-            message,
-        ));
-    }
-    let foreign = amount.is_some_and(|amount| amount.currency != base.code());
-    if foreign && fx_rate_micros == 0 {
-        let message = format!("must be set, for the tenant reports in {base}");
-        return Err(Problem::field(
-            ErrorReason::FieldMissing,
-            "fx_rate_micros",
-            message,
-        ));
-    }
-    Ok(())
-}
-
-fn check_discount(discount: &pb::Discount) -> Result<(), Problem> {
+fn check_discount(discount: &pb::Discount, currency: Option<&str>) -> Result<(), Problem> {
     if discount.percent_off_bps > 10_000 {
         return Err(Problem::field(
             ErrorReason::FieldInvalid,
@@ -319,11 +326,7 @@ fn check_discount(discount: &pb::Discount) -> Result<(), Problem> {
                 "must not be set beside percent_off_bps",
             ));
         },
-        (Some(amount), 0) => drop(money(
-            Some(amount),
-            "amount_off",
-            "send what is taken off as a positive amount",
-        )?),
+        (Some(amount), 0) => amount_off(amount, currency)?,
         (None, 1..) => {},
     }
     set(
@@ -340,6 +343,29 @@ fn check_discount(discount: &pb::Discount) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+/// `currency`: that of the items, from which it is taken.
+fn amount_off(amount: &Money, currency: Option<&str>) -> Result<(), Problem> {
+    money(
+        Some(amount),
+        "amount_off",
+        "send what is taken off as a positive amount",
+    )?;
+    match currency {
+        Some(currency) if currency != amount.currency => {
+            let message = format!(
+                "is {}, but the items are priced in {currency}; send what is taken off in {currency}",
+                amount.currency
+            );
+            Err(Problem::field(
+                ErrorReason::FieldInvalid,
+                "amount_off.currency",
+                message,
+            ))
+        },
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn invoice(fact: &pb::InvoiceFact) -> Result<ExternalId, Problem> {
@@ -378,60 +404,8 @@ fn payment(fact: &pb::PaymentFact, base: Currency) -> Result<ExternalId, Problem
     part(fact.refunded_minor, amount, "refunded_minor")?;
     optional_id(&fact.failure_code, "failure_code")?;
     rate(fact.fx_rate_micros, fact.amount.as_ref(), base)?;
+    converted(fact.amount.as_ref(), fact.fx_rate_micros, base)?;
     Ok(id)
-}
-
-/// An amount; `instead` says how what a negative one could mean is sent.
-fn money(money: Option<&Money>, field: &str, instead: &str) -> Result<i64, Problem> {
-    let money =
-        money.ok_or_else(|| Problem::field(ErrorReason::FieldMissing, field, "must be set"))?;
-    Currency::parse(&money.currency).map_err(|error| {
-        Problem::field(
-            ErrorReason::CurrencyUnknown,
-            format!("{field}.currency"),
-            error.to_string(),
-        )
-    })?;
-    if money.minor < 0 {
-        let message = format!("{} is negative; {instead}", money.minor);
-        return Err(Problem::field(
-            ErrorReason::AmountNegative,
-            format!("{field}.minor"),
-            message,
-        ));
-    }
-    // Sums over an account's whole history must fit 64 bits.
-    const MAX_MINOR: i64 = 1_000_000_000_000_000;
-    if money.minor > MAX_MINOR {
-        let message = format!(
-            "{} is above {MAX_MINOR} minor units; check the unit",
-            money.minor
-        );
-        return Err(Problem::field(
-            ErrorReason::AmountOverflow,
-            format!("{field}.minor"),
-            message,
-        ));
-    }
-    Ok(money.minor)
-}
-
-fn part(part: i64, whole: i64, field: &str) -> Result<(), Problem> {
-    if part < 0 {
-        return Err(Problem::field(
-            ErrorReason::AmountNegative,
-            field,
-            "must not be negative",
-        ));
-    }
-    if part > whole {
-        return Err(Problem::field(
-            ErrorReason::FieldInvalid,
-            field,
-            format!("{part} is more than the whole amount {whole}"),
-        ));
-    }
-    Ok(())
 }
 
 fn set(value: i32, known: bool, field: &str) -> Result<(), Problem> {

@@ -1,16 +1,16 @@
 //! Stored records as the domain sees them. They were checked at the door, so what does not convert is damage.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use prost::Message;
 
 use sextant_domain::id::ExternalId;
-use sextant_domain::money::Currency;
+use sextant_domain::money::{Currency, Rate};
 use sextant_domain::profile::{Change, ProfileVersion};
 use sextant_domain::purchase::{PaymentStatus, PaymentVersion};
 use sextant_domain::subscription::{
     Cancellation, CancellationKind, Discount, DiscountDuration, DiscountOff, Interval, Item,
-    ItemRole, LockedRate, PaidTerm, Status, Subscription, SubscriptionVersion, Trial, UsageType,
+    ItemRole, PaidTerm, Status, Subscription, SubscriptionVersion, Trial, UsageType,
 };
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, Money};
@@ -120,27 +120,27 @@ pub fn payment(
         pb::PaymentStatus::Disputed => PaymentStatus::Disputed,
     };
     let net = amount.minor.saturating_sub(fact.refunded_minor);
-    let net_minor = if amount.currency == base.code() {
-        net
-    } else {
-        converted(net, fact.fx_rate_micros)
-    };
     Ok(PaymentVersion {
         payment: fact.payment_id.as_str().into(),
         at,
         known_at,
         status,
-        net_minor,
+        net_minor: base_minor(net, currency(amount)?, fact.fx_rate_micros, base)
+            .ok_or_else(|| damaged("payment"))?,
     })
 }
 
-/// An amount times a rate in millionths, rounded half to even.
-fn converted(minor: i64, rate_micros: i64) -> i64 {
-    const MICROS: i128 = 1_000_000;
-    let product = i128::from(minor) * i128::from(rate_micros);
-    let (whole, rest) = (product.div_euclid(MICROS), product.rem_euclid(MICROS));
-    let up = rest * 2 > MICROS || (rest * 2 == MICROS && whole % 2 != 0);
-    i64::try_from(whole + i128::from(up)).unwrap_or(i64::MAX)
+/// An amount in minor units of the base currency; `None` if it does not fit, or has no rate and needs one.
+pub(crate) fn base_minor(
+    minor: i64,
+    currency: Currency,
+    fx_rate_micros: i64,
+    base: Currency,
+) -> Option<i64> {
+    if currency == base {
+        return Some(minor);
+    }
+    rate(fx_rate_micros, base)?.convert(minor, currency)
 }
 
 /// A subscription's version.
@@ -174,7 +174,7 @@ pub fn subscription_version(
         discounts: fact
             .discounts
             .iter()
-            .map(discount)
+            .filter_map(discount)
             .collect::<Result<_, _>>()?,
         trial: moment(&fact.trial_ends_at)?.map(|end| Trial {
             start: started,
@@ -259,50 +259,53 @@ fn item(item: &pb::SubscriptionItem, base: Currency) -> Result<Item, Problem> {
         rate: if currency == base {
             None
         } else {
-            Some(locked_rate(item.fx_rate_micros, base)?)
+            Some(rate(item.fx_rate_micros, base).ok_or_else(|| damaged("exchange rate"))?)
         },
     })
 }
 
-/// A rate in millionths as a fraction of two 32-bit numbers: exact up to 4294.967295, to six digits above.
-fn locked_rate(micros: i64, base: Currency) -> Result<LockedRate, Problem> {
-    let (mut numerator, mut denominator) = (u64::try_from(micros).unwrap_or(0), 1_000_000_u64);
-    while u32::try_from(numerator).is_err() {
-        numerator /= 10;
-        denominator /= 10;
-    }
-    let narrow = |number: u64| u32::try_from(number).ok().and_then(NonZeroU32::new);
-    match (narrow(numerator), narrow(denominator)) {
-        (Some(numerator), Some(denominator)) => Ok(LockedRate::new(base, numerator, denominator)),
-        _ => Err(damaged("exchange rate")),
-    }
+fn rate(micros: i64, base: Currency) -> Option<Rate> {
+    let micros = u64::try_from(micros).ok().and_then(NonZeroU64::new)?;
+    Some(Rate::from_micros(base, micros))
 }
 
 fn currency(money: &Money) -> Result<Currency, Problem> {
     Currency::parse(&money.currency).map_err(|_unknown| damaged("currency"))
 }
 
-fn discount(discount: &pb::Discount) -> Result<Discount, Problem> {
-    let off = match &discount.amount_off {
+/// `None`: it is on a single invoice, so none on recurring revenue.
+fn discount(discount: &pb::Discount) -> Option<Result<Discount, Problem>> {
+    let duration = match discount.duration() {
+        pb::DiscountDuration::Once => return None,
+        pb::DiscountDuration::Forever => Ok(DiscountDuration::Forever),
+        pb::DiscountDuration::Repeating => repeating(discount),
+        pb::DiscountDuration::Unspecified => Err(damaged("discount")),
+    };
+    Some(duration.and_then(|duration| {
+        Ok(Discount {
+            off: off(discount)?,
+            duration,
+        })
+    }))
+}
+
+fn repeating(discount: &pb::Discount) -> Result<DiscountDuration, Problem> {
+    let ends_at = discount
+        .ends_at
+        .as_ref()
+        .ok_or_else(|| damaged("discount"))?;
+    Ok(DiscountDuration::Repeating {
+        ends_at: time::instant(ends_at)?,
+    })
+}
+
+fn off(discount: &pb::Discount) -> Result<DiscountOff, Problem> {
+    Ok(match &discount.amount_off {
         Some(amount) => DiscountOff::Amount {
             minor: u64::try_from(amount.minor).map_err(|_negative| damaged("discount"))?,
         },
         None => DiscountOff::Percent {
             ppm: discount.percent_off_bps.saturating_mul(100),
         },
-    };
-    let ends_at = discount.ends_at.as_ref().map(time::instant).transpose()?;
-    let duration = match (discount.duration(), ends_at) {
-        (pb::DiscountDuration::Forever, _) => DiscountDuration::Forever,
-        (pb::DiscountDuration::Repeating, Some(ends_at)) => DiscountDuration::Repeating { ends_at },
-        (pb::DiscountDuration::Once, Some(ends_at)) => DiscountDuration::Once { ends_at },
-        // A discount of one invoice never touches recurring revenue; without an end it is over at once.
-        (pb::DiscountDuration::Once, None) => DiscountDuration::Once {
-            ends_at: Instant(0),
-        },
-        (pb::DiscountDuration::Unspecified | pb::DiscountDuration::Repeating, _) => {
-            return Err(damaged("discount"));
-        },
-    };
-    Ok(Discount { off, duration })
+    })
 }

@@ -91,17 +91,17 @@ fn a_row_of_invoices_has_exact_amounts_of_its_currency() {
 
 #[test]
 fn a_rate_that_is_not_taken_is_refused_in_the_unit_of_the_file() {
-    let text = b"time,account_id,amount,currency,fx_rate\n2026-01-01,a,1,EUR,1000000000\n2026-01-01,a,1,EUR,0\n2026-01-01,a,1,EUR,-1\n2026-01-01,a,1,EUR,1000000000.000001\n";
+    let text = b"time,account_id,amount,currency,fx_rate\n2026-01-01,a,1,EUR,10000000\n2026-01-01,a,1,EUR,0\n2026-01-01,a,1,EUR,-1\n2026-01-01,a,1,EUR,10000000.000001\n";
     let (record, complaints) = only(Kind::Payments, text);
     let Some(Fact::Payment(payment)) = record.fact else {
         panic!()
     };
-    assert_eq!(payment.fx_rate_micros, 1_000_000_000_000_000);
+    assert_eq!(payment.fx_rate_micros, 10_000_000_000_000);
     assert_eq!(complaints.len(), 3);
     for complaint in complaints {
         assert!(
             complaint.contains("field \"fx_rate\"")
-                && complaint.ends_with("must be above 0 and at most 1000000000"),
+                && complaint.ends_with("must be above 0 and at most 10000000"),
             "{complaint}"
         );
     }

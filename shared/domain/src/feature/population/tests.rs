@@ -15,7 +15,7 @@ fn models(mrrs: &[i64]) -> Models {
 
 fn row(mrr_minor: i64) -> Row {
     let mut row = Row::default();
-    let mrr = Mrr::from_minor(mrr_minor).unwrap();
+    let mrr = Mrr::from_minor(mrr_minor);
     row.set(Feature::RevenueMrrMinor, Some(Value::Recurring(mrr)));
     row
 }

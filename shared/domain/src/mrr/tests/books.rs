@@ -1,6 +1,6 @@
 //! Knowledge time: open books are corrected, closed ones never.
 
-use crate::mrr::{Flows, MovementKind, MrrTotal, Waterfall, Window};
+use crate::mrr::{Flows, MovementKind, Mrr, Waterfall, Window};
 use crate::subscription::fixture::{
     EVER, active, billing, in_euro, learned, lines, on, plan, since, with_status,
 };
@@ -21,7 +21,7 @@ fn a_closed_month_is_never_rewritten() {
         since("2026-04-01", sub(1)),
         learned("2026-06-20", since("2026-04-10", sub(3))),
     ]);
-    let movements = account.movements();
+    let movements = account.books().movements;
     assert_eq!(
         lines(&movements),
         [
@@ -53,7 +53,7 @@ fn an_open_month_is_corrected_and_keeps_what_was_believed() {
         since("2026-04-20", sub(2)),
         learned("2026-05-03", since("2026-04-20", sub(3))),
     ])
-    .movements();
+    .books().movements;
     assert_eq!(
         lines(&movements),
         [
@@ -86,7 +86,7 @@ fn a_scheduled_churn_is_withdrawn_when_the_account_is_rescued() {
         since("2026-04-10", leaving),
         since("2026-04-20", sub(1)),
     ])
-    .movements();
+    .books().movements;
     assert_eq!(lines(&movements), ["2026-04-01 NEW +10.00"]);
     let churn = movements
         .iter()
@@ -105,7 +105,7 @@ fn an_account_that_was_never_known_to_leave_is_restated_to_zero() {
         since("2026-01-01", sub(1)),
         learned("2026-06-20", since("2026-03-01", ended)),
     ])
-    .movements();
+    .books().movements;
     assert_eq!(
         lines(&movements),
         [
@@ -122,7 +122,7 @@ fn both_granularities_close_and_differ_as_they_should() {
         since("2026-02-03", sub(16)),
         since("2026-02-20", sub(10)),
     ]);
-    let movements = account.movements();
+    let movements = account.books().movements;
     let february = month("2026-02-01", "2026-03-01");
     let ledger = Waterfall::of(&movements, february, EVER).unwrap();
     assert_eq!(
@@ -142,13 +142,13 @@ fn an_account_is_new_or_back_in_a_month_whatever_its_rate_does_then() {
     let euros = |day: &str, rate| since(day, active("s", vec![in_euro(plan(10, 1_000), rate)]));
     let left = |day: &str| since(day, with_status(Status::Canceled, sub(10)));
     let flows = |versions| {
-        let movements = billing(versions).movements();
+        let movements = billing(versions).books().movements;
         let february = month("2026-02-01", "2026-03-01");
         *Waterfall::net([&*movements], february, EVER)
             .unwrap()
             .flows()
     };
-    let dollars = |dollars: i128| MrrTotal(dollars * 1_000_000);
+    let dollars = |dollars: i128| Mrr(dollars * 1_000_000);
     for (rate, drift) in [(115, dollars(5)), (105, dollars(-5))] {
         let revalued = Flows {
             fx_revaluation: drift,
@@ -185,7 +185,7 @@ fn changes_within_an_hour_are_one_movement_but_not_across_months() {
         since(&day("11:00"), sub(4)),
     ]);
     assert_eq!(
-        lines(&within.movements())[1..],
+        lines(&within.books().movements)[1..],
         [
             "2026-02-10 EXPANSION +20.00 SEATS:2000",
             "2026-02-10 EXPANSION +10.00 SEATS:1000"
@@ -196,10 +196,45 @@ fn changes_within_an_hour_are_one_movement_but_not_across_months() {
         since("2026-02-01 00:10", sub(2)),
     ]);
     assert_eq!(
-        lines(&across.movements()),
+        lines(&across.books().movements),
         [
             "2026-01-31 NEW +10.00",
             "2026-02-01 EXPANSION +10.00 SEATS:1000"
         ]
     );
+}
+
+/// At each cut the standing movements, and that they sum to the revenue of that instant.
+#[test]
+fn at_a_cut_the_books_hold_nothing_that_happened_later() {
+    let priced = |at: &str, minor| since(at, active("s", vec![plan(1, minor)]));
+    let account = billing(vec![
+        priced("2026-01-05 10:00", 10_000),
+        priced("2026-01-05 10:30", 15_000),
+        // Back to where it was within the hour: taken together these are no movement at all.
+        priced("2026-01-07 10:00", 20_000),
+        priced("2026-01-07 10:30", 15_000),
+    ]);
+    let cases: [(&str, bool, &[&str]); 6] = [
+        ("2026-01-05 09:00", false, &[]),
+        ("2026-01-05 10:15", true, &["2026-01-05 NEW +100.00"]),
+        ("2026-01-05 10:30", false, &["2026-01-05 NEW +150.00"]),
+        ("2026-01-06 10:30", false, &["2026-01-05 NEW +150.00"]),
+        (
+            "2026-01-07 10:15",
+            true,
+            &["2026-01-05 NEW +150.00", "2026-01-07 EXPANSION +50.00 PRICE:5000"],
+        ),
+        ("2026-01-07 10:30", false, &["2026-01-05 NEW +150.00"]),
+    ];
+    let whole = account.books();
+    for (cut, splits, expected) in cases {
+        let as_of = on(cut);
+        assert_eq!(whole.splits(as_of), splits, "{cut}");
+        let books = account.books_until(as_of);
+        assert_eq!(lines(&books.movements), expected, "{cut}");
+        let window = Window::spanning(on("2026-01-01"), as_of.plus_us(1));
+        let waterfall = Waterfall::of(&books.movements, window, EVER).unwrap();
+        assert_eq!(waterfall.end(), account.mrr_at(as_of, EVER), "{cut}");
+    }
 }

@@ -264,13 +264,26 @@ fn lines<'a>(
     lines
 }
 
+/// The id under which a batch is stored: its own, or where a later one is stored already the next one, so that batches have the
+/// order of the feed. Ids of one millisecond come in any order, and clocks are set back.
+fn ordered_id(connection: &Connection, batch: &FactBatch) -> Work<u128> {
+    let mut newest = connection.prepare_cached(sql!("ingestion/batch_newest"))?;
+    let newest = newest
+        .query_row(params![id(batch.tenant.0)], |row| row.id(0))
+        .optional()?;
+    Ok(newest.map_or(batch.batch_id, |newest| {
+        batch.batch_id.max(newest.saturating_add(1))
+    }))
+}
+
 /// Appends the facts; then, last, announces them slice by slice.
 fn store(
     connection: &Connection,
     batch: &FactBatch,
     lines: Vec<Line<'_>>,
 ) -> Work<Vec<(Slice, u64)>> {
-    let (tenant, batch_id) = (id(batch.tenant.0), id(batch.batch_id));
+    let (tenant, ordered_id) = (id(batch.tenant.0), ordered_id(connection, batch)?);
+    let batch_id = id(ordered_id);
     let mut insert = connection.prepare_cached(sql!("ingestion/fact_insert"))?;
     let mut entries = Vec::new();
     let mut end = 0_u32;
@@ -303,7 +316,7 @@ fn store(
         }
         let entry = Entry::Facts {
             recorded_at: batch.recorded_at,
-            batch_id: batch.batch_id,
+            batch_id: ordered_id,
             first,
             end,
             trace: batch.trace,

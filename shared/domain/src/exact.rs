@@ -1,4 +1,4 @@
-//! Exact fractions, for the one computation that is not integer addition.
+//! Exact fractions, for prices and exchange rates: everything else about money is integer addition.
 
 /// A fraction with a positive denominator, not necessarily in lowest terms.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +62,9 @@ impl Exact {
         difference(self, other).or_else(|| difference(self.reduced(), other.reduced()))
     }
 
-    /// The nearest integer, the even one of two equally near; `None` if it does not fit.
-    pub(crate) fn round_half_even(self) -> Option<i64> {
-        i64::try_from(divide_half_even(self.numerator, self.denominator)).ok()
+    /// The nearest integer, the even one of two equally near.
+    pub(crate) fn round_half_even(self) -> i128 {
+        divide_half_even(self.numerator, self.denominator)
     }
 
     fn reduced(self) -> Self {
