@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use sextant_domain::mrr::{Mrr};
+use sextant_domain::mrr::Mrr;
 use sextant_proto::metrics::v1 as pb;
 use sextant_wire::status::Problem;
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::id::ExternalId;
 use crate::exact::divide_half_even;
+use crate::id::ExternalId;
 use crate::money::Currency;
 
 mod cause;

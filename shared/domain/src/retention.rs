@@ -9,8 +9,7 @@
 //! is, so it has to be below the line there; counted on C alone it would leave without ever being lost.
 
 use crate::mrr::{
-    Flows, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, NrrReactivation, Waterfall,
-    Window,
+    Flows, IntraPeriod, LogoDenominator, MetricPolicy, Mrr, NrrReactivation, Waterfall, Window,
 };
 use crate::subscription::{AccountBilling, Summary};
 use crate::time::Instant;
@@ -207,10 +206,7 @@ impl Retention {
     }
 
     fn add_revenue(&mut self, account: &AccountPeriod) {
-        let (opening, closing) = (
-            account.opening.mrr.0,
-            account.closing.mrr.0,
-        );
+        let (opening, closing) = (account.opening.mrr.0, account.closing.mrr.0);
         self.closing.0 += closing;
         if opening > 0 {
             self.opening.0 += opening;

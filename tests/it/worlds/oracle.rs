@@ -51,7 +51,7 @@ pub(crate) struct Change {
 }
 
 impl Life {
-    /// What was told last.
+    /// What was told last of the last midnight with news.
     fn told(&self, day: usize) -> Option<&Terms> {
         self.terms.iter().rfind(|terms| terms.day <= day)
     }

@@ -53,7 +53,7 @@ pub(crate) struct Life {
     pub(crate) name: String,
     /// Days with their users, in order.
     pub(crate) uses: Vec<(usize, usize)>,
-    /// In order.
+    /// In the order in which they are told. Of several of one midnight the later ones are corrections.
     pub(crate) terms: Vec<Terms>,
 }
 
@@ -74,9 +74,12 @@ impl Life {
             records.push((*day, event(&self.name, &format!("u{user}"), time)));
         }
         let mut started_at = None;
-        for terms in &self.terms {
+        for (place, terms) in self.terms.iter().enumerate() {
             let since = *started_at.get_or_insert_with(|| midnight(terms.day));
-            records.push((terms.day, terms.record(&self.name, since)));
+            let record = terms.record(&self.name, since);
+            // What is told of one midnight again is another record.
+            let id = format!("{} {place}", record.id);
+            records.push((terms.day, Record { id, ..record }));
             if terms.standing == Standing::Left {
                 started_at = None;
             }
@@ -168,11 +171,11 @@ fn terms(number: usize) -> Vec<Terms> {
     let euros = |terms: Terms, rate: i64| Terms { rate, ..terms };
     match number % WAYS {
         0 => Vec::new(),
-        1 => vec![start],
+        1 => vec![more(5, 4), start],
         2 => vec![euros(start, 10_853)],
         // Its thirtieth paying day is closed two days before the end.
         3 => vec![from(28)],
-        4 => vec![from(35), more(59, 2)],
+        4 => vec![from(35), more(59, -2), more(59, 5), more(59, 2)],
         5 => vec![euros(from(36), 11_207), euros(more(59, -1), 11_207)],
         6 => vec![from(37), left(59)],
         7 => vec![from(33), left(43), from(59)],

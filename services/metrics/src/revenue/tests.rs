@@ -1,4 +1,4 @@
-use sextant_domain::mrr::{Mrr};
+use sextant_domain::mrr::Mrr;
 
 use super::{Revenue, sums};
 

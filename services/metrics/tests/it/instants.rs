@@ -97,7 +97,12 @@ async fn revenue_waterfall_and_movements_agree_between_two_changes_of_one_hour()
         assert_eq!(listed.granularity, "event_ledger");
         let after = listed.movements.first().map(|one| one.after_exact);
         assert_eq!(after, expected, "{moment}");
-        assert!(listed.movements.iter().all(|one| one.at == on("2027-02-03 10:00")));
+        assert!(
+            listed
+                .movements
+                .iter()
+                .all(|one| one.at == on("2027-02-03 10:00"))
+        );
     }
 }
 

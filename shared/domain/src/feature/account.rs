@@ -199,10 +199,7 @@ impl AccountFacts {
         let summary = billing.summary_at(moment.as_of, moment.known_at);
         let days_since = |at: Instant| i64::from(zone.day_of(at).days_until(moment.day));
         row.recurring(Feature::RevenueMrrMinor, summary.mrr);
-        row.recurring(
-            Feature::RevenueArrMinor,
-            Mrr(summary.mrr.0 * 12),
-        );
+        row.recurring(Feature::RevenueArrMinor, Mrr(summary.mrr.0 * 12));
         let before = billing.mrr_at(moment.as_of.plus_us(-90 * DAY_US), moment.known_at);
         row.recurring(
             Feature::RevenueMrrChange90dMinor,

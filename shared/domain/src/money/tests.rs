@@ -16,12 +16,22 @@ fn amounts_are_converted_between_currencies_of_any_number_of_decimals() {
         (35, "KWD", 1_000_000, "USD", 4),
         (-35, "KWD", 1_000_000, "USD", -4),
         // Exact also where the rate has more digits than a float.
-        (1_000_000, "EUR", 9_999_999_999_999, "USD", 9_999_999_999_999),
+        (
+            1_000_000,
+            "EUR",
+            9_999_999_999_999,
+            "USD",
+            9_999_999_999_999,
+        ),
     ];
     for (minor, from, micros, base, expected) in cases {
         let [from, base] = [from, base].map(|code| Currency::parse(code).unwrap());
         let rate = Rate::from_micros(base, NonZeroU64::new(micros).unwrap());
-        assert_eq!(rate.convert(minor, from), Some(expected), "{minor} {from} at {micros} in {base}");
+        assert_eq!(
+            rate.convert(minor, from),
+            Some(expected),
+            "{minor} {from} at {micros} in {base}"
+        );
     }
 }
 

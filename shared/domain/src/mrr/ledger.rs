@@ -100,7 +100,10 @@ impl<'a> Writer<'a> {
         let changed_from = groups
             .get(touched)
             .map_or(from, |group| self.points[group.first].at.min(from));
-        let several = groups.iter().skip(touched).filter(|group| group.first < group.last);
+        let several = groups
+            .iter()
+            .skip(touched)
+            .filter(|group| group.first < group.last);
         let span = |group: &Group| (self.points[group.first].at, self.points[group.last].at);
         self.coalesced.extend(several.map(span));
         let rewrite_from = changed_from.max(open_from);

@@ -185,7 +185,10 @@ fn lines(subscription: &Subscription, applies: &dyn Fn(&Discount) -> bool) -> Op
 
 /// An item's price for one billing period.
 fn list(item: &Item) -> Option<Exact> {
-    let (unit, quantity) = (i128::from(item.unit_amount_minor), i128::from(item.quantity));
+    let (unit, quantity) = (
+        i128::from(item.unit_amount_minor),
+        i128::from(item.quantity),
+    );
     unit.checked_mul(quantity).map(Exact::whole)
 }
 

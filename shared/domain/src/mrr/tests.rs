@@ -209,7 +209,10 @@ fn impossible_amounts_are_refused_with_the_field() {
     });
     assert!(large.contains("takes 1010000 millionths"), "{large}");
     let overflow = refuse(active("s", vec![plan(u64::MAX, i64::MAX)]));
-    assert!(overflow.contains("cannot be computed exactly"), "{overflow}");
+    assert!(
+        overflow.contains("cannot be computed exactly"),
+        "{overflow}"
+    );
     let euro = Item {
         currency: crate::money::Currency::EUR,
         ..yearly(1, 1)

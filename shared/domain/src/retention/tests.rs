@@ -41,8 +41,7 @@ fn t03a_churn_rates_of_flows() {
         expansion: ten,
         ..Flows::default()
     };
-    let waterfall =
-        Waterfall::new(Mrr(100), flows, Mrr(90), Granularity::EventLedger).unwrap();
+    let waterfall = Waterfall::new(Mrr(100), flows, Mrr(90), Granularity::EventLedger).unwrap();
     assert_eq!(gross_mrr_churn_of_flows(&waterfall), ratio(20, 100));
     assert_eq!(
         net_mrr_churn_of_flows(&waterfall, NrrReactivation::Included),

@@ -6,8 +6,8 @@ use crate::id::ExternalId;
 use crate::money::{Currency, Rate};
 use crate::mrr::{MetricPolicy, Movement, Preset};
 use crate::subscription::{
-    AccountBilling, Discount, DiscountDuration, DiscountOff, Interval, Item, ItemRole,
-    Status, Subscription, SubscriptionVersion, UsageType,
+    AccountBilling, Discount, DiscountDuration, DiscountOff, Interval, Item, ItemRole, Status,
+    Subscription, SubscriptionVersion, UsageType,
 };
 use crate::time::{Instant, Zone};
 

@@ -12,7 +12,10 @@ use crate::rows::{FACTS, IDENTITIES, Rows};
 
 const FACT_INSERT: &str = include_str!("../../queries/sqlite/ingestion/fact_insert.sql");
 const DEDUPE_INSERT: &str = include_str!("../../tests/queries/raw_dedupe_insert.sql");
-const SCHEMA: &str = include_str!("../../queries/sqlite/migrations/ingestion/0001_initial.sql");
+const SCHEMA: [&str; 2] = [
+    include_str!("../../queries/sqlite/migrations/ingestion/0001_initial.sql"),
+    include_str!("../../queries/sqlite/migrations/ingestion/0003_sequence.sql"),
+];
 
 /// A new database with the engine's tables and settings.
 pub(crate) fn open(path: &Path) -> Connection {
@@ -25,7 +28,9 @@ pub(crate) fn open(path: &Path) -> Connection {
     ] {
         connection.pragma_update(None, name, value).unwrap();
     }
-    connection.execute_batch(SCHEMA).unwrap();
+    for step in SCHEMA {
+        connection.execute_batch(step).unwrap();
+    }
     connection
 }
 
@@ -58,7 +63,8 @@ pub(crate) fn insert_all(connection: &Connection, batches: Vec<FactBatch>) -> Du
                     times.0,
                     times.1,
                     fact.historical,
-                    fact.record
+                    fact.record,
+                    0
                 ])
                 .unwrap();
         }

@@ -74,7 +74,10 @@ pub async fn versions_of_one_instant_are_in_the_order_of_the_feed<H: Harness>(ha
         stored.unwrap();
     }
     let versions = store.accounts.versions(ACME, &[uid(1)]).await.unwrap();
-    let told: Vec<_> = versions[1..].iter().map(|version| &*version.record).collect();
+    let told: Vec<_> = versions[1..]
+        .iter()
+        .map(|version| &*version.record)
+        .collect();
     let expected = [1, 2, 3, 4, 5, 6].map(|number| format!("record s{number} of anvil"));
     assert_eq!(told, expected.each_ref().map(String::as_bytes));
 }

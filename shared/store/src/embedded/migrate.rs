@@ -21,6 +21,7 @@ pub(super) const INGESTION: Schema = Schema {
     steps: &[
         sql!("migrations/ingestion/0001_initial"),
         sql!("migrations/ingestion/0002_import"),
+        sql!("migrations/ingestion/0003_sequence"),
     ],
 };
 pub(super) const SCORING: Schema = Schema {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 16] = [
+const ACROSS_TENANTS: [&str; 17] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -21,6 +21,7 @@ const ACROSS_TENANTS: [&str; 16] = [
     "segmentation/cursor_list",
     "migrations/ingestion/0001_initial",
     "migrations/ingestion/0002_import",
+    "migrations/ingestion/0003_sequence",
     "migrations/metrics/0001_initial",
     "migrations/scoring/0001_initial",
     "migrations/segmentation/0001_initial",

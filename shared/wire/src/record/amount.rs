@@ -61,7 +61,11 @@ pub(super) fn part(part: i64, whole: i64, field: &str) -> Result<(), Problem> {
 }
 
 /// An amount in another currency than the tenant's needs its rate.
-pub(super) fn rate(fx_rate_micros: i64, amount: Option<&Money>, base: Currency) -> Result<(), Problem> {
+pub(super) fn rate(
+    fx_rate_micros: i64,
+    amount: Option<&Money>,
+    base: Currency,
+) -> Result<(), Problem> {
     if !(0..=MAX_RATE_MICROS).contains(&fx_rate_micros) {
         let message = format!("must be between 0 and {MAX_RATE_MICROS}");
         return Err(Problem::field(
@@ -92,9 +96,8 @@ pub(super) fn converted(
     let minor = amount.map_or(0, |amount| amount.minor);
     let converted = fact::base_minor(minor, currency, fx_rate_micros, base);
     if converted.is_none_or(|minor| minor > MAX_MINOR) {
-        let message = format!(
-            "makes more than {MAX_MINOR} minor units of {base} of the amount; check both"
-        );
+        let message =
+            format!("makes more than {MAX_MINOR} minor units of {base} of the amount; check both");
         return Err(Problem::field(
             ErrorReason::AmountOverflow,
             "fx_rate_micros",

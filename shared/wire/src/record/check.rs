@@ -246,7 +246,11 @@ fn adds_up(fact: &pb::SubscriptionFact, base: Currency) -> Result<(), Problem> {
         let message = format!(
             "come to {sum} minor units of {base} a month together, at most {MAX_MINOR} are taken; check their units"
         );
-        return Err(Problem::field(ErrorReason::AmountOverflow, "items", message));
+        return Err(Problem::field(
+            ErrorReason::AmountOverflow,
+            "items",
+            message,
+        ));
     }
     exactly(version)
 }

@@ -53,7 +53,8 @@ fn an_open_month_is_corrected_and_keeps_what_was_believed() {
         since("2026-04-20", sub(2)),
         learned("2026-05-03", since("2026-04-20", sub(3))),
     ])
-    .books().movements;
+    .books()
+    .movements;
     assert_eq!(
         lines(&movements),
         [
@@ -86,7 +87,8 @@ fn a_scheduled_churn_is_withdrawn_when_the_account_is_rescued() {
         since("2026-04-10", leaving),
         since("2026-04-20", sub(1)),
     ])
-    .books().movements;
+    .books()
+    .movements;
     assert_eq!(lines(&movements), ["2026-04-01 NEW +10.00"]);
     let churn = movements
         .iter()
@@ -105,7 +107,8 @@ fn an_account_that_was_never_known_to_leave_is_restated_to_zero() {
         since("2026-01-01", sub(1)),
         learned("2026-06-20", since("2026-03-01", ended)),
     ])
-    .books().movements;
+    .books()
+    .movements;
     assert_eq!(
         lines(&movements),
         [
@@ -223,7 +226,10 @@ fn at_a_cut_the_books_hold_nothing_that_happened_later() {
         (
             "2026-01-07 10:15",
             true,
-            &["2026-01-05 NEW +150.00", "2026-01-07 EXPANSION +50.00 PRICE:5000"],
+            &[
+                "2026-01-05 NEW +150.00",
+                "2026-01-07 EXPANSION +50.00 PRICE:5000",
+            ],
         ),
         ("2026-01-07 10:30", false, &["2026-01-05 NEW +150.00"]),
     ];

@@ -9,8 +9,8 @@ use crate::subscription::fixture::{
     yearly,
 };
 use crate::subscription::{
-    AccountBilling, Cancellation, CancellationKind, Discount,
-    Interval, Item, ItemRole, PaidTerm, Pause, Status, Subscription, SubscriptionVersion,
+    AccountBilling, Cancellation, CancellationKind, Discount, Interval, Item, ItemRole, PaidTerm,
+    Pause, Status, Subscription, SubscriptionVersion,
 };
 use crate::time::Zone;
 
@@ -25,7 +25,10 @@ fn check_under(
     versions: Vec<SubscriptionVersion>,
     expected: &[&str],
 ) {
-    let movements = AccountBilling::new(versions, policy).unwrap().books().movements;
+    let movements = AccountBilling::new(versions, policy)
+        .unwrap()
+        .books()
+        .movements;
     let lines = lines(&movements);
     assert!(lines[0].starts_with("2026-01-01 NEW"), "{name}: {lines:?}");
     assert_eq!(lines[1..], *expected, "{name}");
@@ -415,7 +418,8 @@ fn trials_never_count() {
         since("2025-12-15", trial()),
         start(vec![plan(1, 1_000)]),
     ])
-    .books().movements;
+    .books()
+    .movements;
     assert_eq!(lines(&movements), ["2026-01-01 NEW +10.00"]);
     let ended = Subscription {
         current_period_end: Some(on("2026-03-01")),
@@ -426,7 +430,8 @@ fn trials_never_count() {
             since("2025-12-15", trial()),
             since("2025-12-20", ended)
         ])
-        .books().movements
+        .books()
+        .movements
         .is_empty()
     );
 }

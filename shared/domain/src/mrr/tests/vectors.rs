@@ -52,7 +52,8 @@ fn t02_chartmogul_lifecycle() {
         ),
         since("2027-02-01", active("gold again", vec![plan(3, 5_000)])),
     ])
-    .books().movements;
+    .books()
+    .movements;
     assert_eq!(
         lines(&movements),
         [
@@ -65,8 +66,7 @@ fn t02_chartmogul_lifecycle() {
     );
     // Exact deltas in major units: 500/3, 60, −60, −500/3, 150. One major unit is 1 000 000 units of MRR.
     let units = |numerator: i128, denominator| {
-        Exact::ratio(numerator * 1_000_000, times(denominator))
-            .round_half_even()
+        Exact::ratio(numerator * 1_000_000, times(denominator)).round_half_even()
     };
     let exact = [
         units(500, 3),
@@ -108,7 +108,8 @@ fn t04_profitwell_cancel() {
             },
         ),
     ])
-    .books().movements;
+    .books()
+    .movements;
     assert_eq!(
         lines(&movements),
         [
@@ -140,10 +141,7 @@ fn t06_profitwell_export_identity() {
     let drift = [-2, 9, 5, -8, 6, -2, 13, -6, 1, 2, 10];
     let mut total = 0;
     for fx_minor in drift {
-        let (before, after) = (
-            Mrr::from_minor(3_547),
-            Mrr::from_minor(3_547 + fx_minor),
-        );
+        let (before, after) = (Mrr::from_minor(3_547), Mrr::from_minor(3_547 + fx_minor));
         let opening = Movement::new(MovementKind::New, on("2017-03-01"), Mrr::ZERO, before);
         let revaluation =
             Movement::new(MovementKind::FxRevaluation, on("2017-05-01"), before, after);
@@ -173,7 +171,10 @@ fn t06_drift_comes_from_rates_set_anew() {
         };
         let account = billing(vec![
             since("2017-03-10", at_rate(1_000_000)),
-            since("2017-04-10", at_rate((existing * 1_000_000 + previous / 2) / previous)),
+            since(
+                "2017-04-10",
+                at_rate((existing * 1_000_000 + previous / 2) / previous),
+            ),
         ]);
         let window = Window::new(on("2017-04-01"), on("2017-05-01")).unwrap();
         let waterfall = Waterfall::of(&account.books().movements, window, EVER).unwrap();

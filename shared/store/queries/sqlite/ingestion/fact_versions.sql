@@ -1,3 +1,3 @@
 SELECT kind, occurred_at, known_at, record FROM fact
 WHERE tenant_id = ?1 AND account_uid = ?2 AND kind <> 4
-ORDER BY occurred_at, known_at, batch_id, ordinal;
+ORDER BY occurred_at, known_at, sequence, batch_id, ordinal;

@@ -21,7 +21,7 @@ use crate::embedded::ingestion::commit::held::Replayed;
 use crate::embedded::ingestion::entry::Entry;
 use crate::embedded::ingestion::known::{Home, KnownAccounts};
 use crate::embedded::sql;
-use crate::embedded::value::{Columns, id};
+use crate::embedded::value::{Columns, id, number};
 use crate::port::{Committed, FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome};
 
 /// Where a fact of a batch goes.
@@ -264,29 +264,17 @@ fn lines<'a>(
     lines
 }
 
-/// The id under which a batch is stored: its own, or where a later one is stored already the next one, so that batches have the
-/// order of the feed. Ids of one millisecond come in any order, and clocks are set back.
-fn ordered_id(connection: &Connection, batch: &FactBatch) -> Work<u128> {
-    let mut newest = connection.prepare_cached(sql!("ingestion/batch_newest"))?;
-    let newest = newest
-        .query_row(params![id(batch.tenant.0)], |row| row.id(0))
-        .optional()?;
-    Ok(newest.map_or(batch.batch_id, |newest| {
-        batch.batch_id.max(newest.saturating_add(1))
-    }))
-}
-
-/// Appends the facts; then, last, announces them slice by slice.
+/// Announces the facts slice by slice and appends them, each with the number of its entry.
 fn store(
     connection: &Connection,
     batch: &FactBatch,
     lines: Vec<Line<'_>>,
 ) -> Work<Vec<(Slice, u64)>> {
-    let (tenant, ordered_id) = (id(batch.tenant.0), ordered_id(connection, batch)?);
-    let batch_id = id(ordered_id);
+    let (tenant, batch_id) = (id(batch.tenant.0), id(batch.batch_id));
     let mut insert = connection.prepare_cached(sql!("ingestion/fact_insert"))?;
-    let mut entries = Vec::new();
-    let mut end = 0_u32;
+    // Of several entries of a slice the last one stays.
+    let mut heads = BTreeMap::new();
+    let mut ordinals = 0_u32..;
     let mut bytes = 0;
     let of_one_entry = |left: &Line<'_>, right: &Line<'_>| {
         bytes += left.record.len();
@@ -296,38 +284,34 @@ fn store(
         }
         fits
     };
-    for of_slice in lines.chunk_by(of_one_entry) {
-        let first = end;
-        for line in of_slice {
+    for of_entry in lines.chunk_by(of_one_entry) {
+        let slice = of_entry[0].slice;
+        let first = ordinals.start;
+        let entry = Entry::Facts {
+            recorded_at: batch.recorded_at,
+            batch_id: batch.batch_id,
+            first,
+            end: first.saturating_add(u32::try_from(of_entry.len()).unwrap_or(u32::MAX)),
+            trace: batch.trace,
+        };
+        let sequence = feed::append(connection, batch.tenant, slice, &entry.encode())?;
+        heads.insert(slice, sequence);
+        for (line, ordinal) in of_entry.iter().zip(&mut ordinals) {
             let uid = line.uid.map(|uid| id(uid.0));
             let times = (line.occurred_at.0, line.known_at.0);
             insert.execute(params![
                 tenant,
                 batch_id,
-                end,
+                ordinal,
                 uid,
                 line.kind.code(),
                 times.0,
                 times.1,
                 line.historical,
-                line.record
+                line.record,
+                number(sequence)
             ])?;
-            end += 1;
         }
-        let entry = Entry::Facts {
-            recorded_at: batch.recorded_at,
-            batch_id: ordered_id,
-            first,
-            end,
-            trace: batch.trace,
-        };
-        entries.push((of_slice[0].slice, entry));
-    }
-    // Of several entries of a slice the last one stays.
-    let mut heads = BTreeMap::new();
-    for (slice, entry) in entries {
-        let sequence = feed::append(connection, batch.tenant, slice, &entry.encode())?;
-        heads.insert(slice, sequence);
     }
     Ok(heads.into_iter().collect())
 }

@@ -19,12 +19,7 @@ fn money(minor: i64, currency: &str) -> Option<Money> {
 }
 
 /// One item that is paid monthly.
-fn item(
-    quantity: u64,
-    minor: i64,
-    currency: &str,
-    fx_rate_micros: i64,
-) -> pb::SubscriptionItem {
+fn item(quantity: u64, minor: i64, currency: &str, fx_rate_micros: i64) -> pb::SubscriptionItem {
     pb::SubscriptionItem {
         quantity,
         fx_rate_micros,
@@ -159,7 +154,10 @@ fn a_subscription_of_more_than_anybody_pays_is_refused_by_the_field_that_makes_i
         ),
         (item(2, largest, "USD", 0), ".quantity AMOUNT_OVERFLOW"),
         (item(u64::MAX, 1, "USD", 0), ".quantity AMOUNT_OVERFLOW"),
-        (item(u64::MAX, largest, "USD", 0), ".quantity AMOUNT_OVERFLOW"),
+        (
+            item(u64::MAX, largest, "USD", 0),
+            ".quantity AMOUNT_OVERFLOW",
+        ),
         (daily(10, largest / 304), ".quantity AMOUNT_OVERFLOW"),
         (
             item(1, largest, "EUR", 1_000_001),
@@ -181,7 +179,10 @@ fn a_subscription_of_more_than_anybody_pays_is_refused_by_the_field_that_makes_i
 #[test]
 fn items_that_are_too_much_together_are_refused() {
     let items = |count| vec![item(1, MAX_MINOR / 40, "USD", 0); count];
-    assert_eq!(refusal(Fact::Subscription(subscription(items(40), Vec::new()))), None);
+    assert_eq!(
+        refusal(Fact::Subscription(subscription(items(40), Vec::new()))),
+        None
+    );
     refused(
         Fact::Subscription(subscription(items(41), Vec::new())),
         "subscription.items AMOUNT_OVERFLOW come to 10250000000000 minor units of USD",
@@ -192,7 +193,10 @@ fn items_that_are_too_much_together_are_refused() {
 fn discounts_that_no_exact_sum_can_hold_are_refused() {
     let of = |count| {
         let discounts = (1..=count).map(percent).collect();
-        Fact::Subscription(subscription(vec![item(1, 9_999, "EUR", 1_087_301)], discounts))
+        Fact::Subscription(subscription(
+            vec![item(1, 9_999, "EUR", 1_087_301)],
+            discounts,
+        ))
     };
     assert_eq!(refusal(of(5)), None);
     refused(of(30), "subscription.discounts AMOUNT_OVERFLOW");
