@@ -28,6 +28,7 @@ mod readiness;
 mod records;
 mod refusals;
 mod rejects;
+mod scopes;
 mod story;
 mod sums;
 mod tenants;

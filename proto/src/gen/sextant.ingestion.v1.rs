@@ -1852,7 +1852,7 @@ pub mod tenant_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// One tenant. Scope: read.
+        /// One tenant: its settings, which whoever sends, reads or defines goes by. A key of a tenant sees that one only. Scope: any.
         pub async fn get_tenant(
             &mut self,
             request: impl tonic::IntoRequest<super::GetTenantRequest>,
@@ -2015,7 +2015,7 @@ pub mod tenant_service_server {
             tonic::Response<super::CreateTenantResponse>,
             tonic::Status,
         >;
-        /// One tenant. Scope: read.
+        /// One tenant: its settings, which whoever sends, reads or defines goes by. A key of a tenant sees that one only. Scope: any.
         async fn get_tenant(
             &self,
             request: tonic::Request<super::GetTenantRequest>,

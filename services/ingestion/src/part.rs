@@ -102,7 +102,10 @@ const METHODS: [(&str, Access); 21] = [
     ("/sextant.ingestion.v1.AccountService/ListInvoices", READ),
     ("/sextant.ingestion.v1.AccountService/ListPayments", READ),
     ("/sextant.ingestion.v1.TenantService/CreateTenant", ADMIN),
-    ("/sextant.ingestion.v1.TenantService/GetTenant", READ),
+    (
+        "/sextant.ingestion.v1.TenantService/GetTenant",
+        Access::AnyScope,
+    ),
     ("/sextant.ingestion.v1.TenantService/ListTenants", READ),
     ("/sextant.ingestion.v1.TenantService/StartImport", INGEST),
     ("/sextant.ingestion.v1.TenantService/CompleteImport", INGEST),

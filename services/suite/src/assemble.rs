@@ -22,7 +22,9 @@ use sextant_runtime::clock::Clock;
 use sextant_runtime::config::{Config, Loaded, StoreKind};
 use sextant_runtime::lifecycle::{BoxError, DrainPlan, Expiry, Lifecycle, Signals};
 use sextant_runtime::link::{Link, LinkOptions};
-use sextant_runtime::server::{Limits, Mounted, Readiness, Server, Surroundings, serve_admin};
+use sextant_runtime::server::{
+    Limits, Listener, Mounted, Readiness, Server, Surroundings, serve_admin,
+};
 use sextant_runtime::telemetry::{Meters, Telemetry};
 use sextant_segmentation::Registry;
 use sextant_store::embedded::Embedded;
@@ -93,8 +95,14 @@ impl Installation for Program {
             let done = match (store.kind, &store.postgres_url) {
                 (StoreKind::Embedded, _) => {
                     // The embedded engine brings its files to the newest version whenever it opens them.
-                    drop(Embedded::open_existing(&store.data_dir)?);
-                    return Ok(Vec::new());
+                    let opened = Embedded::open_existing(&store.data_dir)?;
+                    let version = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+                    let done = opened.migrations().map(|(service, from, to)| Migration {
+                        service,
+                        from: version(from),
+                        to: version(to),
+                    });
+                    return Ok(done.into());
                 },
                 (StoreKind::Postgres, None) => return Err("store.postgres_url is missing".into()),
                 (StoreKind::Postgres, Some(url)) => postgres::migrate(url.expose()).await?,
@@ -178,17 +186,13 @@ impl Program {
             links,
             around: around.clone(),
         };
+        // Before there are tasks, which would end with errors of their own where a port is taken.
+        let admin = Listener::bind(config.server.admin_listen)?;
+        let listener = Listener::bind(config.server.listen)?;
         let parts = assembly.parts(role)?;
-        serve_admin(
-            config.server.admin_listen,
-            &lifecycle,
-            &readiness,
-            telemetry.scrape(),
-        )?;
+        serve_admin(admin, &lifecycle, &readiness, telemetry.scrape());
         let server = Server::new(parts.mounted, config.server.max_connection_age());
-        let address: SocketAddr = server
-            .start(config.server.listen, &around, &readiness)
-            .await?;
+        let address: SocketAddr = server.start(listener, &around, &readiness).await?;
         readiness.watch_store(&lifecycle, move || {
             let written = Arc::clone(&written);
             async move { written.check_writable().await }

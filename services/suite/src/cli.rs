@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod context;
+mod evaluated;
 mod import;
 mod intake;
 mod key_origin;
@@ -24,7 +25,7 @@ pub use crate::cli::args::command;
 
 use crate::cli::context::Context;
 use crate::demo;
-use crate::error::{Error, Exit};
+use crate::error::{Error, Exit, with_causes};
 use crate::installation::Installation;
 
 /// Runs the command that the arguments ask for, and gives the exit code.
@@ -59,12 +60,7 @@ pub async fn run(
 
 /// Shows an error with its causes and where to read on.
 pub fn report(error: &Error) {
-    let mut text = format!("error: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        text.push_str(&format!(": {source}"));
-        cause = source.source();
-    }
+    let mut text = format!("error: {}", with_causes(error));
     let hint = error.hint();
     if !hint.is_empty() {
         text.push_str(&format!("\n  more: {hint}"));

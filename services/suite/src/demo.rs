@@ -20,6 +20,7 @@ use sextant_runtime::config::Loaded;
 
 use crate::cli::note;
 use crate::client::Client;
+use crate::demo::load::Setup;
 use crate::error::{Error, Exit};
 use crate::generate;
 use crate::installation::{Installation, Role, Running};
@@ -43,6 +44,14 @@ impl Dataset {
             "cdnow" => &[Self::Cdnow],
             "saas" => &[Self::Saas],
             _ => &[Self::Cdnow, Self::Saas],
+        }
+    }
+
+    /// The tenant that it is loaded into.
+    fn setup(self, company: generate::Options) -> Setup {
+        match self {
+            Self::Cdnow => cdnow::setup(),
+            Self::Saas => saas::setup(company),
         }
     }
 }
@@ -133,6 +142,10 @@ async fn finish(shown: Result<(), Error>, ended: BoxFuture<'static, u8>) -> Resu
 }
 
 async fn show(plan: &Plan, client: &Client) -> Result<(), Error> {
+    // Before anything is stored.
+    for dataset in plan.datasets {
+        load::find(client, &dataset.setup(plan.company)).await?;
+    }
     let mut document = Document::default();
     for dataset in plan.datasets {
         let blocks = match dataset {

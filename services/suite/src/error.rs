@@ -79,6 +79,11 @@ pub enum Error {
         /// What, and what there is instead.
         message: String,
     },
+    /// What is there already is in the way.
+    Conflict {
+        /// What, and what to do instead.
+        message: String,
+    },
     /// The configuration is wrong.
     Config(config::Error),
     /// An address is wrong.
@@ -126,6 +131,7 @@ impl Error {
                 Exit::Usage
             },
             Self::NotFound { .. } => Exit::NotFound,
+            Self::Conflict { .. } => Exit::Conflict,
             Self::KeyUnreadable { .. } => Exit::Auth,
             Self::File { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::NotFound,
             // Whoever read the output has seen enough.
@@ -153,6 +159,7 @@ impl Error {
             Self::Import(error) => error.hint(),
             Self::Usage { .. }
             | Self::NotFound { .. }
+            | Self::Conflict { .. }
             | Self::Address(_)
             | Self::File { .. }
             | Self::Output(_)
@@ -184,7 +191,9 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             },
-            Self::Usage { message } | Self::NotFound { message } => f.write_str(message),
+            Self::Usage { message } | Self::NotFound { message } | Self::Conflict { message } => {
+                f.write_str(message)
+            },
             Self::Config(error) => error.fmt(f),
             Self::Address(error) => error.fmt(f),
             Self::KeyUnreadable { origin } => write!(
@@ -214,11 +223,26 @@ impl std::error::Error for Error {
             Self::Refused { .. }
             | Self::Usage { .. }
             | Self::NotFound { .. }
+            | Self::Conflict { .. }
             | Self::KeyUnreadable { .. }
             | Self::Incomplete
             | Self::Interrupted => None,
         }
     }
+}
+
+/// What an error says, and each of its causes that says something else.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        let said = source.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(&format!(": {said}"));
+        }
+        cause = source.source();
+    }
+    text
 }
 
 /// Nothing answered where this program called, as against a service that answers and has to be asked again, also where that is

@@ -1,6 +1,7 @@
 //! One page per error reason: what happened and what to do.
 
 use sextant_proto::common::v1::ErrorReason;
+use sextant_runtime::config::nearest;
 use sextant_wire::status::name;
 
 use crate::import::Refusal;
@@ -85,6 +86,13 @@ pub fn find(reason: &str) -> Option<&'static Page> {
     let upper = reason.trim().to_ascii_uppercase();
     let short = upper.strip_prefix("ERROR_REASON_").unwrap_or(&upper);
     PAGES.iter().find(|page| page.reason == short)
+}
+
+/// The reason that may have been meant.
+#[must_use]
+pub fn near(reason: &str) -> Option<&'static str> {
+    let upper = reason.trim().to_ascii_uppercase();
+    nearest(&upper, PAGES.iter().map(|page| page.reason))
 }
 
 /// All reasons: those of the contract, and those that only a row of a file can have.

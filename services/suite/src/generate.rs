@@ -41,6 +41,7 @@ use crate::generate::account::{Account, Frame, account_id};
 use crate::generate::calendar::anniversary;
 use crate::generate::counts::Counts;
 use crate::generate::delivery::Pending;
+pub use crate::generate::delivery::SOURCES;
 use crate::generate::draw::{Draw, Purpose};
 use crate::generate::life::Life;
 use crate::generate::profile::{COUNTRIES, PAYING_SHARE, Profile};
@@ -251,6 +252,14 @@ impl Company {
     #[must_use]
     pub fn last_day(&self) -> Day {
         self.last_day
+    }
+
+    /// Days of deliveries until a moment; `None`: all of them.
+    #[must_use]
+    pub fn days_until(&self, moment: Option<Instant>) -> u64 {
+        let last = i64::from(self.last_day.0);
+        let day = moment.map_or(last, |moment| moment.0.div_euclid(DAY_US).min(last));
+        u64::try_from(day + 1 - i64::from(self.start.0)).unwrap_or(0)
     }
 
     /// First day on which an account may report: the books' opening, or the first of the month in which it comes.

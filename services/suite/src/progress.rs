@@ -38,6 +38,17 @@ impl Progress {
         )
     }
 
+    /// Work of which it is known how much of it is done, in whatever unit.
+    #[must_use]
+    pub fn share(visibility: Visibility, size: u64, what: &str) -> Self {
+        Self::new(
+            visibility,
+            Some(size),
+            what,
+            "{spinner} {prefix} {wide_bar} {percent} %, {msg}",
+        )
+    }
+
     /// Work of unknown size.
     #[must_use]
     pub fn open(visibility: Visibility, what: &str) -> Self {

@@ -106,7 +106,7 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// Who calls. In the extensions of every request to a method that needs a scope.
+/// Who calls. In the extensions of every request to a method that needs a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Principal {
     /// The tenant the key belongs to; `None` = the key is the operator's or a service's, and each request names its tenant.

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 pub use crate::config::environment::Environment;
 pub use crate::config::error::{Error, Origin};
+pub use crate::config::keys::nearest;
 pub use crate::config::load::{Entry, Flag, Loaded, Sources, load};
 pub use crate::config::secret::Secret;
 

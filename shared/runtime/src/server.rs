@@ -32,7 +32,7 @@ use crate::telemetry::Meters;
 
 pub use crate::server::admin::serve_admin;
 pub use crate::server::part::{MountError, Mounted, Part};
-pub use crate::server::port::{LIVENESS, ServeError, Server};
+pub use crate::server::port::{LIVENESS, Listener, ServeError, Server};
 pub use crate::server::readiness::Readiness;
 
 /// The answer of a service or a layer.

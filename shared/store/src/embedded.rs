@@ -127,6 +127,21 @@ impl Embedded {
         })
     }
 
+    /// The versions of the files before they were opened (0: it was made) and since then, by service.
+    #[must_use]
+    pub fn migrations(&self) -> [(&'static str, u32, u32); 4] {
+        [
+            ("ingestion", self.ingestion.file()),
+            ("scoring", self.scoring.file()),
+            ("segmentation", self.segmentation.file()),
+            ("metrics", self.metrics.file()),
+        ]
+        .map(|(service, file)| {
+            let (from, to) = file.migrated();
+            (service, from, to)
+        })
+    }
+
     /// Where the files are.
     #[must_use]
     pub fn directory(&self) -> &Path {

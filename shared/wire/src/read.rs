@@ -45,22 +45,33 @@ impl Moment {
     /// # Errors
     /// FIELD_INVALID where the moment or the knowledge is one that the clock has not reached.
     pub fn reached_by(self, clock: Instant) -> Result<Self, Problem> {
-        let reached = |named: Option<Instant>, field: &str| match named {
-            Some(at) if at > clock.plus_us(CLOCKS_DIFFER_US) => Err(Problem::field(
-                ErrorReason::FieldInvalid,
-                field,
-                format!(
-                    "{at} is ahead of the tenant's clock, which has reached {clock}; name a moment up to that one, leave the \
-                     field out, or advance a clock that stands still and name the position of that answer in at.at_least_position"
-                ),
-            )),
-            named => Ok(named.map(|at| at.min(clock))),
-        };
         Ok(Self {
-            as_of: reached(self.as_of, "at.as_of")?,
-            known_at: reached(self.known_at, "at.known_at")?,
+            as_of: reached(self.as_of, "at.as_of", clock)?,
+            known_at: reached(self.known_at, "at.known_at", clock)?,
             ..self
         })
+    }
+}
+
+/// A moment that a field names where the tenant's evaluation clock has reached `clock`, as in [`Moment::reached_by`].
+///
+/// # Errors
+/// FIELD_INVALID where the clock has not reached it.
+pub fn reached(
+    named: Option<Instant>,
+    field: &str,
+    clock: Instant,
+) -> Result<Option<Instant>, Problem> {
+    match named {
+        Some(at) if at > clock.plus_us(CLOCKS_DIFFER_US) => Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            field,
+            format!(
+                "{at} is ahead of the tenant's clock, which has reached {clock}; name a moment up to that one, leave the \
+                 field out, or advance a clock that stands still and name the position of that answer in at.at_least_position"
+            ),
+        )),
+        named => Ok(named.map(|at| at.min(clock))),
     }
 }
 

@@ -13,6 +13,7 @@ use tonic::{Status, Streaming};
 use sextant::client::Client;
 use sextant::import::ndjson::NdjsonRows;
 use sextant::import::{Input, Item};
+use sextant::installation::Role;
 use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::{
     GetIngestCountsRequest, GetTenantRequest, IngestBatchRequest, IngestOptions, IngestRequest,
@@ -140,12 +141,9 @@ fn in_files(world: &World, tenant: &str, (kinds, pauses): ([&str; 3], bool)) -> 
         let lines = rows.into_iter().map(|(csv, _)| csv + "\n");
         let content = format!("{header}\n{}", lines.collect::<String>());
         let name = format!("{kind}.csv");
-        let position = import(world, tenant, &name, &["--kind", kind], &content);
-        if pauses {
-            let evaluated = ["members", "rfm", "--limit", "1", "--at-least", &position];
-            cli(world, tenant, &evaluated);
-        }
-        position
+        let at_once = if pauses { &[][..] } else { &["--no-wait"] };
+        let arguments = [&["--kind", kind][..], at_once].concat();
+        import(world, tenant, &name, &arguments, &content)
     });
     let [.., last] = imported;
     last
@@ -458,6 +456,63 @@ async fn an_interrupted_import_of_news_says_what_is_stored_and_repeated_it_goes_
 }
 
 #[tokio::test]
+async fn who_asks_after_an_import_of_history_is_answered_with_it() {
+    let world = World::start(Shape::Apart).await;
+    for (name, import_it) in [("imported", true), ("completed", false)] {
+        let client = new(&world, name).await;
+        if import_it {
+            in_one_file(&world, name);
+        } else {
+            open_import(&client).await;
+            let request = IngestBatchRequest {
+                options: Some(IngestOptions { historical: true }),
+                records: records_of(all()),
+                ..IngestBatchRequest::default()
+            };
+            let mut ingestion = client.ingestion();
+            let stored = ingestion.ingest_batch(client.request(request));
+            stored.await.unwrap();
+            cli(&world, name, &["tenants", "complete-import"]);
+        }
+        for segmentation in SEGMENTATIONS {
+            let segments = cli(&world, name, &["segments", segmentation]);
+            assert_eq!(segments["freshness"]["state"], "fresh", "{segments}");
+            let in_segments = segments["segments"].as_array().unwrap().iter();
+            let accounts: u64 = in_segments
+                .map(|segment| segment["accounts"].as_u64().unwrap())
+                .sum();
+            assert!(accounts > 0, "{segments}");
+        }
+        let revenue = cli(&world, name, &["metrics", "revenue"]);
+        assert_eq!(revenue["freshness"]["state"], "fresh", "{revenue}");
+    }
+}
+
+#[tokio::test]
+async fn who_interrupts_the_wait_for_the_evaluation_learns_that_all_is_stored() {
+    let world = World::start(Shape::Apart).await;
+    new(&world, "waiting").await;
+    world.kill(Role::Metrics);
+    let path = world.folder().join("all.ndjson");
+    fs::write(&path, all()).unwrap();
+    let path = path.to_str().unwrap();
+    let arguments = ["import", path, "--history", "daily", "--tenant", "waiting"];
+    let mut importing = world.start_cli(&arguments);
+    let mut lines = BufReader::new(importing.stderr.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("waiting up to 60 s") && lines.read_line(&mut told).unwrap() > 0 {}
+    let id = importing.id().to_string();
+    let interrupted = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    assert!(interrupted.success());
+    while lines.read_line(&mut told).unwrap() > 0 {}
+    let ended = importing.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130), "{told}");
+    assert!(told.contains("everything is stored"), "{told}");
+    let printed = String::from_utf8(ended.stdout).unwrap();
+    assert!(printed.contains("stored, and counted once"), "{printed}");
+}
+
+#[tokio::test]
 async fn an_interrupted_import_is_seen_and_not_joined_and_a_command_completes_it() {
     let world = World::start(Shape::Embedded).await;
     new(&world, "whole").await;
@@ -484,7 +539,8 @@ async fn an_interrupted_import_is_seen_and_not_joined_and_a_command_completes_it
     let is_open = |one: &Value| (one["name"].clone(), one["import_opened_at"].is_string());
     let seen: Vec<_> = tenants.iter().map(is_open).collect();
     assert_eq!(seen, [(name.into(), true), ("whole".into(), false)]);
-    let members = world.cli_with_notes(&["members", "rfm", "--tenant", name]);
+    // It is no note that --quiet is about.
+    let members = world.cli(&["members", "rfm", "--tenant", name]);
     let noted = String::from_utf8(members.stderr).unwrap();
     assert!(noted.contains("`sextant tenants list`"), "{noted}");
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
@@ -148,6 +149,19 @@ async fn doctor_finds_nothing_in_a_good_installation_and_names_each_thing_that_i
         &settings(folder, &elsewhere),
         "PostgreSQL",
         "correct store.postgres_url",
+    );
+    let absent = database.url().replacen("/sextant_", "/absent_", 1);
+    let absent = [
+        "store.kind=postgres".to_owned(),
+        format!("store.postgres_url={absent}"),
+    ];
+    let output = run(&settings(folder, &absent), &["doctor", "--output", "json"]);
+    let told = text(&output.stdout);
+    assert!(told.contains("FATAL: database \\\"absent_"), "{told}");
+    fails(
+        &settings(folder, &absent),
+        "PostgreSQL",
+        "or make the database and the user that it names",
     );
     let redis = format!("cache.redis_url=redis://{}", free_address());
     fails(
@@ -307,6 +321,22 @@ async fn serve_tells_what_it_serves_and_with_what() {
         told["caches"].starts_with("1,000 entries in this process, Redis at "),
         "{told:?}"
     );
+}
+
+#[test]
+fn a_start_on_a_taken_port_says_that_and_nothing_else() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    for key in ["server.listen", "server.admin_listen"] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), &[format!("{key}={taken}")]);
+        let refused = run(&settings, &["serve"]);
+        assert_eq!(refused.status.code(), Some(1));
+        let complaint = text(&refused.stderr);
+        let expected = format!("error: cannot listen on {taken}; choose another port");
+        assert!(complaint.starts_with(&expected), "{complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    }
 }
 
 #[test]

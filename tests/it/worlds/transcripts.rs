@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use sextant::installation::Role;
 
-use crate::worlds::process::{Process, free_address, program_path, segmenters};
+use crate::worlds::process::{Process, free_address, program_path, run, segmenters};
 
 const README: &str = include_str!("../../../README.md");
 /// Stands for the rest of a line, or alone for any lines.
@@ -17,9 +17,7 @@ const END: &str = "=== end of the command ===";
 
 /// Runs lines in a shell, as a person would in that folder.
 fn shell(lines: &str, folder: &Path, address: &str) -> Output {
-    let mut path = folder.join("bin").into_os_string();
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap());
+    let path = std::env::var_os("PATH").unwrap();
     let mut shell = Command::new("bash");
     shell
         .env_clear()
@@ -85,8 +83,9 @@ fn the_walk_through_own_data_in_readme_prints_what_readme_shows() {
 
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    fs::create_dir(folder.join("bin")).unwrap();
-    symlink(program_path(), folder.join("bin/sextant")).unwrap();
+    // Where cargo would put it.
+    fs::create_dir_all(folder.join("target/release")).unwrap();
+    symlink(program_path(), folder.join("target/release/sextant")).unwrap();
     let address = free_address().to_string();
     let settings = [
         format!("store.data_dir={}", folder.join("data").display()),
@@ -96,6 +95,21 @@ fn the_walk_through_own_data_in_readme_prints_what_readme_shows() {
         "server.drain_notice_ms=0".to_owned(),
         "telemetry.log_format=json".to_owned(),
     ];
+    // The reader has run the demo in this folder before.
+    let demo = [
+        "demo",
+        "--exit",
+        "--quiet",
+        "--dataset",
+        "saas",
+        "--accounts",
+        "12",
+        "--months",
+        "3",
+    ];
+    let shown = run(&settings, &demo);
+    let told = String::from_utf8_lossy(&shown.stderr);
+    assert!(shown.status.success(), "{told}");
     let mut process = Process::serve(Role::All, &settings);
 
     let lines: Vec<String> = commands

@@ -21,7 +21,7 @@ fn contract() -> BTreeSet<(String, &'static str)> {
             comment.clear();
         } else if let Some(rest) = line.strip_prefix("rpc ") {
             let method = rest.split('(').next().unwrap();
-            let scope = ["read", "ingest", "admin"]
+            let scope = ["read", "ingest", "admin", "any"]
                 .into_iter()
                 .find(|scope| comment.contains(&format!("Scope: {scope}")));
             found.insert((
@@ -40,6 +40,7 @@ fn every_rpc_of_the_contract_asks_for_the_scope_that_the_contract_names() {
         .iter()
         .map(|(path, access)| match access {
             Access::Scope(scope) => ((*path).to_owned(), scope.as_str()),
+            Access::AnyScope => ((*path).to_owned(), "any"),
             Access::Public => ((*path).to_owned(), "public"),
         })
         .collect();

@@ -84,6 +84,40 @@ async fn a_secret_is_shown_once_and_opens_what_its_scopes_say() {
 }
 
 #[tokio::test]
+async fn whatever_a_key_may_do_it_sees_the_settings_of_its_own_tenant_and_no_more_of_it() {
+    let world = World::new().await;
+    let (tenant, other) = (world.tenant("acme").await, world.tenant("other").await);
+    for scope in [
+        pb::Scope::Ingest,
+        pb::Scope::Define,
+        pb::Scope::PluginsPublish,
+        pb::Scope::PluginsActivate,
+        pb::Scope::Read,
+    ] {
+        let key = world.key(&tenant.clients, &tenant.id, &[scope]).await;
+        let clients = world.by(&key);
+        let get = async |named: &str| {
+            let request = pb::GetTenantRequest {
+                tenant: named.to_owned(),
+            };
+            clients.tenants().get_tenant(request).await
+        };
+        for named in ["", "acme", &tenant.id] {
+            let seen = get(named).await.unwrap().into_inner().tenant.unwrap();
+            assert_eq!(seen.tenant_id, tenant.id, "{scope:?}");
+        }
+        for named in ["other", &other.id] {
+            assert_eq!(reason(get(named).await), "TENANT_UNKNOWN", "{scope:?}");
+        }
+        let counts = clients
+            .ingestion()
+            .get_ingest_counts(pb::GetIngestCountsRequest {})
+            .await;
+        assert_eq!(counts.is_ok(), scope == pb::Scope::Read, "{scope:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_revoked_key_is_useless_at_once_and_an_expired_one_in_time() {
     let world = World::new().await;
     let tenant = world.tenant("acme").await;

@@ -20,7 +20,7 @@ use sextant_runtime::auth::{Authenticator, Key};
 use sextant_runtime::clock::{Clock, ManualClock};
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
-use sextant_runtime::server::{self, Mounted, Readiness, Server, Surroundings};
+use sextant_runtime::server::{self, Listener, Mounted, Readiness, Server, Surroundings};
 use sextant_runtime::telemetry::Meters;
 use sextant_store::embedded::Embedded;
 use sextant_store::port::Facts;
@@ -126,8 +126,9 @@ impl World {
             Kind::Network => {
                 let server = Server::new(vec![self.mounted.clone()], Duration::from_secs(600));
                 let readiness = Readiness::new(&self.around.lifecycle);
+                let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
                 let address = server
-                    .start("127.0.0.1:0".parse().unwrap(), &self.around, &readiness)
+                    .start(listener, &self.around, &readiness)
                     .await
                     .unwrap();
                 Clients(Link::connect(&format!("http://{address}"), &self.options(key)).unwrap())

@@ -118,26 +118,29 @@ impl Handlers {
         request: &pb::ListMembersRequest,
         (size, cursor): (usize, Option<String>),
     ) -> Result<(Vec<pb::Member>, Option<String>), Status> {
+        let by = request.order_by_feature.as_str();
+        let order = (!by.is_empty())
+            .then(|| numeric_feature(by, "order_by_feature"))
+            .transpose()?;
         let shown = request
             .show_features
             .iter()
             .map(|name| feature(name, "show_features"))
             .collect::<Result<Vec<_>, _>>()?;
-        let (state, chosen) = if request.order_by_feature.is_empty() {
+        let (state, chosen) = if let Some(order) = order {
+            let skip = usize::try_from(offset(cursor)?).unwrap_or(usize::MAX);
+            let (writing, tables) = self.table(reading.tenant).await?;
+            let state = writing.downgrade();
+            let members = (number, request.segments.as_slice());
+            let chosen = by_feature(state.as_ref(), members, (order, tables), (skip, size));
+            (state, chosen)
+        } else {
             let state = self.engine.read(reading.tenant).await?;
             let members = (number, request.segments.as_slice());
             let mut chosen = by_id(state.as_ref(), members, size, cursor.as_deref());
             if let Some(state) = state.as_ref() {
                 chosen.tables = Arc::new(self.features_of(state, &mut chosen.page).await?);
             }
-            (state, chosen)
-        } else {
-            let order = numeric_feature(&request.order_by_feature, "order_by_feature")?;
-            let skip = usize::try_from(offset(cursor)?).unwrap_or(usize::MAX);
-            let (writing, tables) = self.table(reading.tenant).await?;
-            let state = writing.downgrade();
-            let members = (number, request.segments.as_slice());
-            let chosen = by_feature(state.as_ref(), members, (order, tables), (skip, size));
             (state, chosen)
         };
         let Some(state) = state.as_ref() else {
@@ -209,10 +212,10 @@ impl Handlers {
         page: Page,
     ) -> Result<(Vec<pb::Member>, Option<String>), Status> {
         if !request.order_by_feature.is_empty() || !request.show_features.is_empty() {
-            let field = if request.show_features.is_empty() {
-                "order_by_feature"
-            } else {
+            let field = if request.order_by_feature.is_empty() {
                 "show_features"
+            } else {
+                "order_by_feature"
             };
             return Err(Problem::field(
                 ErrorReason::FieldInvalid,

@@ -45,10 +45,16 @@ pub(super) async fn handle(
         },
         None => None,
     };
+    let mut since = time::optional(request.since.as_ref(), "since")?;
+    // What was evaluated has passed.
+    if since > reading.view.evaluated_at {
+        let clock = handlers.engine.now(tenant, &reading.at.floor).await?;
+        since = read::reached(since, "since", clock)?;
+    }
     let filter = TransitionFilter {
         segmentation: segmentation.map(|known| known.number),
         uid,
-        since: time::optional(request.since.as_ref(), "since")?,
+        since,
         until: reading.at.as_of,
         known_at: reading.at.known_at,
         order: match request.order() {

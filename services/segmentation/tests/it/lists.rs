@@ -303,6 +303,14 @@ async fn transitions_come_newest_first_or_by_what_is_at_risk() {
             ("b", false, 4_200_000)
         ]
     );
+    let ahead = pb::ListTransitionsRequest {
+        since: on("2027-03-11"),
+        ..pb::ListTransitionsRequest::default()
+    };
+    let refused = client.list_transitions(about(ahead)).await.unwrap_err();
+    let message = refused.message();
+    let expected = "since: 2027-03-11T00:00:00Z is ahead of the tenant's clock, which has reached 2027-03-10T11:00:00Z";
+    assert!(message.starts_with(expected), "{message}");
     let newest = pb::ListTransitionsRequest {
         since: on("2027-03-10"),
         ..pb::ListTransitionsRequest::default()
@@ -347,7 +355,8 @@ async fn segmenters_are_listed_with_their_segments() {
         page_token: String::new(),
     };
     let mut client = segmentation.client.clone();
-    let first = client.list_segmenters(about(request.clone())).await;
+    // They are of the installation: of no tenant, too.
+    let first = client.list_segmenters(request.clone()).await;
     let first = first.unwrap().into_inner();
     request.page_token = first.next_page_token;
     let second = client.list_segmenters(about(request)).await;
@@ -366,6 +375,8 @@ async fn what_is_no_number_is_neither_ordered_by_nor_summed_up() {
     for name in ["firmo.industry", "purchase.last_at"] {
         let ordered = pb::ListMembersRequest {
             order_by_feature: name.to_owned(),
+            // What is also shown is ordered by first.
+            show_features: vec!["no.such.feature".to_owned()],
             ..pb::ListMembersRequest::default()
         };
         let refused = members(&segmentation, ordered).await.unwrap_err();

@@ -56,7 +56,13 @@ async fn the_kind_of_the_store_decides_what_is_migrated() {
     drop(Embedded::open(folder.path()).unwrap());
     let data_dir = ("store.data_dir", folder.path().to_str().unwrap());
     let embedded = loaded(&[data_dir, POSTGRES[1]]);
-    assert_eq!(Program::default().migrate(&embedded).await.unwrap(), []);
+    let done = Program::default().migrate(&embedded).await.unwrap();
+    let services: Vec<&str> = done.iter().map(|one| one.service).collect();
+    assert_eq!(
+        services,
+        ["ingestion", "scoring", "segmentation", "metrics"]
+    );
+    assert!(done.iter().all(|one| one.from == one.to && one.to > 0));
     let postgres = loaded(&[data_dir, POSTGRES[0], POSTGRES[1]]);
     assert!(Program::default().migrate(&postgres).await.is_err());
 }

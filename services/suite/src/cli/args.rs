@@ -96,7 +96,7 @@ fn globals() -> [Arg; 3] {
             .long("quiet")
             .short('q')
             .action(ArgAction::SetTrue)
-            .help("No progress and no notes"),
+            .help("No progress, and no notes but that an answer is not complete"),
     ]
     .map(|arg| arg.global(true))
 }
@@ -157,6 +157,16 @@ fn file(name: &'static str, value: &'static str, help: &'static str) -> Arg {
 
 fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).value_name(value).required(true).help(help)
+}
+
+fn no_wait(beginning: &str) -> Arg {
+    let help = format!(
+        "{beginning} not wait until what is stored is evaluated; answers that lack it say so until then"
+    );
+    Arg::new("no-wait")
+        .long("no-wait")
+        .action(ArgAction::SetTrue)
+        .help(help)
 }
 
 fn limit() -> Arg {
@@ -254,6 +264,7 @@ fn data_commands() -> Vec<Command> {
                     .default_value("none"),
             )
             .arg(switch("resume", "With --history: go on in the import that is open, because it was interrupted; where none is open, one is opened"))
+            .arg(no_wait("With --history: do"))
             .arg(switch("dry-run", "Check every row and store nothing"))
             .arg(number("max-errors", "20", "How many bad rows are reported one by one"))
             .arg(
@@ -386,7 +397,8 @@ fn admin_commands() -> Vec<Command> {
                         option("history", "SCHEDULE", "Which past days are evaluated")
                             .value_parser(["daily", "monthly", "latest"])
                             .default_value("daily"),
-                    ),
+                    )
+                    .arg(no_wait("Do")),
             )
             .subcommand(named("advance").about("Moves the tenant's fixed clock forward and evaluates every close on the way").arg(text("to", "TIME", "The new moment, at most 400 days on; a day begins in the tenant's time zone"))),
         group("keys", "Keys that open the API")

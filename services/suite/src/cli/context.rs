@@ -222,7 +222,8 @@ impl<'a> Context<'a> {
         document: &Document,
     ) -> Result<(), Error> {
         let caveat = document.caveat();
-        if !caveat.is_empty() && self.visibility == Visibility::Terminal {
+        let is_wanted = self.visibility == Visibility::Terminal || document.is_incomplete();
+        if !caveat.is_empty() && is_wanted {
             note(&format!("note: {caveat}"));
         }
         let look = Look {

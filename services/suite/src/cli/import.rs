@@ -20,7 +20,7 @@ use sextant_wire::time::instant;
 
 use crate::cli::context::{Context, is_given, moment_of, number_of, text_of};
 use crate::cli::import::stopped::{LeftOpen, Underway, stopped};
-use crate::cli::note;
+use crate::cli::{evaluated, note};
 use crate::client::{Client, is};
 use crate::error::Error;
 use crate::generate::{Company, Dirt, Options};
@@ -90,6 +90,9 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
         && context.visibility == Visibility::Terminal
     {
         note(&hint);
+    }
+    if schedule.is_some() && run == Run::Real {
+        evaluated::wait(context, matches, &client, &position).await?;
     }
     if tally.is_clean() {
         Ok(())
@@ -428,15 +431,17 @@ pub(crate) async fn generate(matches: &ArgMatches) -> Result<(), Error> {
 fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> io::Result<u64> {
     /// Records between two frames of the progress.
     const STEP: u64 = 10_000;
-    let progress = Progress::open(visibility, "generate");
+    let progress = Progress::share(visibility, company.days_until(None), "generate");
     let mut to = BufWriter::new(to);
     let mut n_records = 0_u64;
-    for record in company.records() {
+    let mut records = company.records();
+    while let Some(record) = records.next() {
         to.write_all(write(&record).as_bytes())?;
         to.write_all(b"\n")?;
         n_records += 1;
         if n_records.is_multiple_of(STEP) {
-            progress.at(n_records, format!("{} records", format::count(n_records)));
+            let days = company.days_until(Some(records.now()));
+            progress.at(days, format!("{} records", format::count(n_records)));
         }
     }
     to.flush()?;

@@ -13,9 +13,10 @@ use crate::cli::context::{Context, format_of, is_given, text_of};
 use crate::cli::{note, serving};
 use crate::doctor::{self, Verdict};
 use crate::error::Error;
-use crate::explain::{PAGES, find};
+use crate::explain::{PAGES, find, near};
 use crate::installation::Role;
 use crate::output::{Block, Cell, Column, Format};
+use crate::progress::Progress;
 
 /// Runs services until a signal.
 pub(crate) async fn serve(context: &Context<'_>, matches: &ArgMatches) -> Result<u8, Error> {
@@ -45,9 +46,6 @@ pub(crate) async fn migrate(context: &Context<'_>, matches: &ArgMatches) -> Resu
         Column::right("to", "To version"),
     ];
     let mut block = Block::new("migrations", "", columns);
-    if done.is_empty() {
-        "The embedded store is at the version of this program.".clone_into(&mut block.note);
-    }
     for one in done {
         block.rows.push(vec![
             Cell::text(one.service),
@@ -68,7 +66,9 @@ fn path_of(matches: &ArgMatches, name: &str) -> PathBuf {
 /// Copies the embedded store.
 pub(crate) async fn backup(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let to = path_of(matches, "to");
+    let progress = Progress::open(context.visibility, "backup");
     context.installation.backup(&context.loaded, &to).await?;
+    drop(progress);
     note(&format!("backed up to {}", to.display()));
     Ok(())
 }
@@ -130,8 +130,14 @@ pub(crate) fn explain(matches: &ArgMatches) -> Result<(), Error> {
     }
     match find(&reason) {
         Some(page) => write!(out, "{}", page.text).map_err(Error::Output),
-        None => Err(Error::NotFound {
-            message: format!("\"{reason}\" is no reason; `sextant explain` lists them"),
-        }),
+        None => {
+            let meant = near(&reason).map(|near| format!("did you mean {near}? "));
+            Err(Error::NotFound {
+                message: format!(
+                    "\"{reason}\" is no reason; {}`sextant explain` lists them",
+                    meant.unwrap_or_default()
+                ),
+            })
+        },
     }
 }

@@ -16,6 +16,7 @@ use sextant_proto::segmentation::v1::{
 
 use crate::cli::args::SCOPES;
 use crate::cli::context::{Context, moment_of, number_of, text_of, texts_of};
+use crate::cli::evaluated;
 use crate::client::{Client, all_pages};
 use crate::error::Error;
 use crate::import::{history, values};
@@ -155,7 +156,9 @@ async fn complete_import(context: &Context<'_>, matches: &ArgMatches) -> Result<
     let progress = Progress::open(context.visibility, "complete-import");
     let completed = history::complete(&client, schedule, |news| progress.tell(news)).await;
     drop(progress);
-    Ok(view::position(&completed?))
+    let position = completed?;
+    evaluated::wait(context, matches, &client, &position).await?;
+    Ok(view::position(&position))
 }
 
 async fn list_keys(context: &Context<'_>) -> Result<Block, Error> {
@@ -334,7 +337,8 @@ fn segmentations_block(segmentations: &[Segmentation]) -> Block {
 
 /// Segmenters that are loaded.
 pub(crate) async fn segmenters(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
-    let (client, _) = context.of_tenant().await?;
+    // They are of the installation.
+    let client = context.client()?;
     let segmenters = all_pages!(
         client,
         segmentation.list_segmenters,

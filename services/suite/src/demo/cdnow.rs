@@ -14,7 +14,7 @@ use crate::output::{Block, format};
 use crate::progress::Visibility;
 use crate::view::{self, MemberColumns, Titles};
 
-/// Name of the tenant.
+/// Name of the tenant, and of the source of its records.
 pub(crate) const TENANT: &str = "cdnow";
 /// The segmentation.
 const RFM: &str = "rfm";
@@ -37,18 +37,23 @@ const FEATURES: [(&str, &str); 5] = [
     ("clv.alive_probability", "Active"),
 ];
 
-/// Loads the log and shows what comes of it.
-pub(crate) async fn show(client: &Client, visibility: Visibility) -> Result<Vec<Block>, Error> {
-    let input = Input::of_bytes("CDNOW_master.txt.gz", LOG)?;
-    let file = Some(Extent::of(&input));
-    let items = Box::new(CdnowRows::new(input, TENANT, &Zone::utc()));
-    let setup = Setup {
+/// The tenant of the log.
+pub(crate) fn setup() -> Setup {
+    Setup {
         tenant: TENANT.to_owned(),
         clock: CLOCK,
         segmentations: &[(RFM, "sextant.rfm", r#"{"map":"ten"}"#)],
+        sources: &[TENANT],
         history: HistorySchedule::Monthly,
-    };
-    let ready = load(client, &setup, Records { items, file }, visibility).await?;
+    }
+}
+
+/// Loads the log and shows what comes of it.
+pub(crate) async fn show(client: &Client, visibility: Visibility) -> Result<Vec<Block>, Error> {
+    let input = Input::of_bytes("CDNOW_master.txt.gz", LOG)?;
+    let extent = Extent::of(&input);
+    let items = Box::new(CdnowRows::new(input, TENANT, &Zone::utc()));
+    let ready = load(client, &setup(), Records { items, extent }, visibility).await?;
     let titles = Titles::load(&ready.client).await?;
     Ok(vec![
         rows_block(&ready),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use prost_types::Timestamp;
 use sha2::{Digest as _, Sha256};
@@ -12,14 +11,13 @@ use uuid::Builder;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::{
-    CreateTenantRequest, GetTenantRequest, HistorySchedule, Tenant,
+    CreateTenantRequest, GetIngestCountsRequest, GetTenantRequest, HistorySchedule, Tenant,
 };
-use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, ListSegmentsRequest, ListSegmentsResponse, Segmentation,
 };
 
-use crate::client::{Client, at_least, is, settled};
+use crate::client::{Client, at_least, is};
 use crate::error::Error;
 use crate::import::batch::Batches;
 use crate::import::history::{self, Open};
@@ -32,8 +30,6 @@ use crate::progress::{Progress, Visibility};
 
 /// Long enough for any demo's history.
 const RETENTION_DAYS: u32 = 3_650;
-/// Longest wait for one read of the demo.
-const READ_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A tenant of the demo.
 #[derive(Debug, Clone)]
@@ -44,6 +40,8 @@ pub(crate) struct Setup {
     pub(crate) clock: Instant,
     /// Key, segmenter and configuration of each segmentation.
     pub(crate) segmentations: &'static [(&'static str, &'static str, &'static str)],
+    /// The sources of its records.
+    pub(crate) sources: &'static [&'static str],
     /// Which past closes are evaluated.
     pub(crate) history: HistorySchedule,
 }
@@ -52,16 +50,16 @@ pub(crate) struct Setup {
 pub(crate) struct Records {
     /// The records.
     pub(crate) items: Items,
-    /// The file that they are read from, if there is one.
-    pub(crate) file: Option<Extent>,
+    /// How much of what they are made of has become records.
+    pub(crate) extent: Extent,
 }
 
-/// How much of a file is read.
+/// How much of a file, or of a time, has become records.
 pub(crate) struct Extent {
-    /// Its size in bytes.
-    size: u64,
-    /// Bytes that have been read.
-    consumed: Arc<AtomicU64>,
+    /// All of it, in bytes or days.
+    pub(crate) size: u64,
+    /// That much of it.
+    pub(crate) consumed: Arc<AtomicU64>,
 }
 
 impl Extent {
@@ -95,7 +93,10 @@ pub(crate) async fn load(
     records: Records,
     visibility: Visibility,
 ) -> Result<Ready, Error> {
-    let tenant = make_tenant(client, setup).await?;
+    let tenant = match find(client, setup).await? {
+        Some(found) => found,
+        None => make_tenant(client, setup).await?,
+    };
     let client = client.of_tenant(&tenant)?;
     for (key, segmenter, config) in setup.segmentations {
         make_segmentation(&client, setup, [key, segmenter, config]).await?;
@@ -104,56 +105,105 @@ pub(crate) async fn load(
     history::open(&client, Open::Resume).await?;
     let tally = send(&client, setup, records, visibility).await?;
     let position = history::complete(&client, setup.history, |_news| ()).await?;
-    let ready = Ready {
-        at: at_least(&position),
-        client,
-        tally,
-        currency: tenant.base_currency,
-        clock: setup.clock,
-    };
     let progress = Progress::open(
         visibility,
         &format!("{}: evaluating the history", setup.tenant),
     );
-    for (key, _, _) in setup.segmentations {
-        ready.segments(key, &[]).await?;
-    }
-    ready.wait_for_metrics().await?;
+    history::evaluated(&client, &position, |news| progress.tell(news)).await?;
     drop(progress);
-    Ok(ready)
+    Ok(Ready {
+        at: at_least(&position),
+        client,
+        tally,
+        clock: clock_of(&tenant).unwrap_or(setup.clock),
+        currency: tenant.base_currency,
+    })
+}
+
+/// The tenant, where an earlier run of the demo has made it; `None`: there is none of that name.
+///
+/// # Errors
+/// Another one has the name: it may be anybody's, and nothing is to be stored in it.
+pub(crate) async fn find(client: &Client, setup: &Setup) -> Result<Option<Tenant>, Error> {
+    let request = GetTenantRequest {
+        tenant: setup.tenant.clone(),
+    };
+    let found = client.tenants().get_tenant(client.request(request)).await;
+    let tenant = match found {
+        Ok(found) => found.into_inner().tenant.ok_or_else(stranger)?,
+        Err(status) if is(&status, ErrorReason::TenantUnknown) => return Ok(None),
+        Err(status) => return Err(status.into()),
+    };
+    let of_tenant = client.of_tenant(&tenant)?;
+    let request = of_tenant.request(GetIngestCountsRequest {});
+    let counts = of_tenant.ingestion().get_ingest_counts(request).await?;
+    let sources = counts.into_inner().sources;
+    let sources: Vec<&str> = sources.iter().map(|one| one.source.as_str()).collect();
+    match setup.difference(&tenant, &sources) {
+        None => Ok(Some(tenant)),
+        Some(what) => Err(Error::Conflict {
+            message: format!(
+                "the tenant \"{}\" that is there already is not the demo's, for {what}: nothing was stored; give the demo data of its own with \
+                 `sextant demo --data-dir DIR`, where DIR is a new directory",
+                setup.tenant
+            ),
+        }),
+    }
+}
+
+impl Setup {
+    /// The tenant as it is asked for.
+    fn asked(&self) -> Tenant {
+        Tenant {
+            name: self.tenant.clone(),
+            time_zone: "UTC".to_owned(),
+            base_currency: "USD".to_owned(),
+            fixed_clock: Some(timestamp(self.clock)),
+            retention_days: RETENTION_DAYS,
+            slices: 1,
+            ..Tenant::default()
+        }
+    }
+
+    /// What tells a tenant from the one that the demo makes, whose clock somebody may have moved forward since, and which may hold
+    /// records of other sources beside its own; `None`: nothing.
+    fn difference(&self, tenant: &Tenant, sources: &[&str]) -> Option<&'static str> {
+        let asked = self.asked();
+        if tenant.time_zone != asked.time_zone {
+            Some("its time zone is another")
+        } else if tenant.base_currency != asked.base_currency {
+            Some("its currency is another")
+        } else if clock_of(tenant).is_none_or(|clock| clock < self.clock) {
+            Some("its clock is another")
+        } else if (tenant.retention_days, tenant.slices) != (asked.retention_days, asked.slices) {
+            Some("it keeps its records otherwise")
+        } else if !sources.is_empty() && !sources.iter().any(|one| self.sources.contains(one)) {
+            Some("its records are from other sources")
+        } else {
+            None
+        }
+    }
+}
+
+/// Where a tenant's clock stands still.
+fn clock_of(tenant: &Tenant) -> Option<Instant> {
+    sextant_wire::time::instant(tenant.fixed_clock.as_ref()?).ok()
+}
+
+fn stranger() -> Error {
+    Error::usage("the server does not speak as Sextant does; check --address")
 }
 
 async fn make_tenant(client: &Client, setup: &Setup) -> Result<Tenant, Error> {
-    let tenant = Tenant {
-        name: setup.tenant.clone(),
-        time_zone: "UTC".to_owned(),
-        base_currency: "USD".to_owned(),
-        fixed_clock: Some(timestamp(setup.clock)),
-        retention_days: RETENTION_DAYS,
-        slices: 1,
-        ..Tenant::default()
-    };
     let request = CreateTenantRequest {
-        tenant: Some(tenant),
+        tenant: Some(setup.asked()),
         request_id: request_id(&setup.tenant, "tenant"),
     };
     let made = client
         .tenants()
         .create_tenant(client.request(request))
-        .await;
-    let made = match made {
-        Ok(made) => made.into_inner().tenant,
-        // A run of the demo made it so long ago that its request is not known any more.
-        Err(status) if is(&status, ErrorReason::AlreadyExists) => {
-            let request = GetTenantRequest {
-                tenant: setup.tenant.clone(),
-            };
-            let found = client.tenants().get_tenant(client.request(request)).await?;
-            found.into_inner().tenant
-        },
-        Err(status) => return Err(status.into()),
-    };
-    made.ok_or_else(|| Error::usage("the server does not speak as Sextant does; check --address"))
+        .await?;
+    made.into_inner().tenant.ok_or_else(stranger)
 }
 
 async fn make_segmentation(
@@ -193,19 +243,13 @@ async fn send(
     /// Complaints about the demo's own data are counted and not shown.
     const MAX_COMPLAINTS: usize = 0;
     let what = format!("{}: sending", setup.tenant);
-    let Records { items, file } = records;
-    let progress = match &file {
-        Some(file) => Progress::bytes(visibility, file.size, &what),
-        None => Progress::open(visibility, &what),
-    };
+    let Records { items, extent } = records;
+    let progress = Progress::share(visibility, extent.size, &what);
     let mut tally = Tally::new(MAX_COMPLAINTS);
     let mut observer = |tally: &Tally, news: News<'_>| {
         progress.tell(news);
-        let read = file
-            .as_ref()
-            .map(|file| file.consumed.load(Ordering::Relaxed));
         progress.at(
-            read.unwrap_or_else(|| tally.acknowledged()),
+            extent.consumed.load(Ordering::Relaxed),
             format!("{} records", format::count(tally.acknowledged())),
         );
     };
@@ -221,7 +265,7 @@ async fn send(
 }
 
 impl Ready {
-    /// The segments of a segmentation with sums, once everything is evaluated.
+    /// The segments of a segmentation with sums.
     pub(crate) async fn segments(
         &self,
         key: &str,
@@ -234,37 +278,9 @@ impl Ready {
             page_size: 1000,
             page_token: String::new(),
         };
-        settled(|| {
-            let (client, request) = (self.client.clone(), request.clone());
-            Box::pin(async move {
-                let mut request = client.request(request);
-                request.set_timeout(READ_DEADLINE);
-                Ok(client
-                    .segmentation()
-                    .list_segments(request)
-                    .await?
-                    .into_inner())
-            })
-        })
-        .await
-    }
-
-    async fn wait_for_metrics(&self) -> Result<(), Status> {
-        let request = GetRevenueRequest {
-            at: self.at.clone(),
-            segmentation: String::new(),
-        };
-        settled(|| {
-            let (client, request) = (self.client.clone(), request.clone());
-            Box::pin(async move {
-                client
-                    .metrics()
-                    .get_revenue(client.request(request))
-                    .await?;
-                Ok(())
-            })
-        })
-        .await
+        let request = self.client.request(request);
+        let answer = self.client.segmentation().list_segments(request).await?;
+        Ok(answer.into_inner())
     }
 }
 

@@ -1,15 +1,18 @@
 //! A generated software company: who is worth what, how its recurring revenue moved, whom it loses, and who changed.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use sextant_domain::time::{DAY_US, Day};
 use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::metrics::v1::{GetChurnRequest, GetWaterfallRequest};
 use sextant_proto::segmentation::v1::{ListTransitionsRequest, TransitionOrder};
 
 use crate::client::{Client, all_pages};
-use crate::demo::load::{Ready, Records, Setup, load, timestamp};
+use crate::demo::load::{Extent, Ready, Records, Setup, load, timestamp};
 use crate::demo::occupied;
 use crate::error::Error;
-use crate::generate::{Company, Options};
+use crate::generate::{Company, Options, SOURCES};
 use crate::import::batch::{Origin, TIME};
 use crate::import::{Item, Original, Part};
 use crate::output::{Block, Cell, Column, format};
@@ -39,39 +42,28 @@ pub(crate) fn tenant_name(company: Options) -> String {
     )
 }
 
-/// Loads a company and shows what comes of it.
-pub(crate) async fn show(
-    client: &Client,
-    options: Options,
-    visibility: Visibility,
-) -> Result<Vec<Block>, Error> {
-    let setup = Setup {
+/// The tenant of a company.
+pub(crate) fn setup(options: Options) -> Setup {
+    Setup {
         tenant: tenant_name(options),
         clock: options.end,
         segmentations: &[
             (VALUE, "sextant.value_tiers", "{}"),
             (LIFECYCLE, "sextant.lifecycle", "{}"),
         ],
+        sources: &SOURCES,
         history: HistorySchedule::Daily,
-    };
-    let records = Company::new(options)?.records();
-    let items = (1..).zip(records).map(|(row, record)| {
-        Ok(Item::Record {
-            origin: Origin {
-                row,
-                line: row,
-                part: Part::Row,
-                original: Original::NotKept,
-                time: TIME,
-            },
-            record: Box::new(record),
-        })
-    });
-    let records = Records {
-        items: Box::new(items),
-        file: None,
-    };
-    let ready = load(client, &setup, records, visibility).await?;
+    }
+}
+
+/// Loads a company and shows what comes of it.
+pub(crate) async fn show(
+    client: &Client,
+    options: Options,
+    visibility: Visibility,
+) -> Result<Vec<Block>, Error> {
+    let records = records(Company::new(options)?);
+    let ready = load(client, &setup(options), records, visibility).await?;
     let titles = Titles::load(&ready.client).await?;
     let (tiers, tier_titles) = tiers(&ready).await?;
     Ok(vec![
@@ -83,6 +75,35 @@ pub(crate) async fn show(
         churn(&ready, &tier_titles).await?,
         changes(&ready, &titles).await?,
     ])
+}
+
+/// All records of a company.
+fn records(company: Company) -> Records {
+    let extent = Extent {
+        size: company.days_until(None),
+        consumed: Arc::default(),
+    };
+    let (consumed, mut records, mut row) = (Arc::clone(&extent.consumed), company.records(), 0);
+    let items = std::iter::from_fn(move || {
+        let record = records.next()?;
+        let days = company.days_until(Some(records.now()));
+        consumed.store(days, Ordering::Relaxed);
+        row += 1;
+        Some(Ok(Item::Record {
+            origin: Origin {
+                row,
+                line: row,
+                part: Part::Row,
+                original: Original::NotKept,
+                time: TIME,
+            },
+            record: Box::new(record),
+        }))
+    });
+    Records {
+        items: Box::new(items),
+        extent,
+    }
 }
 
 fn records_block(ready: &Ready, options: Options) -> Block {

@@ -20,6 +20,7 @@ use sextant_store::embedded::Embedded;
 use sextant_store::port::{Page, TenantRow, Tenants as _};
 
 use crate::doctor::Finding;
+use crate::error::with_causes;
 use crate::output::format;
 
 /// File by which the embedded engine holds its directory.
@@ -157,9 +158,12 @@ fn table(check: &'static str, error: Option<&ConnectError>) -> Finding {
             "answers, takes writes, and its tables are of this program's version",
         );
     };
-    let fix = match error {
+    let fix = match &error {
         ConnectError::Url(_) => "correct store.postgres_url: postgresql://user@host/database",
-        ConnectError::Pool(_) | ConnectError::Unreachable(_) => {
+        ConnectError::Refused(_) => {
+            "correct store.postgres_url, or make the database and the user that it names"
+        },
+        ConnectError::Pool(_) | ConnectError::Unreachable(_) | ConnectError::Starting(_) => {
             "start the server, or correct store.postgres_url; behind a failover give all hosts and the writable one is used"
         },
         ConnectError::Forbidden { .. } => {
@@ -170,7 +174,7 @@ fn table(check: &'static str, error: Option<&ConnectError>) -> Finding {
             "run the version of Sextant that made these tables, or a newer one"
         },
     };
-    Finding::failed(check, error.to_string(), fix)
+    Finding::failed(check, with_causes(&error), fix)
 }
 
 /// A page of tenants by name, or why there is none.

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{PAGES, find, reasons};
+use super::{PAGES, find, near, reasons};
 
 #[test]
 fn every_reason_has_a_page_and_no_page_lacks_a_reason() {
@@ -46,4 +46,11 @@ fn a_reason_is_found_however_it_is_written() {
         assert_eq!(find(text).map(|page| page.reason), Some("TOO_OLD"));
     }
     assert!(find("TOO_YOUNG").is_none());
+}
+
+#[test]
+fn a_reason_that_is_misspelled_is_recognized_and_another_word_is_not() {
+    assert_eq!(near("TIME_IN_FUTRE"), Some("TIME_IN_FUTURE"));
+    assert_eq!(near("tenant_unkown"), Some("TENANT_UNKNOWN"));
+    assert_eq!(near("weather"), None);
 }

@@ -9,6 +9,15 @@ use crate::generate::calendar::timestamp;
 use crate::generate::dirt::{Breakage, Flaw};
 use crate::generate::usage::Action;
 
+/// Where it keeps its accounts.
+const CRM: &str = "crm";
+/// Its own product.
+const PRODUCT: &str = "product";
+/// Where it bills.
+const BILLING: &str = "billing";
+/// The systems that its records come from.
+pub const SOURCES: [&str; 3] = [CRM, PRODUCT, BILLING];
+
 /// What a record says.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
@@ -47,9 +56,9 @@ impl Pending {
             Content::State(fact) => *fact,
         };
         let source = match &fact {
-            Fact::Account(_) => "crm",
-            Fact::User(_) | Fact::AccountUser(_) | Fact::Event(_) => "product",
-            Fact::Subscription(_) | Fact::Invoice(_) | Fact::Payment(_) => "billing",
+            Fact::Account(_) => CRM,
+            Fact::User(_) | Fact::AccountUser(_) | Fact::Event(_) => PRODUCT,
+            Fact::Subscription(_) | Fact::Invoice(_) | Fact::Payment(_) => BILLING,
         };
         let mut record = Record {
             source: source.to_owned(),

@@ -1,5 +1,7 @@
 //! The columns that a CSV file of each kind may have.
 
+use sextant_runtime::config::nearest;
+
 /// What the rows of a CSV file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -372,11 +374,24 @@ impl Header {
 }
 
 fn missing(kind: Kind, column: &str, names: &[String]) -> String {
-    let has = names.join(", ");
+    let others = names.iter().map(String::as_str);
+    let others = others.filter(|name| !kind.columns().iter().any(|column| column.name == *name));
+    let meant = others.filter(|name| meant_by(name, kind) == Some(column));
+    let meant: Vec<String> = meant
+        .map(|name| format!("; did you mean it by \"{name}\"?"))
+        .collect();
     format!(
-        "lacks the column \"{column}\" that {} need; its header is {has}",
-        kind.as_str()
+        "lacks the column \"{column}\" that {} need{}; its header is {}",
+        kind.as_str(),
+        meant.concat(),
+        names.join(", ")
     )
+}
+
+/// The column of the kind that a name may stand for.
+fn meant_by(name: &str, kind: Kind) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    nearest(&lower, kind.columns().iter().map(|column| column.name))
 }
 
 /// Places of the columns that are not the kind's own, by name.
@@ -394,9 +409,11 @@ fn free_columns(kind: Kind, names: &[String]) -> Result<Vec<usize>, String> {
             } else {
                 format!(", {prefix}NAME")
             };
+            let meant = meant_by(name, kind).map(|meant| format!("did you mean \"{meant}\"? "));
             return Err(format!(
-                "column \"{name}\" is none of {}{free}; rename or remove it",
-                known.join(", ")
+                "column \"{name}\" is none of {}{free}; {}rename or remove it",
+                known.join(", "),
+                meant.unwrap_or_default()
             ));
         }
         free.push((name, place));

@@ -1,12 +1,15 @@
 //! An import of history, from its opening to its completion: nothing of the tenant is evaluated in between.
 
+use futures_util::future::BoxFuture;
 use tonic::Status;
 use uuid::Uuid;
 
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
+use sextant_proto::metrics::v1::GetRevenueRequest;
+use sextant_proto::segmentation::v1::{ListSegmentationsRequest, ListSegmentsRequest};
 
-use crate::client::{Client, is};
+use crate::client::{Client, all_pages, at_least, is, settled};
 use crate::import::patience::{News, persist};
 
 /// What to do where an import is open already.
@@ -59,4 +62,68 @@ pub(crate) async fn complete(
         })
     });
     Ok(answer.await?.into_inner().position)
+}
+
+/// Returns once segmentation, for every segmentation, and metrics have evaluated what a position stands for: whoever asks then is
+/// answered with it. While a service is away, it waits, but not for ever.
+///
+/// # Errors
+/// Whatever a service refuses.
+pub(crate) async fn evaluated(
+    client: &Client,
+    position: &str,
+    mut tell: impl FnMut(News<'_>) + Send,
+) -> Result<(), Status> {
+    let listed = persist(&mut tell, || {
+        let client = client.clone();
+        Box::pin(async move {
+            let request = ListSegmentationsRequest::default();
+            let listed = all_pages!(
+                client,
+                segmentation.list_segmentations,
+                request,
+                segmentations
+            );
+            Ok(listed)
+        })
+    });
+    for one in listed.await? {
+        let request = ListSegmentsRequest {
+            segmentation: one.key,
+            at: at_least(position),
+            page_size: 1,
+            ..ListSegmentsRequest::default()
+        };
+        let client = client.clone();
+        let read = move || {
+            let (client, request) = (client.clone(), request.clone());
+            Box::pin(async move {
+                let request = client.request(request);
+                client.segmentation().list_segments(request).await
+            }) as BoxFuture<'static, _>
+        };
+        reached(&mut tell, read).await?;
+    }
+    let request = GetRevenueRequest {
+        at: at_least(position),
+        ..GetRevenueRequest::default()
+    };
+    let client = client.clone();
+    let read = move || {
+        let (client, request) = (client.clone(), request.clone());
+        Box::pin(async move {
+            let request = client.request(request);
+            client.metrics().get_revenue(request).await
+        }) as BoxFuture<'static, _>
+    };
+    reached(&mut tell, read).await
+}
+
+/// Repeats a read until its service is there and has processed the position that it asks for.
+async fn reached<T: Send + 'static>(
+    tell: &mut (impl FnMut(News<'_>) + Send),
+    read: impl Fn() -> BoxFuture<'static, Result<T, Status>> + Clone + Send + Sync + 'static,
+) -> Result<(), Status> {
+    let call = || Box::pin(settled(read.clone())) as BoxFuture<'static, _>;
+    persist(tell, call).await.map(drop)
 }

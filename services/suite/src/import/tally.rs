@@ -203,10 +203,21 @@ impl Tally {
         self.complain(complaint);
     }
 
-    /// Counts a batch: the verdicts that are not ACCEPTED by ascending index, all others are.
-    pub fn judge(&mut self, origins: &[Origin], exceptions: &[Verdict], delivery: Delivery) {
+    /// Counts a batch: the verdicts that are not ACCEPTED by ascending index, all others are. Rows between them that could not be
+    /// read are told in their places, so that complaints have the order of the file.
+    pub fn judge(
+        &mut self,
+        origins: &[Origin],
+        malformed: Vec<Complaint>,
+        exceptions: &[Verdict],
+        delivery: Delivery,
+    ) {
+        let mut malformed = malformed.into_iter().peekable();
         let mut exceptions = exceptions.iter().peekable();
         for (index, origin) in origins.iter().enumerate() {
+            while let Some(complaint) = malformed.next_if(|complaint| complaint.row < origin.row) {
+                self.malformed(complaint);
+            }
             let verdict = exceptions.next_if(|verdict| usize::try_from(verdict.index) == Ok(index));
             let kind = verdict.map_or(VerdictKind::Accepted, Verdict::kind);
             match origin.part {
@@ -226,6 +237,9 @@ impl Tally {
                 },
                 _ => {},
             }
+        }
+        for complaint in malformed {
+            self.malformed(complaint);
         }
     }
 

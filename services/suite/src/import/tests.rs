@@ -97,6 +97,20 @@ fn a_header_that_does_not_fit_is_refused_with_the_fix() {
         unknown.contains("column \"note\" is none of time"),
         "{unknown}"
     );
+    let case = header_problem(Kind::Payments, b"Time,account_id,amount,currency\n");
+    assert!(
+        case.contains("lacks the column \"time\" that payments need; did you mean it by \"Time\"?"),
+        "{case}"
+    );
+    let misspelled = header_problem(
+        Kind::Payments,
+        b"time,account_id,amount,currency,invoce_id\n",
+    );
+    assert!(
+        misspelled.contains("did you mean \"invoice_id\"? rename or remove it"),
+        "{misspelled}"
+    );
+    assert!(!unknown.contains("did you mean"), "{unknown}");
     let semicolons = header_problem(Kind::Payments, b"time;account_id;amount;currency\n");
     assert!(semicolons.contains("--delimiter ;"), "{semicolons}");
     assert!(header_problem(Kind::Payments, b"").contains("is empty"));
@@ -255,15 +269,49 @@ fn a_file_that_breaks_off_gives_what_was_before_and_then_its_error() {
     assert!(batches[1].is_err());
 }
 
-#[test]
-fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints() {
-    let origin = |row, part| Origin {
+fn origin(row: u64, part: Part) -> Origin {
+    Origin {
         row,
         line: row + 1,
         part,
         original: Original::NotKept,
         time: TIME,
+    }
+}
+
+fn malformed(row: u64) -> Complaint {
+    Complaint {
+        row,
+        line: row + 1,
+        field: String::new(),
+        problem: "is no row".into(),
+        refusal: Refusal::Malformed,
+        original: Original::NotKept,
+    }
+}
+
+fn verdict(index: u32, kind: VerdictKind) -> Verdict {
+    Verdict {
+        index,
+        kind: kind.into(),
+        rejection: None,
+    }
+}
+
+fn too_old(index: u32) -> Verdict {
+    let rejection = Rejection {
+        field: "time".into(),
+        reason: "TOO_OLD".into(),
+        hint: "is older than the 395 days".into(),
     };
+    Verdict {
+        rejection: Some(rejection),
+        ..verdict(index, VerdictKind::Rejected)
+    }
+}
+
+#[test]
+fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints() {
     let origins = [
         origin(1, Part::Companion),
         origin(1, Part::Row),
@@ -271,35 +319,17 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
         origin(3, Part::Row),
         origin(4, Part::Row),
     ];
-    let verdict = |index, kind: VerdictKind| Verdict {
-        index,
-        kind: kind.into(),
-        rejection: None,
-    };
-    let mut rejected = verdict(2, VerdictKind::Rejected);
-    rejected.rejection = Some(Rejection {
-        field: "time".into(),
-        reason: "TOO_OLD".into(),
-        hint: "is older than the 395 days".into(),
-    });
     let mut tally = Tally::new(1);
     tally.judge(
         &origins,
+        vec![malformed(5)],
         &[
             verdict(1, VerdictKind::Duplicate),
-            rejected,
+            too_old(2),
             verdict(3, VerdictKind::Held),
         ],
         Delivery::First,
     );
-    tally.malformed(Complaint {
-        row: 5,
-        line: 6,
-        field: String::new(),
-        problem: "is no row".into(),
-        refusal: Refusal::Malformed,
-        original: Original::NotKept,
-    });
     assert_eq!(
         (
             tally.rows.accepted,
@@ -320,7 +350,12 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
     assert_eq!(tally.reasons.get("TOO_OLD"), Some(&1));
     // What is stored of a record that was sent twice, and by whom, is not known.
     let twice = [verdict(0, VerdictKind::Duplicate)];
-    tally.judge(&[origin(6, Part::Row)], &twice, Delivery::Repeated);
+    tally.judge(
+        &[origin(6, Part::Row)],
+        Vec::new(),
+        &twice,
+        Delivery::Repeated,
+    );
     assert_eq!((tally.rows.duplicate, tally.rows.resent), (1, 1));
     assert_eq!(tally.rows_judged(), 6);
     assert_eq!((tally.complaints.len(), tally.n_more_complaints()), (1, 1));
@@ -329,6 +364,20 @@ fn the_tally_counts_every_row_under_one_verdict_and_keeps_the_first_complaints()
         "row 2 (line 3), field \"time\": is older than the 395 days (TOO_OLD)"
     );
     assert!(!tally.is_clean());
+}
+
+#[test]
+fn complaints_have_the_order_of_the_file_whoever_has_them() {
+    let mut tally = Tally::new(9);
+    let unreadable = [1, 3, 5].map(malformed).to_vec();
+    tally.judge(
+        &[origin(2, Part::Row), origin(4, Part::Row)],
+        unreadable,
+        &[too_old(1)],
+        Delivery::First,
+    );
+    let rows: Vec<u64> = tally.complaints.iter().map(|one| one.row).collect();
+    assert_eq!(rows, [1, 3, 4, 5]);
 }
 
 /// What is complained about where the service rejects a field of a record.
@@ -343,7 +392,7 @@ pub(crate) fn complained_field(origin: Origin, field: &str) -> String {
         rejection: Some(rejection),
     };
     let mut tally = Tally::new(1);
-    tally.judge(&[origin], &[verdict], Delivery::First);
+    tally.judge(&[origin], Vec::new(), &[verdict], Delivery::First);
     tally.complaints.remove(0).field
 }
 

@@ -150,13 +150,16 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// Counts the unreadable rows of a batch; what remains is to be sent.
-    fn take(&mut self, mut batch: Batch) {
-        for complaint in batch.malformed.drain(..) {
-            self.tally.malformed(complaint);
-        }
+    /// Takes a batch that is to be sent. One of unreadable rows alone is told with what is before it, and at once where that is told.
+    fn take(&mut self, batch: Batch) {
         if !batch.records.is_empty() {
             self.waiting.push_back(batch);
+            return;
+        }
+        let open = self.open.back_mut().map(|(_, batch)| batch);
+        match self.waiting.back_mut().or(open) {
+            Some(before) => before.malformed.extend(batch.malformed),
+            None => self.tally.judge(&[], batch.malformed, &[], Delivery::First),
         }
     }
 
@@ -166,14 +169,16 @@ impl Upload<'_> {
             .credit
             .saturating_sub(stream.n_open)
             .min(batch.records.len());
-        let rest = Batch {
-            delivery: batch.delivery,
-            records: batch.records.split_off(room),
-            origins: batch.origins.split_off(room),
-            malformed: Vec::new(),
-        };
-        if !rest.records.is_empty() {
-            self.waiting.push_front(rest);
+        if room < batch.records.len() {
+            let origins = batch.origins.split_off(room);
+            let first = origins.first().map_or(0, |origin| origin.row);
+            let n_before = batch.malformed.partition_point(|one| one.row < first);
+            self.waiting.push_front(Batch {
+                delivery: batch.delivery,
+                records: batch.records.split_off(room),
+                malformed: batch.malformed.split_off(n_before),
+                origins,
+            });
         }
         stream.newest += 1;
         stream.n_open += room;
@@ -203,8 +208,12 @@ impl Upload<'_> {
                 .iter()
                 .find(|batch| batch.sequence == sequence);
             let exceptions = exceptions.map_or(&[][..], |batch: &BatchVerdicts| &batch.verdicts);
-            self.tally.judge(&batch.origins, exceptions, batch.delivery);
-            stream.n_open = stream.n_open.saturating_sub(batch.origins.len());
+            let Batch {
+                origins, malformed, ..
+            } = batch;
+            self.tally
+                .judge(&origins, malformed, exceptions, batch.delivery);
+            stream.n_open = stream.n_open.saturating_sub(origins.len());
             if self.patience.progress() {
                 (self.observer)(self.tally, News::Back);
             }
@@ -274,10 +283,8 @@ pub async fn rehearse(
     let (mut received, thread) = batches.ahead();
     while let Some(batch) = received.recv().await {
         let batch = batch?;
-        for complaint in batch.malformed {
-            tally.malformed(complaint);
-        }
         if batch.records.is_empty() {
+            tally.judge(&[], batch.malformed, &[], Delivery::First);
             continue;
         }
         let request = IngestBatchRequest {
@@ -306,6 +313,7 @@ pub async fn rehearse(
         })?;
         tally.judge(
             &batch.origins,
+            batch.malformed,
             &answer.into_inner().verdicts,
             Delivery::First,
         );

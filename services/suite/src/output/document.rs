@@ -265,6 +265,13 @@ impl Document {
         Value::Object(object)
     }
 
+    /// Whether the answer lacks what is stored, so that its figures, such as zeros, are not to be taken for the truth.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        let state = self.freshness.as_ref().map(Freshness::state);
+        state == Some(FreshnessState::Backfilling)
+    }
+
     /// What people must know about the answer's age; empty where it is fresh.
     #[must_use]
     pub fn caveat(&self) -> &'static str {

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, RecyclingMethod, Runtime};
+use tokio::time::{Instant, sleep};
+use tokio_postgres::error::DbError;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
@@ -23,6 +25,10 @@ const VERSION: &str = include_str!("../../queries/postgres/session/version.sql")
 
 /// A connection that was used within this time is not checked again before its next use.
 const TRUSTED_FOR: Duration = Duration::from_millis(500);
+/// Longest wait for a database that says that it starts or stops, before a service gives up to start.
+const LONGEST_START: Duration = Duration::from_secs(60);
+/// Time between two questions whether it has started.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
@@ -88,6 +94,10 @@ pub enum ConnectError {
     Pool(deadpool_postgres::BuildError),
     /// The database does not answer.
     Unreachable(Error),
+    /// It answers that it starts or stops.
+    Starting(Box<DbError>),
+    /// It answers, and not with a connection: there is no such database or user, or there are too many connections.
+    Refused(Box<DbError>),
     /// The user may not take on the role of the services.
     Forbidden {
         /// What a superuser, or who made the role, has to run.
@@ -124,6 +134,8 @@ impl fmt::Display for ConnectError {
             ),
             Self::Pool(_) => write!(f, "connection pool cannot be made"),
             Self::Unreachable(_) => write!(f, "database does not answer"),
+            Self::Starting(_) => write!(f, "database starts or stops"),
+            Self::Refused(_) => write!(f, "database refuses the connection"),
             Self::Forbidden { fix, .. } => write!(
                 f,
                 "the user of store.postgres_url may not take on the role sextant_app: let a superuser run once: {fix}"
@@ -159,6 +171,7 @@ impl std::error::Error for ConnectError {
             Self::Url(source) => Some(source),
             Self::Pool(source) => Some(source),
             Self::Unreachable(source) | Self::Forbidden { source, .. } => Some(source),
+            Self::Starting(source) | Self::Refused(source) => Some(source),
             Self::Outdated { .. } | Self::Newer { .. } => None,
         }
     }
@@ -194,7 +207,7 @@ impl Pool {
             opened,
         };
         let known = known_version(service);
-        let stored = pool.stored_version(config, known).await?;
+        let stored = pool.stored_version_once_started(config, known).await?;
         if stored < known {
             return Err(ConnectError::Outdated {
                 schema: service.schema(),
@@ -226,6 +239,29 @@ impl Pool {
         })
     }
 
+    /// The same of a database that is about to be there: one that says that it starts or stops is waited for, and while it is
+    /// restarted, it does not answer in between.
+    async fn stored_version_once_started(
+        &self,
+        config: &Config,
+        known: i32,
+    ) -> std::result::Result<i32, ConnectError> {
+        let until = Instant::now() + LONGEST_START;
+        let mut is_restarted = false;
+        loop {
+            let stored = self.stored_version(config, known).await;
+            match &stored {
+                Err(ConnectError::Starting(_)) => is_restarted = true,
+                Err(ConnectError::Unreachable(_)) if is_restarted => {},
+                _ => return stored,
+            }
+            if Instant::now() >= until {
+                return stored;
+            }
+            sleep(ASK_AGAIN).await;
+        }
+    }
+
     async fn stored_version(
         &self,
         config: &Config,
@@ -233,22 +269,25 @@ impl Pool {
     ) -> std::result::Result<i32, ConnectError> {
         let client = self.inner.get().await.map_err(|error| {
             // The role is made by the first migration: a database without it was never migrated.
-            match sql_state(&error) {
-                Some("22023" | "42704") => ConnectError::Outdated {
+            let said = said_by_server(&error);
+            match said.map(|said| (said.code().code(), said)) {
+                Some(("22023" | "42704", _)) => ConnectError::Outdated {
                     schema: self.schema,
                     stored: 0,
                     known,
                 },
-                Some("42501") => ConnectError::Forbidden {
+                Some(("42501", _)) => ConnectError::Forbidden {
                     fix: config
                         .url
                         .parse()
                         .map_or_else(|_unreadable| String::new(), |server| membership(&server)),
                     source: Error::unavailable("connecting", error),
                 },
-                Some(_) | None => {
-                    ConnectError::Unreachable(Error::unavailable("connecting", error))
+                Some(("57P01" | "57P02" | "57P03", said)) => {
+                    ConnectError::Starting(Box::new(said.clone()))
                 },
+                Some((_, said)) => ConnectError::Refused(Box::new(said.clone())),
+                None => ConnectError::Unreachable(Error::unavailable("connecting", error)),
             }
         })?;
         match client.query_one(VERSION, &[]).await {
@@ -379,11 +418,11 @@ fn build(
         .map_err(ConnectError::Pool)
 }
 
-fn sql_state(error: &deadpool_postgres::PoolError) -> Option<&str> {
+fn said_by_server(error: &deadpool_postgres::PoolError) -> Option<&DbError> {
     use deadpool_postgres::PoolError;
     match error {
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-            error.code().map(|code| code.code())
+            error.as_db_error()
         },
         _ => None,
     }

@@ -3,10 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use sextant_backends::postgres::{Config, Ingestion, Probe, migrate};
+use sextant_backends::postgres::{Config, ConnectError, Ingestion, Probe, migrate};
 use sextant_backends::testing::{Database, PostgresServer};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::TenantId;
@@ -53,6 +55,49 @@ async fn commits(store: &Ingestion, tenant: TenantId, id: &str) -> Result<(), Er
         .commit(batch(tenant, vec![fact(FactKind::Event, "acme", id)]))
         .await
         .map(drop)
+}
+
+/// Answers each connection with an error, the last one for ever.
+async fn answers(errors: &'static [(&'static str, &'static str)]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut errors = errors.iter().copied();
+        let mut next = errors.next().unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1_024];
+            stream.read(&mut asked).await.unwrap();
+            let (code, text) = next;
+            let fields = format!("SFATAL\0VFATAL\0C{code}\0M{text}\0\0");
+            let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+            let answer = [b"E", &length[..], fields.as_bytes()].concat();
+            stream.write_all(&answer).await.unwrap();
+            next = errors.next().unwrap_or(next);
+        }
+    });
+    format!("postgresql://postgres@{address}/nothing?sslmode=disable")
+}
+
+#[tokio::test]
+async fn a_server_that_starts_or_stops_is_waited_for_and_one_that_refuses_is_not() {
+    const REFUSED: (&str, &str) = ("3D000", "database \"nothing\" does not exist");
+    let url = answers(&[
+        ("57P03", "the database system is shutting down"),
+        ("57P03", "the database system is starting up"),
+        REFUSED,
+        ("XX000", "asked once too often"),
+    ])
+    .await;
+    let config = Config::new(url);
+    let connected = Ingestion::connect(&config);
+    let refused = within(Duration::from_secs(30), connected)
+        .await
+        .unwrap_err();
+    let ConnectError::Refused(source) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(source.to_string(), format!("FATAL: {}", REFUSED.1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

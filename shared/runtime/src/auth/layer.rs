@@ -35,17 +35,18 @@ impl<S> Authenticate<S> {
 
 impl<S: Serve + Clone> Serve for Authenticate<S> {
     fn serve(&self, mut request: Request<Body>) -> Answer {
-        let scope = match self.methods.access(request.uri().path()) {
+        let needed = match self.methods.access(request.uri().path()) {
             // Not in the table: not served, even if a route happens to exist.
             None => {
                 let path = request.uri().path();
                 return refuse(method_unknown(path, &self.methods.services()));
             },
             Some(Access::Public) => return self.inner.serve(request),
-            Some(Access::Scope(scope)) => scope,
+            Some(Access::AnyScope) => None,
+            Some(Access::Scope(scope)) => Some(scope),
         };
         match self.authenticator.lookup(request.headers()) {
-            Lookup::Known(verdict) => match admit(&mut request, verdict, scope) {
+            Lookup::Known(verdict) => match admit(&mut request, verdict, needed) {
                 Ok(()) => self.inner.serve(request),
                 Err(answer) => answer,
             },
@@ -54,7 +55,7 @@ impl<S: Serve + Clone> Serve for Authenticate<S> {
                 let inner = self.inner.clone();
                 Box::pin(async move {
                     let verdict = authenticator.resolve(&key).await;
-                    match admit(&mut request, verdict, scope) {
+                    match admit(&mut request, verdict, needed) {
                         Ok(()) => inner.serve(request).await,
                         Err(answer) => answer.await,
                     }
@@ -67,16 +68,13 @@ impl<S: Serve + Clone> Serve for Authenticate<S> {
 fn admit(
     request: &mut Request<Body>,
     verdict: Result<Principal, Refusal>,
-    scope: Scope,
+    needed: Option<Scope>,
 ) -> Result<(), Answer> {
-    match verdict {
-        Err(refusal) => Err(refuse(refusal.into_status())),
-        Ok(principal) if !principal.scopes.contains(scope) => Err(refuse(
-            sextant_wire::status::permission_denied(scope.as_str()),
-        )),
-        Ok(principal) => {
-            request.extensions_mut().insert(principal);
-            Ok(())
-        },
+    let principal = verdict.map_err(|refusal| refuse(refusal.into_status()))?;
+    if let Some(scope) = needed.filter(|scope| !principal.scopes.contains(*scope)) {
+        let denied = sextant_wire::status::permission_denied(scope.as_str());
+        return Err(refuse(denied));
     }
+    request.extensions_mut().insert(principal);
+    Ok(())
 }

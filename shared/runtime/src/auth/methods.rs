@@ -10,6 +10,8 @@ use crate::auth::Scope;
 pub enum Access {
     /// Nothing: health checks.
     Public,
+    /// A key, whatever its scopes.
+    AnyScope,
     /// A key with this scope.
     Scope(Scope),
 }

@@ -76,6 +76,13 @@ pub enum Error {
         /// Keys or variables that may have been meant.
         did_you_mean: Vec<String>,
     },
+    /// A section is given a value of its own.
+    SectionWithValue {
+        /// The section.
+        section: String,
+        /// Who gave it.
+        origin: Origin,
+    },
     /// A variable and its `_FILE` twin are both set.
     GivenTwice {
         /// The key.
@@ -156,6 +163,11 @@ impl fmt::Display for Error {
                     },
                 }
             },
+            Self::SectionWithValue { section, origin } => write!(
+                f,
+                "\"{section}\" is a section and has no value of its own ({origin}); give its keys values, such as [{section}] in a file with them below it; \
+                 `sextant config show` lists all keys"
+            ),
             Self::GivenTwice { key, variable } => {
                 write!(
                     f,
@@ -192,6 +204,7 @@ impl std::error::Error for Error {
             Self::Inconsistent { source } => Some(source),
             Self::FileMalformed { .. }
             | Self::KeyUnknown { .. }
+            | Self::SectionWithValue { .. }
             | Self::GivenTwice { .. }
             | Self::ValueInvalid { .. }
             | Self::KeyNeeded { .. }

@@ -328,20 +328,15 @@ pub(crate) fn near(name: &str) -> Vec<&'static Key> {
     if same_leaf.len() == 1 {
         return same_leaf;
     }
-    let of_section: Vec<&Key> = KEYS
-        .iter()
-        .filter(|key| parts(key.name).0 == section)
-        .collect();
+    let of_section: Vec<&Key> = of_section(section).collect();
     let candidates = if of_section.is_empty() {
         KEYS.iter().collect()
     } else {
         of_section.clone()
     };
-    let similarity = |key: &Key| strsim::normalized_damerau_levenshtein(leaf, parts(key.name).1);
-    let most_similar = candidates
-        .iter()
-        .max_by(|left, right| similarity(left).total_cmp(&similarity(right)));
-    if let Some(key) = most_similar.filter(|key| similarity(key) >= NEAR) {
+    let similar = nearest(leaf, candidates.iter().map(|key| parts(key.name).1));
+    let is_similar = |key: &&&Key| similar == Some(parts(key.name).1);
+    if let Some(key) = candidates.iter().find(is_similar) {
         return vec![key];
     }
     let sharing: Vec<&Key> = candidates
@@ -353,6 +348,21 @@ pub(crate) fn near(name: &str) -> Vec<&'static Key> {
     } else {
         sharing
     }
+}
+
+/// The keys of a section.
+pub(crate) fn of_section(section: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| parts(key.name).0 == section)
+}
+
+/// The name that a reader may have meant who wrote another one; `None`: it is like none of them.
+#[must_use]
+pub fn nearest<'n>(written: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let similarity = |name: &str| strsim::normalized_damerau_levenshtein(written, name);
+    names
+        .into_iter()
+        .filter(|name| similarity(name) >= NEAR)
+        .max_by(|left, right| similarity(left).total_cmp(&similarity(right)))
 }
 
 /// Section, empty if there is none, and last part.

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use crate::config::environment::Environment;
 use crate::config::error::{Error, Origin};
-use crate::config::keys::{KEYS, Key, find, near};
+use crate::config::keys::{KEYS, Key, find, near, of_section};
 use crate::config::{Config, StoreKind};
 
 const PREFIX: &str = "SEXTANT_";
@@ -113,7 +113,12 @@ fn put(given: &mut Given, key: &'static Key, text: &str, origin: Origin) -> Resu
 }
 
 fn invalid(key: &'static Key, text: &str, origin: Origin) -> Error {
-    let got = if key.is_secret() { "(redacted)" } else { text };
+    // Nothing is no secret, and the reader must know that it is nothing.
+    let got = if key.is_secret() && !text.is_empty() {
+        "(redacted)"
+    } else {
+        text
+    };
     Error::ValueInvalid {
         key: key.name,
         origin,
@@ -123,6 +128,12 @@ fn invalid(key: &'static Key, text: &str, origin: Origin) -> Error {
 }
 
 fn unknown(key: String, origin: Origin) -> Error {
+    if of_section(&key).next().is_some() {
+        return Error::SectionWithValue {
+            section: key,
+            origin,
+        };
+    }
     let did_you_mean = near(&key)
         .into_iter()
         .map(|key| key.name.to_owned())

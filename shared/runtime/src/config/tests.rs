@@ -311,6 +311,38 @@ fn a_secret_never_prints_and_may_come_from_a_file() {
 }
 
 #[test]
+fn a_secret_that_is_empty_is_refused_as_empty() {
+    let environment = env(&[("SEXTANT_AUTH__SERVICE_KEY", "")]);
+    let told = refused(&Sources {
+        environment,
+        ..Sources::default()
+    });
+    assert_eq!(
+        told,
+        "auth.service_key must be a text that is not empty, not \"\" (environment variable SEXTANT_AUTH__SERVICE_KEY)"
+    );
+}
+
+#[test]
+fn a_section_that_is_given_a_value_is_refused_as_a_section() {
+    let named = file("server = 3\n");
+    let sources = [
+        Sources {
+            file: Some(named.path().to_owned()),
+            ..Sources::default()
+        },
+        Sources {
+            flags: vec![flag("server", "3")],
+            ..Sources::default()
+        },
+    ];
+    for told in sources.iter().map(refused) {
+        let expected = "\"server\" is a section and has no value of its own (";
+        assert!(told.starts_with(expected), "{told}");
+    }
+}
+
+#[test]
 fn a_secret_given_twice_or_from_a_missing_file_is_refused() {
     let both = env(&[
         ("SEXTANT_AUTH__SERVICE_KEY", "a"),

@@ -9,21 +9,18 @@ use http_body_util::Full;
 use tonic::body::Body;
 
 use crate::lifecycle::Lifecycle;
-use crate::server::port::{ServeError, bind};
+use crate::server::port::Listener;
 use crate::server::readiness::Readiness;
 use crate::telemetry::Scrape;
 
 /// Serves the admin port until the lifecycle stops. Returns the bound address.
-///
-/// # Errors
-/// The address is taken.
 pub fn serve_admin(
-    address: SocketAddr,
+    listener: Listener,
     lifecycle: &Lifecycle,
     readiness: &Readiness,
     scrape: &Scrape,
-) -> Result<SocketAddr, ServeError> {
-    let (incoming, bound) = bind(address)?;
+) -> SocketAddr {
+    let Listener { incoming, bound } = listener;
     let (readiness, scrape) = (readiness.clone(), scrape.clone());
     let service = tower::service_fn(move |request: Request<Body>| {
         std::future::ready(Ok::<_, Infallible>(answer(&request, &readiness, &scrape)))
@@ -32,7 +29,7 @@ pub fn serve_admin(
         let server = tonic::transport::Server::builder().accept_http1(true);
         server.serve_with_incoming_shutdown(service, incoming, stop.cancelled_owned())
     });
-    Ok(bound)
+    bound
 }
 
 fn answer(request: &Request<Body>, readiness: &Readiness, scrape: &Scrape) -> Response<Body> {

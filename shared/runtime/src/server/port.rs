@@ -72,17 +72,34 @@ impl std::error::Error for ServeError {
     }
 }
 
-/// Binds an address with TCP_NODELAY and TCP keepalive for every connection.
-pub(crate) fn bind(address: SocketAddr) -> Result<(TcpIncoming, SocketAddr), ServeError> {
-    let failed = |source| ServeError::Bind { address, source };
-    let incoming = TcpIncoming::bind(address).map_err(failed)?;
-    let bound = incoming.local_addr().map_err(failed)?;
-    Ok((
-        incoming
-            .with_nodelay(Some(true))
-            .with_keepalive(Some(Duration::from_secs(60))),
-        bound,
-    ))
+/// A port that is taken, with TCP_NODELAY and TCP keepalive for every connection. Nobody is answered there before it is served.
+pub struct Listener {
+    pub(crate) incoming: TcpIncoming,
+    pub(crate) bound: SocketAddr,
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Listener").field(&self.bound).finish()
+    }
+}
+
+impl Listener {
+    /// Takes the port of an address. To be done before anything is started: what is started would have to be stopped again.
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub fn bind(address: SocketAddr) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Bind { address, source };
+        let incoming = TcpIncoming::bind(address).map_err(failed)?;
+        let bound = incoming.local_addr().map_err(failed)?;
+        Ok(Self {
+            incoming: incoming
+                .with_nodelay(Some(true))
+                .with_keepalive(Some(Duration::from_secs(60))),
+            bound,
+        })
+    }
 }
 
 /// The gRPC server of a process.
@@ -103,13 +120,13 @@ impl Server {
         }
     }
 
-    /// Listens, reports ready and serves until the lifecycle stops; then finishes the calls in work. Returns the bound address.
+    /// Reports ready and serves until the lifecycle stops; then finishes the calls in work. Returns the bound address.
     ///
     /// # Errors
-    /// The address is taken, or two parts serve the same gRPC service.
+    /// Two parts serve the same gRPC service.
     pub async fn start(
         self,
-        address: SocketAddr,
+        listener: Listener,
         around: &Surroundings,
         readiness: &Readiness,
     ) -> Result<SocketAddr, ServeError> {
@@ -135,7 +152,7 @@ impl Server {
             ServingStatus::Serving,
         )
         .await;
-        let (incoming, bound) = bind(address)?;
+        let Listener { incoming, bound } = listener;
         let server = transport(self.max_connection_age);
         let dispatch = Stack(Arc::new(Dispatch::new(stacks)));
         around.lifecycle.spawn("grpc-port", |stop| {

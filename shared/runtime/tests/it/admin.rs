@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
-use sextant_runtime::server::serve_admin;
+use sextant_runtime::server::{Listener, serve_admin};
 use sextant_runtime::telemetry::{Metric, Telemetry};
 
 use crate::probe::Probe;
@@ -31,7 +31,8 @@ async fn the_admin_port_tells_health_readiness_and_metrics_to_plain_http() {
     telemetry.meters().record(Metric::Transitions, 3.0, &[]);
     let world = World::new(LIMITS);
     let free = "127.0.0.1:0".parse().unwrap();
-    let admin = serve_admin(free, &world.lifecycle, &world.readiness, telemetry.scrape()).unwrap();
+    let free = Listener::bind(free).unwrap();
+    let admin = serve_admin(free, &world.lifecycle, &world.readiness, telemetry.scrape());
 
     assert!(get(admin, "/healthz").await.starts_with("HTTP/1.1 200"));
     let starting = get(admin, "/readyz").await;

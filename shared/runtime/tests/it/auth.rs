@@ -137,6 +137,35 @@ async fn a_public_method_needs_no_key_and_a_service_of_ours_may_call_everything(
 }
 
 #[tokio::test]
+async fn a_method_for_any_scope_needs_a_living_key_and_no_scope() {
+    let key = Key::generate().unwrap();
+    let no_scope = record(&key, Scopes::NONE);
+    let world = World::with(LIMITS, Keys(vec![(key.id(), no_scope)]), Meters::none());
+    let table = MethodTable::new(&[(ASK, Access::AnyScope)]);
+    let part = Part::new("probe", table).service(Probe::new().0, ["Ask"]);
+    let link = part.mount(&world.around).unwrap();
+    let link = link.link(&world.options_without_key());
+    let by = |key: &Key| {
+        let mut request = Request::new("principal".to_owned());
+        let header = format!("Bearer {}", key.expose()).parse().unwrap();
+        request.metadata_mut().insert("authorization", header);
+        request
+    };
+    expect_verdict("no scope", within(call(&link, by(&key))).await, None);
+    for (case, request, reason) in [
+        (
+            "no key",
+            Request::new("principal".to_owned()),
+            "KEY_MISSING",
+        ),
+        ("no such key", by(&Key::generate().unwrap()), "KEY_INVALID"),
+    ] {
+        let answer = within(call(&link, request)).await;
+        expect_verdict(case, answer, Some((Code::Unauthenticated, reason)));
+    }
+}
+
+#[tokio::test]
 async fn a_method_without_an_entry_prevents_the_start() {
     let world = World::new(LIMITS);
     let table = MethodTable::new(&[(ASK, Access::Scope(Scope::Read)), (TALK, Access::Public)]);

@@ -10,7 +10,7 @@ use tonic_types::StatusExt as _;
 
 use sextant_runtime::lifecycle::{Cause, DrainPlan, Expiry, Signal, Signals};
 use sextant_runtime::link::Link;
-use sextant_runtime::server::{ServeError, Server};
+use sextant_runtime::server::{Listener, ServeError, Server};
 
 use crate::probe::{Probe, ask, watch};
 use crate::world::{LIMITS, World, within};
@@ -121,11 +121,7 @@ async fn health_says_not_serving_before_the_port_closes() {
 async fn a_taken_address_and_a_service_served_twice_are_refused() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let world = World::new(LIMITS);
-    let one = || Server::new(vec![world.mount(Probe::new().0)], Duration::from_secs(600));
-    let error = one()
-        .start(taken.local_addr().unwrap(), &world.around, &world.readiness)
-        .await
-        .unwrap_err();
+    let error = Listener::bind(taken.local_addr().unwrap()).unwrap_err();
     assert!(matches!(error, ServeError::Bind { .. }), "{error}");
     let two = Server::new(
         vec![world.mount(Probe::new().0), world.mount(Probe::new().0)],
@@ -133,7 +129,7 @@ async fn a_taken_address_and_a_service_served_twice_are_refused() {
     );
     let error = two
         .start(
-            "127.0.0.1:0".parse().unwrap(),
+            Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap(),
             &world.around,
             &world.readiness,
         )

@@ -6,6 +6,7 @@ use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
 use sextant_runtime::link::{Link, LinkError, LinkOptions};
+use sextant_runtime::server::{Listener, Server};
 use sextant_runtime::telemetry::Meters;
 
 use crate::probe::{Probe, ask, watch};
@@ -126,9 +127,10 @@ async fn a_link_reconnects_once_its_peer_is_back() {
         Code::Unavailable
     );
     let mounted = world.mount(Probe::new().0);
-    let server = sextant_runtime::server::Server::new(vec![mounted], Duration::from_secs(600));
+    let server = Server::new(vec![mounted], Duration::from_secs(600));
+    let listener = Listener::bind(address).unwrap();
     server
-        .start(address, &world.around, &world.readiness)
+        .start(listener, &world.around, &world.readiness)
         .await
         .unwrap();
     assert_eq!(within(ask(&link, "echo:hello")).await.unwrap(), "hello");

@@ -13,7 +13,7 @@ use sextant_runtime::auth::{
 use sextant_runtime::clock::Clock;
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
-use sextant_runtime::server::{Limits, Mounted, Readiness, Server, Surroundings};
+use sextant_runtime::server::{Limits, Listener, Mounted, Readiness, Server, Surroundings};
 use sextant_runtime::telemetry::Meters;
 
 use crate::probe::Probe;
@@ -99,12 +99,9 @@ impl World {
 
     pub(crate) async fn serve(&self, mounted: Mounted) -> SocketAddr {
         let server = Server::new(vec![mounted], Duration::from_secs(600));
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         server
-            .start(
-                "127.0.0.1:0".parse().unwrap(),
-                &self.around,
-                &self.readiness,
-            )
+            .start(listener, &self.around, &self.readiness)
             .await
             .unwrap()
     }

@@ -67,6 +67,7 @@ pub(super) struct FileOptions {
 /// An open file.
 pub(super) struct File {
     path: PathBuf,
+    migrated: (u32, u32),
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
     writer: Option<JoinHandle<()>>,
     readers: Arc<Readers>,
@@ -96,7 +97,7 @@ impl File {
         let mut connection =
             connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, cache_kib).map_err(failed)?;
         configure_writer(&connection, max_file_bytes).map_err(failed)?;
-        migrate(&mut connection, schema, &path)?;
+        let migrated = migrate(&mut connection, schema, &path)?;
         let (jobs, queue) = mpsc::channel(MAX_QUEUED);
         let held = Arc::clone(&lock);
         let writer = thread::Builder::new()
@@ -109,6 +110,7 @@ impl File {
         let readers = Arc::new(Readers::new(path.clone(), lock));
         Ok(Self {
             path,
+            migrated,
             jobs: Some(jobs),
             writer: Some(writer),
             readers,
@@ -138,6 +140,11 @@ impl File {
                 .await
                 .map_err(|error| Error::unavailable(doing, error))?
         })
+    }
+
+    /// The versions of its schema before it was opened (0: it was made) and since then.
+    pub(super) fn migrated(&self) -> (u32, u32) {
+        self.migrated
     }
 
     pub(super) fn path(&self) -> &Path {

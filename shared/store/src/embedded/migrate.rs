@@ -45,12 +45,12 @@ pub(super) const FILE_NAMES: [&str; 4] = [
     METRICS.file_name,
 ];
 
-/// Brings a file to the newest version, all steps in one transaction.
+/// Brings a file to the newest version, all steps in one transaction, and gives the versions before (0: it was new) and now.
 pub(super) fn migrate(
     connection: &mut Connection,
     schema: &Schema,
     path: &Path,
-) -> Result<(), Error> {
+) -> Result<(u32, u32), Error> {
     let failed = |source: rusqlite::Error| Error::file(path, source);
     let supported = u32::try_from(schema.steps.len()).unwrap_or(u32::MAX);
     let transaction = connection
@@ -76,5 +76,6 @@ pub(super) fn migrate(
     transaction
         .pragma_update(None, VERSION, supported)
         .map_err(failed)?;
-    transaction.commit().map_err(failed)
+    transaction.commit().map_err(failed)?;
+    Ok((found, supported))
 }
