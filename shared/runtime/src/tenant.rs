@@ -15,25 +15,32 @@ pub const TENANT_HEADER: &str = "sextant-tenant";
 /// The tenant that a call is about.
 ///
 /// # Errors
-/// KEY_MISSING without a principal; FIELD_MISSING when a key of the installation names no tenant; FIELD_INVALID when the
-/// header is no UUID; TENANT_UNKNOWN when a tenant's key names another tenant.
+/// FIELD_MISSING when a key of the installation names no tenant, and as [`tenant_if_named`].
 pub fn tenant_of<T>(request: &Request<T>) -> Result<TenantId, Status> {
+    tenant_if_named(request)?.ok_or_else(|| {
+        let message = "must name the tenant, for the key belongs to the installation";
+        Problem::field(ErrorReason::FieldMissing, TENANT_HEADER, message).into()
+    })
+}
+
+/// The same of a call that may be about none: `None` where a key of the installation names no tenant.
+///
+/// # Errors
+/// KEY_MISSING without a principal; FIELD_INVALID when the header is no UUID; TENANT_UNKNOWN when a tenant's key names another
+/// tenant.
+pub fn tenant_if_named<T>(request: &Request<T>) -> Result<Option<TenantId>, Status> {
     let principal = Principal::of(request)
         .ok_or_else(|| Problem::new(ErrorReason::KeyMissing, "no key was sent"))?;
     let named = named_tenant(request)?;
     match (principal.tenant, named) {
-        (Some(own), None) => Ok(own),
-        (Some(own), Some(named)) if own == named => Ok(own),
+        (Some(own), None) => Ok(Some(own)),
+        (Some(own), Some(named)) if own == named => Ok(Some(own)),
         (Some(_), Some(_)) => Err(Problem::new(
             ErrorReason::TenantUnknown,
             "the key does not open this tenant",
         )
         .into()),
-        (None, Some(named)) => Ok(named),
-        (None, None) => {
-            let message = "must name the tenant, for the key belongs to the installation";
-            Err(Problem::field(ErrorReason::FieldMissing, TENANT_HEADER, message).into())
-        },
+        (None, named) => Ok(named),
     }
 }
 

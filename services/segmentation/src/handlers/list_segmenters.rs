@@ -1,24 +1,25 @@
 use tonic::{Request, Response, Status};
 
+use sextant_domain::id::TenantId;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::tenant::tenant_if_named;
 use sextant_wire::page;
 
 use super::Handlers;
 use crate::registry;
 
-/// Page tokens of lists over the whole installation belong to no tenant.
-const NO_TENANT: u128 = 0;
-
 pub(super) fn handle(
     handlers: &Handlers,
     request: &Request<pb::ListSegmentersRequest>,
 ) -> Result<Response<pb::ListSegmentersResponse>, Status> {
+    // The segmenters are of the installation: page tokens are bound to the caller's tenant, where it has one.
+    let tenant = tenant_if_named(request)?.unwrap_or(TenantId(0));
     let request = request.get_ref();
     let size = page::size(request.page_size)?;
     let bound = pb::ListSegmentersRequest::default();
     let after = handlers
         .pager
-        .cursor(NO_TENANT, &bound, &request.page_token)?
+        .cursor(tenant.0, &bound, &request.page_token)?
         .unwrap_or_default();
     let mut segmenters: Vec<_> = handlers
         .engine
@@ -32,7 +33,7 @@ pub(super) fn handle(
     segmenters.truncate(size);
     let last = segmenters.last().filter(|_| more);
     let next_page_token = last.map_or(String::new(), |last| {
-        handlers.pager.token(NO_TENANT, &bound, &last.segmenter_id)
+        handlers.pager.token(tenant.0, &bound, &last.segmenter_id)
     });
     Ok(Response::new(pb::ListSegmentersResponse {
         segmenters,

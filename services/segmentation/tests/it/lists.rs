@@ -355,9 +355,11 @@ async fn segmenters_are_listed_with_their_segments() {
         page_token: String::new(),
     };
     let mut client = segmentation.client.clone();
-    // They are of the installation: of no tenant, too.
-    let first = client.list_segmenters(request.clone()).await;
+    let first = client.list_segmenters(about(request.clone())).await;
     let first = first.unwrap().into_inner();
+    // They are of the installation: who names no tenant sees them, too.
+    let unnamed = client.list_segmenters(request.clone()).await;
+    assert_eq!(unnamed.unwrap().into_inner().segmenters, first.segmenters);
     request.page_token = first.next_page_token;
     let second = client.list_segmenters(about(request)).await;
     let [tiers] = second.unwrap().into_inner().segmenters.try_into().unwrap();

@@ -319,3 +319,6 @@ fn complaint(origin: &Origin, field: &str, problem: String, refusal: Refusal) ->
         original: origin.original.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,39 +58,43 @@ async fn commits(store: &Ingestion, tenant: TenantId, id: &str) -> Result<(), Er
 }
 
 /// Answers each connection with an error, the last one for ever.
-async fn answers(errors: &'static [(&'static str, &'static str)]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let mut errors = errors.iter().copied();
-        let mut next = errors.next().unwrap();
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut asked = [0; 1_024];
-            stream.read(&mut asked).await.unwrap();
-            let (code, text) = next;
-            let fields = format!("SFATAL\0VFATAL\0C{code}\0M{text}\0\0");
-            let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
-            let answer = [b"E", &length[..], fields.as_bytes()].concat();
-            stream.write_all(&answer).await.unwrap();
-            next = errors.next().unwrap_or(next);
+async fn answer(listener: TcpListener, errors: &[(&str, &str)]) {
+    let mut errors = errors.iter().peekable();
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let n_asked = stream.read(&mut [0; 1_024]).await.unwrap();
+        assert!(n_asked > 0);
+        let (code, text) = errors.peek().unwrap();
+        let fields = format!("SFATAL\0VFATAL\0C{code}\0M{text}\0\0");
+        let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+        let answer = [b"E", &length[..], fields.as_bytes()].concat();
+        stream.write_all(&answer).await.unwrap();
+        if errors.len() > 1 {
+            errors.next();
         }
-    });
-    format!("postgresql://postgres@{address}/nothing?sslmode=disable")
+    }
 }
 
 #[tokio::test]
 async fn a_server_that_starts_or_stops_is_waited_for_and_one_that_refuses_is_not() {
     const REFUSED: (&str, &str) = ("3D000", "database \"nothing\" does not exist");
-    let url = answers(&[
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Config::new(format!(
+        "postgresql://postgres@{address}/nothing?sslmode=disable"
+    ));
+    let errors = [
         ("57P03", "the database system is shutting down"),
         ("57P03", "the database system is starting up"),
         REFUSED,
         ("XX000", "asked once too often"),
-    ])
-    .await;
-    let config = Config::new(url);
-    let connected = Ingestion::connect(&config);
+    ];
+    let connected = async {
+        tokio::select! {
+            connected = Ingestion::connect(&config) => connected,
+            () = answer(listener, &errors) => panic!("it answers for ever"),
+        }
+    };
     let refused = within(Duration::from_secs(30), connected)
         .await
         .unwrap_err();
