@@ -275,6 +275,8 @@ pub enum ErrorReason {
     KeyUnknown = 37,
     /// The process that was called does not serve the method.
     MethodUnknown = 38,
+    /// The bytes of a message are not those of the method's request.
+    Malformed = 39,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -322,6 +324,7 @@ impl ErrorReason {
             Self::Overtaken => "ERROR_REASON_OVERTAKEN",
             Self::KeyUnknown => "ERROR_REASON_KEY_UNKNOWN",
             Self::MethodUnknown => "ERROR_REASON_METHOD_UNKNOWN",
+            Self::Malformed => "ERROR_REASON_MALFORMED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -366,6 +369,7 @@ impl ErrorReason {
             "ERROR_REASON_OVERTAKEN" => Some(Self::Overtaken),
             "ERROR_REASON_KEY_UNKNOWN" => Some(Self::KeyUnknown),
             "ERROR_REASON_METHOD_UNKNOWN" => Some(Self::MethodUnknown),
+            "ERROR_REASON_MALFORMED" => Some(Self::Malformed),
             _ => None,
         }
     }

@@ -4,18 +4,15 @@ use prost::Message;
 
 use sextant_domain::id::TenantId;
 use sextant_store::{BoxFuture, Result};
-use sextant_wire::page::Pager;
+use sextant_wire::page::{MAX_PAGE_BYTES, Pager};
 use sextant_wire::status::Problem;
 
 use crate::failure;
 
-/// Encoded records of one page, in bytes: an answer stays below the 4 MiB that clients take by default. A page has at least
-/// one row, however large.
-const MAX_BYTES: usize = 3 << 20;
 /// Rows that are read at a time, so that a page of large records is not read whole before it is cut.
 pub(crate) const CHUNK: usize = 100;
 
-/// How much more fits a page.
+/// How much more fits a page. It has at least one row, however large.
 #[derive(Debug)]
 pub(crate) struct Room {
     rows: usize,
@@ -27,7 +24,7 @@ impl Room {
     pub(crate) fn new(rows: usize) -> Self {
         Self {
             rows,
-            bytes: MAX_BYTES,
+            bytes: MAX_PAGE_BYTES,
             taken: false,
         }
     }

@@ -12,14 +12,14 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tonic::{Code, Status};
+use tonic::Status;
 
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{
     BatchVerdicts, IngestRequest, IngestResponse, Record, VerdictKind,
 };
-use sextant_wire::status::{Problem, message_too_large};
+use sextant_wire::status::{Problem, refused_by_transport};
 
 use crate::admission::{self, CheckedBatch, Knowledge, Terms};
 use crate::commit::commit;
@@ -93,7 +93,7 @@ impl Session {
         let mut knowledge = None;
         let mut newest = 0;
         while let Some(message) = messages.next().await {
-            let message = message.map_err(too_large)?;
+            let message = message.map_err(refused)?;
             let knowledge =
                 *knowledge.get_or_insert_with(|| Knowledge::of(message.options.as_ref()));
             if message.sequence == 0 && message.records.is_empty() {
@@ -256,12 +256,9 @@ impl Group {
     }
 }
 
-/// The status of a message that could not be received; one above the size limit says so by its reason.
-fn too_large(status: Status) -> Status {
-    if status.code() != Code::OutOfRange {
-        return status;
-    }
-    message_too_large("IngestionService/Ingest", status.message()).into()
+/// The status of a message that could not be received, with its reason.
+fn refused(status: Status) -> Status {
+    refused_by_transport("IngestionService/Ingest", &status).map_or(status, Status::from)
 }
 
 /// The answers of a stream, driving its work.

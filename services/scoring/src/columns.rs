@@ -10,6 +10,8 @@ use crate::state::{Account, TenantState};
 
 /// Accounts of one message: small enough that two are computed and evaluated side by side.
 const MAX_ROWS: usize = 8_192;
+/// Ids and names of one message, in bytes: beside them a row has numbers alone.
+const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// Which accounts.
 #[derive(Debug)]
@@ -71,10 +73,11 @@ impl TenantState {
             Accounts::All => self.accounts.keys().filter(known).copied().collect(),
             Accounts::These(uids) => uids.iter().filter(known).copied().collect(),
         };
-        chosen
-            .chunks(MAX_ROWS)
-            .map(<[AccountUid]>::to_vec)
-            .collect()
+        let n_bytes = |uid: &AccountUid| {
+            let account = self.accounts.get(uid);
+            account.map_or(0, |account| account.id.len() + account.name.len())
+        };
+        cut(chosen, n_bytes)
     }
 
     /// Features of these accounts at a moment, as an Arrow IPC stream.
@@ -186,3 +189,24 @@ impl TenantState {
         Ok(parts)
     }
 }
+
+/// Cuts accounts into messages, by how much text each brings.
+fn cut(uids: Vec<AccountUid>, n_bytes_of: impl Fn(&AccountUid) -> usize) -> Vec<Vec<AccountUid>> {
+    let (mut parts, mut part, mut n_bytes) = (Vec::new(), Vec::new(), 0);
+    for uid in uids {
+        let text = n_bytes_of(&uid);
+        if part.len() == MAX_ROWS || (n_bytes + text > MAX_TEXT_BYTES && !part.is_empty()) {
+            parts.push(std::mem::take(&mut part));
+            n_bytes = 0;
+        }
+        n_bytes += text;
+        part.push(uid);
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests;

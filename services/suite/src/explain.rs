@@ -95,14 +95,14 @@ pub fn near(reason: &str) -> Option<&'static str> {
     nearest(&upper, PAGES.iter().map(|page| page.reason))
 }
 
-/// All reasons: those of the contract, and those that only a row of a file can have.
+/// All reasons: those of the contract, and the one that only a row of a file can have.
 pub fn reasons() -> impl Iterator<Item = &'static str> {
     /// Beyond every number that the contract uses.
     const END: i32 = 1_000;
     (1..END)
         .filter_map(|number| ErrorReason::try_from(number).ok())
         .map(name)
-        .chain([Refusal::CONFLICT, Refusal::MALFORMED])
+        .chain([Refusal::CONFLICT])
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::status::Problem;
 pub const DEFAULT_PAGE_SIZE: usize = 50;
 /// Largest page.
 pub const MAX_PAGE_SIZE: usize = 1000;
+/// Rows of one page, in bytes: an answer stays below the 4 MiB that clients take by default.
+pub const MAX_PAGE_BYTES: usize = 3 << 20;
 const TAG_BYTES: usize = 12;
 
 /// The size of a page: 0 is the default, more than the maximum is the maximum.
@@ -28,6 +30,16 @@ pub fn size(asked: i32) -> Result<usize, Problem> {
             "must not be negative",
         )),
     }
+}
+
+/// How many rows, of these sizes in bytes, fit one page: the leading ones, and at least one, however large.
+pub fn fitting(sizes: impl IntoIterator<Item = usize>) -> usize {
+    let mut n_bytes = 0_usize;
+    let fits = |(place, size): &(usize, usize)| {
+        n_bytes = n_bytes.saturating_add(*size);
+        n_bytes <= MAX_PAGE_BYTES || *place == 0
+    };
+    sizes.into_iter().enumerate().take_while(fits).count()
 }
 
 /// Makes and checks page tokens with a key that all replicas share.

@@ -158,6 +158,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TimeInFuture
         | ErrorReason::TooOld
         | ErrorReason::BatchTooLarge
+        | ErrorReason::Malformed
         | ErrorReason::PageTokenInvalid
         | ErrorReason::PositionInvalid => Code::InvalidArgument,
         ErrorReason::FreshnessNotMet | ErrorReason::ImportState | ErrorReason::ClockState => {
@@ -235,9 +236,31 @@ pub fn permission_denied(required_scope: &str) -> Status {
     .into()
 }
 
-/// What is wrong with a message of this method that the transport refused for its size, by what the transport said.
+/// What is wrong with a message of this method that the transport could not hand over, by the status that it made of that; `None`
+/// for other statuses.
 #[must_use]
-pub fn message_too_large(method: &str, said: &str) -> Problem {
+pub fn refused_by_transport(method: &str, status: &Status) -> Option<Problem> {
+    /// How the transport begins what it says of bytes that are no such message.
+    const UNREADABLE: [&str; 4] = [
+        "failed to decode Protobuf message",
+        "protocol error: received message",
+        "Unexpected EOF decoding stream",
+        "Missing request message",
+    ];
+    let said = status.message();
+    match status.code() {
+        Code::OutOfRange => Some(message_too_large(method, said)),
+        Code::Internal if UNREADABLE.iter().any(|begin| said.starts_with(begin)) => {
+            let message = format!(
+                "the message is no request of this method ({said}); send what the contract of this version names"
+            );
+            Some(Problem::new(ErrorReason::Malformed, message))
+        },
+        _ => None,
+    }
+}
+
+fn message_too_large(method: &str, said: &str) -> Problem {
     // The transport says how large the message is and what the limit is, and has no other numbers.
     let numbers: Vec<&str> = said
         .split(|letter: char| !letter.is_ascii_digit())
@@ -257,8 +280,8 @@ pub fn message_too_large(method: &str, said: &str) -> Problem {
     Problem::new(reason, format!("{sizes}; ask for less in one call"))
 }
 
-/// The answer with which the transport itself refuses a message of this method that is too large, with the reason that all others
-/// have. Answers of services pass as they are: they carry one.
+/// The answer with which the transport itself refuses a message of this method, with the reason that all others have. Answers of
+/// services pass as they are: they carry one.
 #[must_use]
 pub fn with_reason<B: Default>(answer: http::Response<B>, method: &str) -> http::Response<B> {
     let headers = answer.headers();
@@ -267,11 +290,10 @@ pub fn with_reason<B: Default>(answer: http::Response<B>, method: &str) -> http:
     {
         return answer;
     }
-    match Status::from_header_map(headers) {
-        Some(status) if status.code() == Code::OutOfRange => {
-            Status::from(message_too_large(method, status.message())).into_http()
-        },
-        Some(_) | None => answer,
+    let status = Status::from_header_map(headers);
+    match status.and_then(|status| refused_by_transport(method, &status)) {
+        Some(problem) => Status::from(problem).into_http(),
+        None => answer,
     }
 }
 
@@ -374,6 +396,31 @@ mod tests {
         );
         let other = message_too_large("a.v1.B/Get", "too large");
         assert_eq!(other.message, "too large; ask for less in one call");
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_is_the_fault_of_its_sender() {
+        let of = |answer: Status| {
+            let answer = with_reason(answer.into_http::<()>(), "a.v1.B/Get");
+            let answer = Status::from_header_map(answer.headers()).unwrap();
+            (answer.code(), reason_of(&answer))
+        };
+        let malformed = (Code::InvalidArgument, Some("MALFORMED".to_owned()));
+        for said in [
+            "failed to decode Protobuf message: buffer underflow",
+            "protocol error: received message with invalid compression flag: 7 (valid flags are 0 and 1)",
+            "Unexpected EOF decoding stream.",
+            "Missing request message.",
+        ] {
+            assert_eq!(of(Status::internal(said)), malformed, "{said}");
+        }
+        assert_eq!(
+            of(Status::internal("h2 protocol error")),
+            (Code::Internal, None)
+        );
+        let ours = Problem::new(ErrorReason::Internal, "failed to decode Protobuf message");
+        let internal = (Code::Internal, Some("INTERNAL".to_owned()));
+        assert_eq!(of(ours.into()), internal, "a service has its own reason");
     }
 
     #[test]

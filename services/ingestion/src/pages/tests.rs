@@ -50,13 +50,13 @@ async fn pages_cover_the_list_once_and_the_last_one_says_so() {
 
 #[tokio::test]
 async fn a_page_of_large_records_is_cut_before_it_outgrows_a_message() {
-    let huge = MAX_BYTES + 1;
+    let huge = MAX_PAGE_BYTES + 1;
     assert_eq!(
         pages(&[huge, huge, 1, 1], 50).await,
         vec![vec![1], vec![2], vec![3, 4]]
     );
     assert_eq!(
-        pages(&[1, MAX_BYTES, 1], 50).await,
+        pages(&[1, MAX_PAGE_BYTES, 1], 50).await,
         vec![vec![1], vec![2], vec![3]]
     );
 }

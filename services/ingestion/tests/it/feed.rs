@@ -1,5 +1,8 @@
 use tonic::Streaming;
+use uuid::Uuid;
 
+use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Position;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_wire::record;
 
@@ -147,6 +150,38 @@ async fn a_long_feed_is_read_in_answers_below_four_mebibytes() {
     }
     assert_eq!((after, n_facts), (7, 1_201));
     assert!(n_answers >= 3, "{n_answers} answers");
+}
+
+#[tokio::test]
+async fn what_an_account_releases_is_read_in_answers_below_four_mebibytes_and_acknowledged_whole() {
+    let world = World::new().await;
+    let service = world.by(&world.service);
+    let tenant = world.tenant("acme").await;
+    for number in 0..6 {
+        let wide = |id| {
+            with_event(event(&format!("{number}-{id}"), "a"), |event| {
+                drop(event.data.insert("text".into(), text(8_000)))
+            })
+        };
+        tenant.send((0..200).map(wide).collect()).await;
+    }
+    assert_eq!(read(&service, &tenant, 0, 0).await.entries, []);
+    let position = tenant.send(vec![account("a", "a")]).await.position;
+    let (mut after, mut n_facts) = (0, 0);
+    // The client's own limit is 4 MiB, so that a larger answer would be an error.
+    loop {
+        let answer = read(&service, &tenant, 0, after).await;
+        let Some(last) = answer.entries.last() else {
+            break;
+        };
+        after = last.sequence;
+        let facts = answer.entries.iter().map(|entry| entry.facts.len());
+        n_facts += facts.sum::<usize>();
+    }
+    assert_eq!(n_facts, 1_201);
+    let tenant = TenantId(Uuid::parse_str(&tenant.id).unwrap().as_u128());
+    let acknowledged = Position::decode(&position, tenant).unwrap();
+    assert_eq!(acknowledged.slices(), [(Slice(0), after)]);
 }
 
 fn text(n_bytes: usize) -> pb::Value {

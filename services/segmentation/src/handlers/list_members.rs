@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
+use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Feature;
@@ -103,11 +104,14 @@ struct Found {
     place: Option<(usize, usize)>,
 }
 
-/// A page of the present: its accounts, the tables that their features are in, and what the next page begins with.
+/// A page of the present: its accounts, and the tables that their features are in.
 struct Chosen {
     page: Vec<Found>,
     tables: Arc<Vec<RecordBatch>>,
-    next: Option<String>,
+    /// More accounts follow.
+    more: bool,
+    /// How many are before the page; `None`: they are ordered by id, and what follows is behind the last one.
+    skipped: Option<usize>,
 }
 
 impl Handlers {
@@ -173,7 +177,15 @@ impl Handlers {
                         .collect(),
                 })
             });
-        Ok((members.collect(), chosen.next))
+        let mut members: Vec<pb::Member> = members.collect();
+        let fitting = page::fitting(members.iter().map(Message::encoded_len));
+        let more = chosen.more || fitting < members.len();
+        members.truncate(fitting);
+        let next = match chosen.skipped {
+            Some(skipped) => Some(skipped.saturating_add(members.len()).to_string()),
+            None => members.last().and_then(id_of),
+        };
+        Ok((members, next.filter(|_| more)))
     }
 
     /// Features of the accounts of a page alone, and where they are.
@@ -236,8 +248,10 @@ impl Handlers {
             )
             .await
             .map_err(store)?;
-        let more = rows.len() == page.limit;
-        rows.truncate(page.limit - 1);
+        let fitting = page::fitting(rows.iter().map(|(_, row)| row.transition.len()));
+        let size = fitting.min(page.limit - 1);
+        let more = rows.len() > size;
+        rows.truncate(size);
         let next = rows
             .last()
             .filter(|_| more)
@@ -256,6 +270,11 @@ impl Handlers {
         });
         Ok((members.collect(), next))
     }
+}
+
+fn id_of(member: &pb::Member) -> Option<String> {
+    let account = member.membership.as_ref()?.account.as_ref()?;
+    Some(account.id.clone())
 }
 
 /// Why each account of a page is where it is now.
@@ -307,9 +326,9 @@ fn by_id(
     let mut found: Vec<(&Arc<str>, &AccountUid)> = accounts.take(size.saturating_add(1)).collect();
     let more = found.len() > size;
     found.truncate(size);
-    let last = found.last().filter(|_| more);
     Chosen {
-        next: last.map(|(id, _)| id.to_string()),
+        more,
+        skipped: None,
         page: found
             .iter()
             .map(|(_, uid)| Found {
@@ -346,7 +365,7 @@ fn by_feature(
     };
     // Only the page is put in order, not all that is before and behind it.
     let end = skip.saturating_add(size);
-    let next = (end < found.len()).then(|| end.to_string());
+    let more = end < found.len();
     let mut page: &mut [_] = &mut found;
     if end < page.len() {
         page = page.select_nth_unstable_by(end, by_value).0;
@@ -361,7 +380,8 @@ fn by_feature(
         place: Some(*place),
     });
     Chosen {
-        next,
+        more,
+        skipped: Some(skip),
         page: page.collect(),
         tables,
     }

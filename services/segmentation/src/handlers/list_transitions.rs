@@ -72,6 +72,8 @@ pub(super) async fn handle(
         .transitions(tenant, &filter)
         .await
         .map_err(store)?;
+    let fitting = page::fitting(rows.iter().map(|row| row.transition.len()));
+    let size = size.min(fitting);
     let more = rows.len() > size;
     rows.truncate(size);
     let next = (skip + rows.len() as u64).to_string();

@@ -405,3 +405,57 @@ fn check_not_numeric(refused: &tonic::Status, name: &str, field: &str) {
     assert!(message.contains("revenue.mrr_minor"), "{message}");
     assert!(!message.contains("rfm.basis"), "{message}");
 }
+
+#[tokio::test]
+async fn pages_of_accounts_with_long_names_fit_a_message_and_leave_nobody_out() {
+    const N_ACCOUNTS: usize = 500;
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    let names: Vec<String> = (0..N_ACCOUNTS).map(|n| format!("wide-{n:05}")).collect();
+    let accounts: Vec<(&str, i64)> = names.iter().map(|name| (&**name, 60_000)).collect();
+    world.put(&accounts);
+    let position = world.close("2027-03-09");
+    let first = segmentation.membership(&names[0], at(&position)).await;
+    first.unwrap();
+    // The client takes 4 MiB.
+    let past = as_of(end_of("2027-03-09"));
+    for (moment, order) in [(None, ""), (None, "revenue.mrr_minor"), (past, "")] {
+        let (mut listed, mut page_token, mut n_pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let request = pb::ListMembersRequest {
+                at: moment.clone(),
+                order_by_feature: order.to_owned(),
+                page_size: 1_000,
+                page_token,
+                ..pb::ListMembersRequest::default()
+            };
+            let page = members(&segmentation, request).await.unwrap();
+            listed.extend(ids(&page.members).into_iter().map(str::to_owned));
+            n_pages += 1;
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(listed, names, "{order}");
+        assert!(n_pages > 1);
+    }
+    let (mut n_listed, mut page_token) = (0, String::new());
+    loop {
+        let request = pb::ListTransitionsRequest {
+            page_size: 1_000,
+            page_token,
+            ..pb::ListTransitionsRequest::default()
+        };
+        let mut client = segmentation.client.clone();
+        let page = client.list_transitions(about(request)).await.unwrap();
+        let page = page.into_inner();
+        n_listed += page.transitions.len();
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(n_listed, N_ACCOUNTS);
+}

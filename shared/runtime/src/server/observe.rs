@@ -71,14 +71,14 @@ impl<S: Serve> Serve for Observe<S> {
                 );
                 return Ok(Status::from(problem).into_http());
             };
-            let response = answered?;
+            let response = with_reason(answered?, method);
             if let Some(code) = code_in(response.headers()) {
                 // Trailers-only: the head is the whole answer.
                 if code == Code::Internal {
                     call.log_defect(response.extensions().get::<Status>());
                 }
                 call.end(code);
-                return Ok(with_reason(response, method));
+                return Ok(response);
             }
             Ok(response.map(|inner| Body::new(ObservedBody { inner, call })))
         };

@@ -8,8 +8,9 @@ use tonic_types::StatusExt as _;
 use sextant_runtime::link::{Link, LinkError, LinkOptions};
 use sextant_runtime::server::{Listener, Server};
 use sextant_runtime::telemetry::Meters;
+use sextant_wire::status::reason_of;
 
-use crate::probe::{Probe, ask, watch};
+use crate::probe::{Probe, ask, ask_with_a_number, watch};
 use crate::world::{BOTH, LIMITS, World, linked, within};
 
 #[tokio::test]
@@ -74,16 +75,29 @@ impl io::Write for Log {
     }
 }
 
-#[tokio::test]
-async fn an_internal_answer_is_logged_once_with_the_chain_of_its_causes() {
-    for kind in BOTH {
-        let log = Log::default();
-        let writer = log.clone();
+impl Log {
+    /// Lines of errors.
+    fn errors(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let errors = text.lines().filter(|line| line.contains("ERROR"));
+        errors.map(str::to_owned).collect()
+    }
+
+    fn begin(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        tracing::subscriber::set_default(subscriber)
+    }
+}
+
+#[tokio::test]
+async fn an_internal_answer_is_logged_once_with_the_chain_of_its_causes() {
+    for kind in BOTH {
+        let log = Log::default();
+        let _guard = log.begin();
         let (_world, link, _probe, _seen) = linked(kind).await;
         let status = within(ask(&link, "defect")).await.unwrap_err();
         assert_eq!(
@@ -91,13 +105,30 @@ async fn an_internal_answer_is_logged_once_with_the_chain_of_its_causes() {
             (Code::Internal, "stored data is unreadable"),
             "{kind:?}"
         );
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let told: Vec<&str> = text.lines().filter(|line| line.contains("ERROR")).collect();
-        assert_eq!(told.len(), 1, "{kind:?}: {text}");
+        let told = log.errors();
+        assert_eq!(told.len(), 1, "{kind:?}: {told:?}");
         assert!(
             told[0].contains("stored data is unreadable") && told[0].contains("page 3 is damaged"),
-            "{kind:?}: {text}"
+            "{kind:?}: {told:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_of_the_method_are_malformed_and_no_defect() {
+    for kind in BOTH {
+        let log = Log::default();
+        let _guard = log.begin();
+        let (_world, link, _probe, _seen) = linked(kind).await;
+        let status = within(ask_with_a_number(&link)).await.unwrap_err();
+        let reason = reason_of(&status);
+        assert_eq!(
+            (status.code(), reason.as_deref()),
+            (Code::InvalidArgument, Some("MALFORMED")),
+            "{kind:?}: {status}"
+        );
+        assert_eq!(log.errors(), [""; 0], "{kind:?}");
+        assert_eq!(within(ask(&link, "echo:hello")).await.unwrap(), "hello");
     }
 }
 

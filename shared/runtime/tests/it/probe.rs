@@ -197,6 +197,16 @@ pub(crate) async fn call(
         .await
 }
 
+/// A unary call with bytes that are no request of the method.
+pub(crate) async fn ask_with_a_number(link: &Link) -> Result<Response<String>, Status> {
+    let mut client = tonic::client::Grpc::new(link.clone());
+    let Ok(()) = client.ready().await;
+    let codec = ProstCodec::<u64, String>::default();
+    client
+        .unary(Request::new(7), PathAndQuery::from_static(ASK), codec)
+        .await
+}
+
 pub(crate) async fn ask(link: &Link, command: &str) -> Result<String, Status> {
     call(link, Request::new(command.to_owned()))
         .await
