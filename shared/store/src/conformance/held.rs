@@ -181,7 +181,7 @@ pub async fn what_an_account_releases_is_told_in_entries_that_one_message_carrie
         sizes.iter().all(|size| *size <= MAX_ENTRY_BYTES),
         "{sizes:?}"
     );
-    assert_eq!((sizes.len(), committed.heads), (3, vec![(SLICE, 3)]));
+    assert_eq!((sizes.len(), committed.heads), (6, vec![(SLICE, 6)]));
     let stored = entries.iter().flat_map(|entry| &entry.facts);
     let (first, rest) = (0..)
         .zip(stored)

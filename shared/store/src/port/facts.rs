@@ -81,9 +81,10 @@ pub struct NewRejection {
     pub source: String,
 }
 
-/// Records in one entry of the feed, in bytes, unless one record alone is larger: an entry is read by one message. What a commit
+/// Records in one entry of the feed, in bytes, unless one record alone is larger: an entry is read by one message, and
+/// that has to stay below the 4 MiB that clients take by default. What a commit
 /// stores beyond that (many records may have waited for its accounts) goes into more entries.
-pub const MAX_ENTRY_BYTES: usize = 4 << 20;
+pub const MAX_ENTRY_BYTES: usize = 2 << 20;
 
 /// Facts of one tenant that are stored in one transaction.
 #[derive(Debug, Clone)]
