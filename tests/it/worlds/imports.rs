@@ -286,6 +286,18 @@ fn picture(world: &World, tenant: &str, position: &str) -> Vec<Value> {
     said
 }
 
+/// Sends all records as history of the import that is open.
+async fn send_history(client: &Client) {
+    let request = IngestBatchRequest {
+        options: Some(IngestOptions { historical: true }),
+        records: records_of(all()),
+        ..IngestBatchRequest::default()
+    };
+    let mut ingestion = client.ingestion();
+    let stored = ingestion.ingest_batch(client.request(request));
+    stored.await.unwrap();
+}
+
 #[tokio::test]
 async fn history_in_several_files_in_any_order_says_what_one_file_says() {
     for shape in [Shape::Embedded, Shape::Apart] {
@@ -464,14 +476,7 @@ async fn who_asks_after_an_import_of_history_is_answered_with_it() {
             in_one_file(&world, name);
         } else {
             open_import(&client).await;
-            let request = IngestBatchRequest {
-                options: Some(IngestOptions { historical: true }),
-                records: records_of(all()),
-                ..IngestBatchRequest::default()
-            };
-            let mut ingestion = client.ingestion();
-            let stored = ingestion.ingest_batch(client.request(request));
-            stored.await.unwrap();
+            send_history(&client).await;
             cli(&world, name, &["tenants", "complete-import"]);
         }
         for segmentation in SEGMENTATIONS {
@@ -552,14 +557,7 @@ async fn an_interrupted_import_is_seen_and_not_joined_and_a_command_completes_it
         "{told}"
     );
     // What was stored before the interruption.
-    let request = IngestBatchRequest {
-        options: Some(IngestOptions { historical: true }),
-        records: records_of(all()),
-        ..IngestBatchRequest::default()
-    };
-    let mut ingestion = client.ingestion();
-    let stored = ingestion.ingest_batch(client.request(request));
-    stored.await.unwrap();
+    send_history(&client).await;
     let completed = cli(&world, name, &["tenants", "complete-import"]);
     let position = position_in(&completed).unwrap();
     assert_eq!(picture(&world, name, &position), whole);

@@ -33,7 +33,7 @@ use crate::postgres::decode::Fields;
 use crate::postgres::pool::Pool;
 use crate::postgres::session::Session;
 use crate::postgres::{decode, rows};
-use columns::{Announcements, FactColumns, Place, places};
+use columns::{Announcements, FactColumns, Place};
 use counts::Counts;
 use decide::{Candidate, Decisions};
 
@@ -154,7 +154,7 @@ pub(super) async fn commit(
     let candidates = decide::candidates((group, held.clock), &homes, &waiting);
     let mut decisions = Decisions::new(&candidates);
     insert_identities(&session, batch.tenant, &candidates, &mut decisions).await?;
-    let announcements = store(&session, group, &candidates, &mut decisions).await?;
+    let (announcements, places) = store(&session, group, &candidates, &mut decisions).await?;
     let outcomes = decisions.outcomes(batch, &candidates, &waiting);
     let counts = Counts::of(batch, &candidates, &decisions, &waiting, &outcomes);
     let heads = finish(&session, group, &counts, &announcements).await?;
@@ -163,7 +163,7 @@ pub(super) async fn commit(
         .filter_map(|id| Some((id, *homes.get(id)?)));
     known.learn(opened, batch.tenant, met);
     let accepted = decisions.accepted(&candidates);
-    let entries = entries(group, &accepted, &heads);
+    let entries = entries(group, accepted.into_iter().zip(places), &heads);
     recent.remember(opened, batch.tenant, entries);
     Ok(group.split(&outcomes, &heads))
 }
@@ -229,13 +229,13 @@ async fn resolve<'b>(
 }
 
 /// The entries that a commit has written, as they are read.
-fn entries(
+fn entries<'c, 'b: 'c>(
     group: &Group,
-    accepted: &[&Candidate<'_>],
+    accepted: impl Iterator<Item = (&'c Candidate<'b>, Place)>,
     heads: &Heads,
 ) -> impl Iterator<Item = (Slice, FactEntry)> {
     let mut facts: BTreeMap<Place, Vec<StoredFact>> = BTreeMap::new();
-    for (fact, place) in accepted.iter().zip(places(accepted)) {
+    for (fact, place) in accepted {
         let of_entry = facts.entry(place).or_default();
         of_entry.push(StoredFact {
             uid: fact.uid,
@@ -295,13 +295,14 @@ async fn insert_identities(
     Ok(())
 }
 
-/// Stores the facts that are new, and the refused records; finds the payloads of those that are not new.
+/// Stores the facts that are new, and the refused records; finds the payloads of those that are not new. Returns the entries, and
+/// which of them each fact is in.
 async fn store(
     session: &Session,
     group: &Group,
     candidates: &[Candidate<'_>],
     decisions: &mut Decisions,
-) -> Result<Announcements> {
+) -> Result<(Announcements, Vec<Place>)> {
     let batch = &group.whole;
     let accepted = decisions.accepted(candidates);
     let known = decisions.known_before(candidates);
@@ -347,7 +348,7 @@ async fn store(
         "identity",
         decide::identity_and_payload,
     )?);
-    Ok(facts.announcements)
+    Ok((facts.announcements, facts.places))
 }
 
 /// Stores the refused records.

@@ -27,7 +27,7 @@ pub(super) type Announcements = BTreeMap<Place, Announcement>;
 pub(super) type Place = (usize, u32, Slice);
 
 /// The entry of each fact. A batch is one part, but where it releases so much that one message could not carry it.
-pub(super) fn places(facts: &[&Candidate<'_>]) -> Vec<Place> {
+fn places(facts: &[&Candidate<'_>]) -> Vec<Place> {
     let mut parts: HashMap<(usize, Slice), (u32, usize)> = HashMap::new();
     let place = |fact: &&Candidate<'_>| {
         let (part, bytes) = parts.entry((fact.member, fact.slice)).or_default();
@@ -51,6 +51,8 @@ pub(super) struct FactColumns<'b> {
     historical: Vec<bool>,
     uids: Vec<Option<Uuid>>,
     records: Vec<&'b [u8]>,
+    /// The entry of each fact.
+    pub(super) places: Vec<Place>,
     pub(super) announcements: Announcements,
 }
 
@@ -90,6 +92,7 @@ impl<'b> FactColumns<'b> {
                 .map(|fact| fact.uid.map(|uid| Uuid::from_u128(uid.0)))
                 .collect(),
             records: facts.iter().map(|fact| fact.record).collect(),
+            places,
             announcements,
         }
     }
