@@ -20,6 +20,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// How long a thread that still reads a file may hold up the end.
 const LAST_THREADS: Duration = Duration::from_millis(500);
 
+/// How long a thread waits for more heavy work. It keeps free memory for itself while it lives, and work that comes every few
+/// seconds would keep as many threads alive as ever worked at once.
+const THREADS_WAIT: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
     match try_main() {
         Ok(code) => ExitCode::from(code),
@@ -32,7 +36,10 @@ fn main() -> ExitCode {
 }
 
 fn try_main() -> io::Result<u8> {
-    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_keep_alive(THREADS_WAIT)
+        .build()?;
     let code = runtime.block_on(cli::run(
         env::args_os(),
         Environment::of_process(),
