@@ -2,7 +2,6 @@
 //! there are too many.
 
 use std::collections::HashMap;
-use std::hint::black_box;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +16,6 @@ use crate::clock::Clock;
 const MAX_KEPT: usize = 64;
 /// How often idle tenants are looked for at least, and at most.
 const LOOK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
-
-/// Allocators give freed memory back to the system when something large is freed a while later, and keep what belongs to threads
-/// that live: those that block end after ten idle seconds. A process at rest frees nothing by itself.
-const GIVE_BACK: Duration = Duration::from_secs(15);
-const LARGE_BYTES: usize = 8 << 20;
 
 /// One cell for each tenant in memory. A cell that somebody holds, or reads or writes, is in use, and stays.
 #[derive(Debug)]
@@ -144,14 +138,6 @@ impl<C: Default + Send + Sync + 'static> Kept<C> {
             }
             // A large tenant takes a while to be freed.
             drop(tokio::task::spawn_blocking(move || drop(idle)).await);
-            if stop
-                .run_until_cancelled(tokio::time::sleep(GIVE_BACK))
-                .await
-                .is_some()
-            {
-                let large = || drop(black_box(Vec::<u8>::with_capacity(LARGE_BYTES)));
-                drop(tokio::task::spawn_blocking(large).await);
-            }
         }
     }
 }
