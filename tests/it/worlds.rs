@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, and tells what it has measured"
 )]
 
+mod again;
 mod away;
 mod backup;
 mod boundaries;

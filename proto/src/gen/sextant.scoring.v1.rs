@@ -62,7 +62,7 @@ pub struct Evaluation {
     /// Own time of the newest fact in it.
     #[prost(message, optional, tag = "8")]
     pub watermark: ::core::option::Option<::prost_types::Timestamp>,
-    /// True: all accounts are to be evaluated, as for a close.
+    /// True: all accounts are to be evaluated, for a close or for the present after the last of some closes.
     #[prost(bool, tag = "9")]
     pub all_accounts: bool,
     /// When the oldest fact that it answers for was stored; absent where there is no new one.
@@ -82,9 +82,7 @@ pub struct Evaluation {
     pub late_closes: ::prost::alloc::vec::Vec<super::super::common::v1::Date>,
     /// True: history came that was known when those closes were made, so they were made again, models too, and accounts are late
     /// without facts of their own: what follows was known at each of those closes, and replaces what was told of it. What was read of
-    /// such a close before is no longer what it says. What became known later still comes behind it, as late. With all_accounts it ends what
-    /// there is to tell of that: to be evaluated are account_uids and whoever has moved since the last close; all others stand as
-    /// that close says.
+    /// such a close before is no longer what it says. What became known later still comes behind it, as late.
     #[prost(bool, tag = "15")]
     pub restated: bool,
 }

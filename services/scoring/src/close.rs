@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use prost::Message;
 
 use sextant_domain::feature::population::{self, Models, Refit};
@@ -13,7 +12,6 @@ use sextant_domain::time::{Day, Instant};
 use sextant_proto::ingestion::v1::HistorySchedule;
 use sextant_proto::scoring::v1 as pb;
 use sextant_store::port::{EvaluationRow, ModelRow, ReplicaCommit, ScoringCommit, SliceState};
-use sextant_wire::read::uid_bytes;
 use sextant_wire::time;
 
 use crate::state::{Account, TenantState};
@@ -62,7 +60,7 @@ impl TenantState {
         let commits = self
             .slices
             .keys()
-            .map(|slice| self.close_commit(*slice, &models, (complete, pending), now))
+            .map(|slice| self.close_commit(*slice, &models, complete, now))
             .collect();
         Some(Closes {
             commits,
@@ -162,7 +160,7 @@ impl TenantState {
         &self,
         slice: Slice,
         models: &BTreeMap<Day, Arc<Models>>,
-        (complete, pending): (bool, bool),
+        complete: bool,
         now: Instant,
     ) -> ScoringCommit {
         let progress = self.slices.get(&slice).copied().unwrap_or_default();
@@ -170,25 +168,20 @@ impl TenantState {
         let newest = models.keys().next_back().copied();
         let closed_before = state.closed_on;
         let behind = |day: &Day| closed_before.is_none_or(|closed| closed < *day);
-        let closes_any = models.keys().any(behind);
         state.closed_on = state.closed_on.max(newest);
-        let unseen = self.known_after(slice, state.closed_on);
         let late = self.late_of_closes(slice, models, (complete, closed_before), state.closed_on);
-        let all = complete && pending && (!closes_any || self.has_facts_after(newest));
-        let is_followed = all || !unseen.is_empty() || !late.is_empty();
         let mut evaluations: Vec<EvaluationRow> = models
             .iter()
             .filter(|(day, _)| behind(day))
             .map(|(day, models)| {
                 let end = Moment::close(*day, &self.settings.zone).as_of;
-                let backfilling = pending && (!complete || Some(*day) != newest);
                 self.evaluation(
                     progress.cursor,
                     end,
                     pb::Evaluation {
                         closed_on: Some(time::date(*day)),
                         all_accounts: true,
-                        backfilling: backfilling || is_followed,
+                        backfilling: true,
                         known_at: Some(time::timestamp(end)),
                         model_versions: models.versions(),
                         ..pb::Evaluation::default()
@@ -202,12 +195,11 @@ impl TenantState {
         if complete {
             state.pending_history = None;
         }
-        if is_followed && (complete || !late.is_empty()) {
+        if complete || !late.is_empty() {
             let newest_models = models.values().next_back();
             let newest_models = newest_models.or_else(|| self.models_up_to(Day(i32::MAX)));
             let entry = pb::Evaluation {
-                all_accounts: all,
-                account_uids: if complete { unseen } else { Vec::new() },
+                all_accounts: complete,
                 backfilling: !complete,
                 model_versions: newest_models.map_or_else(Vec::new, |models| models.versions()),
                 ..pb::Evaluation::default()
@@ -279,21 +271,6 @@ impl TenantState {
             last.plus(1)
         };
         self.learned_late(slice, (*first, until), closed_on)
-    }
-
-    /// Accounts of which something became known after the close of a day: it moves them to where they were seen then, and they
-    /// are evaluated again for the present.
-    pub(crate) fn known_after(&self, slice: Slice, closed: Option<Day>) -> Vec<Bytes> {
-        let unseen = self
-            .accounts
-            .iter()
-            .filter(|(_, account)| account.slice == slice && account.known_on > closed);
-        unseen.map(|(uid, _)| uid_bytes(*uid)).collect()
-    }
-
-    pub(crate) fn has_facts_after(&self, closed: Option<Day>) -> bool {
-        let end = closed.map(|day| Moment::close(day, &self.settings.zone).as_of);
-        self.watermark() > end
     }
 
     /// A feed entry about `as_of`, with what every entry carries filled in.

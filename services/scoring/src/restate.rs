@@ -86,7 +86,12 @@ impl TenantState {
             state.restated_from = None;
             if complete {
                 state.pending_history = None;
-                evaluations.push(self.tell_present(slice, &state, &made, now));
+                let present = pb::Evaluation {
+                    all_accounts: true,
+                    model_versions: newest_versions(&made),
+                    ..pb::Evaluation::default()
+                };
+                evaluations.push(self.evaluation(self.cursor(slice), now, present));
             }
             self.commit(slice, std::mem::take(&mut rows), state, evaluations)
         });
@@ -95,25 +100,6 @@ impl TenantState {
             models: made,
             complete,
         })
-    }
-
-    /// The present after closes that were made again. As after any close, accounts stand as the last one says, unless there are
-    /// facts behind it.
-    fn tell_present(
-        &self,
-        slice: Slice,
-        state: &SliceState,
-        made: &Restated,
-        now: Instant,
-    ) -> EvaluationRow {
-        let entry = pb::Evaluation {
-            all_accounts: true,
-            restated: !self.has_facts_after(state.closed_on),
-            account_uids: self.known_after(slice, state.closed_on),
-            model_versions: newest_versions(made),
-            ..pb::Evaluation::default()
-        };
-        self.evaluation(self.cursor(slice), now, entry)
     }
 
     fn tell_restated(

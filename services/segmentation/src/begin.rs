@@ -78,7 +78,6 @@ impl Engine {
                 recorded_at: None,
                 trace: trace::of_this_span(),
                 model_versions: progress.model_versions.clone(),
-                unsettled: None,
             };
             writing = self.begin_slice(writing, first).await?;
         }
@@ -103,7 +102,6 @@ impl Engine {
                     cursor: progress.cursor,
                     facts_sequence: progress.facts_sequence,
                     recorded_at: None,
-                    unsettled: None,
                     ..evaluation.clone()
                 };
                 self.begin_slice(writing, first).await

@@ -1,6 +1,6 @@
 //! One evaluation: segmenters over columns, and what has to be stored of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -8,7 +8,6 @@ use prost::Message;
 use uuid::Uuid;
 
 use sextant_columns::{ID_COLUMN, NAME_COLUMN};
-use sextant_domain::feature::Moment;
 use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, Slice};
 use sextant_domain::time::{Day, Instant};
 use sextant_plugin_host::{Call, CallError, Reason};
@@ -49,9 +48,6 @@ pub(crate) struct Evaluation {
     pub(crate) trace: Option<Trace>,
     /// Versions of the models behind the features.
     pub(crate) model_versions: Vec<String>,
-    /// Set where all accounts can be seen and only some have to be evaluated: these, and whoever has moved since the last close.
-    /// The others stand as that close says.
-    pub(crate) unsettled: Option<Arc<BTreeSet<AccountUid>>>,
 }
 
 /// Why an evaluation has no result.
@@ -245,9 +241,6 @@ impl TenantState {
         uids: &[AccountUid],
         changes: &mut Changes,
     ) -> Result<(), Failed> {
-        let closed_on = self.slices.get(&evaluation.slice);
-        let closed_on = closed_on.and_then(|progress| progress.closed_on);
-        let closed_at = closed_on.map(|day| Moment::close(day, &self.zone).as_of);
         let one = &self.uses[index];
         let number = one.row.number;
         let present = self.present.entry(number).or_default();
@@ -264,15 +257,9 @@ impl TenantState {
             .instance
             .segment(&input, &call)
             .map_err(|error| failed(one, &error))?;
-        let mut moved = decide::moved(one.plugin.descriptor(), &answers, |row| {
+        let moved = decide::moved(one.plugin.descriptor(), &answers, |row| {
             present.get(&uids[row]).map(|present| &present.standing)
         });
-        if let (Some(unsettled), Some(end)) = (&evaluation.unsettled, closed_at) {
-            moved.retain(|(row, _)| {
-                let stands = present.get(&uids[*row]);
-                unsettled.contains(&uids[*row]) || stands.is_none_or(|one| one.entered_at > end)
-            });
-        }
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
         let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &call)?;
         let worth = self.worth.get(&evaluation.slice);

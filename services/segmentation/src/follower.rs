@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use tonic::Status;
 use tracing::{Instrument, Span};
 
-use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::blocking;
@@ -18,7 +18,6 @@ use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::cache::Entry;
 use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
-use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
@@ -118,8 +117,6 @@ struct Run {
     late_closes: Vec<Date>,
     /// The late accounts are those of closes that were made again.
     again: bool,
-    /// Besides them, who has moved since the last close.
-    moved: bool,
     traces: Vec<Bytes>,
 }
 
@@ -158,10 +155,8 @@ fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
         }
         if let Some(run) = runs.last_mut() {
             run.uids.extend(entry.account_uids.iter().cloned());
-            let ends = entry.restated && entry.all_accounts;
-            run.all |= (entry.all_accounts && !ends) || entry.closed_on.is_some();
-            run.moved |= ends;
-            run.again |= entry.restated && !entry.late.is_empty();
+            run.all |= entry.all_accounts || entry.closed_on.is_some();
+            run.again |= entry.restated;
             run.late.append(&mut entry.late);
             run.late_closes.append(&mut entry.late_closes);
             run.traces.push(entry.trace.clone());
@@ -280,14 +275,6 @@ impl Engine {
         let Some(run) = run else {
             return Ok(None);
         };
-        let unsettled = if run.moved && !run.all {
-            let uids = run.uids.iter().map(|uid| uuid(uid, "account_uids"));
-            let uids = uids.map(|uid| uid.map(AccountUid));
-            Some(Arc::new(uids.collect::<Result<_, _>>()?))
-        } else {
-            None
-        };
-        let all = run.all || run.moved;
         let span = follow::span(self, run.traces.iter().map(|trace| &**trace));
         let evaluation = Evaluation {
             slice,
@@ -301,12 +288,11 @@ impl Engine {
             recorded_at: time::optional(run.last.recorded_at.as_ref(), "recorded_at")?,
             trace: span.in_scope(trace::of_this_span),
             model_versions: run.last.model_versions,
-            unsettled,
         };
-        let nobody = !all && run.uids.is_empty();
+        let nobody = !run.all && run.uids.is_empty();
         let mut features = if nobody || !has_uses {
             Features::Read(Columns::default())
-        } else if all || run.uids.len() > MAX_UIDS {
+        } else if run.all || run.uids.len() > MAX_UIDS {
             Features::Of(Vec::new())
         } else {
             Features::Of(run.uids.into_iter().collect())
@@ -319,7 +305,7 @@ impl Engine {
             evaluation,
             late: Late::read(&run.late, &run.late_closes, run.again)?,
             features,
-            restated: run.again || run.moved,
+            restated: run.again,
             span,
         }))
     }

@@ -35,12 +35,11 @@ fn what_was_known_at_closes_that_are_made_again_is_found_out_apart_from_what_cam
         ..late(3)
     };
     let ends = scoring::Evaluation {
-        restated: true,
         all_accounts: true,
         ..late(0)
     };
     let runs = runs(vec![late(0), again.clone(), again, late(2), late(1), ends]);
     let told: Vec<_> = runs.iter().map(|run| (run.late.len(), run.again)).collect();
     assert_eq!(told, [(6, true), (3, false)]);
-    assert!(runs.last().is_some_and(|run| run.moved));
+    assert!(runs.last().is_some_and(|run| run.all));
 }

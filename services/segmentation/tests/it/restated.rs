@@ -33,7 +33,7 @@ async fn segment_in(segmentation: &Segmentation, key: &str, account: &str) -> pb
 }
 
 #[tokio::test]
-async fn who_has_not_moved_since_the_last_close_stands_as_it_says_when_it_was_made_again() {
+async fn everyone_is_evaluated_for_the_present_after_closes_that_were_made_again() {
     let world = World::new();
     let segmentation = closed(&world, MEDIUM).await;
     world.put(&[("c", MEDIUM), ("d", MEDIUM)]);
@@ -46,12 +46,12 @@ async fn who_has_not_moved_since_the_last_close_stands_as_it_says_when_it_was_ma
         for day in ["2027-03-10", "2027-03-11"] {
             world.scoring.restate(day, account, HIGH);
         }
-        // What the present shows is not what the last close shows.
-        world.put(&[(account, STRATEGIC)]);
     }
+    // Of a, time alone changed what the last close shows.
+    world.put(&[("a", STRATEGIC), ("b", HIGH), ("c", HIGH), ("d", HIGH)]);
     world.restated("2027-03-12 10:00", &["a", "b"], "2027-03-10");
     world.restated("2027-03-12 10:00", &["c", "d"], "2027-03-10");
-    let position = world.present_after_restated("2027-03-12 10:00", &["d"]);
+    let position = world.present("2027-03-12 10:00");
     segmentation.membership("a", at(&position)).await.unwrap();
 
     let now = async |account| {
@@ -59,15 +59,12 @@ async fn who_has_not_moved_since_the_last_close_stands_as_it_says_when_it_was_ma
         (now.segment, now.entered_at)
     };
     let of_close = ("high".to_owned(), end_of("2027-03-10"));
-    let of_today = ("strategic".to_owned(), on("2027-03-12 10:00"));
-    assert_eq!(now("a").await, of_close);
-    assert_eq!(
-        now("b").await,
-        of_close,
-        "what it moved to today, it was before"
-    );
-    assert_eq!(now("c").await, of_close);
-    assert_eq!(now("d").await, of_today, "there are facts behind the close");
+    let of_now = ("strategic".to_owned(), on("2027-03-12 10:00"));
+    assert_eq!(now("a").await, of_now);
+    for account in ["b", "c", "d"] {
+        let stands = now(account).await;
+        assert_eq!(stands, of_close, "{account} was there before today");
+    }
     for account in ["a", "d"] {
         let then = segmentation
             .segment(account, as_of(end_of("2027-03-11")))
@@ -80,19 +77,6 @@ async fn who_has_not_moved_since_the_last_close_stands_as_it_says_when_it_was_ma
 }
 
 #[tokio::test]
-async fn who_moved_today_is_evaluated_again_after_closes_that_were_made_again() {
-    let world = World::new();
-    let segmentation = closed(&world, MEDIUM).await;
-    let position = world.change("2027-03-12 08:00", &[("a", HIGH)]);
-    assert_eq!(segmentation.segment("a", at(&position)).await, "high");
-    world.put(&[("a", STRATEGIC), ("b", STRATEGIC)]);
-    world.restated("2027-03-12 10:00", &["a", "b"], "2027-03-10");
-    let position = world.present_after_restated("2027-03-12 10:00", &[]);
-    assert_eq!(segmentation.segment("a", at(&position)).await, "strategic");
-    assert_eq!(segmentation.segment("b", None).await, "medium");
-}
-
-#[tokio::test]
 async fn what_is_at_risk_is_what_the_last_close_says_since_it_was_made_again() {
     let world = World::new();
     let segmentation = closed(&world, MEDIUM).await;
@@ -100,7 +84,8 @@ async fn what_is_at_risk_is_what_the_last_close_says_since_it_was_made_again() {
         world.scoring.restate(day, "a", HIGH);
     }
     world.restated("2027-03-12 10:00", &["a", "b"], "2027-03-10");
-    let position = world.present_after_restated("2027-03-12 10:00", &[]);
+    world.put(&[("a", HIGH)]);
+    let position = world.present("2027-03-12 10:00");
     assert_eq!(segmentation.segment("a", at(&position)).await, "high");
     let position = world.change("2027-03-12 11:00", &[("a", LOW)]);
     assert_eq!(segmentation.segment("a", at(&position)).await, "low");

@@ -168,17 +168,12 @@ impl World {
         })
     }
 
-    /// Scoring ends what it tells of closes that were made again: of these accounts there are facts behind the last one.
-    pub(crate) fn present_after_restated(&self, at: &str, accounts: &[&str]) -> String {
-        let uids = accounts
-            .iter()
-            .map(|one| sextant_wire::read::uid_bytes(uid(one)));
+    /// Scoring ends what it tells of closes with the present, of which it tells for everyone.
+    pub(crate) fn present(&self, at: &str) -> String {
         self.tell(scoring::v1::Evaluation {
             as_of: on(at),
             known_at: on(at),
-            account_uids: uids.collect(),
             all_accounts: true,
-            restated: true,
             ..scoring::v1::Evaluation::default()
         })
     }
