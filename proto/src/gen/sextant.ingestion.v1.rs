@@ -3505,7 +3505,8 @@ pub struct IngestResponse {
     /// Records that the client may send beyond the acknowledged ones.
     #[prost(uint32, tag = "4")]
     pub credit_records: u32,
-    /// What is stored. Opaque; pass it as at_least_position to read your writes.
+    /// What is stored. Opaque; pass it as at_least_position to read your writes. Empty where it could not be read: records that came
+    /// again may be stored at a later one than any that was told.
     #[prost(string, tag = "5")]
     pub position: ::prost::alloc::string::String,
 }
@@ -3538,7 +3539,7 @@ pub struct IngestBatchResponse {
     /// One verdict for each record, in order.
     #[prost(message, repeated, tag = "1")]
     pub verdicts: ::prost::alloc::vec::Vec<Verdict>,
-    /// What is stored. Opaque.
+    /// What is stored. Opaque. Empty where it could not be read, which happens only to a batch with records that came again.
     #[prost(string, tag = "2")]
     pub position: ::prost::alloc::string::String,
 }

@@ -19,8 +19,8 @@ pub(crate) struct Stored {
     pub(crate) outcomes: Vec<Outcome>,
     /// The refused records of each batch, by ascending index.
     pub(crate) refused: Vec<Vec<(u32, Rejection)>>,
-    /// All of it is stored at this position, records that had been stored before included.
-    pub(crate) position: Position,
+    /// All of it is stored at this position, encoded, records that had been stored before included. Empty if that is not known.
+    pub(crate) position: String,
 }
 
 /// Stores batches of one tenant in one transaction.
@@ -66,20 +66,26 @@ pub(crate) async fn commit(
             .extend(batch.refused.into_iter().map(|one| one.kept));
     }
     let n_rejections = whole.rejections.len();
-    let outcomes = if whole.facts.is_empty() && n_rejections == 0 {
-        Vec::new()
+    let (outcomes, position) = if whole.facts.is_empty() && n_rejections == 0 {
+        (Vec::new(), Some(shared.heads.position(whole.tenant)))
     } else {
         store(shared, whole).await?
     };
     count(shared, &outcomes, n_rejections);
+    let tenant = tenant.row.tenant;
     Ok(Stored {
         outcomes,
         refused,
-        position: shared.heads.position(tenant.row.tenant),
+        position: position.map_or_else(String::new, |position| position.encode(tenant)),
     })
 }
 
-async fn store(shared: &Shared, batch: FactBatch) -> Result<Vec<Outcome>, Problem> {
+/// The outcomes, and the position that covers them. None: it could not be read, and a position that is too low would be
+/// taken for one that covers them.
+async fn store(
+    shared: &Shared,
+    batch: FactBatch,
+) -> Result<(Vec<Outcome>, Option<Position>), Problem> {
     let tenant = batch.tenant;
     let committed = shared
         .deps
@@ -88,15 +94,15 @@ async fn store(shared: &Shared, batch: FactBatch) -> Result<Vec<Outcome>, Proble
         .await
         .map_err(failure::of_store)?;
     shared.heads.note(tenant, &committed.heads);
-    if committed
-        .outcomes
-        .iter()
-        .any(|outcome| matches!(outcome, Outcome::Duplicate | Outcome::Conflict))
+    let came_before = |outcome: &Outcome| matches!(outcome, Outcome::Duplicate | Outcome::Conflict);
+    // Another replica may have stored the first delivery: its sender waits for a position that covers it.
+    if committed.outcomes.iter().any(came_before)
+        && let Err(error) = shared.heads.refresh_of(tenant).await
     {
-        // Another replica may have stored the first delivery: its sender waits for a position that covers it.
-        shared.heads.refresh().await.map_err(failure::of_store)?;
+        tracing::warn!(%error, "the position of records that came again cannot be read; it is left out");
+        return Ok((committed.outcomes, None));
     }
-    Ok(committed.outcomes)
+    Ok((committed.outcomes, Some(shared.heads.position(tenant))))
 }
 
 fn count(shared: &Shared, outcomes: &[Outcome], n_rejections: usize) {

@@ -1,7 +1,7 @@
 //! The newest number of every feed, as this process knows it.
 //!
 //! Commits of this process are noted at once. Those of other replicas are found by one query for all tenants, every two
-//! seconds, so an idle tenant costs nothing.
+//! seconds, so an idle tenant costs nothing; and at once, by one for its tenant, where a caller has to hear of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,15 @@ impl Heads {
         Ok(())
     }
 
+    /// Notes what all replicas have committed of one tenant until now.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub(crate) async fn refresh_of(&self, tenant: TenantId) -> sextant_store::Result<()> {
+        self.note(tenant, &self.feed.heads_of(tenant).await?);
+        Ok(())
+    }
+
     /// What is known to be stored of one tenant.
     pub(crate) fn position(&self, tenant: TenantId) -> Position {
         self.stored.position(tenant)
@@ -81,7 +90,7 @@ impl Heads {
     ) -> Result<Position, Problem> {
         if !self.position(tenant).covers(floor) {
             // Another replica has stored it, and its number has not come round yet.
-            self.refresh().await.map_err(failure::of_store)?;
+            self.refresh_of(tenant).await.map_err(failure::of_store)?;
         }
         self.stored.wait_for(tenant, floor).await
     }

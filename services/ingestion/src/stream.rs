@@ -202,7 +202,7 @@ impl Session {
         drop(rooms);
         let mut answer = IngestResponse {
             credit_records: self.shared.deps.limits.credit_records,
-            position: stored.position.encode(self.tenant),
+            position: stored.position,
             ..IngestResponse::default()
         };
         let mut outcomes = stored.outcomes.iter();

@@ -45,7 +45,7 @@ async fn store(
     let refused = stored.refused.into_iter().flatten().collect();
     Ok(IngestBatchResponse {
         verdicts: verdicts::in_order(refused, &stored.outcomes).collect(),
-        position: stored.position.encode(tenant.row.tenant),
+        position: stored.position,
     })
 }
 

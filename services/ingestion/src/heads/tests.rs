@@ -27,6 +27,14 @@ impl Feed for Elsewhere {
         })
     }
 
+    fn heads_of(&self, tenant: TenantId) -> BoxFuture<'_, Result<sextant_store::port::SliceHeads>> {
+        Box::pin(async move {
+            let heads = self.heads().await?.into_iter();
+            let own = heads.filter(|head| head.tenant == tenant);
+            Ok(own.map(|head| (head.slice, head.sequence)).collect())
+        })
+    }
+
     fn entries(
         &self,
         _: TenantId,

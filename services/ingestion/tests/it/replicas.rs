@@ -1,7 +1,13 @@
 //! Two replicas over one store.
 
+use std::sync::Arc;
+
+use sextant_domain::id::{Slice, TenantId};
+use sextant_ingestion::Deps;
 use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1 as pb;
+use sextant_store::port::{Feed, FeedEntry, Head, SliceHeads};
+use sextant_store::{BoxFuture, Error};
 use sextant_wire::time::timestamp;
 
 use crate::records::{DAY, account, account_ref, event};
@@ -35,6 +41,64 @@ async fn a_retry_that_reaches_another_replica_gets_a_position_that_covers_the_fi
         ["DUPLICATE", "DUPLICATE"]
     );
     assert_eq!(again.position, first.position);
+}
+
+/// A feed that cannot be read.
+#[derive(Debug)]
+struct Silent;
+
+impl Silent {
+    fn error<T>() -> BoxFuture<'static, sextant_store::Result<T>> {
+        Box::pin(async { Err(Error::unavailable("reading the feed", "down")) })
+    }
+}
+
+impl Feed for Silent {
+    fn heads(&self) -> BoxFuture<'_, sextant_store::Result<Vec<Head>>> {
+        Self::error()
+    }
+
+    fn heads_of(&self, _: TenantId) -> BoxFuture<'_, sextant_store::Result<SliceHeads>> {
+        Self::error()
+    }
+
+    fn entries(
+        &self,
+        _: TenantId,
+        _: Slice,
+        _: u64,
+        _: usize,
+    ) -> BoxFuture<'_, sextant_store::Result<Vec<FeedEntry>>> {
+        Self::error()
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_stored_is_acknowledged_without_a_position_where_that_cannot_be_read() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let silent = world.replica_with(&tenant.key, |deps| Deps {
+        feed: Arc::new(Silent),
+        ..deps
+    });
+    tenant.send(vec![account("1", "a")]).await;
+    let batch = |records| pb::IngestBatchRequest {
+        records,
+        ..Default::default()
+    };
+    let send = async |records| {
+        let sent = silent.ingestion().ingest_batch(batch(records)).await;
+        let answer = sent.unwrap().into_inner();
+        let verdicts: Vec<String> = answer.verdicts.iter().map(told).collect();
+        (verdicts, answer.position)
+    };
+    let again = send(vec![account("1", "a"), event("2", "a")]).await;
+    let expected = ["DUPLICATE", "ACCEPTED"].map(str::to_owned).to_vec();
+    assert_eq!(again, (expected, String::new()));
+    // What it has stored itself it knows.
+    let (verdicts, position) = send(vec![event("3", "a")]).await;
+    assert_eq!(verdicts, ["ACCEPTED"]);
+    assert_ne!(position, "");
 }
 
 #[tokio::test]

@@ -108,6 +108,11 @@ impl World {
 
     /// Another replica over the same store, as the holder of a key reaches it.
     pub(crate) fn replica(&self, key: &Key) -> Clients {
+        self.replica_with(key, |deps| deps)
+    }
+
+    /// The same, made of other things.
+    pub(crate) fn replica_with(&self, key: &Key, change: impl FnOnce(Deps) -> Deps) -> Clients {
         let deps = deps(
             &self.store,
             &self.around,
@@ -115,7 +120,7 @@ impl World {
             DEFAULT_CREDIT_RECORDS,
             |facts| facts,
         );
-        let mounted = part(deps).mount(&self.around).unwrap();
+        let mounted = part(change(deps)).mount(&self.around).unwrap();
         Clients(mounted.link(&self.options(key)))
     }
 

@@ -63,6 +63,7 @@ timed! {
     }
     Feed {
         heads<'a>() -> Vec<Head>;
+        heads_of<'a>(tenant: TenantId) -> SliceHeads;
         entries<'a>(tenant: TenantId, slice: Slice, after: u64, limit: usize) -> Vec<FeedEntry>;
     }
     Tenants {

@@ -2,13 +2,14 @@
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_store::Result;
-use sextant_store::port::{FeedEntry, Head};
+use sextant_store::port::{FeedEntry, Head, SliceHeads};
 
 use super::pool::Pool;
 use super::session::Session;
 use super::{decode, rows};
 
 const HEADS: &str = include_str!("../../queries/postgres/feed/heads.sql");
+const HEADS_OF_TENANT: &str = include_str!("../../queries/postgres/feed/heads_of_tenant.sql");
 const HEAD: &str = include_str!("../../queries/postgres/feed/head.sql");
 const ENTRIES: &str = include_str!("../../queries/postgres/feed/entries.sql");
 const APPEND: &str = include_str!("../../queries/postgres/feed/append.sql");
@@ -21,6 +22,16 @@ pub(super) async fn heads(pool: &Pool) -> Result<Vec<Head>> {
             slice: row.slice()?,
             sequence: row.sequence()?,
         })
+    })
+}
+
+pub(super) async fn heads_of(pool: &Pool, tenant: TenantId) -> Result<SliceHeads> {
+    let params = rows::tenant(tenant);
+    let found = pool
+        .system("reading feed heads", HEADS_OF_TENANT, &[&params])
+        .await?;
+    decode::all(&found, "feed head", |row| {
+        Ok((row.slice()?, row.sequence()?))
     })
 }
 

@@ -13,7 +13,7 @@ mod writers;
 use std::sync::Arc;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_store::port::{Committed, FactBatch, FeedEntry, Head};
+use sextant_store::port::{Committed, FactBatch, FeedEntry, Head, SliceHeads};
 use sextant_store::{BoxFuture, Result, port};
 
 use super::pool::{Config, ConnectError, Pool};
@@ -58,6 +58,10 @@ impl port::Facts for Ingestion {
 impl port::Feed for Ingestion {
     fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>> {
         Box::pin(feed::heads(&self.pool))
+    }
+
+    fn heads_of(&self, tenant: TenantId) -> BoxFuture<'_, Result<SliceHeads>> {
+        Box::pin(feed::heads_of(&self.pool, tenant))
     }
 
     /// The payload is the id of the batch, or empty where an import begins or ends.

@@ -5,7 +5,8 @@ use uuid::Uuid;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Day;
 use sextant_store::port::{
-    AccountFactRow, FeedEntry, Head, ModelRow, MonthRow, ReplicaAccount, ScoringCommit, SliceState,
+    AccountFactRow, FeedEntry, Head, ModelRow, MonthRow, ReplicaAccount, ScoringCommit, SliceHeads,
+    SliceState,
 };
 use sextant_store::{BoxFuture, Error, Result, port};
 
@@ -266,6 +267,10 @@ impl port::Replica for Scoring {
 impl port::Feed for Scoring {
     fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>> {
         Box::pin(feed::heads(&self.pool))
+    }
+
+    fn heads_of(&self, tenant: TenantId) -> BoxFuture<'_, Result<SliceHeads>> {
+        Box::pin(feed::heads_of(&self.pool, tenant))
     }
 
     fn entries(

@@ -5,7 +5,7 @@ mod memberships;
 mod transitions;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_store::port::{FeedEntry, Head};
+use sextant_store::port::{FeedEntry, Head, SliceHeads};
 use sextant_store::{BoxFuture, Result, port};
 
 use super::pool::{Config, ConnectError, Pool};
@@ -32,6 +32,10 @@ impl Segmentation {
 impl port::Feed for Segmentation {
     fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>> {
         Box::pin(feed::heads(&self.pool))
+    }
+
+    fn heads_of(&self, tenant: TenantId) -> BoxFuture<'_, Result<SliceHeads>> {
+        Box::pin(feed::heads_of(&self.pool, tenant))
     }
 
     fn entries(

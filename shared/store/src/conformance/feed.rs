@@ -2,7 +2,7 @@
 
 use futures_util::future::{join, join_all};
 
-use sextant_domain::id::Slice;
+use sextant_domain::id::{Slice, TenantId};
 
 use crate::conformance::make::{ACME, BOLT, SLICE, account, batch, event};
 use crate::conformance::{Harness, Ingestion};
@@ -42,6 +42,10 @@ pub async fn heads_are_listed_by_tenant_and_slice<H: Harness>(harness: H) {
         },
     ];
     assert_eq!(store.feed.heads().await.unwrap(), expected);
+    let of_one = store.feed.heads_of(ACME).await.unwrap();
+    assert_eq!(of_one, [(SLICE, 3)], "of one tenant alone");
+    let nobody = store.feed.heads_of(TenantId(1)).await.unwrap();
+    assert_eq!(nobody, []);
 }
 
 pub async fn entries_are_read_in_order_after_a_number<H: Harness>(harness: H) {

@@ -7,7 +7,7 @@ use sextant_domain::id::{Slice, TenantId};
 use crate::embedded::failure::Work;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number, rows};
-use crate::port::{FeedEntry, Head};
+use crate::port::{FeedEntry, Head, SliceHeads};
 
 /// Takes the next number of a feed and writes the entry. There is one writer, so numbers ascend in commit order, and a
 /// number that is rolled back is given again.
@@ -46,6 +46,15 @@ pub(super) fn heads(connection: &Connection) -> Work<Vec<Head>> {
     Ok(heads.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The heads of one tenant, by slice.
+pub(super) fn heads_of(connection: &Connection, tenant: TenantId) -> Work<SliceHeads> {
+    let mut list = connection.prepare_cached(sql!("feed/head_list_of_tenant"))?;
+    let heads = list.query_map(params![id(tenant.0)], |row| {
+        Ok((row.slice(0)?, row.number(1)?))
+    })?;
+    Ok(heads.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Entries with numbers above `after`, in order.
 pub(super) fn entries(
     connection: &Connection,
@@ -72,6 +81,18 @@ macro_rules! impl_feed {
             fn heads(&self) -> crate::BoxFuture<'_, crate::Result<Vec<crate::port::Head>>> {
                 self.file
                     .read("reading feed heads", crate::embedded::feed::heads)
+            }
+
+            fn heads_of(
+                &self,
+                tenant: sextant_domain::id::TenantId,
+            ) -> crate::BoxFuture<'_, crate::Result<crate::port::SliceHeads>> {
+                self.file.read(
+                    "reading feed heads",
+                    move |connection: &rusqlite::Connection| {
+                        crate::embedded::feed::heads_of(connection, tenant)
+                    },
+                )
             }
 
             fn entries(

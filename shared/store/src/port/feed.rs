@@ -34,6 +34,9 @@ pub trait Feed: Send + Sync + std::fmt::Debug {
     /// The heads of all feeds that have entries, of every tenant, by (tenant, slice).
     fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>>;
 
+    /// The heads of the feeds of one tenant that have entries, by slice.
+    fn heads_of(&self, tenant: TenantId) -> BoxFuture<'_, Result<SliceHeads>>;
+
     /// Entries with numbers above `after`, in order: at most `limit`.
     fn entries(
         &self,

@@ -176,8 +176,9 @@ fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
 
 /// Statements that read all of a table, or all of a tenant in it, because that is what they are for: heads, cursors and states of
 /// all feeds, tables of a few rows for each tenant.
-const OF_ALL: [&str; 9] = [
+const OF_ALL: [&str; 10] = [
     "feed/head_list",
+    "feed/head_list_of_tenant",
     "ingestion/key_list_all",
     "ingestion/source_count_list",
     "metrics/cursor_list",
