@@ -35,10 +35,26 @@ pub(super) fn text(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// The tenant's advisory lock: the low half of its id, which is random.
-pub(super) fn lock_key(tenant: TenantId) -> i64 {
+/// What an advisory lock of a tenant guards. A transaction that takes several takes them in this order.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Guarded {
+    /// Its import and its clock.
+    State,
+    /// Which accounts are known, and what waits for others. (In segmentation: its definitions.)
+    Accounts,
+    /// The list of refused records.
+    Rejections,
+}
+
+/// An advisory lock of a tenant: of the low half of its id, which is random.
+pub(super) fn lock_key(tenant: TenantId, guarded: Guarded) -> i64 {
     let [.., a, b, c, d, e, f, g, h] = tenant.0.to_be_bytes();
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let key = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    match guarded {
+        Guarded::State => key.rotate_left(32),
+        Guarded::Accounts => key,
+        Guarded::Rejections => !key,
+    }
 }
 
 /// The last of the rows with equal keys, in the order of their first appearance: one INSERT … ON CONFLICT DO UPDATE may

@@ -19,11 +19,10 @@ const FOLDERS: [(&str, &[Service]); 7] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 20] = [
+const SYSTEM_STATEMENTS: [&str; 22] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
-    "hold_tenant.sql",
     "insert_key.sql",
     "insert_tenant.sql",
     "key_by_id.sql",
@@ -32,6 +31,8 @@ const SYSTEM_STATEMENTS: [&str; 20] = [
     "lock_accounts.sql",
     "lock_rejections.sql",
     "lock_segmentations.sql",
+    "lock_tenant.sql",
+    "lock_tenant_shared.sql",
     "moves_cursors.sql",
     "revoke_key.sql",
     "states.sql",
@@ -39,6 +40,7 @@ const SYSTEM_STATEMENTS: [&str; 20] = [
     "advance_clock.sql",
     "mark_import.sql",
     "tenant_by_id.sql",
+    "tenant_state.sql",
     "head.sql",
 ];
 

@@ -106,3 +106,15 @@ pub(crate) async fn connect_as_app(
 pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, work).await.unwrap()
 }
+
+/// Returns when so many statements of the database wait for a lock: a level to wait for, not a time.
+pub(crate) async fn waiting(watcher: &Client, n_wanted: i64) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    loop {
+        let row = watcher.query_one(waiting, &[]).await.unwrap();
+        if row.get::<_, i64>(0) == n_wanted {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -66,6 +66,7 @@ macro_rules! conformance_suite {
                 news_that_passed_the_door_before_the_clock_was_moved_is_known_where_it_stands,
                 what_was_held_is_known_once_its_account_is,
                 news_that_is_stored_while_the_clock_moves_is_known_in_the_order_of_the_feed,
+                a_clock_is_moved_while_writers_go_on,
             ]
             imports: [
                 history_is_stored_only_while_an_import_is_open,

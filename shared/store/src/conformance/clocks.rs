@@ -1,5 +1,7 @@
 //! `Facts` and `Tenants` together: no news is stored as known before where a clock that stands still stands.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use futures_util::future::{join, join_all};
 
 use sextant_domain::time::Instant;
@@ -132,4 +134,36 @@ pub async fn news_that_is_stored_while_the_clock_moves_is_known_in_the_order_of_
         n_facts += known.count();
     }
     assert_eq!(n_facts, usize::try_from(1 + WRITERS * COMMITS).unwrap());
+}
+
+/// Writers that never pause do not keep a clock from being moved.
+pub async fn a_clock_is_moved_while_writers_go_on<H: Harness>(harness: H) {
+    const WRITERS: u32 = 4;
+    const MOVES: i64 = 5;
+    let first = with_anvil(&harness).await;
+    let mut stores = Vec::new();
+    for _ in 0..WRITERS {
+        stores.push(harness.ingestion().await);
+    }
+    let moved = AtomicBool::new(false);
+    let writers = (0..).zip(&stores).map(async |(writer, store)| {
+        for number in (10_000 * (writer + 1)).. {
+            if moved.load(Ordering::Relaxed) {
+                return;
+            }
+            let facts = vec![event("anvil", &format!("e{number}"), 0)];
+            store.facts.commit(at_100(number, facts)).await.unwrap();
+        }
+    });
+    let moves = async {
+        for step in 1..=MOVES {
+            advance(&first, 100 + step).await;
+        }
+        moved.store(true, Ordering::Relaxed);
+    };
+    join(join_all(writers), moves).await;
+    let clocks = entries(&first, ACME, SLICE).await;
+    let clocks = clocks.iter().filter_map(|entry| entry.clock);
+    let expected: Vec<Instant> = (1..=MOVES).map(|step| at(100 + step)).collect();
+    assert_eq!(clocks.collect::<Vec<_>>(), expected);
 }

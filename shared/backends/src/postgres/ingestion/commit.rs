@@ -47,7 +47,9 @@ const LOCK_REJECTIONS: &str =
 const INSERT_REJECTIONS: &str =
     include_str!("../../../queries/postgres/ingestion/insert_rejections.sql");
 const ADD_COUNTS: &str = include_str!("../../../queries/postgres/ingestion/add_counts.sql");
-const HOLD_TENANT: &str = include_str!("../../../queries/postgres/ingestion/hold_tenant.sql");
+const LOCK_TENANT_SHARED: &str =
+    include_str!("../../../queries/postgres/ingestion/lock_tenant_shared.sql");
+const TENANT_STATE: &str = include_str!("../../../queries/postgres/ingestion/tenant_state.sql");
 
 /// Batches of one tenant that are stored in one transaction, one after the other.
 pub(super) struct Group {
@@ -182,8 +184,18 @@ async fn hold_tenant(session: &Session, batch: &FactBatch) -> Result<Held> {
     if !batch.holds_history() && batch.fixed_clock.is_none() {
         return Ok(Held::default());
     }
-    let hold = session.prepare(HOLD_TENANT).await?;
-    let found = session.query(&hold, &[&rows::tenant(batch.tenant)]).await?;
+    let (lock, state) = (
+        session.prepare(LOCK_TENANT_SHARED).await?,
+        session.prepare(TENANT_STATE).await?,
+    );
+    let key = rows::lock_key(batch.tenant, rows::Guarded::State);
+    let tenant = rows::tenant(batch.tenant);
+    // They travel together, and the second one sees what was committed until the first has its lock.
+    let (_, found) = try_join(
+        session.query(&lock, &[&key]),
+        session.query(&state, &[&tenant]),
+    )
+    .await?;
     let held = decode::all(&found, "tenant", |row: &mut Fields<'_>| {
         Ok(Held {
             import_is_open: row.take()?,
@@ -379,11 +391,9 @@ async fn reject_records(session: &Session, insert: &Statement, batch: &FactBatch
         .iter()
         .map(|rejection| rejection.record.as_slice())
         .collect();
-    // Another key than that of accounts, which is taken before any identity; this one is taken after all of them.
     let lock = session.prepare(LOCK_REJECTIONS).await?;
-    session
-        .query(&lock, &[&!rows::lock_key(batch.tenant)])
-        .await?;
+    let key = rows::lock_key(batch.tenant, rows::Guarded::Rejections);
+    session.query(&lock, &[&key]).await?;
     let tenant = rows::tenant(batch.tenant);
     let params: [&(dyn ToSql + Sync); 8] = [
         &tenant,

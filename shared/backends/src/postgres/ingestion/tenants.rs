@@ -10,13 +10,15 @@ use sextant_store::{BoxFuture, Error, Result};
 
 use super::{APPEND_FEED, Ingestion};
 use crate::postgres::decode::{self, Fields};
-use crate::postgres::{requests, rows};
+use crate::postgres::requests;
+use crate::postgres::rows::{self, Guarded};
 
 const INSERT: &str = include_str!("../../../queries/postgres/ingestion/insert_tenant.sql");
 const BY_ID: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_id.sql");
 const BY_NAME: &str = include_str!("../../../queries/postgres/ingestion/tenant_by_name.sql");
 const LIST: &str = include_str!("../../../queries/postgres/ingestion/list_tenants.sql");
 const ADVANCE_CLOCK: &str = include_str!("../../../queries/postgres/ingestion/advance_clock.sql");
+const LOCK_TENANT: &str = include_str!("../../../queries/postgres/ingestion/lock_tenant.sql");
 const MARK_IMPORT: &str = include_str!("../../../queries/postgres/ingestion/mark_import.sql");
 
 fn tenant(row: &mut Fields<'_>) -> Result<TenantRow> {
@@ -120,11 +122,13 @@ impl Ingestion {
         if let Some(answer) = requests::claim(&session, &once).await? {
             return Ok(Some(answer));
         }
-        let (change, append) = (
+        let (lock, change, append) = (
+            session.prepare(LOCK_TENANT).await?,
             session.prepare(change).await?,
             session.prepare(APPEND_FEED).await?,
         );
-        let id = rows::tenant(tenant);
+        let (id, key) = (rows::tenant(tenant), rows::lock_key(tenant, Guarded::State));
+        session.query(&lock, &[&key]).await?;
         let changed = session.query(&change, &[&id, value]).await?;
         let Some(n_slices) = decode::first(&changed, "tenant", |row| row.take::<i32>())? else {
             session.rollback().await?;

@@ -44,7 +44,9 @@ impl Segmentation {
             session.prepare(INSERT).await?,
         );
         let id = rows::tenant(tenant);
-        session.query(&lock, &[&rows::lock_key(tenant)]).await?;
+        session
+            .query(&lock, &[&rows::lock_key(tenant, rows::Guarded::Accounts)])
+            .await?;
         let found = session.query(&all, &[&id]).await?;
         let stored = decode::all(&found, "segmentation", segmentation)?;
         if stored.iter().any(|other| other.key == row.key) {

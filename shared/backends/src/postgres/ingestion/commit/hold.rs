@@ -67,7 +67,10 @@ pub(super) async fn settle<'b>(
     }
     let lock = session.prepare(LOCK).await?;
     session
-        .query(&lock, &[&rows::lock_key(batch.tenant)])
+        .query(
+            &lock,
+            &[&rows::lock_key(batch.tenant, rows::Guarded::Accounts)],
+        )
         .await?;
     // Another writer may have made accounts known before it let the lock go.
     resolve(session, batch.tenant, &unknown, homes).await?;
