@@ -9,7 +9,7 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::Slice;
 use sextant_store::port::{Facts, Intake, Outcome};
 
-use crate::support::{account, batch, connect, fact, records, tenant, within};
+use crate::support::{account, batch, connect, fact, records, tenant, waiting, within};
 
 #[tokio::test]
 async fn checking_before_inserting_counts_a_record_twice() {
@@ -174,4 +174,50 @@ async fn no_fact_waits_for_ever_when_its_account_appears_at_the_same_moment() {
     }
     assert_eq!(left.held(tenant, 0, 100).await.unwrap(), []);
     assert_eq!(records(&left, tenant).await.len(), 2 * N_ACCOUNTS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transactions_whose_callers_have_gone_keep_their_places() {
+    let database = migrated_database().await;
+    let tenant = tenant();
+    let store = Ingestion::connect(&database.config()).await.unwrap();
+    account(&store, tenant, "acme").await;
+    let mut tasks = JoinSet::new();
+    let (holder, watcher) = (
+        connect(database.url(), &mut tasks).await,
+        connect(database.url(), &mut tasks).await,
+    );
+    // Facts of unknown accounts wait for this one.
+    let (_, key) = uuid::Uuid::from_u128(tenant.0).as_u64_pair();
+    let hold = format!("BEGIN; SELECT pg_advisory_xact_lock({})", key.cast_signed());
+    holder.batch_execute(&hold).await.unwrap();
+    for n_waiting in 1..=2 {
+        let event = fact(FactKind::Event, "unknown", &format!("e{n_waiting}"));
+        let mut call = Box::pin(store.commit(batch(tenant, vec![event])));
+        tokio::select! {
+            biased;
+            answer = &mut call => panic!("{answer:?}"),
+            () = waiting(&watcher, n_waiting) => {},
+        }
+        // Here its caller goes.
+    }
+    let known = || vec![fact(FactKind::Event, "acme", "e3")];
+    let third = within(
+        Duration::from_secs(30),
+        store.commit(batch(tenant, known())),
+    )
+    .await;
+    let told = format!("{third:?}");
+    assert!(
+        told.contains("all writers of the tenant are busy"),
+        "{told}"
+    );
+    holder.batch_execute("COMMIT").await.unwrap();
+    waiting(&watcher, 0).await;
+    let third = within(
+        Duration::from_secs(30),
+        store.commit(batch(tenant, known())),
+    )
+    .await;
+    assert_eq!(third.unwrap().outcomes, [Outcome::Accepted]);
 }

@@ -42,16 +42,18 @@ struct Waiting {
 struct Lane {
     places: Arc<Semaphore>,
     waiting: VecDeque<Waiting>,
-    /// Callers inside, so that an idle tenant costs nothing.
-    callers: usize,
+    /// Callers and transactions inside, so that an idle tenant costs nothing.
+    inside: usize,
 }
+
+type Lanes = Mutex<HashMap<TenantId, Lane>>;
 
 /// The writers of all tenants.
 #[derive(Debug)]
 pub(super) struct Writers {
     store: Arc<Store>,
     wait: Duration,
-    lanes: Mutex<HashMap<TenantId, Lane>>,
+    lanes: Arc<Lanes>,
     /// Transactions under way. They are not the callers' futures: a caller that goes away must not undo what others wait for.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -65,22 +67,19 @@ struct Store {
     recent: Arc<Recent>,
 }
 
-/// A caller within a lane; the lane goes with its last caller.
-struct Caller<'w> {
-    writers: &'w Writers,
+/// A caller within a lane, or a transaction that may outlive its callers. The lane, and with it the count of its places, goes
+/// with the last of them.
+struct Inside {
+    lanes: Arc<Lanes>,
     tenant: TenantId,
 }
 
-impl Drop for Caller<'_> {
+impl Drop for Inside {
     fn drop(&mut self) {
-        let mut lanes = self
-            .writers
-            .lanes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = lanes.get_mut(&self.tenant) {
-            lane.callers -= 1;
-            if lane.callers == 0 {
+            lane.inside -= 1;
+            if lane.inside == 0 {
                 lanes.remove(&self.tenant);
             }
         }
@@ -98,7 +97,7 @@ impl Writers {
         Self {
             store,
             wait,
-            lanes: Mutex::default(),
+            lanes: Arc::default(),
             tasks: Mutex::default(),
         }
     }
@@ -110,7 +109,7 @@ impl Writers {
     pub(super) async fn commit(&self, batch: FactBatch) -> Answer {
         let tenant = batch.tenant;
         let (answer, mut answered) = oneshot::channel();
-        let (places, _caller) = self.enter(Waiting { batch, answer })?;
+        let (places, _inside) = self.enter(Waiting { batch, answer })?;
         loop {
             let place = tokio::select! {
                 biased;
@@ -123,25 +122,24 @@ impl Writers {
                     "all writers of the tenant are busy",
                 ));
             };
-            let joined = self.take(tenant);
-            if joined.is_empty() {
+            let Some((joined, inside)) = self.take(tenant) else {
                 // The batch is being written by another.
                 drop(place);
                 return answered
                     .await
                     .unwrap_or_else(|_writer_gone| Err(interrupted()));
-            }
-            self.start(joined, place);
+            };
+            self.start(joined, (place, inside));
         }
     }
 
-    fn enter(&self, waiting: Waiting) -> Result<(Arc<Semaphore>, Caller<'_>)> {
+    fn enter(&self, waiting: Waiting) -> Result<(Arc<Semaphore>, Inside)> {
         let tenant = waiting.batch.tenant;
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = lanes.entry(tenant).or_insert_with(|| Lane {
             places: Arc::new(Semaphore::new(WRITERS_PER_TENANT)),
             waiting: VecDeque::new(),
-            callers: 0,
+            inside: 0,
         });
         if lane.waiting.len() >= MAX_WAITING {
             return Err(Error::unavailable(
@@ -150,22 +148,20 @@ impl Writers {
             ));
         }
         lane.waiting.push_back(waiting);
-        lane.callers += 1;
-        Ok((
-            Arc::clone(&lane.places),
-            Caller {
-                writers: self,
-                tenant,
-            },
-        ))
+        lane.inside += 1;
+        Ok((Arc::clone(&lane.places), self.inside(tenant)))
     }
 
-    /// Takes the batches at the head of a lane that go into one transaction.
-    fn take(&self, tenant: TenantId) -> Vec<Waiting> {
+    /// One that has been counted.
+    fn inside(&self, tenant: TenantId) -> Inside {
+        let lanes = Arc::clone(&self.lanes);
+        Inside { lanes, tenant }
+    }
+
+    /// Takes the batches at the head of a lane that go into one transaction, if there are any.
+    fn take(&self, tenant: TenantId) -> Option<(Vec<Waiting>, Inside)> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(lane) = lanes.get_mut(&tenant) else {
-            return Vec::new();
-        };
+        let lane = lanes.get_mut(&tenant)?;
         let mut joined: Vec<Waiting> = Vec::new();
         let mut facts = 0;
         while let Some(next) = lane.waiting.pop_front() {
@@ -183,16 +179,20 @@ impl Writers {
             facts += next.batch.facts.len();
             joined.push(next);
         }
-        joined
+        if joined.is_empty() {
+            return None;
+        }
+        lane.inside += 1;
+        Some((joined, self.inside(tenant)))
     }
 
-    fn start(&self, joined: Vec<Waiting>, place: OwnedSemaphorePermit) {
+    fn start(&self, joined: Vec<Waiting>, (place, inside): (OwnedSemaphorePermit, Inside)) {
         let store = Arc::clone(&self.store);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             store.write(joined).await;
-            drop(place);
+            drop((place, inside));
         });
     }
 }
