@@ -21,6 +21,7 @@ pub mod keys;
 mod make;
 pub mod memberships;
 pub mod metrics;
+pub mod releases;
 pub mod replica;
 pub mod requests;
 pub mod scoring;

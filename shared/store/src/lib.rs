@@ -10,5 +10,6 @@ pub mod conformance;
 pub mod embedded;
 mod error;
 pub mod port;
+pub mod release;
 
 pub use error::{BoxFuture, Error, Result};

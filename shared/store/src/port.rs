@@ -11,7 +11,8 @@ mod segmentation;
 mod writable;
 
 pub use facts::{
-    Committed, FactBatch, Facts, MAX_ENTRY_BYTES, NewFact, NewRejection, Outcome, RejectionKey,
+    Committed, FactBatch, Facts, MAX_ENTRY_BYTES, MAX_RELEASED, MAX_RELEASED_BYTES, NewFact,
+    NewRejection, Outcome, RejectionKey,
 };
 pub use feed::{Feed, FeedEntry, Head, SliceHeads, Trace};
 pub use ingestion::{

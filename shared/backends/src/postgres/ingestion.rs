@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_store::port::{Committed, FactBatch, FeedEntry, Head, SliceHeads};
+use sextant_store::release::{self, Released, Steps, Written};
 use sextant_store::{BoxFuture, Result, port};
 
 use super::pool::{Config, ConnectError, Pool};
@@ -51,7 +52,17 @@ impl Ingestion {
 
 impl port::Facts for Ingestion {
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>> {
-        Box::pin(self.writers.commit(batch))
+        Box::pin(release::commit(self, self.writers.turn(), batch))
+    }
+}
+
+impl Steps for Ingestion {
+    fn write(&self, batch: FactBatch) -> BoxFuture<'_, Result<Written>> {
+        Box::pin(self.writers.write(batch))
+    }
+
+    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>> {
+        Box::pin(self.writers.release(call))
     }
 }
 

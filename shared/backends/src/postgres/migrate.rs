@@ -52,6 +52,10 @@ fn migrations(service: Service) -> &'static [Migration] {
                 name: "batch",
                 sql: include_str!("../../queries/postgres/migrations/ingestion/0004_batch.sql"),
             },
+            Migration {
+                name: "releasing",
+                sql: include_str!("../../queries/postgres/migrations/ingestion/0005_releasing.sql"),
+            },
         ],
         Service::Scoring => &[Migration {
             name: "tables",

@@ -44,7 +44,7 @@ const SYSTEM_STATEMENTS: [&str; 22] = [
     "head.sql",
 ];
 
-const TENANT_TABLES: [&str; 15] = [
+const TENANT_TABLES: [&str; 16] = [
     "account",
     "account_move",
     "dedupe",
@@ -54,6 +54,7 @@ const TENANT_TABLES: [&str; 15] = [
     "membership",
     "model",
     "rejection",
+    "releasing",
     "replica_account",
     "replica_fact",
     "request",

@@ -36,6 +36,15 @@ macro_rules! conformance_suite {
                 held_records_are_listed_oldest_first,
                 no_record_waits_for_an_account_that_is_known,
             ]
+            releases: [
+                one_transaction_releases_so_many_records_and_not_more,
+                one_transaction_releases_so_many_bytes_and_not_many_more,
+                a_commit_releases_all_that_waited,
+                what_waited_is_stored_before_what_comes_next,
+                what_was_left_is_released_by_whoever_commits_next,
+                history_that_is_released_after_its_import_is_news,
+                what_was_left_is_known_where_the_clock_stands_when_it_is_released,
+            ]
             feed: [
                 heads_are_listed_by_tenant_and_slice,
                 entries_are_read_in_order_after_a_number,

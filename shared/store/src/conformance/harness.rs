@@ -10,6 +10,7 @@ use crate::port::{
     self, Accounts, Facts, Feed, Intake, Keys, Memberships, Replica, Segmentations, Tenants,
     Writable,
 };
+use crate::release::Steps;
 
 /// A case that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -32,11 +33,13 @@ pub struct Ingestion {
     pub accounts: Arc<dyn Accounts>,
     /// What has come in.
     pub intake: Arc<dyn Intake>,
+    /// Its transactions, of which `facts` makes commits.
+    pub steps: Arc<dyn Steps>,
 }
 
 impl Ingestion {
     /// All ports of one store.
-    pub fn of<S: Facts + Feed + Tenants + Keys + Accounts + Intake + 'static>(
+    pub fn of<S: Facts + Steps + Feed + Tenants + Keys + Accounts + Intake + 'static>(
         store: &Arc<S>,
     ) -> Self {
         Self {
@@ -46,6 +49,7 @@ impl Ingestion {
             keys: Arc::<S>::clone(store),
             accounts: Arc::<S>::clone(store),
             intake: Arc::<S>::clone(store),
+            steps: Arc::<S>::clone(store),
         }
     }
 }

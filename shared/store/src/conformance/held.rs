@@ -158,7 +158,7 @@ pub async fn held_records_are_stored_when_their_account_appears<H: Harness>(harn
 pub async fn what_an_account_releases_is_told_in_entries_that_one_message_carries<H: Harness>(
     harness: H,
 ) {
-    const N_RECORDS: usize = 30;
+    const N_RECORDS: usize = 20;
     let store = harness.ingestion().await;
     let large = |n: usize| {
         let record = format!("{n:02}{}", "x".repeat(400_000)).into_bytes();
@@ -181,7 +181,7 @@ pub async fn what_an_account_releases_is_told_in_entries_that_one_message_carrie
         sizes.iter().all(|size| *size <= MAX_ENTRY_BYTES),
         "{sizes:?}"
     );
-    assert_eq!((sizes.len(), committed.heads), (6, vec![(SLICE, 6)]));
+    assert_eq!((sizes.len(), committed.heads), (4, vec![(SLICE, 4)]));
     let stored = entries.iter().flat_map(|entry| &entry.facts);
     let (first, rest) = (0..)
         .zip(stored)

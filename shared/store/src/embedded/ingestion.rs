@@ -15,6 +15,7 @@ use crate::embedded::feed::impl_feed;
 use crate::embedded::file::{File, Rollback};
 use crate::embedded::ingestion::known::KnownAccounts;
 use crate::port::{Committed, FactBatch, Facts};
+use crate::release::{self, Released, Steps, Written};
 use crate::{BoxFuture, Result};
 
 /// Facts, tenants, keys, accounts and what has come in: the file `ingestion.db`.
@@ -23,6 +24,8 @@ pub struct Ingestion {
     file: File,
     /// Used by the writer only.
     known: Arc<Mutex<KnownAccounts>>,
+    /// Held by who releases what waited for accounts.
+    releasing: tokio::sync::Mutex<()>,
 }
 
 impl Ingestion {
@@ -41,6 +44,7 @@ impl Ingestion {
         Ok(Self {
             file: open(rollback)?,
             known,
+            releasing: tokio::sync::Mutex::default(),
         })
     }
 
@@ -53,10 +57,25 @@ impl_feed!(Ingestion);
 
 impl Facts for Ingestion {
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>> {
+        Box::pin(release::commit(self, &self.releasing, batch))
+    }
+}
+
+impl Steps for Ingestion {
+    fn write(&self, batch: FactBatch) -> BoxFuture<'_, Result<Written>> {
         let known = Arc::clone(&self.known);
         self.file.write("committing facts", move |connection| {
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            commit::commit(connection, &mut known, &batch)
+            commit::commit(connection, &mut known, batch)
         })
+    }
+
+    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>> {
+        let known = Arc::clone(&self.known);
+        self.file
+            .write("releasing held records", move |connection| {
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                commit::release(connection, &mut known, call)
+            })
     }
 }

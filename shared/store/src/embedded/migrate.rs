@@ -22,6 +22,7 @@ pub(super) const INGESTION: Schema = Schema {
         sql!("migrations/ingestion/0001_initial"),
         sql!("migrations/ingestion/0002_import"),
         sql!("migrations/ingestion/0003_sequence"),
+        sql!("migrations/ingestion/0004_releasing"),
     ],
 };
 pub(super) const SCORING: Schema = Schema {

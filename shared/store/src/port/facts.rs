@@ -86,6 +86,13 @@ pub struct NewRejection {
 /// stores beyond that (many records may have waited for its accounts) goes into more entries.
 pub const MAX_ENTRY_BYTES: usize = 2 << 20;
 
+/// Records that waited for accounts and are stored in one transaction: no more than so many, and none once they have come to
+/// [`MAX_RELEASED_BYTES`]. What is left is stored in the next ones, see [`crate::release`].
+pub const MAX_RELEASED: usize = 10_000;
+
+/// Bytes of records; see [`MAX_RELEASED`].
+pub const MAX_RELEASED_BYTES: usize = 8 << 20;
+
 /// Facts of one tenant that are stored in one transaction.
 #[derive(Debug, Clone)]
 pub struct FactBatch {
@@ -141,7 +148,7 @@ pub struct Committed {
 
 /// The one command port of facts.
 ///
-/// `commit` is atomic and durable when it returns. A batch with a fact of history (`historical`) is refused whole unless an
+/// `commit` is atomic (but for what waited, see 4) and durable when it returns. A batch with a fact of history (`historical`) is refused whole unless an
 /// import of the tenant is open, and that stays open until the commit: none is completed between the two.
 /// 1. [`FactKind::Account`] facts create unknown accounts first (uid from `new_account_uid`, slice from the external id).
 /// 2. Facts of accounts that are still unknown are put into the held table, keyed by identity: again there is `Held`
@@ -149,8 +156,11 @@ pub struct Committed {
 /// 3. The others are inserted into the dedupe table (tenant, hour, hash); what is there already is `Duplicate` or, with
 ///    another payload hash, `Conflict`. The first of several in one batch wins. Exact under concurrent writers.
 /// 4. Accepted facts are stored; held facts of accounts that have just appeared are stored with them (their deduplication
-///    included, ahead of the batch's own: what waited is first), with `known_at` as it was when they were held, and whether an import is open or not. Both belong
-///    to this batch: first its own in order of arrival, then the replayed ones in the order in which they were held.
+///    included, ahead of the batch's own: what waited is first), known when they are stored, but where history waited for an
+///    account that history brings as it was when they were held. Both belong to this batch: first its own in order of arrival,
+///    then the replayed ones in the order in which they were held. Where more waits than [`MAX_RELEASED`] allows, the rest is stored in transactions
+///    of its own, account by account, before `commit` returns, and before any other fact of these accounts is stored. History
+///    among it is news if the import was completed between two of these.
 /// 5. Rejections are stored, each key once in a tenant: one that comes again changes nothing. So are per-source counts, of
 ///    every delivery, also of a rejection that came before (held replayed: held − 1, accepted + 1, or duplicate or conflict + 1 if its
 ///    identity has been taken since).
@@ -160,6 +170,7 @@ pub trait Facts: Send + Sync + std::fmt::Debug {
     /// Stores a batch.
     ///
     /// # Errors
-    /// [`crate::Error::NoImport`], [`crate::Error::Unavailable`] or [`crate::Error::Full`]: nothing of it was stored.
+    /// [`crate::Error::NoImport`], [`crate::Error::Unavailable`] or [`crate::Error::Full`]: nothing of it was stored, or, where more
+    /// waited for its accounts than one transaction stores, all of it but not yet all that waited.
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>>;
 }

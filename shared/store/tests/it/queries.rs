@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 17] = [
+const ACROSS_TENANTS: [&str; 18] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -22,6 +22,7 @@ const ACROSS_TENANTS: [&str; 17] = [
     "migrations/ingestion/0001_initial",
     "migrations/ingestion/0002_import",
     "migrations/ingestion/0003_sequence",
+    "migrations/ingestion/0004_releasing",
     "migrations/metrics/0001_initial",
     "migrations/scoring/0001_initial",
     "migrations/segmentation/0001_initial",
@@ -176,10 +177,12 @@ fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
 
 /// Statements that read all of a table, or all of a tenant in it, because that is what they are for: heads, cursors and states of
 /// all feeds, tables of a few rows for each tenant.
-const OF_ALL: [&str; 10] = [
+const OF_ALL: [&str; 12] = [
     "feed/head_list",
     "feed/head_list_of_tenant",
     "ingestion/key_list_all",
+    "ingestion/releasing_clear",
+    "ingestion/releasing_list",
     "ingestion/source_count_list",
     "metrics/cursor_list",
     "replica/cursor_list",

@@ -23,11 +23,12 @@ use sextant_domain::time::Instant;
 use sextant_store::port::{
     Committed, FactBatch, FactEntry, NewRejection, Outcome, StoredFact, Trace,
 };
+use sextant_store::release::{Backlog, Released};
 use sextant_store::{Error, Result};
 
 use super::APPEND_FEED;
 use super::accounts::{RESOLVE, account};
-use super::known::{Homes, Known};
+use super::known::{Home, Homes, Known};
 use super::recent::Recent;
 use crate::postgres::decode::Fields;
 use crate::postgres::pool::Pool;
@@ -36,6 +37,7 @@ use crate::postgres::{decode, rows};
 use columns::{Announcements, FactColumns, Place};
 use counts::Counts;
 use decide::{Candidate, Decisions};
+use hold::Waiting;
 
 const INSERT_IDENTITIES: &str =
     include_str!("../../../queries/postgres/ingestion/insert_identities.sql");
@@ -101,6 +103,11 @@ impl Group {
         &self.whole
     }
 
+    /// The batch that it was made of, if that was one.
+    pub(super) fn into_whole(self) -> FactBatch {
+        self.whole
+    }
+
     /// The batch that a fact of the whole belongs to.
     fn member_of(&self, place: usize) -> usize {
         self.members.partition_point(|member| member.end <= place)
@@ -132,19 +139,27 @@ impl Group {
     }
 }
 
-/// Stores batches; returns the result of each. The partitions that they need exist.
+/// What a transaction needs.
+pub(super) type Parts<'p> = (&'p Pool, &'p Known, &'p Recent);
+
+/// Stores batches, unless others are first (`None`); returns the result of each, and what still waits. The partitions that they
+/// need exist.
 pub(super) async fn commit(
-    (pool, known, recent): (&Pool, &Known, &Recent),
+    (pool, known, recent): Parts<'_>,
     group: &Group,
-) -> Result<Vec<Committed>> {
+) -> Result<Option<(Vec<Committed>, Backlog)>> {
     let batch = &group.whole;
     if batch.facts.is_empty() && batch.rejections.is_empty() {
-        return Ok(group.split(&[], &Heads::new()));
+        return Ok(Some((group.split(&[], &Heads::new()), Backlog::None)));
     }
     let session = pool.session("committing facts").await?;
     let opened = pool.opened();
     session.begin(batch.tenant);
-    let held = hold_tenant(&session, batch).await?;
+    let held = if batch.holds_history() || batch.fixed_clock.is_some() {
+        hold_tenant(&session, batch.tenant).await?
+    } else {
+        Held::default()
+    };
     if batch.holds_history() && !held.import_is_open {
         session.rollback().await?;
         return Err(Error::NoImport);
@@ -155,19 +170,84 @@ pub(super) async fn commit(
     let waiting = hold::settle(&session, batch, &mut homes).await?;
     let candidates = decide::candidates((group, held.clock), &homes, &waiting);
     let mut decisions = Decisions::new(&candidates);
-    insert_identities(&session, batch.tenant, &candidates, &mut decisions).await?;
-    let (announcements, places) = store(&session, group, &candidates, &mut decisions).await?;
-    let outcomes = decisions.outcomes(batch, &candidates, &waiting);
-    let counts = Counts::of(batch, &candidates, &decisions, &waiting, &outcomes);
-    let heads = finish(&session, group, &counts, &announcements).await?;
+    // After the accounts have been found: of one that was found, it is seen whether something waits for it.
+    let releasing = async {
+        if candidates.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        hold::releasing(&session, batch.tenant).await
+    };
+    let insert = insert_identities(&session, batch.tenant, &candidates, &mut decisions);
+    let (mut releasing, ()) = try_join(releasing, insert).await?;
+    releasing.retain(|account, _| !waiting.appeared.contains_key(account));
+    let mut accounts = batch.facts.iter().filter_map(|fact| fact.account.as_ref());
+    if !releasing.is_empty() && accounts.any(|account| releasing.contains_key(account.as_str())) {
+        session.rollback().await?;
+        return Ok(None);
+    }
+    let decided = (candidates, decisions);
+    let (outcomes, heads) = write((&session, opened, recent), group, decided, &waiting).await?;
     let met = not_met
         .into_iter()
         .filter_map(|id| Some((id, *homes.get(id)?)));
     known.learn(opened, batch.tenant, met);
+    let backlog = match (waiting.is_full(), releasing.is_empty()) {
+        (true, _) => Backlog::Own,
+        (false, true) => Backlog::None,
+        (false, false) => Backlog::OfOthers,
+    };
+    Ok(Some((group.split(&outcomes, &heads), backlog)))
+}
+
+/// Stores a part of what waits for known accounts, on behalf of a call.
+pub(super) async fn release((pool, _, recent): Parts<'_>, mut call: FactBatch) -> Result<Released> {
+    let session = pool.session("releasing held records").await?;
+    let opened = pool.opened();
+    session.begin(call.tenant);
+    let held = hold_tenant(&session, call.tenant).await?;
+    let clock = held.clock.filter(|_| call.fixed_clock.is_some());
+    let mut waiting = hold::resume(&session, call.tenant).await?;
+    for by in waiting.appeared.values_mut() {
+        by.historical &= held.import_is_open;
+    }
+    // An id of its own: no two parts begin with the same record.
+    let first = u128::from(waiting.first());
+    call.batch_id = call.batch_id.wrapping_add(first << u32::BITS);
+    let rest = waiting.is_full();
+    let Some(group) = Group::of(vec![call]) else {
+        return Err(Error::unavailable("releasing held records", "no call"));
+    };
+    let candidates = decide::candidates((&group, clock), &Homes::new(), &waiting);
+    let mut decisions = Decisions::new(&candidates);
+    insert_identities(&session, group.whole.tenant, &candidates, &mut decisions).await?;
+    let decided = (candidates, decisions);
+    let (_, heads) = write((&session, opened, recent), &group, decided, &waiting).await?;
+    let heads = heads
+        .into_iter()
+        .map(|((.., slice), sequence)| (slice, sequence));
+    let heads: BTreeMap<Slice, u64> = heads.collect();
+    Ok(Released {
+        heads: heads.into_iter().collect(),
+        rest,
+    })
+}
+
+/// Stores the candidates whose identities were new, with all that belongs to them, and commits. Returns what became of each fact.
+async fn write<'b>(
+    (session, opened, recent): (&Session, u64, &Recent),
+    group: &'b Group,
+    (candidates, mut decisions): (Vec<Candidate<'b>>, Decisions),
+    waiting: &'b Waiting,
+) -> Result<(Vec<Outcome>, Heads)> {
+    let batch = &group.whole;
+    let (announcements, places) = store(session, group, &candidates, &mut decisions).await?;
+    let outcomes = decisions.outcomes(batch, &candidates, waiting);
+    let counts = Counts::of(batch, &candidates, &decisions, waiting, &outcomes);
+    let heads = finish(session, group, &counts, &announcements).await?;
     let accepted = decisions.accepted(&candidates);
     let entries = entries(group, accepted.into_iter().zip(places), &heads);
     recent.remember(opened, batch.tenant, entries);
-    Ok(group.split(&outcomes, &heads))
+    Ok((outcomes, heads))
 }
 
 /// What stays as it is until the commit.
@@ -180,16 +260,13 @@ struct Held {
 
 /// Keeps an import that is open from being completed, and a clock that stands still from being moved, before the commit. Before
 /// any other lock, for who waits here must not be waited for.
-async fn hold_tenant(session: &Session, batch: &FactBatch) -> Result<Held> {
-    if !batch.holds_history() && batch.fixed_clock.is_none() {
-        return Ok(Held::default());
-    }
+async fn hold_tenant(session: &Session, tenant: TenantId) -> Result<Held> {
     let (lock, state) = (
         session.prepare(LOCK_TENANT_SHARED).await?,
         session.prepare(TENANT_STATE).await?,
     );
-    let key = rows::lock_key(batch.tenant, rows::Guarded::State);
-    let tenant = rows::tenant(batch.tenant);
+    let key = rows::lock_key(tenant, rows::Guarded::State);
+    let tenant = rows::tenant(tenant);
     // They travel together, and the second one sees what was committed until the first has its lock.
     let (_, found) = try_join(
         session.query(&lock, &[&key]),

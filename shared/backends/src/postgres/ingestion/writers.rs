@@ -12,10 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 use sextant_domain::id::TenantId;
-use sextant_store::port::{Committed, FactBatch};
+use sextant_store::port::FactBatch;
+use sextant_store::release::{Released, Written};
 use sextant_store::{Error, Result};
 
-use super::commit::{Group, commit};
+use super::commit::{self, Group, Parts};
 use super::known::Known;
 use super::partitions::Partitions;
 use super::recent::Recent;
@@ -28,7 +29,7 @@ const MAX_JOINED_FACTS: usize = 2_000;
 /// Batches of a tenant that may wait.
 const MAX_WAITING: usize = 1_024;
 
-type Answer = Result<Committed>;
+type Answer = Result<Written>;
 
 /// A batch that waits, and who waits for it.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub(super) struct Writers {
     store: Arc<Store>,
     wait: Duration,
     lanes: Arc<Lanes>,
+    /// Held by who releases what waited for accounts.
+    releasing: tokio::sync::Mutex<()>,
     /// Transactions under way. They are not the callers' futures: a caller that goes away must not undo what others wait for.
     tasks: Mutex<JoinSet<()>>,
 }
@@ -98,6 +101,7 @@ impl Writers {
             store,
             wait,
             lanes: Arc::default(),
+            releasing: tokio::sync::Mutex::default(),
             tasks: Mutex::default(),
         }
     }
@@ -106,7 +110,7 @@ impl Writers {
     ///
     /// A caller that gets a place starts a transaction with whatever waits at the head of the lane, which need not be its own
     /// batch. A caller that goes away while its batch waits takes it along; once it is being written, it is written.
-    pub(super) async fn commit(&self, batch: FactBatch) -> Answer {
+    pub(super) async fn write(&self, batch: FactBatch) -> Result<Written> {
         let tenant = batch.tenant;
         let (answer, mut answered) = oneshot::channel();
         let (places, _inside) = self.enter(Waiting { batch, answer })?;
@@ -131,6 +135,16 @@ impl Writers {
             };
             self.start(joined, (place, inside));
         }
+    }
+
+    /// Stores a part of what waits for known accounts, on behalf of a call.
+    pub(super) async fn release(&self, call: FactBatch) -> Result<Released> {
+        commit::release(self.store.parts(), call).await
+    }
+
+    /// What is held by who releases.
+    pub(super) fn turn(&self) -> &tokio::sync::Mutex<()> {
+        &self.releasing
     }
 
     fn enter(&self, waiting: Waiting) -> Result<(Arc<Semaphore>, Inside)> {
@@ -211,7 +225,9 @@ impl Store {
             Vec::new()
         };
         let results = match self.write_group(batches).await {
-            Ok(committed) => committed.into_iter().map(Ok).collect(),
+            // The whole is behind others, which need not be so for each of them.
+            Ok(written) if written.len() < answers.len() => self.write_each(spare).await,
+            Ok(written) => written.into_iter().map(Ok).collect(),
             Err(error) if spare.is_empty() => vec![Err(error)],
             Err(error) if is_refusal(&error) => self.write_each(spare).await,
             Err(error) => answers.iter().map(|_| Err(copy_of(&error))).collect(),
@@ -226,21 +242,30 @@ impl Store {
         let mut results = Vec::with_capacity(batches.len());
         for batch in batches {
             let result = self.write_group(vec![batch]).await;
-            results.push(result.and_then(|mut committed| committed.pop().ok_or_else(interrupted)));
+            results.push(result.and_then(|mut written| written.pop().ok_or_else(interrupted)));
         }
         results
     }
 
-    async fn write_group(&self, batches: Vec<FactBatch>) -> Result<Vec<Committed>> {
+    /// What became of each batch; or of the whole, if it is behind others.
+    async fn write_group(&self, batches: Vec<FactBatch>) -> Result<Vec<Written>> {
         let Some(group) = Group::of(batches) else {
             return Ok(Vec::new());
         };
         self.partitions.ensure(&self.pool, group.whole()).await?;
-        let result = commit((&self.pool, &self.known, &self.recent), &group).await;
+        let result = commit::commit(self.parts(), &group).await;
         if result.is_err() {
             self.partitions.forget();
         }
-        result
+        let Some((committed, backlog)) = result? else {
+            return Ok(vec![Written::Behind(Box::new(group.into_whole()))]);
+        };
+        let stored = committed.into_iter();
+        Ok(stored.map(|one| Written::Stored(one, backlog)).collect())
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        (&self.pool, &self.known, &self.recent)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::embedded::ingestion::known::{Home, KnownAccounts};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
 use crate::port::{Committed, FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome};
+use crate::release::{Backlog, Released, Written};
 
 /// Where a fact of a batch goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,15 +90,36 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Stores a batch; the steps are those of [`crate::port::Facts`].
+/// Stores a batch, unless others are first; the steps are those of [`crate::port::Facts`].
 pub(super) fn commit(
     connection: &Connection,
     known: &mut KnownAccounts,
-    batch: &FactBatch,
-) -> Work<Committed> {
+    batch: FactBatch,
+) -> Work<Written> {
+    let batch = Box::new(batch);
     if batch.holds_history() && !import_is_open(connection, batch.tenant)? {
         return Err(Error::NoImport.into());
     }
+    let releasing = held::releasing(connection, batch.tenant)?;
+    let mut accounts = batch.facts.iter().filter_map(|fact| fact.account.as_ref());
+    if accounts.any(|account| releasing.contains_key(account)) {
+        return Ok(Written::Behind(batch));
+    }
+    let (committed, rest) = store_batch(connection, known, &batch)?;
+    let backlog = match rest {
+        true => Backlog::Own,
+        false if releasing.is_empty() => Backlog::None,
+        false => Backlog::OfOthers,
+    };
+    Ok(Written::Stored(committed, backlog))
+}
+
+/// Stores a batch, and tells whether more may wait for its accounts.
+fn store_batch(
+    connection: &Connection,
+    known: &mut KnownAccounts,
+    batch: &FactBatch,
+) -> Work<(Committed, bool)> {
     let clock = match batch.fixed_clock {
         Some(_) => clock_of(connection, batch.tenant)?,
         None => None,
@@ -108,7 +130,10 @@ pub(super) fn commit(
     let targets = resolve(connection, known, batch)?;
     let now = clock.unwrap_or(batch.recorded_at);
     let tables = (&mut dedupe, &mut counts);
-    let replayed = held::replay(connection, tables, batch.tenant, &appeared, now)?;
+    let taken = held::replay(connection, tables, batch.tenant, &appeared, now)?;
+    if taken.is_full() {
+        held::note_rest(connection, batch.tenant, &appeared)?;
+    }
     let mut outcomes = dedupe.decide(batch, &targets)?;
     held::hold(connection, &mut counts, batch, &targets, &mut outcomes)?;
     for ((outcome, target), source) in outcomes.iter().zip(&targets).zip(&batch.sources) {
@@ -121,9 +146,52 @@ pub(super) fn commit(
     let heads = store(
         connection,
         batch,
-        lines(batch, clock, (&targets, &outcomes, &replayed)),
+        lines(batch, clock, (&targets, &outcomes, &taken.replayed)),
     )?;
-    Ok(Committed { outcomes, heads })
+    Ok((Committed { outcomes, heads }, taken.is_full()))
+}
+
+/// Stores a part of what waits for known accounts, on behalf of a call.
+pub(super) fn release(
+    connection: &Connection,
+    known: &mut KnownAccounts,
+    mut call: FactBatch,
+) -> Work<Released> {
+    let tenant = call.tenant;
+    let releasing = held::releasing(connection, tenant)?;
+    let import_is_open = import_is_open(connection, tenant)?;
+    let mut appeared = Vec::with_capacity(releasing.len());
+    for (id, historical) in &releasing {
+        if let Some(home) = find_account(connection, known, tenant, id)? {
+            let historical = *historical && import_is_open;
+            appeared.push(Appeared {
+                id,
+                home,
+                historical,
+            });
+        }
+    }
+    let now = match call.fixed_clock {
+        Some(_) => clock_of(connection, tenant)?,
+        None => None,
+    };
+    let now = now.unwrap_or(call.recorded_at);
+    let mut counts = Counts::default();
+    let mut dedupe = Dedupe::prepare(connection, tenant)?;
+    let tables = (&mut dedupe, &mut counts);
+    let taken = held::replay(connection, tables, tenant, &appeared, now)?;
+    if !taken.is_full() {
+        held::all_released(connection, tenant)?;
+    }
+    counts.store(connection, tenant)?;
+    // An id of its own: no two parts begin with the same record.
+    let first = u128::from(taken.first.unwrap_or_default());
+    call.batch_id = call.batch_id.wrapping_add(first << u32::BITS);
+    let lines = lines(&call, None, (&[], &[], &taken.replayed));
+    Ok(Released {
+        heads: store(connection, &call, lines)?,
+        rest: taken.is_full(),
+    })
 }
 
 fn import_is_open(connection: &Connection, tenant: TenantId) -> Work<bool> {
@@ -159,7 +227,7 @@ fn create_accounts<'a>(
         let (FactKind::Account, Some(account)) = (fact.kind, &fact.account) else {
             continue;
         };
-        if find_account(connection, known, batch, account)?.is_some() {
+        if find_account(connection, known, batch.tenant, account)?.is_some() {
             continue;
         }
         let home = Home {
@@ -191,7 +259,7 @@ fn resolve(
     for fact in &batch.facts {
         targets.push(match &fact.account {
             None => Target::User,
-            Some(account) => find_account(connection, known, batch, account)?
+            Some(account) => find_account(connection, known, batch.tenant, account)?
                 .map_or(Target::Unknown, Target::Account),
         });
     }
@@ -201,15 +269,15 @@ fn resolve(
 fn find_account(
     connection: &Connection,
     known: &mut KnownAccounts,
-    batch: &FactBatch,
+    tenant: TenantId,
     account: &ExternalId,
 ) -> Work<Option<Home>> {
-    if let Some(home) = known.find(batch.tenant, account) {
+    if let Some(home) = known.find(tenant, account) {
         return Ok(Some(home));
     }
     let mut find = connection.prepare_cached(sql!("ingestion/account_find"))?;
     let found = find
-        .query_row(params![id(batch.tenant.0), account.as_str()], |row| {
+        .query_row(params![id(tenant.0), account.as_str()], |row| {
             Ok(Home {
                 uid: row.uid(0)?,
                 slice: row.slice(1)?,
@@ -217,7 +285,7 @@ fn find_account(
         })
         .optional()?;
     if let Some(home) = found {
-        known.insert(batch.tenant, account.clone(), home);
+        known.insert(tenant, account.clone(), home);
     }
     Ok(found)
 }

@@ -71,19 +71,16 @@ pub(super) fn candidates<'b>(
         });
     }
     for held in &waiting.released {
-        let Some((uid, slice)) = homes.get(held.account.as_str()) else {
-            continue;
-        };
-        let place = waiting.released_by.get(held.account.as_str()).copied();
-        let by = place.and_then(|place| batch.facts.get(place));
-        let historical = held.historical && by.is_some_and(|fact| fact.historical);
+        let by = waiting.appeared.get(held.account.as_str());
+        let place = by.and_then(|by| by.place);
+        let historical = held.historical && by.is_some_and(|by| by.historical);
         let now = clock.unwrap_or(batch.recorded_at);
         candidates.push(Candidate {
             identity: held.identity,
             payload: held.payload,
             kind: held.kind,
-            uid: Some(*uid),
-            slice: *slice,
+            uid: Some(held.home.0),
+            slice: held.home.1,
             occurred_at: held.occurred_at,
             known_at: if historical { held.known_at } else { now },
             historical,

@@ -1,6 +1,6 @@
 //! Facts of unknown accounts: made known, kept, or released.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
@@ -8,9 +8,9 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::Result;
-use sextant_store::port::{FactBatch, NewFact};
+use sextant_store::port::{FactBatch, MAX_RELEASED, MAX_RELEASED_BYTES, NewFact};
 
-use super::{Homes, decide, missing, resolve};
+use super::{Home, Homes, decide, missing, resolve};
 use crate::postgres::decode::{self, Fields};
 use crate::postgres::rows;
 use crate::postgres::session::Session;
@@ -20,6 +20,12 @@ const INSERT_ACCOUNTS: &str =
     include_str!("../../../../queries/postgres/ingestion/insert_accounts.sql");
 const FIND_HELD: &str = include_str!("../../../../queries/postgres/ingestion/find_held.sql");
 const INSERT_HELD: &str = include_str!("../../../../queries/postgres/ingestion/insert_held.sql");
+const INSERT_RELEASING: &str =
+    include_str!("../../../../queries/postgres/ingestion/insert_releasing.sql");
+const LIST_RELEASING: &str =
+    include_str!("../../../../queries/postgres/ingestion/list_releasing.sql");
+const CLEAR_RELEASING: &str =
+    include_str!("../../../../queries/postgres/ingestion/clear_releasing.sql");
 const TAKE_HELD: &str = include_str!("../../../../queries/postgres/ingestion/take_held.sql");
 
 /// A fact that was held.
@@ -28,6 +34,7 @@ pub(super) struct Released {
     pub(super) identity: RecordIdentity,
     pub(super) payload: PayloadHash,
     pub(super) account: ExternalId,
+    pub(super) home: Home,
     pub(super) source: String,
     pub(super) kind: FactKind,
     pub(super) occurred_at: Instant,
@@ -36,19 +43,41 @@ pub(super) struct Released {
     pub(super) record: Vec<u8>,
 }
 
+/// How an account was made known.
+#[derive(Clone, Copy)]
+pub(super) struct Appeared {
+    /// Place of the fact that did it, if the batch has it.
+    pub(super) place: Option<usize>,
+    /// Imported history did it.
+    pub(super) historical: bool,
+}
+
 /// What a batch changes among the facts that wait for their account.
 #[derive(Default)]
 pub(super) struct Waiting {
-    /// Held facts whose accounts have just appeared, in the order in which they came.
+    /// Held facts whose accounts have appeared, in the order in which they came, as far as one transaction goes.
     pub(super) released: Vec<Released>,
-    /// Places of the facts that made those accounts known, by external id.
-    pub(super) released_by: HashMap<String, usize>,
+    /// Those accounts, by external id.
+    pub(super) appeared: BTreeMap<String, Appeared>,
     /// Places of the facts that wait from now on.
     pub(super) kept: Vec<usize>,
     /// Places of the facts that wait since before, or came twice.
     pub(super) again: Vec<usize>,
     /// Places of the facts that contradict one that waits.
     pub(super) contradicting: Vec<usize>,
+}
+
+impl Waiting {
+    /// Whether no more is released, so that some may be left.
+    pub(super) fn is_full(&self) -> bool {
+        let bytes = self.released.iter().map(|held| held.record.len());
+        self.released.len() >= MAX_RELEASED || bytes.sum::<usize>() >= MAX_RELEASED_BYTES
+    }
+
+    /// The first of what is released in the list of what is held; nothing else ever has its place there.
+    pub(super) fn first(&self) -> u64 {
+        self.released.first().map_or(0, |held| held.ordinal)
+    }
 }
 
 /// Makes accounts known, releases what waited for them and keeps the facts of those that stay unknown, if there are unknown
@@ -65,35 +94,86 @@ pub(super) async fn settle<'b>(
     if unknown.is_empty() {
         return Ok(Waiting::default());
     }
-    let lock = session.prepare(LOCK).await?;
-    session
-        .query(
-            &lock,
-            &[&rows::lock_key(batch.tenant, rows::Guarded::Accounts)],
-        )
-        .await?;
+    lock(session, batch.tenant).await?;
     // Another writer may have made accounts known before it let the lock go.
     resolve(session, batch.tenant, &unknown, homes).await?;
     let mut waiting = Waiting {
-        released_by: create(session, batch, homes).await?,
+        appeared: create(session, batch, homes).await?,
         ..Waiting::default()
     };
-    if !waiting.released_by.is_empty() {
-        let appeared: Vec<&str> = waiting.released_by.keys().map(String::as_str).collect();
-        waiting.released = release(session, batch.tenant, &appeared).await?;
+    if !waiting.appeared.is_empty() {
+        waiting.released = release(session, batch.tenant, &waiting.appeared).await?;
+    }
+    if waiting.is_full() {
+        note_rest(session, batch.tenant, &waiting.appeared).await?;
     }
     hold(session, batch, homes, &mut waiting).await?;
     Ok(waiting)
 }
 
-/// Makes the accounts known whose states are in the batch; returns those that were not known before, and the places of
-/// their states.
+/// Takes a part of what waits for known accounts.
+pub(super) async fn resume(session: &Session, tenant: TenantId) -> Result<Waiting> {
+    lock(session, tenant).await?;
+    let appeared = releasing(session, tenant).await?;
+    let waiting = Waiting {
+        released: release(session, tenant, &appeared).await?,
+        appeared,
+        ..Waiting::default()
+    };
+    if !waiting.is_full() {
+        let clear = session.prepare(CLEAR_RELEASING).await?;
+        session.execute(&clear, &[&rows::tenant(tenant)]).await?;
+    }
+    Ok(waiting)
+}
+
+async fn lock(session: &Session, tenant: TenantId) -> Result<()> {
+    let lock = session.prepare(LOCK).await?;
+    let key = rows::lock_key(tenant, rows::Guarded::Accounts);
+    session.query(&lock, &[&key]).await?;
+    Ok(())
+}
+
+/// Accounts that are known and for which facts may still wait. No fact of the batch in hand has made them known.
+pub(super) async fn releasing(
+    session: &Session,
+    tenant: TenantId,
+) -> Result<BTreeMap<String, Appeared>> {
+    let list = session.prepare(LIST_RELEASING).await?;
+    let found = session.query(&list, &[&rows::tenant(tenant)]).await?;
+    let accounts = decode::all(&found, "account", |row: &mut Fields<'_>| {
+        let (id, historical) = (row.take()?, row.take()?);
+        let by = Appeared {
+            place: None,
+            historical,
+        };
+        Ok((id, by))
+    })?;
+    Ok(accounts.into_iter().collect())
+}
+
+/// Notes that facts may still wait for these accounts.
+async fn note_rest(
+    session: &Session,
+    tenant: TenantId,
+    appeared: &BTreeMap<String, Appeared>,
+) -> Result<()> {
+    let insert = session.prepare(INSERT_RELEASING).await?;
+    let ids: Vec<&str> = appeared.keys().map(String::as_str).collect();
+    let historical: Vec<bool> = appeared.values().map(|by| by.historical).collect();
+    session
+        .execute(&insert, &[&rows::tenant(tenant), &ids, &historical])
+        .await?;
+    Ok(())
+}
+
+/// Makes the accounts known whose states are in the batch; returns those that were not known before.
 async fn create<'b>(
     session: &Session,
     batch: &'b FactBatch,
     homes: &mut Homes<'b>,
-) -> Result<HashMap<String, usize>> {
-    let mut created = HashMap::new();
+) -> Result<BTreeMap<String, Appeared>> {
+    let mut created = BTreeMap::new();
     let (mut ids, mut uids, mut slices) = (Vec::new(), Vec::new(), Vec::new());
     for (place, fact) in batch
         .facts
@@ -110,7 +190,11 @@ async fn create<'b>(
         };
         let slice = Slice::of_account(id, batch.n_slices);
         homes.insert(id.as_str(), (AccountUid(fact.new_account_uid), slice));
-        created.insert(id.as_str().to_owned(), place);
+        let by = Appeared {
+            place: Some(place),
+            historical: fact.historical,
+        };
+        created.insert(id.as_str().to_owned(), by);
         ids.push(id.as_str());
         uids.push(Uuid::from_u128(fact.new_account_uid));
         slices.push(rows::slice(slice));
@@ -127,10 +211,17 @@ async fn create<'b>(
     Ok(created)
 }
 
-async fn release(session: &Session, tenant: TenantId, appeared: &[&str]) -> Result<Vec<Released>> {
+/// Takes out facts that wait for accounts, as far as one transaction goes.
+async fn release(
+    session: &Session,
+    tenant: TenantId,
+    appeared: &BTreeMap<String, Appeared>,
+) -> Result<Vec<Released>> {
+    let ids: Vec<&str> = appeared.keys().map(String::as_str).collect();
+    let bounds = (rows::limit(MAX_RELEASED), rows::limit(MAX_RELEASED_BYTES));
     let take = session.prepare(TAKE_HELD).await?;
     let found = session
-        .query(&take, &[&rows::tenant(tenant), &appeared])
+        .query(&take, &[&rows::tenant(tenant), &ids, &bounds.0, &bounds.1])
         .await?;
     let mut released = decode::all(&found, "held record", |row: &mut Fields<'_>| {
         Ok(Released {
@@ -138,6 +229,7 @@ async fn release(session: &Session, tenant: TenantId, appeared: &[&str]) -> Resu
             identity: decide::identity(row)?,
             payload: PayloadHash(row.id()?),
             account: row.external_id()?,
+            home: (AccountUid(row.id()?), row.slice()?),
             source: row.take()?,
             kind: row.kind()?,
             occurred_at: row.instant()?,

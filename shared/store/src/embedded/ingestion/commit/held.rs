@@ -1,9 +1,11 @@
 //! Records that wait for their account.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{PayloadHash, RecordIdentity, TenantId};
+use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
@@ -12,8 +14,8 @@ use crate::embedded::ingestion::commit::dedupe::Dedupe;
 use crate::embedded::ingestion::commit::{Appeared, Target};
 use crate::embedded::ingestion::known::Home;
 use crate::embedded::sql;
-use crate::embedded::value::{Columns, id};
-use crate::port::{FactBatch, Outcome};
+use crate::embedded::value::{Columns, id, number};
+use crate::port::{FactBatch, MAX_RELEASED, MAX_RELEASED_BYTES, Outcome};
 
 /// A record that waited and is stored now.
 #[derive(Debug)]
@@ -26,52 +28,117 @@ pub(super) struct Replayed {
     pub(super) record: Vec<u8>,
 }
 
-/// Takes the records of accounts that have appeared out of the held table; those whose identity is free are returned. Until
-/// `now` nobody could know what they say of the account, except where history waited for an account that history made known.
+/// What one transaction takes out of the held table.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Those whose identity was free.
+    pub(super) replayed: Vec<Replayed>,
+    /// The place of the first one in the list of what is held; it never has another.
+    pub(super) first: Option<u64>,
+    records: usize,
+    bytes: usize,
+}
+
+impl Taken {
+    /// Whether it takes no more, so that some may be left.
+    pub(super) fn is_full(&self) -> bool {
+        self.records >= MAX_RELEASED || self.bytes >= MAX_RELEASED_BYTES
+    }
+}
+
+/// Takes the records of accounts that have appeared out of the held table, account by account, as far as one transaction goes.
+/// Until `now` nobody could know what they say of the account, except where history waited for an account that history made known.
 pub(super) fn replay(
     connection: &Connection,
     (dedupe, counts): (&mut Dedupe<'_>, &mut Counts),
     tenant: TenantId,
     appeared: &[Appeared<'_>],
     now: Instant,
-) -> Work<Vec<Replayed>> {
+) -> Work<Taken> {
     let tenant = id(tenant.0);
     let mut of_account = connection.prepare_cached(sql!("ingestion/held_of_account"))?;
     let mut delete = connection.prepare_cached(sql!("ingestion/held_delete"))?;
-    let mut replayed = Vec::new();
+    let mut taken = Taken::default();
     for account in appeared {
+        if taken.is_full() {
+            break;
+        }
         let mut rows = of_account.query(params![tenant, account.id.as_str()])?;
-        let mut found = false;
-        while let Some(row) = rows.next()? {
-            found = true;
+        let mut last = None;
+        while !taken.is_full()
+            && let Some(row) = rows.next()?
+        {
+            let ordinal = row.number(0)?;
+            last = Some(ordinal);
+            taken.first.get_or_insert(ordinal);
+            let record = row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?;
+            taken.records += 1;
+            taken.bytes += record.len();
             let identity = RecordIdentity {
-                hour: row.get(0)?,
-                hash: row.id(1)?,
+                hour: row.get(1)?,
+                hash: row.id(2)?,
             };
-            let outcome = dedupe.admit(identity, PayloadHash(row.id(2)?))?;
+            let outcome = dedupe.admit(identity, PayloadHash(row.id(3)?))?;
             counts.replayed(
-                row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?,
+                row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?,
                 outcome,
             );
             if outcome != Outcome::Accepted {
                 continue;
             }
-            let historical = row.get::<_, bool>(7)? && account.historical;
-            let known_at = row.instant(6)?;
-            replayed.push(Replayed {
+            let historical = row.get::<_, bool>(8)? && account.historical;
+            let known_at = row.instant(7)?;
+            taken.replayed.push(Replayed {
                 home: account.home,
-                kind: row.kind(4)?,
-                occurred_at: row.instant(5)?,
+                kind: row.kind(5)?,
+                occurred_at: row.instant(6)?,
                 known_at: if historical { known_at } else { now },
                 historical,
-                record: row.get(8)?,
+                record: record.to_vec(),
             });
         }
-        if found {
-            delete.execute(params![tenant, account.id.as_str()])?;
+        drop(rows);
+        if let Some(last) = last {
+            delete.execute(params![tenant, account.id.as_str(), number(last)])?;
         }
     }
-    Ok(replayed)
+    Ok(taken)
+}
+
+/// Accounts that are known and for which records may still wait; whether history has made each known.
+pub(super) fn releasing(
+    connection: &Connection,
+    tenant: TenantId,
+) -> Work<BTreeMap<ExternalId, bool>> {
+    let mut list = connection.prepare_cached(sql!("ingestion/releasing_list"))?;
+    let accounts = list.query_map(params![id(tenant.0)], |row| {
+        Ok((row.external_id(0)?, row.get(1)?))
+    })?;
+    Ok(accounts.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Notes that records may still wait for these accounts.
+pub(super) fn note_rest(
+    connection: &Connection,
+    tenant: TenantId,
+    appeared: &[Appeared<'_>],
+) -> Work<()> {
+    let mut insert = connection.prepare_cached(sql!("ingestion/releasing_insert"))?;
+    for account in appeared {
+        insert.execute(params![
+            id(tenant.0),
+            account.id.as_str(),
+            account.historical
+        ])?;
+    }
+    Ok(())
+}
+
+/// Nothing waits for a known account any more.
+pub(super) fn all_released(connection: &Connection, tenant: TenantId) -> Work<()> {
+    let mut clear = connection.prepare_cached(sql!("ingestion/releasing_clear"))?;
+    clear.execute(params![id(tenant.0)])?;
+    Ok(())
 }
 
 /// Holds the records of a batch whose accounts are not known, and sets their outcomes.

@@ -1,0 +1,1 @@
+DELETE FROM releasing WHERE tenant_id = ?1;
