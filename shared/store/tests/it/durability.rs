@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use tempfile::TempDir;
 
+use sextant_domain::fact::FactKind;
 use sextant_domain::id::Slice;
 use sextant_store::embedded::Embedded;
-use sextant_store::port::{Facts, Intake};
+use sextant_store::port::{Facts, Intake, MAX_RELEASED_BYTES, NewFact, Outcome};
+use sextant_store::release::{Backlog, Steps, Written};
 
-use crate::build::{TENANT, account, batch, event};
+use crate::build::{TENANT, account, batch, event, fact};
 use crate::child;
 
 const ROUNDS: usize = 3;
@@ -78,4 +80,69 @@ async fn a_process_that_commits_until_it_is_killed() {
         });
         join_all(writers).await;
     }
+}
+
+#[tokio::test]
+async fn what_waited_for_an_account_is_released_once_wherever_that_is_killed() {
+    for n_parts in 1..=N_PARTS {
+        let directory = TempDir::new().unwrap();
+        let test = "durability::a_process_that_releases_until_it_is_killed";
+        let mut releasing = child::spawn(test, directory.path());
+        for _ in 0..n_parts {
+            releasing.line();
+        }
+        releasing.kill();
+
+        let store = Embedded::open(directory.path()).unwrap().ingestion();
+        let again = store.commit(batch(9 << 64, vec![account()])).await.unwrap();
+        assert_eq!(again.outcomes, [Outcome::Duplicate]);
+        assert_eq!(store.held(TENANT, 0, 1).await.unwrap(), []);
+        let entries = store.fact_entries(TENANT, Slice(0), 0, usize::MAX).await;
+        let entries = entries.unwrap();
+        let facts = entries.iter().flat_map(|entry| &entry.facts);
+        let stored: Vec<&[u8]> = facts.map(|fact| fact.record.as_slice()).collect();
+        let waiting = waiting();
+        let mut expected: Vec<&[u8]> = vec![b"anvil"];
+        expected.extend(waiting.iter().map(|fact| fact.record.as_slice()));
+        assert!(
+            stored == expected,
+            "each once, in order, after part {n_parts}"
+        );
+    }
+}
+
+/// Transactions that release what waits in the test above, the one that brings the account included.
+const N_PARTS: usize = 3;
+
+/// Records that the last of these parts is half full of.
+fn waiting() -> Vec<NewFact> {
+    let half = MAX_RELEASED_BYTES / 2;
+    let large = |n: usize| {
+        let record = vec![u8::try_from(n).unwrap(); half];
+        fact(FactKind::Event, &format!("e{n}"), record)
+    };
+    (1..2 * N_PARTS).map(large).collect()
+}
+
+/// The other half of the test above; on its own it does nothing. It says each part once it is stored.
+#[tokio::test]
+async fn a_process_that_releases_until_it_is_killed() {
+    let Some(directory) = child::directory() else {
+        return;
+    };
+    let store = Embedded::open(&directory).unwrap().ingestion();
+    store.commit(batch(1 << 64, waiting())).await.unwrap();
+    let brought = store.write(batch(2 << 64, vec![account()])).await;
+    assert!(matches!(brought, Ok(Written::Stored(_, Backlog::Own))));
+    child::say("a part");
+    while store
+        .release(batch(3 << 64, Vec::new()))
+        .await
+        .unwrap()
+        .rest
+    {
+        child::say("a part");
+    }
+    child::say("the last part");
+    child::wait_to_be_killed();
 }
