@@ -9,6 +9,7 @@ pub mod cache;
 pub mod conformance;
 pub mod embedded;
 mod error;
+pub mod known;
 pub mod port;
 pub mod release;
 

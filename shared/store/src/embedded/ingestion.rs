@@ -5,7 +5,6 @@ mod commit;
 mod entry;
 mod intake;
 mod keys;
-mod known;
 pub(super) mod tenants;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::embedded::Error as OpenError;
 use crate::embedded::feed::impl_feed;
 use crate::embedded::file::{File, Rollback};
-use crate::embedded::ingestion::known::KnownAccounts;
+use crate::known::KnownAccounts;
 use crate::port::{Committed, FactBatch, Facts};
 use crate::release::{self, Released, Steps, Written};
 use crate::{BoxFuture, Result};

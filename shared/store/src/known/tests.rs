@@ -2,15 +2,12 @@ use super::*;
 
 const TENANT: TenantId = TenantId(1);
 
-fn account(n: usize) -> (ExternalId, Home) {
-    let uid = AccountUid(u128::try_from(n).unwrap());
-    (
-        ExternalId::parse(&format!("account-{n}")).unwrap(),
-        Home {
-            uid,
-            slice: Slice(0),
-        },
-    )
+fn account(n: usize) -> (String, Home) {
+    let home = Home {
+        uid: AccountUid(u128::try_from(n).unwrap()),
+        slice: Slice(0),
+    };
+    (format!("account-{n}"), home)
 }
 
 fn insert(known: &mut KnownAccounts, n: usize) {

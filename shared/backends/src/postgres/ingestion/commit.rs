@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
+use sextant_store::known::Home;
 use sextant_store::port::{
     Committed, FactBatch, FactEntry, NewRejection, Outcome, StoredFact, Trace,
 };
@@ -28,7 +29,7 @@ use sextant_store::{Error, Result};
 
 use super::APPEND_FEED;
 use super::accounts::{RESOLVE, account};
-use super::known::{Home, Homes, Known};
+use super::known::{Homes, Known};
 use super::recent::Recent;
 use crate::postgres::decode::Fields;
 use crate::postgres::pool::Pool;
@@ -311,7 +312,11 @@ async fn resolve<'b>(
     for account in decode::all(&found, "account", account)? {
         let place = ids.binary_search(&account.id.as_str());
         if let Some(id) = place.ok().and_then(|place| ids.get(place)) {
-            homes.insert(id, (account.uid, account.slice));
+            let home = Home {
+                uid: account.uid,
+                slice: account.slice,
+            };
+            homes.insert(id, home);
         }
     }
     Ok(())

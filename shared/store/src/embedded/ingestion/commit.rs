@@ -19,9 +19,9 @@ use crate::embedded::ingestion::commit::counts::Counts;
 use crate::embedded::ingestion::commit::dedupe::Dedupe;
 use crate::embedded::ingestion::commit::held::Replayed;
 use crate::embedded::ingestion::entry::Entry;
-use crate::embedded::ingestion::known::{Home, KnownAccounts};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
+use crate::known::{Home, KnownAccounts};
 use crate::port::{Committed, FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome};
 use crate::release::{Backlog, Released, Written};
 
@@ -240,7 +240,7 @@ fn create_accounts<'a>(
             id(home.uid.0),
             home.slice.0
         ])?;
-        known.insert(batch.tenant, account.clone(), home);
+        known.insert(batch.tenant, account.as_str(), home);
         appeared.push(Appeared {
             id: account,
             home,
@@ -272,7 +272,7 @@ fn find_account(
     tenant: TenantId,
     account: &ExternalId,
 ) -> Work<Option<Home>> {
-    if let Some(home) = known.find(tenant, account) {
+    if let Some(home) = known.find(tenant, account.as_str()) {
         return Ok(Some(home));
     }
     let mut find = connection.prepare_cached(sql!("ingestion/account_find"))?;
@@ -285,7 +285,7 @@ fn find_account(
         })
         .optional()?;
     if let Some(home) = found {
-        known.insert(tenant, account.clone(), home);
+        known.insert(tenant, account.as_str(), home);
     }
     Ok(found)
 }

@@ -51,7 +51,7 @@ pub(super) fn candidates<'b>(
         let home = match &fact.account {
             None => (None, Slice(0)),
             Some(id) => match homes.get(id.as_str()) {
-                Some((uid, slice)) => (Some(*uid), *slice),
+                Some(home) => (Some(home.uid), home.slice),
                 None => continue,
             },
         };
@@ -79,8 +79,8 @@ pub(super) fn candidates<'b>(
             identity: held.identity,
             payload: held.payload,
             kind: held.kind,
-            uid: Some(held.home.0),
-            slice: held.home.1,
+            uid: Some(held.home.uid),
+            slice: held.home.slice,
             occurred_at: held.occurred_at,
             known_at: if historical { held.known_at } else { now },
             historical,

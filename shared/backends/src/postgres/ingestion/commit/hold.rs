@@ -8,9 +8,10 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::Result;
+use sextant_store::known::Home;
 use sextant_store::port::{FactBatch, MAX_RELEASED, MAX_RELEASED_BYTES, NewFact};
 
-use super::{Home, Homes, decide, missing, resolve};
+use super::{Homes, decide, missing, resolve};
 use crate::postgres::decode::{self, Fields};
 use crate::postgres::rows;
 use crate::postgres::session::Session;
@@ -189,7 +190,8 @@ async fn create<'b>(
             continue;
         };
         let slice = Slice::of_account(id, batch.n_slices);
-        homes.insert(id.as_str(), (AccountUid(fact.new_account_uid), slice));
+        let uid = AccountUid(fact.new_account_uid);
+        homes.insert(id.as_str(), Home { uid, slice });
         let by = Appeared {
             place: Some(place),
             historical: fact.historical,
@@ -229,7 +231,10 @@ async fn release(
             identity: decide::identity(row)?,
             payload: PayloadHash(row.id()?),
             account: row.external_id()?,
-            home: (AccountUid(row.id()?), row.slice()?),
+            home: Home {
+                uid: AccountUid(row.id()?),
+                slice: row.slice()?,
+            },
             source: row.take()?,
             kind: row.kind()?,
             occurred_at: row.instant()?,

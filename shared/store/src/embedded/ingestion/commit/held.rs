@@ -12,9 +12,9 @@ use crate::embedded::failure::Work;
 use crate::embedded::ingestion::commit::counts::Counts;
 use crate::embedded::ingestion::commit::dedupe::Dedupe;
 use crate::embedded::ingestion::commit::{Appeared, Target};
-use crate::embedded::ingestion::known::Home;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
+use crate::known::Home;
 use crate::port::{FactBatch, MAX_RELEASED, MAX_RELEASED_BYTES, Outcome};
 
 /// A record that waited and is stored now.
