@@ -1,6 +1,6 @@
-/* health_groups.c - a complete Sextant segmenter in plain C: four groups from revenue and health.
+/* health_groups.c - a complete Sextant segmenter in plain C: four groups from revenue and the share of seats in use.
  * Build, in this folder:
- *   cc -O2 -std=c11 -Wall -Wextra -fvisibility=hidden -shared -fPIC -I ../../abi/include -o libhealth_groups.so health_groups.c */
+ *   cc -O2 -std=c11 -Wall -Wextra -fvisibility=hidden -shared -fPIC -I ../../abi/include -o libsextant_segmenter_health_groups.so health_groups.c */
 #include "segmenter.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,20 +10,20 @@ SEG_DESCRIPTOR(
   "{\"id\":\"example.health_groups\",\"version\":\"1.0.0\",\"abi\":\"1.0\",\"title\":{\"en\":\"Health groups\"},"
   "\"license\":\"Apache-2.0\",\"output\":\"single\",\"platforms\":[\"linux_amd64\",\"linux_arm64\"],"
   "\"requires\":[{\"feature\":\"revenue.arr_minor\",\"type\":\"int64\",\"on_missing\":\"skip_row\"},"
-  "{\"feature\":\"health.score\",\"type\":\"float64\",\"on_missing\":\"skip_row\"}],"
+  "{\"feature\":\"usage.seat_share\",\"type\":\"float64\",\"on_missing\":\"skip_row\"}],"
   "\"segments\":[{\"key\":\"key\",\"title\":{\"en\":\"Key accounts\"}},{\"key\":\"potential\",\"title\":{\"en\":\"High potential\"}},"
   "{\"key\":\"low\",\"title\":{\"en\":\"Low potential\"}},{\"key\":\"at_risk\",\"title\":{\"en\":\"At risk\"}}],"
   "\"config_schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
   "\"arr_min_minor\":{\"type\":\"integer\",\"minimum\":0,\"default\":5000000},"
-  "\"health_min\":{\"type\":\"number\",\"minimum\":0,\"maximum\":100,\"default\":60}}},"
+  "\"seat_share_min\":{\"type\":\"number\",\"minimum\":0,\"maximum\":1,\"default\":0.6}}},"
   "\"limits\":{\"memory_mb\":64,\"ms_per_1k_rows\":1,\"threads\":1},"
-  "\"examples\":[{\"config\":{},\"rows\":[[9000000,90],[9000000,20],[50000,90],[50000,20]],"
+  "\"examples\":[{\"config\":{},\"rows\":[[9000000,0.9],[9000000,0.2],[50000,0.9],[50000,0.2]],"
   "\"expect\":[\"key\",\"at_risk\",\"potential\",\"low\"]}]}");
 
 enum { KEY, POTENTIAL, LOW, AT_RISK }; /* same order as "segments" above */
 
 struct seg_instance {
-  double arr_min_minor, health_min;
+  double arr_min_minor, seat_share_min;
   struct ArrowSchema column, *columns[1]; /* output schema, lent to the host by bind */
 };
 
@@ -47,9 +47,9 @@ static seg_status create(const seg_host *host, const char *config, size_t len, s
   (void)host, (void)len; /* the host puts a NUL after the config */
   seg_instance *self = calloc(1, sizeof *self);
   if (self == NULL) return fail(err, SEG_E_RESOURCE, "", "out of memory");
-  if (!number(config, "\"arr_min_minor\":", &self->arr_min_minor) || !number(config, "\"health_min\":", &self->health_min)) {
+  if (!number(config, "\"arr_min_minor\":", &self->arr_min_minor) || !number(config, "\"seat_share_min\":", &self->seat_share_min)) {
     free(self);
-    return fail(err, SEG_E_INVALID_CONFIG, "", "arr_min_minor and health_min must be numbers");
+    return fail(err, SEG_E_INVALID_CONFIG, "", "arr_min_minor and seat_share_min must be numbers");
   }
   *out = self;
   return SEG_OK;
@@ -63,7 +63,7 @@ static void release_schema(struct ArrowSchema *s) {
 
 static seg_status bind(seg_instance *self, const struct ArrowSchema *in, struct ArrowSchema *out, seg_error *err) {
   if (in->n_children != 2) return fail(err, SEG_E_INVALID_INPUT, "", "two columns expected");
-  static const char *const formats[2] = {"l", "g"}; /* int64 minor units, float64 0..100 */
+  static const char *const formats[2] = {"l", "g"}; /* int64 minor units, float64 from 0 up */
   for (int64_t k = 0; k < 2; k++)
     if (strcmp(in->children[k]->format, formats[k]) != 0)
       return fail(err, SEG_E_INVALID_INPUT, in->children[k]->name, "unexpected type");
@@ -93,14 +93,14 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
   struct result *r = calloc(1, sizeof *r + (size_t)rows * sizeof r->values[0]);
   if (r == NULL) return fail(err, SEG_E_RESOURCE, "", "out of memory"); /* the host releases the input */
   const int64_t *arr_minor = rows > 0 ? integers(in->children[0]) : NULL;
-  const double *health = rows > 0 ? doubles(in->children[1]) : NULL;
+  const double *seat_share = rows > 0 ? doubles(in->children[1]) : NULL;
   for (int64_t i = 0; i < rows; i++) {
     if ((i & 4095) == 0 && SEG_CANCELLED(call)) {
       free(r);
       return fail(err, SEG_E_CANCELLED, "", "cancelled");
     }
-    int big = (double)arr_minor[i] >= self->arr_min_minor, well = health[i] >= self->health_min;
-    if (health[i] != health[i]) r->values[i] = SEG_ABSTAIN; /* NaN */
+    int big = (double)arr_minor[i] >= self->arr_min_minor, well = seat_share[i] >= self->seat_share_min;
+    if (seat_share[i] != seat_share[i]) r->values[i] = SEG_ABSTAIN; /* NaN */
     else r->values[i] = (uint16_t)(big ? (well ? KEY : AT_RISK) : (well ? POTENTIAL : LOW));
   }
   in->release(in); /* the earlier the better: the host can refill the buffer */

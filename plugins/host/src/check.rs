@@ -43,6 +43,8 @@ pub enum Check {
     InProcess,
     /// The table's descriptor is the verified one.
     DescriptorEqual,
+    /// No other file of the folder has its id.
+    OneOfItsId,
 }
 
 impl Check {
@@ -67,6 +69,7 @@ impl Check {
             Self::CapabilitiesKnown => "L-caps-unknown",
             Self::InProcess => "L-isolated-only",
             Self::DescriptorEqual => "L-descriptor",
+            Self::OneOfItsId => "L-one-of-its-id",
         }
     }
 
@@ -103,6 +106,9 @@ impl Check {
                 "the segmenter says that it must not share a process with the service"
             },
             Self::DescriptorEqual => "what was judged must be what runs",
+            Self::OneOfItsId => {
+                "which of two versions answers must not hang on the names of their files"
+            },
         }
     }
 
@@ -138,6 +144,7 @@ impl Check {
             Self::DescriptorEqual => {
                 "let descriptor_json point to the descriptor section, and descriptor_len be its length without NUL"
             },
+            Self::OneOfItsId => "remove one of the two files",
         }
     }
 }

@@ -28,5 +28,5 @@ pub use descriptor::{
 };
 pub use explanation::Reason;
 pub use instance::Instance;
-pub use plugin::{Plugin, discover};
+pub use plugin::{Plugin, discover, left_alone};
 pub use sextant_segmenter_abi::{SEG_ABSTAIN as ABSTAIN, SEG_NO_SEGMENT as NO_SEGMENT};

@@ -1,5 +1,6 @@
 //! A loaded segmenter.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -18,7 +19,7 @@ use crate::{ConfigFault, Descriptor, LoadError, elf};
 
 /// Largest file that is read.
 const MAX_BYTES: u64 = 64 << 20;
-/// Built-in segmenters are files with this beginning and end.
+/// Segmenters are files with this beginning and end.
 const FILE_NAME: (&str, &str) = ("libsextant_segmenter_", ".so");
 
 /// A segmenter that passed every check and is loaded until the process ends. Cheap to clone.
@@ -144,11 +145,17 @@ fn read(path: &Path) -> Result<Vec<u8>, Finding> {
     fs::read(path).map_err(failed)
 }
 
-/// Loads every built-in segmenter (`libsextant_segmenter_*.so`) of a folder, in the order of their file names. A folder
-/// that cannot be read is one error.
+/// Loads every segmenter (`libsextant_segmenter_*.so`) of a folder, in the order of their file names. A folder that cannot be read
+/// is one error.
 pub fn discover(folder: &Path) -> Vec<Result<Plugin, LoadError>> {
     match candidates(folder) {
-        Ok(paths) => paths.iter().map(|path| Plugin::load(path)).collect(),
+        Ok(files) => {
+            let mut ids = BTreeMap::new();
+            let of_segmenters = files.iter().filter(|(_, is_named)| *is_named);
+            of_segmenters
+                .map(|(path, _)| Plugin::load(path).and_then(|plugin| only_one(&mut ids, plugin)))
+                .collect()
+        },
         Err(error) => {
             let finding =
                 Finding::new(Check::Readable, "the folder could not be read").caused_by(error);
@@ -157,19 +164,40 @@ pub fn discover(folder: &Path) -> Vec<Result<Plugin, LoadError>> {
     }
 }
 
-fn candidates(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+/// Shared objects of a folder that [`discover`] leaves alone, because they are not named like segmenters.
+///
+/// # Errors
+///
+/// A folder that cannot be read.
+pub fn left_alone(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let others = candidates(folder)?.into_iter();
+    let others = others.filter(|(_, is_named)| !is_named);
+    Ok(others.map(|(path, _)| path).collect())
+}
+
+fn only_one(ids: &mut BTreeMap<String, PathBuf>, plugin: Plugin) -> Result<Plugin, LoadError> {
+    let (id, path) = (&plugin.descriptor().id, plugin.path());
+    match ids.insert(id.clone(), path.to_owned()) {
+        None => Ok(plugin),
+        Some(first) => {
+            let what = format!("{} has the id {id}, too", first.display());
+            Err(LoadError::new(path, Finding::new(Check::OneOfItsId, what)))
+        },
+    }
+}
+
+/// The shared objects of a folder, by name, and whether each is named like a segmenter.
+fn candidates(folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name();
         let (start, end) = FILE_NAME;
-        if name
-            .to_str()
-            .is_some_and(|name| name.starts_with(start) && name.ends_with(end))
+        if let Some(name) = entry.file_name().to_str()
+            && name.ends_with(end)
         {
-            paths.push(entry.path());
+            files.push((entry.path(), name.starts_with(start)));
         }
     }
-    paths.sort();
-    Ok(paths)
+    files.sort();
+    Ok(files)
 }

@@ -10,7 +10,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
 
-/// Loaded segmenters, by id. Of several versions of one id, the last one loaded counts.
+/// Loaded segmenters, by id.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     plugins: BTreeMap<String, Plugin>,

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tracing::info;
+use tracing::{info, warn};
 
 use sextant_backends::postgres;
 use sextant_ingestion::{LinkKeySource, StoreKeySource, ensure_installation_key};
-use sextant_plugin_host::{Plugin, discover};
+use sextant_plugin_host::{Plugin, discover, left_alone};
 use sextant_runtime::auth::{Authenticator, Key, KeySource};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config::{Config, Loaded, StoreKind};
@@ -434,9 +434,14 @@ fn registry(config: &Config) -> Result<Registry, BoxError> {
     let plugins = discover(&folder)
         .into_iter()
         .collect::<Result<Vec<Plugin>, _>>()?;
+    if config.plugins.builtin_dir.is_some() {
+        for other in left_alone(&folder)? {
+            warn!(file = %other.display(), "not loaded: segmenters are named libsextant_segmenter_*.so");
+        }
+    }
     if plugins.is_empty() {
         let folder = folder.display();
-        return Err(format!("no built-in segmenter (libsextant_segmenter_*.so) is in {folder}: build them with `cargo build`, or set plugins.builtin_dir").into());
+        return Err(format!("no segmenter (libsextant_segmenter_*.so) is in {folder}: build them with `cargo build`, or set plugins.builtin_dir").into());
     }
     Ok(Registry::new(plugins))
 }

@@ -149,13 +149,30 @@ fn segmenters(config: &Config) -> Finding {
         .filter_map(|one| Some(one.as_ref().err()?.to_string()))
         .collect();
     match (loaded.len(), broken.is_empty()) {
-        (0, _) => Finding::failed(CHECK, format!("none in {shown}"), fix),
-        (all, true) => Finding::ok(CHECK, format!("{all} in {shown}")),
+        (0, _) => Finding::failed(
+            CHECK,
+            format!("none in {shown}{}", left_alone(&directory)),
+            fix,
+        ),
+        (all, true) => Finding::ok(CHECK, format!("{all} in {shown}{}", left_alone(&directory))),
         (_, false) => Finding::failed(
             CHECK,
             broken.join("; "),
             "`sextant serve` refuses to start with these: remove or replace them, or name another directory as plugins.builtin_dir",
         ),
+    }
+}
+
+/// What `serve` leaves alone; nothing where it loads all there is.
+fn left_alone(directory: &Path) -> String {
+    let others = sextant_plugin_host::left_alone(directory).unwrap_or_default();
+    match others.first().and_then(|path| path.file_name()) {
+        Some(first) => format!(
+            "; left alone, because segmenters are named libsextant_segmenter_*.so: {} and {} more",
+            first.display(),
+            others.len() - 1
+        ),
+        None => String::new(),
     }
 }
 

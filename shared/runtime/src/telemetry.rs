@@ -2,6 +2,7 @@
 
 mod metrics;
 pub(crate) mod propagation;
+mod reported;
 pub mod trace;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{self, LogFormat};
+use crate::telemetry::reported::Reported;
 
 pub use crate::telemetry::metrics::{Label, Meters, Metric};
 
@@ -129,11 +131,24 @@ impl Telemetry {
         let resource = Resource::builder()
             .with_service_name(format!("sextant-{role}"))
             .build();
+        let registry = prometheus::Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false);
+        let exporter = exporter
+            .build()
+            .map_err(|source| Error::Metrics { source })?;
+        let metrics = SdkMeterProvider::builder()
+            .with_reader(exporter)
+            .with_resource(resource.clone())
+            .build();
+        let meters = Meters::new(&metrics.meter("sextant"));
         let traces = match &config.otlp_endpoint {
             Some(endpoint) => Some(tracer_provider(
                 endpoint,
                 config.trace_sample_ratio,
-                resource.clone(),
+                resource,
+                meters.clone(),
             )?),
             None => None,
         };
@@ -151,18 +166,6 @@ impl Telemetry {
                     .boxed(),
             );
         }
-        let registry = prometheus::Registry::new();
-        let exporter = opentelemetry_prometheus::exporter()
-            .with_registry(registry.clone())
-            .scope_info_enabled(false);
-        let exporter = exporter
-            .build()
-            .map_err(|source| Error::Metrics { source })?;
-        let metrics = SdkMeterProvider::builder()
-            .with_reader(exporter)
-            .with_resource(resource)
-            .build();
-        let meters = Meters::new(&metrics.meter("sextant"));
         let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layers));
         Ok(Self {
             dispatch,
@@ -227,6 +230,7 @@ fn tracer_provider(
     endpoint: &str,
     ratio: f64,
     resource: Resource,
+    meters: Meters,
 ) -> Result<SdkTracerProvider, Error> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_tonic()
@@ -235,7 +239,7 @@ fn tracer_provider(
         .map_err(|source| Error::Exporter { source })?;
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)));
     Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
+        .with_batch_exporter(Reported::new(exporter, endpoint, meters))
         .with_sampler(sampler)
         .with_resource(resource)
         .build())

@@ -129,8 +129,11 @@ fn check(world: &World, shape: Shape, metric: Metric) {
         },
         // Known to be 0 at this point.
         Metric::FeedLag | Metric::Freshness => {},
-        // Nothing was refused, nothing has failed, and within one process no call goes over the network.
-        Metric::RpcShed | Metric::SegmenterFailures | Metric::RpcClientCallDuration => {
+        // Nothing was refused, nothing has failed, nothing is traced, and within one process no call goes over the network.
+        Metric::RpcShed
+        | Metric::SegmenterFailures
+        | Metric::TraceSpans
+        | Metric::RpcClientCallDuration => {
             let name = metric.name().replace('.', "_");
             for (role, _) in SERVICES {
                 let text = world.scrape(role);

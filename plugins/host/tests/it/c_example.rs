@@ -25,8 +25,9 @@ fn batch() -> RecordBatch {
     let arr: ArrayRef = Arc::new(Int64Array::from(vec![
         9_000_000, 9_000_000, 50_000, 50_000, 1,
     ]));
-    let health: ArrayRef = Arc::new(Float64Array::from(vec![90.0, 20.0, 90.0, 20.0, f64::NAN]));
-    RecordBatch::try_from_iter([("health.score", health), ("revenue.arr_minor", arr)]).unwrap()
+    let seat_share: ArrayRef = Arc::new(Float64Array::from(vec![0.9, 0.2, 0.9, 0.2, f64::NAN]));
+    RecordBatch::try_from_iter([("revenue.arr_minor", arr), ("usage.seat_share", seat_share)])
+        .unwrap()
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn the_c_example_loads_and_segments() {
     let mut instance = Instance::create(&plugin, "").unwrap();
     assert_eq!(
         instance.config(),
-        r#"{"arr_min_minor":5000000,"health_min":60}"#
+        r#"{"arr_min_minor":5000000,"seat_share_min":0.6}"#
     );
     instance.bind(batch().schema_ref()).unwrap();
     assert_eq!(
@@ -58,7 +59,7 @@ fn the_c_example_loads_and_segments() {
 #[test]
 fn the_c_example_takes_its_config_and_stops_when_told() {
     let mut instance =
-        Instance::create(&load(), r#"{"arr_min_minor": 1, "health_min": 10}"#).unwrap();
+        Instance::create(&load(), r#"{"arr_min_minor": 1, "seat_share_min": 0.1}"#).unwrap();
     instance.bind(batch().schema_ref()).unwrap();
     assert_eq!(
         instance.segment(&batch(), &call()).unwrap().segment,

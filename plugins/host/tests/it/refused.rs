@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fs;
 use std::path::Path;
 
-use sextant_plugin_host::{LoadError, Plugin, discover};
+use sextant_plugin_host::{LoadError, Plugin, discover, left_alone};
 
 use crate::fixture::{DESCRIPTOR, Fixture, built_in_folder, compile};
 
@@ -261,6 +261,34 @@ fn unknown_low_capabilities_and_a_longer_table_of_a_later_minor_are_accepted() {
         }
         .load()
         .is_ok()
+    );
+}
+
+#[test]
+fn a_second_file_with_the_id_of_another_is_refused_and_one_with_another_name_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let built_in = built_in_folder().join("libsextant_segmenter_rfm.so");
+    for name in [
+        "libsextant_segmenter_a.so",
+        "libsextant_segmenter_b.so",
+        "rfm.so",
+    ] {
+        fs::copy(&built_in, folder.path().join(name)).unwrap();
+    }
+    let found = discover(folder.path());
+    let [Ok(first), Err(second)] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert!(first.path().ends_with("libsextant_segmenter_a.so"));
+    check(
+        second,
+        "L-one-of-its-id",
+        "libsextant_segmenter_a.so has the id sextant.rfm, too",
+    );
+    assert!(second.to_string().contains("libsextant_segmenter_b.so"));
+    assert_eq!(
+        left_alone(folder.path()).unwrap(),
+        [folder.path().join("rfm.so")]
     );
 }
 

@@ -90,6 +90,22 @@ async fn a_file_that_serve_would_refuse_to_load_is_named() {
 }
 
 #[tokio::test]
+async fn a_file_that_serve_would_leave_alone_for_its_name_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("libmine.so"), "mine").unwrap();
+    let folder = directory.path().to_str().unwrap();
+    let found = findings(&[("plugins.builtin_dir", folder)], NOW).await;
+    let segmenters = found
+        .iter()
+        .find(|finding| finding.check == "built-in segmenters")
+        .unwrap();
+    assert_eq!(segmenters.verdict, Verdict::Failed);
+    let told =
+        "left alone, because segmenters are named libsextant_segmenter_*.so: libmine.so and 0 more";
+    assert!(segmenters.found.ends_with(told), "{segmenters:?}");
+}
+
+#[tokio::test]
 async fn a_port_is_in_order_only_where_sextant_is_what_has_it() {
     let (reporter, health) = tonic_health::server::health_reporter();
     let serving = tonic_health::ServingStatus::Serving;

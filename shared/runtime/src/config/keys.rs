@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Address,
     /// `http://…` or `https://…`.
     Url,
+    /// A URL of something that is spoken to without TLS.
+    PlainUrl,
     Integer {
         min: i64,
         max: i64,
@@ -218,8 +220,8 @@ pub(crate) const KEYS: &[Key] = &[
     ),
     optional(
         "telemetry.otlp_endpoint",
-        Kind::Url,
-        "OTLP collector (gRPC) for traces",
+        Kind::PlainUrl,
+        "OTLP collector (gRPC, without TLS) for traces",
     ),
     key(
         "telemetry.trace_sample_ratio",
@@ -269,11 +271,14 @@ impl Kind {
                 .parse::<SocketAddr>()
                 .ok()
                 .map(|_| Value::String(text.to_owned())),
-            Self::Url => {
+            Self::Url | Self::PlainUrl => {
                 let uri: http::Uri = text.parse().ok()?;
-                let known =
-                    matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
-                known.then(|| Value::String(text.to_owned()))
+                let known = match uri.scheme_str() {
+                    Some("http") => true,
+                    Some("https") => matches!(self, Self::Url),
+                    _ => false,
+                };
+                (known && uri.host().is_some()).then(|| Value::String(text.to_owned()))
             },
             Self::Integer { min, max } => {
                 let number: i64 = text.parse().ok()?;
@@ -301,6 +306,7 @@ impl Kind {
             Self::Path => "a path".to_owned(),
             Self::Address => "an address such as 127.0.0.1:7070".to_owned(),
             Self::Url => "an address such as http://127.0.0.1:7070".to_owned(),
+            Self::PlainUrl => "an address without TLS, such as http://127.0.0.1:4317".to_owned(),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
             Self::Flag => "true or false".to_owned(),
             Self::Ratio => "a number from 0 to 1".to_owned(),

@@ -53,7 +53,7 @@ fn without_any_source_every_key_has_its_default() {
 fn every_key_of_the_list_reaches_its_field_and_no_field_is_missing_from_the_list() {
     // deny_unknown_fields refuses a key without a field; a field without a key fails here because Debug prints all fields.
     let text = |key: &super::keys::Key| match key.kind {
-        super::keys::Kind::Url => "http://h:1",
+        super::keys::Kind::Url | super::keys::Kind::PlainUrl => "http://h:1",
         _ => key.default.unwrap_or("given"),
     };
     let flags = super::keys::KEYS

@@ -42,6 +42,8 @@ pub enum Metric {
     CacheLookups,
     /// Duration of a store operation.
     StoreDuration,
+    /// Spans by what became of them: sent to the collector, or lost.
+    TraceSpans,
 }
 
 /// How a metric comes by its values.
@@ -89,7 +91,7 @@ impl Label {
 
 impl Metric {
     /// All metrics, in the order of the enum.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::RpcServerCallDuration,
         Self::RpcClientCallDuration,
         Self::RpcShed,
@@ -101,6 +103,7 @@ impl Metric {
         Self::SegmenterFailures,
         Self::CacheLookups,
         Self::StoreDuration,
+        Self::TraceSpans,
     ];
 
     /// The name in OpenTelemetry; Prometheus writes underscores and adds the unit.
@@ -118,6 +121,7 @@ impl Metric {
             Self::SegmenterFailures => "sextant.segmenter.failures",
             Self::CacheLookups => "sextant.cache.lookups",
             Self::StoreDuration => "sextant.store.duration",
+            Self::TraceSpans => "sextant.trace.spans",
         }
     }
 
@@ -140,6 +144,7 @@ impl Metric {
             Self::SegmenterFailures => "failed segmenter calls by kind",
             Self::CacheLookups => "cache reads by outcome",
             Self::StoreDuration => "duration of store operations",
+            Self::TraceSpans => "spans by what became of them, where traces are exported",
         }
     }
 
@@ -149,9 +154,11 @@ impl Metric {
             | Self::RpcClientCallDuration
             | Self::RunDuration
             | Self::StoreDuration => Kind::Duration,
-            Self::RpcShed | Self::IngestRecords | Self::Transitions | Self::SegmenterFailures => {
-                Kind::Counter
-            },
+            Self::RpcShed
+            | Self::IngestRecords
+            | Self::Transitions
+            | Self::SegmenterFailures
+            | Self::TraceSpans => Kind::Counter,
             Self::CacheLookups => Kind::WatchedCounter,
             Self::FeedLag | Self::Freshness => Kind::WatchedGauge,
         }

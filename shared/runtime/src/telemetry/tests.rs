@@ -75,3 +75,24 @@ fn a_filter_that_cannot_be_read_is_refused() {
         "telemetry.log_filter \"sextant=loud\" is no filter such as info,sextant_scoring=debug"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_that_no_collector_takes_are_counted() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let config = Config {
+        otlp_endpoint: Some(endpoint),
+        ..config("info")
+    };
+    let telemetry = Telemetry::new(&config, "test").unwrap();
+    tracing::dispatcher::with_default(telemetry.dispatch(), || {
+        drop(tracing::info_span!("call").entered());
+    });
+    let traces = telemetry.traces.clone().unwrap();
+    let flushed = tokio::task::spawn_blocking(move || traces.force_flush());
+    assert!(flushed.await.unwrap().is_err());
+    let text = telemetry.scrape().text().unwrap();
+    let line = "sextant_trace_spans_total{sextant_outcome=\"lost\"} 1";
+    assert!(text.contains(line), "{line} is missing in\n{text}");
+}
