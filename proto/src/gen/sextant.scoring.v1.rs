@@ -34,6 +34,9 @@ pub struct ReadEvaluationsResponse {
     /// ISO 4217 code of the tenant's base currency.
     #[prost(string, tag = "3")]
     pub base_currency: ::prost::alloc::string::String,
+    /// Number of slices that the tenant's accounts are spread over.
+    #[prost(uint32, tag = "4")]
+    pub slices: u32,
 }
 /// Accounts whose features or scores changed, or a close.
 #[derive(Clone, PartialEq, ::prost::Message)]

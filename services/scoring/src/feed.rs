@@ -117,14 +117,24 @@ impl FeedService for Feed {
             evaluations.push(evaluation);
         }
         let settings = |state: &TenantState| {
-            let Settings { zone, currency, .. } = &state.settings;
-            Ok((zone.name().to_owned(), currency.code().to_owned()))
+            let Settings {
+                zone,
+                currency,
+                n_slices,
+                ..
+            } = &state.settings;
+            Ok((
+                zone.name().to_owned(),
+                currency.code().to_owned(),
+                *n_slices,
+            ))
         };
-        let (time_zone, base_currency) = self.0.read(tenant, settings).await?;
+        let (time_zone, base_currency, n_slices) = self.0.read(tenant, settings).await?;
         Ok(Response::new(pb::ReadEvaluationsResponse {
             evaluations,
             time_zone,
             base_currency,
+            slices: n_slices.into(),
         }))
     }
 

@@ -186,11 +186,12 @@ impl Engine {
     }
 
     async fn load(&self, tenant: TenantId) -> Result<TenantState, Status> {
-        let (zone, base_currency) = self.settings(tenant).await?;
+        let (zone, base_currency, n_slices) = self.settings(tenant).await?;
         let mut state = TenantState {
             tenant,
             zone,
             base_currency,
+            n_slices,
             uses: Vec::new(),
             slices: BTreeMap::new(),
             names: HashMap::new(),
@@ -286,8 +287,8 @@ impl Engine {
         views.retain(|tenant, _| self.cells.has(*tenant));
     }
 
-    /// The tenant's zone and base currency, which never change.
-    async fn settings(&self, tenant: TenantId) -> Result<(Zone, money::Currency), Status> {
+    /// The tenant's zone, base currency and number of slices, which never change.
+    async fn settings(&self, tenant: TenantId) -> Result<(Zone, money::Currency, u16), Status> {
         let request = scoring::ReadEvaluationsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
             slice: 0,
@@ -302,7 +303,8 @@ impl Engine {
         let zone = Zone::parse(&answer.time_zone).map_err(|error| damaged(&error))?;
         let base_currency =
             money::Currency::parse(&answer.base_currency).map_err(|error| damaged(&error))?;
-        Ok((zone, base_currency))
+        let n_slices = u16::try_from(answer.slices).map_err(|error| damaged(&error))?;
+        Ok((zone, base_currency, n_slices.max(1)))
     }
 
     /// Takes over segmentations that this or another process has made since.
@@ -360,7 +362,7 @@ impl Engine {
             currency,
             zone: state.zone.clone(),
             base_currency: state.base_currency,
-            n_slices: u16::try_from(state.slices.len()).unwrap_or(1),
+            n_slices: state.n_slices,
             segmentations,
         };
         self.views

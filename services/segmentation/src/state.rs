@@ -90,6 +90,8 @@ pub(crate) struct TenantState {
     pub(crate) tenant: TenantId,
     pub(crate) zone: Zone,
     pub(crate) base_currency: Currency,
+    /// Slices that accounts are spread over. Only those that something is known of are in `slices`.
+    pub(crate) n_slices: u16,
     pub(crate) uses: Vec<Use>,
     pub(crate) slices: BTreeMap<Slice, Progress>,
     pub(crate) names: HashMap<AccountUid, Names>,

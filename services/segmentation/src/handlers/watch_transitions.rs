@@ -22,7 +22,7 @@ pub(super) async fn handle(
         reading.segmentation(&request.segmentation)?;
     }
     let after = if request.resume_after.is_empty() {
-        let slices = (0..reading.view.n_slices.max(1)).map(Slice);
+        let slices = (0..reading.view.n_slices).map(Slice);
         Position::new(
             slices
                 .map(|slice| (slice, handlers.engine.heads.sequence(tenant, slice)))

@@ -15,6 +15,7 @@ mod lists;
 mod memberships;
 mod reload;
 mod restated;
+mod slices;
 mod torn;
 mod upstream;
 mod watching;

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of, exact_column_of};
 use sextant_domain::feature::Feature;
-use sextant_domain::id::{AccountUid, Slice};
+use sextant_domain::id::{AccountUid, ExternalId, Slice};
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, scoring::v1 as pb};
@@ -27,7 +27,7 @@ use crate::world::ACME;
 /// MRR by account; `None`: unknown.
 pub(crate) type Mrr = BTreeMap<String, Option<i64>>;
 
-/// Scoring of one tenant of one slice.
+/// Scoring of one tenant, of one slice unless it is spread.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scoring(Arc<Shared>);
 
@@ -45,7 +45,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Script {
-    feed: Vec<pb::Evaluation>,
+    feeds: BTreeMap<Slice, Vec<pb::Evaluation>>,
+    /// 0: one.
+    n_slices: u16,
     present: Mrr,
     closes: BTreeMap<Day, Mrr>,
     /// What is known now of closes, where that is something else.
@@ -71,7 +73,7 @@ struct Facts {
 
 impl Ingestion {
     pub(crate) fn grows_to(&self, sequence: u64) {
-        self.0.heads.publish([head(sequence)]);
+        self.0.heads.publish([head(Slice(0), sequence)]);
     }
 
     /// Stores facts in one entry; returns its number.
@@ -91,10 +93,10 @@ impl Ingestion {
     }
 }
 
-fn head(sequence: u64) -> Head {
+fn head(slice: Slice, sequence: u64) -> Head {
     Head {
         tenant: ACME,
-        slice: Slice(0),
+        slice,
         sequence,
     }
 }
@@ -134,6 +136,10 @@ impl ingestion::v1::feed_service_server::FeedService for Ingestion {
     }
 }
 
+fn slice(number: u32) -> Slice {
+    Slice(number.try_into().unwrap())
+}
+
 /// The uid of an account in these tests.
 pub(crate) fn uid(account: &str) -> AccountUid {
     let bytes = account.bytes().map(u128::from);
@@ -161,22 +167,28 @@ impl Scoring {
         self.0.columns.stop_after(0)
     }
 
-    /// From now on the account has this MRR; nobody is told.
     /// The tenant counts in another currency than USD.
     pub(crate) fn counts_in(&self, currency: &str) {
         currency.clone_into(&mut self.0.script.lock().unwrap().base_currency);
     }
 
+    /// The accounts of the tenant are spread over so many slices.
+    pub(crate) fn spread(&self, n_slices: u16) {
+        self.0.script.lock().unwrap().n_slices = n_slices;
+    }
+
+    /// From now on the account has this MRR; nobody is told.
     pub(crate) fn put(&self, account: &str, mrr_minor: Option<i64>) {
         let mut script = self.0.script.lock().unwrap();
         script.present.insert(account.to_owned(), mrr_minor);
     }
 
-    /// Tells an entry. A close shows the features of the present for ever.
-    pub(crate) fn tell(&self, mut entry: pb::Evaluation) -> u64 {
+    /// Tells an entry of a slice. A close shows the features of the present for ever.
+    pub(crate) fn tell(&self, slice: Slice, mut entry: pb::Evaluation) -> u64 {
         let sequence = {
             let mut script = self.0.script.lock().unwrap();
-            let sequence = u64::try_from(script.feed.len()).unwrap() + 1;
+            let feed = script.feeds.get(&slice);
+            let sequence = u64::try_from(feed.map_or(0, Vec::len)).unwrap() + 1;
             if let Some(closed_on) = &entry.closed_on {
                 let present = script.present.clone();
                 script.closes.insert(time::day(closed_on).unwrap(), present);
@@ -185,10 +197,10 @@ impl Scoring {
             let told = told.map(|at| time::instant(at.as_ref().unwrap()).unwrap());
             script.now = told.into_iter().max();
             entry.sequence = sequence;
-            script.feed.push(entry);
+            script.feeds.entry(slice).or_default().push(entry);
             sequence
         };
-        self.0.heads.publish([head(sequence)]);
+        self.0.heads.publish([head(slice, sequence)]);
         sequence
     }
 
@@ -207,8 +219,11 @@ impl Scoring {
         self.0.script.lock().unwrap().now = Some(to);
     }
 
-    pub(crate) fn n_entries(&self) -> u64 {
-        u64::try_from(self.0.script.lock().unwrap().feed.len()).unwrap()
+    /// Entries of a slice.
+    pub(crate) fn n_entries(&self, slice: Slice) -> u64 {
+        let script = self.0.script.lock().unwrap();
+        let feed = script.feeds.get(&slice);
+        u64::try_from(feed.map_or(0, Vec::len)).unwrap()
     }
 
     /// Now it is known that an account had this MRR at a close.
@@ -233,7 +248,12 @@ impl Scoring {
         closes.map(|(day, _)| *day).collect()
     }
 
-    fn table(&self, closed_on: Option<Day>, is_late: bool, uids: &[bytes::Bytes]) -> RecordBatch {
+    fn table(
+        &self,
+        slice: Slice,
+        (closed_on, is_late): (Option<Day>, bool),
+        uids: &[bytes::Bytes],
+    ) -> RecordBatch {
         let script = self.0.script.lock().unwrap();
         let mut shown = match closed_on {
             Some(day) => script.closes[&day].clone(),
@@ -246,7 +266,9 @@ impl Scoring {
         let shown = &shown;
         let wanted = |account: &&String| {
             let bytes = sextant_wire::read::uid_bytes(uid(account));
-            uids.is_empty() || uids.contains(&bytes)
+            let id = ExternalId::parse(account).unwrap();
+            Slice::of_account(&id, script.n_slices) == slice
+                && (uids.is_empty() || uids.contains(&bytes))
         };
         let mut accounts: Vec<&String> = shown.keys().filter(wanted).collect();
         accounts.sort_by_key(|account| uid(account));
@@ -313,10 +335,16 @@ impl pb::feed_service_server::FeedService for Scoring {
         &self,
         request: Request<pb::ReadEvaluationsRequest>,
     ) -> Result<Response<pb::ReadEvaluationsResponse>, Status> {
-        let after = request.into_inner().after_sequence;
+        let request = request.into_inner();
+        let after = request.after_sequence;
         self.0.entries.pass().await;
         let script = self.0.script.lock().unwrap();
-        let behind = script.feed.iter().filter(|entry| entry.sequence > after);
+        let feed = script
+            .feeds
+            .get(&slice(request.slice))
+            .into_iter()
+            .flatten();
+        let behind = feed.filter(|entry| entry.sequence > after);
         Ok(Response::new(pb::ReadEvaluationsResponse {
             evaluations: behind.take(2).cloned().collect(),
             time_zone: "UTC".to_owned(),
@@ -324,6 +352,7 @@ impl pb::feed_service_server::FeedService for Scoring {
                 "" => "USD".to_owned(),
                 other => other.to_owned(),
             },
+            slices: script.n_slices.max(1).into(),
         }))
     }
 
@@ -354,7 +383,7 @@ impl pb::feed_service_server::FeedService for Scoring {
         let uids = [late, request.account_uids].concat();
         let messages = moments.into_iter().map(|closed_on| {
             let day = closed_on.as_ref().map(|day| time::day(day).unwrap());
-            let table = self.table(day, is_late, &uids);
+            let table = self.table(slice(request.slice), (day, is_late), &uids);
             Ok(pb::ReadColumnsResponse {
                 arrow_ipc: sextant_columns::encode(&table).unwrap().into(),
                 model_versions: Vec::new(),

@@ -95,13 +95,7 @@ impl World {
 
     /// Scoring closes a day; returns the position that covers it. Positions are numbers of scoring's entries here.
     pub(crate) fn close(&self, day: &str) -> String {
-        self.tell(scoring::v1::Evaluation {
-            as_of: end_of(day),
-            known_at: end_of(day),
-            closed_on: Some(time::date(Day::parse(day).unwrap())),
-            all_accounts: true,
-            ..scoring::v1::Evaluation::default()
-        })
+        self.tell(closing(day))
     }
 
     /// Scoring tells that accounts have changed within a day.
@@ -125,6 +119,20 @@ impl World {
             account_uids: uids.collect(),
             ..scoring::v1::Evaluation::default()
         })
+    }
+
+    /// Scoring of a tenant that is spread tells that an account of a slice has changed within a day.
+    pub(crate) fn change_in(&self, slice: Slice, at: &str, account: (&str, i64)) -> String {
+        self.put(&[account]);
+        self.tell_of(
+            slice,
+            scoring::v1::Evaluation {
+                as_of: on(at),
+                known_at: on(at),
+                account_uids: vec![sextant_wire::read::uid_bytes(uid(account.0))],
+                ..scoring::v1::Evaluation::default()
+            },
+        )
     }
 
     /// Scoring tells of facts about closed days: since when for each account. What they show is told with `learn`.
@@ -179,13 +187,17 @@ impl World {
     }
 
     pub(crate) fn tell(&self, entry: scoring::v1::Evaluation) -> String {
-        let facts_sequence = self.scoring.n_entries() + 1;
+        self.tell_of(Slice(0), entry)
+    }
+
+    fn tell_of(&self, slice: Slice, entry: scoring::v1::Evaluation) -> String {
+        let facts_sequence = self.scoring.n_entries(slice) + 1;
         let entry = scoring::v1::Evaluation {
             facts_sequence,
             watermark: entry.as_of,
             ..entry
         };
-        position(self.scoring.tell(entry))
+        Position::new(vec![(slice, self.scoring.tell(slice, entry))]).encode(ACME)
     }
 
     pub(crate) fn start(&self) -> Segmentation {
@@ -293,6 +305,16 @@ impl World {
         };
         let options = LinkOptions::new(DEADLINE, Meters::none()).with_key(&self.service_key);
         part.mount(&around).unwrap().link(&options)
+    }
+}
+
+fn closing(day: &str) -> scoring::v1::Evaluation {
+    scoring::v1::Evaluation {
+        as_of: end_of(day),
+        known_at: end_of(day),
+        closed_on: Some(time::date(Day::parse(day).unwrap())),
+        all_accounts: true,
+        ..scoring::v1::Evaluation::default()
     }
 }
 
