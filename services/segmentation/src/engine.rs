@@ -31,13 +31,13 @@ use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
 use sextant_runtime::telemetry::Meters;
 use sextant_runtime::tenant::TENANT_HEADER;
-use sextant_store::cache::Cache;
 use sextant_store::port::{Feed, Memberships, Segmentations, SliceProgress};
 use sextant_wire::read::Currency;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::begin::Unbegun;
+use crate::cached::Caches;
 use crate::registry::{Registry, instance};
 use crate::state::{self, TenantState, Use};
 use crate::wire::cache_keys;
@@ -90,7 +90,7 @@ pub(crate) struct Engine {
     pub(crate) memberships: Arc<dyn Memberships>,
     pub(crate) segmentations: Arc<dyn Segmentations>,
     pub(crate) feed: Arc<dyn Feed>,
-    pub(crate) caches: Vec<Arc<dyn Cache>>,
+    pub(crate) caches: Caches,
     pub(crate) lookups: Lookups,
     pub(crate) registry: Registry,
     scoring: Link,
@@ -117,7 +117,7 @@ impl Engine {
             memberships: deps.memberships,
             segmentations: deps.segmentations,
             feed: deps.feed,
-            caches: deps.caches,
+            caches: Caches::new(deps.caches),
             lookups: Lookups::default(),
             registry: deps.registry,
             scoring: deps.scoring,
@@ -353,7 +353,7 @@ impl Engine {
                 key: one.row.key.clone(),
                 number: one.row.number,
                 version: one.row.version,
-                cache_keys: cache_keys(state.tenant, state.closed_on(), &one.row.key),
+                cache_keys: cache_keys(state.tenant, &one.row.key),
                 freshness: OnceLock::new(),
             })
             .collect();

@@ -1,6 +1,6 @@
 //! Following scoring's feed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -16,19 +16,17 @@ use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::blocking;
 use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
 use sextant_runtime::telemetry::{Label, Metric, trace};
-use sextant_store::cache::Entry;
-use sextant_store::port::{MembershipRow, SegmentationCommit, SliceProgress};
+use sextant_store::port::SliceProgress;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::columns::{Columns, Of};
 use crate::correct::Corrections;
-use crate::decide::{self, decode};
+use crate::decide;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Failed, Which};
 use crate::state::TenantState;
 use crate::walk::Late;
-use crate::wire::{cache_keys, cached, membership};
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.
 const MAX_UIDS: usize = 20_000;
@@ -178,6 +176,7 @@ pub(crate) fn decoded(arrow_ipc: &Bytes) -> Result<Vec<RecordBatch>, Problem> {
 impl Engine {
     /// Notes what is stored, by this process or by another one: it can be read.
     pub(crate) fn note_stored(&self, tenant: TenantId, slice: Slice, stored: &SliceProgress) {
+        self.caches.find((tenant, slice), stored.version);
         self.lag.taken_in(tenant, slice, stored.cursor);
         self.reach(tenant, slice, stored.facts_sequence);
     }
@@ -410,15 +409,13 @@ impl Engine {
         let (state, commit) = worked.map_err(|failed| failed.counted(&self.meters))?;
         let (cursor, n_transitions) = (commit.cursor, commit.transitions.len());
         let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);
-        let renewed = if within_day {
-            self.cache_entries(&state, &commit)
-        } else {
-            Vec::new()
-        };
+        let (version, renewal) = (
+            commit.version + 1,
+            self.renewal(&state, &commit, within_day),
+        );
         let sequence = self.memberships.commit(commit).await.map_err(store)?;
-        for cache in &self.caches {
-            cache.put(&renewed).await;
-        }
+        let of = (tenant, slice);
+        self.caches.renew(of, version, &renewal).await;
         self.heads.publish([Head {
             tenant,
             slice,
@@ -440,35 +437,6 @@ impl Engine {
             self.meters
                 .record(Metric::Transitions, count.into(), &labels);
         }
-    }
-
-    /// Memberships that changed within a day, as point reads cache them. A close begins new keys.
-    fn cache_entries(
-        &self,
-        state: &TenantState,
-        commit: &SegmentationCommit,
-    ) -> Vec<(String, Entry)> {
-        if self.caches.is_empty() {
-            return Vec::new();
-        }
-        let entry = |row: &MembershipRow| {
-            let one = state
-                .uses
-                .iter()
-                .find(|one| one.row.number == row.segmentation)?;
-            let id = &state.names.get(&row.uid)?.id;
-            let keys = cache_keys(commit.tenant, commit.closed_on, &one.row.key);
-            let membership = membership(decode(&row.transition)?, commit.closed_on, &state.zone);
-            let entry = Entry {
-                position: commit.cursor,
-                bytes: cached(commit.facts_sequence, &membership),
-            };
-            Some((keys + id, entry))
-        };
-        // Of one that changed twice the last row counts.
-        let changed = commit.memberships.iter().filter_map(entry);
-        let changed: BTreeMap<String, Entry> = changed.collect();
-        changed.into_iter().collect()
     }
 }
 

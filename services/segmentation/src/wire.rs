@@ -1,7 +1,5 @@
-//! Memberships as answers and as cached bytes.
+//! Memberships and transitions as answers.
 
-use bytes::Bytes;
-use prost::Message as _;
 use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
@@ -10,29 +8,10 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_wire::time;
 
-/// Bytes of the number before a cached membership.
-const SEQUENCE_BYTES: usize = 8;
-
-/// The keys of the cached memberships of a segmentation, but for the account at their end. They hold the last closed day: a
-/// close can change every membership and what of it is provisional, and begins new keys.
-pub(crate) fn cache_keys(tenant: TenantId, closed_on: Option<Day>, segmentation: &str) -> String {
-    let closed_on = closed_on.map_or(0, |day| day.0);
+/// The keys of the cached memberships of a segmentation, but for the account at their end.
+pub(crate) fn cache_keys(tenant: TenantId, segmentation: &str) -> String {
     let tenant = Uuid::from_u128(tenant.0).simple();
-    format!("{{{tenant}}}:membership:{closed_on}:{segmentation}:")
-}
-
-/// The cached form of a membership: the newest ingestion entry in it, then the membership as it is answered.
-pub(crate) fn cached(facts_sequence: u64, membership: &pb::Membership) -> Bytes {
-    let mut bytes = Vec::with_capacity(SEQUENCE_BYTES + membership.encoded_len());
-    bytes.extend_from_slice(&facts_sequence.to_be_bytes());
-    bytes.extend_from_slice(&membership.encode_to_vec());
-    bytes.into()
-}
-
-/// The encoded membership of the cached form; `None` where it knows less than `floor`.
-pub(crate) fn from_cached(bytes: &Bytes, floor: u64) -> Option<Bytes> {
-    let sequence = *bytes.first_chunk::<SEQUENCE_BYTES>()?;
-    (u64::from_be_bytes(sequence) >= floor).then(|| bytes.slice(SEQUENCE_BYTES..))
+    format!("{{{tenant}}}:membership:{segmentation}:")
 }
 
 /// The membership that a transition led to. It is provisional until its day is closed.

@@ -301,14 +301,6 @@ fn puts(entries: &[(String, Entry)], script: &str, time_to_live: Duration) -> Pi
     pipeline
 }
 
-fn unlinks(keys: &[String]) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(keys.len());
-    for key in keys {
-        pipeline.cmd("UNLINK").arg(key);
-    }
-    pipeline
-}
-
 impl Cache for Redis {
     fn get<'a>(&'a self, key: &'a str, floor: u64) -> BoxFuture<'a, Option<Entry>> {
         Box::pin(async move {
@@ -319,25 +311,16 @@ impl Cache for Redis {
         })
     }
 
-    fn put<'a>(&'a self, entries: &'a [(String, Entry)]) -> BoxFuture<'a, ()> {
+    fn put<'a>(&'a self, entries: &'a [(String, Entry)]) -> BoxFuture<'a, bool> {
         Box::pin(async move {
             for some in entries.chunks(MAX_PIPELINED) {
                 let stored =
                     self.run(|connection| puts(some, &connection.put, self.config.time_to_live));
                 if stored.await.is_none() {
-                    return;
+                    return false;
                 }
             }
-        })
-    }
-
-    fn forget<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            for some in keys.chunks(MAX_PIPELINED) {
-                if self.run(|_connection| unlinks(some)).await.is_none() {
-                    return;
-                }
-            }
+            true
         })
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use sextant_domain::id::ExternalId;
+use sextant_domain::id::{ExternalId, Slice};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
@@ -15,7 +15,7 @@ use sextant_wire::status::{Problem, store};
 use super::{Handlers, Reading};
 use crate::decide::decode;
 use crate::engine::Known;
-use crate::wire::{cached, from_cached, membership};
+use crate::wire::membership;
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -45,7 +45,7 @@ fn not_judged(account: &ExternalId) -> Problem {
 }
 
 impl Handlers {
-    /// The present membership, encoded: from the first cache that knows enough, or else from the store.
+    /// The present membership, encoded: from the first cache that can be believed, or else from the store.
     async fn present(
         &self,
         reading: &Reading,
@@ -53,69 +53,51 @@ impl Handlers {
         account: &ExternalId,
     ) -> Result<Bytes, Status> {
         let key = [&known.cache_keys, account.as_str()].concat();
-        // Numbers of different slices cannot be compared: the greatest is safe for all, at the price of a miss.
-        let floor = reading
-            .at
-            .floor
-            .slices()
-            .iter()
-            .map(|(_, sequence)| *sequence)
-            .max()
-            .unwrap_or(0);
-        for (nearer, cache) in self.engine.caches.iter().enumerate() {
-            let Some(entry) = cache.get(&key, 0).await else {
-                continue;
-            };
-            if let Some(membership) = from_cached(&entry.bytes, floor) {
-                let found = [(key, entry)];
-                for cache in &self.engine.caches[..nearer] {
-                    cache.put(&found).await;
-                }
-                self.engine.lookups.hits.fetch_add(1, Ordering::Relaxed);
-                return Ok(membership);
-            }
+        let slice = Slice::of_account(account, reading.view.n_slices);
+        let (caches, lookups) = (&self.engine.caches, &self.engine.lookups);
+        let of = (reading.tenant, slice);
+        if caches.is_empty() {
+            return Ok(self.stored(reading, known, slice, account).await?.bytes);
         }
-        if !self.engine.caches.is_empty() {
-            self.engine.lookups.misses.fetch_add(1, Ordering::Relaxed);
+        if let Some(membership) = caches.get(of, &key).await {
+            lookups.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(membership);
         }
-        self.stored(reading, known, key, account).await
+        lookups.misses.fetch_add(1, Ordering::Relaxed);
+        let newest = caches.newest(of);
+        let entry = self.stored(reading, known, slice, account).await?;
+        let membership = entry.bytes.clone();
+        caches.keep(of, newest, (key, entry)).await;
+        Ok(membership)
     }
 
+    /// The present membership as it is stored, at the commit up to which it is known to be true at least.
     async fn stored(
         &self,
         reading: &Reading,
         known: &Known,
-        key: String,
+        slice: Slice,
         account: &ExternalId,
-    ) -> Result<Bytes, Status> {
+    ) -> Result<Entry, Status> {
         let uid = self.account(reading.tenant, account).await?.uid;
-        let slice = sextant_domain::id::Slice::of_account(account, reading.view.n_slices);
-        let progress = self
-            .engine
-            .memberships
-            .progress(reading.tenant, slice)
-            .await
-            .map_err(store)?;
-        let rows = self
-            .engine
-            .memberships
-            .of_account(reading.tenant, uid)
-            .await
-            .map_err(store)?;
+        let memberships = &self.engine.memberships;
+        let progress = memberships.progress(reading.tenant, slice).await;
+        let progress = progress.map_err(store)?;
+        let rows = memberships.of_account(reading.tenant, uid).await;
         let row = rows
+            .map_err(store)?
             .into_iter()
             .find(|row| row.segmentation == known.number)
             .ok_or_else(|| not_judged(account))?;
-        let membership = reading.membership(&row.transition)?;
-        let entry = Entry {
-            position: progress.cursor,
-            bytes: cached(progress.facts_sequence, &membership),
-        };
-        let found = [(key, entry)];
-        for cache in &self.engine.caches {
-            cache.put(&found).await;
-        }
-        Ok(membership.encode_to_vec().into())
+        let membership = membership(
+            readable(&row.transition)?,
+            progress.closed_on,
+            &reading.view.zone,
+        );
+        Ok(Entry {
+            position: progress.version,
+            bytes: membership.encode_to_vec().into(),
+        })
     }
 
     async fn past(
@@ -133,18 +115,13 @@ impl Handlers {
             .await
             .map_err(store)?;
         let row = row.ok_or_else(|| not_judged(account))?;
-        let membership = reading.membership(&row.transition)?;
+        let (closed_on, zone) = (reading.view.currency.closed_on, &reading.view.zone);
+        let membership = membership(readable(&row.transition)?, closed_on, zone);
         Ok(membership.encode_to_vec().into())
     }
 }
 
-impl Reading {
-    /// The membership that a stored transition led to.
-    fn membership(&self, transition: &[u8]) -> Result<pb::Membership, Problem> {
-        let transition = decode(transition).ok_or_else(|| {
-            Problem::new(ErrorReason::Internal, "stored transition is unreadable")
-        })?;
-        let (closed_on, zone) = (self.view.currency.closed_on, &self.view.zone);
-        Ok(membership(transition, closed_on, zone))
-    }
+fn readable(transition: &[u8]) -> Result<pb::Transition, Problem> {
+    decode(transition)
+        .ok_or_else(|| Problem::new(ErrorReason::Internal, "stored transition is unreadable"))
 }

@@ -73,3 +73,31 @@ async fn a_watch_begins_now_in_every_slice_before_all_are_heard_of() {
     };
     assert_eq!(told.to_segment, "high");
 }
+
+#[tokio::test]
+async fn between_the_closes_of_two_slices_nobody_is_read_as_before() {
+    let world = World::new();
+    world.scoring.spread(N_SLICES);
+    let cache = InProcess::new(1 << 20, Duration::from_secs(600));
+    let segmentation = world.start_with(vec![Arc::new(cache)]);
+    segmentation.create_tiers().await;
+    let (first, last) = (account(FIRST), account(LAST));
+    world.put(&[(&first, MEDIUM), (&last, MEDIUM)]);
+    for (slice, account) in [(FIRST, &first), (LAST, &last)] {
+        let position = world.close_in(slice, "2027-03-09");
+        segmentation.transitions(account, at(&position)).await;
+        assert_eq!(segmentation.segment(account, None).await, "medium");
+    }
+    // Only the one is closed, and moves.
+    world.put(&[(&first, HIGH)]);
+    let position = world.close_in(FIRST, "2027-03-10");
+    segmentation.transitions(&first, at(&position)).await;
+    let closed = segmentation.membership(&first, None).await.unwrap();
+    assert_eq!(
+        (closed.segment.as_str(), closed.provisional),
+        ("high", false)
+    );
+    let position = world.change_in(FIRST, "2027-03-11 10:00", (&first, MEDIUM));
+    segmentation.transitions(&first, at(&position)).await;
+    assert_eq!(segmentation.segment(&first, None).await, "medium");
+}

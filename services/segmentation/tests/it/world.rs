@@ -103,6 +103,11 @@ impl World {
         self.change_known(at, at, accounts)
     }
 
+    /// A slice of a tenant that is spread is closed.
+    pub(crate) fn close_in(&self, slice: Slice, day: &str) -> String {
+        self.tell_of(slice, closing(day))
+    }
+
     pub(crate) fn change_known(
         &self,
         at: &str,

@@ -45,6 +45,7 @@ async fn a_killed_server_is_a_miss_and_a_restarted_one_is_used_again() {
     recovers(&cache, "{t}:a").await;
     assert_eq!(cache.get("{t}:a", 0).await, Some(entry(1, "again")));
     server.kill();
+    assert!(!cache.put(&[("{t}:a".to_owned(), entry(2, "lost"))]).await);
     for _ in 0..100 {
         assert_eq!(cache.get("{t}:a", 0).await, None);
     }
@@ -66,8 +67,9 @@ async fn a_server_that_turned_replica_is_given_up_and_found_again() {
         .exec_async(&mut admin)
         .await
         .unwrap();
-    // A write is refused (READONLY): no error for the caller, and no answer from what was the primary.
-    cache.put(&[("{t}:b".to_owned(), entry(1, "lost"))]).await;
+    // A write is refused (READONLY): no error for the caller, who is told, and no answer from what was the primary.
+    let is_put = cache.put(&[("{t}:b".to_owned(), entry(1, "lost"))]).await;
+    assert!(!is_put);
     assert_eq!(cache.get("{t}:b", 0).await, None);
     redis::cmd("REPLICAOF")
         .arg("NO")

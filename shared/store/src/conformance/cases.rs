@@ -178,8 +178,7 @@ macro_rules! conformance_cache_suite {
             cache: [
                 an_entry_answers_at_its_position_and_below,
                 an_entry_never_replaces_one_of_a_greater_position,
-                several_entries_are_put_and_forgotten_at_once,
-                what_is_forgotten_can_be_put_at_any_position,
+                several_entries_are_put_at_once,
                 of_concurrent_entries_the_greatest_position_stays,
             ]
         } }
