@@ -240,8 +240,13 @@ impl Instance {
         Ok(output)
     }
 
+    /// True: a failure has left the segmenter in an unknown state, every further call fails, and a new instance is needed.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
     fn check_usable(&self) -> Result<(), CallError> {
-        if self.poisoned.load(Ordering::Acquire) {
+        if self.is_poisoned() {
             Err(CallError::Poisoned)
         } else {
             Ok(())

@@ -157,12 +157,13 @@ impl Engine {
         Ok(follow::told(heads, |answer| answer.heads))
     }
 
-    /// The state of a tenant to write, loaded. Who finds a segmentation that was never evaluated tries to make up for it, before
-    /// anybody reads; where that fails, it is tried again in the background.
+    /// The state of a tenant to write, loaded, with segmenters that can be asked. Who finds a segmentation that was never
+    /// evaluated tries to make up for it, before anybody reads; where that fails, it is tried again in the background.
     pub(crate) async fn write(&self, tenant: TenantId) -> Result<Writing, Status> {
         loop {
             let mut writing = self.cells.asked(tenant).write_owned().await;
-            if writing.is_some() {
+            if let Some(state) = writing.as_mut() {
+                state.replace_poisoned()?;
                 return Ok(writing);
             }
             let state = writing.insert(self.load(tenant).await?);
@@ -175,10 +176,10 @@ impl Engine {
         }
     }
 
-    /// The state of a tenant to read, loaded.
+    /// The state of a tenant to read, loaded, with segmenters that can be asked.
     pub(crate) async fn read(&self, tenant: TenantId) -> Result<Reading, Status> {
         let reading = self.cells.asked(tenant).read_owned().await;
-        if reading.is_some() {
+        if reading.as_ref().is_some_and(|state| !state.is_poisoned()) {
             return Ok(reading);
         }
         drop(reading);

@@ -11,8 +11,10 @@ use sextant_domain::time::{Day, Instant, Zone};
 use sextant_plugin_host::{Instance, Plugin};
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_store::port::{MembershipRow, SegmentationRow};
+use sextant_wire::status::Problem;
 
 use crate::decide::decode;
+use crate::registry::instance;
 
 /// A segmentation and the segmenter behind it.
 #[derive(Debug)]
@@ -113,6 +115,20 @@ impl TenantState {
     /// A segmentation by key.
     pub(crate) fn by_key(&self, key: &str) -> Option<&Use> {
         self.uses.iter().find(|one| one.row.key == key)
+    }
+
+    /// True: a segmenter has failed so, by a panic for one, that this instance of it cannot be asked again.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.uses.iter().any(|one| one.instance.is_poisoned())
+    }
+
+    /// Makes instances anew that cannot be asked again. Who only reads cannot do so, and leaves them behind.
+    pub(crate) fn replace_poisoned(&mut self) -> Result<(), Problem> {
+        let uses = self.uses.iter_mut();
+        for one in uses.filter(|one| one.instance.is_poisoned()) {
+            one.instance = instance(&one.plugin, &one.row.config)?;
+        }
+        Ok(())
     }
 
     /// True: a segmentation has still to be evaluated over all accounts of the slice. At the beginning of the feed there are

@@ -9,7 +9,13 @@ use arrow_array::{
 
 use sextant_plugin_host::{ABSTAIN, CallError, FailureCode, Instance, Plugin};
 
-use crate::fixture::{built_in_folder, call, values};
+use crate::fixture::{built_in_folder, call};
+
+/// Rows of the segmenter that panics.
+fn values<const N: usize>(values: [Option<i64>; N]) -> RecordBatch {
+    let column: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
+    RecordBatch::try_from_iter_with_nullable([("revenue.mrr_minor", column, true)]).unwrap()
+}
 
 fn panicking() -> Plugin {
     Plugin::load(&built_in_folder().join("libsextant_fixture_panicking.so")).unwrap()
@@ -37,6 +43,7 @@ fn a_panic_is_an_error_with_its_place_and_the_process_lives() {
         message.starts_with("unlucky row 1 (") && message.contains("lib.rs:"),
         "{message}"
     );
+    assert!(instance.is_poisoned());
     assert!(matches!(
         instance.segment(&values([Some(1)]), &call()),
         Err(CallError::Poisoned)
@@ -92,7 +99,10 @@ fn scores_and_confidences_come_back_at_their_rows() {
 #[test]
 fn every_column_type_arrives_also_from_a_slice() {
     let columns: [(&str, ArrayRef); 4] = [
-        ("test.value", Arc::new(Int64Array::from(vec![0, 4, 6]))),
+        (
+            "revenue.mrr_minor",
+            Arc::new(Int64Array::from(vec![0, 4, 6])),
+        ),
         (
             "test.text",
             Arc::new(StringArray::from(vec![Some("x"), None, Some("zwölf")])),

@@ -13,6 +13,7 @@ mod installed;
 mod late;
 mod lists;
 mod memberships;
+mod panics;
 mod reload;
 mod restated;
 mod slices;

@@ -164,7 +164,12 @@ impl Scoring {
 
     /// Stops the next call for features: what it gets is of the moment in which it goes on.
     pub(crate) fn stop_next_columns(&self) -> Stopped {
-        self.0.columns.stop_after(0)
+        self.stop_columns_after(0)
+    }
+
+    /// The same behind so many others.
+    pub(crate) fn stop_columns_after(&self, others: usize) -> Stopped {
+        self.0.columns.stop_after(others)
     }
 
     /// The tenant counts in another currency than USD.

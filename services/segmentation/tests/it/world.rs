@@ -14,7 +14,7 @@ use uuid::Uuid;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_domain::time::{Day, Instant, Zone};
-use sextant_plugin_host::discover;
+use sextant_plugin_host::{Plugin, discover};
 use sextant_proto::common::v1::{EntityKind, EntityRef, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
@@ -211,7 +211,14 @@ impl World {
 
     /// Starts segmentation over the store, with caches before it.
     pub(crate) fn start_with(&self, caches: Vec<Arc<dyn Cache>>) -> Segmentation {
-        self.start_behind(self.scoring.clone(), caches)
+        self.start_behind(self.scoring.clone(), caches, built_in())
+    }
+
+    /// Starts segmentation with a segmenter that panics at 13, and where it is asked why somebody has 14.
+    pub(crate) fn start_panicking(&self) -> Segmentation {
+        let fixture = built_in_folder().join("libsextant_fixture_panicking.so");
+        let registry = Registry::new([Plugin::load(&fixture).unwrap()]);
+        self.start_behind(self.scoring.clone(), Vec::new(), registry)
     }
 
     /// Starts the real scoring over ingestion's feed.
@@ -231,10 +238,15 @@ impl World {
 
     /// Starts segmentation behind the real scoring.
     pub(crate) fn start_between(&self, between: &Between) -> Segmentation {
-        self.start_behind(between.clone(), Vec::new())
+        self.start_behind(between.clone(), Vec::new(), built_in())
     }
 
-    fn start_behind<S>(&self, scoring: S, caches: Vec<Arc<dyn Cache>>) -> Segmentation
+    fn start_behind<S>(
+        &self,
+        scoring: S,
+        caches: Vec<Arc<dyn Cache>>,
+        registry: Registry,
+    ) -> Segmentation
     where
         S: scoring::v1::feed_service_server::FeedService
             + scoring::v1::clock_service_server::ClockService
@@ -259,13 +271,12 @@ impl World {
             scoring::v1::clock_service_server::ClockServiceServer::new(scoring),
             methods::SCORING_CLOCK_SERVICE,
         );
-        let plugins = discover(&built_in_folder()).into_iter().map(Result::unwrap);
         let deps = Deps {
             memberships: self.store.segmentation(),
             segmentations: self.store.segmentation(),
             feed: self.store.segmentation(),
             caches,
-            registry: Registry::new(plugins),
+            registry,
             scoring: self.link(scores, &self.upstream),
             ingestion: self.link(self.facts(), &self.upstream),
             clock: self.clock.clone(),
@@ -321,6 +332,11 @@ fn closing(day: &str) -> scoring::v1::Evaluation {
         all_accounts: true,
         ..scoring::v1::Evaluation::default()
     }
+}
+
+fn built_in() -> Registry {
+    let plugins = discover(&built_in_folder()).into_iter();
+    Registry::new(plugins.map(Result::unwrap))
 }
 
 /// The folder with the `.so` files of the dev-dependencies: where this binary is.

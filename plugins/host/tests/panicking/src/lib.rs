@@ -1,18 +1,18 @@
-//! A segmenter for tests of the host: it panics where its input says so, and answers with a score and a confidence.
+//! A segmenter for tests of those who ask it: it panics where its input says so, and answers with a score and a confidence.
 
 use sextant_segmenter::{Answer, Call, Config, ConfigError, Extra, Reasons, Segmenter, features};
 
 features! {
     /// What the segmenter reads.
     pub struct Row {
-        value: I64 = "test.value",
+        value: I64 = "revenue.mrr_minor",
         text: Text = "test.text",
         flag: Bool = "test.flag",
         at: Timestamp = "test.at",
     }
 }
 
-/// The segmenter: value 13 panics.
+/// The segmenter: value 13 panics, and what is asked why it has value 14.
 #[derive(Debug)]
 pub struct Panicking;
 
@@ -21,7 +21,7 @@ impl Segmenter for Panicking {
 
     const DESCRIPTOR: &'static str = r#"{
         "id": "fixture.panicking", "version": "1.0.0", "abi": "1.0", "title": "Panicking", "output": "single",
-        "requires": [{"feature": "test.value", "type": "int64", "on_missing": "skip_row"}],
+        "requires": [{"feature": "revenue.mrr_minor", "type": "int64", "on_missing": "skip_row"}],
         "optional": [{"feature": "test.text", "type": "utf8"}, {"feature": "test.flag", "type": "bool"},
                      {"feature": "test.at", "type": "timestamp[us, UTC]"}],
         "segments": [{"key": "even"}, {"key": "odd"}],
@@ -48,7 +48,11 @@ impl Segmenter for Panicking {
         }
     }
 
+    #[expect(clippy::panic, reason = "the purpose of this segmenter")]
     fn explain(&self, _call: &Call<'_>, rows: &Row<'_>, row: usize, reasons: &mut Reasons) {
+        if rows.value.get(row) == Some(14) {
+            panic!("speechless about row {row}");
+        }
         reasons.push(&rows.value, 2.0, format!("value {:?}", rows.value.get(row)));
         reasons.push(&rows.text, -1.0, format!("text {:?}", rows.text.get(row)));
         reasons.push(&rows.flag, 0.5, format!("flag {:?}", rows.flag.get(row)));
