@@ -212,10 +212,12 @@ fn numeric_feature(name: &str, field: &str) -> Result<Feature, Problem> {
 
 fn offset(cursor: Option<String>) -> Result<u64, Problem> {
     cursor.map_or(Ok(0), |cursor| {
-        cursor.parse().map_err(|_not_a_place| {
-            Problem::field(ErrorReason::PageTokenInvalid, "page_token", "is unreadable")
-        })
+        cursor.parse().map_err(|_not_a_place| unreadable())
     })
+}
+
+fn unreadable() -> Problem {
+    Problem::field(ErrorReason::PageTokenInvalid, "page_token", "is unreadable")
 }
 
 #[tonic::async_trait]

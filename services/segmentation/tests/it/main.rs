@@ -13,6 +13,7 @@ mod installed;
 mod late;
 mod lists;
 mod memberships;
+mod paging;
 mod panics;
 mod reload;
 mod restated;
