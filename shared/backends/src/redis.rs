@@ -23,6 +23,8 @@ use self::gets::Gets;
 /// Stores a value unless the stored one has a greater position; both begin with theirs.
 const PUT: &str = include_str!("../queries/redis/put.lua");
 const POSITION_BYTES: usize = 8;
+/// Of the 40 digits of a run of a server.
+const RUN_DIGITS: usize = 8;
 /// Commands that travel together.
 const MAX_PIPELINED: usize = 500;
 
@@ -106,7 +108,23 @@ struct Connection {
     number: u64,
     multiplexed: MultiplexedConnection,
     gets: Gets,
-    put: Arc<str>,
+    loaded: Loaded,
+}
+
+/// What a server said when it was connected to.
+#[derive(Debug)]
+struct Loaded {
+    /// Digest of the script that puts.
+    put: String,
+    /// Which run of the server it is. It leads every key: a server that comes back with an older state of its own, and another
+    /// one that takes its place, may lack what was put, so what they hold from before is never asked for.
+    run: String,
+}
+
+impl Loaded {
+    fn key(&self, key: &str) -> String {
+        [&self.run, ":", key].concat()
+    }
 }
 
 impl fmt::Debug for Redis {
@@ -148,14 +166,14 @@ impl Redis {
             return answer;
         }
         match self.connect().await {
-            Ok((multiplexed, put)) => {
+            Ok((multiplexed, loaded)) => {
                 let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 state.n_connections += 1;
                 let connection = Arc::new(Connection {
                     number: state.n_connections,
                     gets: Gets::over(multiplexed.clone()),
                     multiplexed,
-                    put,
+                    loaded,
                 });
                 state.connection = Some(Arc::clone(&connection));
                 tracing::info!("cache is connected");
@@ -184,7 +202,7 @@ impl Redis {
         paused.then_some(None)
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, Arc<str>), RedisError> {
+    async fn connect(&self) -> Result<(MultiplexedConnection, Loaded), RedisError> {
         let timeout = Some(self.config.response_timeout);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(timeout)
@@ -193,12 +211,12 @@ impl Redis {
             .client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        let put: String = redis::cmd("SCRIPT")
-            .arg("LOAD")
-            .arg(PUT)
-            .query_async(&mut multiplexed)
-            .await?;
-        Ok((multiplexed, put.into()))
+        let mut commands = Pipeline::new();
+        commands.cmd("SCRIPT").arg("LOAD").arg(PUT);
+        commands.cmd("INFO").arg("server");
+        let (put, server): (String, String) = commands.query_async(&mut multiplexed).await?;
+        let run = run_of(&server).to_owned();
+        Ok((multiplexed, Loaded { put, run }))
     }
 
     /// Gives a connection up (unless a newer one has taken its place) and asks nothing for a while.
@@ -287,14 +305,23 @@ fn kept_ms(time_to_live: Duration, key: &str) -> u64 {
     whole.saturating_sub(hash % jitter.max(1)).max(1)
 }
 
-fn puts(entries: &[(String, Entry)], script: &str, time_to_live: Duration) -> Pipeline {
+/// The leading digits of the number of a run, in what a server says of itself; empty where it does not say.
+fn run_of(server: &str) -> &str {
+    let runs = server
+        .lines()
+        .filter_map(|line| line.strip_prefix("run_id:"));
+    let mut runs = runs.map(|run| run.get(..RUN_DIGITS).unwrap_or(run));
+    runs.next().unwrap_or_default()
+}
+
+fn puts(entries: &[(String, Entry)], loaded: &Loaded, time_to_live: Duration) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(entries.len());
     for (key, entry) in entries {
         pipeline
             .cmd("EVALSHA")
-            .arg(script)
+            .arg(&loaded.put)
             .arg(1)
-            .arg(key)
+            .arg(loaded.key(key))
             .arg(encode(entry))
             .arg(kept_ms(time_to_live, key));
     }
@@ -305,7 +332,7 @@ impl Cache for Redis {
     fn get<'a>(&'a self, key: &'a str, floor: u64) -> BoxFuture<'a, Option<Entry>> {
         Box::pin(async move {
             let connection = self.connection().await?;
-            let answer = connection.gets.get(key).await;
+            let answer = connection.gets.get(connection.loaded.key(key)).await;
             let value = self.unless_failed(&connection, answer)?;
             decode(value?).filter(|entry| entry.position >= floor)
         })
@@ -315,7 +342,7 @@ impl Cache for Redis {
         Box::pin(async move {
             for some in entries.chunks(MAX_PIPELINED) {
                 let stored =
-                    self.run(|connection| puts(some, &connection.put, self.config.time_to_live));
+                    self.run(|connection| puts(some, &connection.loaded, self.config.time_to_live));
                 if stored.await.is_none() {
                     return false;
                 }

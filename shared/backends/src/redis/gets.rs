@@ -35,9 +35,8 @@ impl Gets {
     }
 
     /// The value of a key; `None` also where the runtime of the connection has ended.
-    pub(super) async fn get(&self, key: &str) -> Result<Value, RedisError> {
+    pub(super) async fn get(&self, key: String) -> Result<Value, RedisError> {
         let (answer, value) = oneshot::channel();
-        let key = key.to_owned();
         match self.0.send(Wanted { key, answer }).await {
             Ok(()) => value.await.unwrap_or(Ok(None)),
             Err(_ended) => Ok(None),

@@ -27,3 +27,10 @@ fn entries_of_one_moment_do_not_expire_at_one_moment() {
     let (first, last) = (kept.iter().min().unwrap(), kept.iter().max().unwrap());
     assert!(last - first > 180_000, "{kept:?}");
 }
+
+#[test]
+fn runs_of_servers_are_told_apart() {
+    let server = "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef\r\ntcp_port:6379\r\n";
+    assert_eq!(run_of(server), "01234567");
+    assert_eq!(run_of("# Server\r\n"), "");
+}

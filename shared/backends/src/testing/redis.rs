@@ -15,7 +15,7 @@ use super::process::{Watchdog, program, run, setting};
 const URL: &str = "SEXTANT_TEST_REDIS_URL";
 const PACKAGE: &str = "redis-server";
 
-/// A Redis server of this process alone, on a free port of the loopback interface. It keeps nothing on disk.
+/// A Redis server of this process alone, on a free port of the loopback interface. It saves only what it is told to.
 #[derive(Debug)]
 pub struct RedisServer {
     folder: PathBuf,
@@ -77,7 +77,7 @@ impl RedisServer {
         }
     }
 
-    /// Starts a killed server at the same address, empty.
+    /// Starts a killed server at the same address, with what it was told to save.
     ///
     /// # Panics
     /// It does not start.

@@ -18,6 +18,11 @@ fn cache(server: &RedisServer) -> Redis {
     .unwrap()
 }
 
+async fn connected(url: &str) -> redis::aio::MultiplexedConnection {
+    let admin = redis::Client::open(url).unwrap();
+    admin.get_multiplexed_async_connection().await.unwrap()
+}
+
 fn entry(position: u64, text: &str) -> Entry {
     Entry {
         position,
@@ -58,8 +63,7 @@ async fn a_server_that_turned_replica_is_given_up_and_found_again() {
     let (server, primary) = (RedisServer::start(), RedisServer::start());
     let cache = cache(&server);
     recovers(&cache, "{t}:a").await;
-    let admin = redis::Client::open(server.url()).unwrap();
-    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    let mut admin = connected(&server.url()).await;
     let port = primary.port().to_string();
     redis::cmd("REPLICAOF")
         .arg("127.0.0.1")
@@ -78,6 +82,23 @@ async fn a_server_that_turned_replica_is_given_up_and_found_again() {
         .await
         .unwrap();
     recovers(&cache, "{t}:c").await;
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_with_an_older_state_does_not_answer_from_it() {
+    let server = RedisServer::start();
+    let cache = cache(&server);
+    recovers(&cache, "{t}:a").await;
+    let mut admin = connected(&server.url()).await;
+    redis::cmd("SAVE").exec_async(&mut admin).await.unwrap();
+    assert!(cache.put(&[("{t}:a".to_owned(), entry(2, "newer"))]).await);
+    server.kill();
+    server.start_again();
+    recovers(&cache, "{t}:b").await;
+    let mut admin = connected(&server.url()).await;
+    let n_keys: u64 = redis::cmd("DBSIZE").query_async(&mut admin).await.unwrap();
+    assert_eq!(n_keys, 2, "the older state is there");
+    assert_eq!(cache.get("{t}:a", 0).await, None);
 }
 
 #[tokio::test]
@@ -144,8 +165,7 @@ async fn scripts_that_the_server_forgot_are_loaded_again() {
     let server = RedisServer::start();
     let cache = cache(&server);
     recovers(&cache, "{t}:a").await;
-    let admin = redis::Client::open(server.url()).unwrap();
-    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    let mut admin = connected(&server.url()).await;
     redis::cmd("SCRIPT")
         .arg("FLUSH")
         .exec_async(&mut admin)
@@ -178,15 +198,17 @@ async fn a_value_of_another_type_under_a_key_is_a_miss_for_that_key_alone() {
         format!("{{{}}}:list", uuid::Uuid::new_v4()),
         format!("{{{}}}:ours", uuid::Uuid::new_v4()),
     );
-    let admin = redis::Client::open(url).unwrap();
-    let mut admin = admin.get_multiplexed_async_connection().await.unwrap();
+    let mut admin = connected(&url).await;
+    let info: String = redis::cmd("INFO").query_async(&mut admin).await.unwrap();
+    let (_, run) = info.split_once("run_id:").unwrap();
     redis::cmd("RPUSH")
-        .arg(&other)
+        .arg(format!("{}:{other}", &run[..8]))
         .arg("x")
         .exec_async(&mut admin)
         .await
         .unwrap();
     cache.put(&[(ours.clone(), entry(1, "x"))]).await;
     assert_eq!(cache.get(&other, 0).await, None);
+    assert!(!cache.put(&[(other, entry(1, "x"))]).await);
     assert_eq!(cache.get(&ours, 0).await, Some(entry(1, "x")));
 }
