@@ -202,7 +202,7 @@ async fn a_value_of_another_type_under_a_key_is_a_miss_for_that_key_alone() {
     let info: String = redis::cmd("INFO").query_async(&mut admin).await.unwrap();
     let (_, run) = info.split_once("run_id:").unwrap();
     redis::cmd("RPUSH")
-        .arg(format!("{}:{other}", &run[..8]))
+        .arg(format!("{}:{other}", run.get(..8).unwrap()))
         .arg("x")
         .exec_async(&mut admin)
         .await
