@@ -4,11 +4,8 @@
 //! seconds, so an idle tenant costs nothing; and at once, by one for its tenant, where a caller has to hear of them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::stream::BoxStream;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
@@ -19,9 +16,6 @@ use sextant_store::port::Feed;
 use sextant_wire::status::Problem;
 
 use crate::failure;
-
-/// Pause between two looks at what other replicas have committed.
-const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
 /// What is known to be stored, for those who watch the feeds and for those who wait for a position.
 #[derive(Debug)]
@@ -98,31 +92,6 @@ impl Heads {
     /// All heads at once, then those that grow. The first item comes even when there is no feed yet.
     pub(crate) fn watch(&self) -> BoxStream<'static, Vec<Head>> {
         self.watched.watch()
-    }
-
-    /// Looks for commits of other replicas until `stop`.
-    pub(crate) async fn sweep(self: Arc<Self>, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(SWEEP_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {},
-                () = stop.cancelled() => return,
-            }
-            match self.refresh().await {
-                Ok(()) if failing => {
-                    tracing::info!("feed heads can be read again");
-                    failing = false;
-                },
-                // Told once: the store's silence may last.
-                Err(error) if !failing => {
-                    tracing::warn!(%error, "feed heads cannot be read; trying again");
-                    failing = true;
-                },
-                Ok(()) | Err(_) => {},
-            }
-        }
     }
 
     /// Whoever waits for a position is woken before the watchers, so that what a watcher hears of can be read.

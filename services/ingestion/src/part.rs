@@ -13,6 +13,7 @@ use sextant_proto::methods;
 use sextant_runtime::auth::{Access, Authenticator, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config;
+use sextant_runtime::heads::sweep;
 use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::Meters;
 use sextant_store::port::{Accounts, Facts, Feed, Intake, Keys, Tenants};
@@ -147,7 +148,9 @@ pub fn part(deps: Deps) -> Part {
             FeedServiceServer::new(service),
             methods::INGESTION_FEED_SERVICE,
         )
-        .task("ingestion-heads", |stop| heads.sweep(stop))
+        .task("ingestion-heads", |stop| async move {
+            sweep(|| heads.refresh(), stop).await;
+        })
 }
 
 #[cfg(test)]

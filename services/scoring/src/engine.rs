@@ -155,6 +155,17 @@ impl Engine {
         }
     }
 
+    /// Tells of what this and other processes have committed until now.
+    pub(crate) async fn find_heads(&self) -> sextant_store::Result<()> {
+        let heads = self.feed.heads().await?;
+        self.heads.publish(heads.into_iter().map(|head| Head {
+            tenant: head.tenant,
+            slice: head.slice,
+            sequence: head.sequence,
+        }));
+        Ok(())
+    }
+
     /// A client of ingestion's feed.
     pub(crate) fn facts(&self) -> FeedServiceClient<Link> {
         FeedServiceClient::new(self.ingestion.clone())

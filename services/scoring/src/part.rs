@@ -7,13 +7,13 @@ use sextant_proto::scoring::v1::feed_service_server::FeedServiceServer;
 use sextant_proto::scoring::v1::scoring_service_server::ScoringServiceServer;
 use sextant_runtime::auth::{Access, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{Head, follow};
+use sextant_runtime::follow::follow;
+use sextant_runtime::heads::sweep;
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::Meters;
 use sextant_store::port::{Feed as FeedPort, Replica, Scoring};
 use sextant_wire::page::Pager;
-use sextant_wire::status::store;
 
 use crate::engine::Engine;
 use crate::feed::Feed;
@@ -110,14 +110,8 @@ pub fn part(deps: Deps) -> Part {
             FeedServiceServer::new(Feed(engine)),
             methods::SCORING_FEED_SERVICE,
         )
-        .task("scoring-heads", |_stop| async move {
-            let heads = announcing.feed.heads().await.map_err(store)?;
-            announcing.heads.publish(heads.into_iter().map(|head| Head {
-                tenant: head.tenant,
-                slice: head.slice,
-                sequence: head.sequence,
-            }));
-            Ok::<(), tonic::Status>(())
+        .task("scoring-heads", |stop| async move {
+            sweep(|| announcing.find_heads(), stop).await;
         })
         .task("scoring-follow", |stop| {
             follow(following, clock, meters, stop)

@@ -24,7 +24,7 @@ use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{self, Lag, Watching, patient};
+use sextant_runtime::follow::{self, Head, Lag, Watching, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::kept::Kept;
 use sextant_runtime::link::Link;
@@ -130,6 +130,17 @@ impl Engine {
             unbegun: Unbegun::default(),
             clock: deps.clock,
         }
+    }
+
+    /// Tells of what this and other processes have committed until now.
+    pub(crate) async fn find_heads(&self) -> sextant_store::Result<()> {
+        let heads = self.feed.heads().await?;
+        self.heads.publish(heads.into_iter().map(|head| Head {
+            tenant: head.tenant,
+            slice: head.slice,
+            sequence: head.sequence,
+        }));
+        Ok(())
     }
 
     /// A client of scoring's feed.

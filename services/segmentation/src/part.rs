@@ -7,14 +7,14 @@ use sextant_proto::segmentation::v1::feed_service_server::FeedServiceServer;
 use sextant_proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
 use sextant_runtime::auth::{Access, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{Head, follow};
+use sextant_runtime::follow::follow;
+use sextant_runtime::heads::sweep;
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::cache::Cache;
 use sextant_store::port::{Feed as FeedPort, Memberships, Segmentations};
 use sextant_wire::page::Pager;
-use sextant_wire::status::store;
 
 use crate::engine::{Engine, Lookups};
 use crate::feed::Feed;
@@ -118,14 +118,8 @@ pub fn part(deps: Deps) -> Part {
             FeedServiceServer::new(Feed(engine)),
             methods::SEGMENTATION_FEED_SERVICE,
         )
-        .task("segmentation-heads", |_stop| async move {
-            let heads = announcing.feed.heads().await.map_err(store)?;
-            announcing.heads.publish(heads.into_iter().map(|head| Head {
-                tenant: head.tenant,
-                slice: head.slice,
-                sequence: head.sequence,
-            }));
-            Ok::<(), tonic::Status>(())
+        .task("segmentation-heads", |stop| async move {
+            sweep(|| announcing.find_heads(), stop).await;
         })
         .task("segmentation-follow", |stop| {
             follow(following, clock, meters, stop)

@@ -1,14 +1,54 @@
 //! Telling followers which of a service's own feeds have grown.
+//!
+//! Commits of this process are noted at once. Those of other replicas are found by one query for all tenants, every two
+//! seconds, so an idle tenant costs nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use sextant_domain::id::{Slice, TenantId};
 
 use crate::follow::Head;
+
+/// Pause between two looks at what other replicas have committed.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+/// Looks for commits of other replicas until `stop`, at once and then every two seconds. `look` reads the newest numbers of
+/// all feeds, with one query, and publishes them.
+pub async fn sweep<L, E>(look: impl Fn() -> L + Send, stop: CancellationToken)
+where
+    L: Future<Output = Result<(), E>> + Send,
+    E: Display,
+{
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {},
+            () = stop.cancelled() => return,
+        }
+        match look().await {
+            Ok(()) if failing => {
+                tracing::info!("feed heads can be read again");
+                failing = false;
+            },
+            // Told once: the store's silence may last.
+            Err(error) if !failing => {
+                tracing::warn!(%error, "feed heads cannot be read; trying again");
+                failing = true;
+            },
+            Ok(()) | Err(_) => {},
+        }
+    }
+}
 
 /// The newest numbers of a service's feeds. A watcher gets all of them at once and then each feed that has grown since it
 /// looked last: a slow watcher misses numbers in between, never a feed, and nothing is queued for it.

@@ -1,6 +1,8 @@
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio_util::sync::CancellationToken;
 
 use sextant_store::port::FeedEntry;
 use sextant_store::{BoxFuture, Error, Result};
@@ -64,9 +66,9 @@ async fn commits_of_other_replicas_are_found_by_the_sweep_even_after_the_store_w
     assert_eq!(watcher.next().await, Some(vec![head(ACME, 1)]));
 
     let stop = CancellationToken::new();
-    let sweep = Arc::clone(&heads).sweep(stop.clone());
+    let sweep = heads::sweep(|| heads.refresh(), stop.clone());
     let test = async {
-        tokio::time::sleep(SWEEP_EVERY * 3).await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
         *feed.0.lock().unwrap() = Some(vec![(ACME, 1), (TenantId(2), 4)]);
         assert_eq!(watcher.next().await, Some(vec![head(TenantId(2), 4)]));
         stop.cancel();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 use tokio::time::timeout;
 
+use sextant_domain::id::Slice;
 use sextant_domain::time::Day;
 use sextant_store::port::Scoring as _;
 use sextant_store::{BoxFuture, Error, Result};
@@ -41,6 +42,16 @@ impl Guard for Meeting {
             }
             Ok(())
         })
+    }
+}
+
+/// Lets nothing pass: somebody else is always faster.
+#[derive(Debug)]
+struct Slower;
+
+impl Guard for Slower {
+    fn admit(&self, _is_close: bool) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Err(Error::Fenced) })
     }
 }
 
@@ -139,4 +150,35 @@ async fn days_that_the_one_that_took_the_facts_in_did_not_close_are_closed_by_th
     };
     timeout(TAKE_OVER, closed).await.unwrap();
     dying.stop();
+}
+
+#[tokio::test]
+async fn who_follows_one_process_hears_what_the_other_has_committed() {
+    let world = World::new();
+    let other = world.start_over(Arc::new(Guarded {
+        inner: world.store.scoring(),
+        guard: Slower,
+    }));
+    let mut heads = other.heads().await;
+    let one = world.start();
+    facts(&world);
+    let closed = async {
+        while one.clock().await.closed_on != Some(day("2027-03-09")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TAKE_OVER, closed).await.unwrap();
+    let newest = one.feed(Slice(0)).await.pop().unwrap().sequence;
+    let heard = async {
+        while heads
+            .message()
+            .await
+            .unwrap()
+            .unwrap()
+            .heads
+            .iter()
+            .all(|head| head.sequence < newest)
+        {}
+    };
+    timeout(TAKE_OVER, heard).await.unwrap();
 }

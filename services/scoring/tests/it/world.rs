@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use tempfile::TempDir;
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 
 use sextant_domain::id::{ExternalId, Slice, TenantId};
 use sextant_domain::position::Position;
@@ -295,6 +295,13 @@ impl Scoring {
         };
         let answer = self.client().list_models(about(request)).await.unwrap();
         answer.into_inner().models
+    }
+
+    /// How the feeds grow, as followers hear it.
+    pub(crate) async fn heads(&self) -> Streaming<pb::WatchHeadsResponse> {
+        let mut client = FeedServiceClient::new(self.link.clone());
+        let heads = client.watch_heads(pb::WatchHeadsRequest {}).await;
+        heads.unwrap().into_inner()
     }
 
     /// The whole feed of a slice.

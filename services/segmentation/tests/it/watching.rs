@@ -1,11 +1,17 @@
 //! Watching transitions.
 
+use std::time::Duration;
+
 use prost::Message as _;
+use tokio::time::timeout;
 use tonic::Streaming;
 
 use sextant_proto::segmentation::v1 as pb;
 
 use crate::world::{Segmentation, TIERS, World, about, at, reason};
+
+/// How long it may take to hear of another process.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn watch(
     segmentation: &Segmentation,
@@ -174,4 +180,19 @@ async fn tokens_and_segmentations_that_are_not_there_are_refused() {
         let refused = client.watch_transitions(about(request)).await;
         assert_eq!(reason(refused.map(|_stream| ())), expected);
     }
+}
+
+#[tokio::test]
+async fn a_watch_of_one_process_tells_what_another_has_committed() {
+    let world = World::new();
+    let committing = started(&world).await;
+    // The other process never hears of scoring's feed, so everything is committed before it could.
+    world.scoring.silence();
+    let other = world.start();
+    let mut stream = watch(&other, "", "").await;
+    stream.message().await.unwrap().unwrap();
+    let position = world.change("2027-03-10 10:00", &[("a", 300_000)]);
+    committing.membership("a", at(&position)).await.unwrap();
+    let told = async { while next(&mut stream, 1).await.0 != ["a high"] {} };
+    timeout(PATIENCE, told).await.unwrap();
 }
