@@ -78,6 +78,7 @@ impl FeedService for Feed {
         &self,
         _request: Request<pb::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        self.0.find_heads().await.map_err(store)?;
         let heads = self.0.heads.watch();
         let answers = heads.map(|heads| {
             Ok(pb::WatchHeadsResponse {

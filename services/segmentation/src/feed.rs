@@ -97,6 +97,7 @@ impl FeedService for Feed {
         &self,
         _request: Request<pb::WatchHeadsRequest>,
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
+        self.0.find_heads().await.map_err(store)?;
         let answers = self.0.heads.watch().map(|heads| {
             Ok(pb::WatchHeadsResponse {
                 heads: heads.into_iter().map(Into::into).collect(),

@@ -7,6 +7,7 @@ use sextant_domain::position::Position;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::read;
+use sextant_wire::status::store;
 
 use super::Handlers;
 use crate::watch::{Answers, watch};
@@ -22,6 +23,8 @@ pub(super) async fn handle(
         reading.segmentation(&request.segmentation)?;
     }
     let after = if request.resume_after.is_empty() {
+        // Now is behind what other processes have committed, too.
+        handlers.engine.find_heads().await.map_err(store)?;
         let slices = (0..reading.view.n_slices).map(Slice);
         Position::new(
             slices
