@@ -11,7 +11,7 @@ use tracing::Instrument;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::{ingestion, segmentation};
 use sextant_runtime::blocking;
-use sextant_runtime::follow::{self, Cursors, Follower, Heads, Lag, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Heads, Lag, Turn, patient};
 use sextant_wire::status::store;
 use sextant_wire::time::optional;
 
@@ -94,12 +94,13 @@ impl Follower for FactsFollower {
         .boxed()
     }
 
-    fn catch_up(
-        &self,
+    fn catch_up<'f>(
+        &'f self,
         tenant: TenantId,
         slice: Slice,
         head: u64,
-    ) -> BoxFuture<'_, Result<u64, Status>> {
+        turn: &'f mut Turn,
+    ) -> BoxFuture<'f, Result<u64, Status>> {
         async move {
             loop {
                 let after = self.stored_of(tenant, slice).await?;
@@ -135,6 +136,7 @@ impl Follower for FactsFollower {
                     self.engine.take_in(Batch::Facts(batch)).await
                 };
                 taken_in.instrument(span).await?;
+                turn.pass().await;
             }
         }
         .boxed()
@@ -208,12 +210,13 @@ impl Follower for MovesFollower {
         .boxed()
     }
 
-    fn catch_up(
-        &self,
+    fn catch_up<'f>(
+        &'f self,
         tenant: TenantId,
         slice: Slice,
         head: u64,
-    ) -> BoxFuture<'_, Result<u64, Status>> {
+        turn: &'f mut Turn,
+    ) -> BoxFuture<'f, Result<u64, Status>> {
         async move {
             loop {
                 let after = self.stored_of(tenant, slice).await?;
@@ -249,6 +252,7 @@ impl Follower for MovesFollower {
                     self.engine.take_in(Batch::Moves(batch)).await
                 };
                 taken_in.instrument(span).await?;
+                turn.pass().await;
             }
         }
         .boxed()

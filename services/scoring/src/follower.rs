@@ -17,7 +17,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::blocking;
-use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, Turn, Turns, patient};
 use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
 use sextant_wire::read::uid_bytes;
@@ -82,12 +82,13 @@ impl Follower for Engine {
         .boxed()
     }
 
-    fn catch_up(
-        &self,
+    fn catch_up<'f>(
+        &'f self,
         tenant: TenantId,
         slice: Slice,
         head: u64,
-    ) -> BoxFuture<'_, Result<u64, Status>> {
+        turn: &'f mut Turn,
+    ) -> BoxFuture<'f, Result<u64, Status>> {
         async move {
             let stored = self.replica.cursor(tenant, slice).await.map_err(store)?;
             if stored >= head {
@@ -95,7 +96,8 @@ impl Follower for Engine {
                 return Ok(stored);
             }
             let writing = self.cells.asked(tenant).write_owned().await;
-            self.take_in_feed(writing, (tenant, slice), head).await
+            self.take_in_feed(writing, (tenant, slice), head, turn)
+                .await
         }
         .boxed()
     }
@@ -144,6 +146,7 @@ impl Engine {
         mut writing: Writing,
         (tenant, slice): (TenantId, Slice),
         head: u64,
+        turn: &mut Turn,
     ) -> Result<u64, Status> {
         if writing.is_none() {
             *writing = Some(self.load(tenant).await?);
@@ -155,7 +158,7 @@ impl Engine {
                 .map_or(0, |progress| progress.cursor);
             if cursor >= head {
                 return self
-                    .close_days_or_again(tenant, writing)
+                    .close_days_or_again(tenant, writing, turn)
                     .await
                     .map(|()| cursor);
             }
@@ -172,7 +175,7 @@ impl Engine {
             let mark = first_run(&mut answer.entries);
             if answer.entries.is_empty() {
                 return self
-                    .close_days_or_again(tenant, writing)
+                    .close_days_or_again(tenant, writing, turn)
                     .await
                     .map(|()| cursor);
             }
@@ -187,10 +190,11 @@ impl Engine {
                 .await?;
             if let Some(mark) = mark {
                 return self
-                    .close_days_or_again(tenant, writing)
+                    .close_days_or_again(tenant, writing, turn)
                     .await
                     .map(|()| mark);
             }
+            turn.pass().await;
         }
     }
 
@@ -244,8 +248,13 @@ impl Engine {
     }
 
     /// Closes every day that is due. What could not be stored is taken up again at once, and from then on every minute.
-    async fn close_days_or_again(&self, tenant: TenantId, writing: Writing) -> Result<(), Status> {
-        let closed = self.close_days(writing).await;
+    async fn close_days_or_again(
+        &self,
+        tenant: TenantId,
+        writing: Writing,
+        turn: &mut Turn,
+    ) -> Result<(), Status> {
+        let closed = self.close_days(writing, turn).await;
         let now = self.clock.now();
         self.lag.ended((tenant, None), &closed, now);
         if closed.is_err() {
@@ -255,7 +264,12 @@ impl Engine {
     }
 
     /// Makes closes again that history is about; the days behind them are closed after that.
-    async fn restate(&self, mut writing: Writing, real: Instant) -> Result<Writing, Status> {
+    async fn restate(
+        &self,
+        mut writing: Writing,
+        real: Instant,
+        turn: &mut Turn,
+    ) -> Result<Writing, Status> {
         let mut made = Restated::new();
         loop {
             let more;
@@ -268,6 +282,7 @@ impl Engine {
             if !more {
                 break;
             }
+            turn.pass().await;
         }
         let state = writing.as_ref();
         match state.and_then(|state| state.restated(made, state.now(real))) {
@@ -291,7 +306,7 @@ impl Engine {
     }
 
     /// Closes every day that is due, unless facts of another slice are missing: then that slice closes when it has them.
-    pub(crate) async fn close_days(&self, mut writing: Writing) -> Result<(), Status> {
+    async fn close_days(&self, mut writing: Writing, turn: &mut Turn) -> Result<(), Status> {
         let real = self.clock.now();
         if let Some(state) = writing.as_ref()
             && self.starts.are_ahead_of(state)
@@ -299,7 +314,7 @@ impl Engine {
             self.due.set(state.tenant, None);
             return Ok(());
         }
-        writing = self.restate(writing, real).await?;
+        writing = self.restate(writing, real, turn).await?;
         loop {
             let closes;
             (writing, closes) = blocking(move || {
@@ -314,6 +329,7 @@ impl Engine {
             if complete {
                 break;
             }
+            turn.pass().await;
         }
         if let Some(state) = writing.as_ref() {
             self.due
@@ -363,7 +379,9 @@ impl Engine {
             if writing.is_none() {
                 *writing = Some(self.load(tenant).await?);
             }
-            self.close_days(writing).await
+            // Days are closed one tenant after the other.
+            let mut turn = Turns::new(1).next().await;
+            self.close_days(writing, &mut turn).await
         };
         let closed = closed.await;
         self.lag.ended((tenant, None), &closed, now);

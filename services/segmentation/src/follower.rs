@@ -14,7 +14,7 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::blocking;
-use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, Turn, patient};
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::port::SliceProgress;
 use sextant_wire::status::{Problem, store};
@@ -74,12 +74,13 @@ impl Follower for Engine {
         .boxed()
     }
 
-    fn catch_up(
-        &self,
+    fn catch_up<'f>(
+        &'f self,
         tenant: TenantId,
         slice: Slice,
         head: u64,
-    ) -> BoxFuture<'_, Result<u64, Status>> {
+        turn: &'f mut Turn,
+    ) -> BoxFuture<'f, Result<u64, Status>> {
         async move {
             let stored = self
                 .memberships
@@ -98,7 +99,8 @@ impl Follower for Engine {
                     self.unbegun.note(tenant);
                 }
             }
-            self.take_in_feed(writing, (tenant, slice), head).await
+            self.take_in_feed(writing, (tenant, slice), head, turn)
+                .await
         }
         .boxed()
     }
@@ -192,6 +194,7 @@ impl Engine {
         mut writing: Writing,
         (tenant, slice): (TenantId, Slice),
         head: u64,
+        turn: &mut Turn,
     ) -> Result<u64, Status> {
         loop {
             let cursor = writing
@@ -219,7 +222,9 @@ impl Engine {
             if let Some(at) = time::optional(oldest.as_ref(), "recorded_at")? {
                 self.lag.waits_since(tenant, slice, at);
             }
-            writing = self.take_in_runs(writing, (tenant, slice), entries).await?;
+            writing = self
+                .take_in_runs(writing, (tenant, slice), entries, turn)
+                .await?;
         }
     }
 
@@ -231,6 +236,7 @@ impl Engine {
         mut writing: Writing,
         (tenant, slice): (TenantId, Slice),
         entries: Vec<scoring::Evaluation>,
+        turn: &mut Turn,
     ) -> Result<Writing, Status> {
         let has_uses = writing.as_ref().is_some_and(|state| !state.uses.is_empty());
         let mut runs = runs(entries).into_iter();
@@ -260,6 +266,7 @@ impl Engine {
             let (evaluated, ahead) = futures_util::join!(evaluated.instrument(span), ahead);
             writing = evaluated?;
             ready = ahead?;
+            turn.pass().await;
         }
         Ok(writing)
     }

@@ -5,6 +5,7 @@
 
 mod freshness;
 mod lag;
+mod turns;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::Semaphore;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Code, Request, Status, Streaming};
@@ -33,6 +34,7 @@ use crate::telemetry::trace::{self, Trace};
 
 pub use crate::follow::freshness::freshness;
 pub use crate::follow::lag::{Lag, TenantLag};
+pub use crate::follow::turns::{Turn, Turns};
 pub use crate::follow::watching::Watching;
 
 /// The newest number of one feed.
@@ -106,13 +108,15 @@ pub trait Follower: Send + Sync + fmt::Debug + 'static {
     fn stored(&self) -> BoxFuture<'_, Result<Cursors, Status>>;
 
     /// Takes in everything behind the service's own cursor of one feed, at least up to `head`, and stores cursor and results
-    /// together. Calls for one (tenant, slice) never overlap. Returns the new cursor.
-    fn catch_up(
-        &self,
+    /// together. Calls for one tenant never overlap, so its state may stay locked while the turn is passed on: after each
+    /// answer of the feed, at least. Returns the new cursor.
+    fn catch_up<'f>(
+        &'f self,
         tenant: TenantId,
         slice: Slice,
         head: u64,
-    ) -> BoxFuture<'_, Result<u64, Status>>;
+        turn: &'f mut Turn,
+    ) -> BoxFuture<'f, Result<u64, Status>>;
 }
 
 /// Longest wait for an answer of the service before: it may have to read a large tenant back from its store first.
@@ -151,7 +155,7 @@ pub fn is_overtaken(status: &Status) -> bool {
     status.code() == Code::Aborted
 }
 
-/// Feeds that are caught up at the same time.
+/// Answers that are taken in at the same time.
 const MAX_CONCURRENT: usize = 2;
 
 /// Follows until `stop`.
@@ -171,7 +175,7 @@ pub async fn follow(
         follower,
         clock,
         feeds: Mutex::default(),
-        permits: Semaphore::new(MAX_CONCURRENT),
+        turns: Turns::new(MAX_CONCURRENT),
         stop,
     });
     let tasks = TaskTracker::new();
@@ -186,7 +190,7 @@ struct Work {
     follower: Arc<dyn Follower>,
     clock: Clock,
     feeds: Mutex<Feeds>,
-    permits: Semaphore,
+    turns: Turns,
     stop: CancellationToken,
 }
 
@@ -196,6 +200,8 @@ struct Feeds {
     heads: BTreeMap<(TenantId, Slice), u64>,
     cursors: Cursors,
     busy: BTreeSet<(TenantId, Slice)>,
+    /// Held by whoever catches up a feed of the tenant. Two at once would wait for each other's locks, each with a turn.
+    tenants: BTreeMap<TenantId, Arc<AsyncMutex<()>>>,
 }
 
 impl Feeds {
@@ -214,7 +220,10 @@ impl Work {
         for ((tenant, slice), cursor) in &stored {
             self.follower.lag().taken_in(*tenant, *slice, *cursor);
         }
-        self.feeds().cursors = stored;
+        let mut feeds = self.feeds();
+        feeds.cursors = stored;
+        // The service before tells of all its feeds anew: it may have been restored to less than it told before.
+        feeds.heads.clear();
         Ok(heads)
     }
 
@@ -227,8 +236,7 @@ impl Work {
         let key = (head.tenant, head.slice);
         {
             let mut feeds = self.feeds();
-            let newest = feeds.heads.entry(key).or_default();
-            *newest = (*newest).max(head.sequence);
+            feeds.heads.insert(key, head.sequence);
             if feeds.next_head(key).is_none() || !feeds.busy.insert(key) {
                 return;
             }
@@ -241,43 +249,44 @@ impl Work {
     async fn catch_up(&self, key: (TenantId, Slice)) {
         let mut pause = FIRST_PAUSE;
         while let Some(head) = self.next_head(key) {
-            let Ok(permit) = self.permits.acquire().await else {
-                return;
-            };
-            // What is not stored when the process stops is read again by the next one.
             let caught_up = tokio::select! {
-                caught_up = self.follower.catch_up(key.0, key.1, head) => caught_up,
+                caught_up = self.catch_up_to(key, head) => caught_up,
+                // What is not stored when the process stops is read again by the next one.
                 () = self.stop.cancelled() => return,
             };
             let lag = self.follower.lag();
             lag.ended((key.0, Some(key.1)), &caught_up, self.clock.now());
-            if let Ok(reached) = caught_up {
-                lag.taken_in(key.0, key.1, reached);
-            }
             match caught_up {
-                Ok(reached) if reached >= head => {
-                    self.feeds().cursors.insert(key, reached);
-                    pause = FIRST_PAUSE;
-                },
                 Ok(reached) => {
-                    self.feeds().cursors.insert(key, reached);
-                    drop(permit);
-                    rest(pause, &self.stop).await;
+                    lag.taken_in(key.0, key.1, reached);
+                    let before = self.feeds().cursors.insert(key, reached);
+                    if before != Some(reached) {
+                        pause = FIRST_PAUSE;
+                        continue;
+                    }
                 },
                 Err(status) if is_overtaken(&status) => {
                     debug!(
                         feed = self.follower.feed(),
                         "another process was faster; reading what it has stored"
                     );
+                    continue;
                 },
                 Err(status) => {
                     warn!(feed = self.follower.feed(), code = ?status.code(), message = status.message(), "feed is not caught up; trying again");
-                    drop(permit);
-                    rest(pause, &self.stop).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
                 },
             }
+            rest(pause, &self.stop).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// One attempt, when it is the feed's turn.
+    async fn catch_up_to(&self, key: (TenantId, Slice), head: u64) -> Result<u64, Status> {
+        let tenant = Arc::clone(self.feeds().tenants.entry(key.0).or_default());
+        let _alone = tenant.lock().await;
+        let mut turn = self.turns.next().await;
+        self.follower.catch_up(key.0, key.1, head, &mut turn).await
     }
 
     /// The head to catch up to; `None` ends the work on this feed.

@@ -4,6 +4,7 @@
 mod answers;
 mod columns;
 mod compat;
+mod crowd;
 mod facts;
 mod failing;
 mod freshness;

@@ -1,7 +1,7 @@
 //! Ingestion as a script of its feeds.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
@@ -27,6 +27,9 @@ struct Shared {
     entries: Mutex<Feeds>,
     heads: Arc<Heads>,
     is_silent: AtomicBool,
+    /// Their feeds never end.
+    endless: Mutex<BTreeSet<TenantId>>,
+    n_settings: AtomicUsize,
 }
 
 impl Ingestion {
@@ -37,6 +40,21 @@ impl Ingestion {
 
     pub(crate) fn put_tenant(&self, id: TenantId, tenant: pb::Tenant) {
         self.0.tenants.lock().unwrap().insert(id, tenant);
+    }
+
+    /// Begins a feed that tells of nothing, and does not end.
+    pub(crate) fn begin_endless(&self, tenant: TenantId) {
+        self.0.endless.lock().unwrap().insert(tenant);
+        self.0.heads.publish([Head {
+            tenant,
+            slice: Slice(0),
+            sequence: 1_000_000,
+        }]);
+    }
+
+    /// How often settings alone were asked for: once for each time that a tenant is loaded.
+    pub(crate) fn n_settings(&self) -> usize {
+        self.0.n_settings.load(Ordering::Relaxed)
     }
 
     /// Adds an entry and announces it; a clock entry moves the tenant's clock as well.
@@ -93,11 +111,22 @@ impl pb::feed_service_server::FeedService for Ingestion {
         let settings = self.0.tenants.lock().unwrap().get(&tenant).cloned();
         let settings =
             settings.ok_or_else(|| Problem::new(ErrorReason::TenantUnknown, "no such tenant"))?;
+        let after = request.after_sequence;
+        if after == i64::MAX.unsigned_abs() {
+            self.0.n_settings.fetch_add(1, Ordering::Relaxed);
+        } else if self.0.endless.lock().unwrap().contains(&tenant) {
+            let next = pb::FeedEntry {
+                sequence: after + 1,
+                ..pb::FeedEntry::default()
+            };
+            return Ok(Response::new(pb::ReadFactsResponse {
+                entries: vec![next],
+                tenant: Some(settings),
+            }));
+        }
         let all = self.0.entries.lock().unwrap();
         let entries = all.get(&(tenant, slice)).map_or(&[][..], Vec::as_slice);
-        let behind = entries
-            .iter()
-            .filter(|entry| entry.sequence > request.after_sequence);
+        let behind = entries.iter().filter(|entry| entry.sequence > after);
         Ok(Response::new(pb::ReadFactsResponse {
             entries: behind.take(2).cloned().collect(),
             tenant: Some(settings),

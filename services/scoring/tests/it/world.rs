@@ -109,6 +109,20 @@ impl World {
         })
     }
 
+    /// One more tenant like the first.
+    pub(crate) fn put_tenant(&self, id: TenantId) {
+        self.ingestion.put_tenant(id, tenant(1, on(NOW)));
+    }
+
+    /// Stores facts of another tenant in one entry.
+    pub(crate) fn facts_in(&self, tenant: TenantId, facts: Vec<ingestion::v1::StoredFact>) {
+        let entry = ingestion::v1::FeedEntry {
+            facts,
+            ..ingestion::v1::FeedEntry::default()
+        };
+        self.ingestion.append(tenant, Slice(0), entry);
+    }
+
     /// Stores facts of one account in its own slice.
     pub(crate) fn facts_of(&self, account: &str, facts: Vec<ingestion::v1::StoredFact>) {
         let entry = ingestion::v1::FeedEntry {

@@ -1,6 +1,6 @@
 //! How long a feed has been ahead of what was taken in of it, and since when what follows it fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tonic::Status;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 
-use crate::follow::is_overtaken;
+use crate::follow::{Head, is_overtaken};
 
 /// What taking entries in may need without anybody calling the answers stale.
 const AHEAD_GRACE_US: i64 = 1_000_000;
@@ -88,6 +88,13 @@ impl Lag {
         self.locked().deaf_since = None;
     }
 
+    /// All feeds are told of anew. Those that are not told of are not ahead any more: the service before was restored to
+    /// less than it told before.
+    pub fn anew(&self, told: &[Head]) {
+        let told: BTreeSet<_> = told.iter().map(|head| (head.tenant, head.slice)).collect();
+        self.locked().ahead.retain(|feed, _| told.contains(feed));
+    }
+
     /// The feed has grown to `head`.
     pub fn grown(&self, tenant: TenantId, slice: Slice, head: u64, now: Instant) {
         let mut known = self.locked();
@@ -96,13 +103,14 @@ impl Lag {
             .get(&(tenant, slice))
             .is_some_and(|cursor| *cursor >= head)
         {
+            known.ahead.remove(&(tenant, slice));
             return;
         }
         let ahead = known
             .ahead
             .entry((tenant, slice))
             .or_insert(Ahead { head, since: now });
-        ahead.head = ahead.head.max(head);
+        ahead.head = head;
     }
 
     /// Everything up to `cursor` was taken in.

@@ -1,18 +1,74 @@
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
 
 const SLICE: Slice = Slice(0);
+/// Its feed is short.
+const SMALL: TenantId = TenantId(3);
 
-/// A feed of three tenants, and what was asked of its follower.
+type Told = mpsc::UnboundedReceiver<Vec<Head>>;
+
+/// What becomes of an attempt to catch up.
+#[derive(Debug)]
+enum Takes {
+    Everything,
+    /// Nothing beyond this entry is there.
+    UpTo(u64),
+    /// Feeds do not end before the small tenant's is taken in. Each tenant is locked meanwhile.
+    Long,
+}
+
+/// A feed of some tenants, and what was asked of its follower.
 #[derive(Debug)]
 struct Fake {
     lag: Arc<Lag>,
     stored: Cursors,
-    heads: Mutex<Option<mpsc::UnboundedReceiver<Vec<Head>>>>,
+    watches: Mutex<VecDeque<Told>>,
+    takes: Takes,
+    locks: Mutex<HashMap<TenantId, Arc<AsyncMutex<()>>>>,
+    small_is_done: AtomicBool,
+    n_asked: AtomicUsize,
     caught_up: mpsc::UnboundedSender<(u128, u64)>,
+}
+
+impl Fake {
+    fn new(
+        stored: &[(u128, u64)],
+        takes: Takes,
+        watches: impl Into<VecDeque<Told>>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<(u128, u64)>) {
+        let (caught_up, asked) = mpsc::unbounded_channel();
+        let stored = stored.iter();
+        let stored = stored.map(|(tenant, cursor)| ((TenantId(*tenant), SLICE), *cursor));
+        let fake = Self {
+            lag: Arc::default(),
+            stored: stored.collect(),
+            watches: Mutex::new(watches.into()),
+            takes,
+            locks: Mutex::default(),
+            small_is_done: AtomicBool::new(false),
+            n_asked: AtomicUsize::new(0),
+            caught_up,
+        };
+        (Arc::new(fake), asked)
+    }
+
+    async fn take_long(&self, tenant: TenantId, turn: &mut Turn) {
+        let lock = Arc::clone(self.locks.lock().unwrap().entry(tenant).or_default());
+        let _locked = lock.lock().await;
+        self.small_is_done
+            .fetch_or(tenant == SMALL, Ordering::Relaxed);
+        while !self.small_is_done.load(Ordering::Relaxed) {
+            turn.pass().await;
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl Follower for Fake {
@@ -29,8 +85,8 @@ impl Follower for Fake {
     }
 
     fn watch(&self) -> BoxFuture<'_, Result<Heads, Status>> {
-        let heads = self.heads.lock().unwrap().take();
-        let heads = heads.ok_or_else(|| Status::unavailable("watched once"));
+        let heads = self.watches.lock().unwrap().pop_front();
+        let heads = heads.ok_or_else(|| Status::unavailable("watched often enough"));
         async { Ok(UnboundedReceiverStream::new(heads?).map(Ok).boxed()) }.boxed()
     }
 
@@ -38,15 +94,24 @@ impl Follower for Fake {
         async { Ok(self.stored.clone()) }.boxed()
     }
 
-    fn catch_up(
-        &self,
+    fn catch_up<'f>(
+        &'f self,
         tenant: TenantId,
         _slice: Slice,
         head: u64,
-    ) -> BoxFuture<'_, Result<u64, Status>> {
+        turn: &'f mut Turn,
+    ) -> BoxFuture<'f, Result<u64, Status>> {
         async move {
+            self.n_asked.fetch_add(1, Ordering::Relaxed);
             self.caught_up.send((tenant.0, head)).unwrap();
-            Ok(head)
+            match self.takes {
+                Takes::Everything => Ok(head),
+                Takes::UpTo(last) => Ok(last.min(head)),
+                Takes::Long => {
+                    self.take_long(tenant, turn).await;
+                    Ok(head)
+                },
+            }
         }
         .boxed()
     }
@@ -63,14 +128,7 @@ fn head(tenant: u128, sequence: u64) -> Head {
 #[tokio::test]
 async fn only_feeds_that_are_ahead_of_what_is_stored_are_caught_up() {
     let (told, heads) = mpsc::unbounded_channel();
-    let (caught_up, mut asked) = mpsc::unbounded_channel();
-    let stored = [(1, 5), (2, 5)].map(|(tenant, cursor)| ((TenantId(tenant), SLICE), cursor));
-    let follower = Arc::new(Fake {
-        lag: Arc::default(),
-        stored: Cursors::from(stored),
-        heads: Mutex::new(Some(heads)),
-        caught_up,
-    });
+    let (follower, mut asked) = Fake::new(&[(1, 5), (2, 5)], Takes::Everything, [heads]);
     let stop = CancellationToken::new();
     let script = async {
         told.send(vec![head(1, 5), head(2, 7), head(3, 1)]).unwrap();
@@ -86,4 +144,84 @@ async fn only_feeds_that_are_ahead_of_what_is_stored_are_caught_up() {
         script
     );
     assert_eq!(asked.recv().await, None, "nothing else was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_ends_before_what_was_told_of_it_is_asked_for_ever_more_seldom() {
+    let (told, heads) = mpsc::unbounded_channel();
+    let (follower, _asked) = Fake::new(&[(1, 5)], Takes::UpTo(5), [heads]);
+    told.send(vec![head(1, 7)]).unwrap();
+    let stop = CancellationToken::new();
+    let script = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        stop.cancel();
+    };
+    let following = Arc::clone(&follower);
+    tokio::join!(
+        follow(following, Clock::real(), Meters::none(), stop.clone()),
+        script
+    );
+    let n_asked = follower.n_asked.load(Ordering::Relaxed);
+    assert!((8..30).contains(&n_asked), "{n_asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_told_again_by_a_new_watch_is_not_asked_for_again() {
+    let (first, first_heads) = mpsc::unbounded_channel();
+    let (second, second_heads) = mpsc::unbounded_channel();
+    let watches = [first_heads, second_heads];
+    let (follower, _asked) = Fake::new(&[(1, 5), (2, 5)], Takes::UpTo(5), watches);
+    first.send(vec![head(1, 7), head(2, 7)]).unwrap();
+    // The service before is restored to what it was when the first tenant's feed was shorter, and the second's not there.
+    second.send(vec![head(1, 5)]).unwrap();
+    let stop = CancellationToken::new();
+    let script = async {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(follower.lag.entries(), 4);
+        drop(first);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let n_asked = follower.n_asked.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(follower.n_asked.load(Ordering::Relaxed), n_asked);
+        assert_eq!(follower.lag.entries(), 0);
+        stop.cancel();
+    };
+    let following = Arc::clone(&follower);
+    tokio::join!(
+        follow(following, Clock::real(), Meters::none(), stop.clone()),
+        script
+    );
+}
+
+#[tokio::test]
+async fn a_small_tenant_has_its_turn_while_every_slice_of_two_large_ones_is_taken_in() {
+    let (told, heads) = mpsc::unbounded_channel();
+    let (follower, mut asked) = Fake::new(&[], Takes::Long, [heads]);
+    let large = [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1)];
+    let large = large.map(|(tenant, slice)| Head {
+        slice: Slice(slice),
+        ..head(tenant, 9)
+    });
+    told.send(large.to_vec()).unwrap();
+    let stop = CancellationToken::new();
+    let script = async {
+        let mut begun = BTreeSet::new();
+        while begun != BTreeSet::from([1, 2]) {
+            begun.insert(asked.recv().await.unwrap().0);
+        }
+        told.send(vec![head(SMALL.0, 1)]).unwrap();
+        while follower.lag.entries() > 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let following = follow(
+        Arc::clone(&follower) as Arc<dyn Follower>,
+        Clock::real(),
+        Meters::none(),
+        stop.clone(),
+    );
+    let both = async { tokio::join!(following, script) };
+    timeout(Duration::from_secs(10), both).await.unwrap();
+    assert!(follower.small_is_done.load(Ordering::Relaxed));
 }

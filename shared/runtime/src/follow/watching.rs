@@ -86,6 +86,9 @@ impl Watching {
                 Ok(next) => next,
                 Err(status) => return (ended, Some(status)),
             };
+            if ended == Ended::HeardNothing {
+                self.lag.anew(&next);
+            }
             ended = Ended::HeardHeads;
             for head in next {
                 let now = self.clock.now();

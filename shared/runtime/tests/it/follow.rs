@@ -11,7 +11,7 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
-use sextant_runtime::follow::{Cursors, Follower, Head, Heads, Lag, follow, span};
+use sextant_runtime::follow::{Cursors, Follower, Head, Heads, Lag, Turn, follow, span};
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_runtime::telemetry::{Scrape, Telemetry};
@@ -65,12 +65,13 @@ impl Follower for Held {
         async { Ok(heads.boxed()) }.boxed()
     }
 
-    fn catch_up(
-        &self,
+    fn catch_up<'f>(
+        &'f self,
         _tenant: TenantId,
         _slice: Slice,
         head: u64,
-    ) -> BoxFuture<'_, Result<u64, Status>> {
+        _turn: &'f mut Turn,
+    ) -> BoxFuture<'f, Result<u64, Status>> {
         async move {
             self.may.acquire().await.unwrap().forget();
             Ok(head)
