@@ -251,6 +251,7 @@ impl TenantState {
 
     /// Adds a version of a subscription.
     pub(crate) fn subscribe(&mut self, row: AccountFactRow) {
+        self.n_facts += 1;
         self.watermark = self.watermark.max(Some(row.occurred_at));
         let account = Arc::make_mut(self.accounts.entry(row.uid).or_default());
         account.subscribe(StoredVersion {
@@ -262,6 +263,7 @@ impl TenantState {
 
     /// Adds a move between segments.
     pub(crate) fn move_account(&mut self, row: &MoveRow) {
+        self.n_facts += 1;
         let segmentation = interned(&mut self.segmentations, &row.segmentation);
         let segment = interned(&mut self.segments, &row.segment);
         let account = Arc::make_mut(self.accounts.entry(row.uid).or_default());

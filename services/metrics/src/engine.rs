@@ -80,7 +80,7 @@ impl Engine {
             replica: deps.replica,
             ingestion: deps.ingestion,
             segmentation: deps.segmentation,
-            cells: Arc::new(Kept::new(deps.clock.clone(), deps.tenant_idle)),
+            cells: Arc::new(Kept::new(deps.clock.clone(), deps.room)),
             clock: deps.clock,
             evaluation: Lag::default(),
         }
@@ -117,13 +117,15 @@ impl Engine {
             );
         }
         cell.put(Arc::clone(&state));
+        self.cells.holds(tenant, state.size());
         Ok(state)
     }
 
     /// Stores a batch, and takes it over into memory if the tenant is loaded. Where another process was faster nothing
     /// happens: the stored cursor tells where to go on.
     pub(crate) async fn take_in(&self, batch: Batch) -> Result<(), Status> {
-        let cell = self.cells.fed(batch.span().tenant);
+        let tenant = batch.span().tenant;
+        let cell = self.cells.fed(tenant);
         let _turn = cell.turn.lock().await;
         match self.metrics.commit(batch.commit()?).await {
             Ok(()) => {},
@@ -135,6 +137,7 @@ impl Engine {
                 blocking(move || Ok::<_, Problem>(Arc::unwrap_or_clone(state).take_over(batch)))
                     .await?;
             if let Some(state) = taken_over {
+                self.cells.holds(tenant, state.size());
                 cell.put(Arc::new(state));
             }
         }

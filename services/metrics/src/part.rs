@@ -1,11 +1,11 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use sextant_proto::methods;
 use sextant_proto::metrics::v1::metrics_service_server::MetricsServiceServer;
 use sextant_runtime::auth::{Access, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::follow;
+use sextant_runtime::kept::Room;
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::Meters;
@@ -29,8 +29,8 @@ pub struct Deps {
     pub segmentation: Link,
     /// The real clock.
     pub clock: Clock,
-    /// After how long a tenant that nobody asks for leaves memory.
-    pub tenant_idle: Duration,
+    /// How much of the tenants is kept in memory.
+    pub room: Room,
     /// Makes page tokens.
     pub pager: Pager,
     /// Where measurements go.

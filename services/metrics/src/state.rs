@@ -215,6 +215,8 @@ pub(crate) struct TenantState {
     pub(crate) segments: BTreeSet<Arc<str>>,
     /// Own time of the newest subscription.
     pub(crate) watermark: Option<Instant>,
+    /// Versions of subscriptions, and moves.
+    pub(crate) n_facts: usize,
 }
 
 impl TenantState {
@@ -228,7 +230,13 @@ impl TenantState {
             segmentations: BTreeSet::new(),
             segments: BTreeSet::new(),
             watermark: None,
+            n_facts: 0,
         }
+    }
+
+    /// What it holds, in facts.
+    pub(crate) fn size(&self) -> u64 {
+        (self.accounts.len() + self.n_facts) as u64
     }
 
     /// The tenant's evaluation clock: where it stands still, or `real`.

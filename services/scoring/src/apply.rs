@@ -178,6 +178,7 @@ impl TenantState {
             .entry(dated.uid)
             .or_insert_with(|| Account::new(slice));
         account.known_on = account.known_on.max(Some(known));
+        let n_days = account.facts.history.n_days();
         let month = account.facts.history.add(&Occurrence {
             day,
             known,
@@ -185,6 +186,7 @@ impl TenantState {
             product_feature,
             ahead: (dated.at > dated.known_at).then_some(dated.at),
         });
+        self.n_facts += account.facts.history.n_days() - n_days;
         changes.months.insert((dated.uid, month));
     }
 
@@ -203,7 +205,7 @@ impl TenantState {
             .or_insert_with(|| Account::new(slice));
         let known_on = self.settings.zone.day_of(known_at);
         account.known_on = account.known_on.max(Some(known_on));
-        Ok(match fact {
+        let kind = match fact {
             Fact::Account(fact) => {
                 account
                     .facts
@@ -231,7 +233,9 @@ impl TenantState {
                 Some(FactKind::Payment)
             },
             Fact::User(_) | Fact::AccountUser(_) | Fact::Event(_) | Fact::Invoice(_) => None,
-        })
+        };
+        self.n_facts += usize::from(kind.is_some());
+        Ok(kind)
     }
 
     /// Finishes what several facts of one account need once, such as its billing history.

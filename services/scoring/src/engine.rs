@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Notify, RwLock, watch};
 use tonic::Status;
@@ -15,7 +14,7 @@ use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::{Head, Lag, patient};
 use sextant_runtime::heads::Heads;
-use sextant_runtime::kept::Kept;
+use sextant_runtime::kept::{Kept, Room};
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
 use sextant_store::port::{Feed, Replica, Scoring};
@@ -136,9 +135,9 @@ impl Engine {
         feed: Arc<dyn Feed>,
         ingestion: Link,
         clock: Clock,
-        tenant_idle: Duration,
+        room: Room,
     ) -> Self {
-        let cells = Arc::new(Kept::new(clock.clone(), tenant_idle));
+        let cells = Arc::new(Kept::new(clock.clone(), room));
         let lag = Arc::new(Lag::unheard(clock.now()));
         Self {
             scoring,
@@ -200,6 +199,7 @@ impl Engine {
         for (slice, progress) in &state.slices {
             self.note_stored(tenant, *slice, progress.cursor, &progress.state);
         }
+        self.cells.holds(tenant, state.size());
         Ok(state)
     }
 

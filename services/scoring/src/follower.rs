@@ -228,6 +228,9 @@ impl Engine {
                     if let Some(known) = state.and_then(|state| state.slices.get_mut(&slice)) {
                         known.state.version += 1;
                     }
+                    if let Some(state) = writing.as_ref() {
+                        self.cells.holds(tenant, state.size());
+                    }
                     self.heads.publish([Head {
                         tenant,
                         slice,

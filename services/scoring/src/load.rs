@@ -70,6 +70,7 @@ impl TenantState {
             accounts: BTreeMap::new(),
             uids: HashMap::new(),
             models: BTreeMap::new(),
+            n_facts: 0,
         };
         for rows in rows.slices {
             state.load_slice(rows)?;
@@ -112,6 +113,7 @@ impl TenantState {
             .filter(|account| account.slice == slice)
         {
             account.known_on = account.known_on.max(account.facts.history.last_known());
+            self.n_facts += account.facts.history.n_days();
             account.rebuild_billing(&zone);
         }
         Ok(())

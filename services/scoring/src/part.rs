@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use sextant_proto::methods;
 use sextant_proto::scoring::v1::clock_service_server::ClockServiceServer;
@@ -9,6 +8,7 @@ use sextant_runtime::auth::{Access, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::follow;
 use sextant_runtime::heads::sweep;
+use sextant_runtime::kept::Room;
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::Meters;
@@ -32,8 +32,8 @@ pub struct Deps {
     pub ingestion: Link,
     /// The real clock.
     pub clock: Clock,
-    /// After how long a tenant that nobody asks for leaves memory.
-    pub tenant_idle: Duration,
+    /// How much of the tenants is kept in memory.
+    pub room: Room,
     /// Makes page tokens.
     pub pager: Pager,
     /// Where measurements go.
@@ -85,7 +85,7 @@ pub fn part(deps: Deps) -> Part {
         deps.feed,
         deps.ingestion,
         deps.clock,
-        deps.tenant_idle,
+        deps.room,
     ));
     let handlers = Handlers {
         engine: Arc::clone(&engine),

@@ -118,12 +118,19 @@ pub(crate) struct TenantState {
     pub(crate) accounts: BTreeMap<AccountUid, Account>,
     pub(crate) uids: HashMap<Box<str>, AccountUid>,
     pub(crate) models: BTreeMap<Day, Arc<Models>>,
+    /// Facts that it holds, and of events days with some, of all accounts.
+    pub(crate) n_facts: usize,
 }
 
 impl TenantState {
     /// The tenant's evaluation clock: where it stands still, or `real`.
     pub(crate) fn now(&self, real: Instant) -> Instant {
         self.settings.fixed_clock.unwrap_or(real)
+    }
+
+    /// What it holds, in facts.
+    pub(crate) fn size(&self) -> u64 {
+        (self.accounts.len() + self.n_facts + self.models.len()) as u64
     }
 
     /// Newest ingestion entry of a slice that is taken in.

@@ -126,7 +126,7 @@ impl Engine {
             progress: Progress::default(),
             meters: deps.meters,
             views: StdRwLock::default(),
-            cells: Arc::new(Kept::new(deps.clock.clone(), deps.tenant_idle)),
+            cells: Arc::new(Kept::new(deps.clock.clone(), deps.room)),
             unbegun: Unbegun::default(),
             clock: deps.clock,
         }
@@ -254,6 +254,7 @@ impl Engine {
             self.note_stored(tenant, *slice, stored);
         }
         self.publish(&state);
+        self.cells.holds(tenant, state.size());
         Ok(state)
     }
 

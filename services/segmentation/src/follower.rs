@@ -434,6 +434,7 @@ impl Engine {
             self.reach(tenant, slice, facts_sequence);
         }
         self.publish(&state);
+        self.cells.holds(tenant, state.size());
         *writing = Some(state);
         Ok(writing)
     }

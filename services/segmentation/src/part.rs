@@ -1,6 +1,5 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use sextant_proto::methods;
 use sextant_proto::segmentation::v1::feed_service_server::FeedServiceServer;
@@ -9,6 +8,7 @@ use sextant_runtime::auth::{Access, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::follow;
 use sextant_runtime::heads::sweep;
+use sextant_runtime::kept::Room;
 use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::{Label, Meters, Metric};
@@ -40,8 +40,8 @@ pub struct Deps {
     pub ingestion: Link,
     /// The real clock.
     pub clock: Clock,
-    /// After how long a tenant that nobody asks for leaves memory.
-    pub tenant_idle: Duration,
+    /// How much of the tenants is kept in memory.
+    pub room: Room,
     /// Makes page tokens.
     pub pager: Pager,
     /// Where measurements go.

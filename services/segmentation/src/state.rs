@@ -112,6 +112,12 @@ pub(crate) struct TenantState {
 }
 
 impl TenantState {
+    /// About what it holds, in memberships and accounts.
+    pub(crate) fn size(&self) -> u64 {
+        let n_present: usize = self.present.values().map(BTreeMap::len).sum();
+        (self.names.len() + n_present) as u64
+    }
+
     /// A segmentation by key.
     pub(crate) fn by_key(&self, key: &str) -> Option<&Use> {
         self.uses.iter().find(|one| one.row.key == key)

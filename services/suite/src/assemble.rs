@@ -20,6 +20,7 @@ use sextant_plugin_host::{Plugin, discover, left_alone};
 use sextant_runtime::auth::{Authenticator, Key, KeySource};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config::{Config, Loaded, StoreKind};
+use sextant_runtime::kept::Room;
 use sextant_runtime::lifecycle::{BoxError, DrainPlan, Expiry, Lifecycle, Signals};
 use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{
@@ -287,7 +288,7 @@ impl Assembly<'_> {
                     feed: ports.feed,
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
-                    tenant_idle: self.tenant_idle(),
+                    room: Room::from(&self.config.cache),
                     pager: self.pager.clone(),
                     meters: self.meters(),
                 };
@@ -312,7 +313,7 @@ impl Assembly<'_> {
                     scoring: scoring.clone(),
                     ingestion: ingestion.clone(),
                     clock: self.clock.clone(),
-                    tenant_idle: self.tenant_idle(),
+                    room: Room::from(&self.config.cache),
                     pager: self.pager.clone(),
                     meters: self.meters(),
                 };
@@ -373,14 +374,10 @@ impl Assembly<'_> {
             ingestion,
             segmentation,
             clock: self.clock.clone(),
-            tenant_idle: self.tenant_idle(),
+            room: Room::from(&self.config.cache),
             pager: self.pager.clone(),
             meters: self.meters(),
         }
-    }
-
-    fn tenant_idle(&self) -> Duration {
-        Duration::from_secs(self.config.cache.tenant_idle_s)
     }
 
     fn meters(&self) -> Meters {

@@ -129,6 +129,12 @@ impl History {
         occurrence.day.month()
     }
 
+    /// How many days with events it holds; a day counts again for each later day on which more of it became known.
+    #[must_use]
+    pub fn n_days(&self) -> usize {
+        self.cells.len()
+    }
+
     /// What the account did up to the moment `until`, which is on day `as_of`, with the knowledge of the end of day `known`.
     #[must_use]
     pub fn usage(&self, as_of: Day, until: Instant, known: Day) -> Usage {

@@ -102,6 +102,8 @@ pub struct Cache {
     pub redis_timeout_ms: u64,
     /// After how many seconds a tenant that nobody asks for leaves memory.
     pub tenant_idle_s: u64,
+    /// What one service keeps of tenants in memory, in facts, accounts, memberships and moves, besides what is in use.
+    pub tenant_facts: u64,
 }
 
 /// Where the other services are; absent = in this process.

@@ -22,6 +22,7 @@ use sextant_runtime::auth::{
     Scope,
 };
 use sextant_runtime::clock::{Clock, ManualClock};
+use sextant_runtime::kept::Room;
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{Limits, Part, Surroundings};
@@ -41,6 +42,11 @@ pub(crate) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_
 pub(crate) const NOW: &str = "2027-03-10 12:00";
 
 const DEADLINE: Duration = Duration::from_secs(20);
+
+const ROOM: Room = Room {
+    idle: Duration::from_secs(300),
+    facts: 4_000_000,
+};
 
 struct NoKeys;
 
@@ -207,7 +213,7 @@ impl World {
             feed: self.store.scoring(),
             ingestion: self.link(facts, &self.upstream),
             clock: self.clock.clone(),
-            tenant_idle: Duration::from_secs(300),
+            room: ROOM,
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };

@@ -24,6 +24,7 @@ use sextant_runtime::auth::{
     Scope,
 };
 use sextant_runtime::clock::{Clock, ManualClock};
+use sextant_runtime::kept::Room;
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{Limits, Part, Surroundings};
@@ -47,6 +48,11 @@ pub(crate) const TIERS: &str = "tiers";
 pub(crate) const START: Instant = Instant(1_800_000_000_000_000);
 
 const DEADLINE: Duration = Duration::from_secs(20);
+
+const ROOM: Room = Room {
+    idle: Duration::from_secs(300),
+    facts: 4_000_000,
+};
 
 struct NoKeys;
 
@@ -229,7 +235,7 @@ impl World {
             feed: self.store.scoring(),
             ingestion: self.link(self.facts(), &self.upstream),
             clock: self.clock.clone(),
-            tenant_idle: Duration::from_secs(300),
+            room: ROOM,
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };
@@ -280,7 +286,7 @@ impl World {
             scoring: self.link(scores, &self.upstream),
             ingestion: self.link(self.facts(), &self.upstream),
             clock: self.clock.clone(),
-            tenant_idle: Duration::from_secs(300),
+            room: ROOM,
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };

@@ -165,6 +165,12 @@ pub(crate) const KEYS: &[Key] = &[
         "300",
         "time after which a tenant that nobody asks for leaves memory",
     ),
+    key(
+        "cache.tenant_facts",
+        integer(0, 1_000_000_000_000),
+        "4000000",
+        "facts, accounts, memberships and moves that a service keeps in memory, a few hundred bytes each; more than the largest tenant has",
+    ),
     optional(
         "services.ingestion",
         Kind::Url,

@@ -6,20 +6,28 @@ use tokio::sync::RwLock;
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 
-use super::Kept;
+use super::{FACTS_OF_A_TENANT, Kept, Room};
 use crate::clock::{Clock, ManualClock};
 
 type Cells = Kept<RwLock<u8>>;
 
 const SECOND_US: i64 = 1_000_000;
 
-fn at_most(max_kept: usize) -> (Cells, ManualClock) {
+/// Room for some tenants that hold nothing, besides those in use.
+fn at_most(n_tenants: u64) -> (Cells, ManualClock) {
+    with_room(n_tenants * FACTS_OF_A_TENANT)
+}
+
+fn with_room(facts: u64) -> (Cells, ManualClock) {
     let (clock, hand) = Clock::manual(Instant(0));
-    let cells = Kept {
-        max_kept,
-        ..Kept::new(clock, Duration::from_secs(10))
-    };
-    (cells, hand)
+    let idle = Duration::from_secs(10);
+    (Kept::new(clock, Room { idle, facts }), hand)
+}
+
+/// Asks for a tenant as somebody who finds that it holds so much.
+fn ask(cells: &Cells, tenant: u128, n_facts: u64) {
+    let _in_use = cells.asked(TenantId(tenant));
+    cells.holds(TenantId(tenant), n_facts);
 }
 
 fn kept(cells: &Cells) -> Vec<u128> {
@@ -31,10 +39,10 @@ fn kept(cells: &Cells) -> Vec<u128> {
 #[test]
 fn the_tenant_that_was_asked_for_longest_ago_goes_first() {
     let (cells, _hand) = at_most(2);
-    for tenant in [1, 2, 1, 3] {
+    for tenant in [1, 2, 1, 3, 4] {
         drop(cells.asked(TenantId(tenant)));
     }
-    assert_eq!(kept(&cells), [1, 3]);
+    assert_eq!(kept(&cells), [1, 3, 4]);
 }
 
 #[test]
@@ -45,7 +53,41 @@ fn a_tenant_that_is_only_fed_goes_before_those_that_are_asked_for() {
         drop(cells.fed(TenantId(tenant)));
     }
     drop(cells.asked(TenantId(8)));
-    assert_eq!(kept(&cells), [1, 8]);
+    assert_eq!(kept(&cells), [1, 7, 8]);
+}
+
+#[test]
+fn thousands_of_small_tenants_are_kept_and_few_large_ones() {
+    let (cells, _hand) = with_room(4_000_000);
+    for tenant in 0..5_000 {
+        ask(&cells, tenant, 500);
+    }
+    assert!((0..5_000).all(|tenant| cells.has(TenantId(tenant))));
+    for large in 10_000..10_003 {
+        ask(&cells, large, 1_900_000);
+    }
+    drop(cells.asked(TenantId(0)));
+    let has = |tenant| cells.has(TenantId(tenant));
+    assert_eq!(
+        [4_999, 10_000, 10_001, 10_002].map(has),
+        [false, false, true, true]
+    );
+}
+
+#[test]
+fn what_a_tenant_holds_is_what_was_said_last() {
+    let (cells, _hand) = with_room(1_000);
+    ask(&cells, 1, 100);
+    ask(&cells, 1, 700);
+    ask(&cells, 2, 0);
+    assert_eq!(kept(&cells), [1, 2]);
+    ask(&cells, 2, 300);
+    drop(cells.asked(TenantId(3)));
+    assert_eq!(kept(&cells), [2, 3]);
+    // Who is not in memory holds nothing.
+    cells.holds(TenantId(1), 5_000);
+    drop(cells.asked(TenantId(4)));
+    assert_eq!(kept(&cells), [2, 3, 4]);
 }
 
 #[tokio::test]
@@ -60,7 +102,7 @@ async fn a_tenant_in_use_stays() {
     assert!(cells.take_idle().is_empty());
     drop((held, reading, writing));
     drop(cells.asked(TenantId(4)));
-    assert_eq!(kept(&cells), [4]);
+    assert_eq!(kept(&cells), [3, 4]);
 }
 
 #[test]
