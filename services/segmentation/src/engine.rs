@@ -214,12 +214,8 @@ impl Engine {
             table: None,
         };
         self.load_uses(&mut state).await?;
-        let slices = self.memberships.cursors().await.map_err(store)?;
-        let mut slices: BTreeMap<Slice, SliceProgress> = slices
-            .into_iter()
-            .filter(|(owner, ..)| *owner == tenant)
-            .map(|(_, slice, progress)| (slice, progress))
-            .collect();
+        let slices = self.memberships.slices(tenant).await.map_err(store)?;
+        let mut slices: BTreeMap<Slice, SliceProgress> = slices.into_iter().collect();
         if slices.is_empty() {
             slices.insert(Slice(0), SliceProgress::default());
         }

@@ -190,6 +190,7 @@ impl Memberships for Dying<dyn Memberships> {
 
     passed_on! {
         progress<'a>(tenant: TenantId, slice: Slice) -> SliceProgress;
+        slices<'a>(tenant: TenantId) -> Vec<(Slice, SliceProgress)>;
         cursors<'a>() -> SlicesProgress;
         of_slice<'a>(tenant: TenantId, slice: Slice) -> Vec<MembershipRow>;
         account<'a>(tenant: TenantId, id: &'a ExternalId) -> Option<ReplicaAccount>;

@@ -111,6 +111,7 @@ timed! {
     Memberships {
         commit<'a>(commit: SegmentationCommit) -> u64;
         progress<'a>(tenant: TenantId, slice: Slice) -> SliceProgress;
+        slices<'a>(tenant: TenantId) -> Vec<(Slice, SliceProgress)>;
         cursors<'a>() -> SlicesProgress;
         of_slice<'a>(tenant: TenantId, slice: Slice) -> Vec<MembershipRow>;
         account<'a>(tenant: TenantId, id: &'a ExternalId) -> Option<ReplicaAccount>;

@@ -293,6 +293,7 @@ async fn sees_no_memberships(store: &Segmentation) {
         memberships.progress(NOBODY, SLICE).await.unwrap(),
         SliceProgress::default()
     );
+    assert_eq!(memberships.slices(NOBODY).await.unwrap(), []);
     assert_eq!(
         memberships
             .account(NOBODY, &external("anvil"))

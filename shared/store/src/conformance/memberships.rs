@@ -63,6 +63,8 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         store.memberships.cursors().await.unwrap(),
         [(ACME, SLICE, acme), (BOLT, SLICE, bolt)]
     );
+    let slices = store.memberships.slices(BOLT).await.unwrap();
+    assert_eq!(slices, [(SLICE, bolt)]);
 }
 
 pub async fn memberships_are_replaced_whole<H: Harness>(harness: H) {

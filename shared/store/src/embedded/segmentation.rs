@@ -53,6 +53,16 @@ impl Memberships for Segmentation {
         })
     }
 
+    fn slices(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<(Slice, SliceProgress)>>> {
+        self.file.read("reading cursors", move |connection| {
+            let mut list = connection.prepare_cached(sql!("segmentation/cursor_of_tenant"))?;
+            let cursors = list.query_map(params![id(tenant.0)], |row| {
+                Ok((row.slice(0)?, progress(row, 1)?))
+            })?;
+            Ok(cursors.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>> {
         self.file.read("reading cursors", |connection| {
             let mut list = connection.prepare_cached(sql!("segmentation/cursor_list"))?;

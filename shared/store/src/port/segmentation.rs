@@ -188,6 +188,9 @@ pub trait Memberships: Send + Sync + std::fmt::Debug {
     /// Where a slice stands.
     fn progress(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<SliceProgress>>;
 
+    /// The same of all slices of a tenant that something was committed of, by slice.
+    fn slices(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<(Slice, SliceProgress)>>>;
+
     /// The same of all tenants and slices, by (tenant, slice).
     fn cursors(&self) -> BoxFuture<'_, Result<SlicesProgress>>;
 

@@ -18,6 +18,8 @@ use crate::postgres::{feed, replica, rows};
 
 const MOVE_CURSOR: &str = include_str!("../../../queries/postgres/segmentation/move_cursor.sql");
 const CURSOR: &str = include_str!("../../../queries/postgres/segmentation/cursor.sql");
+const CURSORS_OF_TENANT: &str =
+    include_str!("../../../queries/postgres/segmentation/cursors_of_tenant.sql");
 const CURSORS: &str = include_str!("../../../queries/postgres/segmentation/cursors.sql");
 const PUT_ACCOUNTS: &str = include_str!("../../../queries/postgres/segmentation/put_accounts.sql");
 const PUT_MEMBERSHIPS: &str =
@@ -148,6 +150,20 @@ impl Memberships for Segmentation {
                 )
                 .await?;
             Ok(decode::first(&found, "cursor", progress)?.unwrap_or_default())
+        })
+    }
+
+    fn slices(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<(Slice, SliceProgress)>>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .system(
+                    "reading cursors",
+                    CURSORS_OF_TENANT,
+                    &[&rows::tenant(tenant)],
+                )
+                .await?;
+            decode::all(&found, "cursor", |row| Ok((row.slice()?, progress(row)?)))
         })
     }
 
