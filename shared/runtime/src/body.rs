@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 
-use crate::deadline::DEADLINE;
+use crate::deadline::{self, DEADLINE};
 
 /// How long a client waits before it tries again after a peer went away.
 pub(crate) const RETRY_AFTER_GONE: Duration = Duration::from_secs(1);
@@ -152,7 +152,10 @@ impl http_body::Body for GuardedBody {
             return this.end_with(sextant_wire::status::deadline_exceeded());
         }
         let polled = match &this.deadline {
-            Some(deadline) => DEADLINE.sync_scope(deadline.at, || Pin::new(inner).poll_frame(cx)),
+            Some(deadline) => {
+                let given = deadline::Deadline::Given(deadline.at);
+                DEADLINE.sync_scope(given, || Pin::new(inner).poll_frame(cx))
+            },
             None => Pin::new(inner).poll_frame(cx),
         };
         if polled.is_ready() {

@@ -17,14 +17,33 @@ const MAX_TIMEOUT_DIGITS: usize = 8;
 const MAX_TIMEOUT_VALUE: u128 = 99_999_999;
 
 tokio::task_local! {
-    /// Set by the server's deadline layer when the caller gave a deadline.
-    pub(crate) static DEADLINE: Instant;
+    /// Set by the server's deadline layer.
+    pub(crate) static DEADLINE: Deadline;
+}
+
+/// When a call ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Deadline {
+    /// Its caller stops waiting then.
+    Given(Instant),
+    /// The caller named none; only the head of the answer has to be there by then.
+    Default(Instant),
 }
 
 /// When the caller of the current call stops waiting; `None` outside a call and in a call without a deadline.
 #[must_use]
 pub fn current() -> Option<Instant> {
-    DEADLINE.try_with(|at| *at).ok()
+    match DEADLINE.try_with(|deadline| *deadline).ok()? {
+        Deadline::Given(at) => Some(at),
+        Deadline::Default(_) => None,
+    }
+}
+
+/// Time left until the head of the current call's answer has to be there, by whatever deadline; `None` outside a call.
+pub(crate) fn remaining_for_head() -> Option<Duration> {
+    let (Deadline::Given(at) | Deadline::Default(at)) =
+        DEADLINE.try_with(|deadline| *deadline).ok()?;
+    Some(at.saturating_duration_since(Instant::now()))
 }
 
 /// Time left until [`current`], zero once it has passed. Store calls take a slice of it.

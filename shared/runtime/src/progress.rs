@@ -12,10 +12,11 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_wire::status::Problem;
 
 use crate::deadline;
+use crate::server::aside;
 
-/// Longest wait of a caller that gave no deadline.
+/// Longest wait, whatever the deadline: a position may be one that nobody will ever reach.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// What is left of the caller's deadline for the answer itself.
+/// What is left of the call's deadline for the answer itself.
 const MARGIN: Duration = Duration::from_millis(20);
 
 /// For each slice, the number of the newest ingestion entry whose results can be read here.
@@ -60,17 +61,24 @@ impl Progress {
         )
     }
 
-    /// Waits until at least `floor` can be read, no longer than the call's deadline allows.
+    /// Waits until at least `floor` can be read, no longer than the call's deadline allows, and 30 seconds at most. A call that
+    /// waits leaves its turn to others.
     ///
     /// # Errors
-    /// POSITION_NOT_REACHED when the deadline comes first.
+    /// POSITION_NOT_REACHED when the deadline comes first; OVERLOADED when too many wait.
     pub async fn wait_for(&self, tenant: TenantId, floor: &Position) -> Result<Position, Problem> {
         let position = self.position(tenant);
         if position.covers(floor) {
             return Ok(position);
         }
+        aside(self.wait_long_for(tenant, floor)).await
+    }
+
+    async fn wait_long_for(&self, tenant: TenantId, floor: &Position) -> Result<Position, Problem> {
         let mut edition = self.edition.subscribe();
-        let wait = deadline::remaining().map_or(LONGEST_WAIT, |left| left.saturating_sub(MARGIN));
+        let wait = deadline::remaining_for_head()
+            .map_or(LONGEST_WAIT, |left| left.saturating_sub(MARGIN))
+            .min(LONGEST_WAIT);
         let until = tokio::time::Instant::now() + wait;
         loop {
             edition.mark_unchanged();
@@ -95,6 +103,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deadline::{DEADLINE, Deadline};
 
     const ACME: TenantId = TenantId(1);
 
@@ -119,5 +128,32 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(problem.reason_name(), "POSITION_NOT_REACHED");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_deadline_makes_a_wait_longer_than_the_longest_and_every_one_leaves_time_for_its_answer()
+     {
+        let started = tokio::time::Instant::now();
+        let day = started + Duration::from_secs(86_400);
+        let soon = Duration::from_secs(10);
+        let waits = [
+            (Deadline::Given(day), LONGEST_WAIT),
+            (Deadline::Default(day), LONGEST_WAIT),
+            (Deadline::Given(started + soon), soon - MARGIN),
+            (Deadline::Default(started + soon), soon - MARGIN),
+        ];
+        let wait = async |(deadline, longest)| {
+            let (progress, far) = (
+                Progress::default(),
+                Position::new(vec![(Slice(0), 1 << 63)]),
+            );
+            let wait = DEADLINE.scope(deadline, progress.wait_for(ACME, &far));
+            assert_eq!(
+                wait.await.unwrap_err().reason_name(),
+                "POSITION_NOT_REACHED"
+            );
+            assert_eq!(started.elapsed(), longest, "{deadline:?}");
+        };
+        futures_util::future::join_all(waits.map(wait)).await;
     }
 }

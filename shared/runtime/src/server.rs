@@ -25,6 +25,7 @@ use crate::config;
 use crate::lifecycle::Lifecycle;
 use crate::server::observe::Observe;
 pub(crate) use crate::server::observe::code_name;
+pub(crate) use crate::server::shed::aside;
 use crate::server::shed::{Limiter, Shed};
 use crate::server::timely::Timely;
 pub(crate) use crate::server::timely::head_until;
@@ -105,7 +106,7 @@ pub(crate) fn refuse(status: Status) -> Answer {
 /// How much one service takes on.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Calls in work at the same time.
+    /// Calls in work at the same time, of clients and again of our own services. A call that waits for a position is none.
     pub max_in_flight: usize,
     /// Longest wait for a turn.
     pub max_queue: Duration,
@@ -143,18 +144,13 @@ fn stack<S: Serve + Clone>(
     methods: &Arc<MethodTable>,
     around: &Surroundings,
 ) -> Stack {
-    let limiter = Arc::new(Limiter::new(
-        around.limits.max_in_flight,
-        around.limits.max_queue,
-    ));
-    let service = Authenticate::new(
-        routes,
-        Arc::clone(methods),
-        Arc::clone(&around.authenticator),
-    );
+    let limits = around.limits;
+    let limiter = || Limiter::new(limits.max_in_flight, limits.max_queue);
+    let authenticator = Arc::clone(&around.authenticator);
+    let service = Authenticate::new(routes, Arc::clone(methods), Arc::clone(&authenticator));
     let stop = around.lifecycle.stop().clone();
-    let service = Timely::new(service, around.limits.default_deadline, stop);
-    let service = Shed::new(service, limiter, part, around.meters.clone());
+    let service = Timely::new(service, limits.default_deadline, stop);
+    let service = Shed::new(service, limiter, authenticator, part, around.meters.clone());
     let service = Observe::new(service, Arc::clone(methods), around.meters.clone());
     Stack(Arc::new(service))
 }

@@ -103,7 +103,7 @@ pub struct Authenticator {
     clock: Clock,
     ttl: Duration,
     cache: Cache<KeyId, Arc<Cached>>,
-    service: Option<(KeyId, SecretDigest)>,
+    service: Option<ServiceKey>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -113,6 +113,13 @@ impl fmt::Debug for Authenticator {
             .field("cached", &self.cache.len())
             .finish_non_exhaustive()
     }
+}
+
+struct ServiceKey {
+    id: KeyId,
+    digest: SecretDigest,
+    /// What our links' `authorization` headers begin with: all but the secret.
+    start: String,
 }
 
 struct Cached {
@@ -144,8 +151,21 @@ impl Authenticator {
     /// Also accepts this key, for every scope and no particular tenant: our own services.
     #[must_use]
     pub fn with_service_key(mut self, key: &Key) -> Self {
-        self.service = Some((key.id(), key.digest()));
+        self.service = Some(ServiceKey {
+            id: key.id(),
+            digest: key.digest(),
+            start: format!("Bearer sx_{}_", key.id()),
+        });
         self
+    }
+
+    /// Whether headers name the service key. Their secret is not looked at: this says whose turn it is, not who may call.
+    pub(crate) fn claims_service(&self, headers: &HeaderMap) -> bool {
+        self.service.as_ref().is_some_and(|service| {
+            headers
+                .get(header::AUTHORIZATION)
+                .is_some_and(|value| value.as_bytes().starts_with(service.start.as_bytes()))
+        })
     }
 
     /// Forgets what is remembered about a key: in this process, a revocation takes effect at once.
@@ -170,15 +190,15 @@ impl Authenticator {
             Ok(key) => key,
             Err(refusal) => return Lookup::Known(Err(refusal)),
         };
-        if let Some((id, digest)) = &self.service
-            && *id == key.id()
+        if let Some(service) = &self.service
+            && service.id == key.id()
         {
             let principal = Principal {
                 tenant: None,
                 scopes: Scopes::ALL,
-                key_id: *id,
+                key_id: service.id,
             };
-            return Lookup::Known(if digest.matches(&key.digest()) {
+            return Lookup::Known(if service.digest.matches(&key.digest()) {
                 Ok(principal)
             } else {
                 Err(Refusal::Invalid)

@@ -87,7 +87,7 @@ pub(crate) const KEYS: &[Key] = &[
         "server.max_in_flight",
         integer(1, 1_000_000),
         "512",
-        "calls that one service works on at the same time",
+        "calls that one service works on at the same time, of clients and again of other services; one that waits for a position is none",
     ),
     key(
         "server.max_queue_ms",

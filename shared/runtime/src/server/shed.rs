@@ -1,5 +1,6 @@
 //! A limit on calls in work, with a queue that is bounded by age.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,12 +10,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tonic::body::Body;
 
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::Problem;
+
+use crate::auth::Authenticator;
 use crate::server::{Answer, Serve, refuse};
 use crate::telemetry::{Label, Meters, Metric};
 
 /// While a queue stands, calls wait this share of the full wait at most: what cannot be served soon is refused soon.
 const STANDING_SHARE: u32 = 10;
-/// Waiting calls per call in work; more would be refused by age anyway, and each costs memory.
+/// Waiting calls per call in work, of those that wait for a turn and again of those that wait aside: each costs memory.
 const MAX_WAITING_FACTOR: usize = 16;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -25,6 +30,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub(crate) struct Limiter {
     turns: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    /// Places of calls that have given their turn back while they wait for something else.
+    aside: Semaphore,
     max_wait: Duration,
     base: Instant,
     /// Milliseconds from `base` to the last call that found a free turn.
@@ -37,6 +44,7 @@ impl Limiter {
         Self {
             turns: Arc::new(Semaphore::new(max_in_flight)),
             waiting: Arc::new(Semaphore::new(max_in_flight * MAX_WAITING_FACTOR)),
+            aside: Semaphore::new(max_in_flight * MAX_WAITING_FACTOR),
             max_wait,
             base: Instant::now(),
             last_idle_ms: AtomicU64::new(0),
@@ -75,20 +83,70 @@ impl Limiter {
     }
 }
 
+tokio::task_local! {
+    static TURN: Turn;
+}
+
+/// The turn of the call that is being served; none while it waits aside.
+struct Turn {
+    limiter: Arc<Limiter>,
+    held: Cell<Option<OwnedSemaphorePermit>>,
+}
+
+/// Waits for `wait` without the turn of the current call, which others may have, and then for a turn anew.
+///
+/// # Errors
+/// The one that `wait` ends with; OVERLOADED when too many wait, or there is no turn afterwards.
+pub(crate) async fn aside<T>(wait: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let Ok(limiter) = TURN.try_with(|turn| Arc::clone(&turn.limiter)) else {
+        return wait.await;
+    };
+    let crowded = || {
+        Problem::new(
+            ErrorReason::Overloaded,
+            "too many calls wait; try again later",
+        )
+    };
+    let place = limiter.aside.try_acquire().map_err(|_full| crowded())?;
+    // Where the call is on its way to a turn no more, such as in a stream, there is nothing to give back.
+    TURN.try_with(|turn| turn.held.take()).ok();
+    let reached = wait.await?;
+    drop(place);
+    let turn = match limiter.try_turn() {
+        Some(turn) => turn,
+        None => limiter.wait().await.ok_or_else(crowded)?,
+    };
+    TURN.try_with(|now| now.held.set(Some(turn))).ok();
+    Ok(reached)
+}
+
 /// Gives every call a turn, or refuses it with RESOURCE_EXHAUSTED. A turn lasts until the head of the answer: an open stream
 /// holds none.
+///
+/// Calls of our own services have turns of their own, as many as clients have: what clients wait for is often the work of a
+/// follower, which must not queue behind them.
 pub(crate) struct Shed<S> {
     inner: S,
-    limiter: Arc<Limiter>,
+    clients: Arc<Limiter>,
+    services: Arc<Limiter>,
+    authenticator: Arc<Authenticator>,
     part: &'static str,
     meters: Meters,
 }
 
 impl<S> Shed<S> {
-    pub(crate) fn new(inner: S, limiter: Arc<Limiter>, part: &'static str, meters: Meters) -> Self {
+    pub(crate) fn new(
+        inner: S,
+        limiter: impl Fn() -> Limiter,
+        authenticator: Arc<Authenticator>,
+        part: &'static str,
+        meters: Meters,
+    ) -> Self {
         Self {
             inner,
-            limiter,
+            clients: Arc::new(limiter()),
+            services: Arc::new(limiter()),
+            authenticator,
             part,
             meters,
         }
@@ -97,20 +155,24 @@ impl<S> Shed<S> {
 
 impl<S: Serve + Clone> Serve for Shed<S> {
     fn serve(&self, request: Request<Body>) -> Answer {
-        if let Some(turn) = self.limiter.try_turn() {
-            let answer = self.inner.serve(request);
-            return Box::pin(async move {
-                let answer = answer.await;
-                drop(turn);
-                answer
-            });
+        // A guess of the service key's public half gets past here, and authentication refuses it without waiting.
+        let limiter = if self.authenticator.claims_service(request.headers()) {
+            &self.services
+        } else {
+            &self.clients
+        };
+        let limiter = Arc::clone(limiter);
+        if let Some(turn) = limiter.try_turn() {
+            return Box::pin(holding(limiter, turn, self.inner.serve(request)));
         }
-        let limiter = Arc::clone(&self.limiter);
         let (part, meters) = (self.part, self.meters.clone());
         let inner = self.inner.clone();
         Box::pin(async move {
             match limiter.wait().await {
-                Some(_turn) => inner.serve(request).await,
+                Some(turn) => {
+                    let answer = inner.serve(request);
+                    holding(limiter, turn, answer).await
+                },
                 None => {
                     meters.record(Metric::RpcShed, 1.0, &[Label::Service(part)]);
                     refuse(sextant_wire::status::overloaded(RETRY_AFTER)).await
@@ -118,6 +180,19 @@ impl<S: Serve + Clone> Serve for Shed<S> {
             }
         })
     }
+}
+
+/// The answer, with its turn for as long as it takes.
+fn holding(
+    limiter: Arc<Limiter>,
+    turn: OwnedSemaphorePermit,
+    answer: Answer,
+) -> impl Future<Output = <Answer as Future>::Output> + Send {
+    let turn = Turn {
+        limiter,
+        held: Cell::new(Some(turn)),
+    };
+    TURN.scope(turn, answer)
 }
 
 #[cfg(test)]

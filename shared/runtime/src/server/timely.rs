@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
 use crate::body::GuardedBody;
-use crate::deadline::{self, DEADLINE};
+use crate::deadline::{self, DEADLINE, Deadline};
 use crate::server::{Answer, Serve};
 
 /// A deadline that the caller gave covers the whole call, streams included. The default one covers the wait for the head of
@@ -44,12 +44,14 @@ impl<S: Serve> Serve for Timely<S> {
             match given {
                 Some(left) => {
                     let at = Instant::now() + left;
-                    let answer = DEADLINE.scope(at, answer);
+                    let answer = DEADLINE.scope(Deadline::Given(at), answer);
                     let head = head_until(at, answer).await?;
                     Ok(head.map(|body| guard(body).until(at).boxed()))
                 },
                 None => {
-                    let head = head_until(Instant::now() + default, answer).await?;
+                    let at = Instant::now() + default;
+                    let answer = DEADLINE.scope(Deadline::Default(at), answer);
+                    let head = head_until(at, answer).await?;
                     Ok(head.map(|body| guard(body).boxed()))
                 },
             }
