@@ -1,7 +1,7 @@
 //! From an `authorization` header to a principal, with a cache in front of the store that knows the keys.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -103,6 +103,8 @@ pub struct Authenticator {
     clock: Clock,
     ttl: Duration,
     cache: Cache<KeyId, Arc<Cached>>,
+    /// Counts what was forgotten, so that a record that was read before is not remembered after.
+    n_forgotten: Mutex<u64>,
     service: Option<ServiceKey>,
 }
 
@@ -144,6 +146,7 @@ impl Authenticator {
             clock,
             ttl,
             cache: Cache::new(MAX_CACHED_KEYS),
+            n_forgotten: Mutex::new(0),
             service: None,
         }
     }
@@ -170,7 +173,15 @@ impl Authenticator {
 
     /// Forgets what is remembered about a key: in this process, a revocation takes effect at once.
     pub fn forget(&self, id: KeyId) {
+        let mut n_forgotten = self.n_forgotten();
+        *n_forgotten += 1;
         self.cache.remove(&id);
+    }
+
+    fn n_forgotten(&self) -> MutexGuard<'_, u64> {
+        self.n_forgotten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who sent these headers.
@@ -214,6 +225,7 @@ impl Authenticator {
 
     /// Asks the source and remembers its answer.
     pub(crate) async fn resolve(&self, key: &Key) -> Result<Principal, Refusal> {
+        let n_forgotten = *self.n_forgotten();
         let record = match self.source.resolve(key.id()).await {
             Ok(record) => record,
             Err(error) => {
@@ -226,7 +238,11 @@ impl Authenticator {
             record,
             until: tokio::time::Instant::now() + self.ttl,
         };
-        self.cache.insert(key.id(), Arc::new(cached));
+        let now = self.n_forgotten();
+        if *now == n_forgotten {
+            self.cache.insert(key.id(), Arc::new(cached));
+        }
+        drop(now);
         verdict
     }
 

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -254,6 +254,59 @@ async fn answers_about_known_and_unknown_keys_are_remembered_for_the_ttl_or_unti
             .is_ok()
     );
     assert_eq!(asked(), 4);
+}
+
+/// Has read a record when it is asked, and gives it when it is let.
+struct Slow {
+    record: KeyRecord,
+    revoked: AtomicBool,
+    gate: tokio::sync::Semaphore,
+}
+
+impl KeySource for Slow {
+    fn resolve(
+        &self,
+        _id: KeyId,
+    ) -> BoxFuture<'_, Result<Option<KeyRecord>, KeySourceUnavailable>> {
+        Box::pin(async {
+            let mut record = self.record.clone();
+            record.revoked = self.revoked.load(Ordering::SeqCst);
+            self.gate.acquire().await.unwrap().forget();
+            Ok(Some(record))
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_read_before_its_key_was_revoked_is_not_remembered() {
+    let key = Key::generate().unwrap();
+    let source = Arc::new(Slow {
+        record: KeyRecord {
+            secret_sha256: key.digest(),
+            tenant: Some(TENANT),
+            scopes: Scopes::NONE,
+            expires_at: None,
+            revoked: false,
+        },
+        revoked: AtomicBool::new(false),
+        gate: tokio::sync::Semaphore::new(0),
+    });
+    let authenticator = Authenticator::new(
+        Arc::clone(&source) as Arc<dyn KeySource>,
+        Clock::real(),
+        TTL,
+    );
+    let headers = with_key(&key);
+    let mut early = Box::pin(authenticator.authenticate(&headers));
+    assert!(futures_util::poll!(&mut early).is_pending());
+    source.revoked.store(true, Ordering::SeqCst);
+    authenticator.forget(key.id());
+    source.gate.add_permits(2);
+    assert!(early.await.is_ok());
+    assert_eq!(
+        authenticator.authenticate(&headers).await,
+        Err(Refusal::Revoked)
+    );
 }
 
 #[tokio::test]
