@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod budget;
 mod commit;
 mod convert;
 mod failure;

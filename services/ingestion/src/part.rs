@@ -34,6 +34,8 @@ pub struct Limits {
     pub max_batch_bytes: usize,
     /// Records that a stream may hold unacknowledged.
     pub credit_records: u32,
+    /// Bytes of records that all streams together may have sent and not stored yet; one tenant's may have a quarter.
+    pub max_waiting_bytes: usize,
     /// Age up to which records are taken, in days, of tenants that name none.
     pub default_retention_days: u32,
 }
@@ -46,6 +48,7 @@ impl From<&config::Ingest> for Limits {
             max_batch_bytes: usize::try_from(config.max_batch_bytes).unwrap_or(usize::MAX),
             // A batch of the greatest size must fit.
             credit_records: DEFAULT_CREDIT_RECORDS.max(config.max_batch_records.saturating_mul(2)),
+            max_waiting_bytes: usize::try_from(config.max_waiting_bytes).unwrap_or(usize::MAX),
             default_retention_days: config.retention_days,
         }
     }

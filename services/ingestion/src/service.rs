@@ -17,6 +17,7 @@ use sextant_proto::ingestion::v1::tenant_service_server::TenantService;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::status::Problem;
 
+use crate::budget::Budget;
 use crate::handlers;
 use crate::heads::Heads;
 use crate::part::Deps;
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) deps: Deps,
     pub(crate) tenants: TenantBook,
     pub(crate) heads: Arc<Heads>,
+    pub(crate) budget: Budget,
 }
 
 impl Shared {
@@ -35,6 +37,7 @@ impl Shared {
         Self {
             tenants: TenantBook::new(Arc::clone(&deps.tenants)),
             heads: Arc::new(Heads::new(Arc::clone(&deps.feed))),
+            budget: Budget::new(deps.limits.max_waiting_bytes),
             deps,
         }
     }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tonic::Status;
 
 use sextant_domain::id::TenantId;
@@ -22,6 +22,7 @@ use sextant_proto::ingestion::v1::{
 use sextant_wire::status::{Problem, refused_by_transport};
 
 use crate::admission::{self, CheckedBatch, Knowledge, Terms};
+use crate::budget::{StreamRoom, Taken};
 use crate::commit::commit;
 use crate::service::Shared;
 use crate::verdicts;
@@ -30,9 +31,8 @@ use crate::verdicts;
 const MAX_COMMIT_RECORDS: usize = 10_000;
 /// Encoded records that one commit may hold, in KiB, unless a single batch has more: an entry of the feed is read whole.
 const MAX_COMMIT_KIB: usize = 2_048;
-/// Checked batches of one stream that may wait for their commit, and their encoded size in KiB.
+/// Checked batches of one stream that may wait for their commit.
 const MAX_WAITING: usize = 256;
-const MAX_WAITING_KIB: u32 = 8_192;
 /// Acknowledgements that may wait for the client to read them.
 const MAX_ANSWERS: usize = 4;
 
@@ -42,15 +42,15 @@ struct Session {
     tenant: TenantId,
     /// Records received and not acknowledged.
     n_open: AtomicUsize,
-    room: Arc<Semaphore>,
+    room: StreamRoom,
 }
 
 /// A batch that waits for its commit.
 struct Waiting {
     sequence: u64,
     batch: CheckedBatch,
-    /// Its encoded size in KiB, given back after the commit.
-    room: OwnedSemaphorePermit,
+    /// For its encoded size, given back after the commit.
+    room: Taken,
 }
 
 /// Acknowledges batches as they are stored. The first item grants the credit; then each names the batches up to which all
@@ -60,7 +60,7 @@ pub(crate) fn acknowledge(
     tenant: TenantId,
     messages: BoxStream<'static, Result<IngestRequest, Status>>,
 ) -> BoxStream<'static, Result<IngestResponse, Status>> {
-    let room = Arc::new(Semaphore::new(MAX_WAITING_KIB as usize));
+    let room = shared.budget.stream(tenant);
     let session = Session {
         shared,
         tenant,
@@ -109,10 +109,7 @@ impl Session {
             newest = message.sequence;
             self.admit(message.records.len())?;
             let batch = self.check(message.records, knowledge).await?;
-            let kib = u32::try_from(batch.n_bytes / 1_024)
-                .unwrap_or(u32::MAX)
-                .clamp(1, MAX_WAITING_KIB);
-            let Ok(room) = Arc::clone(&self.room).acquire_many_owned(kib).await else {
+            let Some(room) = self.room.take(batch.n_bytes).await else {
                 return Ok(());
             };
             let waiting = Waiting {
@@ -237,7 +234,7 @@ impl Group {
     fn of(first: Waiting) -> Self {
         Self {
             n_records: first.batch.n_records,
-            kib: first.room.num_permits(),
+            kib: first.room.kib(),
             members: vec![first],
         }
     }
@@ -245,7 +242,7 @@ impl Group {
     /// Takes a batch in, or gives it back if it is too much.
     fn join(&mut self, next: Waiting) -> Option<Waiting> {
         let n_records = self.n_records + next.batch.n_records;
-        let kib = self.kib + next.room.num_permits();
+        let kib = self.kib + next.room.kib();
         if n_records > MAX_COMMIT_RECORDS || kib > MAX_COMMIT_KIB {
             return Some(next);
         }

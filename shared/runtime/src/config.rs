@@ -174,6 +174,8 @@ pub struct Ingest {
     pub max_batch_bytes: u64,
     /// Largest batch, in records.
     pub max_batch_records: u32,
+    /// Bytes of records that all streams together may have sent and not stored yet.
+    pub max_waiting_bytes: u64,
 }
 
 impl Config {

@@ -1,19 +1,20 @@
 use std::sync::Arc;
 
+use prost::Message as _;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, yield_now};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status};
 
 use sextant_domain::id::TenantId;
-use sextant_ingestion::DEFAULT_CREDIT_RECORDS;
+use sextant_ingestion::Limits;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_store::port::{Committed, FactBatch, Facts};
 use sextant_store::{BoxFuture, Error};
 
 use crate::records::{account, event, events, with_event};
-use crate::world::{BOTH, Clients, Tenant, World, reason, told, within};
+use crate::world::{BOTH, Clients, INTAKE, Tenant, World, reason, told, within};
 
 /// An open stream of batches. Its answers are read all the time, as a client has to: in-process, reading drives the work.
 pub(crate) struct Open {
@@ -129,11 +130,11 @@ impl Gated {
         Arc<Semaphore>,
         mpsc::UnboundedReceiver<Option<usize>>,
     ) {
-        Self::world_with(DEFAULT_CREDIT_RECORDS).await
+        Self::world_with(INTAKE).await
     }
 
     async fn world_with(
-        credit: u32,
+        limits: Limits,
     ) -> (
         World,
         Arc<Semaphore>,
@@ -141,7 +142,7 @@ impl Gated {
     ) {
         let gate = Arc::new(Semaphore::new(0));
         let (seen, commits) = mpsc::unbounded_channel();
-        let world = World::with(credit, |inner| {
+        let world = World::with(limits, |inner| {
             Arc::new(Self {
                 inner,
                 gate: Arc::clone(&gate),
@@ -315,8 +316,59 @@ async fn batches_that_wait_share_one_commit_of_at_most_ten_thousand_records() {
 }
 
 #[tokio::test]
+async fn all_streams_together_hold_a_budget_a_tenant_a_quarter_of_it_and_all_are_stored_in_the_end()
+{
+    const KIB: usize = 400;
+    let (world, gate, mut commits) = Gated::world_with(Limits {
+        max_waiting_bytes: KIB << 10,
+        ..INTAKE
+    })
+    .await;
+    let records = events("e", "acme", 450);
+    let kib = records.iter().map(pb::Record::encoded_len).sum::<usize>() >> 10;
+    assert!((10..=KIB / 8).contains(&kib), "{kib}");
+    let (mut streams, mut n_begun) = (Vec::new(), 0);
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        let tenant = world.tenant(name).await;
+        let mut n_begun_of_tenant = 0;
+        for _ in 0..12 {
+            let stream = Open::new(&tenant.clients).await;
+            stream.send(1, records.clone()).await;
+            // In one thread, what can begin has begun after its turn.
+            while stream.requests.capacity() < stream.requests.max_capacity() {
+                yield_now().await;
+            }
+            for _ in 0..20 {
+                yield_now().await;
+            }
+            while let Ok(Some(_begun)) = commits.try_recv() {
+                n_begun_of_tenant += 1;
+            }
+            streams.push(stream);
+        }
+        n_begun += n_begun_of_tenant;
+        assert!(
+            n_begun_of_tenant * kib <= KIB / 4,
+            "{name}: {n_begun_of_tenant}"
+        );
+        if streams.len() <= 36 {
+            assert_eq!(n_begun_of_tenant, KIB / 4 / kib, "{name} has its share");
+        }
+    }
+    assert!(n_begun * kib <= KIB, "{n_begun} of {kib} KiB");
+    gate.add_permits(streams.len());
+    for stream in &mut streams {
+        stream.until(1).await;
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_exceeds_its_credit_is_refused_and_what_came_before_is_acknowledged() {
-    let (world, gate, mut commits) = Gated::world_with(200).await;
+    let (world, gate, mut commits) = Gated::world_with(Limits {
+        credit_records: 200,
+        ..INTAKE
+    })
+    .await;
     let tenant = world.tenant("acme").await;
     let mut stream = Open::new(&tenant.clients).await;
     stream.send(1, vec![account("a", "acme")]).await;

@@ -28,6 +28,15 @@ use sextant_wire::page::Pager;
 
 /// The moment at which the real clock stands: 2026-01-15T12:00:00Z.
 pub(crate) const NOW: Instant = Instant(1_768_478_400_000_000);
+/// What the service takes in.
+pub(crate) const INTAKE: Limits = Limits {
+    max_batch_records: 10_000,
+    max_batch_bytes: 4 << 20,
+    credit_records: DEFAULT_CREDIT_RECORDS,
+    max_waiting_bytes: 256 << 20,
+    default_retention_days: 395,
+};
+
 const LIMITS: server::Limits = server::Limits {
     max_in_flight: 64,
     max_queue: Duration::from_secs(1),
@@ -58,12 +67,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::with(DEFAULT_CREDIT_RECORDS, |facts| facts).await
+        Self::with(INTAKE, |facts| facts).await
     }
 
-    /// A world with another credit whose facts go through a wrapper.
+    /// A world with other limits whose facts go through a wrapper.
     pub(crate) async fn with(
-        credit_records: u32,
+        limits: Limits,
         wrap: impl FnOnce(Arc<dyn Facts>) -> Arc<dyn Facts>,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -87,7 +96,7 @@ impl World {
             meters: Meters::none(),
             limits: LIMITS,
         };
-        let deps = deps(&store, &around, clock.clone(), credit_records, wrap);
+        let deps = deps(&store, &around, clock.clone(), limits, wrap);
         let mounted = part(deps).mount(&around).unwrap();
         Self {
             hand,
@@ -117,7 +126,7 @@ impl World {
             &self.store,
             &self.around,
             self.clock.clone(),
-            DEFAULT_CREDIT_RECORDS,
+            INTAKE,
             |facts| facts,
         );
         let mounted = part(change(deps)).mount(&self.around).unwrap();
@@ -205,7 +214,7 @@ fn deps(
     store: &Embedded,
     around: &Surroundings,
     clock: Clock,
-    credit_records: u32,
+    limits: Limits,
     wrap: impl FnOnce(Arc<dyn Facts>) -> Arc<dyn Facts>,
 ) -> Deps {
     Deps {
@@ -219,12 +228,7 @@ fn deps(
         clock,
         pager: Pager::new(b"test"),
         meters: Meters::none(),
-        limits: Limits {
-            max_batch_records: 10_000,
-            max_batch_bytes: 4 << 20,
-            credit_records,
-            default_retention_days: 395,
-        },
+        limits,
     }
 }
 

@@ -253,6 +253,12 @@ pub(crate) const KEYS: &[Key] = &[
         "10000",
         "largest batch in records",
     ),
+    key(
+        "ingest.max_waiting_bytes",
+        integer(1_048_576, 1_099_511_627_776),
+        "268435456",
+        "bytes of records that all streams together may have sent and not stored yet; a tenant's may have a quarter, then they wait",
+    ),
 ];
 
 impl Key {

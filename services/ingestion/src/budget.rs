@@ -1,0 +1,91 @@
+//! How much of all streams together is taken in and not yet stored. A stream that finds no room waits, and flow control holds
+//! its client back; what it holds already it stores, which makes room.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use sextant_domain::id::TenantId;
+
+/// Share of the whole that one tenant's streams may hold.
+const TENANT_SHARE: usize = 4;
+/// What one stream may hold, in KiB: a client that does not read its answers must not hold its tenant's share.
+const MAX_STREAM_KIB: usize = 8_192;
+
+/// Room for encoded records, in KiB.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    whole: Arc<Semaphore>,
+    tenant_kib: usize,
+    tenants: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
+}
+
+/// The room of one stream.
+#[derive(Debug)]
+pub(crate) struct StreamRoom {
+    stream: Arc<Semaphore>,
+    tenant: Arc<Semaphore>,
+    whole: Arc<Semaphore>,
+    max_kib: usize,
+}
+
+/// Room that is taken until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Taken([OwnedSemaphorePermit; 3]);
+
+impl Budget {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let tenant_kib =
+            (bytes / 1_024 / TENANT_SHARE).clamp(1, Semaphore::MAX_PERMITS / TENANT_SHARE);
+        Self {
+            whole: Arc::new(Semaphore::new(tenant_kib * TENANT_SHARE)),
+            tenant_kib,
+            tenants: Mutex::default(),
+        }
+    }
+
+    /// The room of a new stream.
+    pub(crate) fn stream(&self, tenant: TenantId) -> StreamRoom {
+        let max_kib = self.tenant_kib.min(MAX_STREAM_KIB);
+        StreamRoom {
+            stream: Arc::new(Semaphore::new(max_kib)),
+            tenant: self.tenant(tenant),
+            whole: Arc::clone(&self.whole),
+            max_kib,
+        }
+    }
+
+    /// What all streams of a tenant share, for as long as there are some.
+    fn tenant(&self, tenant: TenantId) -> Arc<Semaphore> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = tenants.get(&tenant).and_then(Weak::upgrade) {
+            return share;
+        }
+        tenants.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.tenant_kib));
+        tenants.insert(tenant, Arc::downgrade(&share));
+        share
+    }
+}
+
+impl StreamRoom {
+    /// Room for `n_bytes` once there is some; a batch that is larger than all room takes all of it. `None` never comes: nobody
+    /// closes the semaphores.
+    pub(crate) async fn take(&self, n_bytes: usize) -> Option<Taken> {
+        let kib = u32::try_from((n_bytes / 1_024).clamp(1, self.max_kib)).ok()?;
+        // From the narrowest to the widest: whoever waits for the wider holds nothing of it.
+        let take = |room: &Arc<Semaphore>| Arc::clone(room).acquire_many_owned(kib);
+        let stream = take(&self.stream).await.ok()?;
+        let tenant = take(&self.tenant).await.ok()?;
+        let whole = take(&self.whole).await.ok()?;
+        Some(Taken([stream, tenant, whole]))
+    }
+}
+
+impl Taken {
+    /// How much it is.
+    pub(crate) fn kib(&self) -> usize {
+        self.0[0].num_permits()
+    }
+}
