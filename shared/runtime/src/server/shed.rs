@@ -31,7 +31,7 @@ pub(crate) struct Limiter {
     turns: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     /// Places of calls that have given their turn back while they wait for something else.
-    aside: Semaphore,
+    aside: Arc<Semaphore>,
     max_wait: Duration,
     base: Instant,
     /// Milliseconds from `base` to the last call that found a free turn.
@@ -44,7 +44,7 @@ impl Limiter {
         Self {
             turns: Arc::new(Semaphore::new(max_in_flight)),
             waiting: Arc::new(Semaphore::new(max_in_flight * MAX_WAITING_FACTOR)),
-            aside: Semaphore::new(max_in_flight * MAX_WAITING_FACTOR),
+            aside: Arc::new(Semaphore::new(max_in_flight * MAX_WAITING_FACTOR)),
             max_wait,
             base: Instant::now(),
             last_idle_ms: AtomicU64::new(0),
@@ -98,25 +98,30 @@ struct Turn {
 /// # Errors
 /// The one that `wait` ends with; OVERLOADED when too many wait, or there is no turn afterwards.
 pub(crate) async fn aside<T>(wait: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let Ok(limiter) = TURN.try_with(|turn| Arc::clone(&turn.limiter)) else {
-        return wait.await;
-    };
     let crowded = || {
         Problem::new(
             ErrorReason::Overloaded,
             "too many calls wait; try again later",
         )
     };
-    let place = limiter.aside.try_acquire().map_err(|_full| crowded())?;
-    // Where the call is on its way to a turn no more, such as in a stream, there is nothing to give back.
-    TURN.try_with(|turn| turn.held.take()).ok();
+    let stepped_aside = TURN.try_with(|turn| {
+        let place = Arc::clone(&turn.limiter.aside).try_acquire_owned().ok()?;
+        drop(turn.held.take());
+        Some((place, Arc::clone(&turn.limiter)))
+    });
+    // Outside a call, and in an answer that streams, there is no turn to give back.
+    let Ok(stepped_aside) = stepped_aside else {
+        return wait.await;
+    };
+    let (place, limiter) = stepped_aside.ok_or_else(crowded)?;
     let reached = wait.await?;
     drop(place);
     let turn = match limiter.try_turn() {
         Some(turn) => turn,
         None => limiter.wait().await.ok_or_else(crowded)?,
     };
-    TURN.try_with(|now| now.held.set(Some(turn))).ok();
+    TURN.try_with(|now| now.held.set(Some(turn)))
+        .unwrap_or_default();
     Ok(reached)
 }
 
