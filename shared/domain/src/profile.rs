@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::time::Instant;
+use crate::time::{Instant, Zone};
 
 /// One named value of a version; absent means unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct ProfileVersion {
     pub employee_count: Option<Change<i64>>,
     /// When the contract is to be renewed.
     pub renewal_at: Option<Change<Instant>>,
+    /// The zone in which its contract dates are days.
+    pub zone: Option<Change<Zone>>,
 }
 
 /// All that an account ever said of itself.
@@ -48,6 +50,8 @@ pub struct ProfileView<'a> {
     pub employee_count: Option<i64>,
     /// When the contract is to be renewed.
     pub renewal_at: Option<Instant>,
+    /// The zone in which its contract dates are days; none: the tenant's.
+    pub zone: Option<&'a Zone>,
 }
 
 impl Profile {
@@ -106,6 +110,10 @@ impl Profile {
                 .find_map(|version| version.renewal_at.as_ref())
                 .and_then(Change::value)
                 .copied(),
+            zone: visible()
+                .rev()
+                .find_map(|version| version.zone.as_ref())
+                .and_then(Change::value),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::mrr::Mrr;
 use crate::profile::Profile;
 use crate::purchase::Purchases;
 use crate::subscription::AccountBilling;
-use crate::time::{DAY_US, Day, Instant, Zone};
+use crate::time::{Day, Instant, Zone};
 
 /// The moment that an evaluation is about, and the knowledge that it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,9 +129,10 @@ impl AccountFacts {
                 .map(|industry| Value::Text(Arc::clone(industry))),
         );
         row.integer(Feature::FirmoEmployeeCount, view.employee_count);
+        let zone = view.zone.unwrap_or(zone);
         let renewal = view
             .renewal_at
-            .map(|at| i64::from(moment.day.days_until(zone.day_of(at))))
+            .map(|at| i64::from(zone.day_of(moment.as_of).days_until(zone.day_of(at))))
             .filter(|days| *days >= 0);
         row.integer(Feature::ContractDaysToRenewal, renewal);
     }
@@ -200,7 +201,8 @@ impl AccountFacts {
         let days_since = |at: Instant| i64::from(zone.day_of(at).days_until(moment.day));
         row.recurring(Feature::RevenueMrrMinor, summary.mrr);
         row.recurring(Feature::RevenueArrMinor, Mrr(summary.mrr.0 * 12));
-        let before = billing.mrr_at(moment.as_of.plus_us(-90 * DAY_US), moment.known_at);
+        let day_before = zone.start_of(moment.day.plus(-89)).plus_us(-1);
+        let before = billing.mrr_at(day_before, moment.known_at);
         row.recurring(
             Feature::RevenueMrrChange90dMinor,
             Mrr(summary.mrr.0 - before.0),
@@ -228,11 +230,9 @@ impl AccountFacts {
                 .churned
                 .map(|churned| Value::Word(churned.kind.as_str())),
         );
-        if let Some(renews_at) = summary.renews_at {
-            row.integer(
-                Feature::ContractDaysToRenewal,
-                Some(moment.day.days_until(zone.day_of(renews_at)).into()),
-            );
+        let profile = self.profile.view(as_of, known_at);
+        if let Some(days) = summary.days_to_renewal(profile.zone.unwrap_or(zone)) {
+            row.integer(Feature::ContractDaysToRenewal, Some(days.into()));
         }
     }
 }

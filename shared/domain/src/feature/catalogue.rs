@@ -45,7 +45,7 @@ pub enum Feature {
     RevenueMrrMinor,
     /// `revenue.arr_minor`: twelve times the exact monthly recurring revenue.
     RevenueArrMinor,
-    /// `revenue.mrr_change_90d_minor`: monthly recurring revenue less that of 90 days before.
+    /// `revenue.mrr_change_90d_minor`: monthly recurring revenue less that at the end of the 90th day before.
     RevenueMrrChange90dMinor,
     /// `revenue.seats`: quantity of the plans that may be used.
     RevenueSeats,
@@ -59,7 +59,7 @@ pub enum Feature {
     SubscriptionDaysSinceChurn,
     /// `subscription.churn_kind`: why the last spell of paying ended: voluntary, involuntary, paused or to_free; unknown where it did not.
     SubscriptionChurnKind,
-    /// `contract.days_to_renewal`: days until the next renewal; unknown where none is known.
+    /// `contract.days_to_renewal`: days until the next renewal, in the zone of the account's trait timezone, else the tenant's; unknown where none is known.
     ContractDaysToRenewal,
     /// `revenue.mrr_percentile`: share of the accounts paying at the last close with less MRR, in percent, rounded down to a whole percent; unknown where the account does not pay.
     RevenueMrrPercentile,
@@ -283,7 +283,7 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         "revenue.mrr_change_90d_minor",
         Type::Recurring,
         "minor units of the base currency",
-        "monthly recurring revenue less that of 90 days before",
+        "monthly recurring revenue less that at the end of the 90th day before",
     ),
     own(
         Feature::RevenueSeats,
@@ -332,7 +332,7 @@ pub const CATALOGUE: [Definition; N_FEATURES] = [
         "contract.days_to_renewal",
         Type::Integer,
         "days",
-        "days until the next renewal; unknown where none is known",
+        "days until the next renewal, in the zone of the account's trait timezone, else the tenant's; unknown where none is known",
     ),
     population(
         Feature::RevenueMrrPercentile,

@@ -17,6 +17,7 @@ fn acme() -> AccountFacts {
         industry: Some(Change::Set("logistics".into())),
         employee_count: None,
         renewal_at: None,
+        zone: None,
     });
     for (day, known) in [
         ("2026-01-02", "2026-01-02"),
@@ -60,6 +61,33 @@ fn an_account_of_which_nothing_is_known_has_no_usage_and_no_purchases() {
         .map(|d| d.name)
         .collect();
     assert_eq!(known, ["subscription.status"]);
+}
+
+#[test]
+fn contract_dates_are_days_in_the_zone_of_the_account() {
+    let moment = Moment {
+        as_of: at("2026-03-10T12:00:00Z"),
+        ..Moment::close(Day::parse("2026-03-10").unwrap(), &Zone::utc())
+    };
+    for (zone, renewal, days) in [
+        (None, "2026-03-20T20:00:00Z", 10),
+        (Some("Asia/Tokyo"), "2026-03-20T20:00:00Z", 11),
+        (Some("America/Los_Angeles"), "2026-03-20T05:00:00Z", 9),
+    ] {
+        let mut facts = acme();
+        facts.profile.add(ProfileVersion {
+            at: at("2026-01-02T09:00:00Z"),
+            known_at: at("2026-01-02T09:00:00Z"),
+            created_at: None,
+            industry: None,
+            employee_count: None,
+            renewal_at: Some(Change::Set(at(renewal))),
+            zone: zone.map(|name| Change::Set(Zone::parse(name).unwrap())),
+        });
+        let row = facts.features(&moment, &Zone::utc());
+        let found = row.get(Feature::ContractDaysToRenewal);
+        assert_eq!(found, Some(&Value::Integer(days)), "{zone:?}");
+    }
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //!
 //! Knowledge is replayed in the order in which it was gained. Whatever is
 //! learned about a month whose books are open rewrites that month: the old movements are superseded. What is learned
-//! about closed months enters the month in which it was learned, as one restatement of the difference that it makes to
-//! the balance at the closing boundary. The sum of what is known therefore always equals the account's revenue.
+//! about closed months enters the first open one, as one restatement at its beginning of the difference that it makes to the
+//! balance there: the movements of that month then begin from what was really there, and no balance falls below zero. The sum of what is known therefore always equals the account's revenue.
 
 use crate::mrr::cause::Difference;
 use crate::mrr::{
@@ -112,7 +112,7 @@ impl<'a> Writer<'a> {
 
         let restated = revenue_before(&self.points, open_from);
         if restated != booked {
-            self.restate(booked, restated, known_at);
+            self.restate((open_from, known_at), booked, restated);
         }
     }
 
@@ -143,11 +143,12 @@ impl<'a> Writer<'a> {
         self.standing.extend(standing);
     }
 
-    fn restate(&mut self, booked: Mrr, restated: Mrr, known_at: Instant) {
+    fn restate(&mut self, (at, known_at): (Instant, Instant), booked: Mrr, restated: Mrr) {
         self.movements.push(Movement {
+            known_at,
             cause: Some(Cause::LateData),
             policy_version: self.policy.version,
-            ..Movement::new(MovementKind::Restatement, known_at, booked, restated)
+            ..Movement::new(MovementKind::Restatement, at, booked, restated)
         });
     }
 }

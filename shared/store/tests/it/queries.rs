@@ -177,7 +177,7 @@ fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
 
 /// Statements that read all of a table, or all of a tenant in it, because that is what they are for: heads, cursors and states of
 /// all feeds, tables of a few rows for each tenant.
-const OF_ALL: [&str; 12] = [
+const OF_ALL: [&str; 13] = [
     "feed/head_list",
     "feed/head_list_of_tenant",
     "ingestion/key_list_all",
@@ -188,6 +188,7 @@ const OF_ALL: [&str; 12] = [
     "replica/cursor_list",
     "scoring/state_list",
     "segmentation/cursor_list",
+    "segmentation/cursor_of_tenant",
     "segmentation/segmentation_list",
     "segmentation/segmentation_newest_number",
 ];

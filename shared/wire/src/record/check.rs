@@ -15,7 +15,7 @@ use sextant_proto::ingestion::v1::value::Kind;
 
 use crate::read::external_id;
 use crate::record::amount::{MAX_MINOR, converted, money, part, rate};
-use crate::record::fact;
+use crate::record::fact::{self, TIME_ZONE_TRAIT};
 use crate::status::Problem;
 use crate::time;
 
@@ -154,14 +154,13 @@ fn account(fact: &pb::AccountFact) -> Result<ExternalId, Problem> {
 }
 
 fn time_zone(traits: &BTreeMap<String, pb::Value>) -> Result<(), Problem> {
-    const TRAIT: &str = "timezone";
-    let kind = traits.get(TRAIT).map(|value| &value.kind);
+    let kind = traits.get(TIME_ZONE_TRAIT).map(|value| &value.kind);
     match kind {
         None => Ok(()),
         Some(Some(Kind::Text(name))) if Zone::parse(name).is_ok() => Ok(()),
         Some(_) => Err(Problem::field(
             ErrorReason::FieldInvalid,
-            format!("traits[{TRAIT:?}]"),
+            format!("traits[{TIME_ZONE_TRAIT:?}]"),
             "must be the IANA name of a time zone, such as Europe/Warsaw",
         )),
     }

@@ -12,13 +12,16 @@ use sextant_domain::subscription::{
     Cancellation, CancellationKind, Discount, DiscountDuration, DiscountOff, Interval, Item,
     ItemRole, PaidTerm, Status, Subscription, SubscriptionVersion, Trial, UsageType,
 };
-use sextant_domain::time::Instant;
+use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, Money};
 use sextant_proto::ingestion::v1 as pb;
 use sextant_proto::ingestion::v1::value::Kind;
 
 use crate::status::Problem;
 use crate::time;
+
+/// The trait that names the zone of an account's contract dates.
+pub(crate) const TIME_ZONE_TRAIT: &str = "timezone";
 
 /// Reads a stored record.
 ///
@@ -59,6 +62,10 @@ pub fn account_profile(fact: &pb::AccountFact, at: Instant, known_at: Instant) -
         renewal_at: change(fact, "renewal_at", |kind| match kind {
             Kind::Time(stamp) => time::instant(stamp).ok(),
             Kind::Text(text) => Instant::parse(text).ok(),
+            _ => None,
+        }),
+        zone: change(fact, TIME_ZONE_TRAIT, |kind| match kind {
+            Kind::Text(name) => Zone::parse(name).ok(),
             _ => None,
         }),
     }

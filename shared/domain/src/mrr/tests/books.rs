@@ -26,7 +26,7 @@ fn a_closed_month_is_never_rewritten() {
         lines(&movements),
         [
             "2026-04-01 NEW +10.00",
-            "2026-06-20 RESTATEMENT +20.00 LATE_DATA"
+            "2026-06-01 RESTATEMENT +20.00 LATE_DATA"
         ]
     );
     let april = month("2026-04-01", "2026-05-01");
@@ -43,6 +43,28 @@ fn a_closed_month_is_never_rewritten() {
             .to_minor(),
         1_000
     );
+}
+
+#[test]
+fn late_data_about_a_closed_and_an_open_month_leaves_no_balance_below_zero() {
+    // Learned on 3 February: December's books are closed, January's are open until the 6th.
+    let account = billing(vec![
+        learned("2026-02-03", since("2025-12-01", sub(10))),
+        learned("2026-02-03", since("2026-01-08", sub(4))),
+    ]);
+    let movements = account.books().movements;
+    assert_eq!(
+        lines(&movements),
+        [
+            "2026-01-01 RESTATEMENT +100.00 LATE_DATA",
+            "2026-01-08 CONTRACTION -60.00 SEATS:-6000",
+        ]
+    );
+    let january = Waterfall::of(&movements, month("2026-01-01", "2026-02-01"), EVER).unwrap();
+    assert_eq!(january.end(), account.mrr_at(on("2026-01-31"), EVER));
+    let known = on("2026-02-02");
+    let before = Waterfall::of(&movements, month("2026-01-01", "2026-02-01"), known).unwrap();
+    assert_eq!(before.end(), Mrr::ZERO);
 }
 
 #[test]
@@ -113,7 +135,7 @@ fn an_account_that_was_never_known_to_leave_is_restated_to_zero() {
         lines(&movements),
         [
             "2026-01-01 NEW +10.00",
-            "2026-06-20 RESTATEMENT -10.00 LATE_DATA"
+            "2026-06-01 RESTATEMENT -10.00 LATE_DATA"
         ]
     );
 }
