@@ -293,7 +293,7 @@ pub enum MovementKind {
     Reactivation = 5,
     /// An exchange rate changed.
     FxRevaluation = 6,
-    /// Late data about a closed month.
+    /// Late data about a closed month: it happens when the first month begins whose books were open when the data came.
     Restatement = 7,
 }
 impl MovementKind {

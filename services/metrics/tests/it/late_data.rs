@@ -74,7 +74,7 @@ async fn a_late_subscription_restates_today_and_leaves_what_was_known_alone() {
     assert_eq!(
         told,
         [
-            (Restatement, on("2027-06-20"), "LATE_DATA"),
+            (Restatement, on("2027-06-01"), "LATE_DATA"),
             (New, on("2027-04-01"), "")
         ]
     );
