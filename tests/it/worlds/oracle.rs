@@ -263,7 +263,8 @@ impl Oracle {
         moves
     }
 
-    /// Every change in the books. What was learned five days after the end of its month or later is a restatement.
+    /// Every change in the books. What was learned five days after the end of its month or later is a restatement, at the
+    /// beginning of the first month that was open then.
     pub(crate) fn changes(&self) -> Vec<Change> {
         let mut changes = Vec::new();
         for life in &self.lives {
@@ -274,14 +275,15 @@ impl Oracle {
                 }
                 let told = life.told(day).unwrap().day;
                 let known = (self.known)(told).max(day);
-                let is_late = month(known.saturating_sub(5)) > month(day);
+                let first_open = month(known.saturating_sub(5));
+                let is_late = first_open > month(day);
                 let (kind, cause) = match is_late {
                     true => (MovementKind::Restatement, "LATE_DATA"),
                     false => change(life, day, delta_exact),
                 };
                 changes.push(Change {
                     account: life.name.clone(),
-                    day: if is_late { known } else { day },
+                    day: if is_late { MONTHS[first_open] } else { day },
                     kind: kind.into(),
                     cause: cause.to_owned(),
                     delta_exact,
