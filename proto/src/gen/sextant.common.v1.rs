@@ -61,7 +61,7 @@ pub struct ReadAt {
     #[prost(message, optional, tag = "2")]
     pub known_at: ::core::option::Option<::prost_types::Timestamp>,
     /// A position from an earlier acknowledgement or answer: the read waits until its service has processed that much, or
-    /// fails with POSITION_NOT_REACHED when the deadline comes first.
+    /// fails with POSITION_NOT_REACHED when the deadline comes first, or after 30 seconds.
     #[prost(string, tag = "3")]
     pub at_least_position: ::prost::alloc::string::String,
     /// Refuse (FRESHNESS_NOT_MET) rather than answer from data older than this many milliseconds. 0: any age will do.
@@ -249,7 +249,7 @@ pub enum ErrorReason {
     PageTokenInvalid = 24,
     /// A position is unreadable or belongs to another tenant.
     PositionInvalid = 25,
-    /// The position asked for was not reached before the deadline.
+    /// The position asked for was not reached before the deadline, or within 30 seconds.
     PositionNotReached = 26,
     /// The data is older than the caller takes.
     FreshnessNotMet = 27,

@@ -59,7 +59,7 @@ pub struct Evaluation {
     /// Accounts that changed, UUIDs of 16 bytes, for an evaluation within a day.
     #[prost(bytes = "bytes", repeated, tag = "6")]
     pub account_uids: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// True: imported history is still being evaluated after this entry.
+    /// True: there are facts that are only evaluated after this entry, such as imported history.
     #[prost(bool, tag = "7")]
     pub backfilling: bool,
     /// Own time of the newest fact in it.

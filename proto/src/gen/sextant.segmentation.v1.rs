@@ -47,7 +47,7 @@ pub struct MoveEntry {
     /// Accounts that moved, also at past closes of which late facts say something else than was known.
     #[prost(message, repeated, tag = "5")]
     pub moves: ::prost::alloc::vec::Vec<Move>,
-    /// True: imported history is still being evaluated after this entry.
+    /// True: there are facts that are only evaluated after this entry, such as imported history.
     #[prost(bool, tag = "6")]
     pub backfilling: bool,
     /// When the oldest fact that it answers for was stored; absent where there is no new one.

@@ -76,7 +76,7 @@ impl Heads {
     /// Waits until what is known covers `floor`, and returns it.
     ///
     /// # Errors
-    /// POSITION_NOT_REACHED at the call's deadline, or the store's failure.
+    /// POSITION_NOT_REACHED at the call's deadline or after 30 seconds, or the store's failure.
     pub(crate) async fn cover(
         &self,
         tenant: TenantId,

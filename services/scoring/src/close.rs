@@ -60,7 +60,7 @@ impl TenantState {
         let commits = self
             .slices
             .keys()
-            .map(|slice| self.close_commit(*slice, &models, complete, now))
+            .map(|slice| self.close_commit(*slice, &models, (complete, pending), now))
             .collect();
         Some(Closes {
             commits,
@@ -160,7 +160,7 @@ impl TenantState {
         &self,
         slice: Slice,
         models: &BTreeMap<Day, Arc<Models>>,
-        complete: bool,
+        (complete, pending): (bool, bool),
         now: Instant,
     ) -> ScoringCommit {
         let progress = self.slices.get(&slice).copied().unwrap_or_default();
@@ -170,6 +170,9 @@ impl TenantState {
         let behind = |day: &Day| closed_before.is_none_or(|closed| closed < *day);
         state.closed_on = state.closed_on.max(newest);
         let late = self.late_of_closes(slice, models, (complete, closed_before), state.closed_on);
+        // Facts that it does not know are in no answer before the present is told.
+        let backfilling =
+            pending || !late.is_empty() || self.knows_more_than(slice, state.closed_on);
         let mut evaluations: Vec<EvaluationRow> = models
             .iter()
             .filter(|(day, _)| behind(day))
@@ -181,7 +184,7 @@ impl TenantState {
                     pb::Evaluation {
                         closed_on: Some(time::date(*day)),
                         all_accounts: true,
-                        backfilling: true,
+                        backfilling,
                         known_at: Some(time::timestamp(end)),
                         model_versions: models.versions(),
                         ..pb::Evaluation::default()
@@ -271,6 +274,12 @@ impl TenantState {
             last.plus(1)
         };
         self.learned_late(slice, (*first, until), closed_on)
+    }
+
+    /// True: of an account of a slice, something became known after the close of a day.
+    fn knows_more_than(&self, slice: Slice, closed: Option<Day>) -> bool {
+        let mut accounts = self.accounts.values();
+        accounts.any(|account| account.slice == slice && account.known_on > closed)
     }
 
     /// A feed entry about `as_of`, with what every entry carries filled in.

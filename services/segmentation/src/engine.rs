@@ -143,6 +143,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Tells of what this and other processes have committed of a tenant until now.
+    pub(crate) async fn find_heads_of(&self, tenant: TenantId) -> sextant_store::Result<()> {
+        let heads = self.feed.heads_of(tenant).await?;
+        let heads = heads.into_iter().map(|(slice, sequence)| Head {
+            tenant,
+            slice,
+            sequence,
+        });
+        self.heads.publish(heads);
+        Ok(())
+    }
+
     /// A client of scoring's feed.
     pub(crate) fn scores(&self) -> FeedServiceClient<Link> {
         FeedServiceClient::new(self.scoring.clone()).max_decoding_message_size(MAX_COLUMNS_BYTES)

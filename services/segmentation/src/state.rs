@@ -112,10 +112,13 @@ pub(crate) struct TenantState {
 }
 
 impl TenantState {
-    /// About what it holds, in memberships and accounts.
+    /// About what it holds, in accounts, memberships, rows of features and amounts.
     pub(crate) fn size(&self) -> u64 {
         let n_present: usize = self.present.values().map(BTreeMap::len).sum();
-        (self.names.len() + n_present) as u64
+        let table = self.table.iter().flat_map(|table| table.iter());
+        let n_rows: usize = table.map(RecordBatch::num_rows).sum();
+        let n_worth: usize = self.worth.values().map(HashMap::len).sum();
+        (self.names.len() + n_present + n_rows + n_worth) as u64
     }
 
     /// A segmentation by key.

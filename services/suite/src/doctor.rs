@@ -149,12 +149,8 @@ fn segmenters(config: &Config) -> Finding {
         .filter_map(|one| Some(one.as_ref().err()?.to_string()))
         .collect();
     match (loaded.len(), broken.is_empty()) {
-        (0, _) => Finding::failed(
-            CHECK,
-            format!("none in {shown}{}", left_alone(&directory)),
-            fix,
-        ),
-        (all, true) => Finding::ok(CHECK, format!("{all} in {shown}{}", left_alone(&directory))),
+        (0, _) => Finding::failed(CHECK, format!("none in {shown}{}", left_alone(config)), fix),
+        (all, true) => Finding::ok(CHECK, format!("{all} in {shown}{}", left_alone(config))),
         (_, false) => Finding::failed(
             CHECK,
             broken.join("; "),
@@ -163,9 +159,11 @@ fn segmenters(config: &Config) -> Finding {
     }
 }
 
-/// What `serve` leaves alone; nothing where it loads all there is.
-fn left_alone(directory: &Path) -> String {
-    let others = sextant_plugin_host::left_alone(directory).unwrap_or_default();
+/// What `serve` leaves alone in a directory that is for segmenters; nothing where it loads all there is.
+fn left_alone(config: &Config) -> String {
+    let directory = config.plugins.builtin_dir.as_deref();
+    let others = directory.map(sextant_plugin_host::left_alone);
+    let others = others.and_then(Result::ok).unwrap_or_default();
     match others.first().and_then(|path| path.file_name()) {
         Some(first) => format!(
             "; left alone, because segmenters are named libsextant_segmenter_*.so: {} and {} more",

@@ -116,8 +116,9 @@ struct Connection {
 struct Loaded {
     /// Digest of the script that puts.
     put: String,
-    /// Which run of the server it is. It leads every key: a server that comes back with an older state of its own, and another
-    /// one that takes its place, may lack what was put, so what they hold from before is never asked for.
+    /// Which run of the server it is, and since which promotion it leads. It leads every key: a server that comes back with an
+    /// older state of its own, and another one that takes its place or the place that it had before, may lack what was put, so
+    /// what they hold from before is never asked for.
     run: String,
 }
 
@@ -214,8 +215,14 @@ impl Redis {
         let mut commands = Pipeline::new();
         commands.cmd("SCRIPT").arg("LOAD").arg(PUT);
         commands.cmd("INFO").arg("server");
-        let (put, server): (String, String) = commands.query_async(&mut multiplexed).await?;
-        let run = run_of(&server).to_owned();
+        commands.cmd("INFO").arg("replication");
+        let (put, server, replication): (String, String, String) =
+            commands.query_async(&mut multiplexed).await?;
+        let run = [
+            told(&server, "run_id:"),
+            told(&replication, "master_replid:"),
+        ]
+        .concat();
         Ok((multiplexed, Loaded { put, run }))
     }
 
@@ -305,13 +312,11 @@ fn kept_ms(time_to_live: Duration, key: &str) -> u64 {
     whole.saturating_sub(hash % jitter.max(1)).max(1)
 }
 
-/// The leading digits of the number of a run, in what a server says of itself; empty where it does not say.
-fn run_of(server: &str) -> &str {
-    let runs = server
-        .lines()
-        .filter_map(|line| line.strip_prefix("run_id:"));
-    let mut runs = runs.map(|run| run.get(..RUN_DIGITS).unwrap_or(run));
-    runs.next().unwrap_or_default()
+/// The leading digits of a number that begins a line of what a server says of itself; empty where it does not say.
+fn told<'a>(server: &'a str, name: &str) -> &'a str {
+    let numbers = server.lines().filter_map(|line| line.strip_prefix(name));
+    let mut numbers = numbers.map(|number| number.get(..RUN_DIGITS).unwrap_or(number));
+    numbers.next().unwrap_or_default()
 }
 
 fn puts(entries: &[(String, Entry)], loaded: &Loaded, time_to_live: Duration) -> Pipeline {

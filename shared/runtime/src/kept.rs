@@ -82,25 +82,31 @@ impl<C: Default> Tenants<C> {
         })
     }
 
-    /// Drops the tenants that were asked for longest ago, until those that are not in use hold no more than `max_facts`.
-    fn make_room(&mut self, max_facts: u64) {
+    /// Takes out the tenants that were asked for longest ago, until those that are not in use hold no more than `max_facts`. The
+    /// caller frees them once nobody waits for it.
+    fn make_room(&mut self, max_facts: u64) -> Vec<Arc<C>> {
         if self.n_facts <= max_facts {
-            return;
+            return Vec::new();
         }
-        let idle = self.cells.iter().filter(|(_, cell)| !cell.is_in_use());
-        let mut idle: Vec<_> = idle
-            .map(|(tenant, cell)| (cell.asked, *tenant, cell.n_facts))
-            .collect();
-        let mut n_facts: u64 = idle.iter().map(|(.., n_facts)| n_facts).sum();
-        idle.sort_unstable();
-        for (_, tenant, of_one) in idle {
+        let idle = || self.cells.iter().filter(|(_, cell)| !cell.is_in_use());
+        let mut n_facts: u64 = idle().map(|(_, cell)| cell.n_facts).sum();
+        if n_facts <= max_facts {
+            return Vec::new();
+        }
+        let mut oldest: Vec<_> = idle().map(|(tenant, cell)| (cell.asked, *tenant)).collect();
+        oldest.sort_unstable();
+        let mut dropped = Vec::new();
+        for (_, tenant) in oldest {
             if n_facts <= max_facts {
                 break;
             }
-            n_facts -= of_one;
-            self.n_facts -= of_one;
-            self.cells.remove(&tenant);
+            if let Some(cell) = self.cells.remove(&tenant) {
+                n_facts -= cell.n_facts;
+                self.n_facts -= cell.n_facts;
+                dropped.push(cell.cell);
+            }
         }
+        dropped
     }
 }
 
@@ -128,7 +134,9 @@ impl<C: Default> Kept<C> {
         let known = tenants.cell(tenant);
         known.asked = asked;
         let cell = Arc::clone(&known.cell);
-        tenants.make_room(self.room.facts);
+        let dropped = tenants.make_room(self.room.facts);
+        drop(tenants);
+        drop(dropped);
         cell
     }
 
@@ -136,7 +144,9 @@ impl<C: Default> Kept<C> {
     pub fn fed(&self, tenant: TenantId) -> Arc<C> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let cell = Arc::clone(&tenants.cell(tenant).cell);
-        tenants.make_room(self.room.facts);
+        let dropped = tenants.make_room(self.room.facts);
+        drop(tenants);
+        drop(dropped);
         cell
     }
 
@@ -150,8 +160,9 @@ impl<C: Default> Kept<C> {
         };
         let before = std::mem::replace(&mut known.n_facts, n_facts);
         tenants.n_facts = tenants.n_facts - before + n_facts;
-        tenants.make_room(room);
+        let dropped = tenants.make_room(room);
         drop(tenants);
+        drop(dropped);
         if before <= room && n_facts > room {
             warn!(
                 n_facts,

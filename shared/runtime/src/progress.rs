@@ -65,7 +65,7 @@ impl Progress {
     /// waits leaves its turn to others.
     ///
     /// # Errors
-    /// POSITION_NOT_REACHED when the deadline comes first; OVERLOADED when too many wait.
+    /// POSITION_NOT_REACHED when the deadline or the 30 seconds come first; OVERLOADED when too many wait.
     pub async fn wait_for(&self, tenant: TenantId, floor: &Position) -> Result<Position, Problem> {
         let position = self.position(tenant);
         if position.covers(floor) {

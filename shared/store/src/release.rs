@@ -83,10 +83,13 @@ pub async fn commit(
         Backlog::Own => release_all(steps, turn, &call, &mut heads).await?,
         Backlog::OfOthers => {
             // Most often its commit is at it; else a part is stored here. This batch is stored whatever becomes of that.
-            if let Ok(_turn) = turn.try_lock()
-                && let Err(error) = steps.release(call).await
-            {
-                tracing::warn!(%error, "records that waited for an account are not released yet");
+            if let Ok(_turn) = turn.try_lock() {
+                match steps.release(call).await {
+                    Ok(released) => heads.extend(released.heads),
+                    Err(error) => {
+                        tracing::warn!(%error, "records that waited for an account are not released yet");
+                    },
+                }
             }
         },
     }

@@ -24,7 +24,8 @@ pub(super) async fn handle(
     }
     let after = if request.resume_after.is_empty() {
         // Now is behind what other processes have committed, too.
-        handlers.engine.find_heads().await.map_err(store)?;
+        let found = handlers.engine.find_heads_of(tenant);
+        found.await.map_err(store)?;
         let slices = (0..reading.view.n_slices).map(Slice);
         Position::new(
             slices

@@ -31,6 +31,6 @@ fn entries_of_one_moment_do_not_expire_at_one_moment() {
 #[test]
 fn runs_of_servers_are_told_apart() {
     let server = "# Server\r\nredis_version:7.0.15\r\nrun_id:0123456789abcdef\r\ntcp_port:6379\r\n";
-    assert_eq!(run_of(server), "01234567");
-    assert_eq!(run_of("# Server\r\n"), "");
+    assert_eq!(told(server, "run_id:"), "01234567");
+    assert_eq!(told("# Server\r\n", "run_id:"), "");
 }

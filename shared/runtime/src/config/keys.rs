@@ -168,7 +168,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "cache.tenant_facts",
         integer(0, 1_000_000_000_000),
-        "4000000",
+        "1000000",
         "facts, accounts, memberships and moves that a service keeps in memory, a few hundred bytes each; more than the largest tenant has",
     ),
     optional(
