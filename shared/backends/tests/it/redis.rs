@@ -200,9 +200,13 @@ async fn a_value_of_another_type_under_a_key_is_a_miss_for_that_key_alone() {
     );
     let mut admin = connected(&url).await;
     let info: String = redis::cmd("INFO").query_async(&mut admin).await.unwrap();
-    let (_, run) = info.split_once("run_id:").unwrap();
+    let digits = |name| {
+        let (_, number) = info.split_once(name).unwrap();
+        number.get(..8).unwrap()
+    };
+    let run = [digits("run_id:"), digits("master_replid:")].concat();
     redis::cmd("RPUSH")
-        .arg(format!("{}:{other}", run.get(..8).unwrap()))
+        .arg(format!("{run}:{other}"))
         .arg("x")
         .exec_async(&mut admin)
         .await
