@@ -1,4 +1,5 @@
 use std::net::TcpListener;
+use std::path::Path;
 
 use sextant_domain::time::Instant;
 
@@ -71,17 +72,21 @@ async fn what_is_broken_is_found_and_has_a_fix() {
     );
 }
 
+/// What is found of the segmenters of a folder.
+async fn segmenters_in(folder: &Path) -> Finding {
+    let folder = folder.to_str().unwrap();
+    let found = findings(&[("plugins.builtin_dir", folder)], NOW).await;
+    let mut found = found.into_iter();
+    let segmenters = found.find(|finding| finding.check == "built-in segmenters");
+    segmenters.unwrap()
+}
+
 #[tokio::test]
 async fn a_file_that_serve_would_refuse_to_load_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let junk = directory.path().join("libsextant_segmenter_junk.so");
     std::fs::write(&junk, "junk").unwrap();
-    let folder = directory.path().to_str().unwrap();
-    let found = findings(&[("plugins.builtin_dir", folder)], NOW).await;
-    let segmenters = found
-        .iter()
-        .find(|finding| finding.check == "built-in segmenters")
-        .unwrap();
+    let segmenters = segmenters_in(directory.path()).await;
     assert_eq!(segmenters.verdict, Verdict::Failed);
     assert!(
         segmenters.found.contains(junk.to_str().unwrap()),
@@ -93,12 +98,7 @@ async fn a_file_that_serve_would_refuse_to_load_is_named() {
 async fn a_file_that_serve_would_leave_alone_for_its_name_is_named() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("libmine.so"), "mine").unwrap();
-    let folder = directory.path().to_str().unwrap();
-    let found = findings(&[("plugins.builtin_dir", folder)], NOW).await;
-    let segmenters = found
-        .iter()
-        .find(|finding| finding.check == "built-in segmenters")
-        .unwrap();
+    let segmenters = segmenters_in(directory.path()).await;
     assert_eq!(segmenters.verdict, Verdict::Failed);
     let told =
         "left alone, because segmenters are named libsextant_segmenter_*.so: libmine.so and 0 more";
