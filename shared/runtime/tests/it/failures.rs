@@ -84,6 +84,9 @@ impl Log {
     }
 
     fn begin(&self) -> tracing::subscriber::DefaultGuard {
+        // A line that a thread without subscriber reaches first would be off for all: those of the other tests have one.
+        let everywhere = tracing_subscriber::fmt().with_writer(io::sink).finish();
+        let _set_before = tracing::subscriber::set_global_default(everywhere);
         let writer = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
