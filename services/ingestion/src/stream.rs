@@ -1,18 +1,21 @@
 //! The stream of batches: while one commit is under way, the next batches are received and checked, and whatever waits when
 //! it is done shares the next commit.
 //!
-//! Everything of a stream runs inside its response, so a stream that is cancelled or broken takes its work with it. A commit
-//! that is under way then may still happen; it was not acknowledged, and the client's retry gets DUPLICATE.
+//! Everything of a stream runs in one task that its response owns, so a stream that is cancelled or broken takes its work with
+//! it, and one whose client does not read goes on until its answers have waited too long. A commit that is under way when the
+//! work ends may still happen; it was not acknowledged, and the client's retry gets DUPLICATE.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, Stream, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
+use tokio::task::JoinSet;
 use tonic::Status;
+use tracing::Instrument as _;
 
 use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
@@ -35,6 +38,8 @@ const MAX_COMMIT_KIB: usize = 2_048;
 const MAX_WAITING: usize = 256;
 /// Acknowledgements that may wait for the client to read them.
 const MAX_ANSWERS: usize = 4;
+/// How long an acknowledgement may wait for room; a client that does not read must not hold its part of the budget.
+const MAX_UNREAD: Duration = Duration::from_secs(60);
 
 /// One stream.
 struct Session {
@@ -68,19 +73,16 @@ pub(crate) fn acknowledge(
         room,
     };
     let (answers, answered) = mpsc::channel(MAX_ANSWERS);
-    let work = Box::pin(async move {
+    let work = async move {
         let (batches, waiting) = mpsc::channel(MAX_WAITING);
         let receive = async { Ok::<_, Status>(session.receive(messages, batches).await) };
         // A failed commit ends the stream at once; a bad message first lets what came before it be stored.
         let (received, ()) = tokio::try_join!(receive, session.store(waiting, answers))?;
         received
-    });
-    Acknowledgements {
-        work: Some(work),
-        answered,
-        failure: None,
-    }
-    .boxed()
+    };
+    let mut task = JoinSet::new();
+    task.spawn(work.in_current_span());
+    Acknowledgements { task, answered }.boxed()
 }
 
 impl Session {
@@ -159,7 +161,7 @@ impl Session {
             credit_records: self.shared.deps.limits.credit_records,
             ..IngestResponse::default()
         };
-        if answers.send(grant).await.is_err() {
+        if !told(&answers, grant).await? {
             return Ok(());
         }
         let mut left_over = None;
@@ -176,7 +178,7 @@ impl Session {
                 left_over = group.join(next);
             }
             let answer = self.commit(group).await?;
-            if answers.send(answer).await.is_err() {
+            if !told(&answers, answer).await? {
                 return Ok(());
             }
         }
@@ -258,28 +260,45 @@ fn refused(status: Status) -> Status {
     refused_by_transport("IngestionService/Ingest", &status).map_or(status, Status::from)
 }
 
-/// The answers of a stream, driving its work.
+/// Hands an answer on, unless the response is gone.
+async fn told(
+    answers: &mpsc::Sender<IngestResponse>,
+    answer: IngestResponse,
+) -> Result<bool, Problem> {
+    match answers.send_timeout(answer, MAX_UNREAD).await {
+        Ok(()) => Ok(true),
+        Err(SendTimeoutError::Closed(_)) => Ok(false),
+        Err(SendTimeoutError::Timeout(_)) => {
+            let message = format!(
+                "acknowledgements were not read for {} s; read them while you send",
+                MAX_UNREAD.as_secs()
+            );
+            Err(Problem::new(ErrorReason::Overloaded, message))
+        },
+    }
+}
+
+/// The answers of a stream, and the task that makes them.
 struct Acknowledgements {
-    work: Option<BoxFuture<'static, Result<(), Status>>>,
+    task: JoinSet<Result<(), Status>>,
     answered: mpsc::Receiver<IngestResponse>,
-    failure: Option<Status>,
 }
 
 impl Stream for Acknowledgements {
     type Item = Result<IngestResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(work) = &mut self.work
-            && let Poll::Ready(ended) = work.as_mut().poll(cx)
-        {
-            self.work = None;
-            self.failure = ended.err();
+        if let Some(answer) = ready!(self.answered.poll_recv(cx)) {
+            return Poll::Ready(Some(Ok(answer)));
         }
-        match self.answered.poll_recv(cx) {
-            Poll::Ready(Some(answer)) => Poll::Ready(Some(Ok(answer))),
-            // The work has ended, for it owned the sender.
-            Poll::Ready(None) => Poll::Ready(self.failure.take().map(Err)),
-            Poll::Pending => Poll::Pending,
-        }
+        // The task has ended or is about to, for it owned the sender.
+        let ended = match ready!(self.task.poll_join_next(cx)) {
+            Some(Ok(ended)) => ended,
+            Some(Err(panicked)) => Err(Problem::new(ErrorReason::Internal, "the stream broke")
+                .caused_by(panicked)
+                .into()),
+            None => Ok(()),
+        };
+        Poll::Ready(ended.err().map(Err))
     }
 }

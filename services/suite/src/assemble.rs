@@ -150,6 +150,9 @@ impl Program {
     async fn run(&self, loaded: &Loaded, role: Role) -> Result<Running, BoxError> {
         let config = &loaded.config;
         config.check_exposure()?;
+        // First of all: where a port is taken, no folder is made and no task begins.
+        let admin = Listener::bind(config.server.admin_listen)?;
+        let listener = Listener::bind(config.server.listen)?;
         let telemetry = Telemetry::new(&config.telemetry, role.as_str())?;
         // A test that runs several processes in one keeps the first one's.
         drop(telemetry.install());
@@ -187,9 +190,6 @@ impl Program {
             links,
             around: around.clone(),
         };
-        // Before there are tasks, which would end with errors of their own where a port is taken.
-        let admin = Listener::bind(config.server.admin_listen)?;
-        let listener = Listener::bind(config.server.listen)?;
         let parts = assembly.parts(role)?;
         serve_admin(admin, &lifecycle, &readiness, telemetry.scrape());
         let server = Server::new(parts.mounted, config.server.max_connection_age());

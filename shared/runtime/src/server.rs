@@ -145,12 +145,13 @@ fn stack<S: Serve + Clone>(
     around: &Surroundings,
 ) -> Stack {
     let limits = around.limits;
-    let limiter = || Limiter::new(limits.max_in_flight, limits.max_queue);
+    let meters = || around.meters.clone();
+    let limiter = || Limiter::new(limits.max_in_flight, limits.max_queue, part, meters());
     let authenticator = Arc::clone(&around.authenticator);
     let service = Authenticate::new(routes, Arc::clone(methods), Arc::clone(&authenticator));
     let stop = around.lifecycle.stop().clone();
     let service = Timely::new(service, limits.default_deadline, stop);
-    let service = Shed::new(service, limiter, authenticator, part, around.meters.clone());
-    let service = Observe::new(service, Arc::clone(methods), around.meters.clone());
+    let service = Shed::new(service, limiter, authenticator);
+    let service = Observe::new(service, Arc::clone(methods), meters());
     Stack(Arc::new(service))
 }

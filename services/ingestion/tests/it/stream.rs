@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message as _;
 use tokio::sync::{Semaphore, mpsc};
@@ -16,7 +17,7 @@ use sextant_store::{BoxFuture, Error};
 use crate::records::{account, event, events, with_event};
 use crate::world::{BOTH, Clients, INTAKE, Tenant, World, reason, told, within};
 
-/// An open stream of batches. Its answers are read all the time, as a client has to: in-process, reading drives the work.
+/// An open stream of batches. Its answers are read all the time, as a client has to.
 pub(crate) struct Open {
     pub(crate) requests: mpsc::Sender<pb::IngestRequest>,
     pub(crate) answers: mpsc::UnboundedReceiver<Result<pb::IngestResponse, Status>>,
@@ -360,6 +361,45 @@ async fn all_streams_together_hold_a_budget_a_tenant_a_quarter_of_it_and_all_are
     for stream in &mut streams {
         stream.until(1).await;
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_its_room_for_a_minute() {
+    let (world, gate, mut commits) = Gated::world_with(Limits {
+        credit_records: 1 << 20,
+        ..INTAKE
+    })
+    .await;
+    gate.add_permits(100);
+    let tenant = world.tenant("acme").await;
+    let (requests, sent) = mpsc::channel(1_000);
+    let request = Request::new(ReceiverStream::new(sent));
+    let answers = tenant.clients.ingestion().ingest(request).await;
+    let mut unread = answers.unwrap().into_inner();
+    // No two share a commit.
+    for sequence in 1..=20 {
+        let records = vec![pb::Record::default(); 6_000];
+        requests.send(batch(sequence, records)).await.unwrap();
+    }
+    within(commits.recv()).await;
+    tokio::time::pause();
+    let begun = std::time::Instant::now();
+    while !requests.is_closed() && begun.elapsed() < Duration::from_secs(60) {
+        tokio::time::advance(Duration::from_secs(61)).await;
+        yield_now().await;
+    }
+    tokio::time::resume();
+    let mut acknowledged = 0;
+    let status = loop {
+        match within(unread.message()).await {
+            Ok(Some(answer)) => acknowledged = answer.acknowledged_sequence,
+            Ok(None) => panic!("it ended without a reason"),
+            Err(status) => break status,
+        }
+    };
+    let why = sextant_wire::status::reason_of(&status);
+    assert_eq!(why.as_deref(), Some("OVERLOADED"), "{status}");
+    assert!((1..20).contains(&acknowledged), "{acknowledged}");
 }
 
 #[tokio::test]

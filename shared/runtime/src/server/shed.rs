@@ -36,10 +36,18 @@ pub(crate) struct Limiter {
     base: Instant,
     /// Milliseconds from `base` to the last call that found a free turn.
     last_idle_ms: AtomicU64,
+    part: &'static str,
+    meters: Meters,
 }
 
 impl Limiter {
-    pub(crate) fn new(max_in_flight: usize, max_wait: Duration) -> Self {
+    /// A limiter for the service `part`.
+    pub(crate) fn new(
+        max_in_flight: usize,
+        max_wait: Duration,
+        part: &'static str,
+        meters: Meters,
+    ) -> Self {
         let max_in_flight = max_in_flight.clamp(1, Semaphore::MAX_PERMITS / MAX_WAITING_FACTOR);
         Self {
             turns: Arc::new(Semaphore::new(max_in_flight)),
@@ -48,7 +56,15 @@ impl Limiter {
             max_wait,
             base: Instant::now(),
             last_idle_ms: AtomicU64::new(0),
+            part,
+            meters,
         }
+    }
+
+    /// Counts a call that gets no turn.
+    fn count_refused(&self) {
+        self.meters
+            .record(Metric::RpcShed, 1.0, &[Label::Service(self.part)]);
     }
 
     /// A turn that is free now.
@@ -98,27 +114,30 @@ struct Turn {
 /// # Errors
 /// The one that `wait` ends with; OVERLOADED when too many wait, or there is no turn afterwards.
 pub(crate) async fn aside<T>(wait: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let crowded = || {
+    let crowded = |limiter: &Limiter| {
+        limiter.count_refused();
         Problem::new(
             ErrorReason::Overloaded,
             "too many calls wait; try again later",
         )
     };
     let stepped_aside = TURN.try_with(|turn| {
-        let place = Arc::clone(&turn.limiter.aside).try_acquire_owned().ok()?;
-        drop(turn.held.take());
-        Some((place, Arc::clone(&turn.limiter)))
+        let place = Arc::clone(&turn.limiter.aside).try_acquire_owned().ok();
+        if place.is_some() {
+            drop(turn.held.take());
+        }
+        (place, Arc::clone(&turn.limiter))
     });
     // Outside a call, and in an answer that streams, there is no turn to give back.
-    let Ok(stepped_aside) = stepped_aside else {
+    let Ok((place, limiter)) = stepped_aside else {
         return wait.await;
     };
-    let (place, limiter) = stepped_aside.ok_or_else(crowded)?;
+    let place = place.ok_or_else(|| crowded(&limiter))?;
     let reached = wait.await?;
     drop(place);
     let turn = match limiter.try_turn() {
         Some(turn) => turn,
-        None => limiter.wait().await.ok_or_else(crowded)?,
+        None => limiter.wait().await.ok_or_else(|| crowded(&limiter))?,
     };
     TURN.try_with(|now| now.held.set(Some(turn)))
         .unwrap_or_default();
@@ -135,8 +154,6 @@ pub(crate) struct Shed<S> {
     clients: Arc<Limiter>,
     services: Arc<Limiter>,
     authenticator: Arc<Authenticator>,
-    part: &'static str,
-    meters: Meters,
 }
 
 impl<S> Shed<S> {
@@ -144,16 +161,12 @@ impl<S> Shed<S> {
         inner: S,
         limiter: impl Fn() -> Limiter,
         authenticator: Arc<Authenticator>,
-        part: &'static str,
-        meters: Meters,
     ) -> Self {
         Self {
             inner,
             clients: Arc::new(limiter()),
             services: Arc::new(limiter()),
             authenticator,
-            part,
-            meters,
         }
     }
 }
@@ -170,7 +183,6 @@ impl<S: Serve + Clone> Serve for Shed<S> {
         if let Some(turn) = limiter.try_turn() {
             return Box::pin(holding(limiter, turn, self.inner.serve(request)));
         }
-        let (part, meters) = (self.part, self.meters.clone());
         let inner = self.inner.clone();
         Box::pin(async move {
             match limiter.wait().await {
@@ -179,7 +191,7 @@ impl<S: Serve + Clone> Serve for Shed<S> {
                     holding(limiter, turn, answer).await
                 },
                 None => {
-                    meters.record(Metric::RpcShed, 1.0, &[Label::Service(part)]);
+                    limiter.count_refused();
                     refuse(sextant_wire::status::overloaded(RETRY_AFTER)).await
                 },
             }

@@ -11,7 +11,7 @@ use sextant_runtime::telemetry::Meters;
 use sextant_wire::status::reason_of;
 
 use crate::probe::{Probe, ask, ask_with_a_number, watch};
-use crate::world::{BOTH, LIMITS, World, linked, within};
+use crate::world::{BOTH, LIMITS, World, linked, subscribe_everywhere, within};
 
 #[tokio::test]
 async fn a_status_is_the_same_over_both_kinds() {
@@ -84,9 +84,7 @@ impl Log {
     }
 
     fn begin(&self) -> tracing::subscriber::DefaultGuard {
-        // A line that a thread without subscriber reaches first would be off for all: those of the other tests have one.
-        let everywhere = tracing_subscriber::fmt().with_writer(io::sink).finish();
-        let _set_before = tracing::subscriber::set_global_default(everywhere);
+        subscribe_everywhere();
         let writer = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)

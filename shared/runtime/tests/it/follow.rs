@@ -17,7 +17,7 @@ use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_runtime::telemetry::{Scrape, Telemetry};
 
 use crate::traces::collector;
-use crate::world::within;
+use crate::world::{subscribe_everywhere, within};
 
 const ACME: TenantId = TenantId(1);
 const START: Instant = Instant(1_700_000_000_000_000);
@@ -139,6 +139,7 @@ fn what_is_taken_in_together_continues_the_newest_trace_and_is_linked_to_the_oth
     };
     let follower = Held::new();
     let (first, second) = (trace_of(1, 2), trace_of(3, 4));
+    subscribe_everywhere();
     let inside = tracing::dispatcher::with_default(telemetry.dispatch(), || {
         let untraced: [&[u8]; 2] = [&[], b"no trace"];
         assert!(span(follower.as_ref(), untraced.into_iter()).is_none());

@@ -16,7 +16,7 @@ use sextant_runtime::link::Link;
 use sextant_runtime::telemetry::Telemetry;
 
 use crate::probe::{Probe, call};
-use crate::world::{Kind, LIMITS, World, within};
+use crate::world::{Kind, LIMITS, World, subscribe_everywhere, within};
 
 pub(crate) type Spans = Arc<Mutex<Vec<Span>>>;
 
@@ -101,6 +101,7 @@ fn one_trace_spans_four_services_in_the_order_of_the_calls() {
         .enable_all()
         .build()
         .unwrap();
+    subscribe_everywhere();
     tracing::dispatcher::with_default(telemetry.dispatch(), || {
         here.block_on(async {
             let link = chain_of_four().await;

@@ -24,6 +24,12 @@ pub(crate) const LIMITS: Limits = Limits {
     default_deadline: Duration::from_secs(30),
 };
 
+/// Gives every thread a subscriber: a line that one without reaches first would be off for all.
+pub(crate) fn subscribe_everywhere() {
+    let nowhere = tracing_subscriber::fmt().with_writer(std::io::sink);
+    let _set_before = tracing::subscriber::set_global_default(nowhere.finish());
+}
+
 /// How a test reaches the probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

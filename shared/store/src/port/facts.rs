@@ -148,8 +148,9 @@ pub struct Committed {
 
 /// The one command port of facts.
 ///
-/// `commit` is atomic (but for what waited, see 4) and durable when it returns. A batch with a fact of history (`historical`) is refused whole unless an
-/// import of the tenant is open, and that stays open until the commit: none is completed between the two.
+/// `commit` is atomic (but for what waited, see 4) and durable when it returns. A batch with a fact of history
+/// (`historical`) is refused whole unless an import of the tenant is open, and that stays open until the commit: none is
+/// completed between the two.
 /// 1. [`FactKind::Account`] facts create unknown accounts first (uid from `new_account_uid`, slice from the external id).
 /// 2. Facts of accounts that are still unknown are put into the held table, keyed by identity: again there is `Held`
 ///    (same payload, counted once) or `Conflict` (another payload).
@@ -157,13 +158,13 @@ pub struct Committed {
 ///    another payload hash, `Conflict`. The first of several in one batch wins. Exact under concurrent writers.
 /// 4. Accepted facts are stored; held facts of accounts that have just appeared are stored with them (their deduplication
 ///    included, ahead of the batch's own: what waited is first), known when they are stored, but where history waited for an
-///    account that history brings as it was when they were held. Both belong to this batch: first its own in order of arrival,
-///    then the replayed ones in the order in which they were held. Where more waits than [`MAX_RELEASED`] allows, the rest is stored in transactions
-///    of its own, account by account, before `commit` returns, and before any other fact of these accounts is stored. History
-///    among it is news if the import was completed between two of these.
+///    account that history brings as it was when they were held. Both belong to this batch: first its own in order of
+///    arrival, then the replayed ones in the order in which they were held. Where more waits than [`MAX_RELEASED`] allows,
+///    the rest is stored in transactions of its own, account by account, before `commit` returns and before any fact of a
+///    later batch about these accounts. History among it is news if the import was completed between two of these.
 /// 5. Rejections are stored, each key once in a tenant: one that comes again changes nothing. So are per-source counts, of
-///    every delivery, also of a rejection that came before (held replayed: held − 1, accepted + 1, or duplicate or conflict + 1 if its
-///    identity has been taken since).
+///    every delivery, also of a rejection that came before (held replayed: held − 1 and accepted + 1; duplicate + 1 or
+///    conflict + 1 instead if its identity has been taken since).
 /// 6. Last, for each slice with stored facts, in ascending order, the next feed number is taken and an entry written.
 ///    A batch that stores no fact writes no entry.
 pub trait Facts: Send + Sync + std::fmt::Debug {

@@ -14,15 +14,34 @@ use sextant_domain::position::Position;
 use super::{Limiter, MAX_WAITING_FACTOR, Shed};
 use crate::auth::{Authenticator, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable};
 use crate::clock::Clock;
+use crate::config;
 use crate::progress::Progress;
 use crate::server::{Answer, Serve};
-use crate::telemetry::Meters;
+use crate::telemetry::{Meters, Telemetry};
 
 const WAIT: Duration = Duration::from_millis(100);
 
+fn limiter(n_turns: usize) -> Limiter {
+    Limiter::new(n_turns, WAIT, "test", Meters::none())
+}
+
+fn counting(n_turns: usize, telemetry: &Telemetry) -> Limiter {
+    Limiter::new(n_turns, WAIT, "test", telemetry.meters().clone())
+}
+
+fn telemetry() -> Telemetry {
+    let config = config::Telemetry {
+        log_filter: "off".to_owned(),
+        log_format: config::LogFormat::Text,
+        otlp_endpoint: None,
+        trace_sample_ratio: 1.0,
+    };
+    Telemetry::new(&config, "test").unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_burst_waits_but_a_standing_queue_is_refused_ten_times_sooner() {
-    let limiter = Limiter::new(1, WAIT);
+    let limiter = limiter(1);
     let turn = limiter.try_turn().unwrap();
     assert!(limiter.try_turn().is_none());
     let started = Instant::now();
@@ -44,7 +63,7 @@ async fn a_burst_waits_but_a_standing_queue_is_refused_ten_times_sooner() {
 
 #[tokio::test(start_paused = true)]
 async fn the_queue_has_a_bound_and_the_oldest_is_served_first() {
-    let limiter = Arc::new(Limiter::new(1, WAIT));
+    let limiter = Arc::new(limiter(1));
     let turn = limiter.try_turn().unwrap();
     let mut waiters: Vec<_> = (0..MAX_WAITING_FACTOR)
         .map(|_| Box::pin(limiter.wait()))
@@ -98,16 +117,10 @@ impl Serve for Reads {
     }
 }
 
-fn shed(reads: &Reads, n_turns: usize, service: &Key) -> Shed<Reads> {
+fn shed(reads: &Reads, limiter: impl Fn() -> Limiter, service: &Key) -> Shed<Reads> {
     let authenticator =
         Authenticator::new(Arc::new(NoKeys), Clock::real(), WAIT).with_service_key(service);
-    Shed::new(
-        reads.clone(),
-        || Limiter::new(n_turns, WAIT),
-        Arc::new(authenticator),
-        "test",
-        Meters::none(),
-    )
+    Shed::new(reads.clone(), limiter, Arc::new(authenticator))
 }
 
 fn call(path: &str, key: &Key) -> Request<Body> {
@@ -127,7 +140,8 @@ fn is_answered(answer: Answer) -> bool {
 async fn callers_that_wait_for_a_position_hold_no_turn_and_take_one_again_to_answer() {
     let (client, service) = (Key::generate().unwrap(), Key::generate().unwrap());
     let reads = Reads::default();
-    let shed = shed(&reads, 2, &service);
+    let telemetry = telemetry();
+    let shed = shed(&reads, || counting(2, &telemetry), &service);
     let mut readers: Vec<_> = (0..2 * MAX_WAITING_FACTOR)
         .map(|_| shed.serve(call("/read", &client)))
         .collect();
@@ -138,6 +152,9 @@ async fn callers_that_wait_for_a_position_hold_no_turn_and_take_one_again_to_ans
     assert!(is_answered(shed.serve(call("/other", &service))));
     let crowded = shed.serve(call("/read", &client)).await.unwrap();
     assert!(crowded.headers().contains_key("grpc-status"));
+    let scraped = telemetry.scrape().text().unwrap();
+    let counted = "sextant_rpc_shed_total{sextant_service=\"test\"} 1";
+    assert!(scraped.contains(counted), "{scraped}");
 
     let mut stay = [(); 2].map(|()| shed.serve(call("/stay", &client)));
     for stay in &mut stay {
@@ -157,7 +174,7 @@ async fn callers_that_wait_for_a_position_hold_no_turn_and_take_one_again_to_ans
 #[tokio::test(start_paused = true)]
 async fn calls_of_clients_never_keep_our_own_services_from_a_turn() {
     let (client, service) = (Key::generate().unwrap(), Key::generate().unwrap());
-    let shed = shed(&Reads::default(), 1, &service);
+    let shed = shed(&Reads::default(), || limiter(1), &service);
     let mut stay = shed.serve(call("/stay", &client));
     assert!(poll!(&mut stay).is_pending());
     assert!(!is_answered(shed.serve(call("/other", &client))));
