@@ -16,8 +16,8 @@ use sextant::installation::Role;
 
 use crate::worlds::released;
 
-/// Longest wait for a process to serve, on a machine that has other things to do.
-const LONGEST_START: Duration = Duration::from_secs(60);
+/// Longest wait for the next line of a program that starts, or of a demo that computes: longer than any machine takes.
+const LONGEST_START: Duration = Duration::from_secs(600);
 
 /// A program with a plain environment.
 fn plain(program: impl AsRef<OsStr>) -> Command {
