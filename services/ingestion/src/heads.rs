@@ -8,8 +8,7 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::position::Position;
-use sextant_runtime::follow::Head;
+use sextant_domain::position::{Head, Position};
 use sextant_runtime::heads;
 use sextant_runtime::progress::Progress;
 use sextant_store::port::Feed;
@@ -49,13 +48,7 @@ impl Heads {
     /// # Errors
     /// The store does not answer.
     pub(crate) async fn refresh(&self) -> sextant_store::Result<()> {
-        let heads = self.feed.heads().await?;
-        let head = |head: sextant_store::port::Head| Head {
-            tenant: head.tenant,
-            slice: head.slice,
-            sequence: head.sequence,
-        };
-        self.publish(heads.into_iter().map(head).collect());
+        self.publish(self.feed.heads().await?);
         Ok(())
     }
 

@@ -7,12 +7,13 @@ use tokio::sync::{Notify, RwLock, watch};
 use tonic::Status;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{Head, Lag, patient};
+use sextant_runtime::follow::{Lag, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::kept::{Kept, Room};
 use sextant_runtime::link::Link;
@@ -156,12 +157,7 @@ impl Engine {
 
     /// Tells of what this and other processes have committed until now.
     pub(crate) async fn find_heads(&self) -> sextant_store::Result<()> {
-        let heads = self.feed.heads().await?;
-        self.heads.publish(heads.into_iter().map(|head| Head {
-            tenant: head.tenant,
-            slice: head.slice,
-            sequence: head.sequence,
-        }));
+        self.heads.publish(self.feed.heads().await?);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::scoring::v1 as pb;
 use sextant_proto::scoring::v1::feed_service_server::FeedService;
+use sextant_runtime::follow;
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
@@ -82,7 +83,7 @@ impl FeedService for Feed {
         let heads = self.0.heads.watch();
         let answers = heads.map(|heads| {
             Ok(pb::WatchHeadsResponse {
-                heads: heads.into_iter().map(Into::into).collect(),
+                heads: follow::telling(heads),
             })
         });
         Ok(Response::new(answers.boxed()))

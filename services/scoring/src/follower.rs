@@ -12,12 +12,13 @@ use tonic::Status;
 use tracing::{Instrument, warn};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::scoring::v1 as pb;
 use sextant_runtime::blocking;
-use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, Turn, Turns, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Heads, Lag, Turn, Turns, patient};
 use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_store::port::{EvaluationRow, ScoringCommit, SliceState};
 use sextant_wire::read::uid_bytes;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::money;
-use sextant_domain::position::Position;
+use sextant_domain::position::{Head, Position};
 use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::{ErrorReason, FreshnessState};
 use sextant_proto::ingestion::v1 as ingestion;
@@ -24,7 +24,7 @@ use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::feed_service_client::FeedServiceClient;
 use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
-use sextant_runtime::follow::{self, Head, Lag, Watching, patient};
+use sextant_runtime::follow::{self, Lag, Watching, patient};
 use sextant_runtime::heads::Heads;
 use sextant_runtime::kept::Kept;
 use sextant_runtime::link::Link;
@@ -134,12 +134,7 @@ impl Engine {
 
     /// Tells of what this and other processes have committed until now.
     pub(crate) async fn find_heads(&self) -> sextant_store::Result<()> {
-        let heads = self.feed.heads().await?;
-        self.heads.publish(heads.into_iter().map(|head| Head {
-            tenant: head.tenant,
-            slice: head.slice,
-            sequence: head.sequence,
-        }));
+        self.heads.publish(self.feed.heads().await?);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::feed_service_server::FeedService;
+use sextant_runtime::follow;
 use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 
@@ -100,7 +101,7 @@ impl FeedService for Feed {
         self.0.find_heads().await.map_err(store)?;
         let answers = self.0.heads.watch().map(|heads| {
             Ok(pb::WatchHeadsResponse {
-                heads: heads.into_iter().map(Into::into).collect(),
+                heads: follow::telling(heads),
             })
         });
         Ok(Response::new(answers.boxed()))

@@ -11,10 +11,11 @@ use tonic::Status;
 use tracing::{Instrument, Span};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
 use sextant_runtime::blocking;
-use sextant_runtime::follow::{self, Cursors, Follower, Head, Heads, Lag, Turn, patient};
+use sextant_runtime::follow::{self, Cursors, Follower, Heads, Lag, Turn, patient};
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::port::SliceProgress;
 use sextant_wire::status::{Problem, store};

@@ -8,10 +8,9 @@ use futures_util::stream::{self, BoxStream};
 use tonic::Status;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_domain::position::Position;
+use sextant_domain::position::{Head, Position};
 use sextant_domain::time::Instant;
 use sextant_proto::segmentation::v1 as pb;
-use sextant_runtime::follow::Head;
 use sextant_wire::read::uuid;
 use sextant_wire::status::store;
 use sextant_wire::time;

@@ -9,6 +9,17 @@ use crate::id::{Slice, TenantId};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Position(Vec<(Slice, u64)>);
 
+/// The newest number of one feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The slice.
+    pub slice: Slice,
+    /// Number of the newest entry; the first entry has number 1.
+    pub sequence: u64,
+}
+
 /// Why a text is no position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {

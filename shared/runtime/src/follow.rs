@@ -23,6 +23,7 @@ use tonic::{Code, Request, Status, Streaming};
 use tracing::{Span, debug, warn};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_proto::common::v1::{ErrorReason, FeedHead};
 use sextant_wire::read::uuid;
 use sextant_wire::status::Problem;
@@ -37,40 +38,26 @@ pub use crate::follow::lag::{Lag, TenantLag};
 pub use crate::follow::turns::{Turn, Turns};
 pub use crate::follow::watching::Watching;
 
-/// The newest number of one feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The slice.
-    pub slice: Slice,
-    /// Number of the newest entry.
-    pub sequence: u64,
+/// A head as another service tells of it: FIELD_INVALID for a tenant id that is none, INTERNAL for a slice out of range.
+fn head(told: &FeedHead) -> Result<Head, Problem> {
+    let slice = u16::try_from(told.slice)
+        .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
+    Ok(Head {
+        tenant: TenantId(uuid(&told.tenant_id, "tenant_id")?),
+        slice: Slice(slice),
+        sequence: told.sequence,
+    })
 }
 
-impl TryFrom<FeedHead> for Head {
-    type Error = Problem;
-
-    /// A head as another service tells of it: FIELD_INVALID for a tenant id that is none, INTERNAL for a slice out of range.
-    fn try_from(told: FeedHead) -> Result<Self, Problem> {
-        let slice = u16::try_from(told.slice)
-            .map_err(|_too_large| Problem::new(ErrorReason::Internal, "slice is out of range"))?;
-        Ok(Self {
-            tenant: TenantId(uuid(&told.tenant_id, "tenant_id")?),
-            slice: Slice(slice),
-            sequence: told.sequence,
-        })
-    }
-}
-
-impl From<Head> for FeedHead {
-    fn from(head: Head) -> Self {
-        Self {
-            tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
-            slice: head.slice.0.into(),
-            sequence: head.sequence,
-        }
-    }
+/// Heads as a service tells others of them.
+#[must_use]
+pub fn telling(heads: Vec<Head>) -> Vec<FeedHead> {
+    let told = heads.into_iter().map(|head| FeedHead {
+        tenant_id: head.tenant.0.to_be_bytes().to_vec().into(),
+        slice: head.slice.0.into(),
+        sequence: head.sequence,
+    });
+    told.collect()
 }
 
 /// Newest entries whose results are stored, by feed.
@@ -82,8 +69,8 @@ pub type Heads = BoxStream<'static, Result<Vec<Head>, Status>>;
 /// Heads as another service tells of them; `heads` takes them out of an answer.
 pub fn told<A: Send + 'static>(answers: Streaming<A>, heads: fn(A) -> Vec<FeedHead>) -> Heads {
     let told = answers.map(move |answer| {
-        let told = heads(answer?).into_iter().map(Head::try_from);
-        Ok(told.collect::<Result<_, Problem>>()?)
+        let told: Result<_, Problem> = heads(answer?).iter().map(head).collect();
+        Ok(told?)
     });
     told.boxed()
 }

@@ -14,8 +14,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use sextant_domain::id::{Slice, TenantId};
-
-use crate::follow::Head;
+use sextant_domain::position::Head;
 
 /// Pause between two looks at what other replicas have committed.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);

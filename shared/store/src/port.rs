@@ -14,7 +14,7 @@ pub use facts::{
     Committed, FactBatch, Facts, MAX_ENTRY_BYTES, MAX_RELEASED, MAX_RELEASED_BYTES, NewFact,
     NewRejection, Outcome, RejectionKey,
 };
-pub use feed::{Feed, FeedEntry, Head, SliceHeads, Trace};
+pub use feed::{Feed, FeedEntry, SliceHeads, Trace};
 pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
     RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,

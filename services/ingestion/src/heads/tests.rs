@@ -16,11 +16,11 @@ const ACME: TenantId = TenantId(1);
 struct Elsewhere(Mutex<Option<Vec<(TenantId, u64)>>>);
 
 impl Feed for Elsewhere {
-    fn heads(&self) -> BoxFuture<'_, Result<Vec<sextant_store::port::Head>>> {
+    fn heads(&self) -> BoxFuture<'_, Result<Vec<Head>>> {
         let heads = self.0.lock().unwrap().clone();
         Box::pin(async move {
             let heads = heads.ok_or_else(|| Error::unavailable("reading heads", "down"))?;
-            let head = |(tenant, sequence)| sextant_store::port::Head {
+            let head = |(tenant, sequence)| Head {
                 tenant,
                 slice: Slice(0),
                 sequence,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_ingestion::Deps;
 use sextant_proto::common::v1::ReadAt;
 use sextant_proto::ingestion::v1 as pb;
-use sextant_store::port::{Feed, FeedEntry, Head, SliceHeads};
+use sextant_store::port::{Feed, FeedEntry, SliceHeads};
 use sextant_store::{BoxFuture, Error};
 use sextant_wire::time::timestamp;
 

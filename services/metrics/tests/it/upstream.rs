@@ -9,10 +9,11 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::segmentation::v1 as segmentation;
-use sextant_runtime::follow::Head;
+use sextant_runtime::follow;
 use sextant_runtime::heads::Heads;
 use sextant_wire::status::Problem;
 
@@ -140,7 +141,7 @@ impl ingestion::feed_service_server::FeedService for Ingestion {
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(ingestion::WatchHeadsResponse {
-                heads: heads.into_iter().map(Into::into).collect(),
+                heads: follow::telling(heads),
             })
         });
         Ok(Response::new(answers.boxed()))
@@ -173,7 +174,7 @@ impl segmentation::feed_service_server::FeedService for Segmentation {
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(segmentation::WatchHeadsResponse {
-                heads: heads.into_iter().map(Into::into).collect(),
+                heads: follow::telling(heads),
             })
         });
         Ok(Response::new(answers.boxed()))

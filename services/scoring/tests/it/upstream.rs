@@ -9,9 +9,10 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
-use sextant_runtime::follow::Head;
+use sextant_runtime::follow;
 use sextant_runtime::heads::Heads;
 use sextant_wire::status::Problem;
 
@@ -93,7 +94,7 @@ impl pb::feed_service_server::FeedService for Ingestion {
         }
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(pb::WatchHeadsResponse {
-                heads: heads.into_iter().map(Into::into).collect(),
+                heads: follow::telling(heads),
             })
         });
         Ok(Response::new(answers.boxed()))

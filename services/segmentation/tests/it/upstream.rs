@@ -13,10 +13,11 @@ use tonic::{Request, Response, Status};
 use sextant_columns::{ID_COLUMN, NAME_COLUMN, UID_COLUMN, column_of, exact_column_of};
 use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_domain::position::Head;
 use sextant_domain::time::{Day, Instant};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::{ingestion, scoring::v1 as pb};
-use sextant_runtime::follow::Head;
+use sextant_runtime::follow;
 use sextant_runtime::heads::Heads;
 use sextant_wire::status::Problem;
 use sextant_wire::time;
@@ -111,7 +112,7 @@ impl ingestion::v1::feed_service_server::FeedService for Ingestion {
     ) -> Result<Response<Self::WatchHeadsStream>, Status> {
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(ingestion::v1::WatchHeadsResponse {
-                heads: heads.into_iter().map(Into::into).collect(),
+                heads: follow::telling(heads),
             })
         });
         Ok(Response::new(answers.boxed()))
@@ -329,7 +330,7 @@ impl pb::feed_service_server::FeedService for Scoring {
         }
         let answers = self.0.heads.watch().map(move |heads| {
             Ok(pb::WatchHeadsResponse {
-                heads: heads.into_iter().map(Into::into).collect(),
+                heads: follow::telling(heads),
             })
         });
         Ok(Response::new(answers.boxed()))

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_domain::time::{Day, Instant};
 use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::port::{
     AccountFactRow, AccountRow, Accounts, Committed, FactBatch, FactEntry, FactVersion, Facts,
-    Feed, FeedEntry, Head, HeldRow, Import, Intake, KeyRow, Keys, MembershipRow, Memberships,
-    Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, RejectionRow,
-    Replica, ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit,
-    SegmentationRow, Segmentations, SliceCursors, SliceHeads, SliceProgress, SliceState,
-    SliceStates, SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter, TransitionRow,
+    Feed, FeedEntry, HeldRow, Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics,
+    MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, RejectionRow, Replica,
+    ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow,
+    Segmentations, SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates,
+    SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Result};
 

@@ -1,8 +1,9 @@
 //! The feed of a service that writes opaque entries.
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_store::Result;
-use sextant_store::port::{FeedEntry, Head, SliceHeads};
+use sextant_store::port::{FeedEntry, SliceHeads};
 
 use super::pool::Pool;
 use super::session::Session;

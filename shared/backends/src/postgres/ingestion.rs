@@ -13,7 +13,8 @@ mod writers;
 use std::sync::Arc;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_store::port::{Committed, FactBatch, FeedEntry, Head, SliceHeads};
+use sextant_domain::position::Head;
+use sextant_store::port::{Committed, FactBatch, FeedEntry, SliceHeads};
 use sextant_store::release::{self, Released, Steps, Written};
 use sextant_store::{BoxFuture, Result, port};
 

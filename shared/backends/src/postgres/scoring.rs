@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_domain::time::Day;
 use sextant_store::port::{
-    AccountFactRow, FeedEntry, Head, ModelRow, MonthRow, ReplicaAccount, ScoringCommit, SliceHeads,
+    AccountFactRow, FeedEntry, ModelRow, MonthRow, ReplicaAccount, ScoringCommit, SliceHeads,
     SliceState,
 };
 use sextant_store::{BoxFuture, Error, Result, port};

@@ -5,7 +5,8 @@ mod memberships;
 mod transitions;
 
 use sextant_domain::id::{Slice, TenantId};
-use sextant_store::port::{FeedEntry, Head, SliceHeads};
+use sextant_domain::position::Head;
+use sextant_store::port::{FeedEntry, SliceHeads};
 use sextant_store::{BoxFuture, Result, port};
 
 use super::pool::{Config, ConnectError, Pool};

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tonic::Status;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_domain::time::Instant;
 
-use crate::follow::{Head, is_overtaken};
+use crate::follow::is_overtaken;
 
 /// What taking entries in may need without anybody calling the answers stale.
 const AHEAD_GRACE_US: i64 = 1_000_000;

@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 use tracing::{debug, info, warn};
 
+use sextant_domain::position::Head;
+
 use crate::clock::Clock;
-use crate::follow::{Head, Heads, Lag};
+use crate::follow::{Heads, Lag};
 use crate::telemetry::{Label, Meters, Metric};
 
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);

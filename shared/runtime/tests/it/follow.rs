@@ -8,10 +8,11 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 use sextant_domain::time::Instant;
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
-use sextant_runtime::follow::{Cursors, Follower, Head, Heads, Lag, Turn, follow, span};
+use sextant_runtime::follow::{Cursors, Follower, Heads, Lag, Turn, follow, span};
 use sextant_runtime::lifecycle::Lifecycle;
 use sextant_runtime::telemetry::trace::{self, Trace};
 use sextant_runtime::telemetry::{Scrape, Telemetry};

@@ -3,10 +3,11 @@
 use futures_util::future::{join, join_all};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 
 use crate::conformance::make::{ACME, BOLT, SLICE, account, batch, event};
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, FactEntry, Head};
+use crate::port::{FactBatch, FactEntry};
 
 async fn with_batches(store: &Ingestion, n_batches: u32) {
     store

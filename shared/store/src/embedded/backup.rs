@@ -8,10 +8,11 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use sextant_domain::position::Head;
+
 use crate::embedded::failure::Failure;
 use crate::embedded::feed;
 use crate::embedded::{Error, integrity, migrate, private};
-use crate::port::Head;
 
 /// Written last: a backup without it is not whole.
 const MANIFEST: &str = "manifest";

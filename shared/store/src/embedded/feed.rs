@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 
 use crate::embedded::failure::Work;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number, rows};
-use crate::port::{FeedEntry, Head, SliceHeads};
+use crate::port::{FeedEntry, SliceHeads};
 
 /// Takes the next number of a feed and writes the entry. There is one writer, so numbers ascend in commit order, and a
 /// number that is rolled back is given again.
@@ -78,7 +79,9 @@ pub(super) fn entries(
 macro_rules! impl_feed {
     ($store:ty) => {
         impl crate::port::Feed for $store {
-            fn heads(&self) -> crate::BoxFuture<'_, crate::Result<Vec<crate::port::Head>>> {
+            fn heads(
+                &self,
+            ) -> crate::BoxFuture<'_, crate::Result<Vec<sextant_domain::position::Head>>> {
                 self.file
                     .read("reading feed heads", crate::embedded::feed::heads)
             }

@@ -1,17 +1,7 @@
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::position::Head;
 
 use crate::{BoxFuture, Result};
-
-/// The newest number of one feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// The tenant.
-    pub tenant: TenantId,
-    /// The slice.
-    pub slice: Slice,
-    /// Number of the newest entry; the first entry has number 1.
-    pub sequence: u64,
-}
 
 /// The span of the call that brought an entry: W3C trace id (16 bytes) and span id (8 bytes). Only of calls that are traced.
 pub type Trace = [u8; 24];
