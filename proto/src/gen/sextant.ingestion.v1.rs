@@ -3772,7 +3772,8 @@ pub mod ingestion_service_client {
             self
         }
         /// Takes a stream of batches and acknowledges each one when it is stored durably. The server grants credit: a client
-        /// keeps at most that many records unacknowledged. Scope: ingest.
+        /// keeps at most that many records unacknowledged, and reads acknowledgements while it sends: after a minute in which none
+        /// is read the stream ends. A tenant has at most 100 streams open. Scope: ingest.
         pub async fn ingest(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::IngestRequest>,
@@ -3939,7 +3940,8 @@ pub mod ingestion_service_server {
             + std::marker::Send
             + 'static;
         /// Takes a stream of batches and acknowledges each one when it is stored durably. The server grants credit: a client
-        /// keeps at most that many records unacknowledged. Scope: ingest.
+        /// keeps at most that many records unacknowledged, and reads acknowledgements while it sends: after a minute in which none
+        /// is read the stream ends. A tenant has at most 100 streams open. Scope: ingest.
         async fn ingest(
             &self,
             request: tonic::Request<tonic::Streaming<super::IngestRequest>>,

@@ -7,27 +7,39 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use sextant_domain::id::TenantId;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::Problem;
 
 /// Share of the whole that one tenant's streams may hold.
 const TENANT_SHARE: usize = 4;
 /// What one stream may hold, in KiB: a client that does not read its answers must not hold its tenant's share.
 const MAX_STREAM_KIB: usize = 8_192;
+/// Open streams of one tenant: each may hold a message that is on its way, which is not in the budget yet.
+const MAX_STREAMS: usize = 100;
 
 /// Room for encoded records, in KiB.
 #[derive(Debug)]
 pub(crate) struct Budget {
     whole: Arc<Semaphore>,
     tenant_kib: usize,
-    tenants: Mutex<HashMap<TenantId, Weak<Semaphore>>>,
+    tenants: Mutex<HashMap<TenantId, Weak<Share>>>,
+}
+
+/// What all streams of a tenant share.
+#[derive(Debug)]
+struct Share {
+    kib: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
 }
 
 /// The room of one stream.
 #[derive(Debug)]
 pub(crate) struct StreamRoom {
     stream: Arc<Semaphore>,
-    tenant: Arc<Semaphore>,
+    tenant: Arc<Share>,
     whole: Arc<Semaphore>,
     max_kib: usize,
+    _open: OwnedSemaphorePermit,
 }
 
 /// Room that is taken until this is dropped.
@@ -46,24 +58,39 @@ impl Budget {
     }
 
     /// The room of a new stream.
-    pub(crate) fn stream(&self, tenant: TenantId) -> StreamRoom {
+    ///
+    /// # Errors
+    /// OVERLOADED: the tenant has too many open.
+    pub(crate) fn stream(&self, tenant: TenantId) -> Result<StreamRoom, Problem> {
         let max_kib = self.tenant_kib.min(MAX_STREAM_KIB);
-        StreamRoom {
+        let tenant = self.tenant(tenant);
+        let open = Arc::clone(&tenant.streams).try_acquire_owned();
+        let open = open.map_err(|_none_left| {
+            let message = format!(
+                "{MAX_STREAMS} streams of this tenant are open; use fewer, each takes many batches at a time"
+            );
+            Problem::new(ErrorReason::Overloaded, message)
+        })?;
+        Ok(StreamRoom {
             stream: Arc::new(Semaphore::new(max_kib)),
-            tenant: self.tenant(tenant),
+            tenant,
             whole: Arc::clone(&self.whole),
             max_kib,
-        }
+            _open: open,
+        })
     }
 
     /// What all streams of a tenant share, for as long as there are some.
-    fn tenant(&self, tenant: TenantId) -> Arc<Semaphore> {
+    fn tenant(&self, tenant: TenantId) -> Arc<Share> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = tenants.get(&tenant).and_then(Weak::upgrade) {
             return share;
         }
         tenants.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(Semaphore::new(self.tenant_kib));
+        let share = Arc::new(Share {
+            kib: Arc::new(Semaphore::new(self.tenant_kib)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        });
         tenants.insert(tenant, Arc::downgrade(&share));
         share
     }
@@ -77,7 +104,7 @@ impl StreamRoom {
         // From the narrowest to the widest: whoever waits for the wider holds nothing of it.
         let take = |room: &Arc<Semaphore>| Arc::clone(room).acquire_many_owned(kib);
         let stream = take(&self.stream).await.ok()?;
-        let tenant = take(&self.tenant).await.ok()?;
+        let tenant = take(&self.tenant.kib).await.ok()?;
         let whole = take(&self.whole).await.ok()?;
         Some(Taken([stream, tenant, whole]))
     }

@@ -60,12 +60,15 @@ struct Waiting {
 
 /// Acknowledges batches as they are stored. The first item grants the credit; then each names the batches up to which all
 /// is stored. An error of the client ends the stream after everything before it was stored and acknowledged.
+///
+/// # Errors
+/// OVERLOADED: the tenant has too many streams open.
 pub(crate) fn acknowledge(
     shared: Arc<Shared>,
     tenant: TenantId,
     messages: BoxStream<'static, Result<IngestRequest, Status>>,
-) -> BoxStream<'static, Result<IngestResponse, Status>> {
-    let room = shared.budget.stream(tenant);
+) -> Result<BoxStream<'static, Result<IngestResponse, Status>>, Problem> {
+    let room = shared.budget.stream(tenant)?;
     let session = Session {
         shared,
         tenant,
@@ -82,7 +85,7 @@ pub(crate) fn acknowledge(
     };
     let mut task = JoinSet::new();
     task.spawn(work.in_current_span());
-    Acknowledgements { task, answered }.boxed()
+    Ok(Acknowledgements { task, answered }.boxed())
 }
 
 impl Session {

@@ -19,9 +19,6 @@ pub(crate) async fn handle(
     let tenant = tenant_of(&request)?;
     shared.tenants.get(tenant).await?;
     let messages = request.into_inner().boxed();
-    Ok(Response::new(stream::acknowledge(
-        Arc::clone(shared),
-        tenant,
-        messages,
-    )))
+    let answers = stream::acknowledge(Arc::clone(shared), tenant, messages)?;
+    Ok(Response::new(answers))
 }

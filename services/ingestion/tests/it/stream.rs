@@ -364,6 +364,29 @@ async fn all_streams_together_hold_a_budget_a_tenant_a_quarter_of_it_and_all_are
 }
 
 #[tokio::test]
+async fn a_tenant_may_have_a_hundred_streams_open() {
+    let world = World::new().await;
+    let (acme, other) = (world.tenant("acme").await, world.tenant("other").await);
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        open.push(Open::new(&acme.clients).await);
+    }
+    let begin = || async {
+        let nothing = Request::new(tokio_stream::pending());
+        acme.clients.ingestion().ingest(nothing).await
+    };
+    assert_eq!(reason(begin().await), "OVERLOADED");
+    drop(Open::new(&other.clients).await);
+    open.pop();
+    within(async {
+        while begin().await.is_err() {
+            yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_holds_its_room_for_a_minute() {
     let (world, gate, mut commits) = Gated::world_with(Limits {
         credit_records: 1 << 20,
