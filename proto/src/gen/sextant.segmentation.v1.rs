@@ -634,9 +634,10 @@ pub struct Transition {
     pub reasons: ::prost::alloc::vec::Vec<Reason>,
     /// What the account is worth in a year, in minor units of the base currency: its ARR, or for accounts without
     /// subscriptions the expected value of the next 12 months. Of a downward move: the greater of what it was worth at the
-    /// last day close before and what it is worth after, so that who leaves counts with what it paid.
-    #[prost(int64, tag = "14")]
-    pub value_minor: i64,
+    /// last day close before and what it is worth after, so that who leaves counts with what it paid. Absent: it is not known,
+    /// as of accounts without subscriptions while there is no model of what they will buy.
+    #[prost(int64, optional, tag = "14")]
+    pub value_minor: ::core::option::Option<i64>,
     /// True: the new segment ranks below the one in which the account began the day (on its first day: below the one that it left), so the
     /// value is at risk. The way back of a day that comes back is not downward.
     #[prost(bool, tag = "15")]

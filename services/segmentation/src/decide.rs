@@ -42,28 +42,30 @@ pub(crate) fn moved<'a>(
         .collect()
 }
 
-/// What the account is worth in a year: its ARR, or what it is expected to buy.
-pub(crate) fn value_minor(table: &RecordBatch, row: usize) -> i64 {
-    let number =
-        |feature| sextant_columns::number(table, feature, row).filter(|value| *value > 0.0);
-    let value = number(Feature::RevenueArrMinor)
+/// What the account is worth in a year: its ARR, or what it is expected to buy; `None`: neither is known.
+pub(crate) fn value_minor(table: &RecordBatch, row: usize) -> Option<i64> {
+    let number = |feature| sextant_columns::number(table, feature, row);
+    let recurring = number(Feature::RevenueArrMinor);
+    let paying = recurring.filter(|minor| *minor > 0.0);
+    let value = paying
         .or_else(|| number(Feature::ClvValue12mMinor))
-        .unwrap_or(0.0);
+        .or(recurring)?
+        .max(0.0);
     #[expect(
         clippy::cast_possible_truncation,
         reason = "whole minor units that came from 64 bits; saturates"
     )]
     let minor = value as i64;
-    minor
+    Some(minor)
 }
 
-/// What the accounts of tables are worth in a year.
+/// What the accounts of tables are worth in a year, of those of which it is known.
 pub(crate) fn worth(tables: &[RecordBatch]) -> HashMap<AccountUid, i64> {
     let mut worth = HashMap::new();
     for table in tables {
         let uids = sextant_columns::uids(table);
         let rows = uids.into_iter().enumerate();
-        worth.extend(rows.map(|(row, uid)| (uid, value_minor(table, row))));
+        worth.extend(rows.filter_map(|(row, uid)| Some((uid, value_minor(table, row)?))));
     }
     worth
 }

@@ -27,6 +27,10 @@ use crate::feed;
 use crate::registry::chain;
 use crate::state::{Present, Standing, TenantState, Use};
 
+/// Lowest bit of the cursor in the id of a transition. The four bits below are the version of the UUID.
+const CURSOR_BIT: u32 = 80;
+/// The bit in it that tells a move from a correction.
+const MOVE_BIT: u32 = 75;
 /// Reasons kept with a transition.
 const MAX_REASONS: u32 = 4;
 
@@ -359,7 +363,7 @@ pub(crate) fn failed(one: &Use, error: &CallError) -> Failed {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Began<'b> {
     pub(crate) standing: Option<&'b Standing>,
-    /// What it was worth in a year, in minor units.
+    /// What it was worth in a year, in minor units, if that is known.
     pub(crate) worth: Option<i64>,
 }
 
@@ -422,10 +426,7 @@ impl Grounds {
         pb::Transition {
             reasons: self.reasons(one, at, before),
             downward,
-            value_minor: began
-                .worth
-                .filter(|_| downward)
-                .map_or(value_minor, |worth| worth.max(value_minor)),
+            value_minor: value_minor.max(began.worth.filter(|_| downward)),
             ..pb::Transition::default()
         }
     }
@@ -458,7 +459,7 @@ impl Changes {
             known_at: about.known_at,
             to_state: u8::try_from(i32::from(to.state)).unwrap_or(0),
             to_segment: to.segment.to_string(),
-            value_minor: transition.value_minor,
+            value_minor: transition.value_minor.unwrap_or(0),
             downward: transition.downward,
             is_move: (transition.from_state, &transition.from_segment)
                 != (transition.to_state, &transition.to_segment),
@@ -497,8 +498,9 @@ pub(crate) fn transition(
     }
 }
 
-/// The id of a transition: a UUID of version 8 that holds the number of the evaluation and a hash of what it says. A replay
-/// gives the same one, and of several at one moment of a clock that stands still the last one is the greatest.
+/// The id of a transition: a UUID of version 8 that holds the number of the evaluation, whether it is a move, and a hash of what
+/// it says. A replay gives the same one, and of several at one moment of a clock that stands still the last one is the greatest:
+/// what an evaluation corrects comes before the moves that it finds.
 fn transition_id(one: &Use, about: &decide::Move<'_>, to: &Standing) -> Uuid {
     let mut said = Vec::with_capacity(128);
     said.extend_from_slice(&about.uid.0.to_be_bytes());
@@ -510,8 +512,9 @@ fn transition_id(one: &Use, about: &decide::Move<'_>, to: &Standing) -> Uuid {
         said.extend_from_slice(text.as_bytes());
         said.push(0);
     }
-    let hash = PayloadHash::of(&said).0 >> 48;
-    Uuid::new_v8((u128::from(about.cursor) << 80 | hash).to_be_bytes())
+    let is_move = u128::from(about.told == Told::Move) << MOVE_BIT;
+    let hash = PayloadHash::of(&said).0 >> (u128::BITS - MOVE_BIT);
+    Uuid::new_v8((u128::from(about.cursor) << CURSOR_BIT | is_move | hash).to_be_bytes())
 }
 
 #[cfg(test)]

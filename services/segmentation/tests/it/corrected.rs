@@ -49,7 +49,7 @@ async fn moves(
             let id = one.account.unwrap().id;
             let (from, to) = (one.from_segment, one.to_segment);
             moves.push(format!("{id} {day} {from} {to}"));
-            at_risk += if one.downward { one.value_minor } else { 0 };
+            at_risk += one.value_minor.filter(|_| one.downward).unwrap_or(0);
         }
         if answer.next_page_token.is_empty() {
             return (moves, at_risk);

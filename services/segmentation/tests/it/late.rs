@@ -76,7 +76,7 @@ async fn a_late_fact_changes_the_closes_that_it_touches_and_nothing_that_was_kno
     let why = &transitions[1].reasons[0];
     assert_eq!((&*why.value, &*why.previous_value), ("300000", "60000"));
     // It left high, and with it what it paid at the close before.
-    assert!(transitions[0].downward && transitions[0].value_minor == 12 * HIGH);
+    assert!(transitions[0].downward && transitions[0].value_minor == Some(12 * HIGH));
     // The present is what it was, but the account came back to it.
     let now = segmentation.membership("a", None).await.unwrap();
     assert_eq!(
@@ -288,4 +288,56 @@ async fn a_watch_tells_of_corrections_as_such() {
             (on("2027-03-12 10:00"), "low", false),
         ]
     );
+}
+
+/// The clock of a tenant may stand still: a fact of a closed day then corrects a move of the very moment at which its account
+/// moves on.
+#[tokio::test]
+async fn a_move_comes_after_the_corrections_of_its_moment() {
+    const NOW: &str = "2027-03-11 10:00";
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    let names: Vec<String> = (0..12).map(|number| format!("a{number}")).collect();
+    let all = |mrr_minor| -> Vec<(&str, i64)> {
+        let names = names.iter();
+        names.map(|name| (name.as_str(), mrr_minor)).collect()
+    };
+    world.put(&all(LOW));
+    for day in ["2027-03-08", "2027-03-09", "2027-03-10"] {
+        world.close(day);
+    }
+    let position = world.change(NOW, &all(MEDIUM));
+    assert_eq!(segmentation.segment("a0", at(&position)).await, "medium");
+    world.put(&all(LOW));
+    let late: Vec<(&str, &str)> = names
+        .iter()
+        .map(|name| (name.as_str(), "2027-03-09"))
+        .collect();
+    for name in &names {
+        world.scoring.learn("2027-03-09", name, HIGH);
+        world.scoring.learn("2027-03-10", name, HIGH);
+    }
+    let position = world.late(NOW, &late);
+    segmentation.membership("a0", at(&position)).await.unwrap();
+    for name in &names {
+        let told = segmentation.transitions(name, None).await;
+        let told: Vec<_> = told
+            .iter()
+            .map(|one| (&*one.from_segment, &*one.to_segment))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("medium", "low"),
+                ("high", "medium"),
+                ("low", "high"),
+                ("", "low")
+            ],
+            "{name}"
+        );
+        for read in [None, as_of(on(NOW))] {
+            assert_eq!(segmentation.segment(name, read).await, "low", "{name}");
+        }
+    }
 }

@@ -291,7 +291,7 @@ async fn transitions_come_newest_first_or_by_what_is_at_risk() {
             (
                 &*one.account.as_ref().unwrap().id,
                 one.downward,
-                one.value_minor,
+                one.value_minor.unwrap(),
             )
         })
         .collect();

@@ -82,7 +82,7 @@ async fn a_move_within_the_day_is_provisional_until_the_close_confirms_it() {
     // At risk is what it paid at the last close, not what is left of it.
     assert_eq!(
         (down.value_minor, down.at),
-        (18_000_000, on("2027-03-10 10:00"))
+        (Some(18_000_000), on("2027-03-10 10:00"))
     );
     assert_eq!(down.account_name, "GOLD");
     let why = &down.reasons[0];
@@ -287,8 +287,14 @@ async fn by_value(segmentation: &Segmentation, position: &str) -> Vec<(String, S
     let mut client = segmentation.client.clone();
     let answer = client.list_transitions(about(request)).await.unwrap();
     let told = answer.into_inner().transitions.into_iter();
-    told.map(|one| (one.account.unwrap().id, one.to_segment, one.value_minor))
-        .collect()
+    told.map(|one| {
+        (
+            one.account.unwrap().id,
+            one.to_segment,
+            one.value_minor.unwrap(),
+        )
+    })
+    .collect()
 }
 
 #[tokio::test]

@@ -91,5 +91,5 @@ async fn what_is_at_risk_is_what_the_last_close_says_since_it_was_made_again() {
     assert_eq!(segmentation.segment("a", at(&position)).await, "low");
     let left = segmentation.transitions("a", None).await.remove(0);
     assert!(left.downward);
-    assert_eq!(left.value_minor, 12 * HIGH);
+    assert_eq!(left.value_minor, Some(12 * HIGH));
 }

@@ -39,7 +39,8 @@ pub(crate) fn transitions(
         row.extend([
             Cell::Flag(one.downward),
             Cell::Flag(one.correction),
-            Cell::money(one.value_minor, currency),
+            one.value_minor
+                .map_or(Cell::Nothing, |minor| Cell::money(minor, currency)),
             why(&one.reasons),
         ]);
         block.rows.push(row);

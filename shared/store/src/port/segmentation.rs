@@ -81,7 +81,7 @@ pub struct TransitionRow {
     pub to_state: u8,
     /// Key of the segment entered; empty unless the state is MEMBER.
     pub to_segment: String,
-    /// Worth of the account in a year, minor units.
+    /// Worth of the account in a year, minor units, to order by; 0 where it is not known.
     pub value_minor: i64,
     /// True: downward.
     pub downward: bool,
