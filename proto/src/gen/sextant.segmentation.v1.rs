@@ -531,6 +531,10 @@ pub struct Segmentation {
     /// When it was made.
     #[prost(message, optional, tag = "6")]
     pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Why it is behind: its segmenter has failed or is missing. Its memberships stay as they were until it can be asked again;
+    /// then it makes up for what it has missed. Empty: it is not behind. Ignored where a segmentation is made.
+    #[prost(string, tag = "7")]
+    pub failure: ::prost::alloc::string::String,
 }
 /// An account in a segment.
 #[derive(Clone, PartialEq, ::prost::Message)]

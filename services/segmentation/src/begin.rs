@@ -20,11 +20,14 @@ use crate::correct::Corrections;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Which};
 use crate::follower::Features;
+use crate::state::TenantState;
 
 /// Between attempts, at first and at most: as between those to take a feed in.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// Longest pause before segmenters are asked again that have failed, as they probably will: that costs features of all accounts.
+const LONGEST_OF_SEGMENTERS: Duration = Duration::from_secs(60);
 
-/// Tenants with segmentations that may still have to be evaluated for the first time.
+/// Tenants with segmentations that may still have to be evaluated for the first time, or are behind.
 #[derive(Debug, Default)]
 pub(crate) struct Unbegun {
     tenants: Mutex<BTreeSet<TenantId>>,
@@ -47,7 +50,8 @@ impl Unbegun {
 }
 
 impl Engine {
-    /// Evaluates segmentations in the slices in which they never were, with those that another process has made since. Where
+    /// Makes up for what segmentations that are behind have missed, as far as they can be asked again. Then evaluates
+    /// segmentations in the slices in which they never were, with those that another process has made since. Where
     /// scoring has told more than is taken in, following comes first, and evaluates them before what they are told of.
     pub(crate) async fn begin(&self, mut writing: Writing) -> Result<Writing, Status> {
         let Some(state) = writing.as_mut() else {
@@ -56,7 +60,11 @@ impl Engine {
         self.load_uses(state).await?;
         self.publish(state);
         let tenant = state.tenant;
-        for slice in state.unbegun() {
+        for (slice, number) in state.asked_again() {
+            writing = self.make_up(writing, slice, number).await?;
+        }
+        let unbegun = writing.as_ref().map(TenantState::unbegun);
+        for slice in unbegun.unwrap_or_default() {
             let Some(progress) = writing.as_ref().and_then(|state| state.slices.get(&slice)) else {
                 continue;
             };
@@ -81,7 +89,10 @@ impl Engine {
             };
             writing = self.begin_slice(writing, first).await?;
         }
-        self.unbegun.locked().remove(&tenant);
+        let behind = writing.as_ref().map(TenantState::asked_again);
+        if behind.is_none_or(|behind| behind.is_empty()) {
+            self.unbegun.locked().remove(&tenant);
+        }
         Ok(writing)
     }
 
@@ -127,9 +138,10 @@ impl Engine {
         }
         // Without accounts there is nothing to store.
         if let Some(state) = writing.as_mut() {
-            let numbers = state.uses.iter().map(|one| one.row.number);
+            let meant = state.meant(first.slice, Which::Unbegun).into_iter();
+            let numbers = meant.map(|index| state.uses[index].row.number);
             let begun = numbers.map(|number| (first.slice, number));
-            state.begun.extend(begun);
+            state.begun.extend(begun.collect::<Vec<_>>());
         }
         Ok(writing)
     }
@@ -139,14 +151,15 @@ impl Engine {
         let mut pause = PAUSE.0;
         while !stop.is_cancelled() {
             let tenants = self.unbegun.locked().clone();
-            let mut is_open = false;
+            let (mut is_open, mut longest) = (false, LONGEST_OF_SEGMENTERS);
             for tenant in tenants {
                 let Some(begun) = stop.run_until_cancelled(self.begin_tenant(tenant)).await else {
                     return;
                 };
                 self.lag.ended((tenant, None), &begun, self.clock.now());
+                is_open |= self.unbegun.locked().contains(&tenant);
                 let Err(status) = begun else { continue };
-                is_open = true;
+                longest = PAUSE.1;
                 if !follow::is_overtaken(&status) {
                     warn!(code = ?status.code(), message = status.message(), "a segmentation is not evaluated for the first time; trying again");
                 }
@@ -158,16 +171,24 @@ impl Engine {
                 continue;
             }
             tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(longest),
                 () = self.unbegun.noted.notified() => {},
                 () = stop.cancelled() => {},
             }
         }
     }
 
+    /// Begins the segmentations of a tenant; of those that are behind as long as they get on, and not all in one turn.
     async fn begin_tenant(&self, tenant: TenantId) -> Result<(), Status> {
-        let writing = self.write(tenant).await?;
-        self.begin(writing).await?;
-        Ok(())
+        let mut before = None;
+        loop {
+            let writing = self.write(tenant).await?;
+            let writing = self.begin(writing).await?;
+            let reached = writing.as_ref().map(TenantState::made_up);
+            if reached == before || reached.is_none_or(|(n_behind, _)| n_behind == 0) {
+                return Ok(());
+            }
+            before = reached;
+        }
     }
 }

@@ -16,15 +16,17 @@ use sextant_domain::time::{Day, Instant};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
 use sextant_runtime::follow::patient;
-use sextant_wire::status::store;
+use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::columns;
 use crate::decide::{self, Told};
 use crate::engine::{Engine, Writing};
-use crate::evaluate::{Began, Changes, Evaluation, Failed, Grounds, call, failed, transition};
+use crate::evaluate::{
+    Began, Changes, Evaluation, Failed, Grounds, Which, call, failed, transition,
+};
 use crate::follower::decoded;
-use crate::state::{Names, Present, Standing, TenantState, Use};
+use crate::state::{Names, Present, Standing, TenantState, Usable, Use};
 use crate::walk::{Late, Step, Walk, newest};
 
 /// Accounts that walk over the closes together: what is in memory for them at a time.
@@ -40,6 +42,8 @@ pub(crate) struct Corrections {
     end: Option<Instant>,
     /// The closes among them that were made again: what is found there was known then.
     made_again: BTreeSet<Instant>,
+    /// Segmentations (by number) whose segmenters failed: of them nothing is kept.
+    pub(crate) failed: BTreeMap<u16, Failed>,
     /// When the newest facts became known that can be in what they saw, where they are newer than those of the evaluation.
     pub(crate) known_at: Option<Instant>,
 }
@@ -66,8 +70,9 @@ impl TenantState {
         (walk, found): (&mut Walk, &mut Corrections),
         late: &Late,
         close: &Close,
-        evaluation: &Evaluation,
-    ) -> Result<(), Failed> {
+        (evaluation, which): (&Evaluation, Which),
+    ) -> Result<(), Problem> {
+        let meant = self.meant(evaluation.slice, which);
         for table in &close.tables {
             let mut uids = sextant_columns::uids(table);
             let mut rows = Vec::with_capacity(uids.len());
@@ -86,9 +91,17 @@ impl TenantState {
             }
             uids = rows.iter().map(|row| uids[*row]).collect();
             let table = columns::rows(table, &rows)?;
-            let began_before = |one: &&Use| one.row.closed_on < Some(close.day);
-            for one in self.uses.iter().filter(began_before) {
-                self.correct_one(one, (walk, found), close, (&table, &uids), evaluation)?;
+            let uses = meant.iter().filter_map(|index| self.uses[*index].usable());
+            for one in uses.filter(|one| one.row.closed_on < Some(close.day)) {
+                let number = one.row.number;
+                if found.failed.contains_key(&number) {
+                    continue;
+                }
+                let corrected =
+                    self.correct_one(one, (walk, found), close, (&table, &uids), evaluation);
+                if let Err(failed) = corrected {
+                    found.failed.insert(number, failed);
+                }
             }
         }
         walk.worth.extend(decide::worth(&close.tables));
@@ -97,7 +110,7 @@ impl TenantState {
 
     fn correct_one(
         &self,
-        one: &Use,
+        one: Usable<'_>,
         (walk, found): (&mut Walk, &Corrections),
         close: &Close,
         (table, uids): (&RecordBatch, &[AccountUid]),
@@ -140,7 +153,7 @@ impl TenantState {
             };
             // Only the grounds are kept of it: what is stored is known when the walk has ended.
             let about = about(uid, names, close.end, evaluation);
-            let transition = transition(one, &about, before, &standing, because);
+            let transition = transition(one.row, &about, before, &standing, because);
             let step = Step {
                 at: close.end,
                 present: Present {
@@ -189,7 +202,8 @@ impl TenantState {
         evaluation: &Evaluation,
         changes: &mut Changes,
     ) -> Option<Present> {
-        let one = self.uses.iter().find(|one| one.row.number == number)?;
+        let mut uses = self.uses.iter().filter_map(Use::usable);
+        let one = uses.find(|one| one.row.number == number)?;
         let names = self.names.get(&uid)?;
         let mut present: Option<Present> = None;
         let mut is_touched = false;
@@ -247,7 +261,7 @@ fn about<'a>(
 /// move, and stands so since then and for the reasons of then. A stored step stays as it is unless that, or where it came from,
 /// has changed; of a close that was made again, unless anything has.
 fn settled(
-    one: &Use,
+    one: Usable<'_>,
     about: &decide::Move<'_>,
     (began, before): (Option<&Standing>, Option<&Present>),
     step: Step,
@@ -277,7 +291,7 @@ fn settled(
         entered_at: stays.map(|stays| time::timestamp(stays.entered_at)),
         ..pb::Transition::default()
     };
-    let transition = transition(one, about, before, &standing, because);
+    let transition = transition(one.row, about, before, &standing, because);
     Present {
         entered_at,
         at_close: None,
@@ -312,8 +326,15 @@ impl Engine {
         writing: Writing,
         evaluation: &Evaluation,
         late: Late,
+        which: Which,
     ) -> Result<(Writing, Corrections), Status> {
         let known = writing.as_ref().filter(|state| !state.uses.is_empty());
+        let numbers = known.map(|state| {
+            let meant = state.meant(evaluation.slice, which).into_iter();
+            let numbers = meant.map(|index| state.uses[index].row.number);
+            numbers.collect::<BTreeSet<u16>>()
+        });
+        let numbers = numbers.unwrap_or_default();
         let known = known.map(|state| (state.tenant, state.zone.clone()));
         let mut way = OnWay {
             writing,
@@ -358,29 +379,32 @@ impl Engine {
                     tables: decoded(&message.arrow_ipc)?,
                     model_versions: message.model_versions,
                 };
-                way = self.pass(way, close, &late, evaluation.clone()).await?;
+                way = pass(way, close, &late, (evaluation.clone(), which)).await?;
             }
             way.found.keep(std::mem::take(&mut way.walk));
         }
+        let failed = &way.found.failed;
+        way.found
+            .walked
+            .retain(|(number, _), _| numbers.contains(number) && !failed.contains_key(number));
         Ok((way.writing, way.found))
     }
+}
 
-    async fn pass(
-        &self,
-        mut way: OnWay,
-        close: Close,
-        late: &Arc<Late>,
-        evaluation: Evaluation,
-    ) -> Result<OnWay, Status> {
-        let late = Arc::clone(late);
-        let passed = blocking(move || {
-            if let Some(state) = way.writing.as_ref() {
-                let on_way = (&mut way.walk, &mut way.found);
-                state.correct_close(on_way, &late, &close, &evaluation)?;
-            }
-            Ok::<_, Failed>(way)
-        });
-        let passed = passed.await;
-        Ok(passed.map_err(|failed| failed.counted(&self.meters))?)
-    }
+/// Evaluates a close that is passed on the way.
+async fn pass(
+    mut way: OnWay,
+    close: Close,
+    late: &Arc<Late>,
+    (evaluation, which): (Evaluation, Which),
+) -> Result<OnWay, Problem> {
+    let late = Arc::clone(late);
+    blocking(move || {
+        if let Some(state) = way.writing.as_ref() {
+            let on_way = (&mut way.walk, &mut way.found);
+            state.correct_close(on_way, &late, &close, (&evaluation, which))?;
+        }
+        Ok(way)
+    })
+    .await
 }

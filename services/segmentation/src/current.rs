@@ -1,6 +1,7 @@
 //! Why accounts are where they are now. Asked of the segmenter when somebody looks, never stored, and never of the past.
 
 use arrow_array::RecordBatch;
+use tracing::warn;
 use uuid::Uuid;
 
 use sextant_domain::time::Instant;
@@ -12,13 +13,17 @@ use crate::evaluate::{Grounds, call};
 use crate::state::{TenantState, Use};
 
 impl TenantState {
-    /// The reasons of some rows of a table of the present, beside the values of the moment at which each account entered.
+    /// The reasons of some rows of a table of the present, beside the values of the moment at which each account entered. None
+    /// where the segmenter cannot be asked or fails.
     pub(crate) fn current_reasons(
         &self,
         one: &Use,
         table: &RecordBatch,
         rows: &[usize],
     ) -> Result<Vec<Vec<pb::Reason>>, Problem> {
+        let Some(one) = one.usable() else {
+            return Ok(vec![Vec::new(); rows.len()]);
+        };
         let rows = columns::rows(table, rows)?;
         let uids = sextant_columns::uids(&rows);
         let present = |uid| self.present(one.row.number, uid);
@@ -30,7 +35,17 @@ impl TenantState {
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
         let as_of = self.slices.values().filter_map(|slice| slice.as_of).max();
         let call = call(&tenant, as_of.unwrap_or(Instant(0)));
-        let grounds = Grounds::of(one, input, &call).map_err(|failed| failed.problem)?;
+        let grounds = match Grounds::of(one, input, &call) {
+            Ok(grounds) => grounds,
+            Err(failed) => {
+                let problem = failed.problem.message;
+                warn!(
+                    problem,
+                    "a segmenter does not say why accounts are where they are"
+                );
+                return Ok(vec![Vec::new(); uids.len()]);
+            },
+        };
         let rows = uids.iter().enumerate();
         Ok(rows
             .map(|(at, uid)| grounds.reasons(one, at, present(*uid)))

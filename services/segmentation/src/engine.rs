@@ -38,7 +38,7 @@ use sextant_wire::time;
 
 use crate::begin::Unbegun;
 use crate::cached::Caches;
-use crate::registry::{Registry, instance};
+use crate::registry::Registry;
 use crate::state::{self, TenantState, Use};
 use crate::wire::cache_keys;
 
@@ -71,6 +71,8 @@ pub(crate) struct Known {
     pub(crate) key: String,
     pub(crate) number: u16,
     pub(crate) version: u32,
+    /// Why it is behind, if it is.
+    pub(crate) failure: Option<String>,
     /// The keys of its cached memberships, but for the account at their end.
     pub(crate) cache_keys: String,
     /// The encoded freshness block of reads of the present at the view's own position; made by the first of them.
@@ -181,11 +183,11 @@ impl Engine {
         loop {
             let mut writing = self.cells.asked(tenant).write_owned().await;
             if let Some(state) = writing.as_mut() {
-                state.replace_poisoned()?;
+                state.replace_poisoned(&self.registry);
                 return Ok(writing);
             }
             let state = writing.insert(self.load(tenant).await?);
-            if state.unbegun().is_empty() || !self.unbegun.note(tenant) {
+            if !state.has_open() || !self.unbegun.note(tenant) {
                 return Ok(writing);
             }
             if let Ok(begun) = self.begin(writing).await {
@@ -217,6 +219,7 @@ impl Engine {
             uids: BTreeMap::new(),
             present: HashMap::new(),
             begun: BTreeSet::new(),
+            behind: BTreeMap::new(),
             worth: BTreeMap::new(),
             table: None,
         };
@@ -254,6 +257,7 @@ impl Engine {
             .await?;
         }
         for (slice, stored) in &slices {
+            state.recall_behind(*slice, &stored.behind);
             self.note_stored(tenant, *slice, stored);
         }
         self.publish(&state);
@@ -330,14 +334,8 @@ impl Engine {
                 .by_key(&row.key)
                 .is_none_or(|known| known.row.version != row.version)
             {
-                let plugin = self.registry.get(&row.segmenter_id)?.clone();
-                let instance = instance(&plugin, &row.config)?;
                 state.uses.retain(|known| known.row.key != row.key);
-                state.uses.push(Use {
-                    row,
-                    plugin,
-                    instance,
-                });
+                state.uses.push(Use::new(row, &self.registry));
             }
         }
         state
@@ -369,6 +367,7 @@ impl Engine {
                 key: one.row.key.clone(),
                 number: one.row.number,
                 version: one.row.version,
+                failure: state.failure(one).map(|problem| problem.message.clone()),
                 cache_keys: cache_keys(state.tenant, &one.row.key),
                 freshness: OnceLock::new(),
             })

@@ -15,7 +15,9 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::telemetry::trace::Trace;
 use sextant_runtime::telemetry::{Label, Meters, Metric};
-use sextant_store::port::{MembershipRow, ReplicaAccount, SegmentationCommit, TransitionRow};
+use sextant_store::port::{
+    MembershipRow, ReplicaAccount, SegmentationCommit, SegmentationRow, TransitionRow,
+};
 use sextant_wire::read::{account_ref, uid_bytes};
 use sextant_wire::status::Problem;
 use sextant_wire::time;
@@ -25,7 +27,7 @@ use crate::correct::Corrections;
 use crate::decide::{self, Told};
 use crate::feed;
 use crate::registry::chain;
-use crate::state::{Present, Standing, TenantState, Use};
+use crate::state::{Present, Progress, Standing, TenantState, Usable};
 
 /// Lowest bit of the cursor in the id of a transition. The four bits below are the version of the UUID.
 const CURSOR_BIT: u32 = 80;
@@ -82,12 +84,23 @@ impl From<Problem> for Failed {
     }
 }
 
-/// Which segmentations an evaluation is of.
+/// Which segmentations an evaluation is of. Of those that are behind the slice only `Behind` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Which {
     All,
     /// Those that were not evaluated over all accounts of the slice yet.
     Unbegun,
+    /// The one of this number, which is behind: it takes in what it has missed.
+    Behind(u16),
+}
+
+/// A table with the accounts of its rows.
+type Accounts<'t> = (&'t RecordBatch, Vec<AccountUid>);
+
+/// Who of a table moves where, and why.
+struct Answered {
+    moved: Vec<(usize, Standing)>,
+    grounds: Grounds,
 }
 
 /// What one evaluation changes.
@@ -101,36 +114,113 @@ pub(crate) struct Changes {
 
 impl TenantState {
     /// Takes corrections of the past over, evaluates segmentations over tables of accounts, takes the results over and returns
-    /// what has to be stored. When storing fails, the state has to be loaded again.
+    /// what has to be stored. Segmentations whose segmenters fail are left behind, and the failures returned, too. When storing
+    /// fails, the state has to be loaded again.
     pub(crate) fn evaluate(
         &mut self,
         mut evaluation: Evaluation,
-        corrections: Corrections,
+        mut corrections: Corrections,
         columns: &Columns,
         which: Which,
-    ) -> Result<SegmentationCommit, Failed> {
+    ) -> Result<(SegmentationCommit, Vec<Failed>), Problem> {
         if evaluation.closed_on.is_none() {
             evaluation.known_at = self.known_at(&evaluation, &corrections, columns);
         }
         let evaluation = &evaluation;
+        let slice = evaluation.slice;
+        if which == Which::All {
+            self.leave_unusable_behind(slice);
+        }
+        let mut failures = Vec::new();
+        for (number, failed) in std::mem::take(&mut corrections.failed) {
+            self.leave_behind(slice, number, failed.problem.clone());
+            failures.push(failed);
+        }
         let mut changes = self.take_over(corrections, evaluation);
-        let meant = self.meant(evaluation.slice, which);
-        for table in &columns.tables {
-            let uids = sextant_columns::uids(table);
-            self.learn_names(table, &uids, &mut changes);
-            for &index in &meant {
-                self.evaluate_one(index, evaluation, table, &uids, &mut changes)?;
+        let tables = columns.tables.iter();
+        let tables: Vec<Accounts<'_>> = tables
+            .map(|table| (table, sextant_columns::uids(table)))
+            .collect();
+        for (table, uids) in &tables {
+            self.learn_names(table, uids, &mut changes);
+        }
+        // Whoever evaluates some accounts has evaluated all before. At the beginning of the feed there are none.
+        let at_beginning = self
+            .slices
+            .get(&slice)
+            .is_none_or(|known| known.cursor == 0);
+        let begins = at_beginning || evaluation.closed_on.is_some() || !tables.is_empty();
+        for index in self.meant(slice, which) {
+            let number = self.uses[index].row.number;
+            let answered = tables
+                .iter()
+                .map(|table| self.ask(index, evaluation, table));
+            match answered.collect::<Result<Vec<_>, _>>() {
+                Ok(answered) => {
+                    for (answered, (_, uids)) in answered.into_iter().zip(&tables) {
+                        self.move_on(index, evaluation, answered, uids, &mut changes);
+                    }
+                    if begins {
+                        self.begun.insert((slice, number));
+                    }
+                },
+                Err(failed) => {
+                    self.leave_behind(slice, number, failed.problem.clone());
+                    failures.push(failed);
+                },
             }
         }
-        let progress = self.slices.entry(evaluation.slice).or_default();
-        // Whoever evaluates some accounts has evaluated all before. At the beginning of the feed there are none.
-        if progress.cursor == 0 || evaluation.closed_on.is_some() || !columns.tables.is_empty() {
-            let numbers = meant.into_iter().map(|index| self.uses[index].row.number);
-            let begun = numbers.map(|number| (evaluation.slice, number));
-            self.begun.extend(begun);
-        }
+        self.note_worth(evaluation, &columns.tables);
+        self.table = None;
+        let (version, progress) = self.progress_to(evaluation, (which, !failures.is_empty()));
+        let entry = pb::MoveEntry {
+            sequence: 0,
+            facts_sequence: progress.facts_sequence,
+            known_at: Some(time::timestamp(evaluation.known_at)),
+            closed_on: match which {
+                Which::Behind(_) => None,
+                Which::All | Which::Unbegun => evaluation.closed_on.map(time::date),
+            },
+            moves: Vec::new(),
+            backfilling: progress.backfilling,
+            recorded_at: evaluation.recorded_at.map(time::timestamp),
+            trace: evaluation.trace.map(Vec::from).unwrap_or_default().into(),
+            continued: false,
+        };
+        let transitions = changes.transitions.iter();
+        let sizes: Vec<usize> = transitions.map(|row| row.transition.len()).collect();
+        let commit = SegmentationCommit {
+            tenant: self.tenant,
+            slice,
+            version,
+            cursor: progress.cursor,
+            facts_sequence: progress.facts_sequence,
+            closed_on: progress.closed_on,
+            accounts: changes.accounts,
+            memberships: changes.memberships,
+            transitions: changes.transitions,
+            behind: self.behind_in(slice, progress.cursor),
+            entries: feed::encoded(&entry, changes.moves.into_iter().zip(sizes)),
+        };
+        Ok((commit, failures))
+    }
+
+    /// Notes how far the slice is after an evaluation; returns the version before, and how far it is.
+    fn progress_to(
+        &mut self,
+        evaluation: &Evaluation,
+        (which, failed): (Which, bool),
+    ) -> (u64, Progress) {
+        let slice = evaluation.slice;
+        let progress = self.slices.entry(slice).or_default();
         let version = progress.version;
         progress.version += 1;
+        if let Which::Behind(number) = which {
+            if let Some(behind) = self.behind.get_mut(&(slice, number)).filter(|_| !failed) {
+                behind.cursor = behind.cursor.max(evaluation.cursor);
+            }
+            return (version, progress.clone());
+        }
         progress.cursor = evaluation.cursor;
         // While history is evaluated, nothing beyond what was known before can be relied on.
         if !evaluation.backfilling {
@@ -144,51 +234,20 @@ impl TenantState {
         progress
             .model_versions
             .clone_from(&evaluation.model_versions);
+        (version, progress.clone())
+    }
+
+    /// Notes what accounts are worth at a close.
+    fn note_worth(&mut self, evaluation: &Evaluation, tables: &[RecordBatch]) {
         if evaluation.closed_on.is_some() {
             if self.uses.is_empty() {
                 // No features were read.
                 self.worth.remove(&evaluation.slice);
             } else {
-                self.worth
-                    .insert(evaluation.slice, decide::worth(&columns.tables));
+                let worth = decide::worth(tables);
+                self.worth.insert(evaluation.slice, worth);
             }
         }
-        self.table = None;
-        let entry = pb::MoveEntry {
-            sequence: 0,
-            facts_sequence: progress.facts_sequence,
-            known_at: Some(time::timestamp(evaluation.known_at)),
-            closed_on: evaluation.closed_on.map(time::date),
-            moves: Vec::new(),
-            backfilling: evaluation.backfilling,
-            recorded_at: evaluation.recorded_at.map(time::timestamp),
-            trace: evaluation.trace.map(Vec::from).unwrap_or_default().into(),
-            continued: false,
-        };
-        let transitions = changes.transitions.iter();
-        let sizes: Vec<usize> = transitions.map(|row| row.transition.len()).collect();
-        Ok(SegmentationCommit {
-            tenant: self.tenant,
-            slice: evaluation.slice,
-            version,
-            cursor: evaluation.cursor,
-            facts_sequence: progress.facts_sequence,
-            closed_on: progress.closed_on,
-            accounts: changes.accounts,
-            memberships: changes.memberships,
-            transitions: changes.transitions,
-            entries: feed::encoded(&entry, changes.moves.into_iter().zip(sizes)),
-        })
-    }
-
-    /// Places of the segmentations that an evaluation is of.
-    fn meant(&self, slice: Slice, which: Which) -> Vec<usize> {
-        let uses = self.uses.iter().enumerate();
-        let meant = uses.filter(|(_, one)| match which {
-            Which::All => true,
-            Which::Unbegun => !self.has_begun(slice, one),
-        });
-        meant.map(|(index, _)| index).collect()
     }
 
     /// When the newest of the facts behind what was read became known. What scoring computes is of the moment in which it is asked
@@ -237,22 +296,20 @@ impl TenantState {
         }
     }
 
-    fn evaluate_one(
-        &mut self,
+    /// Asks a segmenter about the accounts of a table.
+    fn ask(
+        &self,
         index: usize,
         evaluation: &Evaluation,
-        table: &RecordBatch,
-        uids: &[AccountUid],
-        changes: &mut Changes,
-    ) -> Result<(), Failed> {
-        let one = &self.uses[index];
-        let number = one.row.number;
-        let present = self.present.entry(number).or_default();
+        (table, uids): &Accounts<'_>,
+    ) -> Result<Answered, Failed> {
+        let missing = || Problem::new(ErrorReason::Internal, "the segmenter is missing");
+        let one = self.uses[index].usable().ok_or_else(missing)?;
+        let present = self.present.get(&one.row.number);
+        let present = |uid: &AccountUid| present.and_then(|present| present.get(uid));
         let at_close = |uid: &AccountUid| {
-            present
-                .get(uid)
-                .and_then(|present| present.at_close.as_ref())
-                .and_then(|standing| standing.member_of())
+            let standing = present(uid)?.at_close.as_ref()?;
+            standing.member_of()
         };
         let input = columns::with_previous(table, uids.iter().map(at_close))?;
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
@@ -262,10 +319,27 @@ impl TenantState {
             .segment(&input, &call)
             .map_err(|error| failed(one, &error))?;
         let moved = decide::moved(one.plugin.descriptor(), &answers, |row| {
-            present.get(&uids[row]).map(|present| &present.standing)
+            present(&uids[row]).map(|present| &present.standing)
         });
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
         let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &call)?;
+        Ok(Answered { moved, grounds })
+    }
+
+    /// Takes over where the accounts of a table are.
+    fn move_on(
+        &mut self,
+        index: usize,
+        evaluation: &Evaluation,
+        Answered { moved, grounds }: Answered,
+        uids: &[AccountUid],
+        changes: &mut Changes,
+    ) {
+        let Some(one) = self.uses[index].usable() else {
+            return;
+        };
+        let number = one.row.number;
+        let present = self.present.entry(number).or_default();
         let worth = self.worth.get(&evaluation.slice);
         let model_version =
             decide::models_read(one.plugin.descriptor(), &evaluation.model_versions);
@@ -292,7 +366,7 @@ impl TenantState {
                 model_version: model_version.clone(),
                 ..grounds.because(one, at, before, &standing, began)
             };
-            let transition = transition(one, &about, before, &standing, because);
+            let transition = transition(one.row, &about, before, &standing, because);
             let encoded = changes.record(number, &about, &standing, &transition);
             let at_close = match evaluation.closed_on {
                 Some(_) => Some(standing.clone()),
@@ -312,7 +386,6 @@ impl TenantState {
         if evaluation.closed_on.is_some() {
             confirm(number, present, uids, changes);
         }
-        Ok(())
     }
 }
 
@@ -347,7 +420,7 @@ pub(crate) fn call(tenant: &str, as_of: Instant) -> Call<'_> {
     }
 }
 
-pub(crate) fn failed(one: &Use, error: &CallError) -> Failed {
+pub(crate) fn failed(one: Usable<'_>, error: &CallError) -> Failed {
     let message = format!(
         "segmentation \"{}\" could not be evaluated: {}",
         one.row.key,
@@ -384,7 +457,7 @@ pub(crate) struct Grounds {
 
 impl Grounds {
     /// Asks the segmenter why it answers as it does for these rows.
-    pub(crate) fn of(one: &Use, rows: RecordBatch, call: &Call<'_>) -> Result<Self, Failed> {
+    pub(crate) fn of(one: Usable<'_>, rows: RecordBatch, call: &Call<'_>) -> Result<Self, Failed> {
         let n_rows = rows.num_rows();
         let mut said = if one.plugin.explains() && n_rows > 0 {
             one.instance
@@ -402,7 +475,7 @@ impl Grounds {
     /// The reasons of a row, beside the values of the membership before.
     pub(crate) fn reasons(
         &self,
-        one: &Use,
+        one: Usable<'_>,
         at: usize,
         before: Option<&Present>,
     ) -> Vec<pb::Reason> {
@@ -415,7 +488,7 @@ impl Grounds {
     /// counts what it was worth at the last close, if that is more.
     pub(crate) fn because(
         &self,
-        one: &Use,
+        one: Usable<'_>,
         at: usize,
         before: Option<&Present>,
         to: &Standing,
@@ -472,7 +545,7 @@ impl Changes {
 
 /// The transition of a move.
 pub(crate) fn transition(
-    one: &Use,
+    segmentation: &SegmentationRow,
     about: &decide::Move<'_>,
     before: Option<&Present>,
     to: &Standing,
@@ -480,11 +553,11 @@ pub(crate) fn transition(
 ) -> pb::Transition {
     let from = before.map(|before| &before.standing);
     pb::Transition {
-        transition_id: transition_id(one, about, to).to_string(),
+        transition_id: transition_id(segmentation, about, to).to_string(),
         account: Some(account_ref(about.id)),
         account_name: about.name.to_owned(),
-        segmentation: one.row.key.clone(),
-        segmentation_version: one.row.version,
+        segmentation: segmentation.key.clone(),
+        segmentation_version: segmentation.version,
         from_state: from
             .map_or(pb::MembershipState::Unspecified, |from| from.state)
             .into(),
@@ -493,7 +566,7 @@ pub(crate) fn transition(
         to_segment: to.segment.to_string(),
         at: Some(time::timestamp(about.at)),
         known_at: Some(time::timestamp(about.known_at)),
-        plugin_digest: one.row.plugin_digest.clone(),
+        plugin_digest: segmentation.plugin_digest.clone(),
         ..because
     }
 }
@@ -501,14 +574,18 @@ pub(crate) fn transition(
 /// The id of a transition: a UUID of version 8 that holds the number of the evaluation, whether it is a move, and a hash of what
 /// it says. A replay gives the same one, and of several at one moment of a clock that stands still the last one is the greatest:
 /// what an evaluation corrects comes before the moves that it finds.
-fn transition_id(one: &Use, about: &decide::Move<'_>, to: &Standing) -> Uuid {
+fn transition_id(segmentation: &SegmentationRow, about: &decide::Move<'_>, to: &Standing) -> Uuid {
     let mut said = Vec::with_capacity(128);
     said.extend_from_slice(&about.uid.0.to_be_bytes());
     said.extend_from_slice(&about.at.0.to_be_bytes());
     said.extend_from_slice(&about.known_at.0.to_be_bytes());
     said.extend_from_slice(&about.cursor.to_be_bytes());
     said.extend_from_slice(&i32::from(to.state).to_be_bytes());
-    for text in [&one.row.key, &*one.row.version.to_string(), &to.segment] {
+    for text in [
+        &segmentation.key,
+        &*segmentation.version.to_string(),
+        &to.segment,
+    ] {
         said.extend_from_slice(text.as_bytes());
         said.push(0);
     }

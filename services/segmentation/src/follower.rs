@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tonic::Status;
-use tracing::{Instrument, Span};
+use tracing::{Instrument, Span, warn};
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Head;
@@ -96,7 +96,7 @@ impl Follower for Engine {
             let mut writing = self.write(tenant).await?;
             if let Some(state) = writing.as_mut() {
                 self.load_uses(state).await?;
-                if !state.unbegun().is_empty() {
+                if state.has_open() {
                     self.unbegun.note(tenant);
                 }
             }
@@ -109,7 +109,7 @@ impl Follower for Engine {
 
 /// Entries that are evaluated together: one close, or several changes within a day.
 #[derive(Debug, Default)]
-struct Run {
+pub(crate) struct Run {
     /// The last entry; its oldest fact is that of the whole run.
     last: scoring::Evaluation,
     uids: BTreeSet<Bytes>,
@@ -123,10 +123,10 @@ struct Run {
 
 /// A run that can be evaluated.
 #[derive(Debug)]
-struct Ready {
-    evaluation: Evaluation,
-    late: Late,
-    features: Features,
+pub(crate) struct Ready {
+    pub(crate) evaluation: Evaluation,
+    pub(crate) late: Late,
+    pub(crate) features: Features,
     restated: bool,
     span: Span,
 }
@@ -141,7 +141,7 @@ pub(crate) enum Features {
 }
 
 /// Cuts entries into runs. Changes within a day are evaluated once, as of the last of them; a close stands alone.
-fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
+pub(crate) fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for mut entry in entries {
         let joins = runs.last().is_some_and(|run| {
@@ -252,7 +252,8 @@ impl Engine {
         {
             let evaluated = async {
                 let writing = self.begin_before(writing, &evaluation, &features).await?;
-                let (mut writing, corrections) = self.correct(writing, &evaluation, late).await?;
+                let corrected = self.correct(writing, &evaluation, late, Which::All);
+                let (mut writing, corrections) = corrected.await?;
                 let columns = self.features(tenant, &evaluation, features).await?;
                 if let Some(state) = writing.as_mut().filter(|_| restated) {
                     state.worth.remove(&slice);
@@ -273,7 +274,7 @@ impl Engine {
     }
 
     /// A run, a close with the features of its accounts; nothing where there is no run.
-    async fn ready(
+    pub(crate) async fn ready(
         &self,
         (tenant, slice): (TenantId, Slice),
         run: Option<Run>,
@@ -318,7 +319,7 @@ impl Engine {
     }
 
     /// The features that a run needs.
-    async fn features(
+    pub(crate) async fn features(
         &self,
         tenant: TenantId,
         evaluation: &Evaluation,
@@ -410,11 +411,11 @@ impl Engine {
             )
         })?;
         let work = blocking(move || {
-            let commit = state.evaluate(evaluation, corrections, &columns, which)?;
-            Ok::<_, Failed>((state, commit))
+            let (commit, failures) = state.evaluate(evaluation, corrections, &columns, which)?;
+            Ok::<_, Problem>((state, commit, failures))
         });
         let worked = self.meters.time(Metric::RunDuration, &measured, work).await;
-        let (state, commit) = worked.map_err(|failed| failed.counted(&self.meters))?;
+        let (state, commit, failures) = worked?;
         let (cursor, n_transitions) = (commit.cursor, commit.transitions.len());
         let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);
         let (version, renewal) = (
@@ -437,7 +438,22 @@ impl Engine {
         self.publish(&state);
         self.cells.holds(tenant, state.size());
         *writing = Some(state);
+        self.tell_failures(tenant, failures);
         Ok(writing)
+    }
+
+    /// Segmentations were left behind: says why, and has their segmenters asked again.
+    fn tell_failures(&self, tenant: TenantId, failures: Vec<Failed>) {
+        if !failures.is_empty() {
+            self.unbegun.note(tenant);
+        }
+        for failed in failures {
+            let problem = failed.counted(&self.meters).message;
+            warn!(
+                problem,
+                "a segmentation is left behind; its segmenter is asked again"
+            );
+        }
     }
 
     fn count_transitions(&self, n_transitions: usize) {

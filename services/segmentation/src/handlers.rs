@@ -131,9 +131,9 @@ impl Handlers {
 
 impl Reading {
     fn segmentation(&self, key: &str) -> Result<&Known, Problem> {
-        self.view
-            .segmentations
-            .iter()
+        let known = self.view.segmentations.iter();
+        let known = known
+            .clone()
             .find(|known| known.key == key)
             .ok_or_else(|| {
                 let known: Vec<&str> = self
@@ -149,7 +149,24 @@ impl Reading {
                 };
                 let message = format!("segmentation \"{key}\" is not known; {known}");
                 Problem::field(ErrorReason::SegmentationUnknown, "segmentation", message)
-            })
+            })?;
+        self.check_freshness([known])?;
+        Ok(known)
+    }
+
+    /// Refuses a read that has to be fresh where a segmentation is behind.
+    fn check_freshness<'k>(&self, all: impl IntoIterator<Item = &'k Known>) -> Result<(), Problem> {
+        let mut failing = all
+            .into_iter()
+            .filter_map(|known| Some((&known.key, known.failure.as_ref()?)));
+        match failing.next() {
+            Some((key, why)) if self.at.max_age_ms.is_some() => Err(Problem::field(
+                ErrorReason::FreshnessNotMet,
+                "at.require_fresh_within_ms",
+                format!("cannot be met, segmentation \"{key}\" is behind: {why}"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The moments of a read of the past; absent ones are open.
@@ -164,7 +181,7 @@ impl Reading {
     /// The encoded freshness block of an answer about a segmentation. Nearly all reads are of the present and find the view as
     /// new as the position and the service not behind, so they share one.
     fn encoded_freshness(&self, known: &Known) -> Bytes {
-        let encode = || self.freshness(known.version).encode_to_vec().into();
+        let encode = || self.freshness(Some(known)).encode_to_vec().into();
         let present = &self.view.currency;
         let is_shared = self.position == present.position && self.state == present.state;
         if self.at.is_now() && is_shared {
@@ -174,12 +191,24 @@ impl Reading {
         }
     }
 
-    fn freshness(&self, definition_version: u32) -> Freshness {
+    /// The freshness of an answer about a segmentation, or about all.
+    fn freshness(&self, of: Option<&Known>) -> Freshness {
+        let is_behind = match of {
+            Some(known) => known.failure.is_some(),
+            None => {
+                let mut all = self.view.segmentations.iter();
+                all.any(|known| known.failure.is_some())
+            },
+        };
         let currency = Currency {
             as_of: self.at.as_of.unwrap_or(self.view.currency.as_of),
             position: self.position.clone(),
-            state: self.state,
-            definition_version,
+            state: if is_behind {
+                FreshnessState::Failed
+            } else {
+                self.state
+            },
+            definition_version: of.map_or(0, |known| known.version),
             ..self.view.currency.clone()
         };
         read::freshness(self.tenant, &currency)

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod begin;
+mod behind;
 mod cached;
 mod columns;
 mod correct;

@@ -4,24 +4,73 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use tracing::warn;
 
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::money::Currency;
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_plugin_host::{Instance, Plugin};
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1::MembershipState;
-use sextant_store::port::{MembershipRow, SegmentationRow};
+use sextant_store::port::{self, MembershipRow, SegmentationRow};
 use sextant_wire::status::Problem;
 
 use crate::decide::decode;
-use crate::registry::instance;
+use crate::evaluate::Which;
+use crate::registry::{Registry, instance};
 
 /// A segmentation and the segmenter behind it.
 #[derive(Debug)]
 pub(crate) struct Use {
     pub(crate) row: SegmentationRow,
-    pub(crate) plugin: Plugin,
-    pub(crate) instance: Instance,
+    /// Or why there is none: it is not loaded, or does not take the configuration any more.
+    segmenter: Result<(Plugin, Instance), Problem>,
+}
+
+/// A segmentation whose segmenter can be asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usable<'u> {
+    pub(crate) row: &'u SegmentationRow,
+    pub(crate) plugin: &'u Plugin,
+    pub(crate) instance: &'u Instance,
+}
+
+impl Use {
+    /// A segmentation with the segmenter of a registry, if that can be asked.
+    pub(crate) fn new(row: SegmentationRow, registry: &Registry) -> Self {
+        let plugin = registry.get(&row.segmenter_id);
+        let segmenter =
+            plugin.and_then(|plugin| Ok((plugin.clone(), instance(plugin, &row.config)?)));
+        if let Err(problem) = &segmenter {
+            let (segmentation, problem) = (&row.key, &problem.message);
+            warn!(segmentation, problem, "a segmentation cannot be evaluated");
+        }
+        Self { row, segmenter }
+    }
+
+    /// The segmentation, if its segmenter can be asked.
+    pub(crate) fn usable(&self) -> Option<Usable<'_>> {
+        let (plugin, instance) = self.segmenter.as_ref().ok()?;
+        Some(Usable {
+            row: &self.row,
+            plugin,
+            instance,
+        })
+    }
+
+    /// True: the segmenter has failed so, by a panic for one, that this instance of it cannot be asked again.
+    fn is_poisoned(&self) -> bool {
+        self.usable().is_some_and(|one| one.instance.is_poisoned())
+    }
+}
+
+/// A segmentation that is behind its slice.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    /// The last entry of scoring's feed that it has taken in.
+    pub(crate) cursor: u64,
+    /// Why it is behind.
+    pub(crate) problem: Problem,
 }
 
 /// How an account stands to a segmentation: the key of its segment, or none for other states.
@@ -104,6 +153,8 @@ pub(crate) struct TenantState {
     /// The segmentations (by number) that were evaluated over all accounts of a slice: those that have a membership there, and
     /// where a slice has no accounts those that were evaluated since the tenant was loaded.
     pub(crate) begun: BTreeSet<(Slice, u16)>,
+    /// The segmentations (by number) that are behind the slice. The others go on without them.
+    pub(crate) behind: BTreeMap<(Slice, u16), Behind>,
     /// What accounts were worth at the last close of their slice, which a downward move puts at risk. A slice is absent until
     /// it is asked for: scoring answers the same for a close at any time.
     pub(crate) worth: BTreeMap<Slice, HashMap<AccountUid, i64>>,
@@ -126,26 +177,24 @@ impl TenantState {
         self.uses.iter().find(|one| one.row.key == key)
     }
 
-    /// True: a segmenter has failed so, by a panic for one, that this instance of it cannot be asked again.
+    /// True: an instance of a segmenter cannot be asked again.
     pub(crate) fn is_poisoned(&self) -> bool {
-        self.uses.iter().any(|one| one.instance.is_poisoned())
+        self.uses.iter().any(Use::is_poisoned)
     }
 
     /// Makes instances anew that cannot be asked again. Who only reads cannot do so, and leaves them behind.
-    pub(crate) fn replace_poisoned(&mut self) -> Result<(), Problem> {
-        let uses = self.uses.iter_mut();
-        for one in uses.filter(|one| one.instance.is_poisoned()) {
-            one.instance = instance(&one.plugin, &one.row.config)?;
+    pub(crate) fn replace_poisoned(&mut self, registry: &Registry) {
+        for one in self.uses.iter_mut().filter(|one| one.is_poisoned()) {
+            *one = Use::new(one.row.clone(), registry);
         }
-        Ok(())
     }
 
-    /// True: a segmentation has still to be evaluated over all accounts of the slice. At the beginning of the feed there are
-    /// none, and while imported history is evaluated, its closes are of all.
+    /// True: a segmentation that is not behind has still to be evaluated over all accounts of the slice. At the beginning of the
+    /// feed there are none, and while imported history is evaluated, its closes are of all.
     pub(crate) fn is_unbegun(&self, slice: Slice) -> bool {
         let progress = self.slices.get(&slice);
         progress.is_some_and(|progress| progress.cursor > 0 && !progress.backfilling)
-            && self.uses.iter().any(|one| !self.has_begun(slice, one))
+            && !self.meant(slice, Which::Unbegun).is_empty()
     }
 
     /// The slices in which a segmentation has still to be evaluated over all accounts.
@@ -154,9 +203,112 @@ impl TenantState {
         slices.filter(|slice| self.is_unbegun(*slice)).collect()
     }
 
-    /// True: the segmentation was evaluated over all accounts of the slice.
-    pub(crate) fn has_begun(&self, slice: Slice, one: &Use) -> bool {
-        self.begun.contains(&(slice, one.row.number))
+    /// Places of the segmentations that an evaluation of a slice is of.
+    pub(crate) fn meant(&self, slice: Slice, which: Which) -> Vec<usize> {
+        let uses = self.uses.iter().enumerate();
+        let meant = uses.filter(|(_, one)| {
+            let key = (slice, one.row.number);
+            let is_behind = self.behind.contains_key(&key);
+            one.segmenter.is_ok()
+                && match which {
+                    Which::All => !is_behind,
+                    Which::Unbegun => !is_behind && !self.begun.contains(&key),
+                    Which::Behind(number) => is_behind && one.row.number == number,
+                }
+        });
+        meant.map(|(index, _)| index).collect()
+    }
+
+    /// The segmentations that are behind and can be asked, by slice.
+    pub(crate) fn asked_again(&self) -> Vec<(Slice, u16)> {
+        let uses = self.uses.iter().filter(|one| one.segmenter.is_ok());
+        let usable: BTreeSet<u16> = uses.map(|one| one.row.number).collect();
+        let behind = self.behind.keys().copied();
+        behind.filter(|(_, one)| usable.contains(one)).collect()
+    }
+
+    /// How many segmentations can be asked again, and how far they are together.
+    pub(crate) fn made_up(&self) -> (usize, u64) {
+        let again = self.asked_again();
+        let behind = again.iter().filter_map(|key| self.behind.get(key));
+        (again.len(), behind.map(|behind| behind.cursor).sum())
+    }
+
+    /// True: something has still to be evaluated over all accounts, or to be made up for.
+    pub(crate) fn has_open(&self) -> bool {
+        !self.unbegun().is_empty() || !self.asked_again().is_empty()
+    }
+
+    /// Takes up which segmentations were behind.
+    pub(crate) fn recall_behind(&mut self, slice: Slice, stored: &[port::Behind]) {
+        let reached = self
+            .slices
+            .get(&slice)
+            .map_or(0, |progress| progress.cursor);
+        for one in stored {
+            if one.cursor >= reached {
+                // It has missed nothing but that.
+                self.begun.remove(&(slice, one.segmentation));
+                continue;
+            }
+            let message = "its segmenter failed or was missing; it is being asked again";
+            let behind = Behind {
+                cursor: one.cursor,
+                problem: Problem::new(ErrorReason::Unavailable, message),
+            };
+            self.behind.insert((slice, one.segmentation), behind);
+        }
+    }
+
+    /// Why a segmentation is behind, in some slice.
+    pub(crate) fn failure<'s>(&'s self, one: &'s Use) -> Option<&'s Problem> {
+        let mut behind = self.behind.iter();
+        let behind = behind.find(|((_, number), _)| *number == one.row.number);
+        let failed = behind.map(|(_, behind)| &behind.problem);
+        one.segmenter.as_ref().err().or(failed)
+    }
+
+    /// Leaves those behind whose segmenters cannot be asked.
+    pub(crate) fn leave_unusable_behind(&mut self, slice: Slice) {
+        let uses = self.uses.iter();
+        let unusable: Vec<(u16, Problem)> = uses
+            .filter_map(|one| Some((one.row.number, one.segmenter.as_ref().err()?.clone())))
+            .collect();
+        for (number, problem) in unusable {
+            self.leave_behind(slice, number, problem);
+        }
+    }
+
+    /// Leaves a segmentation behind that could not take in what its slice is about to.
+    pub(crate) fn leave_behind(&mut self, slice: Slice, number: u16, problem: Problem) {
+        let cursor = self
+            .slices
+            .get(&slice)
+            .map_or(0, |progress| progress.cursor);
+        let behind = self.behind.entry((slice, number));
+        behind
+            .and_modify(|behind| behind.problem = problem.clone())
+            .or_insert(Behind { cursor, problem });
+    }
+
+    /// The segmentations that are behind a slice, to be stored. One with memberships that has still to be evaluated over all
+    /// accounts is behind, too: after a restart nobody else would know.
+    pub(crate) fn behind_in(&self, slice: Slice, reached: u64) -> Vec<port::Behind> {
+        let cursor = |number: u16| {
+            let key = (slice, number);
+            let lags = !self.begun.contains(&key) && self.present.contains_key(&number);
+            let behind = self.behind.get(&key).map(|behind| behind.cursor);
+            behind.or_else(|| lags.then_some(reached))
+        };
+        let numbers = self.uses.iter().map(|one| one.row.number);
+        let behind = numbers.filter_map(|segmentation| {
+            let cursor = cursor(segmentation)?;
+            Some(port::Behind {
+                segmentation,
+                cursor,
+            })
+        });
+        behind.collect()
     }
 
     /// Versions of the models behind what every slice has got to.

@@ -26,7 +26,7 @@ pub use scoring::{
     EvaluationRow, ModelRow, MonthRow, Scoring, ScoringCommit, SliceState, SliceStates,
 };
 pub use segmentation::{
-    MembershipRow, Memberships, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations,
-    SliceProgress, SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
+    Behind, MembershipRow, Memberships, SegmentCount, SegmentationCommit, SegmentationRow,
+    Segmentations, SliceProgress, SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
 };
 pub use writable::Writable;

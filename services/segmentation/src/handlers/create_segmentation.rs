@@ -62,7 +62,12 @@ pub(super) async fn handle(
         // Perhaps by an earlier delivery in another process, which what was in memory here did not know of.
         begun = engine.begin(engine.write(tenant).await?).await;
     }
-    begun?;
+    let begun = begun?;
+    let state = begun.as_ref();
+    let one = state.and_then(|state| Some((state, state.by_key(&row.key)?)));
+    if let Some(problem) = one.and_then(|(state, one)| state.failure(one)) {
+        return Err(problem.clone().into());
+    }
     Ok(Response::new(answer))
 }
 
@@ -117,5 +122,6 @@ pub(super) fn to_wire(row: &SegmentationRow) -> pb::Segmentation {
         version: row.version,
         plugin_digest: row.plugin_digest.clone(),
         created_at: Some(time::timestamp(created_at)),
+        failure: String::new(),
     }
 }

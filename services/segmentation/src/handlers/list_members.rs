@@ -20,7 +20,7 @@ use sextant_wire::status::{Problem, store};
 use super::{Handlers, Reading, feature, numeric_feature, offset};
 use crate::columns::Of;
 use crate::decide::decode;
-use crate::state::TenantState;
+use crate::state::{TenantState, Use};
 use crate::wire::membership;
 
 pub(super) async fn handle(
@@ -63,7 +63,7 @@ pub(super) async fn handle(
         next_page_token: next.map_or(String::new(), |next| {
             handlers.pager.token(tenant.0, &bound, &next)
         }),
-        freshness: Some(reading.freshness(known.version)),
+        freshness: Some(reading.freshness(Some(known))),
     }))
 }
 
@@ -76,6 +76,7 @@ async fn check_segments(
     let Some(one) = state
         .as_ref()
         .and_then(|state| state.by_key(&request.segmentation))
+        .and_then(Use::usable)
     else {
         return Ok(());
     };

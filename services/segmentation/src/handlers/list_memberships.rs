@@ -29,9 +29,10 @@ pub(super) async fn handle(
         .cursor(tenant.0, &bound, &request.page_token)?
         .unwrap_or_default();
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    reading.check_freshness(&reading.view.segmentations)?;
     let Some(uid) = handlers.uid(&reading, &account).await? else {
         return Ok(Response::new(pb::ListMembershipsResponse {
-            freshness: Some(reading.freshness(0)),
+            freshness: Some(reading.freshness(None)),
             ..pb::ListMembershipsResponse::default()
         }));
     };
@@ -79,7 +80,7 @@ pub(super) async fn handle(
     Ok(Response::new(pb::ListMembershipsResponse {
         memberships,
         next_page_token,
-        freshness: Some(reading.freshness(0)),
+        freshness: Some(reading.freshness(None)),
     }))
 }
 

@@ -26,11 +26,24 @@ pub(super) async fn handle(
         .all(tenant)
         .await
         .map_err(store)?;
+    // Without scoring a tenant cannot be loaded; what is stored is listed all the same.
+    let view = handlers.engine.view(tenant).await.ok();
+    let failure = |key: &str| {
+        let known = view.as_ref()?.segmentations.iter();
+        known
+            .clone()
+            .find(|known| known.key == key)?
+            .failure
+            .clone()
+    };
     let mut segmentations: Vec<_> = rows
         .iter()
         .filter(|row| row.key > after)
         .take(size + 1)
-        .map(to_wire)
+        .map(|row| pb::Segmentation {
+            failure: failure(&row.key).unwrap_or_default(),
+            ..to_wire(row)
+        })
         .collect();
     let more = segmentations.len() > size;
     segmentations.truncate(size);

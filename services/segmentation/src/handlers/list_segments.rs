@@ -14,7 +14,7 @@ use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, numeric_feature, offset};
 use crate::registry::segment_definition;
-use crate::state::{TenantState, state as state_of};
+use crate::state::{TenantState, Use, state as state_of};
 
 /// State and segment of a group of accounts.
 type Group = (i32, String);
@@ -96,7 +96,7 @@ pub(super) async fn handle(
     Ok(Response::new(pb::ListSegmentsResponse {
         segments,
         accounts: groups.values().map(|totals| totals.accounts).sum(),
-        freshness: Some(reading.freshness(known.version)),
+        freshness: Some(reading.freshness(Some(known))),
         next_page_token: if more {
             handlers.pager.token(tenant.0, &bound, &next)
         } else {
@@ -144,15 +144,11 @@ fn summaries(
             .collect(),
     };
     let mut summaries: Vec<pb::SegmentSummary> = Vec::new();
-    for segment in &one.plugin.descriptor().segments {
-        let totals = groups
-            .get(&(MembershipState::Member.into(), segment.key.clone()))
-            .unwrap_or(&nobody);
-        summaries.push(summary(
-            MembershipState::Member,
-            Some(segment_definition(segment)),
-            totals,
-        ));
+    let member = MembershipState::Member;
+    for segment in definitions(one, groups) {
+        let totals = groups.get(&(member.into(), segment.key.clone()));
+        let totals = totals.unwrap_or(&nobody);
+        summaries.push(summary(member, Some(segment), totals));
     }
     for rest in [MembershipState::None, MembershipState::Abstained] {
         if let Some(totals) = groups.get(&(rest.into(), String::new())) {
@@ -160,6 +156,21 @@ fn summaries(
         }
     }
     summaries
+}
+
+/// The segments of a segmentation. Where its segmenter is missing, those that have accounts, by their keys.
+fn definitions(one: &Use, groups: &BTreeMap<Group, Totals>) -> Vec<pb::SegmentDefinition> {
+    if let Some(one) = one.usable() {
+        let segments = &one.plugin.descriptor().segments;
+        return segments.iter().map(segment_definition).collect();
+    }
+    let keys = groups.keys().map(|(_, key)| key);
+    let of_key = |key: &String| pb::SegmentDefinition {
+        key: key.clone(),
+        title: key.clone(),
+        ..pb::SegmentDefinition::default()
+    };
+    keys.filter(|key| !key.is_empty()).map(of_key).collect()
 }
 
 impl Handlers {

@@ -81,14 +81,17 @@ pub(super) async fn handle(
     let begin = cursor.map_or(Ok(Place::default()), |cursor| Place::read(&cursor))?;
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
     let segmentation = match request.segmentation.as_str() {
-        "" => None,
+        "" => {
+            reading.check_freshness(&reading.view.segmentations)?;
+            None
+        },
         key => Some(reading.segmentation(key)?),
     };
     let uid = match account {
         Some(account) => {
             let Some(uid) = handlers.uid(&reading, &account).await? else {
                 return Ok(Response::new(pb::ListTransitionsResponse {
-                    freshness: Some(reading.freshness(0)),
+                    freshness: Some(reading.freshness(None)),
                     ..pb::ListTransitionsResponse::default()
                 }));
             };
@@ -141,6 +144,6 @@ pub(super) async fn handle(
     Ok(Response::new(pb::ListTransitionsResponse {
         transitions: transitions.collect(),
         next_page_token: next.unwrap_or_default(),
-        freshness: Some(reading.freshness(segmentation.map_or(0, |known| known.version))),
+        freshness: Some(reading.freshness(segmentation)),
     }))
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod begun;
+mod behind;
 mod between;
 mod caches;
 mod corrected;

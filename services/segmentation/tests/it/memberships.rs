@@ -57,6 +57,12 @@ async fn an_account_that_cannot_be_judged_abstains_and_names_what_is_missing() {
         (MembershipState::Abstained, "")
     );
     assert_eq!(dark.missing_features, ["revenue.mrr_minor"]);
+    // What it is worth is not known either, which is not nothing.
+    let worth = async |account| segmentation.transitions(account, None).await[0].value_minor;
+    assert_eq!(
+        (worth("dark").await, worth("iron").await),
+        (None, Some(120_000))
+    );
 }
 
 #[tokio::test]
@@ -291,7 +297,7 @@ async fn by_value(segmentation: &Segmentation, position: &str) -> Vec<(String, S
         (
             one.account.unwrap().id,
             one.to_segment,
-            one.value_minor.unwrap(),
+            one.value_minor.unwrap_or_default(),
         )
     })
     .collect()

@@ -222,8 +222,17 @@ impl World {
 
     /// Starts segmentation with a segmenter that panics at 13, and where it is asked why somebody has 14.
     pub(crate) fn start_panicking(&self) -> Segmentation {
-        let fixture = built_in_folder().join("libsextant_fixture_panicking.so");
-        let registry = Registry::new([Plugin::load(&fixture).unwrap()]);
+        self.start_behind(
+            self.scoring.clone(),
+            Vec::new(),
+            Registry::new([panicking()]),
+        )
+    }
+
+    /// Starts segmentation with the built-in segmenters and, if it is installed, the one that panics at 13.
+    pub(crate) fn start_beside(&self, is_installed: bool) -> Segmentation {
+        let plugins = discover(&built_in_folder()).into_iter().map(Result::unwrap);
+        let registry = Registry::new(plugins.chain(is_installed.then(panicking)));
         self.start_behind(self.scoring.clone(), Vec::new(), registry)
     }
 
@@ -343,6 +352,10 @@ fn closing(day: &str) -> scoring::v1::Evaluation {
 fn built_in() -> Registry {
     let plugins = discover(&built_in_folder()).into_iter();
     Registry::new(plugins.map(Result::unwrap))
+}
+
+fn panicking() -> Plugin {
+    Plugin::load(&built_in_folder().join("libsextant_fixture_panicking.so")).unwrap()
 }
 
 /// The folder with the `.so` files of the dev-dependencies: where this binary is.

@@ -225,6 +225,7 @@ pub(super) fn segmentation(tenant: TenantId, version: u64, cursor: u64) -> Segme
         accounts: Vec::new(),
         memberships: Vec::new(),
         transitions: Vec::new(),
+        behind: Vec::new(),
         entries: Vec::new(),
     }
 }

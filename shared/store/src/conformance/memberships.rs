@@ -10,7 +10,7 @@ use crate::conformance::make::{
     ABSTAINED, ACME, BOLT, SLICE, at, external, membership, replica_account, segmentation,
     transition, uid,
 };
-use crate::port::{MembershipRow, SegmentationCommit, SliceProgress};
+use crate::port::{Behind, MembershipRow, SegmentationCommit, SliceProgress};
 
 pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
@@ -19,10 +19,16 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         SliceProgress::default()
     );
     assert_eq!(store.memberships.cursors().await.unwrap(), []);
+    let behind = [(2, 0), (300, u64::MAX)].map(|(segmentation, cursor)| Behind {
+        segmentation,
+        cursor,
+    });
+    let behind = behind.to_vec();
     store
         .memberships
         .commit(SegmentationCommit {
             closed_on: None,
+            behind: behind.clone(),
             ..segmentation(ACME, 0, 3)
         })
         .await
@@ -34,6 +40,7 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
             facts_sequence: 30,
             closed_on: None,
             version: 1,
+            behind,
         }
     );
     store
@@ -51,17 +58,18 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         facts_sequence: 40,
         closed_on: Some(Day(20_000)),
         version: 2,
+        behind: Vec::new(),
     };
     let bolt = SliceProgress {
         cursor: 9,
         facts_sequence: 90,
         version: 1,
-        ..acme
+        ..acme.clone()
     };
     assert_eq!(store.memberships.progress(ACME, SLICE).await.unwrap(), acme);
     assert_eq!(
         store.memberships.cursors().await.unwrap(),
-        [(ACME, SLICE, acme), (BOLT, SLICE, bolt)]
+        [(ACME, SLICE, acme), (BOLT, SLICE, bolt.clone())]
     );
     let slices = store.memberships.slices(BOLT).await.unwrap();
     assert_eq!(slices, [(SLICE, bolt)]);

@@ -31,7 +31,10 @@ pub(super) const SCORING: Schema = Schema {
 };
 pub(super) const SEGMENTATION: Schema = Schema {
     file_name: "segmentation.db",
-    steps: &[sql!("migrations/segmentation/0001_initial")],
+    steps: &[
+        sql!("migrations/segmentation/0001_initial"),
+        sql!("migrations/segmentation/0002_behind"),
+    ],
 };
 pub(super) const METRICS: Schema = Schema {
     file_name: "metrics.db",

@@ -16,7 +16,7 @@ use crate::embedded::replica::account_row;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
 use crate::port::{
-    MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
+    Behind, MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
     SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use crate::{BoxFuture, Result};
@@ -201,6 +201,7 @@ fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceProgress> {
         facts_sequence: row.number(first + 1)?,
         closed_on: row.day_or_none(first + 2)?,
         version: row.number(first + 3)?,
+        behind: Behind::from_bytes(row.get_ref(first + 4)?.as_blob()?),
     })
 }
 

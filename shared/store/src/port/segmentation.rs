@@ -114,6 +114,8 @@ pub struct SegmentationCommit {
     pub memberships: Vec<MembershipRow>,
     /// What changed, in order.
     pub transitions: Vec<TransitionRow>,
+    /// Segmentations that are behind the slice.
+    pub behind: Vec<Behind>,
     /// Payloads of its feed entries, in order.
     pub entries: Vec<Vec<u8>>,
 }
@@ -161,7 +163,7 @@ pub struct TransitionFilter {
 }
 
 /// Where a slice stands; all 0 before its first commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SliceProgress {
     /// Cursor in scoring's feed.
     pub cursor: u64,
@@ -171,6 +173,44 @@ pub struct SliceProgress {
     pub closed_on: Option<Day>,
     /// Commits of the slice until now.
     pub version: u64,
+    /// Segmentations that are behind the slice.
+    pub behind: Vec<Behind>,
+}
+
+/// A segmentation that is behind its slice, for its segmenter has failed or is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// Number of the segmentation.
+    pub segmentation: u16,
+    /// Its own cursor in scoring's feed.
+    pub cursor: u64,
+}
+
+impl Behind {
+    /// Bytes of one.
+    const SIZE: usize = 10;
+
+    /// Some of them as they are stored.
+    #[must_use]
+    pub fn to_bytes(list: &[Self]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(list.len() * Self::SIZE);
+        for one in list {
+            bytes.extend(one.segmentation.to_be_bytes());
+            bytes.extend(one.cursor.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// Some of them as they were stored.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Vec<Self> {
+        let (list, _) = bytes.as_chunks::<{ Self::SIZE }>();
+        let one = |[a, b, cursor @ ..]: &[u8; Self::SIZE]| Self {
+            segmentation: u16::from_be_bytes([*a, *b]),
+            cursor: u64::from_be_bytes(*cursor),
+        };
+        list.iter().map(one).collect()
+    }
 }
 
 /// How far all slices are, by (tenant, slice).

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 18] = [
+const ACROSS_TENANTS: [&str; 19] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -23,6 +23,7 @@ const ACROSS_TENANTS: [&str; 18] = [
     "migrations/ingestion/0002_import",
     "migrations/ingestion/0003_sequence",
     "migrations/ingestion/0004_releasing",
+    "migrations/segmentation/0002_behind",
     "migrations/metrics/0001_initial",
     "migrations/scoring/0001_initial",
     "migrations/segmentation/0001_initial",

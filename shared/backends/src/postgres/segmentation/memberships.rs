@@ -6,7 +6,7 @@ use uuid::Uuid;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{
-    MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
+    Behind, MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
     SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Error, Result};
@@ -47,6 +47,7 @@ fn progress(row: &mut Fields<'_>) -> Result<SliceProgress> {
         facts_sequence: row.sequence()?,
         closed_on: row.maybe_day()?,
         version: row.sequence()?,
+        behind: Behind::from_bytes(row.take()?),
     })
 }
 
@@ -58,9 +59,11 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
         rows::number(commit.facts_sequence),
         commit.closed_on.map(|day| day.0),
     );
+    let behind = Behind::to_bytes(&commit.behind);
     let statement = session.prepare(MOVE_CURSOR).await?;
-    let params: [&(dyn ToSql + Sync); 6] =
-        [&tenant, &slice, &position, &facts, &closed_on, &version];
+    let params: [&(dyn ToSql + Sync); 7] = [
+        &tenant, &slice, &position, &facts, &closed_on, &version, &behind,
+    ];
     let moved = session.execute(&statement, &params).await?;
     if moved == 0 {
         Err(Error::Fenced)

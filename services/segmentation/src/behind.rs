@@ -1,0 +1,105 @@
+//! Segmentations whose segmenters failed or were missing: they were left behind, for the others to go on, and take in on their
+//! own what they have missed. What they find of the past is known since then.
+
+use tonic::Status;
+
+use sextant_domain::id::Slice;
+use sextant_domain::position::Position;
+use sextant_proto::scoring::v1 as scoring;
+use sextant_runtime::follow::patient;
+
+use crate::columns::Columns;
+use crate::engine::{Engine, Writing};
+use crate::evaluate::Which;
+use crate::follower::{Ready, runs};
+
+impl Engine {
+    /// Takes in some of what a segmentation has missed in a slice: closes and corrections. When nothing is left, it has still to
+    /// be evaluated over all accounts, as one that has not begun. Where its segmenter fails again, it stays where it is.
+    pub(crate) async fn make_up(
+        &self,
+        mut writing: Writing,
+        slice: Slice,
+        number: u16,
+    ) -> Result<Writing, Status> {
+        let Some(state) = writing.as_mut() else {
+            return Ok(writing);
+        };
+        let (tenant, key) = (state.tenant, (slice, number));
+        let reached = state.slices.get(&slice).map_or(0, |known| known.cursor);
+        let mut cursor = state
+            .behind
+            .get(&key)
+            .map_or(reached, |behind| behind.cursor);
+        let mut entries = Vec::new();
+        if cursor < reached {
+            let request = scoring::ReadEvaluationsRequest {
+                tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+                slice: slice.0.into(),
+                after_sequence: cursor,
+            };
+            let answer = self.scores().read_evaluations(patient(request)).await?;
+            entries = answer.into_inner().evaluations;
+            entries.retain(|entry| entry.sequence <= reached);
+        }
+        let is_end = entries.last().is_none_or(|last| last.sequence == reached);
+        for run in runs(entries) {
+            let Some(ready) = self.ready((tenant, slice), Some(run), true).await? else {
+                continue;
+            };
+            let end = ready.evaluation.cursor;
+            writing = self.take_in_missed(writing, ready, number).await?;
+            let behind = writing.as_ref().and_then(|state| state.behind.get(&key));
+            cursor = behind.map_or(end, |behind| behind.cursor);
+            if cursor < end {
+                return Ok(writing);
+            }
+        }
+        if let Some(state) = writing.as_mut().filter(|_| is_end) {
+            state.behind.remove(&key);
+            state.begun.remove(&key);
+        }
+        Ok(writing)
+    }
+
+    /// Takes in a close, or the corrections of changes within a day, for one segmentation.
+    async fn take_in_missed(
+        &self,
+        mut writing: Writing,
+        ready: Ready,
+        number: u16,
+    ) -> Result<Writing, Status> {
+        let which = Which::Behind(number);
+        let Ready {
+            mut evaluation,
+            late,
+            features,
+            ..
+        } = ready;
+        let (slice, is_close) = (evaluation.slice, evaluation.closed_on.is_some());
+        if let Some(tenant) = writing.as_ref().map(|state| state.tenant) {
+            let now = self.now(tenant, &Position::default()).await?;
+            evaluation.known_at = evaluation.known_at.max(now);
+            let (corrected, corrections) = self.correct(writing, &evaluation, late, which).await?;
+            writing = corrected;
+            let columns = if is_close {
+                self.features(tenant, &evaluation, features).await?
+            } else {
+                Columns::default()
+            };
+            // What accounts were worth at the close before it is not read again.
+            forget_worth(&mut writing, slice);
+            writing = self
+                .evaluate(writing, evaluation, corrections, (columns, which))
+                .await?;
+            forget_worth(&mut writing, slice);
+        }
+        Ok(writing)
+    }
+}
+
+fn forget_worth(writing: &mut Writing, slice: Slice) {
+    if let Some(state) = writing.as_mut() {
+        state.worth.remove(&slice);
+    }
+}
