@@ -154,6 +154,15 @@ impl Reading {
         Ok(known)
     }
 
+    /// The segmentation that a read names, if it names one.
+    fn named(&self, key: &str) -> Result<Option<&Known>, Problem> {
+        if key.is_empty() {
+            self.check_freshness(&self.view.segmentations)?;
+            return Ok(None);
+        }
+        Ok(Some(self.segmentation(key)?))
+    }
+
     /// Refuses a read that has to be fresh where a segmentation is behind.
     fn check_freshness<'k>(&self, all: impl IntoIterator<Item = &'k Known>) -> Result<(), Problem> {
         let mut failing = all

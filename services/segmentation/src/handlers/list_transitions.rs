@@ -80,13 +80,7 @@ pub(super) async fn handle(
         .cursor(tenant.0, &bound, &request.page_token)?;
     let begin = cursor.map_or(Ok(Place::default()), |cursor| Place::read(&cursor))?;
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
-    let segmentation = match request.segmentation.as_str() {
-        "" => {
-            reading.check_freshness(&reading.view.segmentations)?;
-            None
-        },
-        key => Some(reading.segmentation(key)?),
-    };
+    let segmentation = reading.named(&request.segmentation)?;
     let uid = match account {
         Some(account) => {
             let Some(uid) = handlers.uid(&reading, &account).await? else {

@@ -321,6 +321,7 @@ fn segmentations_block(segmentations: &[Segmentation]) -> Block {
         Column::right("version", "Version"),
         Column::prose("configuration", "Configuration"),
         Column::left("created_at", "Since"),
+        Column::rare("failure", "Is behind, for"),
     ];
     let mut block = Block::new("segmentations", "", columns);
     for one in segmentations {
@@ -330,6 +331,10 @@ fn segmentations_block(segmentations: &[Segmentation]) -> Block {
             Cell::Count(one.version.into()),
             Cell::text(one.config.clone()),
             Cell::moment(one.created_at.as_ref()),
+            match one.failure.as_str() {
+                "" => Cell::Nothing,
+                why => Cell::text(why.to_owned()),
+            },
         ]);
     }
     block
