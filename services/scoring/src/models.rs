@@ -167,7 +167,7 @@ fn read_cuts(
         Source::Fixed => return Some(Cuts::Exclusive(values)),
     };
     match policy {
-        TiePolicy::ValueQuantile => Some(Cuts::Exclusive(values)),
+        TiePolicy::ValueQuantile => Some(Cuts::by_value(dimension, values)),
         TiePolicy::RRfmCompat => Some(Cuts::as_in_r(dimension, values)),
         TiePolicy::PandasRankFirst => {
             let mut last = values.map(|value| Last {

@@ -26,8 +26,11 @@ pub const MARGIN_PERCENT: i8 = 2;
 /// How equal values are scored when thresholds come from a population.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum TiePolicy {
-    /// Thresholds are the type-7 quantiles at 20, 40, 60, 80 %; the score is 1 + the number of thresholds below the value.
-    /// Equal values get equal scores, whatever their order.
+    /// Thresholds are the type-7 quantiles at 20, 40, 60, 80 %. Equal values get equal scores, whatever their order.
+    ///
+    /// Frequency and monetary value v score 1 + #{thresholds < v}. Recency scores 6 − (1 + #{thresholds < d}) by the days d
+    /// since the last day, of which the fewest are best; type-7 quantiles are the same from both ends, so by the last day v
+    /// itself this is 1 + #{thresholds ≤ v}. The accounts that share the newest day score 5, however many they are.
     #[default]
     ValueQuantile,
     /// As the R package `rfm` 0.3.0 does it with days since the last activity, the count and the amount: the quantiles

@@ -120,10 +120,14 @@ impl Life {
         whole(users.len())
     }
 
-    /// Recency, frequency and monetary value of a subscriber; `None` if one of them is unknown.
+    /// Days since the last use at the end of the story, active days and MRR of a subscriber; `None` if one of them is unknown.
     fn activity(&self, day: usize) -> Option<[i64; 3]> {
         let last = self.uses.iter().rfind(|(at, _)| *at <= day)?.0;
-        Some([whole(last), self.active_days_28d(day), self.mrr_minor(day)?])
+        Some([
+            whole(DAYS - last),
+            self.active_days_28d(day),
+            self.mrr_minor(day)?,
+        ])
     }
 
     /// The stage of `sextant.lifecycle` on a day after another one. Two months are too short to be established, and for a pause
@@ -193,8 +197,8 @@ impl Oracle {
         Self { lives, known }
     }
 
-    /// The three digits of each account that can be scored: quintiles over what was known at the last close, of type 7, and a
-    /// value passes the thresholds below it.
+    /// The three digits of each account that can be scored: quintiles over what was known at the last close, of type 7. A
+    /// value passes the thresholds below it; recency is 6 less that score of the days since the last use.
     pub(crate) fn bands(&self) -> BTreeMap<String, String> {
         let population: Vec<[i64; 3]> = self
             .lives
@@ -209,8 +213,9 @@ impl Oracle {
         });
         let band = |life: &Life| {
             let activity = life.activity(DAYS)?;
-            let digits = sorted.iter().zip(activity);
-            let digits = digits.map(|(sorted, value)| (1 + passed(sorted, value)).to_string());
+            let passed = [0, 1, 2].map(|place| passed(&sorted[place], activity[place]));
+            let digits = [6 - (1 + passed[0]), 1 + passed[1], 1 + passed[2]];
+            let digits = digits.iter().map(usize::to_string);
             Some((life.name.clone(), digits.collect()))
         };
         self.lives.iter().filter_map(band).collect()

@@ -7,11 +7,11 @@ fn usd() -> Currency {
 fn cuts(source: Source, dimension: Dimension, moved: f64) -> Cuts {
     let values = [1.5, 2.25, 1.0e9 / 3.0, 4.0e9].map(|cut| cut + moved);
     match source {
-        Source::Fixed
-        | Source::Population {
+        Source::Fixed => Cuts::Exclusive(values),
+        Source::Population {
             policy: TiePolicy::ValueQuantile,
             ..
-        } => Cuts::Exclusive(values),
+        } => Cuts::by_value(dimension, values),
         Source::Population {
             policy: TiePolicy::RRfmCompat,
             ..

@@ -11,7 +11,7 @@ fn name(number: u8) -> String {
     format!("a{number:02}")
 }
 
-/// A hundred accounts, of which 30 paid once, 30 twice, 30 three times and 10 four times.
+/// A hundred accounts, of which 30 paid once, 30 twice, 30 three times and 10 four times, on so many days from the same one on.
 fn script(world: &World) -> String {
     let mut facts = Vec::new();
     for number in 0..N_ACCOUNTS {
@@ -24,13 +24,13 @@ fn script(world: &World) -> String {
     world.facts(facts)
 }
 
-/// The digit of frequency of every account.
-async fn frequencies(scoring: &Scoring, position: &str) -> Vec<u8> {
+/// The digits of recency and frequency of every account.
+async fn digits(scoring: &Scoring, position: &str) -> Vec<[u8; 2]> {
     let mut digits = Vec::new();
     for number in 0..N_ACCOUNTS {
         let scores = scoring.scores(&name(number), at(position)).await.unwrap();
         let band = scores.scores[0].band.as_bytes();
-        digits.push(band[1] - b'0');
+        digits.push([band[0] - b'0', band[1] - b'0']);
     }
     digits
 }
@@ -38,10 +38,18 @@ async fn frequencies(scoring: &Scoring, position: &str) -> Vec<u8> {
 #[tokio::test]
 async fn each_policy_scores_one_population_with_ties_in_its_own_way_and_is_read_back() {
     // The quintiles of 1 × 30, 2 × 30, 3 × 30, 4 × 10 are 1, 2, 2.4, 3: a value passes those below it. With R's added 1 they
-    // are 2, 3, 3.4, 4, and a value passes the one that it equals. Ranks by account make fifths of twenty.
-    let by_value: fn(u8) -> u8 = |number| [1, 2, 4, 5][usize::from(number / 30)];
-    let as_in_r: fn(u8) -> u8 = |number| [1, 2, 3, 5][usize::from(number / 30)];
-    let as_in_pandas: fn(u8) -> u8 = |number| 1 + number / 20;
+    // are 2, 3, 3.4, 4, and a value passes the one that it equals. Those of the days since the last one, counted from the
+    // newest, 3 × 30, 2 × 30, 1 × 30, 0 × 10, are 1, 1.6, 2, 3; with R's added 1 they are 2, 2.6, 3, 4. They are passed in the
+    // same way, and who passes none has a 5. Ranks by account make fifths of twenty.
+    let by_value: fn(u8) -> [u8; 2] = |number| {
+        let group = usize::from(number / 30);
+        [[2, 3, 5, 5][group], [1, 2, 4, 5][group]]
+    };
+    let as_in_r: fn(u8) -> [u8; 2] = |number| {
+        let group = usize::from(number / 30);
+        [[2, 4, 5, 5][group], [1, 2, 3, 5][group]]
+    };
+    let as_in_pandas: fn(u8) -> [u8; 2] = |number| [1 + number / 20; 2];
     for (policy, named, expected) in [
         (RfmTiePolicy::Unspecified, "value_quantile", by_value),
         (RfmTiePolicy::ValueQuantile, "value_quantile", by_value),
@@ -55,19 +63,15 @@ async fn each_policy_scores_one_population_with_ties_in_its_own_way_and_is_read_
         let world = World::with_ties(policy);
         let position = script(&world);
         let scoring = world.start();
-        let before = frequencies(&scoring, &position).await;
-        let expected: Vec<u8> = (0..N_ACCOUNTS).map(expected).collect();
+        let before = digits(&scoring, &position).await;
+        let expected: Vec<[u8; 2]> = (0..N_ACCOUNTS).map(expected).collect();
         assert_eq!(before, expected, "{policy:?}");
         let models = scoring.models().await;
         assert_eq!(models[0].model, "rfm");
         assert_eq!(models[0].texts["rfm.tie_policy"], named);
         scoring.stop();
         let scoring = world.start();
-        assert_eq!(
-            frequencies(&scoring, &position).await,
-            expected,
-            "{policy:?}"
-        );
+        assert_eq!(digits(&scoring, &position).await, expected, "{policy:?}");
         assert_eq!(scoring.models().await, models, "{policy:?}");
     }
 }

@@ -86,6 +86,14 @@ fn score_in_r(days_since: &[f64], days: f64) -> u8 {
     score
 }
 
+/// 1 + the number of type-7 quintiles below a value.
+fn score_by_value(values: &[f64], value: f64) -> usize {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let cuts = crate::quantile::quintiles(&sorted, 0).unwrap();
+    1 + cuts.iter().filter(|cut| **cut < value).count()
+}
+
 #[test]
 fn value_quantile_gives_equal_values_equal_scores() {
     let thresholds = thresholds((0..100).map(|i| f64::from(i / 30)), TiePolicy::default());
@@ -101,6 +109,21 @@ fn value_quantile_gives_equal_values_equal_scores() {
             accounts: 100
         }
     );
+}
+
+#[test]
+fn who_shares_the_newest_day_has_the_best_recency() {
+    // Of each ten accounts seven are active on the newest day.
+    let day = |account: i32| f64::from(20_000 - (account % 10 - 6).max(0));
+    let days: Vec<f64> = (0..50).map(day).collect();
+    let recency = thresholds_of(&days, TiePolicy::ValueQuantile, Dimension::Recency);
+    // The thresholds are 19 998.8 and three times the newest day: a day passes the one that it equals.
+    let score = |day| recency.score(&value("a", day)).get();
+    assert_eq!(
+        [19_997.0, 19_998.0, 19_999.0, 20_000.0].map(score),
+        [1, 1, 2, 5]
+    );
+    assert_eq!(recency.near(&value("a", 20_000.0)), None);
 }
 
 #[test]
@@ -282,6 +305,17 @@ proptest! {
             let thresholds = thresholds(values.iter().copied(), policy);
             let (low, high) = (value("a", a.min(b)), value("a", a.max(b)));
             prop_assert!(thresholds.score(&low) <= thresholds.score(&high));
+        }
+    }
+
+    #[test]
+    fn recency_by_value_is_six_less_the_score_of_the_days_since(days in prop::collection::vec(0..60_i32, 50..200)) {
+        let days_since: Vec<f64> = days.iter().map(|day| f64::from(100 - day)).collect();
+        let days: Vec<f64> = days.into_iter().map(f64::from).collect();
+        let thresholds = thresholds_of(&days, TiePolicy::ValueQuantile, Dimension::Recency);
+        for (day, since) in days.iter().zip(&days_since) {
+            let score = thresholds.score(&value("a", *day)).get();
+            prop_assert_eq!(usize::from(score), 6 - score_by_value(&days_since, *since), "{} days", since);
         }
     }
 

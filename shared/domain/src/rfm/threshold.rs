@@ -199,6 +199,17 @@ impl Thresholds {
 }
 
 impl Cuts {
+    /// Cuts by value alone, at the quantiles.
+    #[must_use]
+    pub fn by_value(dimension: Dimension, values: [f64; 4]) -> Self {
+        match dimension {
+            // Days since the last day do not pass a threshold that they equal, and the fewest are best. Seen from the other
+            // end a day on a threshold is in the better fifth.
+            Dimension::Recency => Self::Inclusive(values),
+            Dimension::Frequency | Dimension::Monetary { .. } => Self::Exclusive(values),
+        }
+    }
+
     /// Cuts as R's package has them, from the quantiles plus or less R's 1.
     #[must_use]
     pub fn as_in_r(dimension: Dimension, values: [f64; 4]) -> Self {
@@ -219,7 +230,7 @@ impl Cuts {
             shifts.map(|shift| quintiles(&sorted, shift).unwrap_or_default())
         };
         match policy {
-            TiePolicy::ValueQuantile => quantiles().map(Self::Exclusive),
+            TiePolicy::ValueQuantile => quantiles().map(|cuts| Self::by_value(dimension, cuts)),
             TiePolicy::RRfmCompat => quantiles().map(|cuts| {
                 let moved = cuts.map(|cut| cut + dimension.one_of_r());
                 Self::as_in_r(dimension, moved)
