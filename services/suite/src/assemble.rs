@@ -37,7 +37,7 @@ pub use crate::assemble::stores::{
 
 use crate::installation::{Answer, Installation, Migration, Role, Running};
 use crate::links::Links;
-use crate::service_key::ServiceKey;
+use crate::service_key::{self, ServiceKey};
 
 /// Longest wait of a call between services whose caller gave no deadline.
 const SERVICE_DEADLINE: Duration = Duration::from_secs(30);
@@ -159,7 +159,7 @@ impl Program {
         let lifecycle = Lifecycle::new();
         let readiness = Readiness::new(&lifecycle);
         let clock = Clock::real();
-        let local = first_key(config, role)?;
+        let local = first_key(loaded, role)?;
         let stores = (self.stores)(Stores::open(config, role, telemetry.meters()).await?);
         let written = Arc::clone(&stores.written);
         if let (Some(key), Some(ports)) = (&local, &stores.ingestion) {
@@ -230,12 +230,13 @@ fn ended(
 
 /// The first key of the installation: the configured one, or for a process that runs everything the one of its data
 /// directory.
-fn first_key(config: &Config, role: Role) -> Result<Option<Key>, BoxError> {
+fn first_key(loaded: &Loaded, role: Role) -> Result<Option<Key>, BoxError> {
+    let config = &loaded.config;
     match (&config.auth.admin_key, config.store.kind, role) {
         (_, StoreKind::Embedded, Role::Ingestion | Role::Scoring | Role::Segmentation | Role::Metrics) => {
             Err("the embedded engine serves all services in one process: use `sextant serve all`, or set store.kind to postgres".into())
         },
-        (Some(secret), ..) => Ok(Some(Key::parse(secret.expose())?)),
+        (Some(secret), ..) => service_key::configured(loaded, "auth.admin_key", secret).map(Some),
         (None, _, Role::All) => Ok(Some(local_key::read_or_make(&config.store.data_dir)?)),
         (None, StoreKind::Postgres, _) => Ok(None),
     }

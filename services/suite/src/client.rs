@@ -20,7 +20,7 @@ use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationSe
 use sextant_runtime::auth::Key;
 use sextant_runtime::link::Link;
 use sextant_runtime::tenant::TENANT_HEADER;
-use sextant_wire::status::{name, reason_of};
+use sextant_wire::status::{Problem, name, reason_of};
 
 use crate::error::Error;
 use crate::links::Links;
@@ -198,6 +198,16 @@ pub fn at_least(position: &str) -> Option<ReadAt> {
     })
 }
 
+/// A refusal of a read that was [`at_least`] a position which the caller has not named: nor does it.
+#[must_use]
+pub fn of_own_position(status: Status) -> Status {
+    if !is(&status, ErrorReason::PositionNotReached) {
+        return status;
+    }
+    let message = "what is stored was not evaluated before the deadline; try again";
+    Problem::new(ErrorReason::PositionNotReached, message).into()
+}
+
 /// Repeats a read until its service has processed the position that it asks for.
 ///
 /// # Errors
@@ -212,7 +222,7 @@ pub async fn settled<T>(
                 if tokio::time::Instant::now() < until
                     && (is(&status, ErrorReason::PositionNotReached)
                         || is(&status, ErrorReason::DeadlineExceeded)) => {},
-            answer => return answer,
+            answer => return answer.map_err(of_own_position),
         }
     }
 }
@@ -249,3 +259,6 @@ macro_rules! all_pages {
     }};
 }
 pub(crate) use all_pages;
+
+#[cfg(test)]
+mod tests;

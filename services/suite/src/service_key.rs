@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sextant_runtime::auth::Key;
-use sextant_runtime::config::Loaded;
+use sextant_runtime::config::{Loaded, Secret};
 use sextant_runtime::lifecycle::BoxError;
 
 use crate::installation::Role;
@@ -29,12 +29,9 @@ impl ServiceKey {
         let Some(secret) = &loaded.config.auth.service_key else {
             return Ok(None);
         };
-        let entry = loaded.entries.iter().find(|entry| entry.key == NAME);
-        let origin = entry.map_or_else(String::new, |entry| entry.origin.to_string());
-        match Key::parse(secret.expose()) {
-            Ok(key) => Ok(Some(Self { key, origin })),
-            Err(error) => Err(format!("{NAME} ({origin}): {error}").into()),
-        }
+        let key = configured(loaded, NAME, secret)?;
+        let origin = origin(loaded, NAME);
+        Ok(Some(Self { key, origin }))
     }
 
     /// The key of a process of this role. Services in processes of their own have to be given one.
@@ -56,6 +53,21 @@ impl ServiceKey {
             .into()),
         }
     }
+}
+
+/// A key with its place in the configuration.
+///
+/// # Errors
+/// What is configured is no key. The error says where that is from and does not repeat it.
+pub(crate) fn configured(loaded: &Loaded, name: &str, secret: &Secret) -> Result<Key, BoxError> {
+    let refused = |error| format!("{name} ({}): {error}", origin(loaded, name));
+    Ok(Key::parse(secret.expose()).map_err(refused)?)
+}
+
+/// Who gave what the configuration has in a place.
+fn origin(loaded: &Loaded, name: &str) -> String {
+    let entry = loaded.entries.iter().find(|entry| entry.key == name);
+    entry.map_or_else(String::new, |entry| entry.origin.to_string())
 }
 
 impl fmt::Display for ServiceKey {

@@ -116,9 +116,10 @@ pub(crate) fn id_of(entity: Option<&EntityRef>) -> Cell {
     entity.map_or(Cell::Nothing, |entity| Cell::text(entity.id.clone()))
 }
 
-/// Reasons in words.
-pub(crate) fn why(reasons: &[Reason]) -> Cell {
-    let texts: Vec<String> = reasons.iter().map(reason).collect();
+/// Reasons in words; amounts are in a currency.
+pub(crate) fn why(reasons: &[Reason], currency: &str) -> Cell {
+    let texts = reasons.iter().map(|one| reason(one, currency));
+    let texts: Vec<String> = texts.collect();
     if texts.is_empty() {
         Cell::Nothing
     } else {
@@ -126,22 +127,28 @@ pub(crate) fn why(reasons: &[Reason]) -> Cell {
     }
 }
 
-fn reason(reason: &Reason) -> String {
+fn reason(reason: &Reason, currency: &str) -> String {
     if !reason.text.is_empty() {
         return reason.text.clone();
     }
-    let value = if reason.value.is_empty() {
-        "unknown"
-    } else {
-        &reason.value
+    let name = &reason.feature;
+    let value = match reason.value.as_str() {
+        "" => "unknown".to_owned(),
+        value => in_words(name, value, currency),
     };
     if reason.previous_value.is_empty() || reason.previous_value == reason.value {
-        format!("{} is {value}", reason.feature)
+        format!("{name} is {value}")
     } else {
-        format!(
-            "{} is {value}, was {}",
-            reason.feature, reason.previous_value
-        )
+        let previous = in_words(name, &reason.previous_value, currency);
+        format!("{name} is {value}, was {previous}")
+    }
+}
+
+/// A feature's value within a sentence: as it came, or as money.
+fn in_words(name: &str, value: &str, currency: &str) -> String {
+    match value.parse() {
+        Ok(minor) if name.ends_with(MINOR) => format::money(minor, currency),
+        Ok(_) | Err(_) => value.to_owned(),
     }
 }
 

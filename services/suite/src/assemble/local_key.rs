@@ -32,7 +32,8 @@ pub(crate) fn read_or_make(data_dir: &Path) -> Result<Key, BoxError> {
         },
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let text = fs::read_to_string(&path)?;
-            Ok(Key::parse(text.trim())?)
+            let refused = |error| format!("file \"{}\": {error}", path.display());
+            Ok(Key::parse(text.trim()).map_err(refused)?)
         },
         Err(error) => Err(error.into()),
     }

@@ -88,3 +88,34 @@ async fn the_embedded_engine_is_not_served_to_other_machines_unless_it_may_be() 
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn a_first_key_that_is_none_is_named_with_where_it_is_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = ("store.data_dir", folder.path().to_str().unwrap());
+    let ports = [
+        ("server.listen", "127.0.0.1:0"),
+        ("server.admin_listen", "127.0.0.1:0"),
+    ];
+    let set = [data_dir, ports[0], ports[1]];
+    let configured = [
+        &set[..],
+        &[POSTGRES[0], POSTGRES[1], ("auth.admin_key", "sx_short")],
+    ]
+    .concat();
+    let refused = told(
+        Program::default()
+            .start(&loaded(&configured), Role::Ingestion)
+            .await,
+    );
+    assert!(
+        refused.starts_with("auth.admin_key (flag --set): not a key"),
+        "{refused}"
+    );
+
+    let path = folder.path().join("local.key");
+    std::fs::write(&path, "sx_short").unwrap();
+    let refused = told(Program::default().start(&loaded(&set), Role::All).await);
+    let named = format!("file \"{}\": not a key", path.display());
+    assert!(refused.starts_with(&named), "{refused}");
+}

@@ -14,7 +14,7 @@ use sextant_proto::segmentation::v1::{ListMembershipsRequest, ListTransitionsReq
 
 use crate::cli::context::{Context, pages_up_to, read_at, text_of};
 use crate::cli::report;
-use crate::client::Client;
+use crate::client::{Client, of_own_position};
 use crate::error::Error;
 use crate::import::patience::may_come_back;
 use crate::output::{Block, Cell, Column, Document};
@@ -33,6 +33,10 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
         id: text_of(matches, "id"),
     });
     let at = read_at(matches, client.zone())?;
+    let position = match &at {
+        Some(at) if !at.at_least_position.is_empty() => Position::Given,
+        _ => Position::OfFacts,
+    };
     let request = GetAccountRequest {
         account: account.clone(),
         at: at.clone(),
@@ -49,7 +53,10 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
         account,
         currency: &tenant.base_currency,
     };
-    let mut missing = Missing::default();
+    let mut missing = Missing {
+        position,
+        parts: Vec::new(),
+    };
     let titles = missing.unless_away("names of segments", about.titles().await)?;
     let titles = titles.unwrap_or_default();
     let segments = missing.unless_away("segments", about.memberships(&titles).await)?;
@@ -75,9 +82,20 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
     missing.into_result(context)
 }
 
+/// Whose the position is that all parts of the answer are about.
+#[derive(Debug, Clone, Copy)]
+enum Position {
+    /// That of `--at-least`.
+    Given,
+    /// That of the facts, of which the caller knows nothing.
+    OfFacts,
+}
+
 /// What parts of an answer their services did not give, by why.
-#[derive(Default)]
-struct Missing(Vec<(Box<Status>, Vec<&'static str>)>);
+struct Missing {
+    position: Position,
+    parts: Vec<(Box<Status>, Vec<&'static str>)>,
+}
 
 impl Missing {
     /// A part of the answer; nothing where its service is away, which is noted.
@@ -88,10 +106,14 @@ impl Missing {
     ) -> Result<Option<T>, Error> {
         match part {
             Err(Error::Refused { status, .. }) if may_come_back(&status) => {
+                let status = match self.position {
+                    Position::Given => status,
+                    Position::OfFacts => Box::new(of_own_position(*status)),
+                };
                 let why = |(other, _): &&mut (Box<Status>, _)| other.message() == status.message();
-                match self.0.iter_mut().find(why) {
+                match self.parts.iter_mut().find(why) {
                     Some((_, parts)) => parts.push(what),
-                    None => self.0.push((status, vec![what])),
+                    None => self.parts.push((status, vec![what])),
                 }
                 Ok(None)
             },
@@ -101,10 +123,13 @@ impl Missing {
 
     /// Reports every reason but the last, which is how the command ends.
     fn into_result(self, context: &Context<'_>) -> Result<(), Error> {
-        let mut errors = self.0.into_iter().map(|(status, parts)| Error::Refused {
-            status,
-            aside: format!("missing from the answer: {}", parts.join(", ")),
-        });
+        let mut errors = self
+            .parts
+            .into_iter()
+            .map(|(status, parts)| Error::Refused {
+                status,
+                aside: format!("missing from the answer: {}", parts.join(", ")),
+            });
         let Some(last) = errors.next_back() else {
             return Ok(());
         };
@@ -143,7 +168,7 @@ impl About<'_> {
             memberships,
             0
         );
-        let block = view::memberships(&known.memberships, titles);
+        let block = view::memberships(&known.memberships, titles, self.currency);
         Ok((block, known.freshness))
     }
 
@@ -399,3 +424,6 @@ fn payments(payments: &[Payment]) -> Option<Block> {
     }
     (!block.rows.is_empty()).then_some(block)
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,8 +152,8 @@ impl Old {
         };
         (old.min(n_accepted) > n_rows / 2).then(|| {
             format!(
-                "note: {} of {} rows are about times more than a week ago and {taken} as news: what they change in the past is shown as learned late, and past \
-                 days are not evaluated anew; a file of history is imported with --history daily",
+                "note: {} of {} rows are about times more than a week ago and {taken} as news: what they change in the past is shown as learned late, and no \
+                 day before the first closed one is evaluated; a file of history is imported with --history daily",
                 format::count(old),
                 format::count(n_rows)
             )

@@ -87,7 +87,7 @@ impl Column {
         }
     }
 
-    /// A flag that few rows have.
+    /// A flag or a text that few rows have; people see it where one does.
     pub fn rare(key: impl Into<String>, title: impl Into<String>) -> Self {
         Self {
             key: key.into(),

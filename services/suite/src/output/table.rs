@@ -63,7 +63,10 @@ fn table_of(block: &Block, zone: &Zone) -> Table {
     let columns = block.columns.iter().enumerate();
     let columns: Vec<(usize, &Column)> = columns
         .filter(|(place, column)| {
-            let has_it = |row: &Vec<Cell>| matches!(row.get(*place), Some(Cell::Flag(true)));
+            let has_it = |row: &Vec<Cell>| {
+                let cell = row.get(*place);
+                matches!(cell, Some(Cell::Flag(true) | Cell::Text(_)))
+            };
             match column.layout {
                 Layout::Left | Layout::Right | Layout::Prose => true,
                 Layout::Rare => block.rows.iter().any(has_it),

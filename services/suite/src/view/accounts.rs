@@ -51,7 +51,7 @@ pub(crate) fn value(value: &Value) -> Cell {
 }
 
 /// Where an account stands in every segmentation.
-pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block {
+pub(crate) fn memberships(memberships: &[Membership], titles: &Titles, currency: &str) -> Block {
     let mut columns = vec![Column::left("segmentation", "Segmentation")];
     columns.extend(segment_columns("segment", "Segment"));
     columns.push(Column::left("entered_at", "Since"));
@@ -75,9 +75,9 @@ pub(crate) fn memberships(memberships: &[Membership], titles: &Titles) -> Block 
         row.push(Cell::moment(one.entered_at.as_ref()));
         row.push(Cell::Flag(one.provisional));
         if is_present {
-            row.push(why(&one.current_reasons));
+            row.push(why(&one.current_reasons, currency));
         }
-        row.push(why(&one.reasons));
+        row.push(why(&one.reasons, currency));
         row.push(list(&one.missing_features));
         block.rows.push(row);
     }

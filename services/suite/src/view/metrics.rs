@@ -166,8 +166,8 @@ pub(crate) fn churn(answer: &GetChurnResponse, titles: &SegmentTitles) -> Block 
         .map(|one| (name(&one.segment, titles), one));
     for (segment, one) in segments.chain(answer.total.iter().map(|one| (total(), one))) {
         let logos = one.logo_churn.as_ref();
-        let count =
-            |of: fn(&Ratio) -> i64| logos.map_or(Cell::Nothing, |ratio| Cell::Integer(of(ratio)));
+        // Of nobody, nobody was lost.
+        let count = |of: fn(&Ratio) -> i64| Cell::Integer(logos.map_or(0, of));
         let mut row = Vec::from(segment);
         row.extend([
             count(|ratio| ratio.numerator),
@@ -178,11 +178,15 @@ pub(crate) fn churn(answer: &GetChurnResponse, titles: &SegmentTitles) -> Block 
         ]);
         block.rows.push(row);
     }
+    if block.rows.iter().any(|row| row.contains(&Cell::Undefined)) {
+        block = block.noted("A rate is - where there was nothing at the start that could be lost: no account, or no revenue.");
+    }
     block
 }
 
+/// A rate, which has no value where there is nothing to divide by.
 fn ratio(ratio: Option<&Ratio>) -> Cell {
-    ratio.map_or(Cell::Nothing, |ratio| Cell::Ratio {
+    ratio.map_or(Cell::Undefined, |ratio| Cell::Ratio {
         numerator: ratio.numerator,
         denominator: ratio.denominator,
     })

@@ -130,9 +130,9 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
             row.push(feature(name, text, show.currency));
         }
         if is_present {
-            row.push(why(&membership.current_reasons));
+            row.push(why(&membership.current_reasons, show.currency));
         }
-        row.push(why(&membership.reasons));
+        row.push(why(&membership.reasons, show.currency));
         block.rows.push(row);
     }
     block

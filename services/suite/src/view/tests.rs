@@ -1,5 +1,6 @@
 use sextant_domain::time::Zone;
-use sextant_proto::metrics::v1::{GetRevenueResponse, Revenue};
+use sextant_proto::common::v1::Ratio;
+use sextant_proto::metrics::v1::{Churn, GetChurnResponse, GetRevenueResponse, Revenue};
 use sextant_proto::scoring::v1::{Score, ScoreState};
 use sextant_proto::segmentation::v1::{
     FeatureSum, ListSegmentsResponse, Member, Membership, MembershipState, Reason, SegmentSummary,
@@ -7,7 +8,7 @@ use sextant_proto::segmentation::v1::{
 };
 
 use super::{
-    MemberColumns, SegmentTitles, Titles, feature, members, memberships, revenue, scores,
+    MemberColumns, SegmentTitles, Titles, churn, feature, members, memberships, revenue, scores,
     segment_columns, segments, sum, transitions, why, with_keys,
 };
 use crate::output::{Block, Cell, Document, Format, Look, Style};
@@ -103,10 +104,24 @@ fn a_reason_without_words_names_its_feature_and_both_values() {
         ..Reason::default()
     };
     assert_eq!(
-        why(&[reason]).shown(&Zone::utc()),
+        why(&[reason], "USD").shown(&Zone::utc()),
         "usage.active_days_28d is 3, was 12"
     );
-    assert_eq!(why(&[]), Cell::Nothing);
+    let amount = Reason {
+        feature: "revenue.arr_minor".into(),
+        value: "120000".into(),
+        previous_value: "90050".into(),
+        ..Reason::default()
+    };
+    let unknown = Reason {
+        feature: "revenue.arr_minor".into(),
+        ..Reason::default()
+    };
+    assert_eq!(
+        why(&[amount, unknown], "USD").shown(&Zone::utc()),
+        "revenue.arr_minor is 1,200.00 USD, was 900.50 USD; revenue.arr_minor is unknown"
+    );
+    assert_eq!(why(&[], "USD"), Cell::Nothing);
 }
 
 #[test]
@@ -206,7 +221,7 @@ fn the_reasons_of_now_stand_before_those_of_the_entry_and_the_past_has_only_thes
         let titles = Titles::default();
         for block in [
             members(&[member], show, &titles),
-            memberships(std::slice::from_ref(membership), &titles),
+            memberships(std::slice::from_ref(membership), &titles, "USD"),
         ] {
             let cells = block.columns.iter().zip(&block.rows[0]);
             let why: Vec<(&str, String)> = cells
@@ -218,6 +233,30 @@ fn the_reasons_of_now_stand_before_those_of_the_entry_and_the_past_has_only_thes
             assert_eq!(why, expected);
         }
     }
+}
+
+#[test]
+fn where_nobody_could_be_lost_nobody_was_and_there_is_no_rate() {
+    let half = Some(Ratio {
+        numerator: 1,
+        denominator: 2,
+    });
+    let answer = GetChurnResponse {
+        total: Some(Churn::default()),
+        segments: vec![Churn {
+            segment: "paused".to_owned(),
+            logo_churn: half,
+            ..Churn::default()
+        }],
+        ..GetChurnResponse::default()
+    };
+    let block = churn(&answer, &SegmentTitles::new());
+    let shown = block.rows.iter().map(|row| {
+        let cells = row.iter().skip(2).map(|cell| cell.shown(&Zone::utc()));
+        cells.collect::<Vec<_>>().join(" ")
+    });
+    assert_eq!(shown.collect::<Vec<_>>(), ["1 2 50.0% - -", "0 0 - - -"]);
+    assert!(block.note.contains("at the start"), "{}", block.note);
 }
 
 #[test]

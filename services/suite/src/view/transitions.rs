@@ -41,7 +41,7 @@ pub(crate) fn transitions(
             Cell::Flag(one.correction),
             one.value_minor
                 .map_or(Cell::Nothing, |minor| Cell::money(minor, currency)),
-            why(&one.reasons),
+            why(&one.reasons, currency),
         ]);
         block.rows.push(row);
     }
