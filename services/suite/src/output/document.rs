@@ -51,7 +51,7 @@ pub enum Layout {
     Right,
     /// Sentences, wrapped.
     Prose,
-    /// A flag that few rows have: people see the column where a row has it.
+    /// A flag or a text that few rows have: people see the column where a row has it.
     Rare,
     /// What programs need and people do not.
     Unseen,
