@@ -217,7 +217,7 @@ impl TenantState {
                     self.uids.insert(account.id.clone(), uid);
                 }
                 if !fact.name.is_empty() {
-                    account.name = fact.name.as_str().into();
+                    account.call(&fact.name, (at, known_at));
                 }
                 Some(FactKind::Account)
             },

@@ -71,6 +71,8 @@ pub(crate) struct Account {
     /// The ingestion entry that named it first.
     pub(crate) named_in: u64,
     pub(crate) name: Box<str>,
+    /// Own time and knowledge of the fact that brought the name.
+    called_at: Option<(Instant, Instant)>,
     pub(crate) facts: AccountFacts,
     /// The last day on which something of it became known.
     pub(crate) known_on: Option<Day>,
@@ -83,6 +85,15 @@ impl Account {
         Self {
             slice,
             ..Self::default()
+        }
+    }
+
+    /// Takes a name over, unless a fact of a later time, or of the same and known later, has brought another one: a fact that
+    /// comes late does not rename the account.
+    pub(crate) fn call(&mut self, name: &str, at: (Instant, Instant)) {
+        if self.called_at <= Some(at) {
+            self.name = name.into();
+            self.called_at = Some(at);
         }
     }
 

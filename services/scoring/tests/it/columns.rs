@@ -5,7 +5,7 @@ use sextant_domain::time::Instant;
 use sextant_proto::scoring::v1::{LateAccount, ReadColumnsRequest, ReadColumnsResponse};
 use sextant_wire::time;
 
-use crate::facts::{account, day, event, instant, known, on, subscription, uid};
+use crate::facts::{account, called, day, event, instant, known, on, subscription, uid};
 use crate::world::{NOW, Scoring, World, at, reason};
 
 /// MRR and active days of the one account, and when newer facts became known.
@@ -124,4 +124,47 @@ async fn an_account_that_was_named_after_an_evaluation_is_left_to_a_later_one() 
     let scoring = world.start();
     assert_eq!(shown(&scoring, at_noon(1)).await, [uid("acme")]);
     assert_eq!(shown(&scoring, present()).await, both);
+}
+
+#[tokio::test]
+async fn of_the_names_of_an_account_that_of_the_latest_time_counts_in_whatever_order_they_come() {
+    let world = World::new();
+    let acme = |name, at| called(name, account("acme", at));
+    world.facts(vec![acme("Old", "2025-01-01")]);
+    let steps = [
+        (acme("New", "2025-09-01"), "New"),
+        (known(NOW, acme("Older", "2025-03-01")), "New"),
+        (known(NOW, acme("", "2025-10-01")), "New"),
+        // Of two of one time, the one that became known later counts.
+        (
+            known("2027-03-10 11:00", acme("Newer", "2025-09-01")),
+            "Newer",
+        ),
+        (
+            known("2027-03-10 10:00", acme("Newish", "2025-09-01")),
+            "Newer",
+        ),
+    ];
+    let mut scoring = world.start();
+    for (fact, expected) in steps {
+        let position = world.facts(vec![fact]);
+        for stops in [true, false] {
+            scoring.features("acme", at(&position)).await.unwrap();
+            assert_eq!(shown_name(&scoring).await, expected, "restarts: {stops}");
+            if stops {
+                scoring.stop();
+                scoring = world.start();
+            }
+        }
+    }
+}
+
+/// The name of the one account.
+async fn shown_name(scoring: &Scoring) -> String {
+    let messages = scoring.read_columns(ReadColumnsRequest::default()).await;
+    let table = sextant_columns::decode(&messages[0].arrow_ipc)
+        .unwrap()
+        .remove(0);
+    let name = sextant_columns::text(&table, sextant_columns::NAME_COLUMN, 0);
+    name.unwrap().to_owned()
 }

@@ -68,9 +68,18 @@ pub(crate) fn account(account: &str, at: &str) -> pb::StoredFact {
 
 /// The same account, which says that it came at another time.
 pub(crate) fn since(created: &str, account: pb::StoredFact) -> pb::StoredFact {
+    changed(account, |fact| fact.created_at = on(created))
+}
+
+/// The same account by another name.
+pub(crate) fn called(name: &str, account: pb::StoredFact) -> pb::StoredFact {
+    changed(account, |fact| name.clone_into(&mut fact.name))
+}
+
+fn changed(account: pb::StoredFact, change: impl Fn(&mut pb::AccountFact)) -> pb::StoredFact {
     let mut record = pb::Record::decode(account.record.clone()).unwrap();
     if let Some(Fact::Account(fact)) = &mut record.fact {
-        fact.created_at = on(created);
+        change(fact);
     }
     pb::StoredFact {
         record: record.encode_to_vec().into(),
