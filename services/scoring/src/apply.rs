@@ -46,6 +46,7 @@ impl TenantState {
         changes: &mut Changes,
     ) -> Result<(), Problem> {
         for (ordinal, stored) in entry.facts.iter().enumerate() {
+            self.note_clock(slice, stored)?;
             if stored.account_uid.is_empty() {
                 continue;
             }
@@ -85,9 +86,9 @@ impl TenantState {
             progress.state.pending_history.get_or_insert(daily);
             // Another slice may be ahead of this one.
             self.settings.fixed_clock = self.settings.fixed_clock.max(Some(clock));
+            self.reach_clock(slice, Some(clock));
         }
-        progress.state.clock = self.settings.fixed_clock;
-        progress.cursor = entry.sequence;
+        self.slices.entry(slice).or_default().cursor = entry.sequence;
         Ok(())
     }
 

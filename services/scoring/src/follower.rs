@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{Instrument, warn};
 
+use sextant_domain::feature::Moment;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Head;
 use sextant_domain::time::Instant;
@@ -31,7 +32,7 @@ use crate::engine::Engine;
 use crate::restate::Restated;
 use crate::state::TenantState;
 
-type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
+pub(crate) type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
 
 impl Follower for Engine {
     fn service(&self) -> &'static str {
@@ -104,8 +105,19 @@ impl Follower for Engine {
     }
 }
 
+/// What was next in a feed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TakenIn {
+    /// It ends here.
+    Nothing,
+    /// Facts, and no mark.
+    Facts,
+    /// A mark of this number.
+    Mark(u64),
+}
+
 /// What one answer of the feed led to.
-struct TakenIn {
+struct Prepared {
     writing: Writing,
     commit: ScoringCommit,
 }
@@ -152,51 +164,59 @@ impl Engine {
         if writing.is_none() {
             *writing = Some(self.load(tenant).await?);
         }
-        loop {
-            let cursor = writing
-                .as_ref()
-                .and_then(|state| state.slices.get(&slice))
-                .map_or(0, |progress| progress.cursor);
-            if cursor >= head {
-                return self
-                    .close_days_or_again(tenant, writing, turn)
-                    .await
-                    .map(|()| cursor);
-            }
-            let request = ingestion::ReadFactsRequest {
-                tenant_id: tenant.0.to_be_bytes().to_vec().into(),
-                slice: slice.0.into(),
-                after_sequence: cursor,
-            };
-            let mut answer = self
-                .facts()
-                .read_facts(patient(request))
-                .await?
-                .into_inner();
-            let mark = first_run(&mut answer.entries);
-            if answer.entries.is_empty() {
-                return self
-                    .close_days_or_again(tenant, writing, turn)
-                    .await
-                    .map(|()| cursor);
-            }
-            let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
-            if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
-                self.lag.waits_since(tenant, slice, at);
-            }
-            let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
-            writing = self
-                .take_in_answer(writing, slice, answer)
-                .instrument(span)
-                .await?;
-            if let Some(mark) = mark {
-                return self
-                    .close_days_or_again(tenant, writing, turn)
-                    .await
-                    .map(|()| mark);
-            }
-            turn.pass().await;
+        // Who died between a mark and its closes has left them.
+        if writing.as_ref().is_some_and(TenantState::stands_at_a_mark) {
+            writing = self.close_days_or_again(tenant, writing, turn).await?;
         }
+        loop {
+            let cursor = writing.as_ref().map_or(0, |state| state.cursor(slice));
+            let mut taken = TakenIn::Nothing;
+            if cursor < head {
+                (writing, taken) = self.take_in_next(writing, (tenant, slice)).await?;
+            }
+            let reached = match taken {
+                TakenIn::Nothing => cursor,
+                TakenIn::Mark(mark) => mark,
+                TakenIn::Facts => {
+                    turn.pass().await;
+                    continue;
+                },
+            };
+            self.close_days_or_again(tenant, writing, turn).await?;
+            return Ok(reached);
+        }
+    }
+
+    /// Takes in what is next in a feed, and stores it.
+    pub(crate) async fn take_in_next(
+        &self,
+        writing: Writing,
+        (tenant, slice): (TenantId, Slice),
+    ) -> Result<(Writing, TakenIn), Status> {
+        let request = ingestion::ReadFactsRequest {
+            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+            slice: slice.0.into(),
+            after_sequence: writing.as_ref().map_or(0, |state| state.cursor(slice)),
+        };
+        let mut answer = self
+            .facts()
+            .read_facts(patient(request))
+            .await?
+            .into_inner();
+        let mark = first_run(&mut answer.entries);
+        if answer.entries.is_empty() {
+            return Ok((writing, TakenIn::Nothing));
+        }
+        let oldest = answer.entries.iter().find_map(|entry| entry.recorded_at);
+        if let Some(at) = optional(oldest.as_ref(), "recorded_at")? {
+            self.lag.waits_since(tenant, slice, at);
+        }
+        let span = follow::span(self, answer.entries.iter().map(|entry| &*entry.trace));
+        let writing = self
+            .take_in_answer(writing, slice, answer)
+            .instrument(span)
+            .await?;
+        Ok((writing, mark.map_or(TakenIn::Facts, TakenIn::Mark)))
     }
 
     async fn take_in_answer(
@@ -257,7 +277,7 @@ impl Engine {
         tenant: TenantId,
         writing: Writing,
         turn: &mut Turn,
-    ) -> Result<(), Status> {
+    ) -> Result<Writing, Status> {
         let closed = self.close_days(writing, turn).await;
         let now = self.clock.now();
         self.lag.ended((tenant, None), &closed, now);
@@ -279,7 +299,9 @@ impl Engine {
             let more;
             (writing, made, more) = blocking(move || {
                 let state = writing.as_ref();
-                let more = state.is_some_and(|state| state.restate(state.now(real), &mut made));
+                let now = state.and_then(|state| state.common_clock(real));
+                let state = state.zip(now);
+                let more = state.is_some_and(|(state, now)| state.restate(now, &mut made));
                 Ok::<_, Problem>((writing, made, more))
             })
             .await?;
@@ -289,7 +311,11 @@ impl Engine {
             turn.pass().await;
         }
         let state = writing.as_ref();
-        match state.and_then(|state| state.restated(made, state.now(real))) {
+        let now = state.and_then(|state| state.common_clock(real));
+        match state
+            .zip(now)
+            .and_then(|(state, now)| state.restated(made, now))
+        {
             Some(closes) => self.store_closes(writing, closes).await,
             None => Ok(writing),
         }
@@ -310,20 +336,22 @@ impl Engine {
     }
 
     /// Closes every day that is due, unless facts of another slice are missing: then that slice closes when it has them.
-    async fn close_days(&self, mut writing: Writing, turn: &mut Turn) -> Result<(), Status> {
+    async fn close_days(&self, mut writing: Writing, turn: &mut Turn) -> Result<Writing, Status> {
         let real = self.clock.now();
+        writing = self.take_in_marks(writing, turn).await?;
         if let Some(state) = writing.as_ref()
+            && !state.stands_at_a_common_mark()
             && self.starts.are_ahead_of(state)
         {
             self.due.set(state.tenant, None);
-            return Ok(());
+            return Ok(writing);
         }
         writing = self.restate(writing, real, turn).await?;
         loop {
             let closes;
             (writing, closes) = blocking(move || {
                 let state = writing.as_ref();
-                let closes = state.and_then(|state| state.next_closes(state.now(real)));
+                let closes = state.and_then(|state| state.next_closes(state.common_clock(real)?));
                 Ok::<_, Problem>((writing, closes))
             })
             .await?;
@@ -339,7 +367,7 @@ impl Engine {
             self.due
                 .set(state.tenant, state.next_due(real).map(|at| at.0));
         }
-        Ok(())
+        Ok(writing)
     }
 
     /// Closes days of tenants on the real clock as they pass. Each tenant is one entry in a table of next closes: an idle one
@@ -450,7 +478,7 @@ fn take_in(
     answer: &ingestion::ReadFactsResponse,
     real: Instant,
     trace: Option<Trace>,
-) -> Result<TakenIn, Problem> {
+) -> Result<Prepared, Problem> {
     let commit = match writing.as_mut() {
         Some(state) => prepare(state, slice, answer, real, trace),
         None => Err(Problem::new(
@@ -459,7 +487,7 @@ fn take_in(
         )),
     };
     match commit {
-        Ok(commit) => Ok(TakenIn { writing, commit }),
+        Ok(commit) => Ok(Prepared { writing, commit }),
         Err(problem) => {
             *writing = None;
             Err(problem)
@@ -474,17 +502,14 @@ fn prepare(
     real: Instant,
     trace: Option<Trace>,
 ) -> Result<ScoringCommit, Problem> {
-    let expected = state
-        .slices
-        .get(&slice)
-        .map_or(0, |progress| progress.cursor);
+    let expected = state.cursor(slice);
     let mut changes = Changes::default();
     for entry in &answer.entries {
         state.take_in(slice, entry, &mut changes)?;
     }
     state.finish(&mut changes);
+    let now = state.told_at(real);
     if !changes.accounts().is_empty() {
-        let now = state.now(real);
         let progress = state.slices.entry(slice).or_default();
         progress.newest_facts = Some((progress.cursor, now));
     }
@@ -500,13 +525,13 @@ fn prepare(
     let origin = state.with_late(changes.late(), &BTreeMap::new(), closed_on, origin);
     let tells = opened(answer) || !origin.late.is_empty();
     let evaluations = match (state.is_backfilling(), tells) {
-        (true, true) => vec![backfilling(state, slice, real, origin)],
+        (true, true) => vec![backfilling(state, slice, now, origin)],
         (true, false) => Vec::new(),
         // Days have passed that are not closed yet: their closes come first, and the present after them.
-        (false, _) if !state.due_days(state.now(real)).is_empty() => {
-            vec![backfilling(state, slice, real, origin)]
+        (false, _) if !state.due_days(now).is_empty() => {
+            vec![backfilling(state, slice, now, origin)]
         },
-        (false, _) => vec![changed(state, slice, &changes, real, origin)],
+        (false, _) => vec![changed(state, slice, &changes, now, origin)],
     };
     let (replica, months) = state.replica_commit(slice, expected, &mut changes);
     let progress = state.slices.get(&slice).copied().unwrap_or_default();
@@ -523,25 +548,21 @@ fn changed(
     state: &TenantState,
     slice: Slice,
     changes: &Changes,
-    real: Instant,
+    now: Instant,
     origin: pb::Evaluation,
 ) -> EvaluationRow {
-    let facts_sequence = state
-        .slices
-        .get(&slice)
-        .map_or(0, |progress| progress.cursor);
     let account_uids = changes
         .accounts()
         .iter()
         .map(|uid| uid_bytes(*uid))
         .collect();
     state.evaluation(
-        facts_sequence,
-        state.now(real),
+        state.cursor(slice),
+        now,
         pb::Evaluation {
             account_uids,
             model_versions: state
-                .models_for(&state.moment(None, None, real))
+                .models_for(&Moment::new(now, Instant(i64::MAX), &state.settings.zone))
                 .map_or_else(Vec::new, |models| models.versions()),
             ..origin
         },
@@ -560,16 +581,12 @@ fn opened(answer: &ingestion::ReadFactsResponse) -> bool {
 fn backfilling(
     state: &TenantState,
     slice: Slice,
-    real: Instant,
+    now: Instant,
     origin: pb::Evaluation,
 ) -> EvaluationRow {
-    let facts_sequence = state
-        .slices
-        .get(&slice)
-        .map_or(0, |progress| progress.cursor);
     let entry = pb::Evaluation {
         backfilling: true,
         ..origin
     };
-    state.evaluation(facts_sequence, state.before_due(state.now(real)), entry)
+    state.evaluation(state.cursor(slice), state.before_due(now), entry)
 }

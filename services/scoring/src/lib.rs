@@ -10,6 +10,7 @@ mod follower;
 mod handlers;
 mod late;
 mod load;
+mod marks;
 mod models;
 mod part;
 mod restate;

@@ -288,7 +288,7 @@ async fn facts_about_closed_days_are_told_with_the_closes_that_they_touch() {
 
 #[tokio::test]
 async fn what_becomes_known_on_a_day_that_is_closed_later_is_late_for_the_closes_before() {
-    let world = World::new();
+    let world = World::with(1, None);
     let position = world.facts(vec![
         account("acme", "2027-03-01"),
         account("calm", "2027-03-01"),
@@ -297,13 +297,16 @@ async fn what_becomes_known_on_a_day_that_is_closed_later_is_late_for_the_closes
     scoring.features("acme", at(&position)).await.unwrap();
     scoring.stop();
     // Nobody closes the days from the 10th to the 14th until they have all passed.
-    world.advance("2027-03-15 12:00");
+    world.hand.set(instant("2027-03-15 12:00"));
     let position = world.facts(vec![
         known("2027-03-13 08:00", event("acme", "ann", "2027-03-11 08:00")),
         event("calm", "cy", "2027-03-12 08:00"),
     ]);
     let scoring = world.start();
     scoring.features("acme", at(&position)).await.unwrap();
+    while scoring.clock().await.closed_on != Some(day("2027-03-14")) {
+        tokio::task::yield_now().await;
+    }
     let feed = scoring.feed(Slice(0)).await;
     let late: Vec<_> = feed.iter().filter(|entry| !entry.late.is_empty()).collect();
     let [entry] = late.as_slice() else {

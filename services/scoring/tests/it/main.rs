@@ -11,6 +11,7 @@ mod freshness;
 mod guarded;
 mod history;
 mod late_data;
+mod marks;
 mod reload;
 mod restated;
 mod rivals;

@@ -28,6 +28,8 @@ struct Shared {
     entries: Mutex<Feeds>,
     heads: Arc<Heads>,
     is_silent: AtomicBool,
+    /// What is stored is not announced.
+    is_quiet: AtomicBool,
     /// Their feeds never end.
     endless: Mutex<BTreeSet<TenantId>>,
     n_settings: AtomicUsize,
@@ -58,26 +60,58 @@ impl Ingestion {
         self.0.n_settings.load(Ordering::Relaxed)
     }
 
-    /// Adds an entry and announces it; a clock entry moves the tenant's clock as well.
-    pub(crate) fn append(&self, tenant: TenantId, slice: Slice, mut entry: pb::FeedEntry) -> u64 {
-        if let Some(clock) = entry.clock {
-            let mut tenants = self.0.tenants.lock().unwrap();
-            tenants.get_mut(&tenant).unwrap().fixed_clock = Some(clock);
-        }
-        let sequence = {
-            let mut all = self.0.entries.lock().unwrap();
-            let entries = all.entry((tenant, slice)).or_default();
-            let sequence = u64::try_from(entries.len()).unwrap() + 1;
-            entry.sequence = sequence;
-            entries.push(entry);
-            sequence
-        };
+    /// From now on nobody hears of what is stored before it is told.
+    pub(crate) fn be_quiet(&self) {
+        self.0.is_quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// Announces all that is stored of a slice.
+    pub(crate) fn tell(&self, tenant: TenantId, slice: Slice) {
+        let all = self.0.entries.lock().unwrap();
+        let last = all.get(&(tenant, slice)).and_then(|entries| entries.last());
         self.0.heads.publish([Head {
             tenant,
             slice,
-            sequence,
+            sequence: last.unwrap().sequence,
         }]);
-        sequence
+    }
+
+    /// Adds an entry and announces it; a clock entry moves the tenant's clock as well.
+    pub(crate) fn append(&self, tenant: TenantId, slice: Slice, entry: pb::FeedEntry) -> u64 {
+        self.append_to(tenant, &[slice], &entry)[0].1
+    }
+
+    /// Adds an entry to several slices at once.
+    pub(crate) fn append_to(
+        &self,
+        tenant: TenantId,
+        slices: &[Slice],
+        entry: &pb::FeedEntry,
+    ) -> Vec<(Slice, u64)> {
+        let numbers: Vec<(Slice, u64)> = {
+            let mut all = self.0.entries.lock().unwrap();
+            if let Some(clock) = entry.clock {
+                let mut tenants = self.0.tenants.lock().unwrap();
+                let stands = &mut tenants.get_mut(&tenant).unwrap().fixed_clock;
+                if stands.is_none_or(|stands| stands.seconds < clock.seconds) {
+                    *stands = Some(clock);
+                }
+            }
+            let number = |slice: &Slice| {
+                let entries = all.entry((tenant, *slice)).or_default();
+                let sequence = u64::try_from(entries.len()).unwrap() + 1;
+                entries.push(pb::FeedEntry {
+                    sequence,
+                    ..entry.clone()
+                });
+                (*slice, sequence)
+            };
+            slices.iter().map(number).collect()
+        };
+        if !self.0.is_quiet.load(Ordering::Relaxed) {
+            slices.iter().for_each(|slice| self.tell(tenant, *slice));
+        }
+        numbers
     }
 }
 

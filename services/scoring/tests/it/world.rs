@@ -182,9 +182,8 @@ impl World {
     }
 
     fn everywhere(&self, entry: &ingestion::v1::FeedEntry) -> String {
-        let append = |slice| (slice, self.ingestion.append(ACME, slice, entry.clone()));
-        let slices = (0..self.n_slices).map(Slice).map(append);
-        Position::new(slices.collect()).encode(ACME)
+        let slices: Vec<Slice> = (0..self.n_slices).map(Slice).collect();
+        Position::new(self.ingestion.append_to(ACME, &slices, entry)).encode(ACME)
     }
 
     /// Starts scoring over the store.

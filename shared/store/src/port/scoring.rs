@@ -40,7 +40,8 @@ pub struct SliceState {
     pub closed_on: Option<Day>,
     /// When the day after it will have passed in the tenant's zone; `None` before the first close.
     pub closes_at: Option<Instant>,
-    /// Where a fixed evaluation clock stands; `None`: the tenant follows the real clock or was never seen.
+    /// Where a fixed evaluation clock stands as far as the slice is taken in; `None`: the tenant follows the real clock, or that is
+    /// not known yet.
     pub clock: Option<Instant>,
     /// True between the opening and the completion of an import.
     pub importing: bool,
