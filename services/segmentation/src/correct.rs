@@ -272,12 +272,16 @@ fn settled(
     let entered_at = stays.map_or(step.at, |stays| stays.entered_at);
     let from = before.map(|before| &before.standing);
     let grounds = stays.map_or(&step.present.transition, |stays| &stays.transition);
-    let grounds = decide::decode(grounds).unwrap_or_default();
+    let mut grounds = decide::decode(grounds).unwrap_or_default();
+    // That it stands as before at a close that was made again was known since then.
+    if stays.is_none() || about.told != Told::Restated {
+        grounds.known_at = Some(time::timestamp(about.known_at));
+    }
     let is_stored = |stored: &Present| {
         stored.standing == standing
             && stored.entered_at == entered_at
             && decide::came_from(&stored.transition) == from.cloned()
-            && (about.told != Told::Restated || says_so(stored, about, &grounds))
+            && (about.told != Told::Restated || says_so(stored, &grounds))
     };
     if let Some(stored) = step.stored.filter(is_stored) {
         return stored;
@@ -291,7 +295,10 @@ fn settled(
         entered_at: stays.map(|stays| time::timestamp(stays.entered_at)),
         ..pb::Transition::default()
     };
-    let transition = transition(one.row, about, before, &standing, because);
+    let transition = pb::Transition {
+        known_at: grounds.known_at,
+        ..transition(one.row, about, before, &standing, because)
+    };
     Present {
         entered_at,
         at_close: None,
@@ -301,9 +308,9 @@ fn settled(
 }
 
 /// Whether what is stored was known then, and for the same reasons.
-fn says_so(stored: &Present, about: &decide::Move<'_>, grounds: &pb::Transition) -> bool {
+fn says_so(stored: &Present, grounds: &pb::Transition) -> bool {
     decide::decode(&stored.transition).is_some_and(|told| {
-        told.known_at == Some(time::timestamp(about.known_at))
+        told.known_at == grounds.known_at
             && !told.correction
             && told.reasons == grounds.reasons
             && told.value_minor == grounds.value_minor

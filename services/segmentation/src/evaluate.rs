@@ -521,7 +521,7 @@ impl Changes {
             segmentation: transition.segmentation.clone(),
             segment: to.segment.to_string(),
             at: transition.at,
-            known_at: transition.known_at.filter(|_| about.told == Told::Restated),
+            known_at: (about.told == Told::Restated).then(|| time::timestamp(about.known_at)),
             transition_id: id.to_be_bytes().to_vec().into(),
         });
         self.transitions.push(TransitionRow {

@@ -93,3 +93,27 @@ async fn what_is_at_risk_is_what_the_last_close_says_since_it_was_made_again() {
     assert!(left.downward);
     assert_eq!(left.value_minor, Some(12 * HIGH));
 }
+
+#[tokio::test]
+async fn who_did_not_move_at_a_close_that_was_made_again_is_known_to_stand_so_since_before() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    world.put(&[("a", MEDIUM)]);
+    world.close("2027-03-09");
+    world.put(&[("a", HIGH)]);
+    world.close("2027-03-10");
+    let position = world.close("2027-03-11");
+    assert_eq!(segmentation.segment("a", at(&position)).await, "high");
+    world.scoring.restate("2027-03-10", "a", MEDIUM);
+    world.restated("2027-03-12 10:00", &["a"], "2027-03-10");
+    let position = world.present("2027-03-12 10:00");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let then = segmentation.membership("a", as_of(end_of("2027-03-10")));
+    let then = then.await.unwrap();
+    assert_eq!(then.segment, "medium");
+    let first = end_of("2027-03-09");
+    assert_eq!((then.entered_at, then.known_at), (first, first));
+    let last = segmentation.membership("a", as_of(end_of("2027-03-11")));
+    assert_eq!(last.await.unwrap().known_at, end_of("2027-03-11"));
+}
