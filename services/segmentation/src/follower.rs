@@ -140,7 +140,8 @@ pub(crate) enum Features {
     Of(Vec<Bytes>),
 }
 
-/// Cuts entries into runs. Changes within a day are evaluated once, as of the last of them; a close stands alone.
+/// Cuts entries into runs. Changes within a day are evaluated once, as of the last of them; a close stands alone. What is told
+/// while history is evaluated is of a moment that may be far from that of the changes before it.
 pub(crate) fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for mut entry in entries {
@@ -149,7 +150,8 @@ pub(crate) fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
             let fits = n_late <= MAX_LATE_ACCOUNTS || run.late.is_empty() || entry.late.is_empty();
             let same = run.again == entry.restated;
             let mixes = !same && !run.late.is_empty() && !entry.late.is_empty();
-            run.last.closed_on.is_none() && entry.closed_on.is_none() && fits && !mixes
+            let within_day = run.last.closed_on.is_none() && entry.closed_on.is_none();
+            within_day && run.last.backfilling == entry.backfilling && fits && !mixes
         });
         if !joins {
             runs.push(Run::default());

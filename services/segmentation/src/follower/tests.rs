@@ -43,3 +43,21 @@ fn what_was_known_at_closes_that_are_made_again_is_found_out_apart_from_what_cam
     assert_eq!(told, [(6, true), (3, false)]);
     assert!(runs.last().is_some_and(|run| run.all));
 }
+
+#[test]
+fn changes_are_evaluated_as_of_no_moment_of_an_import() {
+    let changed = scoring::Evaluation {
+        all_accounts: true,
+        ..late(0)
+    };
+    let imported = scoring::Evaluation {
+        backfilling: true,
+        ..late(2)
+    };
+    let runs = runs(vec![late(0), changed, imported.clone(), imported]);
+    let told: Vec<_> = runs
+        .iter()
+        .map(|run| (run.all, run.last.backfilling))
+        .collect();
+    assert_eq!(told, [(true, false), (false, true)]);
+}
