@@ -126,6 +126,7 @@ async fn client_command(
         ("members", _) => read::members(context, matches).await,
         ("changes", _) => read::changes(context, matches).await,
         ("features", _) => read::features(context, matches).await,
+        ("models", _) => read::models(context, matches).await,
         ("segmenters", _) => tenants::segmenters(context, matches).await,
         ("rejections", _) => intake::rejections(context, matches).await,
         ("held", _) => intake::held(context, matches).await,

@@ -67,6 +67,13 @@ async fn an_account_is_shown_without_what_services_that_are_away_know_and_each_o
     assert_eq!(found(&whole, &of_others), of_others);
     assert_eq!(whole["payments"][0]["first_at"], "2026-01-20T09:30:00Z");
 
+    // Of one account there is no model, and it is said why.
+    let models = world.cli(&["models", "--tenant", TENANT, "--output", "json"]);
+    let models: Value = serde_json::from_slice(&models.stdout).unwrap();
+    let models = models["models"].as_array().unwrap();
+    let clv = models.iter().find(|one| one["model"] == "clv").unwrap();
+    assert!(!clv["warning"].as_str().unwrap().is_empty(), "{clv}");
+
     world.kill(Role::Scoring);
     let (code, printed, told) = account(&world, &[]);
     assert_eq!(code, Some(5), "{told}");

@@ -306,6 +306,7 @@ fn read_commands() -> Vec<Command> {
             .arg(limit()),
         metrics(),
         named("features").about("The features of the catalogue"),
+        named("models").about("The newest model of each kind: from when and how many accounts it is, and why there is none or it should not be trusted"),
     ]
 }
 

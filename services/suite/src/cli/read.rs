@@ -1,9 +1,11 @@
 //! Commands that read accounts and segments.
 
+use std::collections::HashSet;
+
 use clap::ArgMatches;
 
 use sextant_proto::ingestion::v1::ListAccountsRequest;
-use sextant_proto::scoring::v1::{FeatureType, ListFeatureDefinitionsRequest};
+use sextant_proto::scoring::v1::{FeatureType, ListFeatureDefinitionsRequest, ListModelsRequest};
 use sextant_proto::segmentation::v1::{
     ListMembersRequest, ListSegmentsRequest, ListTransitionsRequest, TransitionOrder,
 };
@@ -183,6 +185,32 @@ pub(crate) async fn features(context: &Context<'_>, matches: &ArgMatches) -> Res
             Cell::text(one.unit),
             Cell::text(one.description),
         ]);
+    }
+    context.print(matches, client.zone(), &block.into())
+}
+
+/// The newest model of each kind.
+pub(crate) async fn models(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = ListModelsRequest::default();
+    let models = all_pages!(client, scoring.list_models, request, models);
+    let columns = vec![
+        Column::left("model", "Model"),
+        Column::left("version", "Version"),
+        Column::right("accounts", "Accounts"),
+        Column::prose("warning", "Why there is none, or not to be trusted"),
+    ];
+    let mut block = Block::new("models", "", columns);
+    let mut listed = HashSet::new();
+    for one in models {
+        if listed.insert(one.model.clone()) {
+            block.rows.push(vec![
+                Cell::text(one.model),
+                Cell::text(one.model_version),
+                Cell::Count(one.accounts),
+                Cell::text(one.warning),
+            ]);
+        }
     }
     context.print(matches, client.zone(), &block.into())
 }
