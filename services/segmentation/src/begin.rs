@@ -138,10 +138,11 @@ impl Engine {
         }
         // Without accounts there is nothing to store.
         if let Some(state) = writing.as_mut() {
-            let meant = state.meant(first.slice, Which::Unbegun).into_iter();
-            let numbers = meant.map(|index| state.uses[index].row.number);
-            let begun = numbers.map(|number| (first.slice, number));
-            state.begun.extend(begun.collect::<Vec<_>>());
+            let meant = state.meant(first.slice, Which::Unbegun);
+            let begun: Vec<_> = meant
+                .map(|(_, one)| (first.slice, one.row.number))
+                .collect();
+            state.begun.extend(begun);
         }
         Ok(writing)
     }

@@ -76,7 +76,7 @@ impl Engine {
             features,
             ..
         } = ready;
-        let (slice, is_close) = (evaluation.slice, evaluation.closed_on.is_some());
+        let is_close = evaluation.closed_on.is_some();
         if let Some(tenant) = writing.as_ref().map(|state| state.tenant) {
             let now = self.now(tenant, &Position::default()).await?;
             evaluation.known_at = evaluation.known_at.max(now);
@@ -87,19 +87,10 @@ impl Engine {
             } else {
                 Columns::default()
             };
-            // What accounts were worth at the close before it is not read again.
-            forget_worth(&mut writing, slice);
             writing = self
                 .evaluate(writing, evaluation, corrections, (columns, which))
                 .await?;
-            forget_worth(&mut writing, slice);
         }
         Ok(writing)
-    }
-}
-
-fn forget_worth(writing: &mut Writing, slice: Slice) {
-    if let Some(state) = writing.as_mut() {
-        state.worth.remove(&slice);
     }
 }

@@ -72,7 +72,6 @@ impl TenantState {
         close: &Close,
         (evaluation, which): (&Evaluation, Which),
     ) -> Result<(), Problem> {
-        let meant = self.meant(evaluation.slice, which);
         for table in &close.tables {
             let mut uids = sextant_columns::uids(table);
             let mut rows = Vec::with_capacity(uids.len());
@@ -91,8 +90,8 @@ impl TenantState {
             }
             uids = rows.iter().map(|row| uids[*row]).collect();
             let table = columns::rows(table, &rows)?;
-            let uses = meant.iter().filter_map(|index| self.uses[*index].usable());
-            for one in uses.filter(|one| one.row.closed_on < Some(close.day)) {
+            let meant = self.meant(evaluation.slice, which);
+            for (_, one) in meant.filter(|(_, one)| one.row.closed_on < Some(close.day)) {
                 let number = one.row.number;
                 if found.failed.contains_key(&number) {
                     continue;
@@ -336,12 +335,9 @@ impl Engine {
         which: Which,
     ) -> Result<(Writing, Corrections), Status> {
         let known = writing.as_ref().filter(|state| !state.uses.is_empty());
-        let numbers = known.map(|state| {
-            let meant = state.meant(evaluation.slice, which).into_iter();
-            let numbers = meant.map(|index| state.uses[index].row.number);
-            numbers.collect::<BTreeSet<u16>>()
-        });
-        let numbers = numbers.unwrap_or_default();
+        let meant = known.map(|state| state.meant(evaluation.slice, which));
+        let meant = meant.into_iter().flatten();
+        let numbers: BTreeSet<u16> = meant.map(|(_, one)| one.row.number).collect();
         let known = known.map(|state| (state.tenant, state.zone.clone()));
         let mut way = OnWay {
             writing,

@@ -94,6 +94,13 @@ pub(crate) enum Which {
     Behind(u16),
 }
 
+impl Which {
+    /// True: it is of the past of one segmentation, and says nothing of where the slice is.
+    fn is_behind(self) -> bool {
+        matches!(self, Self::Behind(_))
+    }
+}
+
 /// A table with the accounts of its rows.
 type Accounts<'t> = (&'t RecordBatch, Vec<AccountUid>);
 
@@ -150,15 +157,17 @@ impl TenantState {
             .get(&slice)
             .is_none_or(|known| known.cursor == 0);
         let begins = at_beginning || evaluation.closed_on.is_some() || !tables.is_empty();
-        for index in self.meant(slice, which) {
-            let number = self.uses[index].row.number;
-            let answered = tables
-                .iter()
-                .map(|table| self.ask(index, evaluation, table));
+        let meant: Vec<usize> = self.meant(slice, which).map(|(index, _)| index).collect();
+        for index in meant {
+            let Some(one) = self.uses[index].usable() else {
+                continue;
+            };
+            let number = one.row.number;
+            let answered = tables.iter().map(|table| self.ask(one, evaluation, table));
             match answered.collect::<Result<Vec<_>, _>>() {
                 Ok(answered) => {
                     for (answered, (_, uids)) in answered.into_iter().zip(&tables) {
-                        self.move_on(index, evaluation, answered, uids, &mut changes);
+                        self.move_on(index, (evaluation, which), answered, uids, &mut changes);
                     }
                     if begins {
                         self.begun.insert((slice, number));
@@ -170,23 +179,12 @@ impl TenantState {
                 },
             }
         }
-        self.note_worth(evaluation, &columns.tables);
+        if !which.is_behind() {
+            self.note_worth(evaluation, &columns.tables);
+        }
         self.table = None;
         let (version, progress) = self.progress_to(evaluation, (which, !failures.is_empty()));
-        let entry = pb::MoveEntry {
-            sequence: 0,
-            facts_sequence: progress.facts_sequence,
-            known_at: Some(time::timestamp(evaluation.known_at)),
-            closed_on: match which {
-                Which::Behind(_) => None,
-                Which::All | Which::Unbegun => evaluation.closed_on.map(time::date),
-            },
-            moves: Vec::new(),
-            backfilling: progress.backfilling,
-            recorded_at: evaluation.recorded_at.map(time::timestamp),
-            trace: evaluation.trace.map(Vec::from).unwrap_or_default().into(),
-            continued: false,
-        };
+        let entry = entry(evaluation, &progress, which);
         let transitions = changes.transitions.iter();
         let sizes: Vec<usize> = transitions.map(|row| row.transition.len()).collect();
         let commit = SegmentationCommit {
@@ -299,12 +297,10 @@ impl TenantState {
     /// Asks a segmenter about the accounts of a table.
     fn ask(
         &self,
-        index: usize,
+        one: Usable<'_>,
         evaluation: &Evaluation,
         (table, uids): &Accounts<'_>,
     ) -> Result<Answered, Failed> {
-        let missing = || Problem::new(ErrorReason::Internal, "the segmenter is missing");
-        let one = self.uses[index].usable().ok_or_else(missing)?;
         let present = self.present.get(&one.row.number);
         let present = |uid: &AccountUid| present.and_then(|present| present.get(uid));
         let at_close = |uid: &AccountUid| {
@@ -330,7 +326,7 @@ impl TenantState {
     fn move_on(
         &mut self,
         index: usize,
-        evaluation: &Evaluation,
+        (evaluation, which): (&Evaluation, Which),
         Answered { moved, grounds }: Answered,
         uids: &[AccountUid],
         changes: &mut Changes,
@@ -340,7 +336,9 @@ impl TenantState {
         };
         let number = one.row.number;
         let present = self.present.entry(number).or_default();
+        // What is known of worth is of the slice's last close.
         let worth = self.worth.get(&evaluation.slice);
+        let worth = worth.filter(|_| !which.is_behind());
         let model_version =
             decide::models_read(one.plugin.descriptor(), &evaluation.model_versions);
         for (at, (row, standing)) in moved.into_iter().enumerate() {
@@ -386,6 +384,24 @@ impl TenantState {
         if evaluation.closed_on.is_some() {
             confirm(number, present, uids, changes);
         }
+    }
+}
+
+/// The head of an entry that tells of an evaluation.
+fn entry(evaluation: &Evaluation, progress: &Progress, which: Which) -> pb::MoveEntry {
+    pb::MoveEntry {
+        sequence: 0,
+        facts_sequence: progress.facts_sequence,
+        known_at: Some(time::timestamp(evaluation.known_at)),
+        closed_on: evaluation
+            .closed_on
+            .filter(|_| !which.is_behind())
+            .map(time::date),
+        moves: Vec::new(),
+        backfilling: progress.backfilling,
+        recorded_at: evaluation.recorded_at.map(time::timestamp),
+        trace: evaluation.trace.map(Vec::from).unwrap_or_default().into(),
+        continued: false,
     }
 }
 

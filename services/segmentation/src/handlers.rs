@@ -131,9 +131,10 @@ impl Handlers {
 
 impl Reading {
     fn segmentation(&self, key: &str) -> Result<&Known, Problem> {
-        let known = self.view.segmentations.iter();
-        let known = known
-            .clone()
+        let known = self
+            .view
+            .segmentations
+            .iter()
             .find(|known| known.key == key)
             .ok_or_else(|| {
                 let known: Vec<&str> = self
@@ -150,25 +151,31 @@ impl Reading {
                 let message = format!("segmentation \"{key}\" is not known; {known}");
                 Problem::field(ErrorReason::SegmentationUnknown, "segmentation", message)
             })?;
-        self.check_freshness([known])?;
+        self.check_freshness(Some(known))?;
         Ok(known)
     }
 
     /// The segmentation that a read names, if it names one.
     fn named(&self, key: &str) -> Result<Option<&Known>, Problem> {
         if key.is_empty() {
-            self.check_freshness(&self.view.segmentations)?;
+            self.check_freshness(None)?;
             return Ok(None);
         }
         Ok(Some(self.segmentation(key)?))
     }
 
+    /// Why an answer about a segmentation, or about all, is not fresh: the key of one that is behind, and the reason.
+    fn failure<'k>(&'k self, of: Option<&'k Known>) -> Option<(&'k str, &'k str)> {
+        let all = of.map_or(&*self.view.segmentations, std::slice::from_ref);
+        let mut behind = all
+            .iter()
+            .filter_map(|known| Some((&*known.key, known.failure.as_deref()?)));
+        behind.next()
+    }
+
     /// Refuses a read that has to be fresh where a segmentation is behind.
-    fn check_freshness<'k>(&self, all: impl IntoIterator<Item = &'k Known>) -> Result<(), Problem> {
-        let mut failing = all
-            .into_iter()
-            .filter_map(|known| Some((&known.key, known.failure.as_ref()?)));
-        match failing.next() {
+    fn check_freshness(&self, of: Option<&Known>) -> Result<(), Problem> {
+        match self.failure(of) {
             Some((key, why)) if self.at.max_age_ms.is_some() => Err(Problem::field(
                 ErrorReason::FreshnessNotMet,
                 "at.require_fresh_within_ms",
@@ -202,17 +209,10 @@ impl Reading {
 
     /// The freshness of an answer about a segmentation, or about all.
     fn freshness(&self, of: Option<&Known>) -> Freshness {
-        let is_behind = match of {
-            Some(known) => known.failure.is_some(),
-            None => {
-                let mut all = self.view.segmentations.iter();
-                all.any(|known| known.failure.is_some())
-            },
-        };
         let currency = Currency {
             as_of: self.at.as_of.unwrap_or(self.view.currency.as_of),
             position: self.position.clone(),
-            state: if is_behind {
+            state: if self.failure(of).is_some() {
                 FreshnessState::Failed
             } else {
                 self.state

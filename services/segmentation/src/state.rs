@@ -194,7 +194,7 @@ impl TenantState {
     pub(crate) fn is_unbegun(&self, slice: Slice) -> bool {
         let progress = self.slices.get(&slice);
         progress.is_some_and(|progress| progress.cursor > 0 && !progress.backfilling)
-            && !self.meant(slice, Which::Unbegun).is_empty()
+            && self.meant(slice, Which::Unbegun).next().is_some()
     }
 
     /// The slices in which a segmentation has still to be evaluated over all accounts.
@@ -203,26 +203,29 @@ impl TenantState {
         slices.filter(|slice| self.is_unbegun(*slice)).collect()
     }
 
-    /// Places of the segmentations that an evaluation of a slice is of.
-    pub(crate) fn meant(&self, slice: Slice, which: Which) -> Vec<usize> {
+    /// The segmentations that an evaluation of a slice is of, each with its place.
+    pub(crate) fn meant(
+        &self,
+        slice: Slice,
+        which: Which,
+    ) -> impl Iterator<Item = (usize, Usable<'_>)> {
         let uses = self.uses.iter().enumerate();
-        let meant = uses.filter(|(_, one)| {
+        let usable = uses.filter_map(|(index, one)| Some((index, one.usable()?)));
+        usable.filter(move |(_, one)| {
             let key = (slice, one.row.number);
             let is_behind = self.behind.contains_key(&key);
-            one.segmenter.is_ok()
-                && match which {
-                    Which::All => !is_behind,
-                    Which::Unbegun => !is_behind && !self.begun.contains(&key),
-                    Which::Behind(number) => is_behind && one.row.number == number,
-                }
-        });
-        meant.map(|(index, _)| index).collect()
+            match which {
+                Which::All => !is_behind,
+                Which::Unbegun => !is_behind && !self.begun.contains(&key),
+                Which::Behind(number) => is_behind && one.row.number == number,
+            }
+        })
     }
 
     /// The segmentations that are behind and can be asked, by slice.
     pub(crate) fn asked_again(&self) -> Vec<(Slice, u16)> {
-        let uses = self.uses.iter().filter(|one| one.segmenter.is_ok());
-        let usable: BTreeSet<u16> = uses.map(|one| one.row.number).collect();
+        let usable = self.uses.iter().filter_map(Use::usable);
+        let usable: BTreeSet<u16> = usable.map(|one| one.row.number).collect();
         let behind = self.behind.keys().copied();
         behind.filter(|(_, one)| usable.contains(one)).collect()
     }
