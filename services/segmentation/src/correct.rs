@@ -22,10 +22,9 @@ use sextant_wire::time;
 use crate::columns;
 use crate::decide::{self, Told};
 use crate::engine::{Engine, Writing};
-use crate::evaluate::{
-    Began, Changes, Evaluation, Failed, Grounds, Which, call, failed, transition,
-};
+use crate::evaluate::{Changes, Evaluation, Failed, Which, transition};
 use crate::follower::decoded;
+use crate::grounds::{Began, Grounds, call, failed};
 use crate::state::{Names, Present, Standing, TenantState, Usable, Use};
 use crate::walk::{Late, Step, Walk, newest};
 

@@ -9,7 +9,7 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
 
 use crate::columns;
-use crate::evaluate::{Grounds, call};
+use crate::grounds::{Grounds, call};
 use crate::state::{TenantState, Use};
 
 impl TenantState {

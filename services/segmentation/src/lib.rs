@@ -12,6 +12,7 @@ mod engine;
 mod evaluate;
 mod feed;
 mod follower;
+mod grounds;
 mod handlers;
 mod part;
 mod registry;

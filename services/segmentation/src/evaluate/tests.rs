@@ -1,4 +1,5 @@
 use sextant_plugin_host::CallError;
+use sextant_proto::common::v1::ErrorReason;
 use sextant_runtime::config::{LogFormat, Telemetry as Config};
 use sextant_runtime::telemetry::Telemetry;
 

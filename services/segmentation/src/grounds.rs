@@ -1,0 +1,113 @@
+//! How segmenters are asked, and why an account moves.
+
+use arrow_array::RecordBatch;
+
+use sextant_domain::time::Instant;
+use sextant_plugin_host::{Call, CallError, Reason};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_wire::status::Problem;
+
+use crate::decide;
+use crate::evaluate::Failed;
+use crate::registry::chain;
+use crate::state::{Present, Standing, Usable};
+
+/// Reasons kept with a transition.
+const MAX_REASONS: u32 = 4;
+
+/// The context of a call: of a moment, and of nothing else that changes.
+pub(crate) fn call(tenant: &str, as_of: Instant) -> Call<'_> {
+    Call {
+        tenant,
+        as_of_us: as_of.0,
+        seed: 0,
+        deadline: None,
+        cancel: None,
+    }
+}
+
+pub(crate) fn failed(one: Usable<'_>, error: &CallError) -> Failed {
+    let message = format!(
+        "segmentation \"{}\" could not be evaluated: {}",
+        one.row.key,
+        chain(error)
+    );
+    Failed {
+        problem: Problem::new(ErrorReason::Internal, message),
+        of_segmenter: Some(error.kind()),
+    }
+}
+
+/// How an account began a day, which is as the close before said; `None`: it was not known then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Began<'b> {
+    pub(crate) standing: Option<&'b Standing>,
+    /// What it was worth in a year, in minor units, if that is known.
+    pub(crate) worth: Option<i64>,
+}
+
+impl<'b> Began<'b> {
+    /// What tells whether a move is downward: how the account began the day, so that the way back of a day that comes back is
+    /// none; on its first day, how it stood just before.
+    pub(crate) fn or(self, before: Option<&'b Present>) -> Option<&'b Standing> {
+        self.standing
+            .or_else(|| before.map(|before| &before.standing))
+    }
+}
+
+/// Rows, and what the segmenter says of each.
+pub(crate) struct Grounds {
+    rows: RecordBatch,
+    said: Vec<Vec<Reason>>,
+}
+
+impl Grounds {
+    /// Asks the segmenter why it answers as it does for these rows.
+    pub(crate) fn of(one: Usable<'_>, rows: RecordBatch, call: &Call<'_>) -> Result<Self, Failed> {
+        let n_rows = rows.num_rows();
+        let mut said = if one.plugin.explains() && n_rows > 0 {
+            one.instance
+                .explain(&rows, call, MAX_REASONS)
+                .map_err(|error| failed(one, &error))?
+        } else {
+            vec![Vec::new(); n_rows]
+        };
+        for said in said.iter_mut().filter(|said| said.is_empty()) {
+            *said = decide::required(one.plugin.descriptor());
+        }
+        Ok(Self { rows, said })
+    }
+
+    /// The reasons of a row, beside the values of the membership before.
+    pub(crate) fn reasons(
+        &self,
+        one: Usable<'_>,
+        at: usize,
+        before: Option<&Present>,
+    ) -> Vec<pb::Reason> {
+        let old = before.and_then(|before| decide::decode(&before.transition));
+        let said = self.said.get(at).map_or(&[][..], Vec::as_slice);
+        decide::reasons(one.plugin.descriptor(), &self.rows, at, said, old.as_ref())
+    }
+
+    /// What a row says of a move: why, and what the account is worth. Who leaves is worth nothing any more: of a downward move
+    /// counts what it was worth at the last close, if that is more.
+    pub(crate) fn because(
+        &self,
+        one: Usable<'_>,
+        at: usize,
+        before: Option<&Present>,
+        to: &Standing,
+        began: Began<'_>,
+    ) -> pb::Transition {
+        let downward = decide::is_downward(one.plugin.descriptor(), began.or(before), to);
+        let value_minor = decide::value_minor(&self.rows, at);
+        pb::Transition {
+            reasons: self.reasons(one, at, before),
+            downward,
+            value_minor: value_minor.max(began.worth.filter(|_| downward)),
+            ..pb::Transition::default()
+        }
+    }
+}
