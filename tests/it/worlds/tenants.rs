@@ -270,6 +270,7 @@ async fn whole(client: &Client, position: &str, n_accounts: usize) {
 
 /// Measures a time in which nobody asks for anything.
 async fn silence(world: &World) {
+    world.turn_off_vacuum().await;
     tokio::time::sleep(SILENCE).await;
     let before = Done::until_now(world).await;
     tokio::time::sleep(SILENCE).await;

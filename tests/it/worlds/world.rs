@@ -261,6 +261,13 @@ impl World {
         }
     }
 
+    /// Has PostgreSQL do nothing of its own accord, where it is used.
+    pub(crate) async fn turn_off_vacuum(&self) {
+        if let Some(database) = &self.database {
+            database.turn_off_vacuum().await;
+        }
+    }
+
     /// What the process of a role tells Prometheus; where one process is all, that one.
     pub(crate) fn scrape(&self, role: Role) -> String {
         self.admin(role, "/metrics")

@@ -25,6 +25,7 @@ const NEWER: &str = include_str!("../../queries/postgres/testing/newer.sql");
 const READ_ONLY: &str = include_str!("../../queries/postgres/testing/turn_read_only.sql");
 const WRITABLE: &str = include_str!("../../queries/postgres/testing/turn_writable.sql");
 const RELOAD: &str = include_str!("../../queries/postgres/testing/reload.sql");
+const NO_VACUUM: &str = include_str!("../../queries/postgres/testing/turn_off_vacuum.sql");
 const TRANSACTIONS: &str = include_str!("../../queries/postgres/testing/transactions.sql");
 
 /// A PostgreSQL server of this process alone; it listens on a Unix socket in its own folder.
@@ -238,6 +239,15 @@ impl Database {
     async fn configure(&self, setting: &str) {
         execute(&self.server, setting).await;
         execute(&self.server, RELOAD).await;
+    }
+
+    /// Has the server leave the tables of all services alone: what it does for them of its own accord, once a minute, it counts as
+    /// transactions, too.
+    ///
+    /// # Panics
+    /// The server does not.
+    pub async fn turn_off_vacuum(&self) {
+        execute(&self.url, NO_VACUUM).await;
     }
 
     /// Makes a schema look as if a newer program had migrated it, to version 99.
