@@ -59,6 +59,10 @@ pub struct MoveEntry {
     /// True: the same commit goes on in the next entry.
     #[prost(bool, tag = "9")]
     pub continued: bool,
+    /// Keys of the segmentations that are behind the slice after it, for their segmenters fail or are missing: where their accounts
+    /// are is told later.
+    #[prost(string, repeated, tag = "10")]
+    pub behind: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// An account moved.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

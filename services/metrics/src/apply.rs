@@ -10,7 +10,9 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::segmentation::v1 as segmentation;
-use sextant_store::port::{AccountFactRow, MetricsCommit, MoveRow, ReplicaAccount, ReplicaCommit};
+use sextant_store::port::{
+    AccountFactRow, MetricsCommit, MoveRow, MovesProgress, ReplicaAccount, ReplicaCommit,
+};
 use sextant_wire::read::{external_id, uuid};
 use sextant_wire::record;
 use sextant_wire::status::Problem;
@@ -54,8 +56,7 @@ pub(crate) struct FactsBatch {
 #[derive(Debug)]
 pub(crate) struct MovesBatch {
     span: Span,
-    cursor: u64,
-    include: u64,
+    progress: MovesProgress,
     moves: Vec<MoveRow>,
 }
 
@@ -149,8 +150,10 @@ impl MovesBatch {
     ) -> Result<Self, Problem> {
         let mut batch = Self {
             span,
-            cursor: span.after,
-            include: 0,
+            progress: MovesProgress {
+                cursor: span.after,
+                ..MovesProgress::default()
+            },
             moves: Vec::new(),
         };
         for entry in &answer.entries {
@@ -164,11 +167,11 @@ impl MovesBatch {
                     known_at: optional(told.known_at.as_ref(), "known_at")?.unwrap_or(known_at),
                 });
             }
-            batch.cursor = batch.cursor.max(entry.sequence);
-            batch.include = if entry.backfilling || entry.continued {
-                0
-            } else {
-                entry.facts_sequence
+            let is_partial = entry.backfilling || entry.continued;
+            batch.progress = MovesProgress {
+                cursor: batch.progress.cursor.max(entry.sequence),
+                facts_sequence: if is_partial { 0 } else { entry.facts_sequence },
+                behind: entry.behind.clone(),
             };
         }
         Ok(batch)
@@ -199,8 +202,7 @@ impl Batch {
                 tenant: batch.span.tenant,
                 slice: batch.span.slice,
                 expected_cursor: batch.span.after,
-                cursor: batch.cursor,
-                facts_sequence: batch.include,
+                progress: batch.progress.clone(),
                 moves: batch.moves.clone(),
             },
         })
@@ -230,11 +232,10 @@ impl TenantState {
                     .for_each(|row| self.subscribe(row));
             },
             Batch::Moves(batch) => {
-                if progress.moves_cursor != batch.span.after {
+                if progress.moves.cursor != batch.span.after {
                     return None;
                 }
-                progress.moves_cursor = batch.cursor;
-                progress.moves_include = batch.include;
+                progress.moves = batch.progress;
                 batch.moves.iter().for_each(|row| self.move_account(row));
             },
         }

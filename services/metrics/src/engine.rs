@@ -17,7 +17,9 @@ use sextant_runtime::kept::Kept;
 use sextant_runtime::link::Link;
 use sextant_runtime::progress;
 use sextant_store::Error;
-use sextant_store::port::{AccountFactRow, Metrics, MoveRow, Replica, ReplicaAccount};
+use sextant_store::port::{
+    AccountFactRow, Metrics, MoveRow, MovesProgress, Replica, ReplicaAccount,
+};
 use sextant_wire::status::{Problem, store};
 
 use crate::apply::Batch;
@@ -110,11 +112,7 @@ impl Engine {
         let state = Arc::new(self.load(tenant).await?);
         for (slice, progress) in &state.slices {
             self.facts_stored(tenant, *slice, progress.cursor);
-            self.moves_stored(
-                tenant,
-                *slice,
-                (progress.moves_cursor, progress.moves_include),
-            );
+            self.moves_stored(tenant, *slice, &progress.moves);
         }
         cell.put(Arc::clone(&state));
         self.cells.holds(tenant, state.size());
@@ -152,16 +150,12 @@ impl Engine {
         self.facts.progress.reach(tenant, slice, cursor);
     }
 
-    /// Notes how much of segmentation's feed is stored and can be read: its cursor, and the newest ingestion entry in it.
-    pub(crate) fn moves_stored(
-        &self,
-        tenant: TenantId,
-        slice: Slice,
-        (cursor, include): (u64, u64),
-    ) {
-        self.evaluation.taken_in(tenant, slice, include);
-        self.moves.lag.taken_in(tenant, slice, cursor);
-        self.moves.progress.reach(tenant, slice, include);
+    /// Notes how much of segmentation's feed is stored and can be read.
+    pub(crate) fn moves_stored(&self, tenant: TenantId, slice: Slice, stored: &MovesProgress) {
+        let facts_sequence = stored.facts_sequence;
+        self.evaluation.taken_in(tenant, slice, facts_sequence);
+        self.moves.lag.taken_in(tenant, slice, stored.cursor);
+        self.moves.progress.reach(tenant, slice, facts_sequence);
     }
 
     /// Drops a tenant from memory that is behind what is stored, because another process has stored it.
@@ -223,14 +217,13 @@ impl Engine {
     /// Cursors first: what another process stores meanwhile may then be read too early, but is never missed.
     async fn read_slice(&self, tenant: TenantId, slice: Slice) -> Result<SliceRows, Error> {
         let cursor = self.replica.cursor(tenant, slice).await?;
-        let (moves_cursor, moves_include) = self.metrics.moves_cursor(tenant, slice).await?;
+        let moves_progress = self.metrics.moves_progress(tenant, slice).await?;
         Ok(SliceRows {
             slice,
             progress: Progress {
                 cursor,
                 importing: false,
-                moves_cursor,
-                moves_include,
+                moves: moves_progress,
             },
             accounts: self.replica.accounts(tenant, slice).await?,
             facts: self.replica.facts(tenant, slice).await?,

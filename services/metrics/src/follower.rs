@@ -151,20 +151,17 @@ impl MovesFollower {
     /// How far this slice is stored; notes that so much can be read.
     async fn stored_of(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
         let engine = &self.engine;
-        let (cursor, include) = engine
-            .metrics
-            .moves_cursor(tenant, slice)
-            .await
-            .map_err(store)?;
+        let stored = engine.metrics.moves_progress(tenant, slice).await;
+        let stored = stored.map_err(store)?;
         let is_behind = |state: &TenantState| {
             state
                 .slices
                 .get(&slice)
-                .is_none_or(|known| known.moves_cursor < cursor)
+                .is_none_or(|known| known.moves.cursor < stored.cursor)
         };
         engine.drop_behind(tenant, is_behind).await;
-        engine.moves_stored(tenant, slice, (cursor, include));
-        Ok(cursor)
+        engine.moves_stored(tenant, slice, &stored);
+        Ok(stored.cursor)
     }
 }
 
@@ -199,10 +196,11 @@ impl Follower for MovesFollower {
         async move {
             let engine = &self.engine;
             let mut stored = Cursors::new();
-            for (tenant, slice, cursor) in engine.metrics.moves_cursors().await.map_err(store)? {
+            let all = engine.metrics.all_moves_progress().await;
+            for (tenant, slice, progress) in all.map_err(store)? {
                 if !engine.cells.has(tenant) {
-                    engine.moves_stored(tenant, slice, cursor);
-                    stored.insert((tenant, slice), cursor.0);
+                    engine.moves_stored(tenant, slice, &progress);
+                    stored.insert((tenant, slice), progress.cursor);
                 }
             }
             Ok(stored)

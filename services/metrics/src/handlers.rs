@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
-use sextant_proto::common::v1::{Freshness, ReadAt};
+use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
 use sextant_proto::metrics::v1 as pb;
 use sextant_proto::metrics::v1::metrics_service_server::MetricsService;
 use sextant_runtime::blocking;
@@ -92,11 +92,11 @@ impl Handlers {
         // Another process may have stored what was waited for, after this one had read the tenant.
         let floor = at.floor.clone();
         let is_behind = move |state: &TenantState| {
-            let of = |slice: &Slice| state.slices.get(slice).copied().unwrap_or_default();
+            let reached = |slice| state.slices.get(slice).map_or(0, |known| known.cursor);
             floor
                 .slices()
                 .iter()
-                .any(|(slice, sequence)| of(slice).cursor < *sequence)
+                .any(|(slice, sequence)| reached(slice) < *sequence)
         };
         self.engine.drop_behind(tenant, is_behind).await;
         self.engine.state(tenant).await
@@ -118,7 +118,13 @@ impl Handlers {
                 (state.is_importing() || state.is_evaluating_history(), lags)
             },
         };
-        let fresh = follow::freshness(&lags, state.tenant, real, backfilling, at.max_age_ms)?;
+        let mut fresh = follow::freshness(&lags, state.tenant, real, backfilling, at.max_age_ms)?;
+        if state.is_behind(breakdown) {
+            if at.max_age_ms.is_some() {
+                return Err(behind());
+            }
+            fresh = FreshnessState::Failed;
+        }
         let currency = Currency {
             as_of: moment.as_of,
             watermark: state.watermark,
@@ -130,6 +136,15 @@ impl Handlers {
         };
         Ok(read::freshness(state.tenant, &currency))
     }
+}
+
+fn behind() -> Problem {
+    let message = "cannot be met, the segmentation is behind, for its segmenter fails or is missing; ListSegmentations says why";
+    Problem::field(
+        ErrorReason::FreshnessNotMet,
+        "at.require_fresh_within_ms",
+        message,
+    )
 }
 
 impl Reading {

@@ -16,6 +16,7 @@ use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::ingestion::v1::record::Fact;
+use sextant_store::port::MovesProgress;
 use sextant_wire::record;
 use sextant_wire::status::Problem;
 
@@ -84,22 +85,20 @@ impl Settings {
 }
 
 /// How far one slice has got.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
     /// Newest entry of ingestion's feed that is taken in.
     pub(crate) cursor: u64,
     /// True while an import is open.
     pub(crate) importing: bool,
-    /// Newest entry of segmentation's feed that is taken in.
-    pub(crate) moves_cursor: u64,
-    /// Newest ingestion entry that the moves answer for; 0 while imported history is being evaluated.
-    pub(crate) moves_include: u64,
+    /// How far segmentation's feed is taken in. It answers for no ingestion entry while imported history is being evaluated.
+    pub(crate) moves: MovesProgress,
 }
 
 impl Progress {
     /// True while segmentation still evaluates imported history.
     pub(crate) fn is_evaluating_history(&self) -> bool {
-        self.moves_cursor > 0 && self.moves_include == 0
+        self.moves.cursor > 0 && self.moves.facts_sequence == 0
     }
 }
 
@@ -254,12 +253,21 @@ impl TenantState {
         self.slices.values().any(Progress::is_evaluating_history)
     }
 
+    /// True: the segmentation of a breakdown is behind in some slice, for its segmenter fails or is missing.
+    pub(crate) fn is_behind(&self, breakdown: &Breakdown) -> bool {
+        let Breakdown::BySegment(segmentation) = breakdown else {
+            return false;
+        };
+        let mut behind = self.slices.values().flat_map(|slice| &slice.moves.behind);
+        behind.any(|key| **key == **segmentation)
+    }
+
     /// What an answer includes of ingestion's feeds: its subscriptions, and for a breakdown only as far as segmentation has
     /// answered for them.
     pub(crate) fn position(&self, breakdown: &Breakdown) -> Position {
         let included = |progress: &Progress| match breakdown {
             Breakdown::Total => progress.cursor,
-            Breakdown::BySegment(_) => progress.cursor.min(progress.moves_include),
+            Breakdown::BySegment(_) => progress.cursor.min(progress.moves.facts_sequence),
         };
         Position::new(
             self.slices

@@ -15,7 +15,7 @@ use sextant_domain::position::Position;
 use sextant_runtime::follow;
 use sextant_runtime::telemetry::trace;
 
-use crate::columns::Of;
+use crate::columns::{Columns, Of};
 use crate::correct::Corrections;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Evaluation, Which};
@@ -136,15 +136,23 @@ impl Engine {
             let corrections = Corrections::default();
             return self.evaluate(writing, first, corrections, columns).await;
         }
-        // Without accounts there is nothing to store.
+        // Without accounts there is nothing to store but that nothing is behind any more.
+        let mut leaves_behind = false;
         if let Some(state) = writing.as_mut() {
             let meant = state.meant(first.slice, Which::Unbegun);
             let begun: Vec<_> = meant
                 .map(|(_, one)| (first.slice, one.row.number))
                 .collect();
             state.begun.extend(begun);
+            let progress = state.slices.get(&first.slice);
+            leaves_behind = progress.is_some_and(|progress| progress.leaves_behind);
         }
-        Ok(writing)
+        if !leaves_behind {
+            return Ok(writing);
+        }
+        let nobody = (Columns::default(), Which::Unbegun);
+        self.evaluate(writing, first, Corrections::default(), nobody)
+            .await
     }
 
     /// Makes up for evaluations that were cut off or failed, until `stop`. Costs nothing while there are none.

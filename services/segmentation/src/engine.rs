@@ -246,6 +246,7 @@ impl Engine {
                     as_of: time::optional(last.as_of.as_ref(), "as_of")?,
                     known_at: None,
                     model_versions: last.model_versions,
+                    leaves_behind: !stored.behind.is_empty(),
                 },
             );
             let rows = self.memberships.of_slice(tenant, slice).await;

@@ -180,7 +180,14 @@ impl TenantState {
         }
         self.table = None;
         let (version, progress) = self.progress_to(evaluation, (which, !failures.is_empty()));
-        let entry = entry(evaluation, &progress, which);
+        let behind = self.behind_in(slice, progress.cursor);
+        if let Some(progress) = self.slices.get_mut(&slice) {
+            progress.leaves_behind = !behind.is_empty();
+        }
+        let entry = pb::MoveEntry {
+            behind: self.keys_of(&behind),
+            ..entry(evaluation, &progress, which)
+        };
         let transitions = changes.transitions.iter();
         let sizes: Vec<usize> = transitions.map(|row| row.transition.len()).collect();
         let commit = SegmentationCommit {
@@ -193,7 +200,7 @@ impl TenantState {
             accounts: changes.accounts,
             memberships: changes.memberships,
             transitions: changes.transitions,
-            behind: self.behind_in(slice, progress.cursor),
+            behind,
             entries: feed::encoded(&entry, changes.moves.into_iter().zip(sizes)),
         };
         Ok((commit, failures))
@@ -398,6 +405,7 @@ fn entry(evaluation: &Evaluation, progress: &Progress, which: Which) -> pb::Move
         recorded_at: evaluation.recorded_at.map(time::timestamp),
         trace: evaluation.trace.map(Vec::from).unwrap_or_default().into(),
         continued: false,
+        behind: Vec::new(),
     }
 }
 

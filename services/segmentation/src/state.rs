@@ -133,6 +133,8 @@ pub(crate) struct Progress {
     pub(crate) known_at: Option<Instant>,
     /// Versions of the models behind the features of the last evaluation.
     pub(crate) model_versions: Vec<String>,
+    /// True: it is stored and told that segmentations are behind.
+    pub(crate) leaves_behind: bool,
 }
 
 /// One tenant.
@@ -312,6 +314,16 @@ impl TenantState {
             })
         });
         behind.collect()
+    }
+
+    /// The keys of segmentations that are behind.
+    pub(crate) fn keys_of(&self, behind: &[port::Behind]) -> Vec<String> {
+        let uses = self.uses.iter().map(|one| &one.row);
+        let behind = uses.filter(|row| {
+            let mut numbers = behind.iter().map(|one| one.segmentation);
+            numbers.any(|number| number == row.number)
+        });
+        behind.map(|row| row.key.clone()).collect()
     }
 
     /// Versions of the models behind what every slice has got to.

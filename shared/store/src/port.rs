@@ -19,7 +19,7 @@ pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
     RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
 };
-pub use metrics::{Metrics, MetricsCommit, MoveRow, MovesCursors};
+pub use metrics::{AllMovesProgress, Metrics, MetricsCommit, MoveRow, MovesProgress};
 pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
 pub use requests::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_request};
 pub use scoring::{

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_store::port::{
-    Committed, FactBatch, Facts, Import, KeyRow, Keys, MembershipRow, Memberships, Metrics,
-    MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, ReplicaAccount, Scoring,
-    ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SliceHeads,
-    SliceProgress, SliceState, SliceStates, SlicesProgress, TenantRow, Tenants, TransitionFilter,
-    TransitionRow,
+    AllMovesProgress, Committed, FactBatch, Facts, Import, KeyRow, Keys, MembershipRow,
+    Memberships, Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress, Once, Page,
+    ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow,
+    Segmentations, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, TenantRow,
+    Tenants, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -224,8 +224,8 @@ impl Metrics for Dying<dyn Metrics> {
     }
 
     passed_on! {
-        moves_cursor<'a>(tenant: TenantId, slice: Slice) -> (u64, u64);
-        moves_cursors<'a>() -> MovesCursors;
+        moves_progress<'a>(tenant: TenantId, slice: Slice) -> MovesProgress;
+        all_moves_progress<'a>() -> AllMovesProgress;
         moves<'a>(tenant: TenantId, slice: Slice) -> Vec<MoveRow>;
     }
 }

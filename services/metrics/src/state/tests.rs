@@ -3,6 +3,7 @@ use std::sync::Arc;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_proto::ingestion::v1::Tenant;
+use sextant_store::port::MovesProgress;
 
 use super::{Breakdown, Progress, Settings, TenantState};
 
@@ -51,18 +52,24 @@ fn settings_that_make_no_sense_name_the_field() {
     );
 }
 
+fn moves(cursor: u64, facts_sequence: u64) -> MovesProgress {
+    MovesProgress {
+        cursor,
+        facts_sequence,
+        behind: Vec::new(),
+    }
+}
+
 #[test]
 fn a_breakdown_includes_only_what_segmentation_has_answered_for() {
     let ahead = Progress {
         cursor: 7,
-        moves_cursor: 3,
-        moves_include: 5,
+        moves: moves(3, 5),
         ..Progress::default()
     };
     let behind = Progress {
         cursor: 4,
-        moves_cursor: 3,
-        moves_include: 9,
+        moves: moves(3, 9),
         ..Progress::default()
     };
     let state = with_slices([ahead, behind]);
@@ -83,10 +90,10 @@ fn history_is_being_evaluated_while_moves_answer_for_nothing() {
         ..Progress::default()
     };
     let evaluating = Progress {
-        moves_cursor: 3,
-        ..idle
+        moves: moves(3, 0),
+        ..idle.clone()
     };
-    assert!(!with_slices([idle, idle]).is_evaluating_history());
+    assert!(!with_slices([idle.clone(), idle.clone()]).is_evaluating_history());
     assert!(with_slices([idle, evaluating]).is_evaluating_history());
 }
 

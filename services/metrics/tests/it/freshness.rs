@@ -174,6 +174,51 @@ async fn an_open_import_is_backfilling_until_it_is_completed_and_evaluated() {
 }
 
 #[tokio::test]
+async fn a_breakdown_by_a_segmentation_that_is_behind_says_so_until_it_is_not() {
+    let world = World::new();
+    let first = world.facts(vec![since("2027-01-05", plan("a"))]);
+    let entry = |facts_sequence, behind: &[&str]| MoveEntry {
+        facts_sequence,
+        known_at: on("2027-01-05"),
+        behind: behind.iter().map(|key| (*key).to_owned()).collect(),
+        ..MoveEntry::default()
+    };
+    world.move_entry("2027-01-05", &[("a", "gold")], entry(1, &[]));
+    let metrics = world.start();
+    let states = async |metrics: &Metrics, position: &str| {
+        let breakdown = by_tier(metrics, at(position)).await;
+        (
+            breakdown.state(),
+            total(metrics, at(position)).await.state(),
+        )
+    };
+    let fresh = (FreshnessState::Fresh, FreshnessState::Fresh);
+    assert_eq!(states(&metrics, &first).await, fresh);
+
+    let second = world.facts(vec![since("2027-01-06", plan("a"))]);
+    world.move_entry("2027-01-06", &[], entry(2, &["other", "tier"]));
+    let failed = (FreshnessState::Failed, FreshnessState::Fresh);
+    assert_eq!(states(&metrics, &second).await, failed);
+    let asked = |segmentation: &str| pb::GetRevenueRequest {
+        at: Some(ReadAt {
+            require_fresh_within_ms: 60_000,
+            ..at(&second).unwrap()
+        }),
+        segmentation: segmentation.to_owned(),
+    };
+    let refused = metrics.revenue(asked("tier")).await;
+    assert_eq!(reason(refused), "FRESHNESS_NOT_MET");
+    metrics.revenue(asked("")).await.unwrap();
+    metrics.stop();
+    let metrics = world.start();
+    assert_eq!(states(&metrics, &second).await, failed);
+
+    let third = world.facts(vec![since("2027-01-07", plan("a"))]);
+    world.move_entry("2027-01-07", &[("a", "iron")], entry(3, &["other"]));
+    assert_eq!(states(&metrics, &third).await, fresh);
+}
+
+#[tokio::test]
 async fn data_is_as_old_as_the_oldest_entry_that_is_not_in_it() {
     let world = World::new();
     let metrics = world.start();

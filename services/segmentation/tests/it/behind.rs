@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sextant_domain::id::{ExternalId, Slice};
 use sextant_proto::common::v1::{FreshnessState, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
 
@@ -99,6 +100,7 @@ async fn a_segmenter_that_fails_leaves_its_own_segmentation_behind() {
     assert_eq!(look(&segmentation, PARITY, at(&position)).await, failed);
     let expected = [(PARITY.to_owned(), true), ("tiers".to_owned(), false)];
     assert_eq!(failures(&segmentation).await, expected);
+    assert_eq!(world.told_behind(Slice(0)).await, [PARITY]);
     let fresh = Some(ReadAt {
         require_fresh_within_ms: 60_000,
         ..ReadAt::default()
@@ -128,6 +130,7 @@ async fn a_segmenter_that_fails_leaves_its_own_segmentation_behind() {
     assert_eq!(look(&segmentation, PARITY, None).await.0, "odd");
     let expected = [(PARITY.to_owned(), false), ("tiers".to_owned(), false)];
     assert_eq!(failures(&segmentation).await, expected);
+    assert!(world.told_behind(Slice(0)).await.is_empty());
 }
 
 #[tokio::test]
@@ -163,4 +166,38 @@ async fn a_segmenter_that_is_not_installed_leaves_its_own_segmentation_behind_un
             .0,
         "odd"
     );
+}
+
+#[tokio::test]
+async fn a_slice_without_accounts_tells_that_nothing_is_behind_it_any_more() {
+    let world = World::new();
+    world.scoring.spread(2);
+    let slices = [Slice(0), Slice(1)];
+    let slice = Slice::of_account(&ExternalId::parse("a").unwrap(), 2);
+    let [empty] = slices
+        .into_iter()
+        .filter(|one| *one != slice)
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("an account is in one of two slices");
+    };
+    let installed = world.start_beside(true);
+    let parity = installed.create(PARITY, "fixture.panicking", "{}").await;
+    parity.unwrap();
+    world.put(&[("a", 2)]);
+    let position = world.close_in(slice, "2027-03-09");
+    assert_eq!(look(&installed, PARITY, at(&position)).await, even());
+    installed.stop();
+
+    let without = world.start_beside(false);
+    let position = world.close_in(empty, "2027-03-09");
+    let failed = ("even".to_owned(), FreshnessState::Failed);
+    assert_eq!(look(&without, PARITY, at(&position)).await, failed);
+    assert_eq!(world.told_behind(empty).await, [PARITY]);
+    assert!(world.told_behind(slice).await.is_empty());
+    without.stop();
+
+    let installed = world.start_beside(true);
+    made_up(&installed).await;
+    assert!(world.told_behind(empty).await.is_empty());
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use prost::Message;
 use prost_types::Timestamp;
 use tempfile::TempDir;
 use tonic::{Request, Status};
@@ -33,6 +34,7 @@ use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_segmentation::{Deps, Registry, part};
 use sextant_store::cache::Cache;
 use sextant_store::embedded::Embedded;
+use sextant_store::port::Feed;
 use sextant_wire::page::Pager;
 use sextant_wire::time;
 
@@ -209,6 +211,14 @@ impl World {
             ..entry
         };
         Position::new(vec![(slice, self.scoring.tell(slice, entry))]).encode(ACME)
+    }
+
+    /// Which segmentations are behind a slice after the last entry that metrics follows.
+    pub(crate) async fn told_behind(&self, slice: Slice) -> Vec<String> {
+        let feed = self.store.segmentation();
+        let entries = feed.entries(ACME, slice, 0, 1_000).await.unwrap();
+        let last = entries.last().unwrap();
+        pb::MoveEntry::decode(&*last.payload).unwrap().behind
     }
 
     pub(crate) fn start(&self) -> Segmentation {

@@ -7,12 +7,13 @@ use sextant_domain::position::Head;
 use sextant_domain::time::{Day, Instant};
 use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::port::{
-    AccountFactRow, AccountRow, Accounts, Committed, FactBatch, FactEntry, FactVersion, Facts,
-    Feed, FeedEntry, HeldRow, Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics,
-    MetricsCommit, ModelRow, MonthRow, MoveRow, MovesCursors, Once, Page, RejectionRow, Replica,
-    ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow,
-    Segmentations, SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates,
-    SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter, TransitionRow,
+    AccountFactRow, AccountRow, Accounts, AllMovesProgress, Committed, FactBatch, FactEntry,
+    FactVersion, Facts, Feed, FeedEntry, HeldRow, Import, Intake, KeyRow, Keys, MembershipRow,
+    Memberships, Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress, Once, Page,
+    RejectionRow, Replica, ReplicaAccount, Scoring, ScoringCommit, SegmentCount,
+    SegmentationCommit, SegmentationRow, Segmentations, SliceCursors, SliceHeads, SliceProgress,
+    SliceState, SliceStates, SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter,
+    TransitionRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -130,8 +131,8 @@ timed! {
     }
     Metrics {
         commit<'a>(commit: MetricsCommit) -> ();
-        moves_cursor<'a>(tenant: TenantId, slice: Slice) -> (u64, u64);
-        moves_cursors<'a>() -> MovesCursors;
+        moves_progress<'a>(tenant: TenantId, slice: Slice) -> MovesProgress;
+        all_moves_progress<'a>() -> AllMovesProgress;
         moves<'a>(tenant: TenantId, slice: Slice) -> Vec<MoveRow>;
     }
 }

@@ -4,10 +4,12 @@ use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
 use sextant_store::port::{
-    AccountFactRow, MetricsCommit, MoveRow, MovesCursors, ReplicaAccount, ReplicaCommit,
+    AccountFactRow, AllMovesProgress, MetricsCommit, MoveRow, MovesProgress, ReplicaAccount,
+    ReplicaCommit,
 };
 use sextant_store::{BoxFuture, Error, Result, port};
 
+use super::decode::Fields;
 use super::pool::{Config, ConnectError, Pool};
 use super::session::Session;
 use super::{Service, decode, replica, rows};
@@ -26,15 +28,6 @@ const MOVES: &str = include_str!("../../queries/postgres/metrics/moves.sql");
 #[derive(Debug, Clone)]
 pub struct Metrics {
     pool: Pool,
-}
-
-/// Progress in segmentation's feed.
-struct Progress {
-    tenant: TenantId,
-    slice: Slice,
-    expected_cursor: u64,
-    cursor: u64,
-    facts_sequence: u64,
 }
 
 impl Metrics {
@@ -74,35 +67,48 @@ impl Metrics {
         session.commit().await
     }
 
-    async fn store_moves(&self, progress: &Progress, moves: &[MoveRow]) -> Result<()> {
+    async fn store_moves(
+        &self,
+        (tenant, slice): (TenantId, Slice),
+        expected_cursor: u64,
+        progress: &MovesProgress,
+        moves: &[MoveRow],
+    ) -> Result<()> {
         let session = self.pool.session("committing moves").await?;
-        session.begin(progress.tenant);
-        let (tenant, slice) = (rows::tenant(progress.tenant), rows::slice(progress.slice));
-        let (position, expected) = (
-            rows::number(progress.cursor),
-            rows::number(progress.expected_cursor),
+        session.begin(tenant);
+        let (tenant, slice) = (rows::tenant(tenant), rows::slice(slice));
+        let (position, expected) = (rows::number(progress.cursor), rows::number(expected_cursor));
+        let (facts, behind) = (
+            rows::number(progress.facts_sequence),
+            progress.behind_as_text(),
         );
-        let facts = rows::number(progress.facts_sequence);
         let moved = if expected == 0 {
             let statement = session.prepare(START_MOVE_CURSOR).await?;
             session
-                .execute(&statement, &[&tenant, &slice, &position, &facts])
+                .execute(&statement, &[&tenant, &slice, &position, &facts, &behind])
                 .await?
         } else {
             let statement = session.prepare(MOVE_MOVE_CURSOR).await?;
             session
-                .execute(&statement, &[&tenant, &slice, &position, &facts, &expected])
+                .execute(
+                    &statement,
+                    &[&tenant, &slice, &position, &facts, &behind, &expected],
+                )
                 .await?
         };
         if moved == 0 {
             return Err(Error::Fenced);
         }
-        insert_moves(&session, progress, moves).await?;
+        insert_moves(&session, (tenant, slice), moves).await?;
         session.commit().await
     }
 }
 
-async fn insert_moves(session: &Session, progress: &Progress, moves: &[MoveRow]) -> Result<()> {
+async fn insert_moves(
+    session: &Session,
+    (tenant, slice): (Uuid, i32),
+    moves: &[MoveRow],
+) -> Result<()> {
     if moves.is_empty() {
         return Ok(());
     }
@@ -112,7 +118,6 @@ async fn insert_moves(session: &Session, progress: &Progress, moves: &[MoveRow])
     let at: Vec<i64> = moves.iter().map(|row| row.at.0).collect();
     let known: Vec<i64> = moves.iter().map(|row| row.known_at.0).collect();
     let statement = session.prepare(INSERT_MOVES).await?;
-    let (tenant, slice) = (rows::tenant(progress.tenant), rows::slice(progress.slice));
     session
         .query(
             &statement,
@@ -130,6 +135,14 @@ async fn insert_moves(session: &Session, progress: &Progress, moves: &[MoveRow])
     Ok(())
 }
 
+fn progress(row: &mut Fields<'_>) -> Result<MovesProgress> {
+    Ok(MovesProgress {
+        cursor: row.sequence()?,
+        facts_sequence: row.sequence()?,
+        behind: MovesProgress::behind_from_text(row.take()?),
+    })
+}
+
 impl port::Metrics for Metrics {
     fn commit(&self, commit: MetricsCommit) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
@@ -139,27 +152,21 @@ impl port::Metrics for Metrics {
                     tenant,
                     slice,
                     expected_cursor,
-                    cursor,
-                    facts_sequence,
+                    progress,
                     moves,
                 } => {
-                    self.store_moves(
-                        &Progress {
-                            tenant,
-                            slice,
-                            expected_cursor,
-                            cursor,
-                            facts_sequence,
-                        },
-                        &moves,
-                    )
-                    .await
+                    self.store_moves((tenant, slice), expected_cursor, &progress, &moves)
+                        .await
                 },
             }
         })
     }
 
-    fn moves_cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64)>> {
+    fn moves_progress(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+    ) -> BoxFuture<'_, Result<MovesProgress>> {
         Box::pin(async move {
             let found = self
                 .pool
@@ -169,22 +176,18 @@ impl port::Metrics for Metrics {
                     &[&rows::tenant(tenant), &rows::slice(slice)],
                 )
                 .await?;
-            Ok(decode::first(&found, "cursor", |row| {
-                Ok((row.sequence()?, row.sequence()?))
-            })?
-            .unwrap_or((0, 0)))
+            Ok(decode::first(&found, "cursor", progress)?.unwrap_or_default())
         })
     }
 
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>> {
+    fn all_moves_progress(&self) -> BoxFuture<'_, Result<AllMovesProgress>> {
         Box::pin(async move {
             let found = self
                 .pool
                 .system("reading cursors", MOVES_CURSORS, &[])
                 .await?;
             decode::all(&found, "cursor", |row| {
-                let (tenant, slice) = (row.tenant()?, row.slice()?);
-                Ok((tenant, slice, (row.sequence()?, row.sequence()?)))
+                Ok((row.tenant()?, row.slice()?, progress(row)?))
             })
         })
     }

@@ -71,10 +71,16 @@ fn migrations(service: Service) -> &'static [Migration] {
                 sql: include_str!("../../queries/postgres/migrations/segmentation/0002_behind.sql"),
             },
         ],
-        Service::Metrics => &[Migration {
-            name: "tables",
-            sql: include_str!("../../queries/postgres/migrations/metrics/0001_tables.sql"),
-        }],
+        Service::Metrics => &[
+            Migration {
+                name: "tables",
+                sql: include_str!("../../queries/postgres/migrations/metrics/0001_tables.sql"),
+            },
+            Migration {
+                name: "behind",
+                sql: include_str!("../../queries/postgres/migrations/metrics/0002_behind.sql"),
+            },
+        ],
     }
 }
 

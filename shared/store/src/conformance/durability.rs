@@ -2,8 +2,8 @@
 
 use crate::conformance::Harness;
 use crate::conformance::make::{
-    ACME, SLICE, account, account_fact, at, batch, event, membership, once, records, replica,
-    segmentation, tenant_row, transition, uid,
+    ACME, SLICE, account, account_fact, at, batch, event, membership, moves_progress, once,
+    records, replica, segmentation, tenant_row, transition, uid,
 };
 use crate::port::{
     EvaluationRow, Import, MetricsCommit, MonthRow, MoveRow, Outcome, ReplicaCommit, ScoringCommit,
@@ -145,8 +145,7 @@ pub async fn moves_are_there_after_reopening<H: Harness>(harness: H) {
         tenant: ACME,
         slice: SLICE,
         expected_cursor: 0,
-        cursor: 1,
-        facts_sequence: 1,
+        progress: moves_progress(1),
         moves: moves.clone(),
     };
     harness
@@ -159,5 +158,6 @@ pub async fn moves_are_there_after_reopening<H: Harness>(harness: H) {
     let harness = harness.reopen().await;
     let store = harness.metrics().await.metrics;
     assert_eq!(store.moves(ACME, SLICE).await.unwrap(), moves);
-    assert_eq!(store.moves_cursor(ACME, SLICE).await.unwrap(), (1, 1));
+    let progress = store.moves_progress(ACME, SLICE).await.unwrap();
+    assert_eq!(progress, moves_progress(1));
 }

@@ -4,13 +4,13 @@ use sextant_domain::id::TenantId;
 use sextant_domain::time::Day;
 
 use crate::conformance::make::{
-    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, membership, once,
-    rejection, replica, replica_account, segmentation, transition, uid,
+    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, membership,
+    moves_progress, once, rejection, replica, replica_account, segmentation, transition, uid,
 };
 use crate::conformance::{Harness, Ingestion, Segmentation};
 use crate::port::{
-    EvaluationRow, FactBatch, MetricsCommit, ModelRow, MonthRow, MoveRow, Page, ReplicaCommit,
-    ScoringCommit, SegmentationCommit, SegmentationRow, SliceProgress, SliceState,
+    EvaluationRow, FactBatch, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress, Page,
+    ReplicaCommit, ScoringCommit, SegmentationCommit, SegmentationRow, SliceProgress, SliceState,
     TransitionFilter, TransitionOrder,
 };
 
@@ -353,8 +353,7 @@ pub async fn tenants_see_their_own_moves_only<H: Harness>(harness: H) {
             tenant,
             slice: SLICE,
             expected_cursor: 0,
-            cursor: 1,
-            facts_sequence: 1,
+            progress: moves_progress(1),
             moves,
         };
         store.metrics.commit(commit).await.unwrap();
@@ -370,8 +369,8 @@ pub async fn tenants_see_their_own_moves_only<H: Harness>(harness: H) {
         );
     }
     assert_eq!(
-        store.metrics.moves_cursor(NOBODY, SLICE).await.unwrap(),
-        (0, 0)
+        store.metrics.moves_progress(NOBODY, SLICE).await.unwrap(),
+        MovesProgress::default()
     );
     assert_eq!(store.metrics.moves(NOBODY, SLICE).await.unwrap(), []);
     assert_eq!(store.replica.facts(NOBODY, SLICE).await.unwrap(), []);

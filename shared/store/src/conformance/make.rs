@@ -10,8 +10,9 @@ use sextant_domain::time::{Day, Instant};
 
 use crate::conformance::Ingestion;
 use crate::port::{
-    AccountFactRow, FactBatch, FactEntry, MembershipRow, NewFact, NewRejection, Once, RejectionKey,
-    ReplicaAccount, ReplicaCommit, Request, SegmentationCommit, TenantRow, TransitionRow,
+    AccountFactRow, FactBatch, FactEntry, MembershipRow, MovesProgress, NewFact, NewRejection,
+    Once, RejectionKey, ReplicaAccount, ReplicaCommit, Request, SegmentationCommit, TenantRow,
+    TransitionRow,
 };
 
 pub(super) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0a01);
@@ -182,6 +183,15 @@ pub(super) fn tenant_row(tenant: TenantId, name: &str) -> TenantRow {
 }
 
 /// A commit of a following service from one cursor to another, with nothing in it.
+/// With two segmentations behind.
+pub(super) fn moves_progress(cursor: u64) -> MovesProgress {
+    MovesProgress {
+        cursor,
+        facts_sequence: 10 * cursor,
+        behind: vec!["tier-2".to_owned(), "value_b".to_owned()],
+    }
+}
+
 pub(super) fn replica(tenant: TenantId, expected_cursor: u64, cursor: u64) -> ReplicaCommit {
     ReplicaCommit {
         tenant,

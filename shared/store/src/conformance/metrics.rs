@@ -4,8 +4,8 @@ use sextant_domain::id::TenantId;
 
 use crate::Error;
 use crate::conformance::Harness;
-use crate::conformance::make::{ACME, BOLT, SLICE, at, replica, uid};
-use crate::port::{MetricsCommit, MoveRow};
+use crate::conformance::make::{ACME, BOLT, SLICE, at, moves_progress, replica, uid};
+use crate::port::{MetricsCommit, MoveRow, MovesProgress};
 
 fn moved(n: u128, segment: &str, seconds: i64) -> MoveRow {
     MoveRow {
@@ -27,8 +27,7 @@ fn moves(
         tenant,
         slice: SLICE,
         expected_cursor,
-        cursor,
-        facts_sequence: 10 * cursor,
+        progress: moves_progress(cursor),
         moves,
     }
 }
@@ -36,8 +35,8 @@ fn moves(
 pub async fn moves_are_read_in_the_order_in_which_they_were_stored<H: Harness>(harness: H) {
     let store = harness.metrics().await;
     assert_eq!(
-        store.metrics.moves_cursor(ACME, SLICE).await.unwrap(),
-        (0, 0)
+        store.metrics.moves_progress(ACME, SLICE).await.unwrap(),
+        MovesProgress::default()
     );
     store
         .metrics
@@ -70,13 +69,30 @@ pub async fn moves_are_read_in_the_order_in_which_they_were_stored<H: Harness>(h
         .await
         .unwrap();
     assert_eq!(
-        store.metrics.moves_cursor(ACME, SLICE).await.unwrap(),
-        (5, 50)
+        store.metrics.moves_progress(ACME, SLICE).await.unwrap(),
+        moves_progress(5)
     );
     assert_eq!(
-        store.metrics.moves_cursors().await.unwrap(),
-        [(ACME, SLICE, (5, 50)), (BOLT, SLICE, (1, 10))]
+        store.metrics.all_moves_progress().await.unwrap(),
+        [
+            (ACME, SLICE, moves_progress(5)),
+            (BOLT, SLICE, moves_progress(1))
+        ]
     );
+    let level = MovesProgress {
+        behind: Vec::new(),
+        ..moves_progress(6)
+    };
+    let commit = MetricsCommit::Moves {
+        tenant: ACME,
+        slice: SLICE,
+        expected_cursor: 5,
+        progress: level.clone(),
+        moves: Vec::new(),
+    };
+    store.metrics.commit(commit).await.unwrap();
+    let progress = store.metrics.moves_progress(ACME, SLICE).await;
+    assert_eq!(progress.unwrap(), level);
     let expected = [
         moved(2, "gold", 9),
         moved(1, "", 5),
@@ -101,8 +117,8 @@ pub async fn a_fenced_commit_leaves_no_move<H: Harness>(harness: H) {
         assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
     }
     assert_eq!(
-        store.metrics.moves_cursor(ACME, SLICE).await.unwrap(),
-        (3, 30)
+        store.metrics.moves_progress(ACME, SLICE).await.unwrap(),
+        moves_progress(3)
     );
     assert_eq!(store.metrics.moves(ACME, SLICE).await.unwrap(), []);
 }
@@ -121,7 +137,7 @@ pub async fn the_cursors_of_facts_and_moves_are_apart<H: Harness>(harness: H) {
         .unwrap();
     assert_eq!(store.replica.cursors().await.unwrap(), [(ACME, SLICE, 5)]);
     assert_eq!(
-        store.metrics.moves_cursors().await.unwrap(),
-        [(ACME, SLICE, (3, 30))]
+        store.metrics.all_moves_progress().await.unwrap(),
+        [(ACME, SLICE, moves_progress(3))]
     );
 }

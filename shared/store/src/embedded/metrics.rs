@@ -1,6 +1,6 @@
 //! The store of metrics.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use sextant_domain::id::{Slice, TenantId};
 
@@ -9,7 +9,7 @@ use crate::embedded::file::File;
 use crate::embedded::replica::{self, impl_replica};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
-use crate::port::{self, MetricsCommit, MoveRow, MovesCursors};
+use crate::port::{self, AllMovesProgress, MetricsCommit, MoveRow, MovesProgress};
 use crate::{BoxFuture, Error, Result};
 
 /// Moves between segments and the replica of the facts: the file `metrics.db`.
@@ -40,19 +40,20 @@ impl port::Metrics for Metrics {
                     tenant,
                     slice,
                     expected_cursor,
-                    cursor,
-                    facts_sequence,
+                    progress,
                     moves,
                 } => {
-                    if moves_cursor(connection, *tenant, *slice)?.0 != *expected_cursor {
+                    let stored = moves_progress(connection, *tenant, *slice)?;
+                    if stored.cursor != *expected_cursor {
                         return Err(Error::Fenced.into());
                     }
                     let mut put = connection.prepare_cached(sql!("metrics/cursor_put"))?;
                     put.execute(params![
                         id(tenant.0),
                         slice.0,
-                        number(*cursor),
-                        number(*facts_sequence)
+                        number(progress.cursor),
+                        number(progress.facts_sequence),
+                        progress.behind_as_text()
                     ])?;
                     append_moves(connection, *tenant, *slice, moves)
                 },
@@ -60,18 +61,21 @@ impl port::Metrics for Metrics {
         )
     }
 
-    fn moves_cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64)>> {
+    fn moves_progress(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+    ) -> BoxFuture<'_, Result<MovesProgress>> {
         self.file.read("reading a cursor", move |connection| {
-            moves_cursor(connection, tenant, slice)
+            moves_progress(connection, tenant, slice)
         })
     }
 
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>> {
+    fn all_moves_progress(&self) -> BoxFuture<'_, Result<AllMovesProgress>> {
         self.file.read("reading cursors", |connection| {
             let mut list = connection.prepare_cached(sql!("metrics/cursor_list"))?;
             let cursors = list.query_map([], |row| {
-                let cursor = (row.number(2)?, row.number(3)?);
-                Ok((row.tenant(0)?, row.slice(1)?, cursor))
+                Ok((row.tenant(0)?, row.slice(1)?, progress(row, 2)?))
             })?;
             Ok(cursors.collect::<rusqlite::Result<_>>()?)
         })
@@ -94,14 +98,21 @@ impl port::Metrics for Metrics {
     }
 }
 
-fn moves_cursor(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<(u64, u64)> {
+fn moves_progress(connection: &Connection, tenant: TenantId, slice: Slice) -> Work<MovesProgress> {
     let mut find = connection.prepare_cached(sql!("metrics/cursor_find"))?;
     let found = find
-        .query_row(params![id(tenant.0), slice.0], |row| {
-            Ok((row.number(0)?, row.number(1)?))
-        })
+        .query_row(params![id(tenant.0), slice.0], |row| progress(row, 0))
         .optional()?;
     Ok(found.unwrap_or_default())
+}
+
+/// Progress in the columns from `first` on.
+fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<MovesProgress> {
+    Ok(MovesProgress {
+        cursor: row.number(first)?,
+        facts_sequence: row.number(first + 1)?,
+        behind: MovesProgress::behind_from_text(row.get_ref(first + 2)?.as_str()?),
+    })
 }
 
 fn append_moves(

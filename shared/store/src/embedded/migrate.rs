@@ -38,7 +38,10 @@ pub(super) const SEGMENTATION: Schema = Schema {
 };
 pub(super) const METRICS: Schema = Schema {
     file_name: "metrics.db",
-    steps: &[sql!("migrations/metrics/0001_initial")],
+    steps: &[
+        sql!("migrations/metrics/0001_initial"),
+        sql!("migrations/metrics/0002_behind"),
+    ],
 };
 
 /// The files of a data directory.

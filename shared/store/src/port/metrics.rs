@@ -19,6 +19,31 @@ pub struct MoveRow {
     pub known_at: Instant,
 }
 
+/// How far segmentation's feed of a slice is taken in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MovesProgress {
+    /// Number of its newest entry that is; 0: none.
+    pub cursor: u64,
+    /// Number of the newest ingestion entry that is in it.
+    pub facts_sequence: u64,
+    /// Keys of the segmentations that were behind the slice then.
+    pub behind: Vec<String>,
+}
+
+impl MovesProgress {
+    /// Keys as a store keeps them: none holds a space.
+    #[must_use]
+    pub fn behind_as_text(&self) -> String {
+        self.behind.join(" ")
+    }
+
+    /// Keys as a store has kept them.
+    #[must_use]
+    pub fn behind_from_text(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
 /// What metrics stores in one transaction: progress in either feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MetricsCommit {
@@ -32,17 +57,15 @@ pub enum MetricsCommit {
         slice: Slice,
         /// The cursor in segmentation's feed as the writer read it.
         expected_cursor: u64,
-        /// The new cursor, greater than the expected one.
-        cursor: u64,
-        /// Number of the newest ingestion entry that is in those entries.
-        facts_sequence: u64,
+        /// How far it is then; the cursor is greater than the expected one.
+        progress: MovesProgress,
         /// The moves, in order.
         moves: Vec<MoveRow>,
     },
 }
 
-/// (cursor in segmentation's feed, newest ingestion entry in it) of all slices, by (tenant, slice).
-pub type MovesCursors = Vec<(TenantId, Slice, (u64, u64))>;
+/// How far segmentation's feed is taken in, of all slices, by (tenant, slice).
+pub type AllMovesProgress = Vec<(TenantId, Slice, MovesProgress)>;
 
 /// What metrics keeps besides its replica of the facts. Metrics are not stored: they are a pure function of the facts and
 /// moves.
@@ -53,11 +76,15 @@ pub trait Metrics: Send + Sync + std::fmt::Debug {
     /// [`crate::Error::Fenced`] when the cursor is not the expected one.
     fn commit(&self, commit: MetricsCommit) -> BoxFuture<'_, Result<()>>;
 
-    /// (cursor in segmentation's feed, newest ingestion entry in it) of a slice; zeros before the first commit.
-    fn moves_cursor(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<(u64, u64)>>;
+    /// How far segmentation's feed of a slice is taken in; nothing before the first commit.
+    fn moves_progress(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+    ) -> BoxFuture<'_, Result<MovesProgress>>;
 
     /// The same of all tenants and slices, by (tenant, slice).
-    fn moves_cursors(&self) -> BoxFuture<'_, Result<MovesCursors>>;
+    fn all_moves_progress(&self) -> BoxFuture<'_, Result<AllMovesProgress>>;
 
     /// All moves of a slice, in the order in which they were stored.
     fn moves(&self, tenant: TenantId, slice: Slice) -> BoxFuture<'_, Result<Vec<MoveRow>>>;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 19] = [
+const ACROSS_TENANTS: [&str; 20] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -25,6 +25,7 @@ const ACROSS_TENANTS: [&str; 19] = [
     "migrations/ingestion/0004_releasing",
     "migrations/segmentation/0002_behind",
     "migrations/metrics/0001_initial",
+    "migrations/metrics/0002_behind",
     "migrations/scoring/0001_initial",
     "migrations/segmentation/0001_initial",
 ];

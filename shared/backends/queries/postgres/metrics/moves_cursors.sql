@@ -1,1 +1,1 @@
-SELECT tenant_id, slice, position, facts_sequence FROM move_cursor ORDER BY tenant_id, slice
+SELECT tenant_id, slice, position, facts_sequence, behind FROM move_cursor ORDER BY tenant_id, slice

@@ -1,1 +1,1 @@
-SELECT cursor, facts_sequence FROM moves_cursor WHERE tenant_id = ?1 AND slice = ?2;
+SELECT cursor, facts_sequence, behind FROM moves_cursor WHERE tenant_id = ?1 AND slice = ?2;
