@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::task::JoinSet;
+use tokio_postgres::Client;
 
 use sextant_backends::postgres::Ingestion;
 use sextant_backends::testing::{database, migrated_database};
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::Slice;
+use sextant_domain::id::{Slice, TenantId};
 use sextant_store::port::{Facts, Intake, Outcome};
 
 use crate::support::{account, batch, connect, fact, records, tenant, waiting, within};
@@ -183,14 +184,9 @@ async fn transactions_whose_callers_have_gone_keep_their_places() {
     let store = Ingestion::connect(&database.config()).await.unwrap();
     account(&store, tenant, "acme").await;
     let mut tasks = JoinSet::new();
-    let (holder, watcher) = (
-        connect(database.url(), &mut tasks).await,
-        connect(database.url(), &mut tasks).await,
-    );
-    // Facts of unknown accounts wait for this one.
-    let (_, key) = uuid::Uuid::from_u128(tenant.0).as_u64_pair();
-    let hold = format!("BEGIN; SELECT pg_advisory_xact_lock({})", key.cast_signed());
-    holder.batch_execute(&hold).await.unwrap();
+    let watcher = connect(database.url(), &mut tasks).await;
+    let holder = connect(database.url(), &mut tasks).await;
+    hold_up(&holder, tenant).await;
     for n_waiting in 1..=2 {
         let event = fact(FactKind::Event, "unknown", &format!("e{n_waiting}"));
         let mut call = Box::pin(store.commit(batch(tenant, vec![event])));
@@ -220,4 +216,46 @@ async fn transactions_whose_callers_have_gone_keep_their_places() {
     )
     .await;
     assert_eq!(third.unwrap().outcomes, [Outcome::Accepted]);
+}
+
+/// Facts of unknown accounts wait until the connection commits.
+async fn hold_up(holder: &Client, tenant: TenantId) {
+    let (_, key) = uuid::Uuid::from_u128(tenant.0).as_u64_pair();
+    let hold = format!("BEGIN; SELECT pg_advisory_xact_lock({})", key.cast_signed());
+    holder.batch_execute(&hold).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_is_being_written_is_answered_however_long_that_takes() {
+    let database = migrated_database().await;
+    let tenant = tenant();
+    let store = Ingestion::connect(&database.config()).await.unwrap();
+    let mut tasks = JoinSet::new();
+    let watcher = connect(database.url(), &mut tasks).await;
+    let holder = connect(database.url(), &mut tasks).await;
+    hold_up(&holder, tenant).await;
+    let call = |id: &str| store.commit(batch(tenant, vec![fact(FactKind::Event, "unknown", id)]));
+    let mut written = Box::pin(futures_util::future::join(call("e1"), async {
+        waiting(&watcher, 1).await;
+        call("e2").await
+    }));
+    tokio::select! {
+        biased;
+        answer = &mut written => panic!("{answer:?}"),
+        () = waiting(&watcher, 2) => {},
+    }
+    // Who comes last gives up last.
+    let busy = tokio::select! {
+        biased;
+        answer = &mut written => panic!("{answer:?}"),
+        busy = call("e3") => format!("{busy:?}"),
+    };
+    assert!(
+        busy.contains("all writers of the tenant are busy"),
+        "{busy}"
+    );
+    holder.batch_execute("COMMIT").await.unwrap();
+    let (first, second) = within(Duration::from_secs(30), written).await;
+    assert_eq!(first.unwrap().outcomes, [Outcome::Held]);
+    assert_eq!(second.unwrap().outcomes, [Outcome::Held]);
 }

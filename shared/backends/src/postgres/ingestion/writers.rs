@@ -34,6 +34,8 @@ type Answer = Result<Written>;
 /// A batch that waits, and who waits for it.
 #[derive(Debug)]
 struct Waiting {
+    /// Which of its lane it is.
+    number: u64,
     batch: FactBatch,
     answer: oneshot::Sender<Answer>,
 }
@@ -43,6 +45,8 @@ struct Waiting {
 struct Lane {
     places: Arc<Semaphore>,
     waiting: VecDeque<Waiting>,
+    /// Batches that came until now.
+    came: u64,
     /// Callers and transactions inside, so that an idle tenant costs nothing.
     inside: usize,
 }
@@ -113,7 +117,7 @@ impl Writers {
     pub(super) async fn write(&self, batch: FactBatch) -> Result<Written> {
         let tenant = batch.tenant;
         let (answer, mut answered) = oneshot::channel();
-        let (places, _inside) = self.enter(Waiting { batch, answer })?;
+        let (places, number, _inside) = self.enter(batch, answer)?;
         loop {
             let place = tokio::select! {
                 biased;
@@ -121,20 +125,34 @@ impl Writers {
                 place = tokio::time::timeout(self.wait, Arc::clone(&places).acquire_owned()) => place,
             };
             let Ok(Ok(place)) = place else {
-                return Err(Error::unavailable(
-                    "waiting to commit facts",
-                    "all writers of the tenant are busy",
-                ));
+                if self.withdraw(tenant, number) {
+                    return Err(Error::unavailable(
+                        "waiting to commit facts",
+                        "all writers of the tenant are busy",
+                    ));
+                }
+                break;
             };
             let Some((joined, inside)) = self.take(tenant) else {
-                // The batch is being written by another.
-                drop(place);
-                return answered
-                    .await
-                    .unwrap_or_else(|_writer_gone| Err(interrupted()));
+                break;
             };
             self.start(joined, (place, inside));
         }
+        // The batch is being written, by this caller's transaction or by another.
+        answered
+            .await
+            .unwrap_or_else(|_writer_gone| Err(interrupted()))
+    }
+
+    /// Takes a batch out of the lane whose caller waits no longer; false: it is being written.
+    fn withdraw(&self, tenant: TenantId, number: u64) -> bool {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lane) = lanes.get_mut(&tenant) else {
+            return false;
+        };
+        let mut waiting = lane.waiting.iter();
+        let at = waiting.position(|waiting| waiting.number == number);
+        at.and_then(|at| lane.waiting.remove(at)).is_some()
     }
 
     /// Stores a part of what waits for known accounts, on behalf of a call.
@@ -147,12 +165,17 @@ impl Writers {
         &self.releasing
     }
 
-    fn enter(&self, waiting: Waiting) -> Result<(Arc<Semaphore>, Inside)> {
-        let tenant = waiting.batch.tenant;
+    fn enter(
+        &self,
+        batch: FactBatch,
+        answer: oneshot::Sender<Answer>,
+    ) -> Result<(Arc<Semaphore>, u64, Inside)> {
+        let tenant = batch.tenant;
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = lanes.entry(tenant).or_insert_with(|| Lane {
             places: Arc::new(Semaphore::new(WRITERS_PER_TENANT)),
             waiting: VecDeque::new(),
+            came: 0,
             inside: 0,
         });
         if lane.waiting.len() >= MAX_WAITING {
@@ -161,9 +184,15 @@ impl Writers {
                 "too many batches of the tenant wait",
             ));
         }
-        lane.waiting.push_back(waiting);
+        lane.came += 1;
+        let number = lane.came;
+        lane.waiting.push_back(Waiting {
+            number,
+            batch,
+            answer,
+        });
         lane.inside += 1;
-        Ok((Arc::clone(&lane.places), self.inside(tenant)))
+        Ok((Arc::clone(&lane.places), number, self.inside(tenant)))
     }
 
     /// One that has been counted.
