@@ -53,12 +53,22 @@ async fn list(
 }
 
 fn shown(row: RejectionRow) -> Result<RejectedRecord, Problem> {
+    let n_bytes = row.record.len();
+    let (record, hint) = if n_bytes > page::MAX_PAGE_BYTES {
+        let hint = format!(
+            "{} (its {n_bytes} bytes are too many to be shown)",
+            row.hint
+        );
+        (None, hint)
+    } else {
+        (Some(record::decode(&row.record)?), row.hint)
+    };
     Ok(RejectedRecord {
-        record: Some(record::decode(&row.record)?),
+        record,
         rejection: Some(Rejection {
             field: row.field,
             reason: row.reason,
-            hint: row.hint,
+            hint,
         }),
         received_at: Some(timestamp(row.received_at)),
     })

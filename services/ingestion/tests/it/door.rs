@@ -14,7 +14,14 @@ type Bad = (pb::Record, &'static str);
 
 /// Every way in which a record can be bad.
 fn bad_records() -> Vec<Bad> {
-    [bad_identities(), bad_amounts(), bad_times(), bad_values()].concat()
+    [
+        bad_identities(),
+        bad_amounts(),
+        bad_times(),
+        bad_values(),
+        too_large(),
+    ]
+    .concat()
 }
 
 fn bad_identities() -> Vec<Bad> {
@@ -118,6 +125,60 @@ fn bad_values() -> Vec<Bad> {
             "event.data[\"load\"] FIELD_MISSING",
         ),
     ]
+}
+
+fn text(n_bytes: usize) -> pb::Value {
+    pb::Value {
+        kind: Some(pb::value::Kind::Text("x".repeat(n_bytes))),
+    }
+}
+
+fn with_state(id: &str, change: impl FnOnce(&mut pb::AccountFact)) -> pb::Record {
+    let mut record = account(id, "acme");
+    if let Some(pb::record::Fact::Account(state)) = &mut record.fact {
+        change(state);
+    }
+    record
+}
+
+fn too_large() -> Vec<Bad> {
+    let clearing =
+        |id: &str, names: Vec<String>| with_state(id, |account| account.cleared_traits = names);
+    let full = with_state("20", |account| {
+        let traits = (0..180).map(|number| (format!("trait {number}"), text(6_000)));
+        account.traits = traits.collect();
+    });
+    vec![
+        (
+            clearing("18", vec!["plan".to_owned(); 201]),
+            "account.cleared_traits FIELD_TOO_LONG",
+        ),
+        (
+            clearing("19", vec!["plan".to_owned(), "x".repeat(201)]),
+            "account.cleared_traits[1] FIELD_INVALID",
+        ),
+        (full, "account FIELD_TOO_LONG"),
+    ]
+}
+
+#[tokio::test]
+async fn a_refused_record_that_fits_no_answer_is_listed_without_itself() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let bulky = with_state("a", |account| {
+        account.traits = [("bulky".to_owned(), text(3_500_000))].into();
+    });
+    let verdicts = tenant.verdicts(vec![bulky, account("b", "acme")]).await;
+    let refused = "REJECTED account.traits[\"bulky\"] FIELD_TOO_LONG";
+    assert_eq!(verdicts, [refused, "ACCEPTED"]);
+    let request = pb::ListRejectionsRequest::default();
+    let listed = tenant.clients.ingestion().list_rejections(request).await;
+    let [rejected] = &listed.unwrap().into_inner().rejections[..] else {
+        panic!("one was refused");
+    };
+    assert_eq!(rejected.record, None);
+    let hint = &rejected.rejection.as_ref().unwrap().hint;
+    assert!(hint.ends_with("bytes are too many to be shown)"), "{hint}");
 }
 
 #[tokio::test]

@@ -26,6 +26,9 @@ const MAX_AHEAD_US: i64 = DAY_US;
 const MAX_VALUES: usize = 200;
 const MAX_TEXT_BYTES: usize = 8_192;
 const MAX_ITEMS: usize = 1_000;
+const MAX_NAME_BYTES: usize = 200;
+/// Largest record, encoded: whoever follows the feed can take it in, and who reads it can be answered.
+const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// What the door knows when a record comes.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +72,17 @@ pub fn check(record: &mut pb::Record, door: &Door) -> Result<Checked, Problem> {
     let occurred_at = corrected(own_time, sent_at, door)?;
     let (kind, account) = check_fact(record.fact.as_ref(), door.base_currency)?;
     let encoded = record.encode_to_vec();
+    if encoded.len() > MAX_RECORD_BYTES {
+        let message = format!(
+            "makes a record of {} bytes, at most {MAX_RECORD_BYTES} are allowed; leave out what segments do not depend on",
+            encoded.len()
+        );
+        return Err(Problem::field(
+            ErrorReason::FieldTooLong,
+            kind.field(),
+            message,
+        ));
+    }
     Ok(Checked {
         identity: RecordIdentity::new(&record.source, &record.id, own_time),
         payload: PayloadHash::of(&encoded),
@@ -149,8 +163,26 @@ fn account(fact: &pb::AccountFact) -> Result<ExternalId, Problem> {
     optional_id(&fact.parent_account_id, "parent_account_id")?;
     time::optional(fact.created_at.as_ref(), "created_at")?;
     values(&fact.traits, "traits")?;
+    cleared(&fact.cleared_traits)?;
     time_zone(&fact.traits)?;
     Ok(id)
+}
+
+fn cleared(names: &[String]) -> Result<(), Problem> {
+    at_most(names.len(), MAX_VALUES, "cleared_traits")?;
+    let names = names.iter().enumerate();
+    for (index, name) in names {
+        value_name(name, || format!("cleared_traits[{index}]"))?;
+    }
+    Ok(())
+}
+
+fn value_name(name: &str, path: impl Fn() -> String) -> Result<(), Problem> {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES {
+        let message = format!("must have a name of 1 to {MAX_NAME_BYTES} bytes");
+        return Err(Problem::field(ErrorReason::FieldInvalid, path(), message));
+    }
+    Ok(())
 }
 
 fn time_zone(traits: &BTreeMap<String, pb::Value>) -> Result<(), Problem> {
@@ -168,7 +200,8 @@ fn time_zone(traits: &BTreeMap<String, pb::Value>) -> Result<(), Problem> {
 
 fn user(fact: &pb::UserFact) -> Result<(), Problem> {
     external_id(&fact.user_id, "user_id")?;
-    values(&fact.traits, "traits")
+    values(&fact.traits, "traits")?;
+    cleared(&fact.cleared_traits)
 }
 
 fn account_user(fact: &pb::AccountUserFact) -> Result<ExternalId, Problem> {
@@ -460,14 +493,11 @@ fn at_most(count: usize, limit: usize, field: &str) -> Result<(), Problem> {
 fn values(values: &BTreeMap<String, pb::Value>, field: &str) -> Result<(), Problem> {
     at_most(values.len(), MAX_VALUES, field)?;
     for (name, value) in values {
-        let path = || format!("{field}[{name:?}]");
-        if name.is_empty() || name.len() > 200 {
-            return Err(Problem::field(
-                ErrorReason::FieldInvalid,
-                path(),
-                "must have a name of 1 to 200 bytes",
-            ));
-        }
+        let path = || {
+            let shown: String = name.chars().take(MAX_NAME_BYTES).collect();
+            format!("{field}[{shown:?}]")
+        };
+        value_name(name, path)?;
         match &value.kind {
             None => {
                 return Err(Problem::field(
