@@ -118,7 +118,9 @@ pub(crate) enum TakenIn {
 
 /// What one answer of the feed led to.
 struct Prepared {
+    /// Empty: who gives up before it is stored, and who panics, leaves nothing in memory that is ahead of the store.
     writing: Writing,
+    state: TenantState,
     commit: ScoringCommit,
 }
 
@@ -226,16 +228,22 @@ impl Engine {
         answer: ingestion::ReadFactsResponse,
     ) -> Result<Writing, Status> {
         let (now, trace) = (self.clock.now(), trace::of_this_span());
-        let taken = blocking(move || take_in(writing, slice, &answer, now, trace)).await?;
-        self.store(taken.writing, vec![taken.commit]).await
+        let prepared = blocking(move || take_in(writing, slice, &answer, now, trace)).await?;
+        let Prepared {
+            mut writing,
+            state,
+            commit,
+        } = prepared;
+        *writing = Some(self.store(state, vec![commit]).await?);
+        Ok(writing)
     }
 
-    /// Stores results. When that fails, the state in memory is ahead of the store and is dropped.
+    /// Stores results of a state that nobody sees before.
     async fn store(
         &self,
-        mut writing: Writing,
+        mut state: TenantState,
         commits: Vec<ScoringCommit>,
-    ) -> Result<Writing, Status> {
+    ) -> Result<TenantState, Status> {
         for commit in commits {
             let (tenant, slice, cursor) = (
                 commit.replica.tenant,
@@ -243,32 +251,22 @@ impl Engine {
                 commit.replica.cursor,
             );
             let pending = commit.state.pending_history.is_some();
-            match self.scoring.commit(commit).await {
-                Ok(sequence) => {
-                    let state = writing.as_mut();
-                    if let Some(known) = state.and_then(|state| state.slices.get_mut(&slice)) {
-                        known.state.version += 1;
-                    }
-                    if let Some(state) = writing.as_ref() {
-                        self.cells.holds(tenant, state.size());
-                    }
-                    self.heads.publish([Head {
-                        tenant,
-                        slice,
-                        sequence,
-                    }]);
-                    self.lag.taken_in(tenant, slice, cursor);
-                    if !pending {
-                        self.progress.reach(tenant, slice, cursor);
-                    }
-                },
-                Err(error) => {
-                    *writing = None;
-                    return Err(store(error));
-                },
+            let sequence = self.scoring.commit(commit).await.map_err(store)?;
+            if let Some(known) = state.slices.get_mut(&slice) {
+                known.state.version += 1;
+            }
+            self.cells.holds(tenant, state.size());
+            self.heads.publish([Head {
+                tenant,
+                slice,
+                sequence,
+            }]);
+            self.lag.taken_in(tenant, slice, cursor);
+            if !pending {
+                self.progress.reach(tenant, slice, cursor);
             }
         }
-        Ok(writing)
+        Ok(state)
     }
 
     /// Closes every day that is due. What could not be stored is taken up again at once, and from then on every minute.
@@ -322,15 +320,19 @@ impl Engine {
     }
 
     /// Stores closes and takes them over.
-    async fn store_closes(&self, writing: Writing, mut closes: Closes) -> Result<Writing, Status> {
-        let commits = closes.commits.clone();
-        let mut writing = self.store(writing, commits).await?;
-        if let Some(state) = writing.as_mut() {
+    async fn store_closes(
+        &self,
+        mut writing: Writing,
+        mut closes: Closes,
+    ) -> Result<Writing, Status> {
+        if let Some(state) = writing.take() {
+            let mut state = self.store(state, closes.commits.clone()).await?;
             closes
                 .commits
                 .iter_mut()
                 .for_each(|commit| commit.evaluations.clear());
             state.closed(closes);
+            *writing = Some(state);
         }
         Ok(writing)
     }
@@ -479,20 +481,18 @@ fn take_in(
     real: Instant,
     trace: Option<Trace>,
 ) -> Result<Prepared, Problem> {
-    let commit = match writing.as_mut() {
-        Some(state) => prepare(state, slice, answer, real, trace),
-        None => Err(Problem::new(
+    let mut state = writing.take().ok_or_else(|| {
+        Problem::new(
             ErrorReason::Unavailable,
             "the tenant is being loaded again; try again",
-        )),
-    };
-    match commit {
-        Ok(commit) => Ok(Prepared { writing, commit }),
-        Err(problem) => {
-            *writing = None;
-            Err(problem)
-        },
-    }
+        )
+    })?;
+    let commit = prepare(&mut state, slice, answer, real, trace)?;
+    Ok(Prepared {
+        writing,
+        state,
+        commit,
+    })
 }
 
 fn prepare(

@@ -10,6 +10,7 @@ mod watching;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -273,7 +274,13 @@ impl Work {
         let tenant = Arc::clone(self.feeds().tenants.entry(key.0).or_default());
         let _alone = tenant.lock().await;
         let mut turn = self.turns.next().await;
-        self.follower.catch_up(key.0, key.1, head, &mut turn).await
+        let caught_up = self.follower.catch_up(key.0, key.1, head, &mut turn);
+        // What it had in memory went with the panic.
+        let caught_up = AssertUnwindSafe(caught_up).catch_unwind().await;
+        caught_up.unwrap_or_else(|_panic| {
+            let message = "taking a feed in broke off; the log says where";
+            Err(Problem::new(ErrorReason::Internal, message).into())
+        })
     }
 
     /// The head to catch up to; `None` ends the work on this feed.

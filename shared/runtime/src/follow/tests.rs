@@ -20,6 +20,8 @@ enum Takes {
     Everything,
     /// Nothing beyond this entry is there.
     UpTo(u64),
+    /// The first attempt panics.
+    NotAtFirst,
     /// Feeds do not end before the small tenant's is taken in. Each tenant is locked meanwhile.
     Long,
 }
@@ -102,11 +104,15 @@ impl Follower for Fake {
         turn: &'f mut Turn,
     ) -> BoxFuture<'f, Result<u64, Status>> {
         async move {
-            self.n_asked.fetch_add(1, Ordering::Relaxed);
+            let n_before = self.n_asked.fetch_add(1, Ordering::Relaxed);
             self.caught_up.send((tenant.0, head)).unwrap();
             match self.takes {
                 Takes::Everything => Ok(head),
                 Takes::UpTo(last) => Ok(last.min(head)),
+                Takes::NotAtFirst => {
+                    assert!(n_before > 0, "the first attempt");
+                    Ok(head)
+                },
                 Takes::Long => {
                     self.take_long(tenant, turn).await;
                     Ok(head)
@@ -163,6 +169,30 @@ async fn a_feed_that_ends_before_what_was_told_of_it_is_asked_for_ever_more_seld
     );
     let n_asked = follower.n_asked.load(Ordering::Relaxed);
     assert!((8..30).contains(&n_asked), "{n_asked}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_feed_is_taken_in_after_a_panic_too() {
+    let (told, heads) = mpsc::unbounded_channel();
+    let (follower, mut asked) = Fake::new(&[], Takes::NotAtFirst, [heads]);
+    told.send(vec![head(1, 7)]).unwrap();
+    let stop = CancellationToken::new();
+    let following = Arc::clone(&follower);
+    let script = async {
+        assert_eq!(asked.recv().await, Some((1, 7)));
+        assert_eq!(asked.recv().await, Some((1, 7)));
+        while following.lag.entries() > 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let both = async {
+        tokio::join!(
+            follow(follower, Clock::real(), Meters::none(), stop.clone()),
+            script
+        )
+    };
+    timeout(Duration::from_secs(60), both).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
