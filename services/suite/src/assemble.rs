@@ -181,7 +181,12 @@ impl Program {
             meters: telemetry.meters().clone(),
             limits: Limits::from(&config.server),
         };
-        let pager = Pager::new(service_key.key.expose().as_bytes());
+        // A key that outlives the process, and is that of every replica.
+        let page_key = match (role, &local) {
+            (Role::All, Some(first)) => first,
+            _ => &service_key.key,
+        };
+        let pager = Pager::new(page_key.expose().as_bytes());
         let assembly = Assembly {
             config,
             stores,

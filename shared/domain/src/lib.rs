@@ -11,7 +11,6 @@ pub mod feature;
 pub mod gamma_gamma;
 pub mod history;
 pub mod id;
-pub mod membership;
 pub mod money;
 pub mod mrr;
 pub mod optimize;

@@ -136,7 +136,7 @@ impl Day {
     /// The day `days` later.
     #[must_use]
     pub fn plus(self, days: i32) -> Self {
-        Self(self.0 + days)
+        Self(self.0.saturating_add(days))
     }
 
     fn from_date(date: Date) -> Self {

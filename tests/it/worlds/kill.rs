@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use tonic::Code;
 
 use sextant::client::Client;
-use sextant_proto::ingestion::v1::{Record, VerdictKind};
+use sextant_proto::ingestion::v1::{ListAccountsRequest, Record, VerdictKind};
 
 use crate::worlds::compared::compare;
 use crate::worlds::oracle::{Oracle, VALUES};
@@ -68,6 +68,23 @@ async fn stream(
     (verdicts, position)
 }
 
+/// A page token holds as long as what it continues.
+async fn turn_a_page_across_a_restart(world: &World, client: &Client) {
+    let page = async |page_token: String| {
+        let request = client.request(ListAccountsRequest {
+            page_size: 1,
+            page_token,
+            ..ListAccountsRequest::default()
+        });
+        let listed = client.accounts().list_accounts(request).await;
+        listed.unwrap().into_inner()
+    };
+    let first = page(String::new()).await;
+    world.kill_and_restart(world.roles()[0]);
+    let second = page(first.next_page_token).await;
+    assert_ne!(first.accounts[0], second.accounts[0]);
+}
+
 fn check(shape: Shape) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::start(shape));
@@ -94,6 +111,7 @@ fn check(shape: Shape) {
         let position = advance(&client, noon(DAYS)).await.unwrap();
         compare(&client, &oracle, records.len(), &position).await;
     });
+    runtime.block_on(turn_a_page_across_a_restart(&world, &client));
     for replay in 1..=2 {
         let (verdicts, position) = runtime.block_on(stream(&world, &client, &records, &sender));
         let fresh = verdicts

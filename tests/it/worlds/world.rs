@@ -109,7 +109,6 @@ impl World {
             format!("store.data_dir={}", folder.path().join("data").display()),
             format!("plugins.builtin_dir={}", segmenters().display()),
             format!("auth.admin_key={}", key.expose()),
-            format!("auth.service_key={}", service_key.expose()),
             "server.drain_notice_ms=0".to_owned(),
             "telemetry.log_format=json".to_owned(),
             "telemetry.log_filter=warn,sextant=info".to_owned(),
@@ -121,6 +120,7 @@ impl World {
             settings.push(format!("cache.redis_url={}", redis_url()));
         }
         let roles = if shape == Shape::Apart {
+            settings.push(format!("auth.service_key={}", service_key.expose()));
             &SERVICES[..]
         } else {
             &[Role::All]

@@ -61,6 +61,7 @@ impl Metrics {
                 .await?
         };
         if moved == 0 {
+            session.rollback().await?;
             return Err(Error::Fenced);
         }
         replica::put(&session, commit).await?;
@@ -97,6 +98,7 @@ impl Metrics {
                 .await?
         };
         if moved == 0 {
+            session.rollback().await?;
             return Err(Error::Fenced);
         }
         insert_moves(&session, (tenant, slice), moves).await?;

@@ -70,6 +70,10 @@ fn migrations(service: Service) -> &'static [Migration] {
                 name: "behind",
                 sql: include_str!("../../queries/postgres/migrations/segmentation/0002_behind.sql"),
             },
+            Migration {
+                name: "counts",
+                sql: include_str!("../../queries/postgres/migrations/segmentation/0003_counts.sql"),
+            },
         ],
         Service::Metrics => &[
             Migration {

@@ -90,10 +90,10 @@ async fn advance(session: &Session, commit: &ScoringCommit) -> Result<()> {
     ];
     let moved = session.execute(&statement, &params).await?;
     if moved == 0 {
-        Err(Error::Fenced)
-    } else {
-        Ok(())
+        session.rollback().await?;
+        return Err(Error::Fenced);
     }
+    Ok(())
 }
 
 async fn put_months(

@@ -9,9 +9,12 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
 END
 $$;
 
+-- Since PostgreSQL 16 who makes a role is its member, and yet may not take it on.
 DO $$
+DECLARE
+  may CONSTANT text := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
-  IF NOT pg_has_role(current_user, 'sextant_app', 'MEMBER') THEN
+  IF NOT pg_has_role(current_user, 'sextant_app', may) THEN
     EXECUTE format('GRANT sextant_app TO %I', current_user);
   END IF;
 END

@@ -66,10 +66,10 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
     ];
     let moved = session.execute(&statement, &params).await?;
     if moved == 0 {
-        Err(Error::Fenced)
-    } else {
-        Ok(())
+        session.rollback().await?;
+        return Err(Error::Fenced);
     }
+    Ok(())
 }
 
 async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Result<()> {
