@@ -37,6 +37,9 @@ pub struct ReadEvaluationsResponse {
     /// Number of slices that the tenant's accounts are spread over.
     #[prost(uint32, tag = "4")]
     pub slices: u32,
+    /// Number of the feed's newest entry, 0: none; only in an answer without entries.
+    #[prost(uint64, tag = "5")]
+    pub head: u64,
 }
 /// Accounts whose features or scores changed, or a close.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -132,7 +132,14 @@ impl FeedService for Feed {
             ))
         };
         let (time_zone, base_currency, n_slices) = self.0.read(tenant, settings).await?;
+        let mut head = 0;
+        if evaluations.is_empty() {
+            let heads = self.0.feed.heads_of(tenant).await.map_err(store)?;
+            let of_slice = heads.into_iter().find(|(of, _)| *of == slice);
+            head = of_slice.map_or(0, |(_, sequence)| sequence);
+        }
         Ok(Response::new(pb::ReadEvaluationsResponse {
+            head,
             evaluations,
             time_zone,
             base_currency,

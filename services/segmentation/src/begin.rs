@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::warn;
 
-use sextant_domain::id::TenantId;
+use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
-use sextant_runtime::follow;
+use sextant_runtime::follow::{self, Turns};
 use sextant_runtime::telemetry::trace;
 
 use crate::columns::{Columns, Of};
@@ -50,6 +50,38 @@ impl Unbegun {
 }
 
 impl Engine {
+    /// Takes in all that scoring has told, and what follows from history that it is evaluating. A segmentation that is made then
+    /// is of nothing before it, however far this service was behind.
+    pub(crate) async fn level(&self, tenant: TenantId) -> Result<Writing, Status> {
+        let writing = self.take_in_told(tenant).await?;
+        let slices = writing.iter().flat_map(|state| &state.slices);
+        let evaluating = slices.filter(|(_, progress)| progress.backfilling);
+        let evaluating = evaluating.map(|(slice, progress)| (*slice, progress.told_facts));
+        let floor = Position::new(evaluating.collect());
+        if floor.slices().is_empty() {
+            return Ok(writing);
+        }
+        drop(writing);
+        self.now(tenant, &floor).await?;
+        self.take_in_told(tenant).await
+    }
+
+    async fn take_in_told(&self, tenant: TenantId) -> Result<Writing, Status> {
+        let mut writing = self.write(tenant).await?;
+        let n_slices = writing.as_ref().map_or(0, |state| state.n_slices);
+        if let Some(state) = writing.as_mut() {
+            self.load_uses(state).await?;
+        }
+        let mut turn = Turns::new(1).next().await;
+        for slice in (0..n_slices).map(Slice) {
+            let head = self.told_until(tenant, slice).await?;
+            writing = self
+                .take_in_feed(writing, (tenant, slice), head, &mut turn)
+                .await?;
+        }
+        Ok(writing)
+    }
+
     /// Makes up for what segmentations that are behind have missed, as far as they can be asked again. Then evaluates
     /// segmentations in the slices in which they never were, with those that another process has made since. Where
     /// scoring has told more than is taken in, following comes first, and evaluates them before what they are told of.

@@ -241,6 +241,7 @@ impl Engine {
                     facts_sequence: stored.facts_sequence,
                     closed_on: stored.closed_on,
                     version: stored.version,
+                    told_facts: last.facts_sequence,
                     backfilling: last.backfilling,
                     watermark: time::optional(last.watermark.as_ref(), "watermark")?,
                     as_of: time::optional(last.as_of.as_ref(), "as_of")?,
@@ -264,6 +265,17 @@ impl Engine {
         self.publish(&state);
         self.cells.holds(tenant, state.size());
         Ok(state)
+    }
+
+    /// Number of the newest entry of scoring's feed; 0: there is none.
+    pub(crate) async fn told_until(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+        let request = scoring::ReadEvaluationsRequest {
+            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
+            slice: slice.0.into(),
+            after_sequence: i64::MAX.unsigned_abs(),
+        };
+        let answer = self.scores().read_evaluations(patient(request)).await?;
+        Ok(answer.into_inner().head)
     }
 
     /// An entry of scoring's feed by its number; `None` for 0, and for what is not told yet.

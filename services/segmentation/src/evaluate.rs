@@ -227,6 +227,7 @@ impl TenantState {
         if !evaluation.backfilling {
             progress.facts_sequence = progress.facts_sequence.max(evaluation.facts_sequence);
         }
+        progress.told_facts = evaluation.facts_sequence;
         progress.closed_on = progress.closed_on.max(evaluation.closed_on);
         progress.backfilling = evaluation.backfilling;
         progress.watermark = progress.watermark.max(evaluation.watermark);

@@ -100,8 +100,10 @@ impl Follower for Engine {
                     self.unbegun.note(tenant);
                 }
             }
-            self.take_in_feed(writing, (tenant, slice), head, turn)
-                .await
+            let writing = self
+                .take_in_feed(writing, (tenant, slice), head, turn)
+                .await?;
+            Ok(cursor(&writing, slice))
         }
         .boxed()
     }
@@ -172,6 +174,12 @@ pub(crate) fn runs(entries: Vec<scoring::Evaluation>) -> Vec<Run> {
     runs
 }
 
+fn cursor(writing: &Writing, slice: Slice) -> u64 {
+    let slices = writing.as_ref().map(|state| &state.slices);
+    let progress = slices.and_then(|slices| slices.get(&slice));
+    progress.map_or(0, |progress| progress.cursor)
+}
+
 /// The tables of a message.
 pub(crate) fn decoded(arrow_ipc: &Bytes) -> Result<Vec<RecordBatch>, Problem> {
     let decoded = sextant_columns::decode(arrow_ipc);
@@ -192,20 +200,17 @@ impl Engine {
         self.progress.reach(tenant, slice, facts_sequence);
     }
 
-    async fn take_in_feed(
+    pub(crate) async fn take_in_feed(
         &self,
         mut writing: Writing,
         (tenant, slice): (TenantId, Slice),
         head: u64,
         turn: &mut Turn,
-    ) -> Result<u64, Status> {
+    ) -> Result<Writing, Status> {
         loop {
-            let cursor = writing
-                .as_ref()
-                .and_then(|state| state.slices.get(&slice))
-                .map_or(0, |progress| progress.cursor);
+            let cursor = cursor(&writing, slice);
             if cursor >= head {
-                return Ok(cursor);
+                return Ok(writing);
             }
             let request = scoring::ReadEvaluationsRequest {
                 tenant_id: tenant.0.to_be_bytes().to_vec().into(),
@@ -219,7 +224,7 @@ impl Engine {
                 .into_inner()
                 .evaluations;
             if entries.is_empty() {
-                return Ok(cursor);
+                return Ok(writing);
             }
             let oldest = entries.iter().find_map(|entry| entry.recorded_at);
             if let Some(at) = time::optional(oldest.as_ref(), "recorded_at")? {

@@ -119,6 +119,8 @@ pub(crate) struct Progress {
     pub(crate) cursor: u64,
     /// Newest ingestion entry in it.
     pub(crate) facts_sequence: u64,
+    /// The same while imported history is being evaluated, too.
+    pub(crate) told_facts: u64,
     /// The last day that was closed.
     pub(crate) closed_on: Option<Day>,
     /// Commits of the slice until now.

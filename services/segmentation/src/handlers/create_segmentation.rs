@@ -35,7 +35,7 @@ pub(super) async fn handle(
     let asked = (&request, request.request_id.as_str());
     let now = engine.clock.now();
     let asked = request::read(Some(tenant), "CreateSegmentation", asked, now)?;
-    let writing = engine.write(tenant).await?;
+    let writing = engine.level(tenant).await?;
     row.closed_on = writing.as_ref().and_then(TenantState::closed_on);
     let is_full = |state: &TenantState| {
         state.uses.len() >= MAX_SEGMENTATIONS && state.by_key(&row.key).is_none()

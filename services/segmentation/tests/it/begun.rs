@@ -97,6 +97,24 @@ async fn a_segmentation_whose_process_died_before_it_was_evaluated_is_evaluated_
 }
 
 #[tokio::test]
+async fn a_segmentation_is_of_nothing_that_was_told_before_it_was_made() {
+    let world = World::new();
+    let segmentation = world.start();
+    world.put(&[("a", 1_500_000), ("b", 60_000)]);
+    for day in ["2027-03-07", "2027-03-08", "2027-03-09"] {
+        world.close_unheard(day);
+    }
+    segmentation.create_tiers().await;
+    let position = world.change("2027-03-10 10:00", &[("b", 300_000)]);
+    let found = segmentation.membership("a", at(&position)).await.unwrap();
+    assert_eq!(found.entered_at, end_of("2027-03-09"));
+    for account in ["a", "b"] {
+        let told = segmentation.transitions(account, None).await;
+        assert_eq!(told.last().unwrap().at, end_of("2027-03-09"), "{account}");
+    }
+}
+
+#[tokio::test]
 async fn all_accounts_are_evaluated_before_those_that_an_entry_names() {
     let world = World::new();
     let (segmentation, _) = accounts(&world).await;

@@ -190,23 +190,26 @@ impl Scoring {
     }
 
     /// Tells an entry of a slice. A close shows the features of the present for ever.
-    pub(crate) fn tell(&self, slice: Slice, mut entry: pb::Evaluation) -> u64 {
-        let sequence = {
-            let mut script = self.0.script.lock().unwrap();
-            let feed = script.feeds.get(&slice);
-            let sequence = u64::try_from(feed.map_or(0, Vec::len)).unwrap() + 1;
-            if let Some(closed_on) = &entry.closed_on {
-                let present = script.present.clone();
-                script.closes.insert(time::day(closed_on).unwrap(), present);
-            }
-            let told = [&entry.as_of, &entry.known_at];
-            let told = told.map(|at| time::instant(at.as_ref().unwrap()).unwrap());
-            script.now = told.into_iter().max();
-            entry.sequence = sequence;
-            script.feeds.entry(slice).or_default().push(entry);
-            sequence
-        };
+    pub(crate) fn tell(&self, slice: Slice, entry: pb::Evaluation) -> u64 {
+        let sequence = self.tell_later(slice, entry);
         self.0.heads.publish([head(slice, sequence)]);
+        sequence
+    }
+
+    /// The same, but who watches does not hear of it before the next one.
+    pub(crate) fn tell_later(&self, slice: Slice, mut entry: pb::Evaluation) -> u64 {
+        let mut script = self.0.script.lock().unwrap();
+        let feed = script.feeds.get(&slice);
+        let sequence = u64::try_from(feed.map_or(0, Vec::len)).unwrap() + 1;
+        if let Some(closed_on) = &entry.closed_on {
+            let present = script.present.clone();
+            script.closes.insert(time::day(closed_on).unwrap(), present);
+        }
+        let told = [&entry.as_of, &entry.known_at];
+        let told = told.map(|at| time::instant(at.as_ref().unwrap()).unwrap());
+        script.now = told.into_iter().max();
+        entry.sequence = sequence;
+        script.feeds.entry(slice).or_default().push(entry);
         sequence
     }
 
@@ -351,7 +354,9 @@ impl pb::feed_service_server::FeedService for Scoring {
             .into_iter()
             .flatten();
         let behind = feed.filter(|entry| entry.sequence > after);
+        let n_entries = script.feeds.get(&slice(request.slice)).map_or(0, Vec::len);
         Ok(Response::new(pb::ReadEvaluationsResponse {
+            head: u64::try_from(n_entries).unwrap(),
             evaluations: behind.take(2).cloned().collect(),
             time_zone: "UTC".to_owned(),
             base_currency: match script.base_currency.as_str() {

@@ -106,6 +106,12 @@ impl World {
         self.tell(closing(day))
     }
 
+    /// The same, before segmentation hears of it.
+    pub(crate) fn close_unheard(&self, day: &str) {
+        let entry = self.numbered(Slice(0), closing(day));
+        self.scoring.tell_later(Slice(0), entry);
+    }
+
     /// Scoring tells that accounts have changed within a day.
     pub(crate) fn change(&self, at: &str, accounts: &[(&str, i64)]) -> String {
         self.change_known(at, at, accounts)
@@ -204,13 +210,16 @@ impl World {
     }
 
     fn tell_of(&self, slice: Slice, entry: scoring::v1::Evaluation) -> String {
-        let facts_sequence = self.scoring.n_entries(slice) + 1;
-        let entry = scoring::v1::Evaluation {
-            facts_sequence,
+        let entry = self.numbered(slice, entry);
+        Position::new(vec![(slice, self.scoring.tell(slice, entry))]).encode(ACME)
+    }
+
+    fn numbered(&self, slice: Slice, entry: scoring::v1::Evaluation) -> scoring::v1::Evaluation {
+        scoring::v1::Evaluation {
+            facts_sequence: self.scoring.n_entries(slice) + 1,
             watermark: entry.as_of,
             ..entry
-        };
-        Position::new(vec![(slice, self.scoring.tell(slice, entry))]).encode(ACME)
+        }
     }
 
     /// Which segmentations are behind a slice after the last entry that metrics follows.

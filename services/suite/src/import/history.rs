@@ -7,6 +7,7 @@ use uuid::Uuid;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
 use sextant_proto::metrics::v1::GetRevenueRequest;
+use sextant_proto::scoring::v1::GetClockRequest;
 use sextant_proto::segmentation::v1::{ListSegmentationsRequest, ListSegmentsRequest};
 
 use crate::client::{Client, all_pages, at_least, is, settled};
@@ -64,8 +65,8 @@ pub(crate) async fn complete(
     Ok(answer.await?.into_inner().position)
 }
 
-/// Returns once segmentation, for every segmentation, and metrics have evaluated what a position stands for: whoever asks then is
-/// answered with it. While a service is away, it waits, but not for ever.
+/// Returns once scoring, segmentation, for every segmentation, and metrics have evaluated what a position stands for: whoever asks
+/// then is answered with it. While a service is away, it waits, but not for ever.
 ///
 /// # Errors
 /// Whatever a service refuses.
@@ -74,6 +75,18 @@ pub(crate) async fn evaluated(
     position: &str,
     mut tell: impl FnMut(News<'_>) + Send,
 ) -> Result<(), Status> {
+    let request = GetClockRequest {
+        at_least_position: position.to_owned(),
+    };
+    let asking = client.clone();
+    let read = move || {
+        let (client, request) = (asking.clone(), request.clone());
+        Box::pin(async move {
+            let request = client.request(request);
+            client.clock().get_clock(request).await
+        }) as BoxFuture<'static, _>
+    };
+    reached(&mut tell, read).await?;
     let listed = persist(&mut tell, || {
         let client = client.clone();
         Box::pin(async move {
