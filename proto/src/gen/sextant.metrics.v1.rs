@@ -115,6 +115,9 @@ pub struct WaterfallMonth {
     /// sum to 0, and the total has none.
     #[prost(int64, tag = "11")]
     pub transfer_exact: i64,
+    /// True: the month is not over at the moment of the answer, and this is what it came to so far.
+    #[prost(bool, tag = "12")]
+    pub to_date: bool,
 }
 /// The months of one segment.
 #[derive(Clone, PartialEq, ::prost::Message)]

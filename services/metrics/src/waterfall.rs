@@ -22,6 +22,8 @@ const MAX_MONTHS: u32 = 120;
 pub(crate) struct Month {
     pub(crate) first_day: Day,
     pub(crate) window: Window,
+    /// It is not over.
+    pub(crate) to_date: bool,
 }
 
 /// The months that a request asks for, oldest first.
@@ -73,9 +75,11 @@ pub(crate) fn months(
 fn one_month(month: i32, as_of: Instant, zone: &Zone) -> Month {
     let first_day = Day::first_of_month(month);
     let end = zone.start_of(Day::first_of_month(month + 1));
+    let passed = passed(end, as_of);
     Month {
         first_day,
-        window: Window::spanning(zone.start_of(first_day), passed(end, as_of)),
+        window: Window::spanning(zone.start_of(first_day), passed),
+        to_date: passed < end,
     }
 }
 
@@ -120,6 +124,7 @@ fn to_wire(
         restatement_exact: exact(flows.restatement)?,
         end_exact: exact(Mrr(waterfall.end().0 + transfer.0))?,
         transfer_exact: exact(transfer)?,
+        to_date: month.to_date,
     })
 }
 

@@ -28,10 +28,11 @@ fn listed(last_month: Option<&str>, n_months: u32, as_of: &str, zone: &str) -> V
         .iter()
         .map(|month| {
             format!(
-                "{}: {}..{}",
+                "{}: {}..{}{}",
                 month.first_day,
                 month.window.from(),
-                month.window.to()
+                month.window.to(),
+                if month.to_date { " to date" } else { "" }
             )
         })
         .collect()
@@ -43,7 +44,7 @@ fn the_last_month_ends_with_the_clock_and_the_others_with_the_calendar() {
         listed(None, 2, "2026-03-15T10:00:00Z", "UTC"),
         [
             "2026-02-01: 2026-02-01T00:00:00Z..2026-03-01T00:00:00Z",
-            "2026-03-01: 2026-03-01T00:00:00Z..2026-03-15T10:00:00.000001Z"
+            "2026-03-01: 2026-03-01T00:00:00Z..2026-03-15T10:00:00.000001Z to date"
         ]
     );
 }
@@ -56,7 +57,7 @@ fn a_clock_at_the_start_of_a_month_shows_the_one_before() {
     );
     assert_eq!(
         listed(Some("2026-03-09"), 1, "2026-03-01T00:00:00Z", "UTC"),
-        ["2026-03-01: 2026-03-01T00:00:00Z..2026-03-01T00:00:00.000001Z"]
+        ["2026-03-01: 2026-03-01T00:00:00Z..2026-03-01T00:00:00.000001Z to date"]
     );
 }
 
@@ -64,7 +65,7 @@ fn a_clock_at_the_start_of_a_month_shows_the_one_before() {
 fn months_begin_in_the_zone_of_the_tenant() {
     assert_eq!(
         listed(None, 1, "2026-06-30T22:30:00Z", "Europe/Warsaw"),
-        ["2026-07-01: 2026-06-30T22:00:00Z..2026-06-30T22:30:00.000001Z"]
+        ["2026-07-01: 2026-06-30T22:00:00Z..2026-06-30T22:30:00.000001Z to date"]
     );
     assert_eq!(listed(None, 0, "2026-06-30T12:00:00Z", "UTC").len(), 6);
     assert_eq!(listed(None, 120, "2026-06-30T12:00:00Z", "UTC").len(), 120);

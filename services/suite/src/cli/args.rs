@@ -339,7 +339,7 @@ fn metrics() -> Command {
                 .arg(option(
                     "last-month",
                     "YYYY-MM",
-                    "The last of them; default: the newest whole one",
+                    "The last of them; default: the running one, to date; on its first instant the one before",
                 ))
                 .arg(option(
                     "by",

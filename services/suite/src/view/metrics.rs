@@ -98,6 +98,7 @@ pub(crate) fn waterfall(answer: &GetWaterfallResponse, titles: &SegmentTitles) -
     }
     columns.push(Column::right("end", "MRR at end"));
     columns.push(Column::right("difference_exact", "Check"));
+    columns.push(Column::rare("to_date", "To date"));
     let mut block = Block::new("waterfall", "", columns);
     for one in &answer.segments {
         for month in &one.months {
@@ -140,6 +141,7 @@ fn waterfall_row(segment: Option<[Cell; 2]>, month: &WaterfallMonth, currency: &
         .iter()
         .fold(month.start_exact, |sum, step| sum.saturating_add(*step));
     row.push(Cell::Integer(sum.saturating_sub(month.end_exact)));
+    row.push(Cell::Flag(month.to_date));
     row
 }
 
