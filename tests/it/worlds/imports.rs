@@ -474,6 +474,16 @@ async fn who_asks_after_an_import_of_history_is_answered_with_it() {
         let client = new(&world, name).await;
         if import_it {
             in_one_file(&world, name);
+            // Who watches sees a call that has ended well.
+            let text = world.scrape(Role::Ingestion);
+            let streams = |status: &str| {
+                let mut lines = text.lines().filter(|line| {
+                    line.starts_with("rpc_server_call_duration_seconds_count")
+                        && line.contains("IngestionService/Ingest\"")
+                });
+                lines.any(|line| line.contains(status))
+            };
+            assert!(streams("\"OK\"") && !streams("\"CANCELLED\""), "{text}");
         } else {
             open_import(&client).await;
             send_history(&client).await;

@@ -16,7 +16,10 @@ use crate::import::{Error, Fault, Item, Original, Part};
 
 mod object;
 mod read;
+mod strict;
 mod write;
+
+use crate::import::ndjson::strict::Strict;
 
 pub use crate::import::ndjson::write::write;
 
@@ -105,7 +108,7 @@ fn record(
             error.valid_up_to() + 1
         ))
     })?;
-    let value = serde_json::from_str(text).map_err(|error| syntax(&error, ending))?;
+    let Strict(value) = serde_json::from_str(text).map_err(|error| syntax(&error, ending))?;
     let mut record = read::record(value, zone)?;
     if record.source.is_empty() {
         source.clone_into(&mut record.source);
@@ -124,6 +127,9 @@ fn record(
 fn syntax(error: &serde_json::Error, ending: Ending) -> Fault {
     if error.is_eof() && ending == Ending::EndOfFile {
         return no_line_end();
+    }
+    if error.is_data() {
+        return Fault::of_row(format!("is ambiguous: {error}; leave one of the two out"));
     }
     Fault::of_row(format!(
         "is no JSON: {error}; each line must hold one whole object"

@@ -114,6 +114,18 @@ impl Stream {
         })
     }
 
+    /// Lets the server end it: one that is dropped counts as given up. Everything is acknowledged, so nothing that goes wrong
+    /// here matters.
+    async fn end(self) {
+        let Self {
+            requests,
+            mut answers,
+            ..
+        } = self;
+        drop(requests);
+        while let Ok(Some(_)) = answers.message().await {}
+    }
+
     /// Whether the credit allows to send of a batch of so many records. One that alone is beyond the credit goes out in parts.
     fn takes(&self, n_records: usize) -> bool {
         n_records > 0
@@ -147,6 +159,7 @@ impl Upload<'_> {
                 },
             }
         }
+        stream.end().await;
         Ok(())
     }
 

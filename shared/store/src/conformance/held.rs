@@ -257,6 +257,13 @@ pub async fn holding_does_not_consume_an_identity<H: Harness>(harness: H) {
     );
     let app = count_of(&store, "app").await;
     assert_eq!((app.held, app.accepted, app.conflict), (0, 1, 1));
+    assert_eq!(app.rejected, 0);
+    let kept = store.intake.rejections(ACME, None, 10).await.unwrap();
+    let kept: Vec<_> = kept
+        .iter()
+        .map(|row| (&*row.record, &*row.reason))
+        .collect();
+    assert_eq!(kept, [(&b"record e1 of bellows"[..], "CONFLICT")]);
 }
 
 pub async fn held_records_are_listed_oldest_first<H: Harness>(harness: H) {

@@ -81,6 +81,23 @@ pub struct NewRejection {
     pub source: String,
 }
 
+impl NewRejection {
+    /// Of a record that waited for its account while another one took its identity: nobody else has it any more.
+    #[must_use]
+    pub fn of_contradiction(source: &str, record: Vec<u8>) -> Self {
+        const REASON: &str = "CONFLICT";
+        let hint = "while it waited for its account, another record with its source, id and time was stored; if both are true, send this one with an id of its own";
+        Self {
+            key: RejectionKey::of(source, "", &record, REASON),
+            field: "id".to_owned(),
+            reason: REASON.to_owned(),
+            hint: hint.to_owned(),
+            record,
+            source: source.to_owned(),
+        }
+    }
+}
+
 /// Records in one entry of the feed, in bytes, unless one record alone is larger: an entry is read by one message, and
 /// that has to stay below the 4 MiB that clients take by default. What a commit
 /// stores beyond that (many records may have waited for its accounts) goes into more entries.

@@ -112,6 +112,8 @@ fn what_cannot_be_read_says_where_and_why() {
     );
     assert!(complaint(r#"{"event":{},"user":{}}"#).contains("a second fact"));
     assert!(complaint(r#"{"time":"today"}"#).contains("field \"time\""));
+    let twice = "field \"name\" is there twice";
+    assert!(complaint(r#"{"account":{"name":"A","name":"B"}}"#).contains(twice));
     assert!(complaint("[1]\n").contains("must be an object"));
     assert!(complaint("{\"id\":\n").contains("is no JSON"));
     assert!(complaint("{\"id\":\"a").contains("the last line has no line end"));

@@ -351,7 +351,7 @@ async fn store(
                 session.query(&find, &known_params).await
             }
         },
-        reject_records(session, &reject, batch),
+        reject_records(session, &reject, batch, &batch.rejections),
     )
     .await?;
     decisions.stored(decode::all(
@@ -359,12 +359,18 @@ async fn store(
         "identity",
         decide::identity_and_payload,
     )?);
+    let contradicting = decisions.contradicting(candidates);
+    reject_records(session, &reject, batch, &contradicting).await?;
     Ok((facts.announcements, facts.places))
 }
 
 /// Stores the refused records.
-async fn reject_records(session: &Session, insert: &Statement, batch: &FactBatch) -> Result<()> {
-    let rejections = &batch.rejections;
+async fn reject_records(
+    session: &Session,
+    insert: &Statement,
+    batch: &FactBatch,
+    rejections: &[NewRejection],
+) -> Result<()> {
     if rejections.is_empty() {
         return Ok(());
     }

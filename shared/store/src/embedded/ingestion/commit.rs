@@ -22,7 +22,7 @@ use crate::embedded::ingestion::entry::Entry;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
 use crate::known::{Home, KnownAccounts};
-use crate::port::{Committed, FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome};
+use crate::port::{Committed, FactBatch, MAX_ENTRY_BYTES, NewFact, NewRejection, Outcome};
 use crate::release::{Backlog, Released, Written};
 
 /// Where a fact of a batch goes.
@@ -141,7 +141,12 @@ fn store_batch(
             counts.decided(source, *outcome, batch.recorded_at);
         }
     }
-    reject(connection, &mut counts, batch)?;
+    for rejection in &batch.rejections {
+        counts.rejected(&rejection.source, batch.recorded_at);
+    }
+    let of = (batch.tenant, batch.recorded_at);
+    reject(connection, of, &batch.rejections)?;
+    reject(connection, of, &taken.contradicting)?;
     counts.store(connection, batch.tenant)?;
     let heads = store(
         connection,
@@ -183,6 +188,7 @@ pub(super) fn release(
     if !taken.is_full() {
         held::all_released(connection, tenant)?;
     }
+    reject(connection, (tenant, call.recorded_at), &taken.contradicting)?;
     counts.store(connection, tenant)?;
     // An id of its own: no two parts begin with the same record.
     let first = u128::from(taken.first.unwrap_or_default());
@@ -290,14 +296,18 @@ fn find_account(
     Ok(found)
 }
 
-fn reject(connection: &Connection, counts: &mut Counts, batch: &FactBatch) -> Work<()> {
-    if batch.rejections.is_empty() {
+fn reject(
+    connection: &Connection,
+    (tenant, recorded_at): (TenantId, Instant),
+    rejections: &[NewRejection],
+) -> Work<()> {
+    if rejections.is_empty() {
         return Ok(());
     }
-    let tenant = id(batch.tenant.0);
+    let tenant = id(tenant.0);
     let mut ordinal = connection.prepare_cached(sql!("ingestion/ordinal_next"))?;
     let mut insert = connection.prepare_cached(sql!("ingestion/rejection_insert"))?;
-    for rejection in &batch.rejections {
+    for rejection in rejections {
         let place: i64 = ordinal.query_row(params![tenant], |row| row.get(0))?;
         let texts = (&rejection.field, &rejection.reason, &rejection.hint);
         insert.execute(params![
@@ -308,9 +318,8 @@ fn reject(connection: &Connection, counts: &mut Counts, batch: &FactBatch) -> Wo
             texts.1,
             texts.2,
             rejection.record,
-            batch.recorded_at.0
+            recorded_at.0
         ])?;
-        counts.rejected(&rejection.source, batch.recorded_at);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountUid, PayloadHash, RecordIdentity, Slice};
 use sextant_domain::time::Instant;
 use sextant_store::Result;
-use sextant_store::port::{FactBatch, Outcome};
+use sextant_store::port::{FactBatch, NewRejection, Outcome};
 
 use super::hold::Waiting;
 use super::{Group, Homes};
@@ -168,6 +168,18 @@ impl Decisions {
                 self.is_first(*place, candidate) && !self.new.contains(&candidate.identity)
             })
             .map(|(_, candidate)| candidate)
+            .collect()
+    }
+
+    /// Records that were held while others took their identities.
+    pub(super) fn contradicting(&self, candidates: &[Candidate<'_>]) -> Vec<NewRejection> {
+        let places = candidates.iter().enumerate();
+        let held = places.filter(|(_, candidate)| candidate.origin == Origin::Held);
+        let contradicting = held.filter(|(place, candidate)| {
+            self.outcome(*place, candidate, candidates) == Outcome::Conflict
+        });
+        contradicting
+            .map(|(_, held)| NewRejection::of_contradiction(held.source, held.record.to_vec()))
             .collect()
     }
 

@@ -15,7 +15,7 @@ use crate::embedded::ingestion::commit::{Appeared, Target};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
 use crate::known::Home;
-use crate::port::{FactBatch, MAX_RELEASED, MAX_RELEASED_BYTES, Outcome};
+use crate::port::{FactBatch, MAX_RELEASED, MAX_RELEASED_BYTES, NewRejection, Outcome};
 
 /// A record that waited and is stored now.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(super) struct Replayed {
 pub(super) struct Taken {
     /// Those whose identity was free.
     pub(super) replayed: Vec<Replayed>,
+    /// Those whose identity another record has taken.
+    pub(super) contradicting: Vec<NewRejection>,
     /// The place of the first one in the list of what is held; it never has another.
     pub(super) first: Option<u64>,
     records: usize,
@@ -79,10 +81,12 @@ pub(super) fn replay(
                 hash: row.id(2)?,
             };
             let outcome = dedupe.admit(identity, PayloadHash(row.id(3)?))?;
-            counts.replayed(
-                row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?,
-                outcome,
-            );
+            let source = row.get_ref(4)?.as_str().map_err(rusqlite::Error::from)?;
+            counts.replayed(source, outcome);
+            if outcome == Outcome::Conflict {
+                let contradicting = NewRejection::of_contradiction(source, record.to_vec());
+                taken.contradicting.push(contradicting);
+            }
             if outcome != Outcome::Accepted {
                 continue;
             }
