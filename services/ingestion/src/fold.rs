@@ -174,13 +174,17 @@ fn override_text(text: &mut String, with: &str) {
     }
 }
 
-/// Who is in the account: a user who left and came again joined when they came again.
+/// Who is in the account: a user who left and came again joined when they came again. Of what is said of a user at one time the
+/// last word counts.
 fn users(visible: &[Visible]) -> Vec<pb::AccountUser> {
-    let mut present: BTreeMap<&str, pb::AccountUser> = BTreeMap::new();
+    let mut words = BTreeMap::new();
     for one in visible {
-        let Fact::AccountUser(fact) = &one.fact else {
-            continue;
-        };
+        if let Fact::AccountUser(fact) = &one.fact {
+            words.insert((one.at, fact.user_id.as_str()), fact);
+        }
+    }
+    let mut present: BTreeMap<&str, pb::AccountUser> = BTreeMap::new();
+    for ((at, _), fact) in words {
         if fact.left {
             present.remove(fact.user_id.as_str());
             continue;
@@ -193,7 +197,7 @@ fn users(visible: &[Visible]) -> Vec<pb::AccountUser> {
                     id: fact.user_id.clone(),
                 }),
                 role: fact.role,
-                joined_at: Some(timestamp(one.at)),
+                joined_at: Some(timestamp(at)),
             });
         user.role = fact.role;
     }

@@ -14,19 +14,38 @@ use sextant_wire::time::timestamp;
 use crate::figures::exact;
 use crate::state::{Account, Breakdown, Moment, TenantState};
 
-/// Where a movement stands in the list: the newest first; of one instant, accounts by id, and of one account the last step
-/// first. An account makes at most one step of each kind at an instant.
+/// Where a movement stands in the list: the newest first; of one instant, accounts by id, of one account the last step first, and
+/// of one step what became known last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place<'a> {
     at: Reverse<Instant>,
     account: &'a str,
     step: Reverse<u8>,
+    known_at: Reverse<Instant>,
+    /// Number among those that are alike in all that.
+    number: Reverse<usize>,
 }
 
 impl<'a> Place<'a> {
-    fn of(account: &'a str, movement: &Movement) -> Self {
-        // Late data moves the balance first, then a rate, then what the account did.
-        let step = match movement.kind {
+    /// The place of a movement of an account's books behind `before`.
+    fn of(account: &'a str, movement: &Movement, before: &[Movement]) -> Self {
+        let now = before.iter().rev();
+        let now = now.take_while(|other| other.at == movement.at);
+        let alike = now.filter(|other| {
+            Self::step(other) == Self::step(movement) && other.known_at == movement.known_at
+        });
+        Self {
+            at: Reverse(movement.at),
+            account,
+            step: Reverse(Self::step(movement)),
+            known_at: Reverse(movement.known_at),
+            number: Reverse(alike.count()),
+        }
+    }
+
+    /// Late data moves the balance first, then a rate, then what the account did.
+    fn step(movement: &Movement) -> u8 {
+        match movement.kind {
             MovementKind::Restatement => 0,
             MovementKind::FxRevaluation => 1,
             MovementKind::Transfer => 2,
@@ -35,17 +54,19 @@ impl<'a> Place<'a> {
             | MovementKind::Contraction
             | MovementKind::Churn
             | MovementKind::Reactivation => 3,
-        };
-        Self {
-            at: Reverse(movement.at),
-            account,
-            step: Reverse(step),
         }
     }
 
     /// The place as a page token carries it.
     pub(crate) fn cursor(&self) -> String {
-        format!("{}.{}.{}", self.at.0.0, self.step.0, self.account)
+        let Self {
+            at: Reverse(at),
+            account,
+            step: Reverse(step),
+            known_at: Reverse(known_at),
+            number: Reverse(number),
+        } = self;
+        format!("{}.{step}.{}.{number}.{account}", at.0, known_at.0)
     }
 
     /// Reads a place back.
@@ -54,12 +75,13 @@ impl<'a> Place<'a> {
     /// PAGE_TOKEN_INVALID.
     pub(crate) fn parse(cursor: &'a str) -> Result<Self, Problem> {
         let parse = || {
-            let (at, rest) = cursor.split_once('.')?;
-            let (step, account) = rest.split_once('.')?;
+            let mut parts = cursor.splitn(5, '.');
             Some(Self {
-                at: Reverse(Instant(at.parse().ok()?)),
-                account,
-                step: Reverse(step.parse().ok()?),
+                at: Reverse(Instant(parts.next()?.parse().ok()?)),
+                step: Reverse(parts.next()?.parse().ok()?),
+                known_at: Reverse(Instant(parts.next()?.parse().ok()?)),
+                number: Reverse(parts.next()?.parse().ok()?),
+                account: parts.next()?,
             })
         };
         parse().ok_or_else(|| {
@@ -128,11 +150,11 @@ pub(crate) fn rows<'a>(
     moment: Moment,
 ) -> impl Iterator<Item = Row<'a>> {
     ledgers.iter().flat_map(move |(account, movements)| {
-        let counted = movements.iter().filter(move |movement| {
+        let counted = movements.iter().enumerate().filter(move |(_, movement)| {
             movement.at <= moment.as_of && movement.is_known(moment.known_at)
         });
-        counted.map(move |movement| Row {
-            place: Place::of(&account.id, movement),
+        counted.map(move |(index, movement)| Row {
+            place: Place::of(&account.id, movement, &movements[..index]),
             movement,
             segment: segment_before(account, breakdown, movement.at, moment),
         })

@@ -92,12 +92,16 @@ impl Purchases {
     pub fn visible(&self, as_of: Instant, known_at: Instant) -> Vec<Purchase> {
         let mut purchases = Vec::with_capacity(self.payments.len());
         for versions in &self.payments {
-            let visible = || {
-                versions
-                    .iter()
-                    .filter(|version| version.at <= as_of && version.known_at <= known_at)
-            };
-            let Some(last) = visible().next_back() else {
+            let known = versions
+                .iter()
+                .filter(|version| version.at <= as_of && version.known_at <= known_at);
+            // Of several states of one instant the one that became known last holds.
+            let mut holding: Vec<&PaymentVersion> = Vec::new();
+            for version in known {
+                holding.pop_if(|other| other.at == version.at);
+                holding.push(version);
+            }
+            let Some(last) = holding.last() else {
                 continue;
             };
             let came = match last.status {
@@ -107,9 +111,9 @@ impl Purchases {
                 PaymentStatus::Processing | PaymentStatus::Failed => false,
             };
             if came {
-                let first = visible()
-                    .find(|version| version.status == PaymentStatus::Succeeded)
-                    .unwrap_or(last);
+                let mut holding = holding.iter();
+                let first = holding.find(|version| version.status == PaymentStatus::Succeeded);
+                let first = first.unwrap_or(last);
                 purchases.push(Purchase {
                     at: first.at,
                     net_minor: last.net_minor,
@@ -164,6 +168,17 @@ mod tests {
             Instant(10),
             "dated when the money came"
         );
+    }
+
+    #[test]
+    fn a_payment_that_was_corrected_away_came_when_it_came_again() {
+        let mut purchases = Purchases::default();
+        purchases.add(version("p1", 10, 10, PaymentStatus::Succeeded, 100));
+        purchases.add(version("p1", 10, 15, PaymentStatus::Failed, 100));
+        purchases.add(version("p1", 20, 20, PaymentStatus::Succeeded, 100));
+        let came = |known_at| purchases.visible(Instant(30), Instant(known_at))[0].at;
+        assert_eq!((came(14), came(30)), (Instant(10), Instant(20)));
+        assert_eq!(total(&purchases, 15, 30), (0, 0));
     }
 
     #[test]

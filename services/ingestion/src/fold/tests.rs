@@ -205,6 +205,23 @@ fn a_stated_start_overrides_the_first_time_heard_of() {
 }
 
 #[test]
+fn a_leave_that_was_corrected_was_none() {
+    let ann = |left| user("ann", left, pb::AccountUserRole::Member);
+    let told = [
+        (1, 1, account("Acme", &[], &[])),
+        (1, 1, ann(false)),
+        (5, 5, ann(true)),
+        (5, 9, ann(false)),
+    ];
+    let joined = |known_at| {
+        let users = seen(&told, 30, known_at).unwrap().users;
+        let user = users.first()?;
+        Some(user.joined_at.unwrap().seconds / 86_400)
+    };
+    assert_eq!([joined(7), joined(9)], [None, Some(1)]);
+}
+
+#[test]
 fn users_join_change_role_leave_and_come_again() {
     use pb::AccountUserRole::{Admin, Member};
     let told = [

@@ -77,7 +77,7 @@ fn calling(command: Command) -> Command {
         "NAME",
         "Tenant by name or id; needed where the key opens several",
     );
-    command.args([address(), key(), tenant].map(|arg| arg.global(true)))
+    command.args([address(), key(), tenant, data_dir()].map(|arg| arg.global(true)))
 }
 
 fn globals() -> [Arg; 3] {
@@ -213,12 +213,14 @@ fn server_commands() -> Vec<Command> {
                     .value_parser(value_parser!(u64))
                     .default_value("1"),
             ),
-        named("migrate").about("Brings the store's tables to the version of this program"),
-        Command::new("backup")
+        named("migrate")
+            .about("Brings the store's tables to the version of this program")
+            .arg(data_dir()),
+        named("backup")
             .about("Copies the embedded store, whole and consistent, also while it is served")
             .arg(file("to", "DIR", "New or empty directory"))
             .arg(data_dir()),
-        Command::new("restore")
+        named("restore")
             .about("Makes the data directory out of a backup; it must be new or empty")
             .arg(file("from", "DIR", "Directory of a backup"))
             .arg(data_dir()),

@@ -23,6 +23,7 @@ use crate::cli::import::stopped::{LeftOpen, Underway, stopped};
 use crate::cli::{evaluated, note};
 use crate::client::{Client, is};
 use crate::error::Error;
+use crate::generate::counts::Counts;
 use crate::generate::{Company, Dirt, Options};
 use crate::import::batch::Batches;
 use crate::import::cdnow::CdnowRows;
@@ -412,23 +413,31 @@ pub(crate) async fn generate(matches: &ArgMatches) -> Result<(), Error> {
             written.map_err(|source| Error::File { path, source })
         },
     });
-    let n_records = match written.await {
+    let counts = match written.await {
         Ok(written) => written?,
         Err(broken) => return Err(Error::Installation(broken.into())),
     };
     if !matches.get_flag("quiet") {
         note(&format!(
             "{} records of {} accounts, of which about {} pay at the end; the others left before or never paid",
-            format::count(n_records),
+            format::count(counts.records()),
             format::count(n_accounts.into()),
             format::count(options.accounts.into())
+        ));
+        note(&format!(
+            "a tenant whose clock stands at the end takes {} of them; {} come again, {} in conflict, {} are refused and {} wait for accounts that never come",
+            format::count(counts.accepted()),
+            format::count(counts.duplicates),
+            format::count(counts.conflicts),
+            format::count(counts.rejected()),
+            format::count(counts.unknown_account)
         ));
     }
     Ok(())
 }
 
-/// Writes all records and gives their number.
-fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> io::Result<u64> {
+/// Writes all records and counts them.
+fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> io::Result<Counts> {
     /// Records between two frames of the progress.
     const STEP: u64 = 10_000;
     let progress = Progress::share(visibility, company.days_until(None), "generate");
@@ -445,7 +454,7 @@ fn write_records(company: &Company, visibility: Visibility, to: impl Write) -> i
         }
     }
     to.flush()?;
-    Ok(n_records)
+    Ok(records.counts())
 }
 
 #[cfg(test)]

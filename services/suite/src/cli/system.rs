@@ -1,7 +1,7 @@
 //! Commands for the installation itself.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
@@ -69,19 +69,24 @@ pub(crate) async fn backup(context: &Context<'_>, matches: &ArgMatches) -> Resul
     let progress = Progress::open(context.visibility, "backup");
     context.installation.backup(&context.loaded, &to).await?;
     drop(progress);
-    note(&format!("backed up to {}", to.display()));
-    Ok(())
+    context.print(matches, &Zone::utc(), &directory("backup", &to).into())
 }
 
 /// Makes a data directory out of a backup.
 pub(crate) async fn restore(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let from = path_of(matches, "from");
     context.installation.restore(&context.loaded, &from).await?;
-    note(&format!(
-        "restored into {}",
-        context.loaded.config.store.data_dir.display()
-    ));
-    Ok(())
+    let restored = directory("restored", &context.loaded.config.store.data_dir);
+    context.print(matches, &Zone::utc(), &restored.into())
+}
+
+/// Where something was written.
+fn directory(name: &'static str, path: &Path) -> Block {
+    let mut block = Block::new(name, "", vec![Column::left("directory", "Directory")]);
+    block
+        .rows
+        .push(vec![Cell::text(path.display().to_string())]);
+    block
 }
 
 /// Checks what the installation needs.
