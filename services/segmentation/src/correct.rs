@@ -22,21 +22,22 @@ use sextant_wire::time;
 use crate::columns;
 use crate::decide::{self, Told};
 use crate::engine::{Engine, Writing};
-use crate::evaluate::{Changes, Evaluation, Failed, Which, transition};
+use crate::evaluate::{Changes, Evaluation, Failed, Which, transition, transition_id};
 use crate::follower::decoded;
 use crate::grounds::{Began, Grounds, call, failed};
 use crate::state::{Names, Present, Standing, TenantState, Usable, Use};
-use crate::walk::{Late, Step, Walk, newest};
+use crate::walk::{Late, Lesson, Step, Walk, Way, known};
 
 /// Accounts that walk over the closes together: what is in memory for them at a time.
 const MAX_ACCOUNTS: usize = 4_096;
+const ALL_KNOWLEDGE: Instant = Instant(i64::MAX);
 
 /// What walks over past closes found.
 #[derive(Debug, Default)]
 pub(crate) struct Corrections {
     names: BTreeMap<AccountUid, Names>,
-    /// Where a walk found something else than is stored: of each segmentation (by number) and account all steps.
-    walked: BTreeMap<(u16, AccountUid), Vec<Step>>,
+    /// Where a walk found something else than is stored: of each segmentation (by number) and account its whole way.
+    walked: BTreeMap<(u16, AccountUid), Way>,
     /// The last close that they passed.
     end: Option<Instant>,
     /// The closes among them that were made again: what is found there was known then.
@@ -120,7 +121,8 @@ impl TenantState {
             .filter(|(day, _)| one.row.closed_on < Some(*day));
         let previous = uids.iter().map(|uid| {
             let (_, end) = before?;
-            walk.at(number, *uid, end)?.standing.member_of()
+            let present = walk.at((number, *uid), end, close.end)?;
+            present.standing.member_of()
         });
         let input = columns::with_previous(table, previous)?;
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
@@ -128,7 +130,8 @@ impl TenantState {
         let answers = one.instance.segment(&input, &call);
         let answers = answers.map_err(|error| failed(one, &error))?;
         let moved = decide::moved(descriptor, &answers, |row| {
-            walk.at_close(number, uids[row], close.end)
+            let present = walk.at((number, uids[row]), close.end, close.end)?;
+            Some(&present.standing)
         });
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
         let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &call)?;
@@ -138,11 +141,11 @@ impl TenantState {
             let Some(names) = self.names_of(uid, found) else {
                 continue;
             };
-            let before = walk.at(number, uid, close.end.plus_us(-1));
+            let known = |at: Instant| walk.at((number, uid), at.plus_us(-1), close.end);
+            let before = known(close.end);
+            let began = known(self.zone.start_of(close.day));
             let began = Began {
-                standing: walk
-                    .at(number, uid, self.zone.start_of(close.day).plus_us(-1))
-                    .map(|began| &began.standing),
+                standing: began.map(|began| &began.standing),
                 worth: walk.worth.get(&uid).copied(),
             };
             let because = pb::Transition {
@@ -175,11 +178,11 @@ impl TenantState {
             self.learn_name(uid, &names.id, &names.name, &mut changes);
         }
         let made_again = found.made_again;
-        for ((number, uid), steps) in found.walked {
-            let at_close = found.end.and_then(|end| newest(&steps, end));
-            let at_close = at_close.map(|step| step.present.standing.clone());
-            let steps = (steps, &made_again);
-            if let Some(settled) = self.settle((number, uid), steps, evaluation, &mut changes) {
+        for ((number, uid), way) in found.walked {
+            let at_close = found.end.and_then(|end| way.known(end, ALL_KNOWLEDGE));
+            let at_close = at_close.map(|present| present.standing.clone());
+            let way = (way, &made_again);
+            if let Some(settled) = self.settle((number, uid), way, evaluation, &mut changes) {
                 let present = Present {
                     at_close,
                     ..settled
@@ -196,45 +199,58 @@ impl TenantState {
     fn settle(
         &self,
         (number, uid): (u16, AccountUid),
-        (steps, made_again): (Vec<Step>, &BTreeSet<Instant>),
+        (way, made_again): (Way, &BTreeSet<Instant>),
         evaluation: &Evaluation,
         changes: &mut Changes,
     ) -> Option<Present> {
         let mut uses = self.uses.iter().filter_map(Use::usable);
         let one = uses.find(|one| one.row.number == number)?;
         let names = self.names.get(&uid)?;
-        let mut present: Option<Present> = None;
+        let Way { steps, lessons } = way;
+        let mut stood: Option<(Instant, Present)> = None;
         let mut is_touched = false;
         let (mut day, mut began) = (None, None);
-        for step in steps {
+        for mut step in steps {
             is_touched |= step.is_new;
-            let day_before = day.replace(self.zone.day_of(step.at));
-            if day_before != day {
-                began = present.as_ref().map(|present| present.standing.clone());
+            let at = step.at;
+            let last = stood.as_ref().map(|(at, present)| (*at, present));
+            let before = known(last, &lessons, (at.plus_us(-1), at));
+            if let Some(before) = before.filter(|_| step.is_note()) {
+                step.present.standing = before.standing.clone();
             }
-            present = Some(if is_touched {
-                let mut about = about(uid, names, step.at, evaluation);
-                if made_again.contains(&step.at) {
-                    about.known_at = step.at;
+            let day_before = day.replace(self.zone.day_of(at));
+            if day_before != day {
+                began = before.map(|present| present.standing.clone());
+            }
+            let present = if is_touched {
+                let mut about = about(uid, names, at, evaluation);
+                if made_again.contains(&at) {
+                    about.known_at = at;
                     about.told = Told::Restated;
                 }
-                let before = (began.as_ref(), present.as_ref());
-                settled(one, &about, before, step, changes)
+                let n_told = changes.n_told();
+                let present = settled(one, &about, (began.as_ref(), before), step, changes);
+                if changes.n_told() > n_told {
+                    tell_again(one, &about, &lessons, changes);
+                }
+                present
             } else {
                 step.present
-            });
+            };
+            stood = Some((at, present));
         }
-        present
+        let last = stood.as_ref().map(|(at, present)| (*at, present));
+        known(last, &lessons, (ALL_KNOWLEDGE, ALL_KNOWLEDGE)).cloned()
     }
 }
 
 impl Corrections {
     /// Keeps what a walk found that has ended.
     fn keep(&mut self, walk: Walk) {
-        let is_touched = |steps: &Vec<Step>| steps.iter().any(|step| step.is_new);
+        let is_touched = |way: &Way| way.steps.iter().any(|step| step.is_new);
         let walked = walk.ended().into_iter();
         self.walked
-            .extend(walked.filter(|(_, steps)| is_touched(steps)));
+            .extend(walked.filter(|(_, way)| is_touched(way)));
     }
 }
 
@@ -252,6 +268,32 @@ fn about<'a>(
         known_at: evaluation.known_at,
         cursor: evaluation.cursor,
         told: Told::Correction,
+        order: 0,
+    }
+}
+
+/// Tells what was learned of a moment once more: what has just been told of it was known before.
+fn tell_again(
+    one: Usable<'_>,
+    about: &decide::Move<'_>,
+    lessons: &[Lesson],
+    changes: &mut Changes,
+) {
+    let of_moment = lessons.iter().filter(|lesson| lesson.at == about.at);
+    for (order, lesson) in (1_usize..).zip(of_moment) {
+        let about = decide::Move {
+            known_at: lesson.known_at,
+            told: Told::Restated,
+            order: u8::try_from(order).unwrap_or(u8::MAX),
+            ..*about
+        };
+        let standing = &lesson.present.standing;
+        let learned = decide::decode(&lesson.present.transition).unwrap_or_default();
+        let transition = pb::Transition {
+            transition_id: transition_id(one.row, &about, standing).to_string(),
+            ..learned
+        };
+        changes.record(one.row.number, &about, standing, &transition);
     }
 }
 
@@ -358,7 +400,7 @@ impl Engine {
             let rows = self.memberships.histories(tenant, uids).await;
             let rows = rows.map_err(store)?;
             way.walk = if late.restated {
-                Walk::again(rows, &way.found.made_again)
+                Walk::again(rows, &way.found.made_again, &zone)
             } else {
                 Walk::new(rows)
             };

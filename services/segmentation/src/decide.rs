@@ -163,6 +163,8 @@ pub(crate) struct Move<'a> {
     /// Number of the evaluation in scoring's feed.
     pub(crate) cursor: u64,
     pub(crate) told: Told,
+    /// Which it is of those that one evaluation tells of one moment.
+    pub(crate) order: u8,
 }
 
 /// What is told of a moment at which an account moved.

@@ -31,6 +31,8 @@ use crate::state::{Present, Progress, Standing, TenantState, Usable};
 const CURSOR_BIT: u32 = 80;
 /// The bit in it that tells a move from a correction.
 const MOVE_BIT: u32 = 75;
+/// The lowest of eight bits in it that order what is told of one moment at once.
+const ORDER_BIT: u32 = 67;
 
 /// What an evaluation is about.
 #[derive(Debug, Clone)]
@@ -359,6 +361,7 @@ impl TenantState {
                 known_at: evaluation.known_at,
                 cursor: evaluation.cursor,
                 told: Told::Move,
+                order: 0,
             };
             let began = Began {
                 standing: before.and_then(|before| before.at_close.as_ref()),
@@ -431,6 +434,11 @@ fn confirm(
 }
 
 impl Changes {
+    /// How many transitions there are to be stored.
+    pub(crate) fn n_told(&self) -> usize {
+        self.transitions.len()
+    }
+
     /// Notes a move; returns the encoded transition.
     pub(crate) fn record(
         &mut self,
@@ -499,7 +507,11 @@ pub(crate) fn transition(
 /// The id of a transition: a UUID of version 8 that holds the number of the evaluation, whether it is a move, and a hash of what
 /// it says. A replay gives the same one, and of several at one moment of a clock that stands still the last one is the greatest:
 /// what an evaluation corrects comes before the moves that it finds.
-fn transition_id(segmentation: &SegmentationRow, about: &decide::Move<'_>, to: &Standing) -> Uuid {
+pub(crate) fn transition_id(
+    segmentation: &SegmentationRow,
+    about: &decide::Move<'_>,
+    to: &Standing,
+) -> Uuid {
     let mut said = Vec::with_capacity(128);
     said.extend_from_slice(&about.uid.0.to_be_bytes());
     said.extend_from_slice(&about.at.0.to_be_bytes());
@@ -515,8 +527,9 @@ fn transition_id(segmentation: &SegmentationRow, about: &decide::Move<'_>, to: &
         said.push(0);
     }
     let is_move = u128::from(about.told == Told::Move) << MOVE_BIT;
-    let hash = PayloadHash::of(&said).0 >> (u128::BITS - MOVE_BIT);
-    Uuid::new_v8((u128::from(about.cursor) << CURSOR_BIT | is_move | hash).to_be_bytes())
+    let order = u128::from(about.order) << ORDER_BIT;
+    let hash = PayloadHash::of(&said).0 >> (u128::BITS - ORDER_BIT);
+    Uuid::new_v8((u128::from(about.cursor) << CURSOR_BIT | is_move | order | hash).to_be_bytes())
 }
 
 #[cfg(test)]

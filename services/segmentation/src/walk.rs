@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sextant_domain::feature::Moment;
 use sextant_domain::id::{AccountUid, TenantId};
-use sextant_domain::time::{Day, Instant};
+use sextant_domain::time::{Day, Instant, Zone};
 use sextant_proto::common::v1::{Date, ErrorReason};
 use sextant_proto::scoring::v1 as scoring;
 use sextant_store::port::TransitionRow;
@@ -84,6 +85,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// What is stored of it is that the account did not move then. That was so wherever it stood before.
+    pub(crate) fn is_note(&self) -> bool {
+        !self.is_new && self.present.entered_at < self.at
+    }
+
     fn stored(row: TransitionRow) -> Self {
         let told = decide::decode(&row.transition).and_then(|one| one.entered_at);
         let entered_at = told.and_then(|at| time::instant(&at).ok());
@@ -102,11 +108,54 @@ impl Step {
     }
 }
 
+/// What was learned of a moment after its day.
+#[derive(Debug)]
+pub(crate) struct Lesson {
+    pub(crate) at: Instant,
+    pub(crate) known_at: Instant,
+    pub(crate) present: Present,
+}
+
+/// An account on its way over the closes, in one segmentation.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// One step for a moment, oldest first. Where closes are made again, as it was known then; else as it is known now.
+    pub(crate) steps: Vec<Step>,
+    /// Where closes are made again: what was learned later of any moment, by (moment, knowledge).
+    pub(crate) lessons: Vec<Lesson>,
+}
+
+impl Way {
+    /// How the account stands at a moment with the knowledge of another one.
+    pub(crate) fn known(&self, at: Instant, known_at: Instant) -> Option<&Present> {
+        let step = newest(&self.steps, at);
+        known(
+            step.map(|step| (step.at, &step.present)),
+            &self.lessons,
+            (at, known_at),
+        )
+    }
+}
+
+/// How an account stands at a moment with the knowledge of another one, by its newest step and what was learned.
+pub(crate) fn known<'w>(
+    step: Option<(Instant, &'w Present)>,
+    lessons: &'w [Lesson],
+    (at, known_at): (Instant, Instant),
+) -> Option<&'w Present> {
+    let begun = lessons.partition_point(|lesson| lesson.at <= at);
+    let mut learned = lessons[..begun].iter().rev();
+    let lesson = learned.find(|lesson| lesson.known_at <= known_at);
+    let behind = lesson.filter(|lesson| step.is_none_or(|(stood_at, _)| stood_at <= lesson.at));
+    let stood = || step.map(|(_, present)| present);
+    behind.map(|lesson| &lesson.present).or_else(stood)
+}
+
 /// Some accounts on their way over the closes.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
-    /// Of each segmentation (by number) and account, as it is known now: one step for a moment, oldest first.
-    pub(crate) steps: BTreeMap<(u16, AccountUid), Vec<Step>>,
+    /// Of each segmentation (by number) and account.
+    pub(crate) ways: BTreeMap<(u16, AccountUid), Way>,
     /// Steps at closes that are made again, as they are stored.
     old: Vec<((u16, AccountUid), Step)>,
     /// What they were worth at the close before.
@@ -114,9 +163,11 @@ pub(crate) struct Walk {
 }
 
 /// The newest step up to a moment.
-pub(crate) fn newest(steps: &[Step], at: Instant) -> Option<&Step> {
+fn newest(steps: &[Step], at: Instant) -> Option<&Step> {
     let begun = steps.partition_point(|step| step.at <= at);
-    begun.checked_sub(1).and_then(|newest| steps.get(newest))
+    let begun = &steps[..begun];
+    let moved = begun.iter().rev().find(|step| !step.is_note());
+    moved.or_else(|| begun.last())
 }
 
 impl Walk {
@@ -129,68 +180,85 @@ impl Walk {
         walk
     }
 
-    /// Begins the same without what is stored of closes that are made again, given by their moments: it is replaced.
-    pub(crate) fn again(rows: Vec<TransitionRow>, made_again: &BTreeSet<Instant>) -> Self {
+    /// Begins the same without what is stored of closes that are made again, given by their moments: it is replaced. What was
+    /// learned of a moment after its day was not known at the closes before that.
+    pub(crate) fn again(
+        rows: Vec<TransitionRow>,
+        made_again: &BTreeSet<Instant>,
+        zone: &Zone,
+    ) -> Self {
+        let is_lesson = |row: &TransitionRow| {
+            let end = Moment::close(zone.day_of(row.at), zone).as_of;
+            row.is_correction && row.known_at > end
+        };
+        let (lessons, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_lesson);
         let mut walk = Self::new(rows);
-        for (key, steps) in &mut walk.steps {
-            let (old, kept) = std::mem::take(steps)
+        for (key, way) in &mut walk.ways {
+            let (old, kept) = std::mem::take(&mut way.steps)
                 .into_iter()
                 .partition(|step| made_again.contains(&step.at));
-            *steps = kept;
+            way.steps = kept;
             let old: Vec<Step> = old;
             walk.old.extend(old.into_iter().map(|step| (*key, step)));
+        }
+        for row in lessons {
+            let way = walk.ways.entry((row.segmentation, row.uid)).or_default();
+            let (at, known_at) = (row.at, row.known_at);
+            let lesson = Lesson {
+                at,
+                known_at,
+                present: Step::stored(row).present,
+            };
+            let of = |lesson: &Lesson| (lesson.at, lesson.known_at);
+            let place = way
+                .lessons
+                .partition_point(|other| of(other) < (at, known_at));
+            match way.lessons.get_mut(place) {
+                // Told again.
+                Some(other) if of(other) == (at, known_at) => *other = lesson,
+                _ => way.lessons.insert(place, lesson),
+            }
         }
         walk
     }
 
     /// Ends the walk: where an account was told to move at a close that was made again, and does not, it stands as before.
-    pub(crate) fn ended(mut self) -> BTreeMap<(u16, AccountUid), Vec<Step>> {
-        for ((segmentation, uid), old) in std::mem::take(&mut self.old) {
-            let steps = self.steps.entry((segmentation, uid)).or_default();
-            let place = steps.partition_point(|other| other.at < old.at);
-            match steps.get_mut(place) {
-                Some(other) if other.at == old.at => other.stored = old.stored,
-                _ => {
-                    let before = place.checked_sub(1).and_then(|place| steps.get(place));
-                    let (present, is_new) = match before {
-                        Some(before) => (before.present.clone(), true),
-                        None => (old.present, false),
-                    };
-                    let step = Step {
-                        at: old.at,
-                        present,
-                        stored: old.stored,
-                        is_new,
-                    };
-                    steps.insert(place, step);
-                },
+    pub(crate) fn ended(mut self) -> BTreeMap<(u16, AccountUid), Way> {
+        for (key, old) in std::mem::take(&mut self.old) {
+            let way = self.ways.entry(key).or_default();
+            let place = way.steps.partition_point(|other| other.at < old.at);
+            if let Some(other) = way.steps.get_mut(place).filter(|other| other.at == old.at) {
+                other.stored = old.stored;
+                continue;
             }
+            let (present, is_new) = match way.known(old.at.plus_us(-1), old.at) {
+                Some(before) => (before.clone(), true),
+                None => (old.present, false),
+            };
+            let step = Step {
+                at: old.at,
+                present,
+                stored: old.stored,
+                is_new,
+            };
+            way.steps.insert(place, step);
         }
-        self.steps
+        self.ways
     }
 
-    pub(crate) fn at(&self, segmentation: u16, uid: AccountUid, at: Instant) -> Option<&Present> {
-        let steps = self.steps.get(&(segmentation, uid))?;
-        newest(steps, at).map(|step| &step.present)
-    }
-
-    /// How an account stands at a close, where that has not to be found out again: that it did not move at that close was true
-    /// only of what was known of the closes before.
-    pub(crate) fn at_close(
+    /// How an account stands at a moment with the knowledge of a close.
+    pub(crate) fn at(
         &self,
-        segmentation: u16,
-        uid: AccountUid,
-        end: Instant,
-    ) -> Option<&Standing> {
-        let steps = self.steps.get(&(segmentation, uid))?;
-        let step = newest(steps, end)?;
-        let stays = step.at == end && step.present.entered_at < end;
-        (!stays).then_some(&step.present.standing)
+        (segmentation, uid): (u16, AccountUid),
+        at: Instant,
+        close: Instant,
+    ) -> Option<&Present> {
+        self.ways.get(&(segmentation, uid))?.known(at, close)
     }
 
     /// Adds a step, instead of one at the same moment.
     pub(crate) fn put(&mut self, segmentation: u16, uid: AccountUid, mut step: Step) {
-        let steps = self.steps.entry((segmentation, uid)).or_default();
+        let steps = &mut self.ways.entry((segmentation, uid)).or_default().steps;
         let place = steps.partition_point(|other| other.at < step.at);
         match steps.get_mut(place) {
             Some(other) if other.at == step.at => {

@@ -341,3 +341,35 @@ async fn a_move_comes_after_the_corrections_of_its_moment() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_move_within_the_day_that_was_none_stays_none_whatever_else_comes_late() {
+    let world = World::new();
+    let segmentation = closed(&world, [LOW; 4]).await;
+    let position = world.change("2027-03-12 10:00", &[("a", MEDIUM)]);
+    assert_eq!(segmentation.segment("a", at(&position)).await, "medium");
+    world.scoring.learn("2027-03-11", "a", MEDIUM);
+    let position = world.late("2027-03-12 11:00", &[("a", "2027-03-11")]);
+    let stands = segmentation.membership("a", at(&position)).await.unwrap();
+    assert_eq!(stands.entered_at, end_of("2027-03-11"));
+
+    world.put(&[("a", HIGH)]);
+    for day in ["2027-03-10", "2027-03-11"] {
+        world.scoring.learn(day, "a", HIGH);
+    }
+    let position = world.late("2027-03-12 12:00", &[("a", "2027-03-10")]);
+    let stands = segmentation.membership("a", at(&position)).await.unwrap();
+    assert_eq!(
+        (&*stands.segment, stands.entered_at),
+        ("high", end_of("2027-03-10"))
+    );
+    for moment in ["2027-03-12 10:30", "2027-03-12 11:30"] {
+        assert_eq!(segmentation.segment("a", as_of(on(moment))).await, "high");
+    }
+    let told = segmentation.transitions("a", None).await;
+    let told: Vec<_> = told
+        .iter()
+        .map(|one| (&*one.to_segment, one.downward))
+        .collect();
+    assert_eq!(told, [("high", false), ("low", false)]);
+}

@@ -1,5 +1,6 @@
 //! Closes that were made again, with other models: where accounts are said to have been then, and where they are now.
 
+use sextant_proto::common::v1::ReadAt;
 use sextant_proto::segmentation::v1 as pb;
 
 use crate::world::{Segmentation, World, about, account_ref, as_of, at, end_of, on};
@@ -116,4 +117,81 @@ async fn who_did_not_move_at_a_close_that_was_made_again_is_known_to_stand_so_si
     assert_eq!((then.entered_at, then.known_at), (first, first));
     let last = segmentation.membership("a", as_of(end_of("2027-03-11")));
     assert_eq!(last.await.unwrap().known_at, end_of("2027-03-11"));
+}
+
+#[tokio::test]
+async fn what_was_learned_of_a_close_before_it_was_made_again_stays_known_since_then_and_no_earlier()
+ {
+    let world = World::new();
+    let segmentation = closed(&world, MEDIUM).await;
+    for day in ["2027-03-09", "2027-03-10"] {
+        world.scoring.learn(day, "a", HIGH);
+    }
+    let learned = "2027-03-12 10:00";
+    let position = world.late(learned, &[("a", "2027-03-09")]);
+    assert_eq!(segmentation.segment("a", at(&position)).await, "medium");
+    let (before, after) = ("2027-03-12 09:59", learned);
+    let known = |known_at: Option<&str>, as_of| ReadAt {
+        as_of,
+        known_at: known_at.and_then(on),
+        ..ReadAt::default()
+    };
+    let path = async |known_at: Option<&str>| {
+        let mut path = Vec::new();
+        for day in ["2027-03-09", "2027-03-10", "2027-03-11"] {
+            let read = known(known_at, end_of(day));
+            path.push(segmentation.segment("a", Some(read)).await);
+        }
+        path
+    };
+    let paths = async || {
+        [
+            path(Some(before)).await,
+            path(Some(after)).await,
+            path(None).await,
+        ]
+    };
+    let corrected = ["high", "high", "medium"];
+    let expected = [["medium"; 3], corrected, corrected];
+    assert_eq!(paths().await, expected);
+
+    // History of another account comes.
+    world.scoring.restate("2027-03-10", "b", HIGH);
+    world.restated("2027-03-13 10:00", &["a", "b"], "2027-03-10");
+    world.late("2027-03-13 10:00", &[("a", "2027-03-09")]);
+    let position = world.present("2027-03-13 10:00");
+    assert_eq!(segmentation.segment("a", at(&position)).await, "medium");
+    assert_eq!(paths().await, expected);
+    let told = segmentation.transitions("a", Some(known(Some(before), None)));
+    let told: Vec<_> = told.await.into_iter().map(|one| one.to_segment).collect();
+    assert_eq!(told, ["medium"], "it moved once, as was known then");
+}
+
+#[tokio::test]
+async fn a_close_that_was_made_again_keeps_what_was_learned_of_it_where_it_says_something_else() {
+    let world = World::new();
+    let segmentation = closed(&world, MEDIUM).await;
+    world.scoring.learn("2027-03-10", "a", HIGH);
+    let learned = "2027-03-12 10:00";
+    world.late(learned, &[("a", "2027-03-10")]);
+    world.scoring.restate("2027-03-10", "a", LOW);
+    world.restated("2027-03-13 10:00", &["a", "b"], "2027-03-10");
+    world.late("2027-03-13 10:00", &[("a", "2027-03-10")]);
+    let position = world.present("2027-03-13 10:00");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let at_close = async |known_at: &str| {
+        let read = ReadAt {
+            as_of: end_of("2027-03-10"),
+            known_at: on(known_at),
+            ..ReadAt::default()
+        };
+        segmentation.segment("a", Some(read)).await
+    };
+    let then = ["2027-03-12 09:59", learned, "2027-03-13 10:00"];
+    let then = [
+        at_close(then[0]).await,
+        at_close(then[1]).await,
+        at_close(then[2]).await,
+    ];
+    assert_eq!(then, ["low", "high", "high"]);
 }

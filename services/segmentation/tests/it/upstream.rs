@@ -385,7 +385,8 @@ impl pb::feed_service_server::FeedService for Scoring {
             .into_iter()
             .map(|one| one.account_uid)
             .collect();
-        let is_late = !late.is_empty();
+        // A close that is made again shows what was known then.
+        let is_late = !late.is_empty() && !request.restated;
         let moments = if late.is_empty() {
             vec![request.closed_on]
         } else {
