@@ -2580,8 +2580,8 @@ pub mod access_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a key useless at once here and within 30 seconds in every other service; one that is not there, or that is
-        /// another tenant's, is KEY_UNKNOWN. Scope: admin.
+        /// Makes a key useless at once here and within 30 seconds in every other service; streams that are open with it end within
+        /// a minute. One that is not there, or that is another tenant's, is KEY_UNKNOWN. Scope: admin.
         pub async fn revoke_key(
             &mut self,
             request: impl tonic::IntoRequest<super::RevokeKeyRequest>,
@@ -2666,8 +2666,8 @@ pub mod access_service_server {
             tonic::Response<super::ListKeysResponse>,
             tonic::Status,
         >;
-        /// Makes a key useless at once here and within 30 seconds in every other service; one that is not there, or that is
-        /// another tenant's, is KEY_UNKNOWN. Scope: admin.
+        /// Makes a key useless at once here and within 30 seconds in every other service; streams that are open with it end within
+        /// a minute. One that is not there, or that is another tenant's, is KEY_UNKNOWN. Scope: admin.
         async fn revoke_key(
             &self,
             request: tonic::Request<super::RevokeKeyRequest>,

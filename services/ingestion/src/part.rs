@@ -90,7 +90,10 @@ const ADMIN: Access = Access::Scope(Scope::Admin);
 const SERVICE: Access = Access::Scope(Scope::Service);
 
 const METHODS: [(&str, Access); 21] = [
-    ("/sextant.ingestion.v1.IngestionService/Ingest", INGEST),
+    (
+        "/sextant.ingestion.v1.IngestionService/Ingest",
+        Access::Stream(Scope::Ingest),
+    ),
     ("/sextant.ingestion.v1.IngestionService/IngestBatch", INGEST),
     (
         "/sextant.ingestion.v1.IngestionService/ListRejections",

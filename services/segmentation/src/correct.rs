@@ -20,17 +20,17 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::columns;
-use crate::decide::{self, Told};
+use crate::decide;
 use crate::engine::{Engine, Writing};
-use crate::evaluate::{Changes, Evaluation, Failed, Which, transition, transition_id};
+use crate::evaluate::{Changes, Evaluation, Failed, Which, transition};
 use crate::follower::decoded;
 use crate::grounds::{Began, Grounds, call, failed};
-use crate::state::{Names, Present, Standing, TenantState, Usable, Use};
-use crate::walk::{Late, Lesson, Step, Walk, Way, known};
+use crate::settle::{ALL_KNOWLEDGE, about};
+use crate::state::{Names, Present, TenantState, Usable};
+use crate::walk::{Late, Step, Walk, Way};
 
 /// Accounts that walk over the closes together: what is in memory for them at a time.
 const MAX_ACCOUNTS: usize = 4_096;
-const ALL_KNOWLEDGE: Instant = Instant(i64::MAX);
 
 /// What walks over past closes found.
 #[derive(Debug, Default)]
@@ -194,54 +194,6 @@ impl TenantState {
         }
         changes
     }
-
-    /// Notes what has to be stored of the steps of an account in a segmentation; returns how it stands after them.
-    fn settle(
-        &self,
-        (number, uid): (u16, AccountUid),
-        (way, made_again): (Way, &BTreeSet<Instant>),
-        evaluation: &Evaluation,
-        changes: &mut Changes,
-    ) -> Option<Present> {
-        let mut uses = self.uses.iter().filter_map(Use::usable);
-        let one = uses.find(|one| one.row.number == number)?;
-        let names = self.names.get(&uid)?;
-        let Way { steps, lessons } = way;
-        let mut stood: Option<(Instant, Present)> = None;
-        let mut is_touched = false;
-        let (mut day, mut began) = (None, None);
-        for mut step in steps {
-            is_touched |= step.is_new;
-            let at = step.at;
-            let last = stood.as_ref().map(|(at, present)| (*at, present));
-            let before = known(last, &lessons, (at.plus_us(-1), at));
-            if let Some(before) = before.filter(|_| step.is_note()) {
-                step.present.standing = before.standing.clone();
-            }
-            let day_before = day.replace(self.zone.day_of(at));
-            if day_before != day {
-                began = before.map(|present| present.standing.clone());
-            }
-            let present = if is_touched {
-                let mut about = about(uid, names, at, evaluation);
-                if made_again.contains(&at) {
-                    about.known_at = at;
-                    about.told = Told::Restated;
-                }
-                let n_told = changes.n_told();
-                let present = settled(one, &about, (began.as_ref(), before), step, changes);
-                if changes.n_told() > n_told {
-                    tell_again(one, &about, &lessons, changes);
-                }
-                present
-            } else {
-                step.present
-            };
-            stood = Some((at, present));
-        }
-        let last = stood.as_ref().map(|(at, present)| (*at, present));
-        known(last, &lessons, (ALL_KNOWLEDGE, ALL_KNOWLEDGE)).cloned()
-    }
 }
 
 impl Corrections {
@@ -252,110 +204,6 @@ impl Corrections {
         self.walked
             .extend(walked.filter(|(_, way)| is_touched(way)));
     }
-}
-
-fn about<'a>(
-    uid: AccountUid,
-    names: &'a Names,
-    at: Instant,
-    evaluation: &Evaluation,
-) -> decide::Move<'a> {
-    decide::Move {
-        uid,
-        id: &names.id,
-        name: &names.name,
-        at,
-        known_at: evaluation.known_at,
-        cursor: evaluation.cursor,
-        told: Told::Correction,
-        order: 0,
-    }
-}
-
-/// Tells what was learned of a moment once more: what has just been told of it was known before.
-fn tell_again(
-    one: Usable<'_>,
-    about: &decide::Move<'_>,
-    lessons: &[Lesson],
-    changes: &mut Changes,
-) {
-    let of_moment = lessons.iter().filter(|lesson| lesson.at == about.at);
-    for (order, lesson) in (1_usize..).zip(of_moment) {
-        let about = decide::Move {
-            known_at: lesson.known_at,
-            told: Told::Restated,
-            order: u8::try_from(order).unwrap_or(u8::MAX),
-            ..*about
-        };
-        let standing = &lesson.present.standing;
-        let learned = decide::decode(&lesson.present.transition).unwrap_or_default();
-        let transition = pb::Transition {
-            transition_id: transition_id(one.row, &about, standing).to_string(),
-            ..learned
-        };
-        changes.record(one.row.number, &about, standing, &transition);
-    }
-}
-
-/// A step as it is after those before it have changed. Where an account turns out to have stood so before already, it did not
-/// move, and stands so since then and for the reasons of then. A stored step stays as it is unless that, or where it came from,
-/// has changed; of a close that was made again, unless anything has.
-fn settled(
-    one: Usable<'_>,
-    about: &decide::Move<'_>,
-    (began, before): (Option<&Standing>, Option<&Present>),
-    step: Step,
-    changes: &mut Changes,
-) -> Present {
-    let standing = step.present.standing.clone();
-    let stays = before.filter(|before| before.standing == standing);
-    let entered_at = stays.map_or(step.at, |stays| stays.entered_at);
-    let from = before.map(|before| &before.standing);
-    let grounds = stays.map_or(&step.present.transition, |stays| &stays.transition);
-    let mut grounds = decide::decode(grounds).unwrap_or_default();
-    // That it stands as before at a close that was made again was known since then.
-    if stays.is_none() || about.told != Told::Restated {
-        grounds.known_at = Some(time::timestamp(about.known_at));
-    }
-    let is_stored = |stored: &Present| {
-        stored.standing == standing
-            && stored.entered_at == entered_at
-            && decide::came_from(&stored.transition) == from.cloned()
-            && (about.told != Told::Restated || says_so(stored, &grounds))
-    };
-    if let Some(stored) = step.stored.filter(is_stored) {
-        return stored;
-    }
-    let because = pb::Transition {
-        downward: decide::is_downward(one.plugin.descriptor(), began.or(from), &standing),
-        reasons: grounds.reasons,
-        value_minor: grounds.value_minor,
-        model_version: grounds.model_version,
-        correction: about.told == Told::Correction,
-        entered_at: stays.map(|stays| time::timestamp(stays.entered_at)),
-        ..pb::Transition::default()
-    };
-    let transition = pb::Transition {
-        known_at: grounds.known_at,
-        ..transition(one.row, about, before, &standing, because)
-    };
-    Present {
-        entered_at,
-        at_close: None,
-        transition: changes.record(one.row.number, about, &standing, &transition),
-        standing,
-    }
-}
-
-/// Whether what is stored was known then, and for the same reasons.
-fn says_so(stored: &Present, grounds: &pb::Transition) -> bool {
-    decide::decode(&stored.transition).is_some_and(|told| {
-        told.known_at == grounds.known_at
-            && !told.correction
-            && told.reasons == grounds.reasons
-            && told.value_minor == grounds.value_minor
-            && told.model_version == grounds.model_version
-    })
 }
 
 /// A walk on its way, with the state that it reads.

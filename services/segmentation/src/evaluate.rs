@@ -507,11 +507,7 @@ pub(crate) fn transition(
 /// The id of a transition: a UUID of version 8 that holds the number of the evaluation, whether it is a move, and a hash of what
 /// it says. A replay gives the same one, and of several at one moment of a clock that stands still the last one is the greatest:
 /// what an evaluation corrects comes before the moves that it finds.
-pub(crate) fn transition_id(
-    segmentation: &SegmentationRow,
-    about: &decide::Move<'_>,
-    to: &Standing,
-) -> Uuid {
+fn transition_id(segmentation: &SegmentationRow, about: &decide::Move<'_>, to: &Standing) -> Uuid {
     let mut said = Vec::with_capacity(128);
     said.extend_from_slice(&about.uid.0.to_be_bytes());
     said.extend_from_slice(&about.at.0.to_be_bytes());

@@ -16,6 +16,7 @@ mod grounds;
 mod handlers;
 mod part;
 mod registry;
+mod settle;
 mod state;
 mod walk;
 mod watch;

@@ -83,7 +83,7 @@ const METHODS: &[(&str, Access)] = &[
     ),
     (
         "/sextant.segmentation.v1.SegmentationService/WatchTransitions",
-        Access::Scope(Scope::Read),
+        Access::Stream(Scope::Read),
     ),
     (
         "/sextant.segmentation.v1.FeedService/WatchHeads",

@@ -4,6 +4,7 @@ mod authenticator;
 mod key;
 mod layer;
 mod methods;
+pub(crate) mod validity;
 
 use sextant_domain::id::TenantId;
 

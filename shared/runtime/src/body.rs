@@ -13,6 +13,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::body::Body;
 
+use crate::auth::Refusal;
+use crate::auth::validity::Validity;
 use crate::deadline::{self, DEADLINE};
 
 /// How long a client waits before it tries again after a peer went away.
@@ -24,6 +26,7 @@ pub(crate) struct GuardedBody {
     inner: Option<Body>,
     deadline: Option<Deadline>,
     stop: Option<Stop>,
+    valid: Option<Validity>,
     failure: Failure,
 }
 
@@ -71,6 +74,7 @@ impl GuardedBody {
             inner: Some(inner),
             deadline: None,
             stop: None,
+            valid: None,
             failure: Failure::Passed,
         }
     }
@@ -87,6 +91,12 @@ impl GuardedBody {
             token,
             waiting: None,
         });
+        self
+    }
+
+    /// Ends with UNAUTHENTICATED soon after the key is no longer valid.
+    pub(crate) fn while_valid(mut self, valid: Validity) -> Self {
+        self.valid = Some(valid);
         self
     }
 
@@ -107,6 +117,9 @@ impl GuardedBody {
         {
             return self.end_with(sextant_wire::status::deadline_exceeded());
         }
+        if let Poll::Ready(status) = self.poll_refused(cx) {
+            return self.end_with(status);
+        }
         if let Some(stop) = &mut self.stop
             && stop.waiting().poll(cx).is_ready()
         {
@@ -116,6 +129,13 @@ impl GuardedBody {
             ));
         }
         Poll::Pending
+    }
+
+    fn poll_refused(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+        match &mut self.valid {
+            Some(valid) => valid.poll_refused(cx).map(Refusal::into_status),
+            None => Poll::Pending,
+        }
     }
 
     fn end_with(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -140,9 +160,9 @@ impl http_body::Body for GuardedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        let Some(inner) = &mut this.inner else {
+        if this.inner.is_none() {
             return Poll::Ready(None);
-        };
+        }
         // A producer that always has something to say must neither keep its thread nor outlive its deadline: it takes part in
         // the executor's budget, and the time is looked at although no timer may have fired.
         let budget = ready!(coop::poll_proceed(cx));
@@ -151,6 +171,14 @@ impl http_body::Body for GuardedBody {
         {
             return this.end_with(sextant_wire::status::deadline_exceeded());
         }
+        if this.valid.as_ref().is_some_and(Validity::is_due)
+            && let Poll::Ready(status) = this.poll_refused(cx)
+        {
+            return this.end_with(status);
+        }
+        let Some(inner) = &mut this.inner else {
+            return Poll::Ready(None);
+        };
         let polled = match &this.deadline {
             Some(deadline) => {
                 let given = deadline::Deadline::Given(deadline.at);

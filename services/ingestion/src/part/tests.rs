@@ -39,7 +39,7 @@ fn every_rpc_of_the_contract_asks_for_the_scope_that_the_contract_names() {
     let table: BTreeSet<(String, &str)> = METHODS
         .iter()
         .map(|(path, access)| match access {
-            Access::Scope(scope) => ((*path).to_owned(), scope.as_str()),
+            Access::Scope(scope) | Access::Stream(scope) => ((*path).to_owned(), scope.as_str()),
             Access::AnyScope => ((*path).to_owned(), "any"),
             Access::Public => ((*path).to_owned(), "public"),
         })

@@ -12,6 +12,7 @@ use tonic::Status;
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 
+use crate::auth::validity::Validity;
 use crate::auth::{Key, KeyId, Principal, Scopes, SecretDigest};
 use crate::clock::Clock;
 
@@ -195,6 +196,32 @@ impl Authenticator {
         }
     }
 
+    /// Watches a key that has been found valid.
+    pub(crate) fn validity(self: &Arc<Self>, key: KeyId) -> Validity {
+        Validity::new(Arc::clone(self), key, self.ttl)
+    }
+
+    /// Whether a key that has been found valid still is.
+    ///
+    /// # Errors
+    /// It was taken back, has expired, or cannot be checked.
+    pub(crate) async fn check_again(&self, id: KeyId) -> Result<(), Refusal> {
+        if self
+            .service
+            .as_ref()
+            .is_some_and(|service| service.id == id)
+        {
+            return Ok(());
+        }
+        let cached = self.cache.get(&id);
+        let cached = cached.filter(|cached| cached.until > tokio::time::Instant::now());
+        let record = match cached {
+            Some(cached) => cached.record.clone(),
+            None => self.ask(id).await?,
+        };
+        self.allows(record.as_ref().ok_or(Refusal::Invalid)?)
+    }
+
     /// Decides from the headers and the cache: one SHA-256 block, no lock, no allocation on a hit.
     pub(crate) fn lookup(&self, headers: &HeaderMap) -> Lookup {
         let key = match bearer(headers) {
@@ -225,25 +252,29 @@ impl Authenticator {
 
     /// Asks the source and remembers its answer.
     pub(crate) async fn resolve(&self, key: &Key) -> Result<Principal, Refusal> {
+        let record = self.ask(key.id()).await?;
+        self.judge(key, record.as_ref())
+    }
+
+    async fn ask(&self, id: KeyId) -> Result<Option<KeyRecord>, Refusal> {
         let n_forgotten = *self.n_forgotten();
-        let record = match self.source.resolve(key.id()).await {
+        let record = match self.source.resolve(id).await {
             Ok(record) => record,
             Err(error) => {
-                tracing::warn!(key = %key.id(), error = %error.source, "an API key could not be checked");
+                tracing::warn!(key = %id, error = %error.source, "an API key could not be checked");
                 return Err(Refusal::Unavailable);
             },
         };
-        let verdict = self.judge(key, record.as_ref());
         let cached = Cached {
-            record,
+            record: record.clone(),
             until: tokio::time::Instant::now() + self.ttl,
         };
         let now = self.n_forgotten();
         if *now == n_forgotten {
-            self.cache.insert(key.id(), Arc::new(cached));
+            self.cache.insert(id, Arc::new(cached));
         }
         drop(now);
-        verdict
+        Ok(record)
     }
 
     fn judge(&self, key: &Key, record: Option<&KeyRecord>) -> Result<Principal, Refusal> {
@@ -251,17 +282,22 @@ impl Authenticator {
         if !record.secret_sha256.matches(&key.digest()) {
             return Err(Refusal::Invalid);
         }
+        self.allows(record)?;
+        Ok(Principal {
+            tenant: record.tenant,
+            scopes: record.scopes,
+            key_id: key.id(),
+        })
+    }
+
+    fn allows(&self, record: &KeyRecord) -> Result<(), Refusal> {
         if record.revoked {
             return Err(Refusal::Revoked);
         }
         if record.expires_at.is_some_and(|at| at <= self.clock.now()) {
             return Err(Refusal::Expired);
         }
-        Ok(Principal {
-            tenant: record.tenant,
-            scopes: record.scopes,
-            key_id: key.id(),
-        })
+        Ok(())
     }
 }
 

@@ -8,7 +8,9 @@ use tonic::body::Body;
 use sextant_wire::status::method_unknown;
 
 use crate::auth::authenticator::Lookup;
-use crate::auth::{Access, Authenticator, MethodTable, Principal, Refusal, Scope};
+use crate::auth::validity::Validity;
+use crate::auth::{Access, Authenticator, KeyId, MethodTable, Principal, Refusal, Scope};
+use crate::body::GuardedBody;
 use crate::server::{Answer, Serve, refuse};
 
 /// Authenticates, then asks the method table.
@@ -35,7 +37,8 @@ impl<S> Authenticate<S> {
 
 impl<S: Serve + Clone> Serve for Authenticate<S> {
     fn serve(&self, mut request: Request<Body>) -> Answer {
-        let needed = match self.methods.access(request.uri().path()) {
+        let access = self.methods.access(request.uri().path());
+        let needed = match access {
             // Not in the table: not served, even if a route happens to exist.
             None => {
                 let path = request.uri().path();
@@ -43,11 +46,16 @@ impl<S: Serve + Clone> Serve for Authenticate<S> {
             },
             Some(Access::Public) => return self.inner.serve(request),
             Some(Access::AnyScope) => None,
-            Some(Access::Scope(scope)) => Some(scope),
+            Some(Access::Scope(scope) | Access::Stream(scope)) => Some(scope),
         };
+        let lasts = matches!(access, Some(Access::Stream(_)));
         match self.authenticator.lookup(request.headers()) {
             Lookup::Known(verdict) => match admit(&mut request, verdict, needed) {
-                Ok(()) => self.inner.serve(request),
+                Ok(key) if lasts => {
+                    let valid = self.authenticator.validity(key);
+                    while_valid(valid, self.inner.serve(request))
+                },
+                Ok(_) => self.inner.serve(request),
                 Err(answer) => answer,
             },
             Lookup::Unknown(key) => {
@@ -56,7 +64,11 @@ impl<S: Serve + Clone> Serve for Authenticate<S> {
                 Box::pin(async move {
                     let verdict = authenticator.resolve(&key).await;
                     match admit(&mut request, verdict, needed) {
-                        Ok(()) => inner.serve(request).await,
+                        Ok(key) if lasts => {
+                            let valid = authenticator.validity(key);
+                            while_valid(valid, inner.serve(request)).await
+                        },
+                        Ok(_) => inner.serve(request).await,
                         Err(answer) => answer.await,
                     }
                 })
@@ -65,16 +77,25 @@ impl<S: Serve + Clone> Serve for Authenticate<S> {
     }
 }
 
+/// The answer, which ends when its key is no longer valid.
+fn while_valid(valid: Validity, answer: Answer) -> Answer {
+    Box::pin(async move {
+        let head = answer.await?;
+        Ok(head.map(|body| GuardedBody::new(body).while_valid(valid).boxed()))
+    })
+}
+
+/// Lets a request through with its principal; returns the key.
 fn admit(
     request: &mut Request<Body>,
     verdict: Result<Principal, Refusal>,
     needed: Option<Scope>,
-) -> Result<(), Answer> {
+) -> Result<KeyId, Answer> {
     let principal = verdict.map_err(|refusal| refuse(refusal.into_status()))?;
     if let Some(scope) = needed.filter(|scope| !principal.scopes.contains(*scope)) {
         let denied = sextant_wire::status::permission_denied(scope.as_str());
         return Err(refuse(denied));
     }
     request.extensions_mut().insert(principal);
-    Ok(())
+    Ok(principal.key_id)
 }

@@ -14,6 +14,8 @@ pub enum Access {
     AnyScope,
     /// A key with this scope.
     Scope(Scope),
+    /// The same of an answer that may last: it ends soon after the key is taken back or expires.
+    Stream(Scope),
 }
 
 /// Method path (`/package.Service/Method`) → what it asks of its caller.

@@ -1,3 +1,7 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 use http::uri::PathAndQuery;
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
@@ -5,13 +9,15 @@ use tonic_types::StatusExt as _;
 
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
-use sextant_runtime::auth::{Access, Key, KeyRecord, MethodTable, Scope, Scopes};
+use sextant_runtime::auth::{
+    Access, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable, MethodTable, Scope, Scopes,
+};
 use sextant_runtime::link::Link;
 use sextant_runtime::server::{MountError, Part};
 use sextant_runtime::telemetry::Meters;
 use sextant_wire::status::reason_of;
 
-use crate::probe::{ASK, Probe, TALK, ask, call, talk};
+use crate::probe::{ASK, Probe, TALK, ask, call, talk, watch};
 use crate::world::{BOTH, Keys, Kind, LIMITS, World, linked, within};
 
 fn record(key: &Key, scopes: Scopes) -> KeyRecord {
@@ -253,4 +259,55 @@ async fn a_process_whose_key_a_peer_refuses_is_not_ready_and_says_why_until_it_i
     let link = other.link(Probe::new().0, Kind::Network, &options).await;
     assert_eq!(within(ask(&link, "echo:x")).await.unwrap(), "x");
     assert_eq!(own.readiness.obstacle(), None);
+}
+
+/// One key, until it is taken back.
+#[derive(Clone)]
+struct Revocable(Arc<Mutex<KeyRecord>>);
+
+impl KeySource for Revocable {
+    fn resolve(
+        &self,
+        _id: KeyId,
+    ) -> BoxFuture<'_, Result<Option<KeyRecord>, KeySourceUnavailable>> {
+        let record = self.0.lock().unwrap().clone();
+        Box::pin(async { Ok(Some(record)) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_soon_after_its_key_was_taken_back_whether_or_not_it_has_something_to_say() {
+    let minute = Duration::from_secs(60);
+    let key = Key::generate().unwrap();
+    let source = Revocable(Arc::new(Mutex::new(record(&key, Scopes::ALL))));
+    let world = World::with(LIMITS, source.clone(), Meters::none());
+    let options = world.options_without_key();
+    let link = world.link(Probe::new().0, Kind::InProcess, &options).await;
+    let opened = async |command: &str| {
+        let mut request = Request::new(command.to_owned());
+        let bearer = format!("Bearer {}", key.expose());
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", bearer.parse().unwrap());
+        let mut stream = watch(&link, request).await.unwrap();
+        assert!(stream.message().await.unwrap().is_some());
+        stream
+    };
+    let (mut silent, mut flood) = (opened("silent").await, opened("flood").await);
+    let waiting = tokio::time::timeout(5 * minute, silent.message()).await;
+    assert!(waiting.is_err(), "the key is valid: {waiting:?}");
+    assert!(flood.message().await.unwrap().is_some());
+
+    source.0.lock().unwrap().revoked = true;
+    let ended = tokio::time::timeout(minute, silent.message()).await;
+    let refused = ended.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    // What was said before is heard first.
+    let mut refused = None;
+    for _ in 0..1_000_000 {
+        if let Err(status) = flood.message().await {
+            refused = Some(status.code());
+            break;
+        }
+    }
+    assert_eq!(refused, Some(Code::Unauthenticated));
 }

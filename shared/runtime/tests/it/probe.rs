@@ -53,7 +53,8 @@ impl Probe {
 
     pub(crate) fn part(self) -> Part {
         let scope = Access::Scope(Scope::Read);
-        let table = MethodTable::new(&[(ASK, scope), (WATCH, scope), (TALK, Access::Public)]);
+        let watched = Access::Stream(Scope::Read);
+        let table = MethodTable::new(&[(ASK, scope), (WATCH, watched), (TALK, Access::Public)]);
         Part::new("probe", table).service(self, ["Ask", "Watch", "Talk"])
     }
 

@@ -66,7 +66,7 @@ impl World {
         Self::with(limits, Keys(Vec::new()), Meters::none())
     }
 
-    pub(crate) fn with(limits: Limits, keys: Keys, meters: Meters) -> Self {
+    pub(crate) fn with(limits: Limits, keys: impl KeySource + 'static, meters: Meters) -> Self {
         let lifecycle = Lifecycle::new();
         let service_key = Key::generate().unwrap();
         let authenticator =
