@@ -164,6 +164,7 @@ impl TenantState {
                     transition: transition.encode_to_vec().into(),
                 },
                 stored: None,
+                within_day: None,
                 is_new: true,
             };
             walk.put(number, uid, step);
@@ -250,7 +251,7 @@ impl Engine {
             way.walk = if late.restated {
                 Walk::again(rows, &way.found.made_again, &zone)
             } else {
-                Walk::new(rows)
+                Walk::new(rows, &zone)
             };
             let request = patient(late.request(tenant, evaluation, uids));
             let mut stream = self.scores().read_columns(request).await?.into_inner();

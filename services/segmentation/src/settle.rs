@@ -84,7 +84,7 @@ impl Settling<'_> {
         let at = step.at;
         let n_told = changes.n_told();
         let before = self.known(at.plus_us(-1), at);
-        if let Some(before) = before.filter(|_| step.is_note()) {
+        if let Some(before) = before.filter(|before| step.is_void(Some(&before.standing))) {
             step.present.standing = before.standing.clone();
         }
         let present = if self.is_touched {
@@ -210,6 +210,10 @@ fn settled(
     // That it stands as before at a close that was made again was known since then.
     if stays.is_none() || about.told != Told::Restated {
         grounds.known_at = Some(time::timestamp(about.known_at));
+    }
+    // Nothing is stored of that moment, and it says nothing new.
+    if let (Some(stays), None) = (stays, &step.stored) {
+        return stays.clone();
     }
     let is_stored = |stored: &Present| {
         stored.standing == standing

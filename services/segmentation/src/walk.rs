@@ -80,17 +80,22 @@ pub(crate) struct Step {
     pub(crate) present: Present,
     /// What is stored of this moment.
     pub(crate) stored: Option<Present>,
+    /// It is a move within a day from there, that was found then and is never found out again.
+    pub(crate) within_day: Option<Standing>,
     /// Found by this walk.
     pub(crate) is_new: bool,
 }
 
 impl Step {
-    /// What is stored of it is that the account did not move then. That was so wherever it stood before.
-    pub(crate) fn is_note(&self) -> bool {
-        !self.is_new && self.present.entered_at < self.at
+    /// What is stored of it says nothing where the account stood there before: that it did not move then, or that it moved
+    /// within a day from where it turned out not to have been. What the day brought, its close says.
+    pub(crate) fn is_void(&self, before: Option<&Standing>) -> bool {
+        let is_note = !self.is_new && self.present.entered_at < self.at;
+        let is_from_elsewhere = |from: &Standing| before.is_some_and(|before| before != from);
+        is_note || self.within_day.as_ref().is_some_and(is_from_elsewhere)
     }
 
-    fn stored(row: TransitionRow) -> Self {
+    fn stored(row: TransitionRow, zone: &Zone) -> Self {
         let told = decide::decode(&row.transition).and_then(|one| one.entered_at);
         let entered_at = told.and_then(|at| time::instant(&at).ok());
         let present = Present {
@@ -101,11 +106,18 @@ impl Step {
         };
         Self {
             at: row.at,
+            within_day: (row.at != end_of_day(row.at, zone))
+                .then(|| decide::came_from(&present.transition))
+                .flatten(),
             stored: Some(present.clone()),
             present,
             is_new: false,
         }
     }
+}
+
+fn end_of_day(at: Instant, zone: &Zone) -> Instant {
+    Moment::close(zone.day_of(at), zone).as_of
 }
 
 /// What was learned of a moment after its day.
@@ -164,18 +176,23 @@ pub(crate) struct Walk {
 
 /// The newest step up to a moment.
 fn newest(steps: &[Step], at: Instant) -> Option<&Step> {
-    let begun = steps.partition_point(|step| step.at <= at);
-    let begun = &steps[..begun];
-    let moved = begun.iter().rev().find(|step| !step.is_note());
-    moved.or_else(|| begun.last())
+    let mut begun = &steps[..steps.partition_point(|step| step.at <= at)];
+    while let Some((step, before)) = begun.split_last() {
+        let stood = || newest(before, step.at).map(|before| &before.present.standing);
+        if before.is_empty() || !step.is_void(stood()) {
+            return Some(step);
+        }
+        begun = before;
+    }
+    None
 }
 
 impl Walk {
     /// Begins where the stored transitions, by (at, id) of each account in a segmentation, say that accounts are.
-    pub(crate) fn new(rows: Vec<TransitionRow>) -> Self {
+    pub(crate) fn new(rows: Vec<TransitionRow>, zone: &Zone) -> Self {
         let mut walk = Self::default();
         for row in rows {
-            walk.put(row.segmentation, row.uid, Step::stored(row));
+            walk.put(row.segmentation, row.uid, Step::stored(row, zone));
         }
         walk
     }
@@ -187,12 +204,10 @@ impl Walk {
         made_again: &BTreeSet<Instant>,
         zone: &Zone,
     ) -> Self {
-        let is_lesson = |row: &TransitionRow| {
-            let end = Moment::close(zone.day_of(row.at), zone).as_of;
-            row.is_correction && row.known_at > end
-        };
+        let is_lesson =
+            |row: &TransitionRow| row.is_correction && row.known_at > end_of_day(row.at, zone);
         let (lessons, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_lesson);
-        let mut walk = Self::new(rows);
+        let mut walk = Self::new(rows, zone);
         for (key, way) in &mut walk.ways {
             let (old, kept) = std::mem::take(&mut way.steps)
                 .into_iter()
@@ -207,7 +222,7 @@ impl Walk {
             let lesson = Lesson {
                 at,
                 known_at,
-                present: Step::stored(row).present,
+                present: Step::stored(row, zone).present,
             };
             let of = |lesson: &Lesson| (lesson.at, lesson.known_at);
             let place = way
@@ -239,6 +254,7 @@ impl Walk {
                 at: old.at,
                 present,
                 stored: old.stored,
+                within_day: None,
                 is_new,
             };
             way.steps.insert(place, step);

@@ -328,12 +328,7 @@ async fn a_move_comes_after_the_corrections_of_its_moment() {
             .collect();
         assert_eq!(
             told,
-            [
-                ("medium", "low"),
-                ("high", "medium"),
-                ("low", "high"),
-                ("", "low")
-            ],
+            [("high", "low"), ("low", "high"), ("", "low")],
             "{name}"
         );
         for read in [None, as_of(on(NOW))] {
