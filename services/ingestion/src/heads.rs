@@ -1,7 +1,7 @@
 //! The newest number of every feed, as this process knows it.
 //!
 //! Commits of this process are noted at once. Those of other replicas are found by one query for all tenants, every two
-//! seconds, so an idle tenant costs nothing; and at once, by one for its tenant, where a caller has to hear of them.
+//! seconds, so an idle tenant costs a row of it; and at once, by one for its tenant, where a caller has to hear of them.
 
 use std::sync::Arc;
 

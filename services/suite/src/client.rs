@@ -160,6 +160,14 @@ impl Client {
             Err(status) if named.is_none() && is(&status, ErrorReason::FieldMissing) => {
                 self.only_tenant().await
             },
+            Err(status) if is(&status, ErrorReason::TenantUnknown) => {
+                let named = named.unwrap_or_default();
+                let message = format!(
+                    "\"{named}\" (--tenant or SEXTANT_TENANT): {}; `sextant tenants list` shows those that the key opens",
+                    status.message()
+                );
+                Err(Status::from(Problem::new(ErrorReason::TenantUnknown, message)).into())
+            },
             Err(status) => Err(status.into()),
         }
     }

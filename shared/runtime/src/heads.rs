@@ -1,7 +1,7 @@
 //! Telling followers which of a service's own feeds have grown.
 //!
 //! Commits of this process are noted at once. Those of other replicas are found by one query for all tenants, every two
-//! seconds, so an idle tenant costs nothing.
+//! seconds, so an idle tenant costs a row of it.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -467,6 +467,19 @@ async fn an_interrupted_import_of_news_says_what_is_stored_and_repeated_it_goes_
     assert_eq!(again, [ROWS - accepted, accepted]);
 }
 
+/// Who watches sees streams of records that have ended well.
+fn ended_well(world: &World) {
+    let text = world.scrape(Role::Ingestion);
+    let ended = |status: &str| {
+        let mut lines = text.lines().filter(|line| {
+            line.starts_with("rpc_server_call_duration_seconds_count")
+                && line.contains("IngestionService/Ingest\"")
+        });
+        lines.any(|line| line.contains(status))
+    };
+    assert!(ended("\"OK\"") && !ended("\"CANCELLED\""), "{text}");
+}
+
 #[tokio::test]
 async fn who_asks_after_an_import_of_history_is_answered_with_it() {
     let world = World::start(Shape::Apart).await;
@@ -474,16 +487,7 @@ async fn who_asks_after_an_import_of_history_is_answered_with_it() {
         let client = new(&world, name).await;
         if import_it {
             in_one_file(&world, name);
-            // Who watches sees a call that has ended well.
-            let text = world.scrape(Role::Ingestion);
-            let streams = |status: &str| {
-                let mut lines = text.lines().filter(|line| {
-                    line.starts_with("rpc_server_call_duration_seconds_count")
-                        && line.contains("IngestionService/Ingest\"")
-                });
-                lines.any(|line| line.contains(status))
-            };
-            assert!(streams("\"OK\"") && !streams("\"CANCELLED\""), "{text}");
+            ended_well(&world);
         } else {
             open_import(&client).await;
             send_history(&client).await;

@@ -71,13 +71,18 @@ async fn stream(
 /// A page token holds as long as what it continues.
 async fn turn_a_page_across_a_restart(world: &World, client: &Client) {
     let page = async |page_token: String| {
-        let request = client.request(ListAccountsRequest {
-            page_size: 1,
-            page_token,
-            ..ListAccountsRequest::default()
-        });
-        let listed = client.accounts().list_accounts(request).await;
-        listed.unwrap().into_inner()
+        for _ in 0..MAX_RESENDS {
+            let request = client.request(ListAccountsRequest {
+                page_size: 1,
+                page_token: page_token.clone(),
+                ..ListAccountsRequest::default()
+            });
+            match client.accounts().list_accounts(request).await {
+                Ok(listed) => return listed.into_inner(),
+                Err(status) => assert_eq!(status.code(), Code::Unavailable, "{status:?}"),
+            }
+        }
+        panic!("a page was refused {MAX_RESENDS} times");
     };
     let first = page(String::new()).await;
     world.kill_and_restart(world.roles()[0]);

@@ -310,6 +310,8 @@ impl Oracle {
                         month: i32::try_from(number).unwrap() + 1,
                         day: 1,
                     }),
+                    // The story ends within the last one.
+                    to_date: number == 2,
                     ..WaterfallMonth::default()
                 };
                 for life in &self.lives {

@@ -10,6 +10,7 @@
 
 mod access;
 mod accounts;
+mod bad;
 mod billed;
 mod door;
 mod feed;
