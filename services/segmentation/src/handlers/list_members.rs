@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Feature;
-use sextant_domain::id::AccountUid;
+use sextant_domain::id::{AccountUid, ExternalId, Slice};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
@@ -195,15 +195,20 @@ impl Handlers {
         state: &TenantState,
         page: &mut [Found],
     ) -> Result<Vec<RecordBatch>, Status> {
-        let mut tables = Vec::new();
-        if page.is_empty() {
-            return Ok(tables);
+        let mut by_slice: BTreeMap<Slice, Vec<Bytes>> = BTreeMap::new();
+        for found in page.iter() {
+            let names = state.names.get(&found.uid);
+            if let Some(Ok(id)) = names.map(|names| ExternalId::parse(&names.id)) {
+                let slice = Slice::of_account(&id, state.n_slices);
+                by_slice
+                    .entry(slice)
+                    .or_default()
+                    .push(uid_bytes(found.uid));
+            }
         }
-        let uids: Vec<Bytes> = page.iter().map(|found| uid_bytes(found.uid)).collect();
-        for slice in state.slices.keys() {
-            let columns = self
-                .engine
-                .columns(state.tenant, *slice, Of::Present, uids.clone());
+        let mut tables = Vec::new();
+        for (slice, uids) in by_slice {
+            let columns = self.engine.columns(state.tenant, slice, Of::Present, uids);
             tables.extend(columns.await?.tables);
         }
         let mut places = HashMap::new();
