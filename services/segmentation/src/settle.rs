@@ -10,7 +10,7 @@ use sextant_wire::time;
 use crate::decide::{self, Told};
 use crate::evaluate::{Changes, Evaluation, transition};
 use crate::state::{Names, Present, Standing, TenantState, Usable, Use};
-use crate::walk::{Lesson, Step, Way, known};
+use crate::walk::{Lesson, Step, Way, learned};
 
 pub(crate) const ALL_KNOWLEDGE: Instant = Instant(i64::MAX);
 
@@ -70,8 +70,11 @@ impl Settling<'_> {
     fn known(&self, at: Instant, known_at: Instant) -> Option<&Present> {
         let mut steps = self.steps.iter().flatten();
         let step = steps.find(|(stood_at, _)| *stood_at <= at);
-        let step = step.map(|(stood_at, present)| (*stood_at, present));
-        known(step, &self.lessons[..self.n_settled], (at, known_at))
+        let stood_at = step.map(|(stood_at, _)| *stood_at);
+        // A lesson that is settled says itself where the account stood.
+        let lesson = learned(&self.lessons[..self.n_settled], stood_at, (at, known_at));
+        let stood = || step.map(|(_, present)| present);
+        lesson.map(|lesson| &lesson.present).or_else(stood)
     }
 
     /// Settles a step; `knowledge`: it is of a close that was made again, and known since.
@@ -99,10 +102,16 @@ impl Settling<'_> {
         };
         let last = self.steps[0].replace((at, present));
         self.steps[1] = last;
-        let is_told = changes.n_told() > n_told;
+        self.lessons_of(at, n_told, changes);
+    }
+
+    /// Settles the lessons of a moment. `n_told`: what was told before it. Where anything is told of the moment, what was learned
+    /// of it later is told again behind that.
+    fn lessons_of(&mut self, at: Instant, n_told: usize, changes: &mut Changes) {
         let mut order = 0_u8;
         while self.next_lesson().is_some_and(|lesson| lesson.at == at) {
             order = order.saturating_add(1);
+            let is_told = changes.n_told() > n_told;
             self.lesson((order, is_told), changes);
         }
     }
@@ -113,12 +122,9 @@ impl Settling<'_> {
 
     /// Settles lessons of moments before one.
     fn lessons_before(&mut self, at: Instant, changes: &mut Changes) {
-        while self.next_lesson().is_some_and(|lesson| lesson.at < at) {
-            let of_moment = self.lessons[..self.n_settled].iter().rev();
-            let next = self.next_lesson().map(|lesson| lesson.at);
-            let order = of_moment.take_while(|other| Some(other.at) == next).count();
-            let order = u8::try_from(order).unwrap_or(u8::MAX);
-            self.lesson((order, false), changes);
+        let before = |lesson: &&Lesson| lesson.at < at;
+        while let Some(moment) = self.next_lesson().filter(before).map(|lesson| lesson.at) {
+            self.lessons_of(moment, changes.n_told(), changes);
         }
     }
 

@@ -139,28 +139,37 @@ pub(crate) struct Way {
 
 impl Way {
     /// How the account stands at a moment with the knowledge of another one.
-    pub(crate) fn known(&self, at: Instant, known_at: Instant) -> Option<&Present> {
-        let step = newest(&self.steps, at);
-        known(
-            step.map(|step| (step.at, &step.present)),
-            &self.lessons,
-            (at, known_at),
-        )
+    pub(crate) fn known(&self, mut at: Instant, known_at: Instant) -> Option<&Present> {
+        let mut note = None;
+        loop {
+            let step = newest(&self.steps, at);
+            let stood_at = step.map(|step| step.at);
+            let Some(lesson) = learned(&self.lessons, stood_at, (at, known_at)) else {
+                return step.map(|step| &step.present).or(note);
+            };
+            if lesson.present.entered_at >= lesson.at {
+                return Some(&lesson.present);
+            }
+            // That it did not move then was learned: wherever it stood before.
+            note = Some(&lesson.present);
+            at = lesson.at.plus_us(-1);
+        }
     }
 }
 
-/// How an account stands at a moment with the knowledge of another one, by its newest step and what was learned.
-pub(crate) fn known<'w>(
-    step: Option<(Instant, &'w Present)>,
-    lessons: &'w [Lesson],
+/// What was learned last, with the knowledge of a moment, of another one and how an account stands since; nothing where it has
+/// moved behind that, at `stood_at`.
+pub(crate) fn learned(
+    lessons: &[Lesson],
+    stood_at: Option<Instant>,
     (at, known_at): (Instant, Instant),
-) -> Option<&'w Present> {
+) -> Option<&Lesson> {
     let begun = lessons.partition_point(|lesson| lesson.at <= at);
     let mut learned = lessons[..begun].iter().rev();
-    let lesson = learned.find(|lesson| lesson.known_at <= known_at);
-    let behind = lesson.filter(|lesson| step.is_none_or(|(stood_at, _)| stood_at <= lesson.at));
-    let stood = || step.map(|(_, present)| present);
-    behind.map(|lesson| &lesson.present).or_else(stood)
+    let lesson = learned.find(|lesson| lesson.known_at <= known_at)?;
+    stood_at
+        .is_none_or(|stood_at| stood_at <= lesson.at)
+        .then_some(lesson)
 }
 
 /// Some accounts on their way over the closes.
@@ -176,15 +185,14 @@ pub(crate) struct Walk {
 
 /// The newest step up to a moment.
 fn newest(steps: &[Step], at: Instant) -> Option<&Step> {
-    let mut begun = &steps[..steps.partition_point(|step| step.at <= at)];
-    while let Some((step, before)) = begun.split_last() {
-        let stood = || newest(before, step.at).map(|before| &before.present.standing);
-        if before.is_empty() || !step.is_void(stood()) {
-            return Some(step);
+    let mut stood: Option<&Step> = None;
+    for step in &steps[..steps.partition_point(|step| step.at <= at)] {
+        let before = stood.map(|stood| &stood.present.standing);
+        if before.is_none() || !step.is_void(before) {
+            stood = Some(step);
         }
-        begun = before;
     }
-    None
+    stood
 }
 
 impl Walk {
@@ -192,7 +200,15 @@ impl Walk {
     pub(crate) fn new(rows: Vec<TransitionRow>, zone: &Zone) -> Self {
         let mut walk = Self::default();
         for row in rows {
-            walk.put(row.segmentation, row.uid, Step::stored(row, zone));
+            let (segmentation, uid, is_move) = (row.segmentation, row.uid, !row.is_correction);
+            let mut step = Step::stored(row, zone);
+            let way = walk.ways.get(&(segmentation, uid));
+            let last = way.and_then(|way| way.steps.last());
+            if let Some(other) = last.filter(|other| is_move && other.at == step.at) {
+                // It has moved more than once at a moment at which the clock stood still: from where it was at first.
+                step.within_day = other.within_day.clone().or(step.within_day);
+            }
+            walk.put(segmentation, uid, step);
         }
         walk
     }

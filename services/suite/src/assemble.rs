@@ -181,9 +181,9 @@ impl Program {
             meters: telemetry.meters().clone(),
             limits: Limits::from(&config.server),
         };
-        // A key that outlives the process, and is that of every replica.
-        let page_key = match (role, &local) {
-            (Role::All, Some(first)) => first,
+        // A key that outlives the process: one that was made at the start does not.
+        let page_key = match (&config.auth.service_key, &local) {
+            (None, Some(first)) => first,
             _ => &service_key.key,
         };
         let pager = Pager::new(page_key.expose().as_bytes());

@@ -35,7 +35,13 @@ pub(super) async fn handle(
     let asked = (&request, request.request_id.as_str());
     let now = engine.clock.now();
     let asked = request::read(Some(tenant), "CreateSegmentation", asked, now)?;
-    let writing = engine.level(tenant).await?;
+    let mut writing = engine.write(tenant).await?;
+    // Where it is there already, as for a request that came before, nothing is made.
+    let is_new = |state: &TenantState| state.by_key(&row.key).is_none();
+    if writing.as_ref().is_some_and(is_new) {
+        drop(writing);
+        writing = engine.level(tenant).await?;
+    }
     row.closed_on = writing.as_ref().and_then(TenantState::closed_on);
     let is_full = |state: &TenantState| {
         state.uses.len() >= MAX_SEGMENTATIONS && state.by_key(&row.key).is_none()

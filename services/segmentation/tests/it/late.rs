@@ -368,3 +368,52 @@ async fn a_move_within_the_day_that_was_none_stays_none_whatever_else_comes_late
         .collect();
     assert_eq!(told, [("high", false), ("low", false)]);
 }
+
+#[tokio::test]
+async fn two_moves_at_a_moment_at_which_the_clock_stood_still_are_one_from_where_it_was_at_first() {
+    const THEN: &str = "2027-03-12 10:00";
+    let world = World::new();
+    let segmentation = closed(&world, [LOW; 4]).await;
+    for mrr_minor in [MEDIUM, HIGH] {
+        let position = world.change(THEN, &[("a", mrr_minor)]);
+        segmentation.membership("a", at(&position)).await.unwrap();
+    }
+    world.close("2027-03-12");
+    world.close("2027-03-13");
+    world.scoring.learn("2027-03-13", "a", HIGH);
+    let position = world.late("2027-03-14 10:00", &[("a", "2027-03-13")]);
+    let stands = segmentation.membership("a", at(&position)).await.unwrap();
+    assert_eq!((&*stands.segment, stands.entered_at), ("high", on(THEN)));
+    let told = segmentation.transitions("a", None).await;
+    assert!(told.iter().all(|one| !one.correction), "{told:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_turned_out_not_to_have_moved_many_times_costs_no_more_than_another() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    let days: Vec<String> = (1..=28)
+        .flat_map(|day| ["2027-01", "2027-02"].map(|month| format!("{month}-{day:02}")))
+        .collect();
+    let mut days = days;
+    days.sort();
+    for (number, day) in days.iter().enumerate() {
+        let mrr_minor = if number % 2 == 0 { LOW } else { HIGH };
+        world.put(&[("a", mrr_minor)]);
+        world.close(day);
+    }
+    for day in &days {
+        world.scoring.learn(day, "a", HIGH);
+    }
+    world.late("2027-03-01 10:00", &[("a", &days[0])]);
+    let last = days.last().unwrap();
+    world.scoring.learn(last, "a", MEDIUM);
+    let position = world.late("2027-03-01 11:00", &[("a", last)]);
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let then = async |day: &str| segmentation.segment("a", as_of(end_of(day))).await;
+    assert_eq!(
+        [then(&days[40]).await, then(last).await],
+        ["high", "medium"]
+    );
+}

@@ -195,3 +195,84 @@ async fn a_close_that_was_made_again_keeps_what_was_learned_of_it_where_it_says_
     ];
     assert_eq!(then, ["low", "high", "high"]);
 }
+
+/// What is known at moments of where the account was at a close.
+async fn known(segmentation: &Segmentation, day: &str, moments: &[&str]) -> Vec<String> {
+    let mut known = Vec::new();
+    for moment in moments {
+        let read = ReadAt {
+            as_of: end_of(day),
+            known_at: on(moment),
+            ..ReadAt::default()
+        };
+        known.push(segmentation.segment("a", Some(read)).await);
+    }
+    known
+}
+
+#[tokio::test]
+async fn what_was_learned_last_of_a_moment_is_told_last() {
+    let world = World::new();
+    let segmentation = closed(&world, MEDIUM).await;
+    world.scoring.learn("2027-03-10", "a", HIGH);
+    let position = world.late("2027-03-12 10:00", &[("a", "2027-03-10")]);
+    segmentation.membership("a", at(&position)).await.unwrap();
+    for day in ["2027-03-09", "2027-03-10"] {
+        world.scoring.learn(day, "a", LOW);
+    }
+    let position = world.late("2027-03-12 11:00", &[("a", "2027-03-09")]);
+    segmentation.membership("a", at(&position)).await.unwrap();
+    for day in ["2027-03-09", "2027-03-10"] {
+        world.scoring.restate(day, "a", HIGH);
+    }
+    world.restated("2027-03-13 10:00", &["a", "b"], "2027-03-09");
+    world.late("2027-03-13 10:00", &[("a", "2027-03-09")]);
+    let position = world.present("2027-03-13 10:00");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let moments = [
+        "2027-03-12 09:59",
+        "2027-03-12 10:00",
+        "2027-03-12 11:00",
+        "2027-03-13 10:00",
+    ];
+    let known = known(&segmentation, "2027-03-10", &moments).await;
+    assert_eq!(known, ["high", "high", "low", "low"]);
+    assert_eq!(
+        segmentation.segment("a", as_of(end_of("2027-03-10"))).await,
+        "low"
+    );
+}
+
+#[tokio::test]
+async fn a_close_is_made_again_from_where_an_account_stood_that_was_learned_not_to_have_moved() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    for (day, mrr_minor) in [
+        ("2027-03-09", MEDIUM),
+        ("2027-03-10", HIGH),
+        ("2027-03-11", MEDIUM),
+    ] {
+        world.put(&[("a", mrr_minor)]);
+        world.close(day);
+    }
+    world.scoring.learn("2027-03-10", "a", MEDIUM);
+    world.late("2027-03-12 10:00", &[("a", "2027-03-10")]);
+    let position = world.close("2027-03-12");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    for day in ["2027-03-09", "2027-03-10", "2027-03-11"] {
+        world.scoring.restate(day, "a", LOW);
+        world.scoring.learn(day, "a", LOW);
+    }
+    world.restated("2027-03-13 10:00", &["a"], "2027-03-09");
+    world.late("2027-03-13 10:00", &[("a", "2027-03-09")]);
+    let position = world.present("2027-03-13 10:00");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let then = known(
+        &segmentation,
+        "2027-03-12",
+        &["2027-03-13 00:00", "2027-03-13 10:00"],
+    )
+    .await;
+    assert_eq!(then, ["medium"; 2]);
+}

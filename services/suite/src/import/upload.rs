@@ -3,6 +3,7 @@
 //! Where the stream breaks, what is not acknowledged is sent again in a new one, see [`crate::import::patience`].
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,6 +18,9 @@ use crate::import::Error;
 use crate::import::batch::{Batch, Batches, Delivery};
 use crate::import::patience::{News, Patience, may_come_back, persist};
 use crate::import::tally::Tally;
+
+/// Longest wait for the end of a stream of which everything is acknowledged.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 /// When what is sent became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +127,8 @@ impl Stream {
             ..
         } = self;
         drop(requests);
-        while let Ok(Some(_)) = answers.message().await {}
+        let ended = async { while let Ok(Some(_)) = answers.message().await {} };
+        tokio::time::timeout(LONGEST_END, ended).await.unwrap_or(());
     }
 
     /// Whether the credit allows to send of a batch of so many records. One that alone is beyond the credit goes out in parts.

@@ -121,9 +121,10 @@ fn corrected(own_time: Instant, sent_at: Option<Instant>, door: &Door) -> Result
         .now
         .0
         .saturating_sub(i64::from(door.retention_days).saturating_mul(DAY_US));
-    if own_time.0.min(at.0) < oldest {
+    let old = own_time.min(at);
+    if old.0 < oldest {
         let message = format!(
-            "{at} is more than {} days before the tenant's clock, the age up to which records are taken",
+            "{old} is more than {} days before the tenant's clock, the age up to which records are taken",
             door.retention_days
         );
         return Err(Problem::field(ErrorReason::TooOld, "time", message));

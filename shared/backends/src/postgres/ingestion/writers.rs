@@ -138,7 +138,7 @@ impl Writers {
             };
             self.start(joined, (place, inside));
         }
-        // The batch is being written, by this caller's transaction or by another.
+        // The batch is being written, by this caller's transaction or by another, whose locks and statements have their limits.
         answered
             .await
             .unwrap_or_else(|_writer_gone| Err(interrupted()))
