@@ -295,6 +295,9 @@ async fn what_becomes_known_on_a_day_that_is_closed_later_is_late_for_the_closes
     ]);
     let scoring = world.start();
     scoring.features("acme", at(&position)).await.unwrap();
+    while scoring.clock().await.closed_on != Some(day("2027-03-09")) {
+        tokio::task::yield_now().await;
+    }
     scoring.stop();
     // Nobody closes the days from the 10th to the 14th until they have all passed.
     world.hand.set(instant("2027-03-15 12:00"));
