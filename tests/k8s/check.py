@@ -77,6 +77,14 @@ def check_selectors(services: dict, pods: dict) -> None:
         check(f"Service {name}", service.get("clusterIP") == "None", "must be headless")
 
 
+def check_budgets(budgets: dict, pods: dict) -> None:
+    """A budget without a selector protects nothing."""
+    for name, budget in budgets.items():
+        selector = budget.get("selector", {}).get("matchLabels", {}).items()
+        chosen = [pod for pod, template in pods.items() if selector and selector <= template["metadata"]["labels"].items()]
+        check(f"PodDisruptionBudget {name}", chosen == [name], f"must protect the pods of {name} alone, protects {chosen}")
+
+
 def main() -> None:
     overlay, path = sys.argv[1:]
     with open(path, encoding="utf-8") as file:
@@ -99,6 +107,7 @@ def main() -> None:
         check_addresses(where, pod, services)
     check(overlay, roles == ROLES[overlay], f"must run {sorted(ROLES[overlay])}, runs {sorted(roles)}")
     check_selectors(services, deployments)
+    check_budgets({name: document["spec"] for name, document in of_kind("PodDisruptionBudget").items()}, deployments)
     for name, job in of_kind("Job").items():
         check_pod(f"Job {name}", job["spec"]["template"]["spec"])
     check(overlay, bool(of_kind("Job")) == (overlay == "base"), "PostgreSQL needs a migration, the embedded engine none")

@@ -161,7 +161,8 @@ pub enum FreshnessState {
     /// A source is silent outside its expected band; what depends on it is held. No answer of this version says so: sources
     /// are not watched yet.
     Holding = 4,
-    /// Imported history is not evaluated yet: an import is open, or was completed and is still being evaluated.
+    /// What follows from imported history, or from days that have passed, is not evaluated yet: an import is open, or was completed and
+    /// is still being evaluated, or several days are being closed.
     Backfilling = 5,
 }
 impl FreshnessState {

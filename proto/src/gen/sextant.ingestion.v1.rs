@@ -236,7 +236,8 @@ pub struct SubscriptionFact {
     /// Where it stands.
     #[prost(enumeration = "SubscriptionStatus", tag = "3")]
     pub status: i32,
-    /// When it began.
+    /// When it began, for display and the length of its trial. Revenue, tenure and movements count from the record's own time: of a
+    /// subscription that is older, send a record of that time, too.
     #[prost(message, optional, tag = "4")]
     pub started_at: ::core::option::Option<::prost_types::Timestamp>,
     /// When its trial ends or ended.

@@ -1125,7 +1125,8 @@ pub mod segmentation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Puts a segmenter to use for the tenant; it is evaluated at once. Scope: define.
+        /// Puts a segmenter to use for the tenant; it is evaluated at once. It begins then: of days that are closed it says nothing, also
+        /// where they are closed again for history that comes later. Scope: define.
         pub async fn create_segmentation(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateSegmentationRequest>,
@@ -1389,7 +1390,8 @@ pub mod segmentation_service_server {
             tonic::Response<super::ListSegmentersResponse>,
             tonic::Status,
         >;
-        /// Puts a segmenter to use for the tenant; it is evaluated at once. Scope: define.
+        /// Puts a segmenter to use for the tenant; it is evaluated at once. It begins then: of days that are closed it says nothing, also
+        /// where they are closed again for history that comes later. Scope: define.
         async fn create_segmentation(
             &self,
             request: tonic::Request<super::CreateSegmentationRequest>,

@@ -419,7 +419,7 @@ fn admin_commands() -> Vec<Command> {
             .subcommand(named("list").about("All segmentations"))
             .subcommand(
                 named("create")
-                    .about("Puts a segmenter to use; it is evaluated at once")
+                    .about("Puts a segmenter to use; it is evaluated at once, and says nothing of days that are closed before")
                     .arg(text("name", "KEY", "Its key: lower-case letters, digits, - and _"))
                     .arg(option("segmenter", "ID", "The segmenter, such as sextant.rfm").required(true))
                     .arg(option("segmenter-config", "JSON", "Configuration of the segmenter").default_value("{}"))

@@ -86,7 +86,8 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
         },
     };
     written?;
-    context.print(matches, client.zone(), &summary(&tally, &position))?;
+    // Also where nobody reads it to its end.
+    let printed = context.print(matches, client.zone(), &summary(&tally, &position));
     if let Some(hint) = old.hint(run, tally.rows.accepted, tally.rows_judged())
         && context.visibility == Visibility::Terminal
     {
@@ -95,6 +96,7 @@ pub(crate) async fn import(context: &Context<'_>, matches: &ArgMatches) -> Resul
     if schedule.is_some() && run == Run::Real {
         evaluated::wait(context, matches, &client, &position).await?;
     }
+    printed?;
     if tally.is_clean() {
         Ok(())
     } else {

@@ -10,6 +10,7 @@ use sextant_proto::ingestion::v1::{
     AdvanceClockRequest, CreateKeyRequest, CreateTenantRequest, Key, ListKeysRequest,
     ListTenantsRequest, RevokeKeyRequest, RfmTiePolicy, Tenant,
 };
+use sextant_proto::scoring::v1::GetClockRequest;
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, ListSegmentationsRequest, ListSegmentersRequest, Segmentation,
 };
@@ -311,7 +312,21 @@ async fn create_segmentation(context: &Context<'_>, matches: &ArgMatches) -> Res
         .create_segmentation(client.request(request))
         .await?
         .into_inner();
-    Ok(segmentations_block(answer.segmentation.as_slice()))
+    // Who may define need not be one who may read.
+    let mut clocks = client.clock();
+    let clock = clocks.get_clock(client.request(GetClockRequest::default()));
+    let closed_on = clock
+        .await
+        .ok()
+        .and_then(|clock| clock.into_inner().closed_on);
+    let block = segmentations_block(answer.segmentation.as_slice());
+    Ok(match closed_on {
+        Some(day) => block.noted(format!(
+            "It begins now: of the days up to {:04}-{:02}-{:02}, which are closed, it says nothing.",
+            day.year, day.month, day.day
+        )),
+        None => block,
+    })
 }
 
 fn segmentations_block(segmentations: &[Segmentation]) -> Block {

@@ -111,7 +111,10 @@ const SUBSCRIPTIONS: &[Column] = &[
         "rate into the base currency when the price was set",
     ),
     optional("percent_off", "lasting discount in percent, such as 12.5"),
-    optional("started_at", "when it began"),
+    optional(
+        "started_at",
+        "when it began; revenue and tenure count from the rows' own times",
+    ),
     optional("trial_ends_at", "when its trial ends"),
     optional(
         "current_period_ends_at",

@@ -287,7 +287,7 @@ impl Document {
                 "a source is silent: segments that depend on it are held"
             },
             Some(FreshnessState::Backfilling) => {
-                "imported history is not evaluated yet: an import is open (`sextant tenants list` shows since when), or it was completed and is still being evaluated; this answer is not complete"
+                "not all is evaluated yet: days that have passed are being closed, or an import is open (`sextant tenants list` shows since when) or was completed and is still being evaluated; this answer is not complete"
             },
         }
     }
