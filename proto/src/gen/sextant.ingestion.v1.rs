@@ -2582,7 +2582,7 @@ pub mod access_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Makes a key useless at once here and within 30 seconds in every other service; streams that are open with it end within
-        /// a minute. One that is not there, or that is another tenant's, is KEY_UNKNOWN. Scope: admin.
+        /// 30 seconds, too. One that is not there, or that is another tenant's, is KEY_UNKNOWN. Scope: admin.
         pub async fn revoke_key(
             &mut self,
             request: impl tonic::IntoRequest<super::RevokeKeyRequest>,
@@ -2668,7 +2668,7 @@ pub mod access_service_server {
             tonic::Status,
         >;
         /// Makes a key useless at once here and within 30 seconds in every other service; streams that are open with it end within
-        /// a minute. One that is not there, or that is another tenant's, is KEY_UNKNOWN. Scope: admin.
+        /// 30 seconds, too. One that is not there, or that is another tenant's, is KEY_UNKNOWN. Scope: admin.
         async fn revoke_key(
             &self,
             request: tonic::Request<super::RevokeKeyRequest>,

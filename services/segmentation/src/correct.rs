@@ -155,19 +155,13 @@ impl TenantState {
             // Only the grounds are kept of it: what is stored is known when the walk has ended.
             let about = about(uid, names, close.end, evaluation);
             let transition = transition(one.row, &about, before, &standing, because);
-            let step = Step {
-                at: close.end,
-                present: Present {
-                    standing,
-                    entered_at: close.end,
-                    at_close: None,
-                    transition: transition.encode_to_vec().into(),
-                },
-                stored: None,
-                within_day: None,
-                is_new: true,
+            let present = Present {
+                standing,
+                entered_at: close.end,
+                at_close: None,
+                transition: transition.encode_to_vec().into(),
             };
-            walk.put(number, uid, step);
+            walk.put(number, uid, Step::found(close.end, present, None));
         }
         Ok(())
     }
@@ -200,10 +194,8 @@ impl TenantState {
 impl Corrections {
     /// Keeps what a walk found that has ended.
     fn keep(&mut self, walk: Walk) {
-        let is_touched = |way: &Way| way.steps.iter().any(|step| step.is_new);
         let walked = walk.ended().into_iter();
-        self.walked
-            .extend(walked.filter(|(_, way)| is_touched(way)));
+        self.walked.extend(walked.filter(|(_, way)| way.is_news()));
     }
 }
 

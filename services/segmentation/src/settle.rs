@@ -10,7 +10,7 @@ use sextant_wire::time;
 use crate::decide::{self, Told};
 use crate::evaluate::{Changes, Evaluation, transition};
 use crate::state::{Names, Present, Standing, TenantState, Usable, Use};
-use crate::walk::{Lesson, Step, Way, learned};
+use crate::walk::{Lesson, Step, Way, end_of_day, learned};
 
 pub(crate) const ALL_KNOWLEDGE: Instant = Instant(i64::MAX);
 
@@ -49,15 +49,17 @@ impl TenantState {
         };
         let (mut day, mut began) = (None, None);
         for step in steps {
-            settling.is_touched |= step.is_new;
             let at = step.at;
             settling.lessons_before(at, changes);
             let before = settling.known(at.plus_us(-1), at);
+            let is_news = step.is_news(before.map(|before| &before.standing));
             let day_before = day.replace(self.zone.day_of(at));
             if day_before != day {
                 began = before.map(|present| present.standing.clone());
             }
-            let knowledge = made_again.contains(&at).then_some(at);
+            settling.is_touched |= is_news;
+            let end = end_of_day(at, &self.zone);
+            let knowledge = made_again.contains(&end).then_some(end);
             settling.step(step, (began.as_ref(), knowledge), changes);
         }
         settling.lessons_before(ALL_KNOWLEDGE, changes);
@@ -77,7 +79,8 @@ impl Settling<'_> {
         lesson.map(|lesson| &lesson.present).or_else(stood)
     }
 
-    /// Settles a step; `knowledge`: it is of a close that was made again, and known since.
+    /// Settles a step; `knowledge`: the close of its day was made again. What that says is known since then, also that a move within
+    /// the day was none.
     fn step(
         &mut self,
         mut step: Step,
@@ -87,12 +90,13 @@ impl Settling<'_> {
         let at = step.at;
         let n_told = changes.n_told();
         let before = self.known(at.plus_us(-1), at);
-        if let Some(before) = before.filter(|before| step.is_void(Some(&before.standing))) {
+        let is_void = step.is_void(before.map(|before| &before.standing));
+        if let Some(before) = before.filter(|_| is_void) {
             step.present.standing = before.standing.clone();
         }
         let present = if self.is_touched {
             let mut about = decide::Move { at, ..self.about };
-            if let Some(known_at) = knowledge {
+            if let Some(known_at) = knowledge.filter(|end| *end == at || is_void) {
                 about.known_at = known_at;
                 about.told = Told::Restated;
             }

@@ -80,8 +80,10 @@ pub(crate) struct Step {
     pub(crate) present: Present,
     /// What is stored of this moment.
     pub(crate) stored: Option<Present>,
-    /// It is a move within a day from there, that was found then and is never found out again.
-    pub(crate) within_day: Option<Standing>,
+    /// Where it is said to have moved from; `None`: that was not known.
+    from: Option<Standing>,
+    /// It is of a moment within a day, was found then and is never found out again.
+    is_within_day: bool,
     /// Found by this walk.
     pub(crate) is_new: bool,
 }
@@ -91,8 +93,31 @@ impl Step {
     /// within a day from where it turned out not to have been. What the day brought, its close says.
     pub(crate) fn is_void(&self, before: Option<&Standing>) -> bool {
         let is_note = !self.is_new && self.present.entered_at < self.at;
-        let is_from_elsewhere = |from: &Standing| before.is_some_and(|before| before != from);
-        is_note || self.within_day.as_ref().is_some_and(is_from_elsewhere)
+        let is_from_elsewhere = before.is_some() && self.from.as_ref() != before;
+        is_note || (self.is_within_day && is_from_elsewhere)
+    }
+
+    /// Whether it says something else than is stored: it was found by this walk, or what is stored does not go on from where the
+    /// account stood before.
+    pub(crate) fn is_news(&self, before: Option<&Standing>) -> bool {
+        let is_out_of_place = if self.is_void(before) {
+            before.is_some_and(|before| *before != self.present.standing)
+        } else {
+            self.from.as_ref() != before
+        };
+        self.is_new || is_out_of_place
+    }
+
+    /// Found by a walk, at a close.
+    pub(crate) fn found(at: Instant, present: Present, stored: Option<Present>) -> Self {
+        Self {
+            at,
+            present,
+            stored,
+            from: None,
+            is_within_day: false,
+            is_new: true,
+        }
     }
 
     fn stored(row: TransitionRow, zone: &Zone) -> Self {
@@ -106,9 +131,8 @@ impl Step {
         };
         Self {
             at: row.at,
-            within_day: (row.at != end_of_day(row.at, zone))
-                .then(|| decide::came_from(&present.transition))
-                .flatten(),
+            from: decide::came_from(&present.transition),
+            is_within_day: row.at != end_of_day(row.at, zone),
             stored: Some(present.clone()),
             present,
             is_new: false,
@@ -116,7 +140,7 @@ impl Step {
     }
 }
 
-fn end_of_day(at: Instant, zone: &Zone) -> Instant {
+pub(crate) fn end_of_day(at: Instant, zone: &Zone) -> Instant {
     Moment::close(zone.day_of(at), zone).as_of
 }
 
@@ -138,6 +162,14 @@ pub(crate) struct Way {
 }
 
 impl Way {
+    /// Whether anything of it says something else than is stored.
+    pub(crate) fn is_news(&self) -> bool {
+        self.steps.iter().any(|step| {
+            let before = self.known(step.at.plus_us(-1), step.at);
+            step.is_news(before.map(|before| &before.standing))
+        })
+    }
+
     /// How the account stands at a moment with the knowledge of another one.
     pub(crate) fn known(&self, mut at: Instant, known_at: Instant) -> Option<&Present> {
         let mut note = None;
@@ -206,7 +238,7 @@ impl Walk {
             let last = way.and_then(|way| way.steps.last());
             if let Some(other) = last.filter(|other| is_move && other.at == step.at) {
                 // It has moved more than once at a moment at which the clock stood still: from where it was at first.
-                step.within_day = other.within_day.clone().or(step.within_day);
+                step.from.clone_from(&other.from);
             }
             walk.put(segmentation, uid, step);
         }
@@ -262,16 +294,9 @@ impl Walk {
                 other.stored = old.stored;
                 continue;
             }
-            let (present, is_new) = match way.known(old.at.plus_us(-1), old.at) {
-                Some(before) => (before.clone(), true),
-                None => (old.present, false),
-            };
-            let step = Step {
-                at: old.at,
-                present,
-                stored: old.stored,
-                within_day: None,
-                is_new,
+            let step = match way.known(old.at.plus_us(-1), old.at) {
+                Some(before) => Step::found(old.at, before.clone(), old.stored),
+                None => old,
             };
             way.steps.insert(place, step);
         }

@@ -276,3 +276,66 @@ async fn a_close_is_made_again_from_where_an_account_stood_that_was_learned_not_
     .await;
     assert_eq!(then, ["medium"; 2]);
 }
+
+#[tokio::test]
+async fn a_move_within_the_day_that_history_denies_is_denied_by_the_close_of_the_day() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    world.put(&[("a", LOW)]);
+    for day in ["2027-03-09", "2027-03-10"] {
+        world.close(day);
+    }
+    world.change("2027-03-11 10:00", &[("a", MEDIUM)]);
+    for day in ["2027-03-11", "2027-03-12"] {
+        world.close(day);
+    }
+    for day in ["2027-03-09", "2027-03-10", "2027-03-11", "2027-03-12"] {
+        world.scoring.restate(day, "a", HIGH);
+    }
+    world.put(&[("a", HIGH)]);
+    world.restated("2027-03-13 10:00", &["a"], "2027-03-09");
+    let position = world.present("2027-03-13 10:00");
+    let stands = segmentation.membership("a", at(&position)).await.unwrap();
+    assert_eq!(
+        (&*stands.segment, stands.entered_at),
+        ("high", end_of("2027-03-09"))
+    );
+    let then = known(
+        &segmentation,
+        "2027-03-12",
+        &["2027-03-13 00:00", "2027-03-13 10:00"],
+    )
+    .await;
+    assert_eq!(then, ["high"; 2]);
+    let that_day = known(&segmentation, "2027-03-11", &["2027-03-12 00:00"]).await;
+    assert_eq!(that_day, ["high"]);
+}
+
+#[tokio::test]
+async fn a_move_that_history_tells_and_later_news_deny_is_in_no_list() {
+    let world = World::new();
+    let segmentation = closed(&world, STRATEGIC).await;
+    for day in ["2027-03-09", "2027-03-10", "2027-03-11"] {
+        world.scoring.learn(day, "a", LOW);
+    }
+    world.put(&[("a", LOW)]);
+    let position = world.late("2027-03-12 10:00", &[("a", "2027-03-09")]);
+    assert_eq!(segmentation.segment("a", at(&position)).await, "low");
+    for day in ["2027-03-10", "2027-03-11"] {
+        world.scoring.restate(day, "a", LOW);
+    }
+    world.restated("2027-03-13 10:00", &["a", "b"], "2027-03-10");
+    world.late("2027-03-13 10:00", &[("a", "2027-03-09")]);
+    let position = world.present("2027-03-13 10:00");
+    let stands = segmentation.membership("a", at(&position)).await.unwrap();
+    assert_eq!(
+        (&*stands.segment, stands.entered_at),
+        ("low", end_of("2027-03-09"))
+    );
+    let told = segmentation.transitions("a", None).await;
+    let told: Vec<_> = told.iter().map(|one| (&*one.to_segment, one.at)).collect();
+    assert_eq!(told, [("low", end_of("2027-03-09"))]);
+    let then = known(&segmentation, "2027-03-10", &["2027-03-12 00:00"]).await;
+    assert_eq!(then, ["low"], "the close says so");
+}

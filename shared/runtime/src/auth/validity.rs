@@ -10,6 +10,9 @@ use tokio::time::{Instant, Sleep};
 
 use crate::auth::{Authenticator, KeyId, Refusal};
 
+/// Until a check that failed is made again.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A key that was valid when the answer began. It is checked again after as long as a verdict about it is remembered.
 pub(crate) struct Validity {
     authenticator: Arc<Authenticator>,
@@ -37,6 +40,11 @@ impl Validity {
         }
     }
 
+    fn wait(&mut self, pause: Duration) {
+        self.at = Instant::now() + pause;
+        self.doing = Doing::Nothing;
+    }
+
     /// Whether it is time to look, however much there is to say.
     pub(crate) fn is_due(&self) -> bool {
         self.at <= Instant::now()
@@ -56,10 +64,8 @@ impl Validity {
                     self.doing = Doing::Checking(Box::pin(check));
                 },
                 Doing::Checking(check) => match ready!(check.as_mut().poll(cx)) {
-                    Ok(()) | Err(Refusal::Unavailable) => {
-                        self.at = Instant::now() + self.every;
-                        self.doing = Doing::Nothing;
-                    },
+                    Ok(()) => self.wait(self.every),
+                    Err(Refusal::Unavailable) => self.wait(SOON.min(self.every)),
                     Err(refusal) => return Poll::Ready(refusal),
                 },
             }
