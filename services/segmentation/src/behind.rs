@@ -5,8 +5,6 @@ use tonic::Status;
 
 use sextant_domain::id::Slice;
 use sextant_domain::position::Position;
-use sextant_proto::scoring::v1 as scoring;
-use sextant_runtime::follow::patient;
 
 use crate::columns::Columns;
 use crate::engine::{Engine, Writing};
@@ -33,13 +31,7 @@ impl Engine {
             .map_or(reached, |behind| behind.cursor);
         let mut entries = Vec::new();
         if cursor < reached {
-            let request = scoring::ReadEvaluationsRequest {
-                tenant_id: tenant.0.to_be_bytes().to_vec().into(),
-                slice: slice.0.into(),
-                after_sequence: cursor,
-            };
-            let answer = self.scores().read_evaluations(patient(request)).await?;
-            entries = answer.into_inner().evaluations;
+            entries = self.evaluations(tenant, slice, cursor).await?.evaluations;
             entries.retain(|entry| entry.sequence <= reached);
         }
         let is_end = entries.last().is_none_or(|last| last.sequence == reached);

@@ -44,6 +44,8 @@ use crate::wire::cache_keys;
 
 /// Columns of 16,384 accounts, and room to spare.
 const MAX_COLUMNS_BYTES: usize = 64 << 20;
+/// Behind every entry of a feed: what is answered then is of the feed itself.
+const BEHIND_ALL: u64 = i64::MAX.unsigned_abs();
 
 /// A tenant's state while it is written.
 pub(crate) type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
@@ -269,13 +271,23 @@ impl Engine {
 
     /// Number of the newest entry of scoring's feed; 0: there is none.
     pub(crate) async fn told_until(&self, tenant: TenantId, slice: Slice) -> Result<u64, Status> {
+        Ok(self.evaluations(tenant, slice, BEHIND_ALL).await?.head)
+    }
+
+    /// Entries of scoring's feed behind one.
+    pub(crate) async fn evaluations(
+        &self,
+        tenant: TenantId,
+        slice: Slice,
+        after_sequence: u64,
+    ) -> Result<scoring::ReadEvaluationsResponse, Status> {
         let request = scoring::ReadEvaluationsRequest {
             tenant_id: tenant.0.to_be_bytes().to_vec().into(),
             slice: slice.0.into(),
-            after_sequence: i64::MAX.unsigned_abs(),
+            after_sequence,
         };
         let answer = self.scores().read_evaluations(patient(request)).await?;
-        Ok(answer.into_inner().head)
+        Ok(answer.into_inner())
     }
 
     /// An entry of scoring's feed by its number; `None` for 0, and for what is not told yet.
@@ -288,13 +300,8 @@ impl Engine {
         let Some(before) = sequence.checked_sub(1) else {
             return Ok(None);
         };
-        let request = scoring::ReadEvaluationsRequest {
-            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
-            slice: slice.0.into(),
-            after_sequence: before,
-        };
-        let answer = self.scores().read_evaluations(patient(request)).await?;
-        let mut entries = answer.into_inner().evaluations.into_iter();
+        let answer = self.evaluations(tenant, slice, before).await?;
+        let mut entries = answer.evaluations.into_iter();
         Ok(entries.next().filter(|entry| entry.sequence == sequence))
     }
 
@@ -322,16 +329,7 @@ impl Engine {
 
     /// The tenant's zone, base currency and number of slices, which never change.
     async fn settings(&self, tenant: TenantId) -> Result<(Zone, money::Currency, u16), Status> {
-        let request = scoring::ReadEvaluationsRequest {
-            tenant_id: tenant.0.to_be_bytes().to_vec().into(),
-            slice: 0,
-            after_sequence: i64::MAX.unsigned_abs(),
-        };
-        let answer = self
-            .scores()
-            .read_evaluations(patient(request))
-            .await?
-            .into_inner();
+        let answer = self.evaluations(tenant, Slice(0), BEHIND_ALL).await?;
         let damaged = |error: &dyn Error| Problem::new(ErrorReason::Internal, error.to_string());
         let zone = Zone::parse(&answer.time_zone).map_err(|error| damaged(&error))?;
         let base_currency =

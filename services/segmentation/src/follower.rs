@@ -212,17 +212,7 @@ impl Engine {
             if cursor >= head {
                 return Ok(writing);
             }
-            let request = scoring::ReadEvaluationsRequest {
-                tenant_id: tenant.0.to_be_bytes().to_vec().into(),
-                slice: slice.0.into(),
-                after_sequence: cursor,
-            };
-            let entries = self
-                .scores()
-                .read_evaluations(patient(request))
-                .await?
-                .into_inner()
-                .evaluations;
+            let entries = self.evaluations(tenant, slice, cursor).await?.evaluations;
             if entries.is_empty() {
                 return Ok(writing);
             }

@@ -161,19 +161,14 @@ impl Settling<'_> {
                     ..self.about
                 };
                 let learned = decide::decode(&present.transition).unwrap_or_default();
+                let descriptor = self.one.plugin.descriptor();
+                let standing = &present.standing;
                 let because = pb::Transition {
+                    downward: decide::is_downward(descriptor, from.as_ref(), standing),
                     entered_at: stays.map(|stays| time::timestamp(stays.entered_at)),
                     ..learned
                 };
-                let said = pb::Transition {
-                    downward: decide::is_downward(
-                        self.one.plugin.descriptor(),
-                        from.as_ref(),
-                        &present.standing,
-                    ),
-                    ..because
-                };
-                let told = transition(self.one.row, &about, before, &present.standing, said);
+                let told = transition(self.one.row, &about, before, standing, because);
                 let number = self.one.row.number;
                 present.transition = changes.record(number, &about, &present.standing, &told);
             }
@@ -213,6 +208,10 @@ fn settled(
 ) -> Present {
     let standing = step.present.standing.clone();
     let stays = before.filter(|before| before.standing == standing);
+    // Nothing is stored of that moment, and it says nothing new.
+    if let (Some(stays), None) = (stays, &step.stored) {
+        return stays.clone();
+    }
     let entered_at = stays.map_or(step.at, |stays| stays.entered_at);
     let from = before.map(|before| &before.standing);
     let grounds = stays.map_or(&step.present.transition, |stays| &stays.transition);
@@ -220,10 +219,6 @@ fn settled(
     // That it stands as before at a close that was made again was known since then.
     if stays.is_none() || about.told != Told::Restated {
         grounds.known_at = Some(time::timestamp(about.known_at));
-    }
-    // Nothing is stored of that moment, and it says nothing new.
-    if let (Some(stays), None) = (stays, &step.stored) {
-        return stays.clone();
     }
     let is_stored = |stored: &Present| {
         stored.standing == standing
