@@ -25,6 +25,18 @@ pub enum Check {
     Abi,
     /// The descriptor asks only for what this host serves.
     Supported,
+    /// It needs no library but those of every machine with glibc, and this machine has them.
+    Libraries,
+    /// This machine's libraries have the versions that it was linked against.
+    LibraryVersions,
+    /// Every symbol that it leaves open is exported by a library that it names.
+    Symbols,
+    /// It names no folders to look for libraries in.
+    SearchPath,
+    /// Its code needs no change when it is loaded.
+    TextRelocations,
+    /// Its stack is not executable.
+    ExecutableStack,
     /// The verified bytes can be copied to sealed memory.
     Sealed,
     /// The dynamic loader accepts it.
@@ -60,6 +72,12 @@ impl Check {
             Self::DescriptorSchema => "V-descriptor-schema",
             Self::Abi => "V-abi",
             Self::Supported => "V-supported",
+            Self::Libraries => "V-libraries",
+            Self::LibraryVersions => "V-library-versions",
+            Self::Symbols => "V-symbols",
+            Self::SearchPath => "V-search-path",
+            Self::TextRelocations => "V-text-relocations",
+            Self::ExecutableStack => "V-executable-stack",
             Self::Sealed => "L-sealed",
             Self::Loadable => "L-load",
             Self::TablePresent => "L-table",
@@ -91,6 +109,18 @@ impl Check {
                 "a host serves plugins of its own major version that need no newer minor version"
             },
             Self::Supported => "a host refuses what it would have to ignore",
+            Self::Libraries => {
+                "a segmenter runs wherever Sextant does, and brings along what is not there"
+            },
+            Self::LibraryVersions => {
+                "a library that is older than the one it was linked against lacks what it calls"
+            },
+            Self::Symbols => "every symbol is bound when a segmenter is loaded, none later",
+            Self::SearchPath => "a library from another folder could stand in for the system's own",
+            Self::TextRelocations => "code that is written to cannot be protected",
+            Self::ExecutableStack => {
+                "an executable stack turns every overflow into code of somebody else"
+            },
             Self::Sealed => {
                 "the bytes that were verified are the bytes that are loaded, whatever happens to the file"
             },
@@ -129,6 +159,17 @@ impl Check {
                 "upgrade the host, or compile with its segmenter.h and say so in the descriptor's abi"
             },
             Self::Supported => "declare static features and segments with output \"single\"",
+            Self::Libraries => {
+                "link it statically, or do without it; allowed are libc, libm, libgcc_s, libpthread, libdl, librt and \
+                 libstdc++"
+            },
+            Self::LibraryVersions => {
+                "compile on an older system, such as in a container of Debian 10 for glibc 2.28"
+            },
+            Self::Symbols => "link the object or library that defines it into the segmenter",
+            Self::SearchPath => "link without -rpath",
+            Self::TextRelocations => "compile every object with -fPIC",
+            Self::ExecutableStack => "link with -z noexecstack",
             Self::Sealed => "allow memfd_create with executable memory, and mount /proc",
             Self::Loadable => {
                 "install the library it needs, or link it statically; compile against a glibc that is not newer"

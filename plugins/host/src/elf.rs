@@ -1,10 +1,9 @@
 //! What can be said about a shared object without running it.
 
-use object::elf::FileHeader64;
-use object::read::elf::ElfFile;
-use object::{
-    Architecture, Endianness, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _,
-};
+mod needs;
+
+use object::read::elf::ElfFile64;
+use object::{Architecture, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _};
 
 use sextant_segmenter_abi::{
     ABI_MAJOR, ABI_MINOR, DESCRIPTOR_MAX_BYTES, DESCRIPTOR_SECTION, ENTRY_SYMBOL,
@@ -32,7 +31,7 @@ pub(crate) fn verify(bytes: &[u8]) -> Result<(String, Descriptor), Finding> {
     let damaged = |error: object::Error| {
         Finding::new(Check::Elf, "the file is damaged or cut off").caused_by(error)
     };
-    let file = ElfFile::<FileHeader64<Endianness>>::parse(bytes).map_err(damaged)?;
+    let file = ElfFile64::parse(bytes).map_err(damaged)?;
     if file.architecture() != here {
         let what = format!(
             "it is compiled for {:?}; this host is {here:?}",
@@ -70,6 +69,7 @@ pub(crate) fn verify(bytes: &[u8]) -> Result<(String, Descriptor), Finding> {
         );
         return Err(Finding::new(Check::Abi, what));
     }
+    needs::check(&file)?;
     Ok((text.to_owned(), descriptor))
 }
 

@@ -17,6 +17,7 @@ mod instance;
 mod library;
 mod plugin;
 mod services;
+mod verified;
 
 pub use assignment::{Assignments, Missing};
 pub use call::{Call, CallError, Deadline, FailureCode, PluginFailure};
@@ -30,3 +31,4 @@ pub use explanation::Reason;
 pub use instance::Instance;
 pub use plugin::{Plugin, discover, left_alone};
 pub use sextant_segmenter_abi::{SEG_ABSTAIN as ABSTAIN, SEG_NO_SEGMENT as NO_SEGMENT};
+pub use verified::Verified;

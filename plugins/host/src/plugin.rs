@@ -1,13 +1,10 @@
 //! A loaded segmenter.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use sha2::{Digest as _, Sha256};
 
 use sextant_segmenter_abi::{
     SEG_CAP_DETERMINISTIC, SEG_CAP_EXPLAIN, SEG_CAP_ROW_INDEPENDENT, SEG_CAP_THREAD_SAFE,
@@ -15,10 +12,8 @@ use sextant_segmenter_abi::{
 
 use crate::check::{Check, Finding};
 use crate::library::{self, Table};
-use crate::{ConfigFault, Descriptor, LoadError, elf};
+use crate::{ConfigFault, Descriptor, LoadError, Verified};
 
-/// Largest file that is read.
-const MAX_BYTES: u64 = 64 << 20;
 /// Segmenters are files with this beginning and end.
 const FILE_NAME: (&str, &str) = ("libsextant_segmenter_", ".so");
 
@@ -30,10 +25,7 @@ pub struct Plugin {
 
 #[derive(Debug)]
 struct Inner {
-    path: PathBuf,
-    digest: [u8; 32],
-    descriptor: Descriptor,
-    descriptor_json: String,
+    file: Verified,
     table: Table,
 }
 
@@ -45,55 +37,37 @@ impl Plugin {
     ///
     /// [`LoadError`] names the check that failed, why it exists and how to fix the cause.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        Self::load_checked(path).map_err(|finding| LoadError::new(path, finding))
-    }
-
-    fn load_checked(path: &Path) -> Result<Self, Finding> {
-        let bytes = read(path)?;
-        let (descriptor_json, descriptor) = elf::verify(&bytes)?;
-        let table = library::load(&bytes, &descriptor_json)?;
-        let digest = Sha256::digest(&bytes).into();
-        Ok(Self {
-            inner: Arc::new(Inner {
-                path: path.to_owned(),
-                digest,
-                descriptor,
-                descriptor_json,
-                table,
-            }),
-        })
+        let mut file = Verified::read(path)?;
+        let table = library::load(file.bytes(), file.descriptor_json());
+        let table = table.map_err(|finding| LoadError::new(path, finding))?;
+        file.forget_bytes();
+        let inner = Arc::new(Inner { file, table });
+        Ok(Self { inner })
     }
 
     /// The file that it was loaded from.
     pub fn path(&self) -> &Path {
-        &self.inner.path
+        self.inner.file.path()
     }
 
     /// SHA-256 of the file.
     pub fn digest(&self) -> &[u8; 32] {
-        &self.inner.digest
+        self.inner.file.digest()
     }
 
     /// SHA-256 of the file, in lower-case hexadecimal digits.
     pub fn digest_hex(&self) -> String {
-        self.inner
-            .digest
-            .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                // Writing to a string cannot fail.
-                let _infallible = write!(text, "{byte:02x}");
-                text
-            })
+        self.inner.file.digest_hex()
     }
 
     /// What it reads, what it answers, how it is configured.
     pub fn descriptor(&self) -> &Descriptor {
-        &self.inner.descriptor
+        self.inner.file.descriptor()
     }
 
     /// The descriptor as the author wrote it.
     pub fn descriptor_json(&self) -> &str {
-        &self.inner.descriptor_json
+        self.inner.file.descriptor_json()
     }
 
     /// Checks a configuration and returns its canonical text with every default filled in. The segmenter itself may
@@ -103,7 +77,7 @@ impl Plugin {
     ///
     /// Every value that breaks a rule, by JSON pointer.
     pub fn canonical_config(&self, config_json: &str) -> Result<String, Vec<ConfigFault>> {
-        self.inner.descriptor.config_schema.canonical(config_json)
+        self.descriptor().config_schema.canonical(config_json)
     }
 
     /// Whether it can give reasons.
@@ -129,20 +103,6 @@ impl Plugin {
     pub(crate) fn table(&self) -> &Table {
         &self.inner.table
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Finding> {
-    let failed = |error: io::Error| {
-        Finding::new(Check::Readable, "the file could not be read").caused_by(error)
-    };
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > MAX_BYTES {
-        return Err(Finding::new(
-            Check::Readable,
-            format!("the file has {size} bytes; at most {MAX_BYTES} are read"),
-        ));
-    }
-    fs::read(path).map_err(failed)
 }
 
 /// Loads every segmenter (`libsextant_segmenter_*.so`) of a folder, in the order of their file names. A folder that cannot be read

@@ -45,9 +45,10 @@ pub(crate) fn compile(folder: &Path, source: &Path, name: &str, options: &[&str]
             "-I",
         ])
         .arg(include)
-        .args(options)
         .arg("-o")
         .args([&object, source])
+        // Libraries come behind what needs them.
+        .args(options)
         .output()
         .unwrap_or_else(|error| panic!("cc is needed by this test: {error}"));
     assert!(
@@ -105,11 +106,16 @@ impl Fixture {
             .replace("@EXPLAIN@", explain)
     }
 
+    /// Compiles it into a folder, with further options.
+    pub(crate) fn compile_with(&self, folder: &Path, options: &[&str]) -> PathBuf {
+        let source = folder.join("fixture.c");
+        fs::write(&source, self.source()).unwrap();
+        compile(folder, &source, "fixture", options)
+    }
+
     pub(crate) fn load(&self) -> Result<Plugin, LoadError> {
         let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("fixture.c");
-        fs::write(&source, self.source()).unwrap();
-        Plugin::load(&compile(folder.path(), &source, "fixture", &[]))
+        Plugin::load(&self.compile_with(folder.path(), &[]))
     }
 
     /// A bound instance.

@@ -7,11 +7,15 @@ mod c_example;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod explanation;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod missing;
+#[cfg(test)]
+mod needs;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]

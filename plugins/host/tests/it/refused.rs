@@ -154,19 +154,6 @@ fn a_descriptor_for_a_newer_host_is_refused() {
 }
 
 #[test]
-fn a_library_that_needs_an_unknown_symbol_is_refused_when_loaded() {
-    let fixture = Fixture {
-        entry:
-            "extern int nowhere_to_be_found(void); return nowhere_to_be_found() ? &table : NULL;"
-                .to_owned(),
-        ..Fixture::default()
-    };
-    let error = refused(&fixture);
-    check(&error, "L-load", "dynamic loader refused");
-    assert!(error.source().unwrap().to_string().contains("dlopen") || error.source().is_some());
-}
-
-#[test]
 fn tables_that_break_the_contract_are_refused() {
     for (table, id, what) in [
         (".abi_major = 2", "L-version", "abi_major is 2"),
