@@ -572,6 +572,9 @@ async fn an_interrupted_import_is_seen_and_not_joined_and_a_command_completes_it
     );
     // What was stored before the interruption.
     send_history(&client).await;
+    // What is not evaluated before it is completed is not waited for.
+    let known = cli(&world, name, &["account", "a01"]);
+    assert_eq!(known["freshness"]["state"], "backfilling", "{known}");
     let completed = cli(&world, name, &["tenants", "complete-import"]);
     let position = position_in(&completed).unwrap();
     assert_eq!(picture(&world, name, &position), whole);

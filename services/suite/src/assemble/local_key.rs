@@ -18,7 +18,13 @@ pub(crate) fn read_or_make(data_dir: &Path) -> Result<Key, BoxError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(data_dir)?;
+        .create(data_dir)
+        .map_err(|error| {
+            format!(
+                "directory \"{}\" (store.data_dir): {error}",
+                data_dir.display()
+            )
+        })?;
     let path = data_dir.join(FILE_NAME);
     if !path.try_exists()? {
         make(data_dir, &path)?;

@@ -3,7 +3,9 @@
 use clap::ArgMatches;
 use tonic::Status;
 
-use sextant_proto::common::v1::{EntityKind, EntityRef, Freshness, ReadAt};
+use sextant_proto::common::v1::{
+    EntityKind, EntityRef, ErrorReason, Freshness, FreshnessState, ReadAt,
+};
 use sextant_proto::ingestion::v1::{
     GetAccountRequest, GetAccountResponse, Invoice, ListInvoicesRequest, ListPaymentsRequest,
     Payment, SubscriptionFact,
@@ -14,7 +16,7 @@ use sextant_proto::segmentation::v1::{ListMembershipsRequest, ListTransitionsReq
 
 use crate::cli::context::{Context, pages_up_to, read_at, text_of};
 use crate::cli::report;
-use crate::client::{Client, of_own_position};
+use crate::client::{Client, is, of_own_position};
 use crate::error::Error;
 use crate::import::patience::may_come_back;
 use crate::output::{Block, Cell, Column, Document};
@@ -33,10 +35,6 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
         id: text_of(matches, "id"),
     });
     let at = read_at(matches, client.zone())?;
-    let position = match &at {
-        Some(at) if !at.at_least_position.is_empty() => Position::Given,
-        _ => Position::OfFacts,
-    };
     let request = GetAccountRequest {
         account: account.clone(),
         at: at.clone(),
@@ -47,9 +45,19 @@ pub(crate) async fn account(context: &Context<'_>, matches: &ArgMatches) -> Resu
         .get_account(client.request(request))
         .await?
         .into_inner();
+    let position = match &facts.freshness {
+        _ if at
+            .as_ref()
+            .is_some_and(|at| !at.at_least_position.is_empty()) =>
+        {
+            Position::Given
+        },
+        Some(facts) if facts.state() == FreshnessState::Backfilling => Position::Reached,
+        _ => Position::OfFacts,
+    };
     let about = About {
         client: &client,
-        at: including(at, facts.freshness.as_ref()),
+        at: position.of(at, facts.freshness.as_ref()),
         account,
         currency: &tenant.base_currency,
     };
@@ -89,6 +97,19 @@ enum Position {
     Given,
     /// That of the facts, of which the caller knows nothing.
     OfFacts,
+    /// Whatever each service has reached: history is being imported, and nobody knows how long that takes.
+    Reached,
+}
+
+impl Position {
+    /// What the other services are asked for, given what ingestion has answered.
+    fn of(self, at: Option<ReadAt>, facts: Option<&Freshness>) -> Option<ReadAt> {
+        let mut at = at.unwrap_or_default();
+        if let (Self::OfFacts, Some(facts)) = (self, facts) {
+            facts.position.clone_into(&mut at.at_least_position);
+        }
+        Some(at)
+    }
 }
 
 /// What parts of an answer their services did not give, by why.
@@ -105,9 +126,16 @@ impl Missing {
         part: Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         match part {
+            // Its history has not been evaluated yet, which the freshness of the answer says.
+            Err(Error::Refused { status, .. })
+                if matches!(self.position, Position::Reached)
+                    && is(&status, ErrorReason::AccountUnknown) =>
+            {
+                Ok(None)
+            },
             Err(Error::Refused { status, .. }) if may_come_back(&status) => {
                 let status = match self.position {
-                    Position::Given => status,
+                    Position::Given | Position::Reached => status,
                     Position::OfFacts => Box::new(of_own_position(*status)),
                 };
                 let why = |(other, _): &&mut (Box<Status>, _)| other.message() == status.message();
@@ -268,17 +296,6 @@ impl About<'_> {
         let blocks = [invoices(&issued.invoices), payments(&paid.payments)];
         Ok(blocks.into_iter().flatten().collect())
     }
-}
-
-/// The same moment, with all that the facts include: the services behind ingestion then answer about the same state.
-fn including(at: Option<ReadAt>, facts: Option<&Freshness>) -> Option<ReadAt> {
-    let mut at = at.unwrap_or_default();
-    if at.at_least_position.is_empty()
-        && let Some(facts) = facts
-    {
-        facts.position.clone_into(&mut at.at_least_position);
-    }
-    Some(at)
 }
 
 fn account_blocks(facts: &GetAccountResponse) -> Vec<Block> {

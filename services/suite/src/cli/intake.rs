@@ -10,6 +10,9 @@ use crate::cli::context::{Context, number_of, pages_up_to};
 use crate::error::Error;
 use crate::output::{Block, Cell, Column};
 
+/// Characters of a source or id that people are shown.
+const MAX_SHOWN: usize = 80;
+
 /// Records that were refused.
 pub(crate) async fn rejections(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let (client, _) = context.of_tenant().await?;
@@ -110,8 +113,20 @@ pub(crate) async fn sources(context: &Context<'_>, matches: &ArgMatches) -> Resu
     context.print(matches, client.zone(), &block.into())
 }
 
+/// A text that may have been refused for its length, shortened for people.
+fn shortened(text: String) -> Cell {
+    if text.chars().count() <= MAX_SHOWN {
+        return Cell::text(text);
+    }
+    let start: String = text.chars().take(MAX_SHOWN).collect();
+    Cell::Titled {
+        title: format!("{start}… ({} bytes)", text.len()),
+        key: text,
+    }
+}
+
 /// Source and id of a record.
 fn identity(record: Option<Record>) -> (Cell, Cell) {
     let Record { source, id, .. } = record.unwrap_or_default();
-    (Cell::text(source), Cell::text(id))
+    (shortened(source), shortened(id))
 }

@@ -169,7 +169,7 @@ impl Iterator for Batches {
                 Some(Ok(Item::Record { origin, record })) => {
                     let bytes = size::in_message(&record);
                     if bytes > self.max_record_bytes {
-                        let mut fault = size::too_large(&record, bytes, self.max_record_bytes);
+                        let mut fault = size::too_large(&record, bytes);
                         fault.field = origin.field(&fault.field);
                         n_malformed_bytes += origin.original.n_bytes();
                         let complaint = fault.at(origin.row, origin.line, origin.original);

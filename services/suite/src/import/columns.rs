@@ -309,13 +309,14 @@ impl Header {
                 .find(|other| only.contains(*other))
             && u32::from(delimiter) != u32::from(other)
         {
-            let shown = if other == '\t' {
-                "tab".to_owned()
+            let (shown, said) = if other == '\t' {
+                ("tab".to_owned(), "tab".to_owned())
             } else {
-                other.to_string()
+                // As a shell takes it.
+                (other.to_string(), format!("'{other}'"))
             };
             return Err(format!(
-                "its header is one column with \"{shown}\" in it; say --delimiter {shown}"
+                "its header is one column with \"{shown}\" in it; say --delimiter {said}"
             ));
         }
         for (place, name) in names.iter().enumerate() {

@@ -4,6 +4,7 @@ use prost::Message as _;
 use serde_json::Value as Json;
 
 use sextant_proto::ingestion::v1::Record;
+use sextant_wire::record::MAX_RECORD_BYTES;
 
 use crate::import::{Fault, ndjson};
 
@@ -15,14 +16,14 @@ pub(crate) fn in_message(record: &Record) -> usize {
     record.encoded_len() + FRAME_BYTES
 }
 
-/// What is wrong with a record of `bytes` bytes where `limit` are taken: its largest field.
-pub(crate) fn too_large(record: &Record, bytes: usize, limit: usize) -> Fault {
+/// What is wrong with a record of `bytes` bytes that no message holds: its largest field.
+pub(crate) fn too_large(record: &Record, bytes: usize) -> Fault {
     let (field, of_field) = serde_json::from_str(&ndjson::write(record))
         .map_or_else(|_no_json| (String::new(), 0), |json| largest(&json, false));
     Fault::new(
         field.trim_start_matches('.'),
         format!(
-            "has {of_field} bytes and its record {bytes}, at most {limit} are taken; shorten or remove it"
+            "has {of_field} bytes and its record {bytes}, at most {MAX_RECORD_BYTES} are allowed; shorten or remove it"
         ),
     )
 }

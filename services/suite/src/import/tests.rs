@@ -112,7 +112,7 @@ fn a_header_that_does_not_fit_is_refused_with_the_fix() {
     );
     assert!(!unknown.contains("did you mean"), "{unknown}");
     let semicolons = header_problem(Kind::Payments, b"time;account_id;amount;currency\n");
-    assert!(semicolons.contains("--delimiter ;"), "{semicolons}");
+    assert!(semicolons.contains("--delimiter ';'"), "{semicolons}");
     assert!(header_problem(Kind::Payments, b"").contains("is empty"));
     assert!(header_problem(Kind::Payments, b"time,,amount\n").contains("column 2 has no name"));
     assert!(header_problem(Kind::Payments, b"\xff\xfet\0").contains("UTF-16"));
@@ -351,7 +351,7 @@ fn a_record_that_no_message_holds_is_a_bad_row_and_the_next_ones_are_sent() {
     assert_eq!((sizes.as_slice(), complaints.len()), (&[1][..], 1));
     let told = "row 1 (line 2), field \"name\": has 5242880 bytes and its record 5242";
     assert!(complaints[0].starts_with(told), "{}", complaints[0]);
-    assert!(complaints[0].ends_with("at most 4194240 are taken; shorten or remove it"));
+    assert!(complaints[0].ends_with("at most 1048576 are allowed; shorten or remove it"));
 
     let ndjson = format!(
         "{{\"time\":\"2026-01-01\",\"event\":{{\"account_id\":\"a\",\"type\":\"t\",\"data\":{{\"page\":\"{long}\"}}}}}}\n{{\"time\":\"2026-01-01\",\"event\":{{\"account_id\":\"a\",\"type\":\"t\"}}}}\n"

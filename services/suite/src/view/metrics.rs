@@ -114,7 +114,7 @@ pub(crate) fn waterfall(answer: &GetWaterfallResponse, titles: &SegmentTitles) -
             .rows
             .push(waterfall_row(name, month, &answer.currency));
     }
-    block.note = "Each row adds up: start and all steps give the end. Check is what start and steps miss the end by, in exact ten-thousandths of a minor unit; it is 0 in a waterfall that closes.".to_owned();
+    block.note = "Each row adds up: start and all steps give the end. Check is what start and steps miss the end by, in exact ten-thousandths of a minor unit; it is 0 in a waterfall that closes. What is learned of a month after its books have closed is in the first open month as late data; `metrics revenue` of a past day counts it at its day.".to_owned();
     if broken_down {
         block.note.push_str(" What an account does in a month belongs to the segment that it was in just before; where it is at the end, its revenue has moved to.");
     }

@@ -152,7 +152,7 @@ impl fmt::Display for MigrateError {
             Self::Forbidden { fix, .. } => write!(
                 f,
                 "the user of store.postgres_url may not make the role sextant_app or a schema: give it CREATEROLE and let it own the \
-                 database, or let a superuser run once, without the line of what exists: {fix}"
+                 database, or let a superuser run once, without the statement for what exists already: {fix}"
             ),
             Self::Newer {
                 schema,

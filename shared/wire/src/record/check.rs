@@ -28,7 +28,7 @@ const MAX_TEXT_BYTES: usize = 8_192;
 const MAX_ITEMS: usize = 1_000;
 const MAX_NAME_BYTES: usize = 200;
 /// Largest record, encoded: whoever follows the feed can take it in, and who reads it can be answered.
-const MAX_RECORD_BYTES: usize = 1 << 20;
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
 /// What the door knows when a record comes.
 #[derive(Debug, Clone, Copy)]

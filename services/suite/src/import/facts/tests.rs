@@ -137,7 +137,7 @@ fn a_field_that_is_too_large_is_named_by_its_column() {
     let Some(Ok(Item::Record { origin, record })) = open(Kind::Events, text).unwrap().next() else {
         panic!()
     };
-    let fault = size::too_large(&record, 10, 5);
+    let fault = size::too_large(&record, 10);
     assert!(
         fault.problem.starts_with("has 100 bytes"),
         "{}",
