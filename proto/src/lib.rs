@@ -32,6 +32,13 @@ pub mod segmentation {
         include!("gen/sextant.segmentation.v1.rs");
     }
 }
+/// Segmenters in other processes.
+pub mod segmenter {
+    /// Version 1.
+    pub mod v1 {
+        include!("gen/sextant.segmenter.v1.rs");
+    }
+}
 /// Business numbers.
 pub mod metrics {
     /// Version 1.

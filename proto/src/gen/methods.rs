@@ -76,3 +76,10 @@ pub const SEGMENTATION_SEGMENTATION_SERVICE: &[&str] = &[
     "ListTransitions",
     "WatchTransitions",
 ];
+/// Methods of sextant.segmenter.v1.EvaluationService.
+pub const SEGMENTER_EVALUATION_SERVICE: &[&str] = &[
+    "Describe",
+    "Create",
+    "Segment",
+    "Explain",
+];

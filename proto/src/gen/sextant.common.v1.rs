@@ -57,7 +57,9 @@ pub struct ReadAt {
     /// and accounts that came up to 11:00. The close of a day knows all that came on it. Imported history counts as known when
     /// it happened, so an import changes past answers once. A record that waits for its account is known once that is. What a
     /// tenant with the real clock has just sent is stored and processed a moment later: a read that must hold it names its
-    /// position, and a read that must not change asks for a moment that is some seconds past.
+    /// position, and a read that must not change asks for a moment that is some seconds past. Memberships and revenue by segment say
+    /// what was known at the close of a day exactly; with the knowledge of a moment within a day, what late facts brought about can
+    /// be told as known only when the account's next facts were, where those came before the first were evaluated.
     #[prost(message, optional, tag = "2")]
     pub known_at: ::core::option::Option<::prost_types::Timestamp>,
     /// A position from an earlier acknowledgement or answer: the read waits until its service has processed that much, or

@@ -230,7 +230,8 @@ pub struct SubscriptionFact {
     /// The account that pays.
     #[prost(string, tag = "1")]
     pub account_id: ::prost::alloc::string::String,
-    /// The tenant's id of the subscription.
+    /// The tenant's id of the subscription, within the account: under another account the same id is another subscription, and both
+    /// count. One that was sent for a wrong account is ended there by a record of it with the same time and status CANCELED.
     #[prost(string, tag = "2")]
     pub subscription_id: ::prost::alloc::string::String,
     /// Where it stands.
@@ -275,7 +276,7 @@ pub struct InvoiceFact {
     /// The account that pays.
     #[prost(string, tag = "1")]
     pub account_id: ::prost::alloc::string::String,
-    /// The tenant's id of the invoice.
+    /// The tenant's id of the invoice, within the account.
     #[prost(string, tag = "2")]
     pub invoice_id: ::prost::alloc::string::String,
     /// Subscription that it bills; empty where none.
@@ -300,7 +301,8 @@ pub struct PaymentFact {
     /// The account that pays.
     #[prost(string, tag = "1")]
     pub account_id: ::prost::alloc::string::String,
-    /// The tenant's id of the payment.
+    /// The tenant's id of the payment, within the account: under another account the same id is another payment, and both count.
+    /// One that was sent for a wrong account is taken back there by a record of it with the same time and status FAILED.
     #[prost(string, tag = "2")]
     pub payment_id: ::prost::alloc::string::String,
     /// Invoice that it pays; empty for a plain purchase.

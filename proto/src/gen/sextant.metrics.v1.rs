@@ -204,7 +204,7 @@ pub struct GetChurnResponse {
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
 }
 /// One change of an account's MRR.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Movement {
     /// The account.
     #[prost(message, optional, tag = "1")]
@@ -227,12 +227,26 @@ pub struct Movement {
     /// MRR of the account after.
     #[prost(int64, tag = "7")]
     pub after_exact: i64,
-    /// Cause, such as "SEATS", "PLAN_UPGRADE", "CANCEL_VOLUNTARY"; empty where it cannot be told.
+    /// Cause, such as "SEATS", "PLAN_UPGRADE", "CANCEL_VOLUNTARY", the heaviest of several; empty where it cannot be told.
     #[prost(string, tag = "8")]
     pub cause: ::prost::alloc::string::String,
     /// Key of the segment that the account was in just before, of the segmentation that was asked for; empty: in none.
     #[prost(string, tag = "9")]
     pub segment: ::prost::alloc::string::String,
+    /// All causes of an expansion or contraction, with what each brought; empty for other kinds.
+    #[prost(message, repeated, tag = "10")]
+    pub parts: ::prost::alloc::vec::Vec<CausePart>,
+}
+/// What one cause brought.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CausePart {
+    /// The cause, as in Movement.
+    #[prost(string, tag = "1")]
+    pub cause: ::prost::alloc::string::String,
+    /// Its part of the change, in ten-thousandths of a minor unit of the base currency; the parts of a movement sum to it. It may
+    /// point against it, as where seats are added at a lower price.
+    #[prost(int64, tag = "2")]
+    pub delta_exact: i64,
 }
 /// Asks for movements.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

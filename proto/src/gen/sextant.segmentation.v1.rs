@@ -607,7 +607,7 @@ pub struct Transition {
     /// The account.
     #[prost(message, optional, tag = "2")]
     pub account: ::core::option::Option<super::super::common::v1::EntityRef>,
-    /// Display name of the account.
+    /// Display name of the account as it is now, also where the answer is about the past.
     #[prost(string, tag = "3")]
     pub account_name: ::prost::alloc::string::String,
     /// Key of the segmentation.
@@ -877,7 +877,7 @@ pub struct Member {
     /// Its membership with the reasons.
     #[prost(message, optional, tag = "1")]
     pub membership: ::core::option::Option<Membership>,
-    /// Display name of the account.
+    /// Display name of the account as it is now, also where the answer is about the past.
     #[prost(string, tag = "2")]
     pub account_name: ::prost::alloc::string::String,
     /// Values of the features asked for, in text and in their order; empty: unknown.

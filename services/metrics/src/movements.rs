@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 
-use sextant_domain::mrr::{Movement, MovementKind};
+use sextant_domain::mrr::{CausePart, Movement, MovementKind};
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::metrics::v1 as pb;
@@ -213,6 +213,14 @@ pub(crate) fn to_wire(row: &Row<'_>) -> Result<pb::Movement, Problem> {
             .cause
             .map_or(String::new(), |cause| cause.as_str().to_owned()),
         segment: (*segment).to_owned(),
+        parts: movement.parts.iter().map(part).collect::<Result<_, _>>()?,
+    })
+}
+
+fn part(part: &CausePart) -> Result<pb::CausePart, Problem> {
+    Ok(pb::CausePart {
+        cause: part.cause.as_str().to_owned(),
+        delta_exact: exact(part.delta)?,
     })
 }
 

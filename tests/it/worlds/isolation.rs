@@ -229,6 +229,22 @@ fn are_of(number: usize, answers: &BTreeMap<&'static str, String>) {
     }
 }
 
+/// Whose key opens every tenant is told where there is none.
+async fn nobody_is_known(world: &World) {
+    let nobody = Tenant {
+        tenant_id: request_id(),
+        time_zone: "UTC".to_owned(),
+        ..Tenant::default()
+    };
+    let nobody = world.client().of_tenant(&nobody).unwrap();
+    let reads = reads().into_iter();
+    for method in reads.filter(|method| !is_of_the_program(method)) {
+        let refused = read(nobody.clone(), method, Given::default()).await;
+        let reason = refused.err().as_ref().and_then(reason_of);
+        assert_eq!(reason.as_deref(), Some("TENANT_UNKNOWN"), "{method}");
+    }
+}
+
 async fn check(shape: Shape) {
     let world = World::start(shape).await;
     let tenants = [
@@ -280,6 +296,7 @@ async fn check(shape: Shape) {
     }
     nothing_is_passed_on(first, second).await;
     nothing_is_passed_on(second, first).await;
+    nobody_is_known(&world).await;
 
     first.define("third", "{}", &request_id()).await;
     let news = vec![

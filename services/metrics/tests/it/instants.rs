@@ -118,3 +118,34 @@ async fn an_account_of_many_of_the_largest_subscriptions_counts_in_full() {
     let position = world.facts(facts);
     assert_eq!(mrr_minor(&world.start(), &position).await, 40 * largest);
 }
+
+#[tokio::test]
+async fn a_change_of_seats_and_price_at_once_is_told_by_its_causes() {
+    let world = World::new();
+    let priced = |at, seats, minor| since(at, active("a", "s", vec![monthly(seats, minor)]));
+    let position = world.facts(vec![
+        account("a", "2027-01-01"),
+        priced("2027-01-05", 5, 1_000),
+        priced("2027-02-05", 7, 1_200),
+    ]);
+    let metrics = world.start();
+    let request = pb::ListMovementsRequest {
+        at: at(&position),
+        ..Default::default()
+    };
+    let movements = metrics.movements(request).await.unwrap().movements;
+    let parts = |one: &pb::Movement| {
+        let parts = one.parts.iter();
+        parts
+            .map(|part| (part.cause.clone(), part.delta_exact / 10_000))
+            .collect::<Vec<_>>()
+    };
+    // Two seats more at the old price, and seven at two units more each.
+    let expected =
+        [("SEATS", 2_000), ("PRICE", 1_400)].map(|(cause, minor)| (cause.to_owned(), minor));
+    assert_eq!(
+        (parts(&movements[0]), movements[0].cause.as_str()),
+        (expected.to_vec(), "SEATS")
+    );
+    assert_eq!(parts(&movements[1]), []);
+}

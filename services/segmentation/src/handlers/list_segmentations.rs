@@ -1,9 +1,10 @@
 use tonic::{Request, Response, Status};
 
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_of;
 use sextant_wire::page;
-use sextant_wire::status::store;
+use sextant_wire::status::{name, reason_of, store};
 
 use super::Handlers;
 use super::create_segmentation::to_wire;
@@ -27,7 +28,15 @@ pub(super) async fn handle(
         .await
         .map_err(store)?;
     // Without scoring a tenant cannot be loaded; what is stored is listed all the same.
-    let view = handlers.engine.view(tenant).await.ok();
+    let view = match handlers.engine.view(tenant).await {
+        Ok(view) => Some(view),
+        Err(refused)
+            if reason_of(&refused).as_deref() == Some(name(ErrorReason::TenantUnknown)) =>
+        {
+            return Err(refused);
+        },
+        Err(_away) => None,
+    };
     let failure = |key: &str| {
         let known = view.as_ref()?.segmentations.iter();
         known

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use sextant_proto::common::v1::{Date, Ratio};
 use sextant_proto::metrics::v1::{
-    GetChurnResponse, GetRevenueResponse, GetWaterfallResponse, ListMovementsResponse, Revenue,
-    WaterfallMonth,
+    CausePart, GetChurnResponse, GetRevenueResponse, GetWaterfallResponse, ListMovementsResponse,
+    Movement, Revenue, WaterfallMonth,
 };
 
-use crate::output::format::{rounded, steps_that_add_up};
+use crate::output::format::{self, rounded, steps_that_add_up};
 use crate::output::{Block, Cell, Column};
 use crate::view::{id_of, segment_columns};
 
@@ -194,6 +194,22 @@ fn ratio(ratio: Option<&Ratio>) -> Cell {
     })
 }
 
+/// Why revenue changed: the cause, or each of several with what it brought.
+fn causes(movement: &Movement, currency: &str) -> Cell {
+    if movement.parts.len() < 2 {
+        return Cell::text(movement.cause.clone());
+    }
+    let part = |part: &CausePart| {
+        let brought = format::money(rounded(part.delta_exact), currency);
+        format!("{} {brought}", part.cause)
+    };
+    let parts: Vec<String> = movement.parts.iter().map(part).collect();
+    Cell::Titled {
+        title: parts.join(", "),
+        key: movement.cause.clone(),
+    }
+}
+
 /// Single changes of recurring revenue; with the segment just before where titles of segments are given.
 pub(crate) fn movements(answer: &ListMovementsResponse, titles: &SegmentTitles) -> Block {
     let mut columns = vec![
@@ -224,7 +240,7 @@ pub(crate) fn movements(answer: &ListMovementsResponse, titles: &SegmentTitles) 
             money(before),
             money(after.saturating_sub(before)),
             money(after),
-            Cell::text(one.cause.clone()),
+            causes(one, &answer.currency),
         ];
         if !titles.is_empty() {
             row.extend(name(&one.segment, titles));
