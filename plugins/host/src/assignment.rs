@@ -1,10 +1,12 @@
 //! Answers of a segmenter, checked and copied.
 
+use arrow_schema::Schema;
+
 use sextant_segmenter_abi::{SEG_ABSTAIN, SEG_NO_SEGMENT};
 
-use crate::CallError;
 use crate::binding::Prepared;
 use crate::foreign::{OwnedArray, View};
+use crate::{CallError, Trouble, messages};
 
 /// The answer to a batch, one entry per row of the batch.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +22,19 @@ pub struct Assignments {
     /// Rows that the segmenter did not see because a feature is missing (`on_missing: skip_row`), by row and feature.
     /// Their segment is [`ABSTAIN`](crate::ABSTAIN).
     pub missing: Vec<Missing>,
+    /// Rows about which a segmenter in another process could not be asked, in ascending order. What the other fields say of them
+    /// means nothing.
+    pub unanswered: Vec<Unanswered>,
+}
+
+/// A row without an answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Unanswered {
+    /// Row of the batch.
+    pub row: usize,
+    /// Why.
+    pub trouble: Trouble,
 }
 
 /// A row without a value for a feature that the segmenter needs.
@@ -75,44 +90,25 @@ impl OutputShape {
         Ok(shape)
     }
 
+    /// Names and Arrow types of the columns.
+    pub(crate) fn schema(self) -> Schema {
+        messages::output_schema(self.score.is_some(), self.confidence.is_some())
+    }
+
     fn columns(self) -> usize {
         1 + usize::from(self.score.is_some()) + usize::from(self.confidence.is_some())
     }
 
-    /// Copies the plugin's answer and puts it in the order of the caller's rows.
-    pub(crate) fn read(
-        self,
-        output: &OwnedArray,
-        prepared: Prepared,
-        segments: usize,
-        rows: usize,
-    ) -> Result<Assignments, CallError> {
-        let root = View::root(output, self.columns(), prepared.rows)?;
+    /// Copies the plugin's answer, row by row as it saw them.
+    pub(crate) fn read(self, output: &OwnedArray, rows: usize) -> Result<Answer, CallError> {
+        let root = View::root(output, self.columns(), rows)?;
         let column = child(&root, 0)?;
         column.no_nulls("segment")?;
-        let answers: &[u16] = column.values()?;
-        for (row, answer) in answers.iter().enumerate() {
-            if usize::from(*answer) >= segments
-                && *answer != SEG_ABSTAIN
-                && *answer != SEG_NO_SEGMENT
-            {
-                let what = format!(
-                    "row {row} is in segment {answer}, the descriptor has {segments} segments"
-                );
-                return Err(CallError::output(what));
-            }
-        }
-        let origins = prepared.origins.as_deref();
-        let read = |index: Option<usize>| {
-            index
-                .map(|index| numbers(&root, index, origins, rows))
-                .transpose()
-        };
-        Ok(Assignments {
-            segment: spread(answers, origins, SEG_ABSTAIN, rows),
+        let read = |index: Option<usize>| index.map(|index| numbers(&root, index)).transpose();
+        Ok(Answer {
+            segment: column.values()?.to_vec(),
             score: read(self.score)?,
             confidence: read(self.confidence)?,
-            missing: prepared.missing,
         })
     }
 
@@ -123,7 +119,73 @@ impl OutputShape {
             score: self.score.map(|_| vec![f32::NAN; rows]),
             confidence: self.confidence.map(|_| vec![f32::NAN; rows]),
             missing: prepared.missing,
+            unanswered: Vec::new(),
         }
+    }
+}
+
+/// What a segmenter says of the rows that it saw; NaN: no number.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) segment: Vec<u16>,
+    pub(crate) score: Option<Vec<f32>>,
+    pub(crate) confidence: Option<Vec<f32>>,
+}
+
+impl Answer {
+    /// No answer for any of so many rows.
+    pub(crate) fn blank(rows: usize) -> Self {
+        Self {
+            segment: vec![SEG_ABSTAIN; rows],
+            score: None,
+            confidence: None,
+        }
+    }
+
+    /// Takes up what is said of the rows from `start` on.
+    pub(crate) fn put(&mut self, start: usize, part: Self) {
+        let rows = self.segment.len();
+        let put = |whole: &mut Option<Vec<f32>>, part: Option<Vec<f32>>| {
+            if let Some(part) = part {
+                place(
+                    whole.get_or_insert_with(|| vec![f32::NAN; rows]),
+                    start,
+                    part,
+                );
+            }
+        };
+        place(&mut self.segment, start, part.segment);
+        put(&mut self.score, part.score);
+        put(&mut self.confidence, part.confidence);
+    }
+
+    /// Checks it and puts it in the order of the caller's rows.
+    pub(crate) fn arranged(
+        self,
+        prepared: Prepared,
+        segments: usize,
+        rows: usize,
+    ) -> Result<Assignments, CallError> {
+        let is_known = |answer: u16| {
+            usize::from(answer) < segments || answer == SEG_ABSTAIN || answer == SEG_NO_SEGMENT
+        };
+        let unknown = self.segment.iter().enumerate();
+        if let Some((row, answer)) = unknown.into_iter().find(|(_, answer)| !is_known(**answer)) {
+            let what =
+                format!("row {row} is in segment {answer}, the descriptor has {segments} segments");
+            return Err(CallError::output(what));
+        }
+        let origins = prepared.origins.as_deref();
+        let numbers = |of_rows: Option<Vec<f32>>| {
+            of_rows.map(|of_rows| spread(of_rows, origins, f32::NAN, rows))
+        };
+        Ok(Assignments {
+            segment: spread(self.segment, origins, SEG_ABSTAIN, rows),
+            score: numbers(self.score),
+            confidence: numbers(self.confidence),
+            missing: prepared.missing,
+            unanswered: Vec::new(),
+        })
     }
 }
 
@@ -139,12 +201,7 @@ fn child<'a>(root: &View<'a>, index: usize) -> Result<View<'a>, CallError> {
     Ok(column)
 }
 
-fn numbers(
-    root: &View<'_>,
-    index: usize,
-    origins: Option<&[usize]>,
-    rows: usize,
-) -> Result<Vec<f32>, CallError> {
+fn numbers(root: &View<'_>, index: usize) -> Result<Vec<f32>, CallError> {
     let column = child(root, index)?;
     let mut values = column.values::<f32>()?.to_vec();
     for (row, value) in values.iter_mut().enumerate() {
@@ -152,17 +209,23 @@ fn numbers(
             *value = f32::NAN;
         }
     }
-    Ok(spread(&values, origins, f32::NAN, rows))
+    Ok(values)
+}
+
+fn place<T>(whole: &mut [T], start: usize, part: Vec<T>) {
+    for (place, value) in whole.iter_mut().skip(start).zip(part) {
+        *place = value;
+    }
 }
 
 /// Values at their rows of the caller's batch, `rest` at the others.
-fn spread<T: Copy>(values: &[T], origins: Option<&[usize]>, rest: T, rows: usize) -> Vec<T> {
+fn spread<T: Copy>(values: Vec<T>, origins: Option<&[usize]>, rest: T, rows: usize) -> Vec<T> {
     let Some(origins) = origins else {
-        return values.to_vec();
+        return values;
     };
     let mut spread = vec![rest; rows];
     for (origin, value) in origins.iter().zip(values) {
-        spread[*origin] = *value;
+        spread[*origin] = value;
     }
     spread
 }

@@ -34,6 +34,13 @@ pub(crate) struct Prepared {
     pub(crate) missing: Vec<Missing>,
 }
 
+impl Prepared {
+    /// The plugin's columns.
+    pub(crate) fn columns(&self) -> &[ArrayRef] {
+        &self.columns
+    }
+}
+
 impl Binding {
     /// Finds every feature of the descriptor among the caller's columns.
     pub(crate) fn plan(descriptor: &Descriptor, schema: &Schema) -> Result<Self, CallError> {
@@ -68,6 +75,11 @@ impl Binding {
             fields: fields.into(),
             output: OutputShape::default(),
         })
+    }
+
+    /// Names and types of the plugin's columns.
+    pub(crate) const fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     /// The input schema in C.

@@ -15,7 +15,7 @@ use sextant_segmenter_abi::{
     SegStatus,
 };
 
-use crate::ConfigFault;
+use crate::{ConfigFault, Trouble};
 
 /// Context of one call: the only source of time and randomness of a segmenter.
 #[derive(Debug, Clone, Copy)]
@@ -42,15 +42,25 @@ pub struct Deadline {
 impl Deadline {
     /// The instant that is `left` from now.
     pub fn after(left: Duration) -> Self {
-        let now = clock_gettime(ClockId::Monotonic);
-        let now_ns = now
-            .tv_sec
-            .saturating_mul(1_000_000_000)
-            .saturating_add(now.tv_nsec);
+        let left = i64::try_from(left.as_nanos()).unwrap_or(i64::MAX);
         Self {
-            mono_ns: now_ns.saturating_add(i64::try_from(left.as_nanos()).unwrap_or(i64::MAX)),
+            mono_ns: monotonic_ns().saturating_add(left),
         }
     }
+
+    /// The time until then; zero once it has come.
+    pub(crate) fn left(self) -> Duration {
+        let left = self.mono_ns.saturating_sub(monotonic_ns());
+        Duration::from_nanos(u64::try_from(left).unwrap_or(0))
+    }
+}
+
+/// The machine's monotonic clock, in nanoseconds.
+pub(crate) fn monotonic_ns() -> i64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(now.tv_nsec)
 }
 
 /// A call that gave no answer.
@@ -95,6 +105,8 @@ pub enum CallError {
     Plugin(PluginFailure),
     /// An earlier call panicked; make a new instance.
     Poisoned,
+    /// The segmenter's process was lost.
+    Lost(Trouble),
     /// The segmenter's answer breaks the contract.
     Output {
         /// What is wrong with it.
@@ -146,6 +158,7 @@ impl fmt::Display for CallError {
             Self::Poisoned => {
                 f.write_str("an earlier call of this instance panicked; make a new instance")
             },
+            Self::Lost(trouble) => write!(f, "the segmenter could not be asked: {trouble}"),
             Self::Output { what } => {
                 write!(f, "the segmenter's answer breaks the contract: {what}")
             },
@@ -185,6 +198,7 @@ impl CallError {
             Self::Plugin(failure) if failure.code.poisons() => "broken",
             Self::Plugin(_) => "refused",
             Self::Poisoned => "poisoned",
+            Self::Lost(trouble) => trouble.kind(),
             Self::Output { .. } => "output",
             Self::Arrow(_) => "arrow",
         }

@@ -57,9 +57,55 @@ pub enum Check {
     DescriptorEqual,
     /// No other file of the folder has its id.
     OneOfItsId,
+    /// A process of its own can be started for it.
+    Process,
+    /// Its process lives after it was loaded.
+    Crash,
+    /// It is loaded within five seconds.
+    LoadTime,
+    /// The kernel offers the whole sandbox, where the operator asks for it.
+    WholeSandbox,
 }
 
+/// Every check, in the order in which they are made.
+const ALL: [Check; 29] = [
+    Check::Readable,
+    Check::Elf,
+    Check::Machine,
+    Check::SharedObject,
+    Check::Entry,
+    Check::DescriptorSection,
+    Check::DescriptorSchema,
+    Check::Supported,
+    Check::Abi,
+    Check::Libraries,
+    Check::LibraryVersions,
+    Check::Symbols,
+    Check::SearchPath,
+    Check::TextRelocations,
+    Check::ExecutableStack,
+    Check::Sealed,
+    Check::Process,
+    Check::WholeSandbox,
+    Check::Loadable,
+    Check::Crash,
+    Check::LoadTime,
+    Check::TablePresent,
+    Check::TableVersion,
+    Check::TableFunctions,
+    Check::Capabilities,
+    Check::CapabilitiesKnown,
+    Check::InProcess,
+    Check::DescriptorEqual,
+    Check::OneOfItsId,
+];
+
 impl Check {
+    /// The check of an id.
+    pub fn by_id(id: &str) -> Option<Self> {
+        ALL.into_iter().find(|check| check.id() == id)
+    }
+
     /// Stable name, for catalogues and documentation.
     pub const fn id(self) -> &'static str {
         match self {
@@ -88,6 +134,10 @@ impl Check {
             Self::InProcess => "L-isolated-only",
             Self::DescriptorEqual => "L-descriptor",
             Self::OneOfItsId => "L-one-of-its-id",
+            Self::Process => "L-process",
+            Self::Crash => "L-crash",
+            Self::LoadTime => "L-time",
+            Self::WholeSandbox => "L-sandbox",
         }
     }
 
@@ -136,6 +186,12 @@ impl Check {
                 "the segmenter says that it must not share a process with the service"
             },
             Self::DescriptorEqual => "what was judged must be what runs",
+            Self::Process => "a segmenter that is not trusted runs in a process of its own",
+            Self::Crash => "a segmenter that crashes when it is loaded never answers",
+            Self::LoadTime => "a segmenter is loaded again whenever its process is lost",
+            Self::WholeSandbox => {
+                "the operator runs no foreign code that the kernel does not confine"
+            },
             Self::OneOfItsId => {
                 "which of two versions answers must not hang on the names of their files"
             },
@@ -186,6 +242,16 @@ impl Check {
                 "let descriptor_json point to the descriptor section, and descriptor_len be its length without NUL"
             },
             Self::OneOfItsId => "remove one of the two files",
+            Self::Process => {
+                "see what the system says; memory, processes or open files may be used up"
+            },
+            Self::Crash => {
+                "run `sextant plugin check` on it; initialisers, and the entry function, may do nothing that the sandbox refuses"
+            },
+            Self::LoadTime => "let initialisers and the entry function do next to nothing",
+            Self::WholeSandbox => {
+                "use a kernel with Landlock and seccomp, or allow a sandbox in parts in the configuration"
+            },
         }
     }
 }
@@ -280,6 +346,16 @@ impl Finding {
             what: what.into(),
             source: None,
         }
+    }
+
+    pub(crate) const fn check(&self) -> Check {
+        self.check
+    }
+
+    /// What was found, and why, for another process.
+    pub(crate) fn told(&self) -> String {
+        let why = self.source.as_ref().map(|source| format!(": {source}"));
+        format!("{}{}", self.what, why.unwrap_or_default())
     }
 
     pub(crate) fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {

@@ -2,6 +2,8 @@
 
 mod needs;
 
+pub(crate) use crate::elf::needs::FOLDERS;
+
 use object::read::elf::ElfFile64;
 use object::{Architecture, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _};
 

@@ -16,19 +16,13 @@ pub struct Reason {
     pub text: Option<String>,
 }
 
-/// Copies the plugin's reasons and puts them in the order of the caller's rows.
-pub(crate) fn read(
-    output: &OwnedArray,
-    prepared: &Prepared,
-    descriptor: &Descriptor,
-    top_k: usize,
-    rows: usize,
-) -> Result<Vec<Vec<Reason>>, CallError> {
-    let list = View::root(output, 1, prepared.rows)?.child(0)?;
-    if list.rows != prepared.rows {
+/// Copies the plugin's reasons, row by row as it saw them.
+pub(crate) fn read(output: &OwnedArray, rows: usize) -> Result<Vec<Vec<Reason>>, CallError> {
+    let list = View::root(output, 1, rows)?.child(0)?;
+    if list.rows != rows {
         return Err(CallError::output(format!(
-            "reasons has {} rows, the input has {}",
-            list.rows, prepared.rows
+            "reasons has {} rows, the input has {rows}",
+            list.rows
         )));
     }
     list.no_nulls("reasons")?;
@@ -41,30 +35,70 @@ pub(crate) fn read(
             item.rows
         )));
     }
-    let items = items(&item, descriptor)?;
-    let mut reasons = vec![Vec::new(); rows];
-    for (k, bounds) in ends.windows(2).enumerate() {
+    let items = items(&item)?;
+    let of_row = ends.windows(2).map(|bounds| {
         let bound = |index: usize| usize::try_from(bounds[index]).unwrap_or(0);
-        let of_row = &items[bound(0)..bound(1)];
-        if of_row.len() > top_k {
-            return Err(CallError::output(format!(
-                "row {k} has {} reasons, {top_k} were asked for",
-                of_row.len()
-            )));
-        }
-        if !of_row.is_sorted_by(|a, b| a.contribution.abs() >= b.contribution.abs()) {
-            return Err(CallError::output(format!(
-                "the reasons of row {k} are not ordered by contribution"
-            )));
-        }
-        let row = prepared.origins.as_ref().map_or(k, |origins| origins[k]);
-        reasons[row] = of_row.to_vec();
+        items[bound(0)..bound(1)].to_vec()
+    });
+    Ok(of_row.collect())
+}
+
+/// Checks what was said of the rows that the plugin saw, and puts it in the order of the caller's rows. A row that it did not see
+/// gets a reason per missing feature.
+pub(crate) fn arranged(
+    said: Vec<Vec<Reason>>,
+    prepared: &Prepared,
+    descriptor: &Descriptor,
+    top_k: usize,
+    rows: usize,
+) -> Result<Vec<Vec<Reason>>, CallError> {
+    if said.len() != prepared.rows {
+        let (found, asked) = (said.len(), prepared.rows);
+        return Err(CallError::output(format!(
+            "reasons are of {found} rows, the input has {asked}"
+        )));
     }
+    let mut reasons = vec![Vec::new(); rows];
+    for (k, of_row) in said.into_iter().enumerate() {
+        check(&of_row, k, descriptor, top_k)?;
+        let row = prepared.origins.as_ref().map_or(k, |origins| origins[k]);
+        reasons[row] = of_row;
+    }
+    add_missing(&mut reasons, &prepared.missing, descriptor, top_k);
     Ok(reasons)
 }
 
+fn check(
+    of_row: &[Reason],
+    row: usize,
+    descriptor: &Descriptor,
+    top_k: usize,
+) -> Result<(), CallError> {
+    let what = if of_row.len() > top_k {
+        let found = of_row.len();
+        format!("row {row} has {found} reasons, {top_k} were asked for")
+    } else if !of_row.is_sorted_by(|a, b| a.contribution.abs() >= b.contribution.abs()) {
+        format!("the reasons of row {row} are not ordered by contribution")
+    } else if of_row.iter().any(|reason| !reason.contribution.is_finite()) {
+        "a contribution is not a number".to_owned()
+    } else {
+        let features = descriptor.features.len();
+        let unknown = of_row
+            .iter()
+            .map(|reason| reason.feature_index)
+            .find(|feature| usize::from(*feature) >= features);
+        match unknown {
+            None => return Ok(()),
+            Some(unknown) => {
+                format!("a reason names feature {unknown}, the descriptor has {features}")
+            },
+        }
+    };
+    Err(CallError::output(what))
+}
+
 /// Every reason of the output, in its order.
-fn items(item: &View<'_>, descriptor: &Descriptor) -> Result<Vec<Reason>, CallError> {
+fn items(item: &View<'_>) -> Result<Vec<Reason>, CallError> {
     let columns = [item.child(0)?, item.child(1)?, item.child(2)?];
     if columns.iter().any(|column| column.rows != item.rows) {
         return Err(CallError::output("the columns of reasons differ in length"));
@@ -78,16 +112,6 @@ fn items(item: &View<'_>, descriptor: &Descriptor) -> Result<Vec<Reason>, CallEr
         columns[2].bytes(usize::try_from(ends.last().copied().unwrap_or(0)).unwrap_or(0))?;
     let mut reasons = Vec::with_capacity(item.rows);
     for (k, (feature, contribution)) in features.iter().zip(contributions).enumerate() {
-        if usize::from(*feature) >= descriptor.features.len() {
-            let what = format!(
-                "a reason names feature {feature}, the descriptor has {}",
-                descriptor.features.len()
-            );
-            return Err(CallError::output(what));
-        }
-        if !contribution.is_finite() {
-            return Err(CallError::output("a contribution is not a number"));
-        }
         let text = if columns[2].is_valid(k)? {
             let bound = |index: usize| usize::try_from(ends[index]).unwrap_or(0);
             let text = str::from_utf8(&bytes[bound(k)..bound(k + 1)]);
@@ -109,8 +133,7 @@ fn items(item: &View<'_>, descriptor: &Descriptor) -> Result<Vec<Reason>, CallEr
     Ok(reasons)
 }
 
-/// Gives every row that the plugin did not see a reason per missing feature.
-pub(crate) fn add_missing(
+fn add_missing(
     reasons: &mut [Vec<Reason>],
     missing: &[Missing],
     descriptor: &Descriptor,

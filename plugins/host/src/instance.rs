@@ -122,6 +122,12 @@ impl Instance {
         Ok(())
     }
 
+    /// Names and types of the columns that it answers.
+    pub(crate) fn output_schema(&self) -> Schema {
+        let shape = self.binding.as_ref().map(|binding| binding.output);
+        shape.unwrap_or_default().schema()
+    }
+
     /// Judges every row of a batch. Rows that lack a feature with `on_missing: skip_row` are not shown to the segmenter
     /// and come back as abstained, with the feature named.
     ///
@@ -151,9 +157,8 @@ impl Instance {
                 )
             }
         })?;
-        binding
-            .output
-            .read(&output, prepared, descriptor.segments.len(), rows)
+        let answer = binding.output.read(&output, prepared.rows)?;
+        answer.arranged(prepared, descriptor.segments.len(), rows)
     }
 
     /// The strongest `top_k` reasons for every row of a batch, strongest first. Ask only for rows that somebody will
@@ -179,8 +184,8 @@ impl Instance {
         let prepared = binding.prepare(descriptor, batch)?;
         let rows = batch.num_rows();
         let most = usize::try_from(top_k).unwrap_or(usize::MAX);
-        let mut reasons = if prepared.rows == 0 {
-            vec![Vec::new(); rows]
+        let said = if prepared.rows == 0 {
+            Vec::new()
         } else {
             let mut input = binding.export(&prepared)?;
             let output = self.ask(call, |handle, call, output, record| {
@@ -196,10 +201,9 @@ impl Instance {
                     )
                 }
             })?;
-            explanation::read(&output, &prepared, descriptor, most, rows)?
+            explanation::read(&output, prepared.rows)?
         };
-        explanation::add_missing(&mut reasons, &prepared.missing, descriptor, most);
-        Ok(reasons)
+        explanation::arranged(said, &prepared, descriptor, most, rows)
     }
 
     /// Makes one call of `segment` or `explain`.

@@ -14,12 +14,16 @@ mod elf;
 mod explanation;
 mod foreign;
 mod instance;
+mod isolated;
 mod library;
+mod messages;
 mod plugin;
+pub mod process;
+mod sealed;
 mod services;
 mod verified;
 
-pub use assignment::{Assignments, Missing};
+pub use assignment::{Assignments, Missing, Unanswered};
 pub use call::{Call, CallError, Deadline, FailureCode, PluginFailure};
 pub use check::{Check, LoadError};
 pub use config::{ConfigFault, ConfigSchema};
@@ -29,6 +33,7 @@ pub use descriptor::{
 };
 pub use explanation::Reason;
 pub use instance::Instance;
+pub use isolated::{Allowance, Crash, Hosts, Isolated, IsolatedInstance, Trouble};
 pub use plugin::{Plugin, discover, left_alone};
 pub use sextant_segmenter_abi::{SEG_ABSTAIN as ABSTAIN, SEG_NO_SEGMENT as NO_SEGMENT};
 pub use verified::Verified;

@@ -1,18 +1,15 @@
-//! Loading: verified bytes into sealed memory, from there into the process, and the checks of the table.
+//! Loading: from sealed memory into the process, and the checks of the table.
 //!
 //! Nothing is ever unloaded. A shared object with thread-local destructors or threads of its own stays mapped anyway,
 //! and an array that outlives its library would free itself through unmapped code; so the end of a plugin is the end of
 //! the process, and every load of a new version costs its memory and one file descriptor.
 #![expect(unsafe_code, reason = "loads a shared object and reads its table")]
 
-use std::fs::File;
-use std::io::Write as _;
 use std::mem::offset_of;
-use std::os::fd::{AsRawFd as _, IntoRawFd as _, OwnedFd};
+use std::os::fd::IntoRawFd as _;
 use std::slice;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use sextant_segmenter_abi::{
     ABI_MAJOR, ABI_MINOR, ENTRY_SYMBOL, SEG_CAP_EXPLAIN, SEG_CAP_FIT, SEG_CAP_ISOLATED_ONLY,
@@ -21,9 +18,19 @@ use sextant_segmenter_abi::{
 };
 
 use crate::check::{Check, Finding};
+use crate::sealed::Sealed;
 
 /// Keeps the object mapped whatever else happens; Linux value, which `libloading` does not name.
 const RTLD_NODELETE: i32 = 0x1000;
+
+/// Where a segmenter is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the process that uses it.
+    Service,
+    /// In a process of its own.
+    Sandbox,
+}
 
 /// The functions of a checked table.
 #[derive(Debug, Clone, Copy)]
@@ -36,10 +43,10 @@ pub(crate) struct Table {
     pub(crate) explain: Option<SegExplain>,
 }
 
-/// Loads verified bytes and checks the table against their descriptor.
-pub(crate) fn load(bytes: &[u8], descriptor: &str) -> Result<Table, Finding> {
-    let entry = open(sealed_copy(bytes)?)?;
-    // SAFETY: the symbol has this signature by contract. The code behind it is trusted: loading it ran its initialisers.
+/// Loads verified memory and checks the table against its descriptor.
+pub(crate) fn load(memory: &Sealed, descriptor: &str, place: Place) -> Result<Table, Finding> {
+    let entry = open(memory.again()?)?;
+    // SAFETY: the symbol has this signature by contract; loading it ran code of the same object.
     let table = unsafe { entry(ABI_MINOR) };
     if table.is_null() {
         return Err(Finding::new(
@@ -50,40 +57,27 @@ pub(crate) fn load(bytes: &[u8], descriptor: &str) -> Result<Table, Finding> {
     check_version(table)?;
     // SAFETY: the plugin says that the table has at least the size of this struct; a table is constant and never freed.
     let table = unsafe { &*table };
+    if table.caps & SEG_CAP_ISOLATED_ONLY != 0 && place == Place::Service {
+        return Err(Finding::new(
+            Check::InProcess,
+            "SEG_CAP_ISOLATED_ONLY is set",
+        ));
+    }
     check(table, descriptor)
 }
 
-/// The bytes in anonymous memory that nobody can change any more.
-fn sealed_copy(bytes: &[u8]) -> Result<OwnedFd, Finding> {
-    let failed = |error| {
-        Finding::new(
-            Check::Sealed,
-            "the bytes could not be copied to sealed memory",
-        )
-        .caused_by(error)
-    };
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Kernels before 6.3 do not know the flag that asks for executable memory, and do not need it.
-    let memory = memfd_create("segmenter", flags | MemfdFlags::EXEC)
-        .or_else(|_error| memfd_create("segmenter", flags));
-    let mut file = File::from(memory.map_err(|error| failed(error.into()))?);
-    file.write_all(bytes).map_err(failed)?;
-    let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-    fcntl_add_seals(&file, seals).map_err(|error| failed(error.into()))?;
-    Ok(file.into())
-}
-
-fn open(memory: OwnedFd) -> Result<SegPluginEntry, Finding> {
+fn open(memory: Sealed) -> Result<SegPluginEntry, Finding> {
+    let path = memory.path();
     // The descriptor stays open for ever: the loader recognises objects by path, so a path that is used again would
     // give back the object that was loaded under it before.
-    let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+    let _never_closed = memory.into_inner().into_raw_fd();
     let refused =
         |error| Finding::new(Check::Loadable, "the dynamic loader refused it").caused_by(error);
-    // SAFETY: runs the initialisers of the object, which is trusted code; it is never unloaded, so no finaliser runs.
+    // SAFETY: runs the initialisers of the object: in the service those of trusted code, else in a sandbox. It is never
+    // unloaded, so no finaliser runs.
     let library =
         unsafe { Library::open(Some(path.as_str()), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) };
     let library = library.map_err(refused)?;
-    let _never_closed = memory.into_raw_fd();
     // SAFETY: the symbol has this signature by contract.
     let entry = unsafe { library.get::<SegPluginEntry>(ENTRY_SYMBOL) }.map_err(refused)?;
     let entry = *entry;
@@ -128,12 +122,6 @@ fn check(table: &SegPlugin, descriptor: &str) -> Result<Table, Finding> {
         return Err(Finding::new(
             Check::CapabilitiesKnown,
             format!("caps has unknown bits {unknown:#x}"),
-        ));
-    }
-    if table.caps & SEG_CAP_ISOLATED_ONLY != 0 {
-        return Err(Finding::new(
-            Check::InProcess,
-            "SEG_CAP_ISOLATED_ONLY is set",
         ));
     }
     check_capabilities(table)?;

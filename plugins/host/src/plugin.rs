@@ -11,7 +11,7 @@ use sextant_segmenter_abi::{
 };
 
 use crate::check::{Check, Finding};
-use crate::library::{self, Table};
+use crate::library::{self, Place, Table};
 use crate::{ConfigFault, Descriptor, LoadError, Verified};
 
 /// Segmenters are files with this beginning and end.
@@ -37,10 +37,21 @@ impl Plugin {
     ///
     /// [`LoadError`] names the check that failed, why it exists and how to fix the cause.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let mut file = Verified::read(path)?;
-        let table = library::load(file.bytes(), file.descriptor_json());
-        let table = table.map_err(|finding| LoadError::new(path, finding))?;
-        file.forget_bytes();
+        Self::load_verified(Verified::read(path)?)
+    }
+
+    /// Loads a file that was verified, and checks its table.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), of the checks whose ids start with `L-`.
+    pub fn load_verified(file: Verified) -> Result<Self, LoadError> {
+        let path = file.path().to_owned();
+        Self::load_at(file, Place::Service).map_err(|finding| LoadError::new(&path, finding))
+    }
+
+    pub(crate) fn load_at(file: Verified, place: Place) -> Result<Self, Finding> {
+        let table = library::load(file.memory(), file.descriptor_json(), place)?;
         let inner = Arc::new(Inner { file, table });
         Ok(Self { inner })
     }

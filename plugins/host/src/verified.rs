@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::check::{Check, Finding};
+use crate::sealed::Sealed;
 use crate::{Descriptor, LoadError, elf};
 
 /// Largest file that is read.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// The bytes of a segmenter and what they say of themselves. None of its code has run.
+/// A segmenter that nobody can change any more, and what it says of itself. None of its code has run.
 #[derive(Debug)]
 pub struct Verified {
     path: PathBuf,
-    bytes: Vec<u8>,
+    memory: Sealed,
     digest: [u8; 32],
     descriptor: Descriptor,
     descriptor_json: String,
@@ -31,7 +32,7 @@ impl Verified {
     /// [`LoadError`] names the check that failed, why it exists and how to fix the cause.
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let bytes = read(path).map_err(|finding| LoadError::new(path, finding))?;
-        Self::new(path, bytes)
+        Self::new(path, &bytes)
     }
 
     /// Judges bytes. `path` names them in errors.
@@ -39,14 +40,28 @@ impl Verified {
     /// # Errors
     ///
     /// As [`read`](Self::read).
-    pub fn new(path: &Path, bytes: Vec<u8>) -> Result<Self, LoadError> {
-        let judged = elf::verify(&bytes).map_err(|finding| LoadError::new(path, finding));
-        let (descriptor_json, descriptor) = judged?;
-        let digest = Sha256::digest(&bytes).into();
+    pub fn new(path: &Path, bytes: &[u8]) -> Result<Self, LoadError> {
+        Self::judged(path, bytes).map_err(|finding| LoadError::new(path, finding))
+    }
+
+    fn judged(path: &Path, bytes: &[u8]) -> Result<Self, Finding> {
+        let (descriptor_json, descriptor) = elf::verify(bytes)?;
         Ok(Self {
             path: path.to_owned(),
-            bytes,
-            digest,
+            memory: Sealed::copy_of(bytes)?,
+            digest: Sha256::digest(bytes).into(),
+            descriptor,
+            descriptor_json,
+        })
+    }
+
+    /// What another process has judged; it says what the descriptor is.
+    pub(crate) fn received(memory: Sealed, descriptor_json: String) -> Result<Self, Finding> {
+        let descriptor = Descriptor::parse(&descriptor_json)?;
+        Ok(Self {
+            path: PathBuf::from(&descriptor.id),
+            memory,
+            digest: [0; 32],
             descriptor,
             descriptor_json,
         })
@@ -57,9 +72,9 @@ impl Verified {
         &self.path
     }
 
-    /// What was read.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// What was judged.
+    pub(crate) const fn memory(&self) -> &Sealed {
+        &self.memory
     }
 
     /// SHA-256 of the bytes.
@@ -85,11 +100,6 @@ impl Verified {
     /// The descriptor as the author wrote it.
     pub fn descriptor_json(&self) -> &str {
         &self.descriptor_json
-    }
-
-    /// Gives the memory of the bytes back, for those that have been loaded.
-    pub(crate) fn forget_bytes(&mut self) {
-        self.bytes = Vec::new();
     }
 }
 

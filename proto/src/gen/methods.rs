@@ -79,7 +79,7 @@ pub const SEGMENTATION_SEGMENTATION_SERVICE: &[&str] = &[
 /// Methods of sextant.segmenter.v1.EvaluationService.
 pub const SEGMENTER_EVALUATION_SERVICE: &[&str] = &[
     "Describe",
-    "Create",
+    "Prepare",
     "Segment",
     "Explain",
 ];

@@ -23,7 +23,7 @@ pub struct DescribeResponse {
 }
 /// Makes a configuration ready.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CreateRequest {
+pub struct PrepareRequest {
     /// Configuration as canonical JSON: valid by the descriptor's config_schema, every default filled in.
     #[prost(string, tag = "1")]
     pub config_json: ::prost::alloc::string::String,
@@ -34,13 +34,13 @@ pub struct CreateRequest {
 }
 /// What became of a configuration.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct CreateResponse {
+pub struct PrepareResponse {
     /// Either of them.
-    #[prost(oneof = "create_response::Result", tags = "1, 2")]
-    pub result: ::core::option::Option<create_response::Result>,
+    #[prost(oneof = "prepare_response::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<prepare_response::Result>,
 }
-/// Nested message and enum types in `CreateResponse`.
-pub mod create_response {
+/// Nested message and enum types in `PrepareResponse`.
+pub mod prepare_response {
     /// Either of them.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Result {
@@ -80,13 +80,13 @@ pub struct Context {
 /// Asks about the rows of a batch.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SegmentRequest {
-    /// From Create.
+    /// From Prepare.
     #[prost(bytes = "bytes", tag = "1")]
     pub instance_id: ::prost::bytes::Bytes,
     /// Moment, seed and tenant.
     #[prost(message, optional, tag = "2")]
     pub context: ::core::option::Option<Context>,
-    /// An Arrow IPC stream of one batch with the schema that Create was told, at most 16,384 rows. Nulls are only in columns whose
+    /// An Arrow IPC stream of one batch with the schema that Prepare was told, at most 16,384 rows. Nulls are only in columns whose
     /// on_missing is "null".
     #[prost(bytes = "bytes", tag = "3")]
     pub batch: ::prost::bytes::Bytes,
@@ -115,7 +115,7 @@ pub mod segment_response {
 /// Asks why.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExplainRequest {
-    /// From Create.
+    /// From Prepare.
     #[prost(bytes = "bytes", tag = "1")]
     pub instance_id: ::prost::bytes::Bytes,
     /// Moment, seed and tenant.
@@ -380,10 +380,13 @@ pub mod evaluation_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Makes a configuration ready for batches of one schema.
-        pub async fn create(
+        pub async fn prepare(
             &mut self,
-            request: impl tonic::IntoRequest<super::CreateRequest>,
-        ) -> std::result::Result<tonic::Response<super::CreateResponse>, tonic::Status> {
+            request: impl tonic::IntoRequest<super::PrepareRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareResponse>,
+            tonic::Status,
+        > {
             self.inner
                 .ready()
                 .await
@@ -394,12 +397,12 @@ pub mod evaluation_service_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/sextant.segmenter.v1.EvaluationService/Create",
+                "/sextant.segmenter.v1.EvaluationService/Prepare",
             );
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(
-                    GrpcMethod::new("sextant.segmenter.v1.EvaluationService", "Create"),
+                    GrpcMethod::new("sextant.segmenter.v1.EvaluationService", "Prepare"),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -481,10 +484,10 @@ pub mod evaluation_service_server {
             tonic::Status,
         >;
         /// Makes a configuration ready for batches of one schema.
-        async fn create(
+        async fn prepare(
             &self,
-            request: tonic::Request<super::CreateRequest>,
-        ) -> std::result::Result<tonic::Response<super::CreateResponse>, tonic::Status>;
+            request: tonic::Request<super::PrepareRequest>,
+        ) -> std::result::Result<tonic::Response<super::PrepareResponse>, tonic::Status>;
         /// Judges every row of a batch.
         async fn segment(
             &self,
@@ -622,25 +625,25 @@ pub mod evaluation_service_server {
                     };
                     Box::pin(fut)
                 }
-                "/sextant.segmenter.v1.EvaluationService/Create" => {
+                "/sextant.segmenter.v1.EvaluationService/Prepare" => {
                     #[allow(non_camel_case_types)]
-                    struct CreateSvc<T: EvaluationService>(pub Arc<T>);
+                    struct PrepareSvc<T: EvaluationService>(pub Arc<T>);
                     impl<
                         T: EvaluationService,
-                    > tonic::server::UnaryService<super::CreateRequest>
-                    for CreateSvc<T> {
-                        type Response = super::CreateResponse;
+                    > tonic::server::UnaryService<super::PrepareRequest>
+                    for PrepareSvc<T> {
+                        type Response = super::PrepareResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::CreateRequest>,
+                            request: tonic::Request<super::PrepareRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as EvaluationService>::create(&inner, request).await
+                                <T as EvaluationService>::prepare(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -651,7 +654,7 @@ pub mod evaluation_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = CreateSvc(inner);
+                        let method = PrepareSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

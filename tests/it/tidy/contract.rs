@@ -7,7 +7,9 @@ use sextant::import::Refusal;
 use crate::tidy::tree::{File, Tree, report};
 
 /// Calls that change nothing.
-const READS: &[&str] = &["Get", "List", "Read", "Resolve", "Watch"];
+const READS: &[&str] = &[
+    "Describe", "Explain", "Get", "List", "Prepare", "Read", "Resolve", "Segment", "Watch",
+];
 /// Calls that change something, once per `request_id`.
 const CHANGES: &[&str] = &["Advance", "Complete", "Create", "Revoke", "Start"];
 /// Calls whose records have identities of their own.

@@ -32,7 +32,7 @@ const ALLOWED: [&str; 9] = [
 ];
 
 /// Where distributions keep them. The dynamic loader's own folders come first, as it looks there first.
-const FOLDERS: [&str; 8] = [
+pub(crate) const FOLDERS: [&str; 8] = [
     "/lib/x86_64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu",
     "/lib/aarch64-linux-gnu",

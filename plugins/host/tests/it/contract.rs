@@ -159,7 +159,7 @@ fn an_announced_column_of_another_type_is_refused_at_bind() {
         ..Fixture::default()
     };
     let declared = "static seg_status bind_wrong(seg_instance *self, const struct ArrowSchema *in, struct ArrowSchema *out, \
-                    seg_error *err) { seg_status s = bind(self, in, out, err); static struct ArrowSchema wrong; \
+                    seg_error *err) { seg_status s = bind_columns(self, in, out, err); static struct ArrowSchema wrong; \
                     wrong = column_schema; wrong.format = \"I\"; static struct ArrowSchema *children[] = {&wrong}; \
                     out->children = children; return s; }";
     let explain =

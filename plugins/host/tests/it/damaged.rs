@@ -18,9 +18,7 @@ fn a_thousand_damaged_files_are_judged_and_none_does_harm() {
     // A small file: most of a large one is code, of which nothing can be said.
     let folder = tempfile::tempdir().unwrap();
     let whole = fs::read(Fixture::default().compile_with(folder.path(), &[])).unwrap();
-    let digest = *Verified::new(Path::new("whole"), whole.clone())
-        .unwrap()
-        .digest();
+    let digest = *Verified::new(Path::new("whole"), &whole).unwrap().digest();
     let (mut refused, mut taken) = (0, 0);
     for k in 0..1_000 {
         let mut bytes = whole.clone();
@@ -31,7 +29,7 @@ fn a_thousand_damaged_files_are_judged_and_none_does_harm() {
                 bytes[random.random_range(0..whole.len())] ^= 1 << random.random_range(0..8);
             });
         }
-        match Verified::new(Path::new("damaged"), bytes) {
+        match Verified::new(Path::new("damaged"), &bytes) {
             Err(error) => {
                 assert!(error.check_id().starts_with("V-"), "{k}: {error}");
                 assert!(!error.what().is_empty() && !error.fix().is_empty());

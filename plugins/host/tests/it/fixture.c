@@ -1,12 +1,23 @@
 /* A segmenter over one int64 column; tests replace the parts between at-signs. */
 #include "segmenter.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #pragma GCC diagnostic ignored "-Wmisleading-indentation" /* the replaced parts are one line each */
 
 SEG_DESCRIPTOR("@DESCRIPTOR@");
 
 struct seg_instance { int unused; };
+
+@PRELUDE@
 
 static seg_status create(const seg_host *host, const char *config, size_t len, seg_instance **out, seg_error *err) {
   (void)config, (void)len, (void)err;
@@ -20,7 +31,7 @@ static void keep_array(struct ArrowArray *a) { a->release = NULL; }
 static struct ArrowSchema column_schema = {.format = "S", .name = "segment", .release = keep_schema};
 static struct ArrowSchema *schema_children[] = {&column_schema};
 
-static seg_status bind(seg_instance *self, const struct ArrowSchema *in, struct ArrowSchema *out, seg_error *err) {
+static seg_status bind_columns(seg_instance *self, const struct ArrowSchema *in, struct ArrowSchema *out, seg_error *err) {
   (void)self, (void)in, (void)err;
   *out = (struct ArrowSchema){.format = "+s", .n_children = 1, .children = schema_children, .release = keep_schema};
   return SEG_OK;
@@ -105,7 +116,7 @@ static const seg_plugin table = {
   .struct_size = sizeof(seg_plugin), .abi_major = SEG_ABI_MAJOR, .abi_minor = SEG_ABI_MINOR,
   .caps = SEG_CAP_EXPLAIN, .explain = explain,
   .descriptor_json = seg_descriptor, .descriptor_len = sizeof seg_descriptor - 1,
-  .create = create, .bind = bind, .segment = segment, .destroy = destroy,
+  .create = create, .bind = bind_columns, .segment = segment, .destroy = destroy,
   @TABLE@
 };
 

@@ -7,7 +7,9 @@ use std::{env, fs};
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
-use sextant_plugin_host::{Call, Instance, LoadError, Plugin};
+use sextant_plugin_host::{
+    Allowance, Call, Hosts, Instance, Isolated, IsolatedInstance, LoadError, Plugin, Verified,
+};
 
 /// The folder with the `.so` files of the dev-dependencies: where this binary is.
 pub(crate) fn built_in_folder() -> PathBuf {
@@ -35,7 +37,7 @@ pub(crate) fn compile(folder: &Path, source: &Path, name: &str, options: &[&str]
     let output = Command::new("cc")
         .args([
             "-O1",
-            "-std=c11",
+            "-std=gnu11",
             "-Wall",
             "-Wextra",
             "-Werror",
@@ -72,6 +74,8 @@ pub(crate) struct Fixture {
     /// Body of `explain`.
     pub(crate) explain: String,
     pub(crate) descriptor: String,
+    /// Functions before all others.
+    pub(crate) prelude: String,
 }
 
 pub(crate) const DESCRIPTOR: &str = r#"{"id":"test.fixture","version":"1.0.0","abi":"1.0","title":"Fixture","output":"single","requires":[{"feature":"test.value","type":"int64","on_missing":"skip_row"}],"segments":[{"key":"zero"},{"key":"one"},{"key":"two"}]}"#;
@@ -84,6 +88,7 @@ impl Default for Fixture {
             entry: "return &table;".to_owned(),
             explain: "return SEG_E_UNSUPPORTED;".to_owned(),
             descriptor: DESCRIPTOR.to_owned(),
+            prelude: String::new(),
         }
     }
 }
@@ -96,10 +101,12 @@ impl Fixture {
             segment,
             entry,
             explain,
+            prelude,
             ..
         } = self;
         include_str!("fixture.c")
             .replace("@DESCRIPTOR@", &descriptor)
+            .replace("@PRELUDE@", prelude)
             .replace("@TABLE@", table)
             .replace("@SEGMENT@", segment)
             .replace("@ENTRY@", entry)
@@ -118,12 +125,48 @@ impl Fixture {
         Plugin::load(&self.compile_with(folder.path(), &[]))
     }
 
+    /// In a process of its own, with a promise that rows do not depend on each other.
+    pub(crate) fn isolated(&self) -> Isolated {
+        let folder = tempfile::tempdir().unwrap();
+        let path = self
+            .independent()
+            .compile_with(folder.path(), &["-pthread"]);
+        Isolated::start(
+            &hosts(),
+            Verified::read(&path).unwrap(),
+            Allowance::default(),
+        )
+        .unwrap()
+    }
+
+    /// The same, with that promise.
+    pub(crate) fn independent(&self) -> Self {
+        let caps = ".caps = SEG_CAP_EXPLAIN | SEG_CAP_ROW_INDEPENDENT";
+        Self {
+            table: [self.table.as_str(), caps]
+                .join(", ")
+                .trim_start_matches(", ")
+                .to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// A bound instance.
     pub(crate) fn instance(&self) -> Instance {
         let mut instance = Instance::create(&self.load().unwrap(), "").unwrap();
         instance.bind(values([]).schema_ref()).unwrap();
         instance
     }
+}
+
+/// Host processes of this crate's own program.
+pub(crate) fn hosts() -> Hosts {
+    Hosts::new(Path::new(env!("CARGO_BIN_EXE_sextant-plugin-host"))).unwrap()
+}
+
+/// An instance of an isolated fixture.
+pub(crate) fn bound(plugin: &Isolated) -> IsolatedInstance {
+    IsolatedInstance::create(plugin, "", values([]).schema_ref()).unwrap()
 }
 
 /// A batch of the fixture's one column.

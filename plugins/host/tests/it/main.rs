@@ -13,6 +13,10 @@ mod explanation;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod isolated;
+#[cfg(test)]
 mod missing;
 #[cfg(test)]
 mod needs;

@@ -106,14 +106,14 @@ fn a_newer_system_library_is_named_with_the_version_that_is_here() {
 #[test]
 fn a_folder_for_libraries_is_refused() {
     for option in [
-        "-Wl,-rpath,/tmp/mine",
-        "-Wl,--disable-new-dtags,-rpath,/tmp/mine",
+        "-Wl,-rpath,/opt/mine",
+        "-Wl,--disable-new-dtags,-rpath,/opt/mine",
     ] {
         refused(
             "",
             &[option],
             "V-search-path",
-            "looks for libraries in \"/tmp/mine\"",
+            "looks for libraries in \"/opt/mine\"",
         );
     }
 }
@@ -155,7 +155,7 @@ fn sections_that_hide_what_is_loaded_are_refused() {
         .find(|at| bytes[*at] == 2)
         .unwrap();
     bytes[dynamic + 8] ^= 16;
-    let error = Verified::new(&path, bytes).unwrap_err();
+    let error = Verified::new(&path, &bytes).unwrap_err();
     assert_eq!(error.check_id(), "V-elf", "{error}");
     assert!(
         error.what().contains("different dynamic entries"),

@@ -1,0 +1,293 @@
+//! A segmenter in a process of its own: whatever it does, the service goes on.
+//!
+//! One process serves one version of a segmenter, one call at a time. A process that crashes, or does not end a call in time, is
+//! killed and started again; rows that bring it down are found by halving the batch, and stay without an answer.
+
+mod answering;
+mod breaker;
+mod child;
+mod hosts;
+mod instance;
+mod log;
+mod poison;
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use sextant_proto::segmenter::v1 as pb;
+
+use crate::check::{Check, Finding};
+use crate::isolated::breaker::Breaker;
+use crate::isolated::child::HostProcess;
+use crate::isolated::poison::Poison;
+use crate::{Descriptor, LoadError, Verified};
+
+pub use crate::isolated::hosts::Hosts;
+pub use crate::isolated::instance::IsolatedInstance;
+
+/// Memory of a segmenter whose descriptor does not say how much it needs.
+const DEFAULT_MEMORY_MB: u32 = 256;
+
+/// What an operator allows a segmenter.
+#[derive(Debug, Clone)]
+pub struct Allowance {
+    /// Most memory, in MiB, whatever its descriptor asks for.
+    pub memory_mb: u32,
+    /// Longest time of one call of its code. A batch that is halved takes several.
+    pub longest_call: Duration,
+    /// True: it is refused where this kernel does not offer the whole sandbox.
+    pub needs_whole_sandbox: bool,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self {
+            memory_mb: 1_024,
+            longest_call: Duration::from_secs(5),
+            needs_whole_sandbox: false,
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Crash {
+    /// Number of the signal that ended it.
+    pub signal: Option<i32>,
+    /// Its exit code, where it ended by itself.
+    pub code: Option<i32>,
+    /// The last that it printed, at most 64 KiB.
+    pub printed: String,
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.signal, self.code) {
+            (Some(11), _) => f.write_str("it crashed (SIGSEGV)"),
+            (Some(6), _) => f.write_str("it aborted (SIGABRT)"),
+            (Some(signal), _) => write!(f, "it ended by signal {signal}"),
+            (None, Some(code)) => write!(f, "it ended its process with code {code}"),
+            (None, None) => f.write_str("its process hung up"),
+        }
+    }
+}
+
+/// Why rows have no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// The segmenter's process ended.
+    Crashed(Crash),
+    /// The call did not end in time.
+    Overran,
+    /// The segmenter answered with an error, or with what breaks the contract.
+    Failed(String),
+    /// It has failed too often, and is not asked any more.
+    Quarantined,
+}
+
+impl Trouble {
+    /// In one word, for counting and for programs.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Crashed(_) => "crashed",
+            Self::Overran => "overran",
+            Self::Failed(_) => "failed",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crashed(crash) => write!(f, "{crash}"),
+            Self::Overran => f.write_str("it did not answer in time"),
+            Self::Failed(what) => f.write_str(what),
+            Self::Quarantined => f.write_str("it has failed too often and is not asked any more"),
+        }
+    }
+}
+
+/// Why a process did not become a host.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    Refused { check_id: String, what: String },
+    Crashed(Crash),
+    Overran(Duration),
+    Connection(tonic::transport::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl StartError {
+    fn finding(self) -> Finding {
+        match self {
+            Self::Refused { check_id, what } => {
+                Finding::new(Check::by_id(&check_id).unwrap_or(Check::Loadable), what)
+            },
+            Self::Crashed(crash) if crash.printed.is_empty() => {
+                Finding::new(Check::Crash, crash.to_string())
+            },
+            Self::Crashed(crash) => Finding::new(
+                Check::Crash,
+                format!("{crash}; it printed: {}", crash.printed),
+            ),
+            Self::Overran(longest) => Finding::new(
+                Check::LoadTime,
+                format!("it is not loaded after {longest:?}"),
+            ),
+            Self::Connection(error) => {
+                Finding::new(Check::Process, "it does not speak").caused_by(error)
+            },
+            Self::Io(error) => {
+                Finding::new(Check::Process, "no process could be started for it").caused_by(error)
+            },
+        }
+    }
+}
+
+/// A verified segmenter that runs in a process of its own. Cheap to clone; with the last clone, the process ends.
+#[derive(Debug, Clone)]
+pub struct Isolated {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    hosts: Hosts,
+    file: Arc<Verified>,
+    memory_bytes: u64,
+    allowance: Allowance,
+    sandbox_lacks: Vec<String>,
+    /// What its process says of it.
+    told: pb::DescribeResponse,
+    /// Held during a call, so that a process that has to be killed has one call in it.
+    turn: Arc<AsyncMutex<Option<HostProcess>>>,
+    breaker: Mutex<Breaker>,
+    poison: Mutex<Poison>,
+}
+
+impl Isolated {
+    /// Starts a process and loads the segmenter there.
+    ///
+    /// # Errors
+    ///
+    /// The check of loading that failed, its crash among them.
+    pub fn start(hosts: &Hosts, file: Verified, allowance: Allowance) -> Result<Self, LoadError> {
+        let path = file.path().to_owned();
+        let started = Self::try_start(hosts, file, allowance);
+        started.map_err(|finding| LoadError::new(&path, finding))
+    }
+
+    fn try_start(hosts: &Hosts, file: Verified, allowance: Allowance) -> Result<Self, Finding> {
+        let file = Arc::new(file);
+        let memory_bytes = memory_bytes(file.descriptor(), &allowance);
+        let starting = start(hosts.clone(), Arc::clone(&file), memory_bytes);
+        let none = || StartError::Io(io::Error::other("the thread of host processes has ended"));
+        let started = hosts.wait_for(None, starting).ok_or_else(none);
+        let started = started.and_then(|started| started);
+        let (process, told) = started.map_err(StartError::finding)?;
+        if allowance.needs_whole_sandbox && !process.sandbox_lacks.is_empty() {
+            let what = format!("this kernel lacks {}", process.sandbox_lacks.join(", "));
+            return Err(Finding::new(Check::WholeSandbox, what));
+        }
+        Ok(Self {
+            shared: Arc::new(Shared {
+                hosts: hosts.clone(),
+                file,
+                memory_bytes,
+                allowance,
+                sandbox_lacks: process.sandbox_lacks.clone(),
+                told,
+                turn: Arc::new(AsyncMutex::new(Some(process))),
+                breaker: Mutex::default(),
+                poison: Mutex::default(),
+            }),
+        })
+    }
+
+    /// What was verified.
+    pub fn file(&self) -> &Verified {
+        &self.shared.file
+    }
+
+    /// What it reads, what it answers, how it is configured.
+    pub fn descriptor(&self) -> &Descriptor {
+        self.shared.file.descriptor()
+    }
+
+    /// Whether it can give reasons.
+    pub fn explains(&self) -> bool {
+        self.shared.told.explains
+    }
+
+    /// Whether it promises the same bytes for the same configuration, call and rows.
+    pub fn is_deterministic(&self) -> bool {
+        self.shared.told.deterministic
+    }
+
+    /// Whether it promises that a row's answer does not depend on other rows.
+    pub fn is_row_independent(&self) -> bool {
+        self.shared.told.row_independent
+    }
+
+    /// Whether it has failed too often to be asked any more.
+    pub fn is_quarantined(&self) -> bool {
+        self.shared.breaker().is_open()
+    }
+
+    /// Lets it be asked again.
+    pub fn release(&self) {
+        self.shared.breaker().close();
+        self.shared.poison().forget();
+    }
+
+    /// What this kernel does not offer of the sandbox, one entry each.
+    pub fn sandbox_lacks(&self) -> &[String] {
+        &self.shared.sandbox_lacks
+    }
+
+    /// Crashes and overruns of its process since it was started.
+    pub fn losses(&self) -> u64 {
+        self.shared.breaker().losses()
+    }
+}
+
+impl Shared {
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poison(&self) -> MutexGuard<'_, Poison> {
+        self.poison.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn start(
+    hosts: Hosts,
+    file: Arc<Verified>,
+    memory_bytes: u64,
+) -> Result<(HostProcess, pb::DescribeResponse), StartError> {
+    let process = HostProcess::start(&hosts, &file, memory_bytes).await?;
+    match process.client().describe(pb::DescribeRequest {}).await {
+        Ok(told) => Ok((process, told.into_inner())),
+        Err(_hung_up) => Err(StartError::Crashed(process.end().await)),
+    }
+}
+
+/// What the descriptor asks for, as far as the operator allows it.
+fn memory_bytes(descriptor: &Descriptor, allowance: &Allowance) -> u64 {
+    let asked = descriptor.limits.memory_mb.unwrap_or(DEFAULT_MEMORY_MB);
+    u64::from(asked.min(allowance.memory_mb)) << 20
+}

@@ -1,0 +1,222 @@
+//! One host process as the service sees it: started, spoken with, ended.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe::Receiver;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+use sextant_proto::segmenter::v1::evaluation_service_client::EvaluationServiceClient;
+
+use crate::Verified;
+use crate::isolated::log::Log;
+use crate::isolated::{Crash, Hosts, StartError};
+use crate::messages::{MAX_MESSAGE_BYTES, WINDOW_BYTES};
+use crate::process::{Greeting, Hello, Lacks, PROGRAM, length, send_greeting};
+
+/// Longest time until a process has loaded its segmenter.
+const START: Duration = Duration::from_secs(5);
+
+/// Longest time until the last words of a process that has ended are read.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// A client of the contract.
+pub(crate) type Client = EvaluationServiceClient<Channel>;
+
+/// A host process. Dropped, it is killed.
+#[derive(Debug)]
+pub(crate) struct HostProcess {
+    child: Child,
+    client: Client,
+    printer: Printer,
+    pub(crate) sandbox_lacks: Lacks,
+}
+
+/// What takes up what a process prints.
+#[derive(Debug)]
+struct Printer {
+    log: Arc<Mutex<Log>>,
+    /// Ends when the process has closed its side.
+    reading: JoinHandle<()>,
+}
+
+impl Printer {
+    /// The last words of a process that has ended.
+    async fn last(&mut self) -> String {
+        // All of them, unless somebody else holds the pipe open.
+        let _all_is_read = timeout(LAST_WORDS, &mut self.reading).await;
+        self.log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .tail()
+    }
+}
+
+impl HostProcess {
+    /// Starts a process and has it load a segmenter.
+    pub(crate) async fn start(
+        hosts: &Hosts,
+        file: &Verified,
+        memory_bytes: u64,
+    ) -> Result<Self, StartError> {
+        let (socket, theirs) = UnixStream::pair()?;
+        let (printed, print) = io::pipe()?;
+        let child = Command::new(hosts.program())
+            .arg0(PROGRAM)
+            .env_clear()
+            .current_dir("/")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(print.try_clone()?)
+            .stderr(print)
+            .spawn()?;
+        let log = Log::shared(&file.descriptor().id);
+        let reading = hosts.go_on(read_log(OwnedFd::from(printed), Arc::clone(&log)));
+        let mut printer = Printer { log, reading };
+        let mut starting = Starting { child: Some(child) };
+        let greeting = Greeting {
+            parent: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
+            descriptor: file.descriptor_json().to_owned(),
+            memory_bytes,
+        };
+        socket.set_write_timeout(Some(START))?;
+        let greeted = send_greeting(&socket, &greeting, file.memory());
+        socket.set_nonblocking(true)?;
+        let mut socket = tokio::net::UnixStream::from_std(socket)?;
+        let answered = match greeted {
+            Ok(()) => timeout(START, hello(&mut socket)).await,
+            Err(error) => Ok(Err(error)),
+        };
+        let sandbox_lacks = match answered {
+            Ok(Ok(Hello::Ready { sandbox_lacks })) => sandbox_lacks,
+            Ok(Ok(Hello::Refused { check_id, what })) => {
+                return Err(StartError::Refused { check_id, what });
+            },
+            Ok(Err(_hung_up)) => return Err(StartError::Crashed(starting.end(&mut printer).await)),
+            Err(_elapsed) => return Err(StartError::Overran(START)),
+        };
+        let client = connect(socket).await.map_err(StartError::Connection)?;
+        let child = starting.child.take();
+        let child = child.ok_or_else(|| io::Error::other("the process is gone"))?;
+        Ok(Self {
+            child,
+            client,
+            printer,
+            sandbox_lacks,
+        })
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// How it ended, after a call of it was lost. One that lives is killed.
+    pub(crate) async fn end(mut self) -> Crash {
+        end(&mut self.child, &mut self.printer).await
+    }
+}
+
+impl Drop for HostProcess {
+    fn drop(&mut self) {
+        kill(&mut self.child);
+    }
+}
+
+/// A process that is killed unless it becomes a host.
+struct Starting {
+    child: Option<Child>,
+}
+
+impl Starting {
+    async fn end(&mut self, printer: &mut Printer) -> Crash {
+        match &mut self.child {
+            Some(child) => end(child, printer).await,
+            None => Crash::default(),
+        }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        self.child.iter_mut().for_each(kill);
+    }
+}
+
+fn kill(child: &mut Child) {
+    // Of one that has ended already there is nothing to kill, and its end is waited for all the same.
+    let _ended = child.kill();
+    let _status = child.wait();
+}
+
+/// A process that has hung up has ended, or ends at once; its socket is closed before it can be waited for.
+async fn end(child: &mut Child, printer: &mut Printer) -> Crash {
+    let mut status = None;
+    for _ in 0..LOOKS {
+        status = child.try_wait().ok().flatten();
+        if status.is_some() {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    kill(child);
+    Crash {
+        signal: status.and_then(|status| status.signal()),
+        code: status.and_then(|status| status.code()),
+        printed: printer.last().await,
+    }
+}
+
+/// How often, and how far apart, it is looked whether a process that hung up has ended: ten milliseconds in all.
+const LOOKS: u32 = 50;
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+
+async fn hello(socket: &mut tokio::net::UnixStream) -> io::Result<Hello> {
+    let mut head = [0; 4];
+    socket.read_exact(&mut head).await?;
+    let mut body = vec![0; length(head)?];
+    socket.read_exact(&mut body).await?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// A channel over a socket that is connected already; there is no second one.
+async fn connect(socket: tokio::net::UnixStream) -> Result<Client, tonic::transport::Error> {
+    let mut socket = Some(socket);
+    let connector = service_fn(move |_uri| {
+        let gone = || io::Error::other("the process has hung up");
+        let socket = socket.take().map(TokioIo::new).ok_or_else(gone);
+        async move { socket }
+    });
+    let channel = Endpoint::from_static("http://plugin")
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .connect_with_connector(connector)
+        .await?;
+    Ok(EvaluationServiceClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES))
+}
+
+/// Takes up what the process prints until it ends.
+async fn read_log(printed: OwnedFd, log: Arc<Mutex<Log>>) {
+    let Ok(mut printed) = Receiver::from_owned_fd(printed) else {
+        return;
+    };
+    let mut bytes = vec![0; 8_192];
+    while let Ok(n_bytes) = printed.read(&mut bytes).await {
+        let Some(read) = bytes.get(..n_bytes).filter(|read| !read.is_empty()) else {
+            return;
+        };
+        log.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(read);
+    }
+}

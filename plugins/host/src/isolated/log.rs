@@ -1,0 +1,81 @@
+//! What a host process prints: log lines of its segmenter, and the last words of a process that crashes.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex};
+
+use crate::process::{Line, MARK};
+
+/// Bytes that are kept of what is no log line.
+const TAIL_BYTES: usize = 64 << 10;
+/// Longest line that is put together.
+const LINE_BYTES: usize = 8 << 10;
+
+/// What was printed.
+#[derive(Debug)]
+pub(crate) struct Log {
+    plugin: String,
+    line: Vec<u8>,
+    tail: VecDeque<u8>,
+}
+
+impl Log {
+    pub(crate) fn shared(plugin: &str) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self {
+            plugin: plugin.to_owned(),
+            line: Vec::new(),
+            tail: VecDeque::new(),
+        }))
+    }
+
+    /// Takes up what was read.
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if *byte != b'\n' && self.line.len() < LINE_BYTES {
+                self.line.push(*byte);
+                continue;
+            }
+            let line = mem::take(&mut self.line);
+            self.end_line(&line);
+        }
+    }
+
+    fn end_line(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let told = text.strip_prefix(MARK);
+        match told.and_then(|json| serde_json::from_str::<Line>(json).ok()) {
+            Some(line) => self.tell(&line),
+            None => {
+                self.tail.extend(line);
+                self.tail.push_back(b'\n');
+                let over = self.tail.len().saturating_sub(TAIL_BYTES);
+                self.tail.drain(..over);
+            },
+        }
+    }
+
+    /// The segmenter's own lines go where those of segmenters in this process go.
+    fn tell(&self, line: &Line) {
+        let Line {
+            level,
+            message,
+            details,
+        } = line;
+        let plugin = &self.plugin;
+        match level.as_str() {
+            "ERROR" => {
+                tracing::error!(target: "sextant::segmenter", plugin, details, "{message}");
+            },
+            "WARN" => tracing::warn!(target: "sextant::segmenter", plugin, details, "{message}"),
+            "INFO" => tracing::info!(target: "sextant::segmenter", plugin, details, "{message}"),
+            "DEBUG" => tracing::debug!(target: "sextant::segmenter", plugin, details, "{message}"),
+            _ => tracing::trace!(target: "sextant::segmenter", plugin, details, "{message}"),
+        }
+    }
+
+    /// The last that was printed and is no log line.
+    pub(crate) fn tail(&self) -> String {
+        let bytes: Vec<u8> = self.tail.iter().chain(&self.line).copied().collect();
+        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+    }
+}

@@ -1,0 +1,295 @@
+//! What a segmenter's process may do: little while the segmenter is loaded, and next to nothing once it is.
+//!
+//! The limits hold for code that is hostile, not only for code that is broken: files, sockets, processes and signal
+//! handlers are refused by the kernel. Everything is set up on the main thread before there is another one, as Landlock
+//! binds only the thread that asks for it.
+
+use std::collections::BTreeMap;
+use std::env::consts::ARCH;
+use std::fs;
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
+    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use seccompiler::{
+    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Is,
+    SeccompCondition, SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
+};
+
+use crate::elf::FOLDERS;
+
+/// What the process itself needs on top of the segmenter: batches that are read and answered.
+const HEADROOM_BYTES: u64 = 64 << 20;
+/// Open files: the socket, the memory, pipes, what the runtime waits with, and system libraries while they are read.
+const MAX_FILES: u64 = 64;
+
+/// Where the dynamic loader looks up which library is where.
+const LOADER_CACHE: &str = "/etc/ld.so.cache";
+
+/// Calls without which no thread lives and no memory is had.
+const ALWAYS: &[i64] = &[
+    libc::SYS_brk,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_close,
+    libc::SYS_clone3,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_fcntl,
+    libc::SYS_fstat,
+    libc::SYS_futex,
+    libc::SYS_getpid,
+    libc::SYS_getrandom,
+    libc::SYS_getrusage,
+    libc::SYS_gettid,
+    libc::SYS_gettimeofday,
+    libc::SYS_lseek,
+    libc::SYS_madvise,
+    libc::SYS_membarrier,
+    libc::SYS_mincore,
+    libc::SYS_mremap,
+    libc::SYS_munmap,
+    libc::SYS_nanosleep,
+    libc::SYS_ppoll,
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_restart_syscall,
+    libc::SYS_rseq,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_yield,
+    libc::SYS_sendmsg,
+    libc::SYS_sendto,
+    libc::SYS_set_robust_list,
+    libc::SYS_shutdown,
+    libc::SYS_sigaltstack,
+    libc::SYS_tgkill,
+    libc::SYS_uname,
+    libc::SYS_write,
+    libc::SYS_writev,
+];
+
+/// What only this processor's kernels know under a name of its own.
+#[cfg(target_arch = "x86_64")]
+const ALWAYS_HERE: &[i64] = &[libc::SYS_epoll_wait, libc::SYS_poll, libc::SYS_time];
+#[cfg(not(target_arch = "x86_64"))]
+const ALWAYS_HERE: &[i64] = &[];
+
+/// What the dynamic loader and initialisers need in addition: to read system libraries, which Landlock confines, and to put
+/// handlers and code in place. A runtime that starts threads (Go's) does so here.
+const TO_LOAD: &[i64] = &[
+    libc::SYS_faccessat,
+    libc::SYS_landlock_add_rule,
+    libc::SYS_landlock_create_ruleset,
+    libc::SYS_landlock_restrict_self,
+    libc::SYS_mmap,
+    libc::SYS_mprotect,
+    libc::SYS_newfstatat,
+    libc::SYS_openat,
+    libc::SYS_pread64,
+    libc::SYS_prctl,
+    libc::SYS_prlimit64,
+    libc::SYS_readlinkat,
+    libc::SYS_rt_sigaction,
+    libc::SYS_seccomp,
+    libc::SYS_statx,
+];
+#[cfg(target_arch = "x86_64")]
+const TO_LOAD_HERE: &[i64] = &[
+    libc::SYS_access,
+    libc::SYS_arch_prctl,
+    libc::SYS_open,
+    libc::SYS_readlink,
+    libc::SYS_stat,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const TO_LOAD_HERE: &[i64] = &[];
+
+/// What this kernel does not offer of the sandbox, one entry each.
+pub(crate) type Lacks = Vec<String>;
+
+/// Memory, files and core dumps. What the process holds already is not the segmenter's.
+pub(crate) fn limit(memory_bytes: u64) -> Lacks {
+    let limits = [
+        (Resource::Core, 0),
+        (Resource::Nofile, MAX_FILES),
+        (
+            Resource::Data,
+            data_bytes()
+                .saturating_add(memory_bytes)
+                .saturating_add(HEADROOM_BYTES),
+        ),
+    ];
+    let set = limits.into_iter().map(|(resource, most)| {
+        let most = Some(most);
+        let limit = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        let set = setrlimit(resource, limit);
+        set.map_err(|error| format!("limit {resource:?}: {error}"))
+    });
+    set.filter_map(Result::err).collect()
+}
+
+/// Private memory that the process may write to, in bytes; the sixth number of the file, in pages.
+fn data_bytes() -> u64 {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split(' ')
+        .nth(5)
+        .and_then(|number| number.parse::<u64>().ok());
+    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
+    pages.unwrap_or(0).saturating_mul(page)
+}
+
+/// Leaves what a crash does to the kernel: the handlers of the standard library give way by a call that the sandbox refuses, and
+/// would run for ever.
+#[expect(
+    unsafe_code,
+    reason = "the standard library cannot take its handlers away"
+)]
+pub(crate) fn crash_at_once() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: there is one thread, and the default handlers need nothing.
+        let _before = unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Before the segmenter is loaded: it may read system libraries.
+pub(crate) fn close_for_loading() -> Lacks {
+    let mut readable = FOLDERS.to_vec();
+    readable.push(LOADER_CACHE);
+    let mut lacks = landlocked(&readable);
+    let calls = [ALWAYS, ALWAYS_HERE, TO_LOAD, TO_LOAD_HERE].concat();
+    let mut rules: Rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
+    match threads() {
+        Ok(threads) => rules.extend(threads),
+        Err(error) => lacks.push(format!("seccomp: {error}")),
+    }
+    // Its flags are in memory, where a filter cannot look: who is told that it does not exist uses `clone`. This filter comes
+    // first, for none may be added by what the other ones leave.
+    let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    lacks.extend(filtered(unknown, Answer::Unknown));
+    lacks.extend(filtered(rules, Answer::Allowed));
+    lacks
+}
+
+/// Once it is loaded: memory, threads, the clock, and what is open already.
+pub(crate) fn close() -> Lacks {
+    let mut lacks = landlocked(&[]);
+    let always = [ALWAYS, ALWAYS_HERE].concat();
+    let mut rules: Rules = always.into_iter().map(|call| (call, Vec::new())).collect();
+    match narrowed() {
+        Ok(narrowed) => rules.extend(narrowed),
+        Err(error) => lacks.push(format!("seccomp: {error}")),
+    }
+    lacks.extend(filtered(rules, Answer::Allowed));
+    lacks
+}
+
+/// Calls, and which of their arguments are allowed; none: any.
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// An argument whose bits under a mask have a value.
+fn bits(argument: u8, mask: u64, value: u64) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, Width::Qword, Is::MaskedEq(mask), value)
+}
+
+/// A call that is allowed where all conditions hold.
+fn one(
+    call: i64,
+    conditions: Vec<SeccompCondition>,
+) -> Result<(i64, Vec<SeccompRule>), BackendError> {
+    Ok((call, vec![SeccompRule::new(conditions)?]))
+}
+
+const fn flag(number: libc::c_int) -> u64 {
+    // Flags are bits, whatever sign C gives them.
+    number.unsigned_abs() as u64
+}
+
+/// Threads may be started, and processes not.
+fn threads() -> Result<Rules, BackendError> {
+    let thread = flag(libc::CLONE_THREAD);
+    Ok(Rules::from([one(
+        libc::SYS_clone,
+        vec![bits(0, thread, thread)?],
+    )?]))
+}
+
+/// Calls that are allowed with some arguments only.
+fn narrowed() -> Result<Rules, BackendError> {
+    let executable = flag(libc::PROT_EXEC);
+    // Kinds of mappings are the lowest four bits; private ones are counted by the limit of memory.
+    let (kind, private) = (0x0f, flag(libc::MAP_PRIVATE));
+    let is = |number| SeccompRule::new(vec![bits(0, u64::MAX, flag(number))?]);
+    let mut rules = threads()?;
+    rules.extend([
+        one(
+            libc::SYS_mmap,
+            vec![bits(2, executable, 0)?, bits(3, kind, private)?],
+        )?,
+        one(libc::SYS_mprotect, vec![bits(2, executable, 0)?])?,
+        (
+            libc::SYS_prctl,
+            vec![is(libc::PR_SET_NAME)?, is(libc::PR_SET_VMA)?],
+        ),
+        // To ask for a limit, not to set one.
+        one(libc::SYS_prlimit64, vec![bits(2, u64::MAX, 0)?])?,
+    ]);
+    Ok(rules)
+}
+
+/// What becomes of the calls that a filter names; the others are the opposite.
+#[derive(Clone, Copy)]
+enum Answer {
+    Allowed,
+    Unknown,
+}
+
+fn filtered(rules: Rules, answer: Answer) -> Option<String> {
+    let errno = |number: libc::c_int| SeccompAction::Errno(number.unsigned_abs());
+    let (named, others) = match answer {
+        Answer::Allowed => (SeccompAction::Allow, errno(libc::EPERM)),
+        Answer::Unknown => (errno(libc::ENOSYS), SeccompAction::Allow),
+    };
+    let install = || -> Result<(), Box<dyn std::error::Error>> {
+        let here = TargetArch::try_from(ARCH)?;
+        let program: BpfProgram = SeccompFilter::new(rules, others, named, here)?.try_into()?;
+        Ok(apply_filter_all_threads(&program)?)
+    };
+    install().err().map(|error| format!("seccomp: {error}"))
+}
+
+/// Confines this thread, and those that it starts, to reading some files and folders.
+fn landlocked(readable: &[&str]) -> Lacks {
+    match landlock(readable) {
+        Ok(RulesetStatus::FullyEnforced) => Vec::new(),
+        Ok(RulesetStatus::PartiallyEnforced) => vec!["landlock: in parts".to_owned()],
+        Ok(RulesetStatus::NotEnforced) => vec!["landlock: the kernel has none".to_owned()],
+        Err(error) => vec![format!("landlock: {error}")],
+    }
+}
+
+fn landlock(readable: &[&str]) -> Result<RulesetStatus, RulesetError> {
+    // The newest whose rights all mean something here: files, network, signals and sockets of others.
+    let abi = ABI::V6;
+    let status = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))?
+        .handle_access(AccessNet::from_all(abi))?
+        .scope(Scope::from_all(abi))?
+        .create()?
+        .add_rules(path_beneath_rules(readable, AccessFs::from_read(abi)))?
+        .restrict_self()?;
+    Ok(status.ruleset)
+}

@@ -1,0 +1,323 @@
+//! Segmenters that do harm, on purpose or by mistake: their rows have no answer, and everything else goes on.
+
+use std::time::Duration;
+
+use sextant_plugin_host::{Allowance, Call, Deadline, Isolated, Trouble, Verified};
+
+use crate::fixture::{DESCRIPTOR, Fixture, bound, call, hosts, values};
+
+fn with(segment: &str) -> Fixture {
+    Fixture {
+        segment: format!("{segment} return answer(out, values, rows);"),
+        ..Fixture::default()
+    }
+}
+
+/// What a segmenter does when it sees the value 9; all else it answers.
+fn at_nine(does: &str) -> Fixture {
+    with(&format!(
+        "for (int64_t k = 0; k < rows; k++) if (values[k] == 9) {{ {does} }}"
+    ))
+}
+
+/// Shows it a row with a nine between good ones: those are answered, and the nine's trouble is given back. Then it is asked again.
+fn trouble_of(fixture: &Fixture) -> Trouble {
+    let plugin = fixture.isolated();
+    let instance = bound(&plugin);
+    let batch = values([Some(1), Some(2), Some(9), Some(0), Some(1)]);
+    let answers = instance.segment(&batch, &call()).unwrap();
+    let [only] = answers.unanswered.as_slice() else {
+        panic!("{:?}", answers.unanswered)
+    };
+    assert_eq!(only.row, 2);
+    let answered = [0, 1, 3, 4].map(|row: usize| answers.segment[row]);
+    assert_eq!(answered, [1, 2, 0, 1]);
+    let after = instance.segment(&values([Some(2)]), &call()).unwrap();
+    assert_eq!((after.segment, after.unanswered), (vec![2], vec![]));
+    only.trouble.clone()
+}
+
+fn signal_of(does: &str) -> Option<i32> {
+    match trouble_of(&at_nine(does)) {
+        Trouble::Crashed(crash) => crash.signal,
+        other => panic!("{does}: {other:?}"),
+    }
+}
+
+#[test]
+fn crashes_cost_their_row_alone() {
+    assert_eq!(signal_of("*(volatile int *)0 = 1;"), Some(11));
+    assert_eq!(signal_of("abort();"), Some(6));
+    assert_eq!(
+        signal_of("volatile int zero = 0; if (7 / zero) return SEG_E_STATE;"),
+        Some(8)
+    );
+    assert_eq!(signal_of("__builtin_trap();"), Some(4));
+}
+
+#[test]
+fn a_stack_that_overflows_is_a_crash() {
+    let deep = "static int deep(volatile int n) { volatile char room[4096]; room[n % 4096] = 1; return n < 0 ? room[0] : deep(n + 1) + room[n % 4096]; }";
+    let fixture = Fixture {
+        prelude: deep.to_owned(),
+        ..at_nine("if (deep(0)) return SEG_E_STATE;")
+    };
+    assert!(matches!(trouble_of(&fixture), Trouble::Crashed(crash) if crash.signal == Some(11)));
+}
+
+#[test]
+fn who_ends_the_process_or_hangs_up_costs_its_row_alone() {
+    let Trouble::Crashed(crash) = trouble_of(&at_nine("exit(3);")) else {
+        panic!()
+    };
+    assert_eq!((crash.signal, crash.code), (None, Some(3)));
+    let closed = trouble_of(&at_nine("for (int fd = 0; fd < 64; fd++) close(fd);"));
+    assert!(matches!(closed, Trouble::Crashed(_)), "{closed:?}");
+}
+
+#[test]
+fn memory_that_is_never_enough_ends_the_process_and_not_the_machine() {
+    let bomb = "for (;;) { char *more = malloc(1 << 20); if (more == NULL) abort(); memset(more, 1, 1 << 20); }";
+    assert_eq!(signal_of(bomb), Some(6));
+    let shared = "for (;;) { char *more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); \
+                  if (more == MAP_FAILED) abort(); memset(more, 1, 1 << 20); }";
+    assert_eq!(signal_of(shared), Some(6));
+    let polite = trouble_of(&at_nine(
+        "void *most = malloc(2ul << 30); if (most == NULL) return SEG_E_RESOURCE; free(most);",
+    ));
+    assert!(
+        matches!(&polite, Trouble::Failed(what) if what.contains("Resource")),
+        "{polite:?}"
+    );
+}
+
+#[test]
+fn a_state_of_two_gibibytes_is_refused_by_the_limit_that_its_descriptor_names() {
+    let create = "static seg_status huge(const seg_host *host, const char *config, size_t len, seg_instance **out, seg_error *err) { \
+                  (void)host, (void)config, (void)len, (void)err; *out = calloc(1, 2ul << 30); \
+                  if (*out == NULL) return SEG_E_RESOURCE; memset(*out, 1, 2ul << 30); return SEG_OK; }";
+    let fixture = Fixture {
+        prelude: create.to_owned(),
+        table: ".create = huge".to_owned(),
+        descriptor: DESCRIPTOR.replacen('{', r#"{"limits":{"memory_mb":64},"#, 1),
+        ..Fixture::default()
+    };
+    let plugin = fixture.isolated();
+    let schema = values([]);
+    let refused = sextant_plugin_host::IsolatedInstance::create(&plugin, "", schema.schema_ref());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("Resource"), "{refused}");
+}
+
+#[test]
+fn answers_that_break_the_contract_are_no_answers() {
+    for (does, what) in [
+        (
+            "return answer(out, values, rows - 1);",
+            "rows, the input has",
+        ),
+        (
+            "return answer(out, values, rows + 1);",
+            "rows, the input has",
+        ),
+        ("return SEG_OK;", "returned OK and no array"),
+    ] {
+        let failed = trouble_of(&at_nine(does));
+        assert!(
+            matches!(&failed, Trouble::Failed(told) if told.contains(what)),
+            "{failed:?}"
+        );
+    }
+    // A segment that the descriptor does not have: the nine itself.
+    let failed = trouble_of(&Fixture::default());
+    assert!(
+        matches!(&failed, Trouble::Failed(told) if told.contains("is in segment 9")),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_row_that_it_refuses_is_told_in_its_words() {
+    let failed = trouble_of(&at_nine(
+        "err->row = k; strcpy(err->message, \"nine is no number\"); return SEG_E_INVALID_INPUT;",
+    ));
+    assert!(
+        matches!(&failed, Trouble::Failed(told) if told.contains("nine is no number")),
+        "{failed:?}"
+    );
+    // After these its instance is made again.
+    for code in ["SEG_E_INTERNAL", "SEG_E_PANIC", "77"] {
+        let failed = trouble_of(&at_nine(&format!("return {code};")));
+        assert!(matches!(failed, Trouble::Failed(_)), "{failed:?}");
+    }
+}
+
+#[test]
+fn what_it_writes_into_its_input_stays_with_it() {
+    let fixture = with("for (int64_t k = 0; k < rows; k++) ((int64_t *)values)[k] = 2;");
+    let plugin = fixture.isolated();
+    let batch = values([Some(0), Some(1)]);
+    let before = batch.clone();
+    let answers = bound(&plugin).segment(&batch, &call()).unwrap();
+    assert_eq!((answers.segment, &batch), (vec![2, 2], &before));
+}
+
+/// Answers 1 where the kernel refuses, and 2 where it does not.
+const ATTEMPTS: &str = r#"
+static int try(int attempt) {
+  switch (attempt) {
+    case 0: return open("/etc/passwd", O_RDONLY);
+    case 1: return open("/lib/x86_64-linux-gnu/libc.so.6", O_RDONLY);
+    case 2: return open("segmenter_was_here", O_WRONLY | O_CREAT, 0600);
+    case 3: return socket(AF_INET, SOCK_STREAM, 0);
+    case 4: return socket(AF_UNIX, SOCK_STREAM, 0);
+    case 5: return fork();
+    case 6: return execl("/bin/true", "true", NULL);
+    case 7: return kill(getppid(), 0);
+    case 8: return signal(SIGUSR1, SIG_IGN) == SIG_ERR ? -1 : 0;
+    case 9: return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+    case 10: return mprotect((void *)((uintptr_t)&errno & ~4095ul), 4096, PROT_READ | PROT_EXEC);
+    case 11: return (int)syscall(SYS_ptrace, 0, 0, 0, 0);
+    case 12: return (int)syscall(SYS_unshare, 0x10000000);
+    case 13: return (int)syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0);
+    case 14: return (int)syscall(SYS_io_uring_setup, 1, NULL);
+    case 15: return (int)syscall(SYS_bpf, 0, NULL, 0);
+    case 16: return (int)syscall(SYS_memfd_create, "x", 0);
+    case 17: return (int)syscall(SYS_tgkill, getppid(), getppid(), 0);
+    case 18: return chdir("/");
+    default: return 0;
+  }
+}
+"#;
+
+#[test]
+fn files_sockets_processes_and_handlers_are_refused_by_the_kernel() {
+    let fixture = Fixture {
+        prelude: ATTEMPTS.to_owned(),
+        segment: "int64_t said[32]; for (int64_t k = 0; k < rows; k++) said[k] = try((int)values[k]) < 0 ? 1 : 2; \
+                  return answer(out, said, rows);"
+            .to_owned(),
+        ..Fixture::default()
+    };
+    let plugin = fixture.isolated();
+    assert_eq!(plugin.sandbox_lacks(), Vec::<String>::new());
+    let attempts = std::array::from_fn::<_, 20, _>(|attempt| i64::try_from(attempt).ok());
+    let answers = bound(&plugin).segment(&values(attempts), &call()).unwrap();
+    let allowed: Vec<usize> = (0..20).filter(|row| answers.segment[*row] != 1).collect();
+    // The last one does nothing.
+    assert_eq!(allowed, [19], "{:?}", answers.unanswered);
+    assert_eq!(plugin.losses(), 0);
+}
+
+#[test]
+fn threads_are_started_and_those_left_behind_end_with_the_process() {
+    let thread = "static void *forever(void *nothing) { for (;;) pause(); return nothing; }";
+    let fixture = Fixture {
+        prelude: thread.to_owned(),
+        ..with(
+            "pthread_t thread; if (pthread_create(&thread, NULL, forever, NULL) != 0) return SEG_E_RESOURCE;",
+        )
+    };
+    let plugin = fixture.isolated();
+    let answers = bound(&plugin).segment(&values([Some(1)]), &call()).unwrap();
+    assert_eq!((answers.segment, answers.unanswered), (vec![1], vec![]));
+}
+
+fn within(left: Duration) -> Call<'static> {
+    Call {
+        deadline: Some(Deadline::after(left)),
+        ..call()
+    }
+}
+
+#[test]
+fn a_call_that_does_not_end_is_killed_and_the_next_one_is_answered() {
+    let fixture = with("volatile int spin = values[0] == 9; while (spin) {}");
+    let plugin = fixture.isolated();
+    let instance = bound(&plugin);
+    let late = instance
+        .segment(
+            &values([Some(9), Some(1)]),
+            &within(Duration::from_millis(5)),
+        )
+        .unwrap();
+    assert_eq!(late.unanswered.len(), 2);
+    assert!(
+        late.unanswered
+            .iter()
+            .all(|one| one.trouble == Trouble::Overran)
+    );
+    let after = instance.segment(&values([Some(2)]), &call()).unwrap();
+    assert_eq!((after.segment, after.unanswered), (vec![2], vec![]));
+    assert_eq!(plugin.losses(), 1);
+}
+
+#[test]
+fn who_looks_at_the_flag_is_not_killed() {
+    let fixture = with("while (values[0] == 9) if (SEG_CANCELLED(call)) return SEG_E_CANCELLED;");
+    let plugin = fixture.isolated();
+    let instance = bound(&plugin);
+    let late = instance
+        .segment(&values([Some(9)]), &within(Duration::from_millis(20)))
+        .unwrap();
+    assert_eq!(late.unanswered[0].trouble, Trouble::Overran);
+    let after = instance.segment(&values([Some(2)]), &call()).unwrap();
+    assert_eq!((after.segment, after.unanswered), (vec![2], vec![]));
+    assert_eq!(plugin.losses(), 0);
+}
+
+fn refused(prelude: &str, entry: &str) -> (String, String) {
+    let fixture = Fixture {
+        prelude: prelude.to_owned(),
+        entry: format!("{entry} return &table;"),
+        ..Fixture::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = Verified::read(&fixture.compile_with(folder.path(), &[])).unwrap();
+    let refused = Isolated::start(&hosts(), file, Allowance::default()).unwrap_err();
+    (refused.check_id().to_owned(), refused.what().to_owned())
+}
+
+#[test]
+fn harm_while_it_is_loaded_is_a_failed_check() {
+    let constructor =
+        |does: &str| format!("__attribute__((constructor)) static void start(void) {{ {does} }}");
+    let (id, what) = refused(
+        &constructor("volatile int *volatile nowhere = NULL; *nowhere = 1;"),
+        "",
+    );
+    assert_eq!(
+        (id.as_str(), what.as_str()),
+        ("L-crash", "it crashed (SIGSEGV)")
+    );
+    let (id, what) = refused(&constructor("_exit(0);"), "");
+    assert_eq!(
+        (id.as_str(), what.as_str()),
+        ("L-crash", "it ended its process with code 0")
+    );
+    let (id, _) = refused("", "abort();");
+    assert_eq!(id, "L-crash");
+    // What a constructor may not do, it does not do.
+    let written = "segmenter_was_here";
+    let open = format!(
+        "if (open(\"{written}\", O_WRONLY | O_CREAT, 0600) >= 0 || socket(AF_INET, SOCK_STREAM, 0) >= 0 || fork() >= 0) abort();"
+    );
+    let fixture = Fixture {
+        prelude: constructor(&open),
+        ..Fixture::default()
+    };
+    fixture.isolated();
+    assert!(!std::path::Path::new(written).exists());
+}
+
+#[test]
+fn a_constructor_that_does_not_end_is_killed() {
+    let (id, what) = refused(
+        "__attribute__((constructor)) static void start(void) { for (;;) pause(); }",
+        "",
+    );
+    assert_eq!(
+        (id.as_str(), what.as_str()),
+        ("L-time", "it is not loaded after 5s")
+    );
+}
