@@ -24,6 +24,7 @@ mod modes;
 mod oracle;
 mod partial;
 mod pauses;
+mod plugins;
 mod process;
 mod readiness;
 mod records;

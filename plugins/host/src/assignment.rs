@@ -47,6 +47,12 @@ pub struct Missing {
 }
 
 impl Assignments {
+    /// Why a row has no answer.
+    pub fn trouble_of(&self, row: usize) -> Option<&Trouble> {
+        let place = self.unanswered.binary_search_by_key(&row, |one| one.row);
+        Some(&self.unanswered.get(place.ok()?)?.trouble)
+    }
+
     /// What a row lacks; empty if the segmenter saw it.
     pub fn missing_of(&self, row: usize) -> &[Missing] {
         missing_of(&self.missing, row)
@@ -159,33 +165,33 @@ impl Answer {
         put(&mut self.confidence, part.confidence);
     }
 
-    /// Checks it and puts it in the order of the caller's rows.
-    pub(crate) fn arranged(
-        self,
-        prepared: Prepared,
-        segments: usize,
-        rows: usize,
-    ) -> Result<Assignments, CallError> {
+    /// Checks that every row is in a segment that there is, or in none.
+    pub(crate) fn checked(self, segments: usize) -> Result<Self, CallError> {
         let is_known = |answer: u16| {
             usize::from(answer) < segments || answer == SEG_ABSTAIN || answer == SEG_NO_SEGMENT
         };
-        let unknown = self.segment.iter().enumerate();
-        if let Some((row, answer)) = unknown.into_iter().find(|(_, answer)| !is_known(**answer)) {
-            let what =
-                format!("row {row} is in segment {answer}, the descriptor has {segments} segments");
-            return Err(CallError::output(what));
+        let mut rows = self.segment.iter().enumerate();
+        match rows.find(|(_, answer)| !is_known(**answer)) {
+            None => Ok(self),
+            Some((row, answer)) => Err(CallError::output(format!(
+                "row {row} is in segment {answer}, the descriptor has {segments} segments"
+            ))),
         }
+    }
+
+    /// Puts it in the order of the caller's rows.
+    pub(crate) fn arranged(self, prepared: Prepared, rows: usize) -> Assignments {
         let origins = prepared.origins.as_deref();
         let numbers = |of_rows: Option<Vec<f32>>| {
             of_rows.map(|of_rows| spread(of_rows, origins, f32::NAN, rows))
         };
-        Ok(Assignments {
+        Assignments {
             segment: spread(self.segment, origins, SEG_ABSTAIN, rows),
             score: numbers(self.score),
             confidence: numbers(self.confidence),
             missing: prepared.missing,
             unanswered: Vec::new(),
-        })
+        }
     }
 }
 

@@ -105,8 +105,10 @@ pub enum CallError {
     Plugin(PluginFailure),
     /// An earlier call panicked; make a new instance.
     Poisoned,
-    /// The segmenter's process was lost.
+    /// The segmenter's process was lost, or its server did not answer.
     Lost(Trouble),
+    /// The segmenter's server says something else of itself than when it was registered.
+    DescriptorChanged,
     /// The segmenter's answer breaks the contract.
     Output {
         /// What is wrong with it.
@@ -159,6 +161,9 @@ impl fmt::Display for CallError {
                 f.write_str("an earlier call of this instance panicked; make a new instance")
             },
             Self::Lost(trouble) => write!(f, "the segmenter could not be asked: {trouble}"),
+            Self::DescriptorChanged => f.write_str(
+                "the segmenter's server says something else of itself than when it was registered; register it again",
+            ),
             Self::Output { what } => {
                 write!(f, "the segmenter's answer breaks the contract: {what}")
             },
@@ -199,6 +204,7 @@ impl CallError {
             Self::Plugin(_) => "refused",
             Self::Poisoned => "poisoned",
             Self::Lost(trouble) => trouble.kind(),
+            Self::DescriptorChanged => "descriptor_changed",
             Self::Output { .. } => "output",
             Self::Arrow(_) => "arrow",
         }

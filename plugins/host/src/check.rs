@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A check. Ids starting with `V-` are judged without running code of the plugin, `L-` while loading it.
+/// A check. Ids starting with `V-` are judged without running code of the plugin, `L-` while loading it,
+/// `R-` of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
     /// The file or folder can be read and is not larger than 64 MiB.
@@ -65,10 +66,14 @@ pub enum Check {
     LoadTime,
     /// The kernel offers the whole sandbox, where the operator asks for it.
     WholeSandbox,
+    /// Address and token of a server can be read.
+    Address,
+    /// A server answers what it is.
+    Answers,
 }
 
 /// Every check, in the order in which they are made.
-const ALL: [Check; 29] = [
+const ALL: [Check; 31] = [
     Check::Readable,
     Check::Elf,
     Check::Machine,
@@ -98,6 +103,8 @@ const ALL: [Check; 29] = [
     Check::InProcess,
     Check::DescriptorEqual,
     Check::OneOfItsId,
+    Check::Address,
+    Check::Answers,
 ];
 
 impl Check {
@@ -138,6 +145,8 @@ impl Check {
             Self::Crash => "L-crash",
             Self::LoadTime => "L-time",
             Self::WholeSandbox => "L-sandbox",
+            Self::Address => "R-address",
+            Self::Answers => "R-answers",
         }
     }
 
@@ -192,6 +201,8 @@ impl Check {
             Self::WholeSandbox => {
                 "the operator runs no foreign code that the kernel does not confine"
             },
+            Self::Address => "a server is asked at its address",
+            Self::Answers => "a server says what it is before it is used",
             Self::OneOfItsId => {
                 "which of two versions answers must not hang on the names of their files"
             },
@@ -242,6 +253,10 @@ impl Check {
                 "let descriptor_json point to the descriptor section, and descriptor_len be its length without NUL"
             },
             Self::OneOfItsId => "remove one of the two files",
+            Self::Address => "write http://HOST:PORT",
+            Self::Answers => {
+                "start the server, and let it take calls of sextant.segmenter.v1 from here with this token"
+            },
             Self::Process => {
                 "see what the system says; memory, processes or open files may be used up"
             },

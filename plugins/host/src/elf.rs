@@ -63,7 +63,14 @@ pub(crate) fn verify(bytes: &[u8]) -> Result<(String, Descriptor), Finding> {
         ));
     };
     let text = section_text(section.data().map_err(damaged)?)?;
-    let descriptor = Descriptor::parse(text)?;
+    let descriptor = descriptor(text.as_bytes())?;
+    needs::check(&file)?;
+    Ok((text.to_owned(), descriptor))
+}
+
+/// Judges a descriptor, wherever it is from.
+pub(crate) fn descriptor(bytes: &[u8]) -> Result<Descriptor, Finding> {
+    let descriptor = Descriptor::parse(section_text(bytes)?)?;
     if descriptor.abi.major != ABI_MAJOR || descriptor.abi.minor > ABI_MINOR {
         let what = format!(
             "it needs ABI {}; this host serves {ABI_MAJOR}.{ABI_MINOR}",
@@ -71,8 +78,7 @@ pub(crate) fn verify(bytes: &[u8]) -> Result<(String, Descriptor), Finding> {
         );
         return Err(Finding::new(Check::Abi, what));
     }
-    needs::check(&file)?;
-    Ok((text.to_owned(), descriptor))
+    Ok(descriptor)
 }
 
 /// The document without the NULs that may follow it.

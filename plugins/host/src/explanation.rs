@@ -43,58 +43,68 @@ pub(crate) fn read(output: &OwnedArray, rows: usize) -> Result<Vec<Vec<Reason>>,
     Ok(of_row.collect())
 }
 
-/// Checks what was said of the rows that the plugin saw, and puts it in the order of the caller's rows. A row that it did not see
-/// gets a reason per missing feature.
+/// Checks what was said of so many rows that a segmenter saw.
+pub(crate) fn check(
+    said: &[Vec<Reason>],
+    rows: usize,
+    features: usize,
+    top_k: usize,
+) -> Result<(), CallError> {
+    if said.len() != rows {
+        let found = said.len();
+        return Err(CallError::output(format!(
+            "reasons are of {found} rows, the input has {rows}"
+        )));
+    }
+    let faults = said
+        .iter()
+        .enumerate()
+        .filter_map(|(row, of_row)| fault(of_row, row, features, top_k));
+    faults
+        .map(CallError::output)
+        .map(Err)
+        .next()
+        .unwrap_or(Ok(()))
+}
+
+/// What is wrong with the reasons of a row.
+fn fault(of_row: &[Reason], row: usize, features: usize, top_k: usize) -> Option<String> {
+    let unknown = |reason: &&Reason| usize::from(reason.feature_index) >= features;
+    if of_row.len() > top_k {
+        let found = of_row.len();
+        Some(format!(
+            "row {row} has {found} reasons, {top_k} were asked for"
+        ))
+    } else if of_row.iter().any(|reason| !reason.contribution.is_finite()) {
+        Some("a contribution is not a number".to_owned())
+    } else if !of_row.is_sorted_by(|a, b| a.contribution.abs() >= b.contribution.abs()) {
+        Some(format!(
+            "the reasons of row {row} are not ordered by contribution"
+        ))
+    } else {
+        let unknown = of_row.iter().find(unknown)?.feature_index;
+        Some(format!(
+            "a reason names feature {unknown}, the descriptor has {features}"
+        ))
+    }
+}
+
+/// Puts what was said of the rows that a segmenter saw in the order of the caller's rows. A row that it did not see gets a reason
+/// per missing feature.
 pub(crate) fn arranged(
     said: Vec<Vec<Reason>>,
     prepared: &Prepared,
     descriptor: &Descriptor,
     top_k: usize,
     rows: usize,
-) -> Result<Vec<Vec<Reason>>, CallError> {
-    if said.len() != prepared.rows {
-        let (found, asked) = (said.len(), prepared.rows);
-        return Err(CallError::output(format!(
-            "reasons are of {found} rows, the input has {asked}"
-        )));
-    }
+) -> Vec<Vec<Reason>> {
     let mut reasons = vec![Vec::new(); rows];
     for (k, of_row) in said.into_iter().enumerate() {
-        check(&of_row, k, descriptor, top_k)?;
         let row = prepared.origins.as_ref().map_or(k, |origins| origins[k]);
         reasons[row] = of_row;
     }
     add_missing(&mut reasons, &prepared.missing, descriptor, top_k);
-    Ok(reasons)
-}
-
-fn check(
-    of_row: &[Reason],
-    row: usize,
-    descriptor: &Descriptor,
-    top_k: usize,
-) -> Result<(), CallError> {
-    let what = if of_row.len() > top_k {
-        let found = of_row.len();
-        format!("row {row} has {found} reasons, {top_k} were asked for")
-    } else if !of_row.is_sorted_by(|a, b| a.contribution.abs() >= b.contribution.abs()) {
-        format!("the reasons of row {row} are not ordered by contribution")
-    } else if of_row.iter().any(|reason| !reason.contribution.is_finite()) {
-        "a contribution is not a number".to_owned()
-    } else {
-        let features = descriptor.features.len();
-        let unknown = of_row
-            .iter()
-            .map(|reason| reason.feature_index)
-            .find(|feature| usize::from(*feature) >= features);
-        match unknown {
-            None => return Ok(()),
-            Some(unknown) => {
-                format!("a reason names feature {unknown}, the descriptor has {features}")
-            },
-        }
-    };
-    Err(CallError::output(what))
+    reasons
 }
 
 /// Every reason of the output, in its order.

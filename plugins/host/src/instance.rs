@@ -158,7 +158,8 @@ impl Instance {
             }
         })?;
         let answer = binding.output.read(&output, prepared.rows)?;
-        answer.arranged(prepared, descriptor.segments.len(), rows)
+        let answer = answer.checked(descriptor.segments.len())?;
+        Ok(answer.arranged(prepared, rows))
     }
 
     /// The strongest `top_k` reasons for every row of a batch, strongest first. Ask only for rows that somebody will
@@ -203,7 +204,10 @@ impl Instance {
             })?;
             explanation::read(&output, prepared.rows)?
         };
-        explanation::arranged(said, &prepared, descriptor, most, rows)
+        explanation::check(&said, prepared.rows, descriptor.features.len(), most)?;
+        Ok(explanation::arranged(
+            said, &prepared, descriptor, most, rows,
+        ))
     }
 
     /// Makes one call of `segment` or `explain`.

@@ -1,7 +1,7 @@
 //! Loads segmenters and calls them: verify without running, load, check the table, create, bind, segment, explain.
 //!
 //! Everything foreign is checked at this border and copied out at once; a caller of this crate sees only owned Rust
-//! values and typed errors. Loading is in-process, for segmenters that the operator trusts.
+//! values and typed errors. Segmenters that the operator trusts are loaded into the process, others into one of their own.
 
 mod assignment;
 mod binding;
@@ -12,14 +12,15 @@ mod config;
 mod descriptor;
 mod elf;
 mod explanation;
+mod external;
 mod foreign;
 mod instance;
-mod isolated;
 mod library;
 mod messages;
 mod plugin;
 pub mod process;
 mod sealed;
+mod segmenter;
 mod services;
 mod verified;
 
@@ -32,8 +33,10 @@ pub use descriptor::{
     LocalText, OnMissing, Segment,
 };
 pub use explanation::Reason;
+pub use external::{Allowance, Crash, External, ExternalInstance, Hosts, Server, Trouble};
 pub use instance::Instance;
-pub use isolated::{Allowance, Crash, Hosts, Isolated, IsolatedInstance, Trouble};
+
 pub use plugin::{Plugin, discover, left_alone};
+pub use segmenter::{Bound, Segmenter};
 pub use sextant_segmenter_abi::{SEG_ABSTAIN as ABSTAIN, SEG_NO_SEGMENT as NO_SEGMENT};
 pub use verified::Verified;

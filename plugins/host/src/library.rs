@@ -66,6 +66,12 @@ pub(crate) fn load(memory: &Sealed, descriptor: &str, place: Place) -> Result<Ta
     check(table, descriptor)
 }
 
+/// Whether a symbol is found although no library that was named exports it: in this program, as where a sanitizer is part of it.
+pub(crate) fn is_exported_here(name: &[u8]) -> bool {
+    // SAFETY: the address is not looked at.
+    unsafe { Library::this().get::<*const ()>(name) }.is_ok()
+}
+
 fn open(memory: Sealed) -> Result<SegPluginEntry, Finding> {
     let path = memory.path();
     // The descriptor stays open for ever: the loader recognises objects by path, so a path that is used again would

@@ -1,6 +1,5 @@
 //! A file that passed every check for which none of its code has to run.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::check::{Check, Finding};
 use crate::sealed::Sealed;
-use crate::{Descriptor, LoadError, elf};
+use crate::{Descriptor, LoadError, elf, segmenter};
 
 /// Largest file that is read.
 const MAX_BYTES: u64 = 64 << 20;
@@ -84,12 +83,7 @@ impl Verified {
 
     /// SHA-256 of the bytes, in lower-case hexadecimal digits.
     pub fn digest_hex(&self) -> String {
-        let digits = String::with_capacity(64);
-        self.digest.iter().fold(digits, |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _infallible = write!(text, "{byte:02x}");
-            text
-        })
+        segmenter::hex(&self.digest)
     }
 
     /// What it reads, what it answers, how it is configured.

@@ -577,6 +577,10 @@ pub struct Membership {
     /// ListMembers and ListMemberships, and only for the present.
     #[prost(message, repeated, tag = "11")]
     pub current_reasons: ::prost::alloc::vec::Vec<Reason>,
+    /// Why the account could not be judged anew: its segmenter crashes with it, or does not answer for it in time. Its membership stays
+    /// as it was until the account changes or the segmenter is another one. Empty: it is judged. Only of the present.
+    #[prost(string, tag = "12")]
+    pub trouble: ::prost::alloc::string::String,
 }
 /// One ground for a membership, as it was at that moment.
 #[derive(Clone, PartialEq, ::prost::Message)]

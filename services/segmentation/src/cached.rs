@@ -10,10 +10,9 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_store::cache::{Cache, Entry};
 use sextant_store::port::{MembershipRow, SegmentationCommit};
 
-use crate::decide::decode;
 use crate::engine::Engine;
 use crate::state::TenantState;
-use crate::wire::{cache_keys, membership};
+use crate::wire::{cache_keys, present};
 
 /// The caches before the store, the nearest first.
 ///
@@ -164,7 +163,7 @@ impl Engine {
             let mut uses = state.uses.iter();
             let one = uses.find(|one| one.row.number == row.segmentation)?;
             let id = &state.names.get(&row.uid)?.id;
-            let membership = membership(decode(&row.transition)?, commit.closed_on, &state.zone);
+            let membership = present(row, commit.closed_on, &state.zone)?;
             let entry = Entry {
                 position: commit.version + 1,
                 bytes: membership.encode_to_vec().into(),

@@ -24,7 +24,7 @@ use crate::decide;
 use crate::engine::{Engine, Writing};
 use crate::evaluate::{Changes, Evaluation, Failed, Which, transition};
 use crate::follower::decoded;
-use crate::grounds::{Began, Grounds, call, failed};
+use crate::grounds::{self, Began, Grounds, call};
 use crate::settle::{ALL_KNOWLEDGE, about};
 use crate::state::{Names, Present, TenantState, Usable};
 use crate::walk::{Late, Step, Walk, Way};
@@ -115,7 +115,7 @@ impl TenantState {
         (table, uids): (&RecordBatch, &[AccountUid]),
         evaluation: &Evaluation,
     ) -> Result<(), Failed> {
-        let (number, descriptor) = (one.row.number, one.plugin.descriptor());
+        let (number, descriptor) = (one.row.number, one.segmenter.descriptor());
         let before = close
             .before
             .filter(|(day, _)| one.row.closed_on < Some(*day));
@@ -127,8 +127,7 @@ impl TenantState {
         let input = columns::with_previous(table, previous)?;
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
         let call = call(&tenant, close.end);
-        let answers = one.instance.segment(&input, &call);
-        let answers = answers.map_err(|error| failed(one, &error))?;
+        let answers = grounds::answers(one, &input, &call)?;
         let moved = decide::moved(descriptor, &answers, |row| {
             let present = walk.at((number, uids[row]), close.end, close.end)?;
             Some(&present.standing)
@@ -160,6 +159,7 @@ impl TenantState {
                 entered_at: close.end,
                 at_close: None,
                 transition: transition.encode_to_vec().into(),
+                trouble: None,
             };
             walk.put(number, uid, Step::found(close.end, present, None));
         }

@@ -8,7 +8,7 @@ use prost::Message;
 use sextant_domain::feature::Feature;
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::Instant;
-use sextant_plugin_host::{ABSTAIN, Assignments, Descriptor, NO_SEGMENT, Reason};
+use sextant_plugin_host::{ABSTAIN, Assignments, Descriptor, NO_SEGMENT, Reason, Trouble};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 
@@ -26,7 +26,8 @@ pub(crate) fn standing(descriptor: &Descriptor, answer: u16) -> Standing {
     }
 }
 
-/// Rows whose answer differs from where the account stands.
+/// Rows whose answer differs from where the account stands. Of one that the segmenter could not be asked about, the account stays
+/// where it is; it could not be judged, if it is nowhere.
 pub(crate) fn moved<'a>(
     descriptor: &Descriptor,
     answers: &Assignments,
@@ -37,9 +38,28 @@ pub(crate) fn moved<'a>(
         .iter()
         .enumerate()
         .map(|(row, answer)| (row, standing(descriptor, *answer)));
+    let moves = |row: usize, standing: &Standing| match standing_of(row) {
+        Some(before) => before != standing && answers.trouble_of(row).is_none(),
+        None => true,
+    };
     answered
-        .filter(|(row, standing)| standing_of(*row) != Some(standing))
+        .filter(|(row, standing)| moves(*row, standing))
         .collect()
+}
+
+/// Why a segmenter is taken to have failed, although it may have answered for some rows: it is not asked any more, its server is
+/// away, or of several rows it has answered for none.
+pub(crate) fn failure(answers: &Assignments) -> Option<&Trouble> {
+    let whole = |trouble: &&Trouble| matches!(trouble, Trouble::Quarantined | Trouble::Gone(_));
+    let mut troubles = answers.unanswered.iter().map(|one| &one.trouble);
+    let mut lacking: Vec<usize> = answers.missing.iter().map(|one| one.row).collect();
+    lacking.dedup();
+    let n_asked = answers.segment.len() - lacking.len();
+    let none_answered = n_asked > 1 && answers.unanswered.len() == n_asked;
+    troubles
+        .clone()
+        .find(whole)
+        .or_else(|| troubles.next().filter(|_| none_answered))
 }
 
 /// What the account is worth in a year: its ARR, or what it is expected to buy; `None`: neither is known.

@@ -340,14 +340,20 @@ impl Engine {
 
     /// Takes over segmentations that this or another process has made since.
     pub(crate) async fn load_uses(&self, state: &mut TenantState) -> Result<(), Status> {
-        for row in self.segmentations.all(state.tenant).await.map_err(store)? {
-            if state
-                .by_key(&row.key)
-                .is_none_or(|known| known.row.version != row.version)
-            {
-                state.uses.retain(|known| known.row.key != row.key);
-                state.uses.push(Use::new(row, &self.registry));
-            }
+        let rows = self.segmentations.all(state.tenant).await;
+        let mut rows = rows.map_err(store)?;
+        rows.retain(|row| {
+            let known = state.by_key(&row.key);
+            known.is_none_or(|known| known.row.version != row.version)
+        });
+        let registry = self.registry.clone();
+        let uses = blocking(move || {
+            let uses = rows.into_iter().map(|row| Use::new(row, &registry));
+            Ok::<Vec<_>, Problem>(uses.collect())
+        });
+        for one in uses.await? {
+            state.uses.retain(|known| known.row.key != one.row.key);
+            state.uses.push(one);
         }
         state
             .uses

@@ -24,7 +24,7 @@ use crate::columns::{self, Columns};
 use crate::correct::Corrections;
 use crate::decide::{self, Told};
 use crate::feed;
-use crate::grounds::{Began, Grounds, call, failed};
+use crate::grounds::{self, Began, Grounds, call};
 use crate::state::{Present, Progress, Standing, TenantState, Usable};
 
 /// Lowest bit of the cursor in the id of a transition. The four bits below are the version of the UUID.
@@ -106,6 +106,8 @@ type Accounts<'t> = (&'t RecordBatch, Vec<AccountUid>);
 struct Answered {
     moved: Vec<(usize, Standing)>,
     grounds: Grounds,
+    /// Why rows have no answer.
+    troubles: BTreeMap<usize, Arc<str>>,
 }
 
 /// What one evaluation changes.
@@ -316,16 +318,19 @@ impl TenantState {
         let input = columns::with_previous(table, uids.iter().map(at_close))?;
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
         let call = call(&tenant, evaluation.as_of);
-        let answers = one
-            .instance
-            .segment(&input, &call)
-            .map_err(|error| failed(one, &error))?;
-        let moved = decide::moved(one.plugin.descriptor(), &answers, |row| {
+        let answers = grounds::answers(one, &input, &call)?;
+        let moved = decide::moved(one.segmenter.descriptor(), &answers, |row| {
             present(&uids[row]).map(|present| &present.standing)
         });
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
         let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &call)?;
-        Ok(Answered { moved, grounds })
+        let troubles = answers.unanswered.iter();
+        let troubles = troubles.map(|one| (one.row, one.trouble.to_string().into()));
+        Ok(Answered {
+            moved,
+            grounds,
+            troubles: troubles.collect(),
+        })
     }
 
     /// Takes over where the accounts of a table are.
@@ -333,20 +338,25 @@ impl TenantState {
         &mut self,
         index: usize,
         (evaluation, which): (&Evaluation, Which),
-        Answered { moved, grounds }: Answered,
+        answered: Answered,
         uids: &[AccountUid],
         changes: &mut Changes,
     ) {
         let Some(one) = self.uses[index].usable() else {
             return;
         };
+        let Answered {
+            moved,
+            grounds,
+            troubles,
+        } = answered;
         let number = one.row.number;
         let present = self.present.entry(number).or_default();
         // What is known of worth is of the slice's last close.
         let worth = self.worth.get(&evaluation.slice);
         let worth = worth.filter(|_| !which.is_behind());
         let model_version =
-            decide::models_read(one.plugin.descriptor(), &evaluation.model_versions);
+            decide::models_read(one.segmenter.descriptor(), &evaluation.model_versions);
         for (at, (row, standing)) in moved.into_iter().enumerate() {
             let uid = uids[row];
             let Some(names) = self.names.get(&uid) else {
@@ -382,14 +392,36 @@ impl TenantState {
                 entered_at: evaluation.as_of,
                 at_close,
                 transition: encoded,
+                trouble: None,
             };
             changes
                 .memberships
                 .push(Self::to_row(number, uid, &entered));
             present.insert(uid, entered);
         }
+        note_troubles(number, present, (uids, &troubles), changes);
         if evaluation.closed_on.is_some() {
             confirm(number, present, uids, changes);
+        }
+    }
+}
+
+/// Notes which accounts could not be judged anew, and which can be again.
+fn note_troubles(
+    number: u16,
+    present: &mut BTreeMap<AccountUid, Present>,
+    (uids, troubles): (&[AccountUid], &BTreeMap<usize, Arc<str>>),
+    changes: &mut Changes,
+) {
+    for (row, uid) in uids.iter().enumerate() {
+        let Some(present) = present.get_mut(uid) else {
+            continue;
+        };
+        let trouble = troubles.get(&row);
+        if present.trouble.as_ref() != trouble {
+            present.trouble = trouble.map(Arc::clone);
+            let row = TenantState::to_row(number, *uid, present);
+            changes.memberships.push(row);
         }
     }
 }

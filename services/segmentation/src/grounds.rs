@@ -1,9 +1,11 @@
 //! How segmenters are asked, and why an account moves.
 
+use std::time::Duration;
+
 use arrow_array::RecordBatch;
 
 use sextant_domain::time::Instant;
-use sextant_plugin_host::{Call, CallError, Reason};
+use sextant_plugin_host::{Assignments, Call, CallError, Deadline, Reason};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
@@ -13,6 +15,8 @@ use crate::evaluate::Failed;
 use crate::registry::chain;
 use crate::state::{Present, Standing, Usable};
 
+/// Longest time that a batch is waited for, in whatever parts it is asked about.
+const LONGEST: Duration = Duration::from_secs(60);
 /// Reasons kept with a transition.
 const MAX_REASONS: u32 = 4;
 
@@ -22,7 +26,7 @@ pub(crate) fn call(tenant: &str, as_of: Instant) -> Call<'_> {
         tenant,
         as_of_us: as_of.0,
         seed: 0,
-        deadline: None,
+        deadline: Some(Deadline::after(LONGEST)),
         cancel: None,
     }
 }
@@ -36,6 +40,20 @@ pub(crate) fn failed(one: Usable<'_>, error: &CallError) -> Failed {
     Failed {
         problem: Problem::new(ErrorReason::Internal, message),
         of_segmenter: Some(error.kind()),
+    }
+}
+
+/// What a segmenter answers for the rows of a table. Some of them may have no answer.
+pub(crate) fn answers(
+    one: Usable<'_>,
+    input: &RecordBatch,
+    call: &Call<'_>,
+) -> Result<Assignments, Failed> {
+    let answers = one.instance.segment(input, call);
+    let answers = answers.map_err(|error| failed(one, &error))?;
+    match decide::failure(&answers) {
+        None => Ok(answers),
+        Some(trouble) => Err(failed(one, &CallError::Lost(trouble.clone()))),
     }
 }
 
@@ -66,7 +84,7 @@ impl Grounds {
     /// Asks the segmenter why it answers as it does for these rows.
     pub(crate) fn of(one: Usable<'_>, rows: RecordBatch, call: &Call<'_>) -> Result<Self, Failed> {
         let n_rows = rows.num_rows();
-        let mut said = if one.plugin.explains() && n_rows > 0 {
+        let mut said = if one.segmenter.explains() && n_rows > 0 {
             one.instance
                 .explain(&rows, call, MAX_REASONS)
                 .map_err(|error| failed(one, &error))?
@@ -74,7 +92,7 @@ impl Grounds {
             vec![Vec::new(); n_rows]
         };
         for said in said.iter_mut().filter(|said| said.is_empty()) {
-            *said = decide::required(one.plugin.descriptor());
+            *said = decide::required(one.segmenter.descriptor());
         }
         Ok(Self { rows, said })
     }
@@ -88,7 +106,13 @@ impl Grounds {
     ) -> Vec<pb::Reason> {
         let old = before.and_then(|before| decide::decode(&before.transition));
         let said = self.said.get(at).map_or(&[][..], Vec::as_slice);
-        decide::reasons(one.plugin.descriptor(), &self.rows, at, said, old.as_ref())
+        decide::reasons(
+            one.segmenter.descriptor(),
+            &self.rows,
+            at,
+            said,
+            old.as_ref(),
+        )
     }
 
     /// What a row says of a move: why, and what the account is worth. Who leaves is worth nothing any more: of a downward move
@@ -101,7 +125,7 @@ impl Grounds {
         to: &Standing,
         began: Began<'_>,
     ) -> pb::Transition {
-        let downward = decide::is_downward(one.plugin.descriptor(), began.or(before), to);
+        let downward = decide::is_downward(one.segmenter.descriptor(), began.or(before), to);
         let value_minor = decide::value_minor(&self.rows, at);
         pb::Transition {
             reasons: self.reasons(one, at, before),

@@ -5,41 +5,41 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use sextant_domain::money::Currency;
-use sextant_plugin_host::{CallError, Instance, Plugin};
+use sextant_plugin_host::{Bound, CallError, Segmenter};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
 
-/// Loaded segmenters, by id.
+/// Segmenters that can be asked, by id.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    plugins: BTreeMap<String, Plugin>,
+    segmenters: BTreeMap<String, Segmenter>,
 }
 
 impl Registry {
-    /// A registry of the given plugins.
+    /// A registry of the given segmenters.
     #[must_use]
-    pub fn new(plugins: impl IntoIterator<Item = Plugin>) -> Self {
+    pub fn new(segmenters: impl IntoIterator<Item = impl Into<Segmenter>>) -> Self {
+        let segmenters = segmenters.into_iter().map(Into::into);
         Self {
-            plugins: plugins
-                .into_iter()
-                .map(|plugin| (plugin.descriptor().id.clone(), plugin))
+            segmenters: segmenters
+                .map(|segmenter: Segmenter| (segmenter.descriptor().id.clone(), segmenter))
                 .collect(),
         }
     }
 
     /// All segmenters, by id.
-    pub fn all(&self) -> impl Iterator<Item = &Plugin> {
-        self.plugins.values()
+    pub fn all(&self) -> impl Iterator<Item = &Segmenter> {
+        self.segmenters.values()
     }
 
     /// A segmenter by id.
     ///
     /// # Errors
     /// SEGMENTER_UNKNOWN, naming the ones that are there.
-    pub fn get(&self, id: &str) -> Result<&Plugin, Problem> {
-        self.plugins.get(id).ok_or_else(|| {
-            let known: Vec<&str> = self.plugins.keys().map(String::as_str).collect();
+    pub fn get(&self, id: &str) -> Result<&Segmenter, Problem> {
+        self.segmenters.get(id).ok_or_else(|| {
+            let known: Vec<&str> = self.segmenters.keys().map(String::as_str).collect();
             let message = format!(
                 "segmenter \"{id}\" is not loaded; there are: {}",
                 known.join(", ")
@@ -58,8 +58,8 @@ const CURRENCY_DIGITS: &str = "currency_digits";
 
 /// The configuration with the digits of the tenant's base currency, where the segmenter has that property and the caller left it
 /// out. What cannot be read is left to the check of the configuration.
-pub(crate) fn with_currency(plugin: &Plugin, config: &str, base: Currency) -> String {
-    let schema = plugin.descriptor().config_schema.json();
+pub(crate) fn with_currency(segmenter: &Segmenter, config: &str, base: Currency) -> String {
+    let schema = segmenter.descriptor().config_schema.json();
     let known = schema.get("properties");
     let asks = known.is_some_and(|known| known.get(CURRENCY_DIGITS).is_some());
     match serde_json::from_str::<Map<String, Value>>(config) {
@@ -73,16 +73,13 @@ pub(crate) fn with_currency(plugin: &Plugin, config: &str, base: Currency) -> St
     }
 }
 
-/// An instance bound to feature columns.
+/// An instance bound to feature columns. May wait for another process: not for threads of the runtime.
 ///
 /// # Errors
 /// CONFIG_INVALID with the JSON pointer, or what the segmenter said.
-pub(crate) fn instance(plugin: &Plugin, config: &str) -> Result<Instance, Problem> {
-    let mut instance = Instance::create(plugin, config).map_err(config_problem)?;
-    instance
-        .bind(&crate::columns::input_schema())
-        .map_err(config_problem)?;
-    Ok(instance)
+pub(crate) fn instance(segmenter: &Segmenter, config: &str) -> Result<Bound, Problem> {
+    let bound = segmenter.bind(config, &crate::columns::input_schema());
+    bound.map_err(config_problem)
 }
 
 fn config_problem(error: CallError) -> Problem {
@@ -94,7 +91,11 @@ fn config_problem(error: CallError) -> Problem {
             .join("; "),
         _ => chain(&error),
     };
-    Problem::field(ErrorReason::ConfigInvalid, "segmentation.config", message)
+    match error {
+        // The configuration may be a good one.
+        CallError::Lost(_) => Problem::new(ErrorReason::Unavailable, message),
+        _ => Problem::field(ErrorReason::ConfigInvalid, "segmentation.config", message),
+    }
 }
 
 /// An error with everything behind it, in one line.
@@ -109,12 +110,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A segmenter as callers see it.
-pub(crate) fn to_wire(plugin: &Plugin) -> pb::Segmenter {
-    let descriptor = plugin.descriptor();
+pub(crate) fn to_wire(segmenter: &Segmenter) -> pb::Segmenter {
+    let descriptor = segmenter.descriptor();
     pb::Segmenter {
         segmenter_id: descriptor.id.clone(),
         version: descriptor.version.clone(),
-        digest: plugin.digest_hex(),
+        digest: segmenter.digest_hex(),
         title: descriptor.title.get("en").to_owned(),
         description: descriptor.description.get("en").to_owned(),
         required_features: descriptor

@@ -9,7 +9,7 @@ use tracing::warn;
 use sextant_domain::id::{AccountUid, Slice, TenantId};
 use sextant_domain::money::Currency;
 use sextant_domain::time::{Day, Instant, Zone};
-use sextant_plugin_host::{Instance, Plugin};
+use sextant_plugin_host::{Bound, Segmenter};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_store::port::{self, MembershipRow, SegmentationRow};
@@ -24,23 +24,24 @@ use crate::registry::{Registry, instance};
 pub(crate) struct Use {
     pub(crate) row: SegmentationRow,
     /// Or why there is none: it is not loaded, or does not take the configuration any more.
-    segmenter: Result<(Plugin, Instance), Problem>,
+    segmenter: Result<(Segmenter, Bound), Problem>,
 }
 
 /// A segmentation whose segmenter can be asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usable<'u> {
     pub(crate) row: &'u SegmentationRow,
-    pub(crate) plugin: &'u Plugin,
-    pub(crate) instance: &'u Instance,
+    pub(crate) segmenter: &'u Segmenter,
+    pub(crate) instance: &'u Bound,
 }
 
 impl Use {
-    /// A segmentation with the segmenter of a registry, if that can be asked.
+    /// A segmentation with the segmenter of a registry, if that can be asked. May wait for another process: not for threads of the
+    /// runtime.
     pub(crate) fn new(row: SegmentationRow, registry: &Registry) -> Self {
-        let plugin = registry.get(&row.segmenter_id);
-        let segmenter =
-            plugin.and_then(|plugin| Ok((plugin.clone(), instance(plugin, &row.config)?)));
+        let segmenter = registry.get(&row.segmenter_id);
+        let segmenter = segmenter
+            .and_then(|segmenter| Ok((segmenter.clone(), instance(segmenter, &row.config)?)));
         if let Err(problem) = &segmenter {
             let (segmentation, problem) = (&row.key, &problem.message);
             warn!(segmentation, problem, "a segmentation cannot be evaluated");
@@ -50,10 +51,10 @@ impl Use {
 
     /// The segmentation, if its segmenter can be asked.
     pub(crate) fn usable(&self) -> Option<Usable<'_>> {
-        let (plugin, instance) = self.segmenter.as_ref().ok()?;
+        let (segmenter, instance) = self.segmenter.as_ref().ok()?;
         Some(Usable {
             row: &self.row,
-            plugin,
+            segmenter,
             instance,
         })
     }
@@ -103,6 +104,8 @@ pub(crate) struct Present {
     pub(crate) at_close: Option<Standing>,
     /// The encoded transition that led here.
     pub(crate) transition: Arc<[u8]>,
+    /// Why it could not be judged anew, if it could not.
+    pub(crate) trouble: Option<Arc<str>>,
 }
 
 /// An account by its names.
@@ -383,6 +386,7 @@ impl TenantState {
             at_close: (row.close_state != 0)
                 .then(|| Standing::new(state(row.close_state), &row.close_segment)),
             transition: row.transition.into(),
+            trouble: (!row.trouble.is_empty()).then(|| row.trouble.into()),
         };
         (row.segmentation, row.uid, present)
     }
@@ -414,6 +418,7 @@ impl TenantState {
                 .as_ref()
                 .map_or(String::new(), |standing| standing.segment.to_string()),
             transition: present.transition.to_vec(),
+            trouble: present.trouble.as_deref().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -128,6 +128,7 @@ impl Step {
             entered_at: entered_at.unwrap_or(row.at),
             at_close: None,
             transition: row.transition.into(),
+            trouble: None,
         };
         Self {
             at: row.at,

@@ -6,7 +6,10 @@ use sextant_domain::id::TenantId;
 use sextant_domain::time::{Day, Zone};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
+use sextant_store::port::MembershipRow;
 use sextant_wire::time;
+
+use crate::decide::decode;
 
 /// The keys of the cached memberships of a segmentation, but for the account at their end.
 pub(crate) fn cache_keys(tenant: TenantId, segmentation: &str) -> String {
@@ -43,7 +46,20 @@ pub(crate) fn membership(
         },
         reasons: transition.reasons,
         current_reasons: Vec::new(),
+        trouble: String::new(),
     }
+}
+
+/// The present membership that is stored.
+pub(crate) fn present(
+    row: &MembershipRow,
+    closed_on: Option<Day>,
+    zone: &Zone,
+) -> Option<pb::Membership> {
+    Some(pb::Membership {
+        trouble: row.trouble.clone(),
+        ..membership(decode(&row.transition)?, closed_on, zone)
+    })
 }
 
 /// A transition with what only the present knows of it.

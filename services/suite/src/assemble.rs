@@ -1,5 +1,6 @@
 //! Puts the program together: configuration → stores → parts → links → server.
 
+pub(crate) mod external;
 mod local_key;
 mod stores;
 mod timed;
@@ -16,7 +17,7 @@ use tracing::{info, warn};
 
 use sextant_backends::postgres;
 use sextant_ingestion::{LinkKeySource, StoreKeySource, ensure_installation_key};
-use sextant_plugin_host::{Plugin, discover, left_alone};
+use sextant_plugin_host::{Plugin, Segmenter, discover, left_alone};
 use sextant_runtime::auth::{Authenticator, Key, KeySource};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config::{Config, Loaded, StoreKind};
@@ -426,12 +427,13 @@ pub(crate) fn segmenters(config: &Config) -> io::Result<PathBuf> {
 
 /// Segmenters with their versions.
 fn names(registry: &Registry) -> Vec<String> {
-    let descriptors = registry.all().map(Plugin::descriptor);
+    let descriptors = registry.all().map(Segmenter::descriptor);
     descriptors
         .map(|one| format!("{} {}", one.id, one.version))
         .collect()
 }
 
+/// The segmenters that run in the service's process, and those that run in processes of their own.
 fn registry(config: &Config) -> Result<Registry, BoxError> {
     let folder = segmenters(config)?;
     let plugins = discover(&folder)
@@ -446,7 +448,9 @@ fn registry(config: &Config) -> Result<Registry, BoxError> {
         let folder = folder.display();
         return Err(format!("no segmenter (libsextant_segmenter_*.so) is in {folder}: build them with `cargo build`, or set plugins.builtin_dir").into());
     }
-    Ok(Registry::new(plugins))
+    let external = external::segmenters(&config.plugins, &plugins)?;
+    let plugins = plugins.into_iter().map(Segmenter::from);
+    Ok(Registry::new(plugins.chain(external)))
 }
 
 #[cfg(test)]

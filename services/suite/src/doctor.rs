@@ -11,6 +11,7 @@ use std::io;
 use std::path::Path;
 
 use sextant_domain::time::{Day, Instant};
+use sextant_plugin_host::Verified;
 use sextant_runtime::config::{Config, Loaded, StoreKind};
 
 use crate::assemble;
@@ -103,6 +104,7 @@ pub async fn local_checks(loaded: &Loaded, now: Instant) -> Vec<Finding> {
     findings.push(ports::admin(config.server.admin_listen).await);
     findings.extend(services::check(loaded).await);
     findings.push(segmenters(config));
+    findings.extend(isolated(config));
     findings.push(clock(now));
     findings
 }
@@ -157,6 +159,27 @@ fn segmenters(config: &Config) -> Finding {
             "`sextant serve` refuses to start with these: remove or replace them, or name another directory as plugins.builtin_dir",
         ),
     }
+}
+
+/// What `serve` would start in processes of their own, judged without running it.
+fn isolated(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "isolated segmenters";
+    let folder = config.plugins.isolated_dir.as_ref()?;
+    let fix = "`sextant serve` leaves these out: mend or remove them";
+    let files = match assemble::external::files(folder) {
+        Ok(files) => files,
+        Err(error) => return Some(Finding::failed(CHECK, error.to_string(), fix)),
+    };
+    let judged = files.iter().map(|file| Verified::read(file));
+    let broken: Vec<String> = judged
+        .filter_map(|one| Some(one.err()?.to_string()))
+        .collect();
+    Some(if broken.is_empty() {
+        let found = format!("{} in {}", files.len(), folder.display());
+        Finding::ok(CHECK, found)
+    } else {
+        Finding::failed(CHECK, broken.join("; "), fix)
+    })
 }
 
 /// What `serve` leaves alone in a directory that is for segmenters; nothing where it loads all there is.

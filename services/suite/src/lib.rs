@@ -1,5 +1,8 @@
 //! The `sextant` program: it puts the services together, and is the command line in front of their API.
 
+/// What the program is under another name: the process of one segmenter.
+pub use sextant_plugin_host::process as plugin_host;
+
 pub mod assemble;
 pub mod cli;
 pub mod client;

@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 use sextant::assemble::Program;
 use sextant::cli;
 use sextant::error::Error;
+use sextant::plugin_host;
 use sextant_runtime::config::Environment;
 
 /// A request makes dozens of small allocations, most of them in the libraries that speak HTTP/2.
@@ -25,6 +26,10 @@ const LAST_THREADS: Duration = Duration::from_millis(500);
 const THREADS_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    let program = env::args_os().next();
+    if program.is_some_and(|program| plugin_host::is_named(&program)) {
+        return plugin_host::run();
+    }
     match try_main() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -136,8 +136,26 @@ pub struct Auth {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plugins {
-    /// Directory of the built-in segmenters; absent = beside the binary.
+    /// Directory of the built-in segmenters, which run in the service's process; absent = beside the binary.
     pub builtin_dir: Option<PathBuf>,
+    /// Directory of segmenters that run in processes of their own; absent = there are none.
+    pub isolated_dir: Option<PathBuf>,
+    /// How much of the sandbox they need.
+    pub sandbox: Sandbox,
+    /// Most memory of one of them, in MiB.
+    pub memory_mb: u32,
+    /// Longest time of one call of their code, in milliseconds.
+    pub call_ms: u64,
+}
+
+/// How much of the sandbox a segmenter in a process of its own needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sandbox {
+    /// All of it.
+    Whole,
+    /// What the kernel offers.
+    Partial,
 }
 
 /// How log lines look.

@@ -17,6 +17,7 @@ use object::read::elf::{ElfFile64, ProgramHeader as _, SectionHeader as _};
 use object::{Object as _, ObjectSymbol as _};
 
 use crate::check::{Check, Finding};
+use crate::library;
 
 /// Libraries that a segmenter may name. They belong to every machine with glibc; all else has to be linked statically.
 const ALLOWED: [&str; 9] = [
@@ -248,7 +249,8 @@ fn check_symbols(
         let is_there = !symbol.is_undefined()
             || symbol.is_weak()
             || name.is_empty()
-            || libraries.values().any(|one| one.symbols.contains(name));
+            || libraries.values().any(|one| one.symbols.contains(name))
+            || library::is_exported_here(name);
         if !is_there {
             let name = lossy(name);
             let what = format!("it needs {name}, which no library that it names exports");

@@ -8,7 +8,7 @@ use std::{env, fs};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 
 use sextant_plugin_host::{
-    Allowance, Call, Hosts, Instance, Isolated, IsolatedInstance, LoadError, Plugin, Verified,
+    Allowance, Call, External, ExternalInstance, Hosts, Instance, LoadError, Plugin, Verified,
 };
 
 /// The folder with the `.so` files of the dev-dependencies: where this binary is.
@@ -126,12 +126,12 @@ impl Fixture {
     }
 
     /// In a process of its own, with a promise that rows do not depend on each other.
-    pub(crate) fn isolated(&self) -> Isolated {
+    pub(crate) fn isolated(&self) -> External {
         let folder = tempfile::tempdir().unwrap();
         let path = self
             .independent()
             .compile_with(folder.path(), &["-pthread"]);
-        Isolated::start(
+        External::start(
             &hosts(),
             Verified::read(&path).unwrap(),
             Allowance::default(),
@@ -165,8 +165,8 @@ pub(crate) fn hosts() -> Hosts {
 }
 
 /// An instance of an isolated fixture.
-pub(crate) fn bound(plugin: &Isolated) -> IsolatedInstance {
-    IsolatedInstance::create(plugin, "", values([]).schema_ref()).unwrap()
+pub(crate) fn bound(plugin: &External) -> ExternalInstance {
+    ExternalInstance::create(plugin, "", values([]).schema_ref()).unwrap()
 }
 
 /// A batch of the fixture's one column.

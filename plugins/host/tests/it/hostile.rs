@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sextant_plugin_host::{Allowance, Call, Deadline, Isolated, Trouble, Verified};
+use sextant_plugin_host::{Allowance, Call, Deadline, External, Trouble, Verified};
 
 use crate::fixture::{DESCRIPTOR, Fixture, bound, call, hosts, values};
 
@@ -104,7 +104,7 @@ fn a_state_of_two_gibibytes_is_refused_by_the_limit_that_its_descriptor_names() 
     };
     let plugin = fixture.isolated();
     let schema = values([]);
-    let refused = sextant_plugin_host::IsolatedInstance::create(&plugin, "", schema.schema_ref());
+    let refused = sextant_plugin_host::ExternalInstance::create(&plugin, "", schema.schema_ref());
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("Resource"), "{refused}");
 }
@@ -274,7 +274,7 @@ fn refused(prelude: &str, entry: &str) -> (String, String) {
     };
     let folder = tempfile::tempdir().unwrap();
     let file = Verified::read(&fixture.compile_with(folder.path(), &[])).unwrap();
-    let refused = Isolated::start(&hosts(), file, Allowance::default()).unwrap_err();
+    let refused = External::start(&hosts(), file, Allowance::default()).unwrap_err();
     (refused.check_id().to_owned(), refused.what().to_owned())
 }
 

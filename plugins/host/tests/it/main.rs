@@ -11,16 +11,18 @@ mod damaged;
 #[cfg(test)]
 mod explanation;
 #[cfg(test)]
+mod external;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod hostile;
-#[cfg(test)]
-mod isolated;
 #[cfg(test)]
 mod missing;
 #[cfg(test)]
 mod needs;
 #[cfg(test)]
 mod refused;
+#[cfg(test)]
+mod remote;
 #[cfg(test)]
 mod rust_plugins;

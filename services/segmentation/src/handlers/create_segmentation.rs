@@ -5,8 +5,8 @@ use sextant_domain::money::Currency;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
-use sextant_runtime::follow;
 use sextant_runtime::tenant::tenant_of;
+use sextant_runtime::{blocking, follow};
 use sextant_store::port::{Once, SegmentationRow};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::{request, time};
@@ -25,7 +25,7 @@ pub(super) async fn handle(
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
     let base_currency = handlers.engine.view(tenant).await?.base_currency;
-    let mut row = parse(handlers, &request, base_currency)?;
+    let mut row = parse(handlers, &request, base_currency).await?;
     if request.validate_only {
         return Ok(Response::new(pb::CreateSegmentationResponse {
             segmentation: Some(to_wire(&row)),
@@ -77,7 +77,7 @@ pub(super) async fn handle(
     Ok(Response::new(answer))
 }
 
-fn parse(
+async fn parse(
     handlers: &Handlers,
     request: &pb::CreateSegmentationRequest,
     base_currency: Currency,
@@ -98,21 +98,22 @@ fn parse(
             message,
         ));
     }
-    let plugin = handlers.engine.registry.get(&segmentation.segmenter_id)?;
+    let segmenter = handlers.engine.registry.get(&segmentation.segmenter_id)?;
     let config = if segmentation.config.is_empty() {
         "{}"
     } else {
         &segmentation.config
     };
-    let config = registry::with_currency(plugin, config, base_currency);
-    let instance = registry::instance(plugin, &config)?;
+    let config = registry::with_currency(segmenter, config, base_currency);
+    let asked = segmenter.clone();
+    let instance = blocking(move || registry::instance(&asked, &config)).await?;
     Ok(SegmentationRow {
         key: segmentation.key.clone(),
         number: 0,
         segmenter_id: segmentation.segmenter_id.clone(),
         config: instance.config().to_owned(),
         version: 1,
-        plugin_digest: plugin.digest_hex(),
+        plugin_digest: segmenter.digest_hex(),
         created_at: handlers.engine.clock.now(),
         closed_on: None,
     })

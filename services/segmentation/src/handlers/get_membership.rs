@@ -15,7 +15,7 @@ use sextant_wire::status::{Problem, store};
 use super::{Handlers, Reading};
 use crate::decide::decode;
 use crate::engine::Known;
-use crate::wire::membership;
+use crate::wire::{membership, present};
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -89,11 +89,8 @@ impl Handlers {
             .into_iter()
             .find(|row| row.segmentation == known.number)
             .ok_or_else(|| not_judged(account))?;
-        let membership = membership(
-            readable(&row.transition)?,
-            progress.closed_on,
-            &reading.view.zone,
-        );
+        let membership = present(&row, progress.closed_on, &reading.view.zone);
+        let membership = membership.ok_or_else(unreadable)?;
         Ok(Entry {
             position: progress.version,
             bytes: membership.encode_to_vec().into(),
@@ -116,12 +113,12 @@ impl Handlers {
             .map_err(store)?;
         let row = row.ok_or_else(|| not_judged(account))?;
         let (closed_on, zone) = (reading.view.currency.closed_on, &reading.view.zone);
-        let membership = membership(readable(&row.transition)?, closed_on, zone);
+        let transition = decode(&row.transition).ok_or_else(unreadable)?;
+        let membership = membership(transition, closed_on, zone);
         Ok(membership.encode_to_vec().into())
     }
 }
 
-fn readable(transition: &[u8]) -> Result<pb::Transition, Problem> {
-    decode(transition)
-        .ok_or_else(|| Problem::new(ErrorReason::Internal, "stored transition is unreadable"))
+fn unreadable() -> Problem {
+    Problem::new(ErrorReason::Internal, "stored transition is unreadable")
 }

@@ -80,7 +80,7 @@ async fn check_segments(
     else {
         return Ok(());
     };
-    let segments = &one.plugin.descriptor().segments;
+    let segments = &one.segmenter.descriptor().segments;
     if let Some(unknown) = request
         .segments
         .iter()
@@ -157,7 +157,8 @@ impl Handlers {
             .iter()
             .zip(current)
             .filter_map(|(found, current)| {
-                let transition = decode(&state.present(number, found.uid)?.transition)?;
+                let present = state.present(number, found.uid)?;
+                let transition = decode(&present.transition)?;
                 let value = |feature: &Feature| {
                     let (table, row) = found.place?;
                     sextant_columns::value_text(chosen.tables.get(table)?, *feature, row)
@@ -166,6 +167,7 @@ impl Handlers {
                     account_name: transition.account_name.clone(),
                     membership: Some(pb::Membership {
                         current_reasons: current,
+                        trouble: present.trouble.as_deref().unwrap_or_default().to_owned(),
                         ..membership(
                             transition,
                             reading.view.currency.closed_on,

@@ -9,7 +9,7 @@ use sextant_wire::{page, read};
 use super::{Handlers, Reading};
 use crate::columns::Of;
 use crate::decide::decode;
-use crate::wire::membership;
+use crate::wire::{membership, present};
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -36,15 +36,12 @@ pub(super) async fn handle(
             ..pb::ListMembershipsResponse::default()
         }));
     };
-    let mut transitions = Vec::new();
+    let (closed_on, zone) = (reading.view.currency.closed_on, &reading.view.zone);
+    let mut memberships = Vec::new();
     if reading.at.is_now() {
-        let rows = handlers
-            .engine
-            .memberships
-            .of_account(tenant, uid)
-            .await
-            .map_err(store)?;
-        transitions.extend(rows.iter().filter_map(|row| decode(&row.transition)));
+        let rows = handlers.engine.memberships.of_account(tenant, uid).await;
+        let rows = rows.map_err(store)?;
+        memberships.extend(rows.iter().filter_map(|row| present(row, closed_on, zone)));
     } else {
         let (as_of, known_at) = reading.past();
         for known in &reading.view.segmentations {
@@ -54,18 +51,14 @@ pub(super) async fn handle(
                 .at(tenant, uid, known.number, as_of, known_at)
                 .await
                 .map_err(store)?;
-            transitions.extend(row.and_then(|row| decode(&row.transition)));
+            let transition = row.and_then(|row| decode(&row.transition));
+            let past = transition.map(|transition| membership(transition, closed_on, zone));
+            memberships.extend(past);
         }
     }
-    transitions.sort_by(|left, right| left.segmentation.cmp(&right.segmentation));
-    let (closed_on, zone) = (reading.view.currency.closed_on, &reading.view.zone);
-    let behind = transitions
-        .into_iter()
-        .filter(|transition| transition.segmentation > after);
-    let mut memberships: Vec<_> = behind
-        .take(size + 1)
-        .map(|transition| membership(transition, closed_on, zone))
-        .collect();
+    memberships.retain(|one| one.segmentation > after);
+    memberships.sort_by(|left, right| left.segmentation.cmp(&right.segmentation));
+    memberships.truncate(size + 1);
     let more = memberships.len() > size;
     memberships.truncate(size);
     if reading.at.is_now() {

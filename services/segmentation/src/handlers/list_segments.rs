@@ -161,7 +161,7 @@ fn summaries(
 /// The segments of a segmentation. Where its segmenter is missing, those that have accounts, by their keys.
 fn definitions(one: &Use, groups: &BTreeMap<Group, Totals>) -> Vec<pb::SegmentDefinition> {
     if let Some(one) = one.usable() {
-        let segments = &one.plugin.descriptor().segments;
+        let segments = &one.segmenter.descriptor().segments;
         return segments.iter().map(segment_definition).collect();
     }
     let keys = groups.keys().map(|(_, key)| key);

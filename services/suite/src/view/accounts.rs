@@ -65,6 +65,7 @@ pub(crate) fn memberships(memberships: &[Membership], titles: &Titles, currency:
     }
     columns.push(Column::prose("reasons", ENTERED));
     columns.push(Column::prose("missing_features", "Unknown"));
+    columns.push(Column::rare("trouble", "Not judged anew"));
     let mut block = Block::new("memberships", "Segments", columns);
     if memberships.iter().any(|one| one.provisional) {
         block = block.noted("Provisional: the day is not closed yet, so it may still change.");
@@ -79,6 +80,7 @@ pub(crate) fn memberships(memberships: &[Membership], titles: &Titles, currency:
         }
         row.push(why(&one.reasons, currency));
         row.push(list(&one.missing_features));
+        row.push(Cell::text(one.trouble.clone()));
         block.rows.push(row);
     }
     block

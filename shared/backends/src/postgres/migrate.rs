@@ -74,6 +74,12 @@ fn migrations(service: Service) -> &'static [Migration] {
                 name: "counts",
                 sql: include_str!("../../queries/postgres/migrations/segmentation/0003_counts.sql"),
             },
+            Migration {
+                name: "trouble",
+                sql: include_str!(
+                    "../../queries/postgres/migrations/segmentation/0004_trouble.sql"
+                ),
+            },
         ],
         Service::Metrics => &[
             Migration {

@@ -212,6 +212,29 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Path,
         "directory of the built-in segmenters; absent = beside the binary",
     ),
+    optional(
+        "plugins.isolated_dir",
+        Kind::Path,
+        "directory of segmenters (*.so) that run in processes of their own; absent = there are none",
+    ),
+    key(
+        "plugins.sandbox",
+        Kind::OneOf(&["whole", "partial"]),
+        "partial",
+        "whole = a segmenter is refused where the kernel does not offer all of its sandbox",
+    ),
+    key(
+        "plugins.memory_mb",
+        integer(16, 65_536),
+        "1024",
+        "most memory of a segmenter in a process of its own, whatever it asks for",
+    ),
+    key(
+        "plugins.call_ms",
+        integer(1, 60_000),
+        "5000",
+        "longest time of one call of such a segmenter",
+    ),
     key(
         "telemetry.log_filter",
         Kind::Text,

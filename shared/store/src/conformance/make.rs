@@ -253,6 +253,7 @@ pub(super) fn membership(segmentation: u16, n: u128, segment: &str) -> Membershi
         close_state: 0,
         close_segment: String::new(),
         transition: format!("into {segment}").into_bytes(),
+        trouble: String::new(),
     }
 }
 

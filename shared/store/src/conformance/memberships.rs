@@ -97,6 +97,7 @@ pub async fn memberships_are_replaced_whole<H: Harness>(harness: H) {
         close_state: 1,
         close_segment: "active".to_owned(),
         transition: b"out".to_vec(),
+        trouble: "it crashed".to_owned(),
         ..membership(1, 1, "")
     };
     let memberships = vec![changed.clone()];

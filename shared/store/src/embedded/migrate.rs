@@ -34,6 +34,7 @@ pub(super) const SEGMENTATION: Schema = Schema {
     steps: &[
         sql!("migrations/segmentation/0001_initial"),
         sql!("migrations/segmentation/0002_behind"),
+        sql!("migrations/segmentation/0003_trouble"),
     ],
 };
 pub(super) const METRICS: Schema = Schema {

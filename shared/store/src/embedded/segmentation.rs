@@ -228,5 +228,6 @@ fn membership_row(row: &Row<'_>) -> rusqlite::Result<MembershipRow> {
         close_state: row.get(5)?,
         close_segment: row.get(6)?,
         transition: row.get(7)?,
+        trouble: row.get(8)?,
     })
 }

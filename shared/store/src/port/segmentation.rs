@@ -62,6 +62,8 @@ pub struct MembershipRow {
     pub close_segment: String,
     /// The encoded transition that led here.
     pub transition: Vec<u8>,
+    /// Why the account could not be judged anew; empty: it was.
+    pub trouble: String,
 }
 
 /// A transition, for ever.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 20] = [
+const ACROSS_TENANTS: [&str; 21] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -28,6 +28,7 @@ const ACROSS_TENANTS: [&str; 20] = [
     "migrations/metrics/0002_behind",
     "migrations/scoring/0001_initial",
     "migrations/segmentation/0001_initial",
+    "migrations/segmentation/0003_trouble",
 ];
 /// Tables whose primary key does not begin with the tenant: its own id does, or the key opens the installation.
 const SYSTEM_KEYS: [&str; 1] = ["access_key"];

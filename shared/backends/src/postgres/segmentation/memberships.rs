@@ -38,6 +38,7 @@ fn membership(row: &mut Fields<'_>) -> Result<MembershipRow> {
         close_state: row.number::<i16, u8>()?,
         close_segment: row.take()?,
         transition: row.take()?,
+        trouble: row.take()?,
     })
 }
 
@@ -100,9 +101,10 @@ async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Resu
         .iter()
         .map(|row| row.transition.as_slice())
         .collect();
+    let troubles: Vec<&str> = changed.iter().map(|row| row.trouble.as_str()).collect();
     let statement = session.prepare(PUT_MEMBERSHIPS).await?;
     let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
-    let params: [&(dyn ToSql + Sync); 10] = [
+    let params: [&(dyn ToSql + Sync); 11] = [
         &tenant,
         &slice,
         &segmentations,
@@ -113,6 +115,7 @@ async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Resu
         &close_states,
         &close_segments,
         &transitions,
+        &troubles,
     ];
     session.query(&statement, &params).await?;
     Ok(())

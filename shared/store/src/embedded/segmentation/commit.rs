@@ -54,6 +54,7 @@ pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Wor
             close_state,
             close_segment,
             transition,
+            trouble,
         } = row;
         let at = entered_at.0;
         let uid = id(uid.0);
@@ -67,7 +68,8 @@ pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Wor
             at,
             close_state,
             close_segment,
-            transition
+            transition,
+            trouble
         ])?;
     }
     store_transitions(connection, tenant_id, &commit.transitions)?;

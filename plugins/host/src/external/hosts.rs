@@ -69,6 +69,12 @@ impl Hosts {
         &self.inner.program
     }
 
+    /// Makes something whose tasks belong to the thread.
+    pub(crate) fn within<T>(&self, make: impl FnOnce() -> T) -> T {
+        let _entered = self.inner.handle.enter();
+        make()
+    }
+
     /// Has something done on the thread and waits for it, at most so long. `None`: it takes longer, and goes on.
     pub(crate) fn wait_for<T: Send + 'static>(
         &self,

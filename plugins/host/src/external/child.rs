@@ -13,15 +13,14 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe::Receiver;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tower::service_fn;
 
-use sextant_proto::segmenter::v1::evaluation_service_client::EvaluationServiceClient;
-
 use crate::Verified;
-use crate::isolated::log::Log;
-use crate::isolated::{Crash, Hosts, StartError};
-use crate::messages::{MAX_MESSAGE_BYTES, WINDOW_BYTES};
+use crate::external::client::Client;
+use crate::external::log::Log;
+use crate::external::{Crash, Hosts, StartError};
+use crate::messages::WINDOW_BYTES;
 use crate::process::{Greeting, Hello, Lacks, PROGRAM, length, send_greeting};
 
 /// Longest time until a process has loaded its segmenter.
@@ -29,9 +28,6 @@ const START: Duration = Duration::from_secs(5);
 
 /// Longest time until the last words of a process that has ended are read.
 const LAST_WORDS: Duration = Duration::from_millis(50);
-
-/// A client of the contract.
-pub(crate) type Client = EvaluationServiceClient<Channel>;
 
 /// A host process. Dropped, it is killed.
 #[derive(Debug)]
@@ -200,9 +196,7 @@ async fn connect(socket: tokio::net::UnixStream) -> Result<Client, tonic::transp
         .initial_connection_window_size(WINDOW_BYTES)
         .connect_with_connector(connector)
         .await?;
-    Ok(EvaluationServiceClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES))
+    Ok(Client::new(channel, None))
 }
 
 /// Takes up what the process prints until it ends.

@@ -15,7 +15,6 @@ pub(crate) struct Breaker {
     /// When the last ones were, on the machine's monotonic clock.
     incidents: VecDeque<i64>,
     open: bool,
-    losses: u64,
 }
 
 impl Breaker {
@@ -31,17 +30,8 @@ impl Breaker {
         self.open |= self.incidents.len() >= MOST;
     }
 
-    /// A process that is lost.
-    pub(crate) const fn lost(&mut self) {
-        self.losses = self.losses.saturating_add(1);
-    }
-
     pub(crate) const fn is_open(&self) -> bool {
         self.open
-    }
-
-    pub(crate) const fn losses(&self) -> u64 {
-        self.losses
     }
 
     pub(crate) fn close(&mut self) {

@@ -8,7 +8,7 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 use sha2::{Digest as _, Sha256};
 
-use crate::isolated::Trouble;
+use crate::external::Trouble;
 
 /// Rows that are remembered; more than that, and all are forgotten and found again.
 const MOST: usize = 10_000;

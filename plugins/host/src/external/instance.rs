@@ -1,46 +1,36 @@
-//! A configured segmenter in another process, bound to columns.
+//! A configured segmenter outside of this process, bound to columns.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::Schema;
 use bytes::Bytes;
-use tonic::Request;
+use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 
 use sextant_proto::segmenter::v1 as pb;
-use sextant_proto::segmenter::v1::prepare_response::Result as Made;
 
 use crate::assignment::{Answer, Unanswered};
 use crate::binding::{Binding, Prepared};
-use crate::isolated::answering::{Answering, Ask, Explain, Found, Segment};
-use crate::isolated::{Isolated, Trouble, start};
-use crate::{Assignments, Call, CallError, Reason, explanation, messages};
+use crate::external::answering::{Answering, Ask, Explain, Found, Segment, made};
+use crate::external::peer::Lost;
+use crate::external::{External, Trouble};
+use crate::{Assignments, Call, CallError, Deadline, Reason, explanation, messages};
 
-fn lost(what: String) -> CallError {
-    CallError::Lost(Trouble::Failed(what))
-}
-
-/// What became of a configuration.
-fn created(answer: pb::PrepareResponse) -> Result<Bytes, CallError> {
-    match answer.result {
-        Some(Made::Instance(instance)) => Ok(instance.id),
-        Some(Made::Failure(failure)) => Err(messages::call_error(failure)),
-        None => Err(CallError::output("the answer is empty")),
-    }
-}
-
-/// A segmenter with a configuration, bound to columns, in a process of its own. Calls wait for each other. None of its calls may
-/// be made on a thread of an asynchronous runtime: they wait.
+/// A segmenter with a configuration, bound to columns, outside of this process. None of its calls may be made on a thread of an
+/// asynchronous runtime: they wait.
 #[derive(Debug)]
-pub struct IsolatedInstance {
-    plugin: Isolated,
+pub struct ExternalInstance {
+    plugin: External,
     config: String,
     binding: Binding,
-    create: pb::PrepareRequest,
-    id: Bytes,
+    prepare: pb::PrepareRequest,
+    /// Its name in the last answer to that.
+    id: Arc<Mutex<Bytes>>,
+    made_of: [u8; 32],
 }
 
-impl IsolatedInstance {
+impl ExternalInstance {
     /// Makes an instance from a configuration, with defaults filled in, for batches of a schema. The schema may have any number of
     /// further columns; the features of the descriptor are found by name.
     ///
@@ -49,7 +39,7 @@ impl IsolatedInstance {
     /// The configuration breaks the schema or is refused by the segmenter, a required feature is missing or has another type, or
     /// the process was lost.
     pub fn create(
-        plugin: &Isolated,
+        plugin: &External,
         config_json: &str,
         schema: &Schema,
     ) -> Result<Self, CallError> {
@@ -58,61 +48,50 @@ impl IsolatedInstance {
         let config = config.map_err(CallError::Config)?;
         let binding = Binding::plan(descriptor, schema)?;
         let input = Schema::new(binding.fields().clone());
-        let create = pb::PrepareRequest {
+        let prepare = pb::PrepareRequest {
             config_json: config.clone(),
             input_schema: messages::encode_schema(&input)?.into(),
         };
-        let id = Self::make(plugin, &create)?;
+        let made_of = Sha256::new_with_prefix(config.len().to_le_bytes())
+            .chain_update(&config)
+            .chain_update(&prepare.input_schema)
+            .finalize();
+        let id = Self::make(plugin, prepare.clone())?;
         Ok(Self {
             plugin: plugin.clone(),
             config,
             binding,
-            create,
-            id,
+            prepare,
+            id: Arc::new(Mutex::new(id)),
+            made_of: made_of.into(),
         })
     }
 
-    /// Has the process make the instance, and gives its name there.
-    fn make(plugin: &Isolated, create: &pb::PrepareRequest) -> Result<Bytes, CallError> {
-        let longest = plugin.shared.allowance.longest_call;
+    /// Has the instance made, and gives its name there.
+    fn make(plugin: &External, prepare: pb::PrepareRequest) -> Result<Bytes, CallError> {
         let shared = Arc::clone(&plugin.shared);
-        let create = create.clone();
         let making = async move {
-            let mut turn = Arc::clone(&shared.turn).lock_owned().await;
-            if turn.is_none() {
-                let (hosts, file) = (shared.hosts.clone(), Arc::clone(&shared.file));
-                let started = start(hosts, file, shared.memory_bytes).await;
-                let (process, _) = started.map_err(|error| lost(error.finding().told()))?;
-                *turn = Some(process);
-            }
-            let Some(process) = turn.as_ref() else {
-                return Err(lost("its process is gone".to_owned()));
+            let lost = |lost: Lost| match lost {
+                Lost::Trouble(trouble) => CallError::Lost(trouble),
+                Lost::All(error) => error,
             };
-            let mut client = process.client();
-            match tokio::time::timeout(longest, client.prepare(Request::new(create))).await {
-                Ok(Ok(answer)) => created(answer.into_inner()),
-                Ok(Err(_hung_up)) => {
-                    shared.breaker().lost();
-                    let crash = match turn.take() {
-                        Some(process) => process.end().await,
-                        None => super::Crash::default(),
-                    };
-                    Err(CallError::Lost(Trouble::Crashed(crash)))
-                },
-                Err(_elapsed) => {
-                    shared.breaker().lost();
-                    *turn = None;
-                    Err(CallError::Lost(Trouble::Overran))
-                },
-            }
+            let (turn, mut client) = shared.peer.turn().await.map_err(lost)?;
+            let longest = shared.allowance.longest_call;
+            let answered = timeout(longest, client.prepare(prepare, longest)).await;
+            let trouble = match answered {
+                Ok(Ok(answer)) => return made(answer),
+                Ok(Err(status)) => shared.peer.broke_off(turn, &status).await,
+                Err(_elapsed) => shared.peer.overran(turn, client, longest),
+            };
+            Err(CallError::Lost(trouble))
         };
-        let gone = || lost("the thread of host processes has ended".to_owned());
+        let ended = || CallError::Lost(Trouble::Gone("the service ends".to_owned()));
         let made = plugin.shared.hosts.wait_for(None, making);
-        made.unwrap_or_else(|| Err(gone()))
+        made.unwrap_or_else(|| Err(ended()))
     }
 
     /// The segmenter.
-    pub const fn plugin(&self) -> &Isolated {
+    pub const fn plugin(&self) -> &External {
         &self.plugin
     }
 
@@ -148,9 +127,10 @@ impl IsolatedInstance {
         });
         let mut unanswered: Vec<Unanswered> = unanswered.collect();
         unanswered.sort_unstable_by_key(|one| one.row);
-        let mut assignments = whole.arranged(prepared, descriptor.segments.len(), rows)?;
-        assignments.unanswered = unanswered;
-        Ok(assignments)
+        Ok(Assignments {
+            unanswered,
+            ..whole.arranged(prepared, rows)
+        })
     }
 
     /// The strongest `top_k` reasons for every row of a batch, as [`Instance::explain`](crate::Instance::explain) gives them; none
@@ -175,14 +155,13 @@ impl IsolatedInstance {
         let found = self.ask(&prepared, call, Explain { top_k })?;
         let mut said = vec![Vec::new(); prepared.rows];
         for (range, answer) in found.answers {
-            if answer.len() != range.len() {
-                return Err(CallError::output("it gives reasons of other rows"));
-            }
             for (row, reasons) in range.zip(answer) {
                 said[row] = reasons;
             }
         }
-        explanation::arranged(said, &prepared, descriptor, most, rows)
+        Ok(explanation::arranged(
+            said, &prepared, descriptor, most, rows,
+        ))
     }
 
     /// Shows the rows that are not known to bring the segmenter down.
@@ -203,11 +182,12 @@ impl IsolatedInstance {
             return Ok(everyone(Trouble::Quarantined));
         }
         let batch = self.shown(prepared)?;
-        let poison = shared.poison().among(&self.id, &batch);
+        let poison = shared.poison().among(&self.made_of, &batch);
         let answering = Answering {
             shared: Arc::clone(shared),
-            create: self.create.clone(),
-            instance_id: self.id.clone(),
+            prepare: self.prepare.clone(),
+            instance_id: Arc::clone(&self.id),
+            made_of: self.made_of,
             context: pb::Context {
                 tenant_id: call.tenant.to_owned(),
                 as_of_us: call.as_of_us,
@@ -216,7 +196,7 @@ impl IsolatedInstance {
             deadline: call.deadline,
             ask,
         };
-        let longest = call.deadline.map(crate::Deadline::left);
+        let longest = call.deadline.map(Deadline::left);
         let answered = shared.hosts.wait_for(longest, answering.all(batch, poison));
         answered.unwrap_or_else(|| Ok(everyone(Trouble::Overran)))
     }

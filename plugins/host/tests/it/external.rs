@@ -9,16 +9,16 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use sextant_plugin_host::{
-    Allowance, Call, CallError, Deadline, Instance, Isolated, IsolatedInstance, Plugin, Trouble,
+    Allowance, Call, CallError, Deadline, External, ExternalInstance, Instance, Plugin, Trouble,
     Verified,
 };
 
 use crate::fixture::{Fixture, bound, built_in_folder, call, hosts, values};
 
-fn built_in(name: &str) -> (Isolated, Plugin) {
+fn built_in(name: &str) -> (External, Plugin) {
     let path = built_in_folder().join(format!("libsextant_segmenter_{name}.so"));
     let file = Verified::read(&path).unwrap();
-    let isolated = Isolated::start(&hosts(), file, Allowance::default()).unwrap();
+    let isolated = External::start(&hosts(), file, Allowance::default()).unwrap();
     (isolated, Plugin::load(&path).unwrap())
 }
 
@@ -48,7 +48,7 @@ fn accounts(rows: usize) -> RecordBatch {
 fn it_answers_and_explains_as_in_this_process() {
     let (isolated, plugin) = built_in("rfm");
     let batch = accounts(5_000);
-    let there = IsolatedInstance::create(&isolated, "{}", batch.schema_ref()).unwrap();
+    let there = ExternalInstance::create(&isolated, "{}", batch.schema_ref()).unwrap();
     let mut here = Instance::create(&plugin, "{}").unwrap();
     here.bind(batch.schema_ref()).unwrap();
     assert_eq!(there.config(), here.config());
@@ -69,7 +69,7 @@ fn many_instances_of_one_process_do_not_mix() {
     let mut batches = Vec::new();
     for (config, high) in [("{}", None), (r#"{"mode":"cut_points"}"#, Some(()))] {
         let schema = sextant_schema();
-        let instance = IsolatedInstance::create(&isolated, config, &schema).unwrap();
+        let instance = ExternalInstance::create(&isolated, config, &schema).unwrap();
         assert_eq!(instance.config().contains("cut_points"), high.is_some());
         batches.push(instance);
     }
@@ -89,13 +89,13 @@ fn a_bad_config_is_refused_by_its_schema_and_by_the_segmenter() {
     let (isolated, _) = built_in("rfm");
     let batch = accounts(1);
     let refused = |config| {
-        let created = IsolatedInstance::create(&isolated, config, batch.schema_ref());
+        let created = ExternalInstance::create(&isolated, config, batch.schema_ref());
         created.map(|_| ()).unwrap_err()
     };
     assert!(matches!(refused(r#"{"map": 7}"#), CallError::Config(_)));
     assert!(matches!(refused("{"), CallError::Config(_)));
     let schema = values([]);
-    let unknown = IsolatedInstance::create(&isolated, "{}", schema.schema_ref()).unwrap_err();
+    let unknown = ExternalInstance::create(&isolated, "{}", schema.schema_ref()).unwrap_err();
     assert!(
         matches!(unknown, CallError::FeatureUnknown { .. }),
         "{unknown}"
@@ -107,7 +107,7 @@ fn a_bad_config_is_refused_by_its_schema_and_by_the_segmenter() {
 fn scores_come_back_and_gaps_stay_gaps() {
     let (isolated, plugin) = built_in_panicking();
     let batch = seats();
-    let there = IsolatedInstance::create(&isolated, "{}", batch.schema_ref()).unwrap();
+    let there = ExternalInstance::create(&isolated, "{}", batch.schema_ref()).unwrap();
     let mut here = Instance::create(&plugin, "{}").unwrap();
     here.bind(batch.schema_ref()).unwrap();
     let answers = there.segment(&batch, &call()).unwrap();
@@ -116,10 +116,10 @@ fn scores_come_back_and_gaps_stay_gaps() {
     assert_eq!(answers.score.is_some(), expected.score.is_some());
 }
 
-fn built_in_panicking() -> (Isolated, Plugin) {
+fn built_in_panicking() -> (External, Plugin) {
     let path = built_in_folder().join("libexample_team_size.so");
     let file = Verified::read(&path).unwrap();
-    let isolated = Isolated::start(&hosts(), file, Allowance::default()).unwrap();
+    let isolated = External::start(&hosts(), file, Allowance::default()).unwrap();
     (isolated, Plugin::load(&path).unwrap())
 }
 
@@ -145,7 +145,7 @@ fn a_segmenter_that_wants_a_process_of_its_own_gets_one() {
     assert_eq!(fixture.load().unwrap_err().check_id(), "L-isolated-only");
     let folder = tempfile::tempdir().unwrap();
     let file = Verified::read(&fixture.compile_with(folder.path(), &[])).unwrap();
-    let plugin = Isolated::start(&hosts(), file, Allowance::default()).unwrap();
+    let plugin = External::start(&hosts(), file, Allowance::default()).unwrap();
     let answers = bound(&plugin)
         .segment(&values([Some(2), Some(0)]), &call())
         .unwrap();
@@ -164,7 +164,7 @@ fn checks_of_loading_are_told_by_their_ids() {
         };
         let folder = tempfile::tempdir().unwrap();
         let file = Verified::read(&fixture.compile_with(folder.path(), &[])).unwrap();
-        let refused = Isolated::start(&hosts(), file, Allowance::default()).unwrap_err();
+        let refused = External::start(&hosts(), file, Allowance::default()).unwrap_err();
         assert_eq!(refused.check_id(), id, "{refused}");
         assert!(refused.what().contains(what), "{refused}");
     }

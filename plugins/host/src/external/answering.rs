@@ -1,16 +1,15 @@
-//! How a batch gets its answers from a process that may be lost in any call.
+//! How a batch gets its answers from somebody who may be lost in any call.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
 use sextant_proto::segmenter::v1 as pb;
 use sextant_proto::segmenter::v1::explain_response::Result as Explained;
@@ -18,14 +17,13 @@ use sextant_proto::segmenter::v1::prepare_response::Result as Made;
 use sextant_proto::segmenter::v1::segment_response::Result as Segmented;
 
 use crate::assignment::Answer;
-use crate::isolated::child::{Client, HostProcess};
-use crate::isolated::{Shared, Trouble, start};
-use crate::{CallError, Deadline, FailureCode, Reason, messages};
+use crate::external::client::Client;
+use crate::external::peer::Lost;
+use crate::external::{Shared, Trouble};
+use crate::{CallError, Deadline, FailureCode, Reason, explanation, messages};
 
-/// Processes that one batch may cost. A row among a thousand costs at most twelve.
+/// Calls that one batch may cost in vain. A row among a thousand costs at most twelve.
 const MAX_LOSSES: usize = 64;
-/// Least time that a call has to end after it was cancelled.
-const LEAST_GRACE: Duration = Duration::from_millis(5);
 
 /// What becomes of a question: the outer error says that the process could not be asked, the inner one what the segmenter itself
 /// says went wrong.
@@ -42,10 +40,11 @@ pub(crate) trait Ask: Clone + Send + Sync + 'static {
 /// What a question is about.
 #[derive(Debug, Clone)]
 pub(crate) struct About {
-    pub(crate) instance_id: Bytes,
-    pub(crate) context: pb::Context,
-    pub(crate) rows: usize,
-    pub(crate) batch: Bytes,
+    shared: Arc<Shared>,
+    instance_id: Bytes,
+    context: pb::Context,
+    rows: usize,
+    batch: Bytes,
 }
 
 /// Which segment?
@@ -57,18 +56,18 @@ impl Ask for Segment {
 
     fn ask(&self, mut client: Client, about: About, longest: Duration) -> Asked<Answer> {
         async move {
-            let rows = about.rows;
-            let mut request = Request::new(pb::SegmentRequest {
+            let request = pb::SegmentRequest {
                 instance_id: about.instance_id,
                 context: Some(about.context),
                 batch: about.batch,
-            });
-            request.set_timeout(longest);
-            let answer = client.segment(request).await?.into_inner();
+            };
+            let answer = client.segment(request, longest).await?;
+            let segments = about.shared.descriptor.segments.len();
             Ok(match answer.result {
                 Some(Segmented::Batch(bytes)) => messages::decode(&bytes)
                     .map_err(not_arrow)
-                    .and_then(|batch| messages::answer(&batch, rows)),
+                    .and_then(|batch| messages::answer(&batch, about.rows))
+                    .and_then(|answer| answer.checked(segments)),
                 Some(Segmented::Failure(failure)) => Err(messages::call_error(failure)),
                 None => Err(CallError::output("the answer is empty")),
             })
@@ -89,16 +88,20 @@ impl Ask for Explain {
     fn ask(&self, mut client: Client, about: About, longest: Duration) -> Asked<Self::Answer> {
         let top_k = self.top_k;
         async move {
-            let mut request = Request::new(pb::ExplainRequest {
+            let request = pb::ExplainRequest {
                 instance_id: about.instance_id,
                 context: Some(about.context),
                 batch: about.batch,
                 top_k,
-            });
-            request.set_timeout(longest);
-            let answer = client.explain(request).await?.into_inner();
+            };
+            let answer = client.explain(request, longest).await?;
+            let most = usize::try_from(top_k).unwrap_or(usize::MAX);
+            let features = about.shared.descriptor.features.len();
             Ok(match answer.result {
-                Some(Explained::Explanations(said)) => Ok(messages::reasons(said)),
+                Some(Explained::Explanations(said)) => {
+                    let said = messages::reasons(said);
+                    explanation::check(&said, about.rows, features, most).map(|()| said)
+                },
                 Some(Explained::Failure(failure)) => Err(messages::call_error(failure)),
                 None => Err(CallError::output("the answer is empty")),
             })
@@ -125,11 +128,34 @@ pub(crate) struct Found<A> {
 /// A batch that is being answered.
 pub(crate) struct Answering<A> {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) create: pb::PrepareRequest,
-    pub(crate) instance_id: Bytes,
+    pub(crate) prepare: pb::PrepareRequest,
+    /// Its name in the last answer to that; empty: there was none.
+    pub(crate) instance_id: Arc<Mutex<Bytes>>,
+    /// What it is made of, whatever its name.
+    pub(crate) made_of: [u8; 32],
     pub(crate) context: pb::Context,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) ask: A,
+}
+
+/// How a call went wrong.
+enum Broken {
+    /// There was an answer, and it is none.
+    Lost(Lost),
+    /// There was none.
+    Off(Status),
+}
+
+impl From<Lost> for Broken {
+    fn from(lost: Lost) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl From<Status> for Broken {
+    fn from(status: Status) -> Self {
+        Self::Off(status)
+    }
 }
 
 /// Whether rows have been shown before.
@@ -153,14 +179,6 @@ fn between(out: &[(usize, Trouble)], rows: usize) -> Vec<(Range<usize>, Shown)> 
     ranges
 }
 
-/// What came of one call.
-enum Lost {
-    /// These rows are in trouble, others may not be.
-    Trouble(Trouble),
-    /// No row would be answered: the configuration is refused, for one.
-    All(CallError),
-}
-
 impl<A: Ask> Answering<A> {
     /// Answers what can be answered: all rows but those that are known to bring the segmenter down. A process that is lost may have
     /// died for no fault of the rows, so they are shown once more; if it is lost again, they are halved until those are found that
@@ -181,7 +199,10 @@ impl<A: Ask> Answering<A> {
         let mut losses = 0;
         while let Some((range, shown)) = open.pop() {
             let mut answered = self.one(&batch, range.clone()).await;
-            let is_lost = matches!(answered, Err(Lost::Trouble(Trouble::Crashed(_))));
+            let is_lost = matches!(
+                answered,
+                Err(Lost::Trouble(Trouble::Crashed(_) | Trouble::Gone(_)))
+            );
             if shown == Shown::First && is_lost && !self.is_late() {
                 losses += 1;
                 answered = self.one(&batch, range.clone()).await;
@@ -195,7 +216,9 @@ impl<A: Ask> Answering<A> {
                 Err(Lost::Trouble(trouble)) => trouble,
             };
             losses += 1;
-            let independent = self.shared.told.row_independent;
+            // Of a server that does not answer nothing is learned by halves.
+            let independent =
+                self.shared.told.row_independent && !matches!(trouble, Trouble::Gone(_));
             if independent && range.len() > 1 && losses < MAX_LOSSES && !self.is_late() {
                 let middle = range.start + range.len() / 2;
                 open.push((middle..range.end, Shown::Again));
@@ -205,7 +228,7 @@ impl<A: Ask> Answering<A> {
             // Of one row alone it is known that it is the row.
             if independent && range.len() == 1 {
                 let mut poison = self.shared.poison();
-                poison.remember(&self.instance_id, &batch, range.start, trouble.clone());
+                poison.remember(&self.made_of, &batch, range.start, trouble.clone());
             }
             found
                 .without
@@ -234,87 +257,65 @@ impl<A: Ask> Answering<A> {
         let shown = batch.slice(rows.start, rows.len());
         let bytes = messages::encode(&shown).map_err(|error| Lost::All(error.into()))?;
         let about = About {
-            instance_id: self.instance_id.clone(),
+            shared: Arc::clone(&self.shared),
+            instance_id: self.name().clone(),
             context: self.context.clone(),
             rows: rows.len(),
             batch: bytes.into(),
         };
-        let mut turn = Arc::clone(&self.shared.turn).lock_owned().await;
+        let (turn, client) = self.shared.peer.turn().await?;
         if self.is_late() {
             return Err(Lost::Trouble(Trouble::Overran));
         }
-        let client = self.client(&mut turn).await?;
         let longest = self.longest();
         let asked = self.asked(client.clone(), about, longest);
+        let peer = &self.shared.peer;
         match timeout(longest, asked).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(error))) => Err(sorted(error)),
-            Ok(Err(status)) if is_late(&status) => Err(self.overran(turn, client, longest)),
-            Ok(Err(_hung_up)) => Err(self.crashed(turn).await),
-            Err(_elapsed) => Err(self.overran(turn, client, longest)),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(Broken::Lost(lost))) => Err(lost),
+            Ok(Err(Broken::Off(status))) if !is_late(&status) => {
+                Err(Lost::Trouble(peer.broke_off(turn, &status).await))
+            },
+            Ok(Err(Broken::Off(_))) | Err(_) => {
+                Err(Lost::Trouble(peer.overran(turn, client, longest)))
+            },
         }
     }
 
-    /// Asks; a process that does not know the instance, for it was just started, is told of it first.
+    /// Asks; who does not know the instance, for it was just started, is told of it first.
     async fn asked(
         &self,
         mut client: Client,
-        about: About,
+        mut about: About,
         longest: Duration,
-    ) -> Result<Result<A::Answer, CallError>, Status> {
+    ) -> Result<A::Answer, Broken> {
         match self.ask.ask(client.clone(), about.clone(), longest).await? {
+            Ok(answer) => return Ok(answer),
             Err(CallError::Poisoned) => {},
-            answered => return Ok(answered),
+            Err(error) => return Err(sorted(error).into()),
         }
-        let mut create = Request::new(self.create.clone());
-        create.set_timeout(longest);
-        match client.prepare(create).await?.into_inner().result {
-            Some(Made::Instance(_)) => self.ask.ask(client, about, longest).await,
-            Some(Made::Failure(failure)) => Ok(Err(messages::call_error(failure))),
-            None => Ok(Err(CallError::output("the answer is empty"))),
-        }
+        self.shared.peer.forgot(&mut client).await?;
+        let prepared = client.prepare(self.prepare.clone(), longest).await?;
+        let id = made(prepared).map_err(sorted)?;
+        self.name().clone_from(&id);
+        about.instance_id = id;
+        let answered = self.ask.ask(client, about, longest).await?;
+        Ok(answered.map_err(sorted)?)
     }
 
-    /// The process whose turn it is, started if there is none.
-    async fn client(&self, turn: &mut Option<HostProcess>) -> Result<Client, Lost> {
-        if let Some(process) = turn {
-            return Ok(process.client());
-        }
-        let shared = &self.shared;
-        let (hosts, file) = (shared.hosts.clone(), Arc::clone(&shared.file));
-        match start(hosts, file, shared.memory_bytes).await {
-            Ok((process, _told)) => Ok(turn.insert(process).client()),
-            Err(error) => Err(Lost::Trouble(Trouble::Failed(error.finding().told()))),
-        }
+    fn name(&self) -> MutexGuard<'_, Bytes> {
+        self.instance_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    async fn crashed(&self, mut turn: OwnedMutexGuard<Option<HostProcess>>) -> Lost {
-        self.shared.breaker().lost();
-        let crash = match turn.take() {
-            Some(process) => process.end().await,
-            None => super::Crash::default(),
-        };
-        Lost::Trouble(Trouble::Crashed(crash))
-    }
-
-    /// Who did not answer in time was told to stop. A process that does not do so within the grace is killed, with nobody waiting.
-    fn overran(
-        &self,
-        mut turn: OwnedMutexGuard<Option<HostProcess>>,
-        mut client: Client,
-        longest: Duration,
-    ) -> Lost {
-        let grace = (longest / 5).max(LEAST_GRACE);
-        let shared = Arc::clone(&self.shared);
-        let _goes_on = self.shared.hosts.go_on(async move {
-            // It answers this as soon as it has stopped.
-            let stopped = timeout(grace, client.describe(pb::DescribeRequest {})).await;
-            if !matches!(stopped, Ok(Ok(_))) {
-                shared.breaker().lost();
-                *turn = None;
-            }
-        });
-        Lost::Trouble(Trouble::Overran)
+/// What became of a configuration: the name of the instance.
+pub(crate) fn made(answer: pb::PrepareResponse) -> Result<Bytes, CallError> {
+    match answer.result {
+        Some(Made::Instance(instance)) if !instance.id.is_empty() => Ok(instance.id),
+        Some(Made::Failure(failure)) => Err(messages::call_error(failure)),
+        _ => Err(CallError::output("it names no instance")),
     }
 }
 

@@ -1,33 +1,38 @@
-//! A segmenter in a process of its own: whatever it does, the service goes on.
+//! Segmenters outside of this process: whatever they do, the service goes on.
 //!
-//! One process serves one version of a segmenter, one call at a time. A process that crashes, or does not end a call in time, is
-//! killed and started again; rows that bring it down are found by halving the batch, and stay without an answer.
+//! A host process serves one version of a shared object, one call at a time. A process that crashes, or does not end a call in time,
+//! is killed and started again; rows that bring it down are found by halving the batch, and stay without an answer. A server that a
+//! team runs is asked over the same contract.
 
 mod answering;
 mod breaker;
 mod child;
+mod client;
 mod hosts;
 mod instance;
 mod log;
+mod peer;
 mod poison;
+mod server;
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use tokio::sync::Mutex as AsyncMutex;
 
 use sextant_proto::segmenter::v1 as pb;
 
 use crate::check::{Check, Finding};
-use crate::isolated::breaker::Breaker;
-use crate::isolated::child::HostProcess;
-use crate::isolated::poison::Poison;
-use crate::{Descriptor, LoadError, Verified};
+use crate::external::breaker::Breaker;
+use crate::external::child::HostProcess;
+use crate::external::peer::{HostPeer, Peer, ServerPeer};
+use crate::external::poison::Poison;
+use crate::{Descriptor, LoadError, Verified, elf};
 
-pub use crate::isolated::hosts::Hosts;
-pub use crate::isolated::instance::IsolatedInstance;
+pub use crate::external::hosts::Hosts;
+pub use crate::external::instance::ExternalInstance;
+pub use crate::external::server::Server;
 
 /// Memory of a segmenter whose descriptor does not say how much it needs.
 const DEFAULT_MEMORY_MB: u32 = 256;
@@ -41,6 +46,10 @@ pub struct Allowance {
     pub longest_call: Duration,
     /// True: it is refused where this kernel does not offer the whole sandbox.
     pub needs_whole_sandbox: bool,
+    /// Most calls of a server at one time.
+    pub calls_at_once: usize,
+    /// How long a server is taken to be what it was, before it is asked again what it is.
+    pub trusted_for: Duration,
 }
 
 impl Default for Allowance {
@@ -49,6 +58,8 @@ impl Default for Allowance {
             memory_mb: 1_024,
             longest_call: Duration::from_secs(5),
             needs_whole_sandbox: false,
+            calls_at_once: 4,
+            trusted_for: Duration::from_secs(10),
         }
     }
 }
@@ -82,6 +93,8 @@ impl fmt::Display for Crash {
 pub enum Trouble {
     /// The segmenter's process ended.
     Crashed(Crash),
+    /// The segmenter's server does not answer.
+    Gone(String),
     /// The call did not end in time.
     Overran,
     /// The segmenter answered with an error, or with what breaks the contract.
@@ -96,6 +109,7 @@ impl Trouble {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Crashed(_) => "crashed",
+            Self::Gone(_) => "gone",
             Self::Overran => "overran",
             Self::Failed(_) => "failed",
             Self::Quarantined => "quarantined",
@@ -107,6 +121,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Crashed(crash) => write!(f, "{crash}"),
+            Self::Gone(why) => write!(f, "its server does not answer: {why}"),
             Self::Overran => f.write_str("it did not answer in time"),
             Self::Failed(what) => f.write_str(what),
             Self::Quarantined => f.write_str("it has failed too often and is not asked any more"),
@@ -157,28 +172,28 @@ impl StartError {
     }
 }
 
-/// A verified segmenter that runs in a process of its own. Cheap to clone; with the last clone, the process ends.
+/// A segmenter outside of this process: in a host process, or a server that a team runs. Cheap to clone; with the last clone, a host
+/// process ends.
 #[derive(Debug, Clone)]
-pub struct Isolated {
+pub struct External {
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     hosts: Hosts,
-    file: Arc<Verified>,
-    memory_bytes: u64,
-    allowance: Allowance,
-    sandbox_lacks: Vec<String>,
-    /// What its process says of it.
+    descriptor: Descriptor,
+    /// What it says of itself.
     told: pb::DescribeResponse,
-    /// Held during a call, so that a process that has to be killed has one call in it.
-    turn: Arc<AsyncMutex<Option<HostProcess>>>,
+    digest: [u8; 32],
+    sandbox_lacks: Vec<String>,
+    allowance: Allowance,
+    peer: Peer,
     breaker: Mutex<Breaker>,
     poison: Mutex<Poison>,
 }
 
-impl Isolated {
+impl External {
     /// Starts a process and loads the segmenter there.
     ///
     /// # Errors
@@ -198,33 +213,87 @@ impl Isolated {
         let started = hosts.wait_for(None, starting).ok_or_else(none);
         let started = started.and_then(|started| started);
         let (process, told) = started.map_err(StartError::finding)?;
-        if allowance.needs_whole_sandbox && !process.sandbox_lacks.is_empty() {
-            let what = format!("this kernel lacks {}", process.sandbox_lacks.join(", "));
+        let sandbox_lacks = process.sandbox_lacks.clone();
+        if allowance.needs_whole_sandbox && !sandbox_lacks.is_empty() {
+            let what = format!("this kernel lacks {}", sandbox_lacks.join(", "));
             return Err(Finding::new(Check::WholeSandbox, what));
         }
-        Ok(Self {
-            shared: Arc::new(Shared {
-                hosts: hosts.clone(),
-                file,
-                memory_bytes,
-                allowance,
-                sandbox_lacks: process.sandbox_lacks.clone(),
-                told,
-                turn: Arc::new(AsyncMutex::new(Some(process))),
-                breaker: Mutex::default(),
-                poison: Mutex::default(),
-            }),
-        })
+        let peer = HostPeer::new(hosts.clone(), Arc::clone(&file), memory_bytes, process);
+        Ok(Self::of(Shared {
+            hosts: hosts.clone(),
+            descriptor: file.descriptor().clone(),
+            told,
+            digest: *file.digest(),
+            sandbox_lacks,
+            allowance,
+            peer: Peer::Process(peer),
+            breaker: Mutex::default(),
+            poison: Mutex::default(),
+        }))
     }
 
-    /// What was verified.
-    pub fn file(&self) -> &Verified {
-        &self.shared.file
+    /// Asks a server what it is. It is looked at again from time to time; one that says something else of itself is not asked any more.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or with a descriptor that fails a check.
+    pub fn connect(
+        hosts: &Hosts,
+        server: &Server,
+        allowance: Allowance,
+    ) -> Result<Self, LoadError> {
+        let connected = Self::try_connect(hosts, server, allowance);
+        connected.map_err(|finding| LoadError::new(Path::new(&server.address), finding))
+    }
+
+    fn try_connect(hosts: &Hosts, server: &Server, allowance: Allowance) -> Result<Self, Finding> {
+        let client = server.client(hosts)?;
+        let mut asked = client.clone();
+        let told = hosts.wait_for(None, async move { asked.describe().await });
+        let no_answer = |why: String| Finding::new(Check::Answers, why);
+        let told =
+            told.ok_or_else(|| no_answer("the thread of host processes has ended".to_owned()))?;
+        let told = told.map_err(|status| {
+            no_answer(format!(
+                "it answers {:?}: {}",
+                status.code(),
+                status.message()
+            ))
+        })?;
+        let descriptor = elf::descriptor(told.descriptor_json.as_bytes())?;
+        let peer = ServerPeer::new(client, &allowance, &told);
+        Ok(Self::of(Shared {
+            hosts: hosts.clone(),
+            descriptor,
+            digest: peer::digest_of(&told),
+            told,
+            sandbox_lacks: Vec::new(),
+            allowance,
+            peer: Peer::Server(Box::new(peer)),
+            breaker: Mutex::default(),
+            poison: Mutex::default(),
+        }))
+    }
+
+    fn of(shared: Shared) -> Self {
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// What it reads, what it answers, how it is configured.
     pub fn descriptor(&self) -> &Descriptor {
-        self.shared.file.descriptor()
+        &self.shared.descriptor
+    }
+
+    /// The descriptor as its author wrote it.
+    pub fn descriptor_json(&self) -> &str {
+        &self.shared.told.descriptor_json
+    }
+
+    /// SHA-256: of the file of a segmenter in a host process, of what a server says of itself.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.shared.digest
     }
 
     /// Whether it can give reasons.
@@ -247,7 +316,7 @@ impl Isolated {
         self.shared.breaker().is_open()
     }
 
-    /// Lets it be asked again.
+    /// Lets it be asked again, also about rows with which it has failed.
     pub fn release(&self) {
         self.shared.breaker().close();
         self.shared.poison().forget();
@@ -258,9 +327,9 @@ impl Isolated {
         &self.shared.sandbox_lacks
     }
 
-    /// Crashes and overruns of its process since it was started.
+    /// Processes that were lost since it was started.
     pub fn losses(&self) -> u64 {
-        self.shared.breaker().losses()
+        self.shared.peer.losses()
     }
 }
 
@@ -280,8 +349,8 @@ async fn start(
     memory_bytes: u64,
 ) -> Result<(HostProcess, pb::DescribeResponse), StartError> {
     let process = HostProcess::start(&hosts, &file, memory_bytes).await?;
-    match process.client().describe(pb::DescribeRequest {}).await {
-        Ok(told) => Ok((process, told.into_inner())),
+    match process.client().describe().await {
+        Ok(told) => Ok((process, told)),
         Err(_hung_up) => Err(StartError::Crashed(process.end().await)),
     }
 }

@@ -1,0 +1,68 @@
+//! A server that a team runs.
+
+use std::fmt;
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::Endpoint;
+
+use crate::check::{Check, Finding};
+use crate::external::Hosts;
+use crate::external::client::Client;
+use crate::messages::WINDOW_BYTES;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Without keepalive, a client stays with a connection whose peer a partition took away.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a server is, and how it knows who asks.
+#[derive(Clone)]
+pub struct Server {
+    /// Such as `http://models.internal:8080`.
+    pub address: String,
+    /// Sent as `authorization: Bearer TOKEN`.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A client that connects when it is first used, and again whenever the connection is lost.
+    pub(super) fn client(&self, hosts: &Hosts) -> Result<Client, Finding> {
+        let malformed = |what: String| Finding::new(Check::Address, what);
+        let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|_no_uri| {
+            malformed("it is no address such as http://models.internal:8080".to_owned())
+        })?;
+        let authorization = self.authorization();
+        let authorization = authorization
+            .map_err(|_no_header| malformed("its token is no header value".to_owned()))?;
+        let endpoint = endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES);
+        // Its tasks belong to the thread of host processes.
+        let channel = hosts.within(|| endpoint.connect_lazy());
+        Ok(Client::new(channel, authorization))
+    }
+
+    fn authorization(
+        &self,
+    ) -> Result<Option<MetadataValue<Ascii>>, tonic::metadata::errors::InvalidMetadataValue> {
+        let Some(token) = &self.token else {
+            return Ok(None);
+        };
+        let mut value: MetadataValue<Ascii> = format!("Bearer {token}").parse()?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+}

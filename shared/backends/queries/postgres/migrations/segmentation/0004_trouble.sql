@@ -1,0 +1,2 @@
+-- Why an account could not be judged anew: its segmenter fails with it.
+ALTER TABLE membership ADD COLUMN trouble text COLLATE "C" NOT NULL DEFAULT '';

@@ -1,0 +1,144 @@
+//! Segmenters of a team's own, in processes of their own: an account with which one crashes stays where it is, and everything else
+//! goes on.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use sextant_proto::segmentation::v1::{Membership, MembershipState};
+
+use crate::worlds::records::{accept, account, at, membership, now, segments, subscription};
+use crate::worlds::world::{Shape, World, segmentation, segmentation_by, tenant};
+
+const SEGMENTER: &str = include_str!("../../../plugins/host/tests/it/fixture.c");
+const DESCRIPTOR: &str = r#"{"id":"sextant.seats","version":"1.0.0","abi":"1.0","title":"Seats","output":"single","requires":[{"feature":"revenue.seats","type":"int64","on_missing":"skip_row"}],"segments":[{"key":"small"},{"key":"large"}]}"#;
+
+/// Accounts with fifty seats or more are large. It crashes with thirteen, and never ends with fourteen.
+fn compile_into(folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let source = SEGMENTER
+        .replace("@DESCRIPTOR@", &DESCRIPTOR.replace('"', "\\\""))
+        .replace(
+            "@TABLE@",
+            ".caps = SEG_CAP_ROW_INDEPENDENT, .explain = NULL",
+        )
+        .replace(
+            "@SEGMENT@",
+            "static int64_t said[16384]; volatile int spin = 1; \
+             for (int64_t k = 0; k < rows; k++) { \
+               if (values[k] == 13) *(volatile int *)0 = 1; \
+               while (values[k] == 14 && spin) {} \
+               said[k] = values[k] >= 50; } \
+             return answer(out, said, rows);",
+        )
+        .replace("@ENTRY@", "(void)explain; return &table;")
+        .replace("@EXPLAIN@", "return SEG_E_UNSUPPORTED;")
+        .replace("@PRELUDE@", "");
+    let file = folder.join("seats.c");
+    fs::write(&file, source).unwrap();
+    let compiled = Command::new("cc")
+        .args([
+            "-O1",
+            "-std=gnu11",
+            "-fvisibility=hidden",
+            "-shared",
+            "-fPIC",
+            "-I",
+        ])
+        .arg(root.join("plugins/abi/include"))
+        .arg("-o")
+        .args([&folder.join("seats.so"), &file])
+        .output()
+        .unwrap();
+    let complaints = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{complaints}");
+}
+
+fn standing(membership: &Membership) -> (MembershipState, &str, bool) {
+    let is_troubled = !membership.trouble.is_empty();
+    (membership.state(), &membership.segment, is_troubled)
+}
+
+#[tokio::test]
+async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() {
+    use MembershipState::{Abstained, Member};
+
+    let folder = tempfile::tempdir().unwrap();
+    compile_into(folder.path());
+    // Neither a file that is no segmenter nor one that crashes keeps the service from starting.
+    fs::write(folder.path().join("none.so"), "no library").unwrap();
+    let settings = [
+        format!("plugins.isolated_dir={}", folder.path().display()),
+        "plugins.call_ms=200".to_owned(),
+    ];
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let world = World::start_with(shape, &settings).await;
+        let client = tenant(&world.client(), "seats", at("2026-02-01T12:00")).await;
+        segmentation_by(&client, "seats", "seats", "{}").await;
+        segmentation(&client, "value_tiers").await;
+        let seats = |name: &str, hour: u32, seats: u64| {
+            let time = at(&format!("2026-01-20T{hour:02}:00"));
+            [account(name, time), subscription(name, time, seats, 1_000)]
+        };
+        let first = [
+            seats("a", 8, 10),
+            seats("b", 8, 60),
+            seats("c", 8, 13),
+            seats("d", 8, 70),
+        ];
+        let position = accept(&client, first.concat()).await;
+        let of = async |name: &str, position: &str| {
+            membership(&client, name, "seats", &now(position)).await
+        };
+        assert_eq!(
+            standing(&of("a", &position).await),
+            (Member, "small", false)
+        );
+        assert_eq!(
+            standing(&of("b", &position).await),
+            (Member, "large", false)
+        );
+        let crashed = of("c", &position).await;
+        assert_eq!(standing(&crashed), (Abstained, "", true));
+        assert_eq!(crashed.trouble, "it crashed (SIGSEGV)");
+
+        // One comes into trouble that was somewhere, one hangs, and the other is out of it.
+        let [_, worse] = seats("a", 9, 13);
+        let [_, better] = seats("c", 9, 55);
+        let [_, hangs] = seats("d", 9, 14);
+        let position = accept(&client, vec![worse, better, hangs]).await;
+        assert_eq!(standing(&of("a", &position).await), (Member, "small", true));
+        assert_eq!(
+            standing(&of("c", &position).await),
+            (Member, "large", false)
+        );
+        let hung = of("d", &position).await;
+        assert_eq!(standing(&hung), (Member, "large", true));
+        assert_eq!(hung.trouble, "it did not answer in time");
+        // No other segmentation has noticed.
+        let tiers = segments(&client, "value_tiers", &now(&position)).await;
+        assert_eq!(tiers.iter().map(|one| one.accounts).sum::<u64>(), 4);
+
+        let [_, again] = seats("b", 10, 13);
+        let [_, mended] = seats("a", 10, 50);
+        let position = accept(&client, vec![mended, again]).await;
+        assert_eq!(
+            standing(&of("a", &position).await),
+            (Member, "large", false)
+        );
+        assert_eq!(standing(&of("b", &position).await), (Member, "large", true));
+
+        for role in world.roles() {
+            world.kill_and_restart(role);
+        }
+        let shown = world.cli(&["account", "b", "--tenant", "seats", "--output", "json"]);
+        let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+        let memberships = shown["memberships"].as_array().unwrap();
+        let seats = memberships
+            .iter()
+            .find(|one| one["segmentation"] == "seats");
+        assert_eq!(seats.unwrap()["trouble"], "it crashed (SIGSEGV)", "{shown}");
+    }
+}
