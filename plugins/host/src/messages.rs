@@ -23,6 +23,9 @@ pub(crate) const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// What one side may send before the other has taken it: a whole batch.
 pub(crate) const WINDOW_BYTES: u32 = 16 << 20;
 
+/// Largest piece in which a message travels: the default of 16 KiB costs a system call for each.
+pub(crate) const FRAME_BYTES: u32 = 1 << 20;
+
 /// The header with the time that a caller waits.
 const TIMEOUT_HEADER: &str = "grpc-timeout";
 

@@ -34,7 +34,7 @@ use sextant_proto::segmenter::v1::evaluation_service_server::EvaluationServiceSe
 
 use crate::check::Finding;
 use crate::library::Place;
-use crate::messages::{MAX_MESSAGE_BYTES, WINDOW_BYTES};
+use crate::messages::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 use crate::process::service::{Evaluations, Job};
 use crate::process::worker::Worker;
 use crate::sealed::Sealed;
@@ -128,6 +128,7 @@ fn speak(runtime: &Runtime, socket: UnixStream, evaluations: Evaluations) {
         let server = Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
             .add_service(service)
             .serve_with_incoming(incoming);
         server.await.map_err(io::Error::other)

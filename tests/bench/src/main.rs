@@ -20,6 +20,7 @@ mod inside;
 #[path = "../../../shared/backends/benches/commit/keyed_copy.rs"]
 mod keyed_copy;
 mod load;
+mod plugins;
 mod program;
 #[path = "../../../shared/store/examples/ingest_rate/raw_inserts.rs"]
 mod raw_inserts;
@@ -37,9 +38,15 @@ use tokio::runtime::Builder;
 
 use crate::report::Report;
 
-const USAGE: &str =
-    "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside]...";
-const ROWS: [&str; 5] = ["inside", "reads", "ingest", "transitions", "demo"];
+const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside|plugins]...";
+const ROWS: [&str; 6] = [
+    "inside",
+    "plugins",
+    "reads",
+    "ingest",
+    "transitions",
+    "demo",
+];
 /// Odd, so that a median is a measured value.
 const ROUNDS: usize = 3;
 
@@ -97,6 +104,7 @@ fn main() -> ExitCode {
             eprintln!("measuring: {row}, {} rounds", plan.rounds);
             match row.as_str() {
                 "inside" => inside::measure(&mut report, plan.rounds).await,
+                "plugins" => plugins::measure(&mut report, plan.rounds),
                 "reads" => reads::measure(&mut report, plan.rounds).await,
                 "ingest" => ingest::measure(&mut report, plan.rounds).await,
                 "transitions" => transitions::measure(&mut report, plan.rounds).await,
