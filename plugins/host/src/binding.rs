@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow_buffer::NullBuffer;
+use arrow_data::ArrayData;
 use arrow_data::ffi::FFI_ArrowArray;
 use arrow_schema::ffi::FFI_ArrowSchema;
 use arrow_schema::{DataType, Field, Fields, Schema};
+use arrow_select::concat::concat;
 use arrow_select::filter::FilterBuilder;
 
 use crate::assignment::{Missing, OutputShape};
@@ -159,16 +161,32 @@ impl Binding {
         })
     }
 
+    /// The plugin's columns as the ABI promises them; behind a row more if they are to have an offset.
+    pub(crate) fn laid_out(
+        prepared: &Prepared,
+        with_offset: bool,
+    ) -> Result<Vec<ArrayData>, CallError> {
+        let columns = prepared.columns.iter().map(|column| {
+            if !with_offset || prepared.rows == 0 {
+                return Ok(laid_out(column.to_data()));
+            }
+            let behind = concat(&[&*column.slice(0, 1), &**column])?;
+            Ok(laid_out(behind.to_data()).slice(1, prepared.rows))
+        });
+        columns.collect()
+    }
+
     /// The plugin's batch in C. It owns what it points to until it is released.
-    pub(crate) fn export(&self, prepared: &Prepared) -> Result<FFI_ArrowArray, CallError> {
-        let columns = prepared
-            .columns
-            .iter()
-            .map(|column| arrow_array::make_array(laid_out(column.to_data())));
-        let columns: Vec<ArrayRef> = columns.collect();
-        let batch =
-            StructArray::try_new_with_length(self.fields.clone(), columns, None, prepared.rows)?;
-        Ok(FFI_ArrowArray::new(&batch.to_data()))
+    pub(crate) fn export(
+        &self,
+        columns: Vec<ArrayData>,
+        rows: usize,
+    ) -> Result<FFI_ArrowArray, CallError> {
+        let batch = ArrayData::builder(DataType::Struct(self.fields.clone()))
+            .len(rows)
+            .child_data(columns)
+            .build()?;
+        Ok(FFI_ArrowArray::new(&batch))
     }
 }
 

@@ -73,7 +73,7 @@ pub enum Check {
 }
 
 /// Every check, in the order in which they are made.
-const ALL: [Check; 31] = [
+pub(crate) const ALL: [Check; 31] = [
     Check::Readable,
     Check::Elf,
     Check::Machine,
@@ -311,6 +311,12 @@ impl LoadError {
     /// What was found.
     pub fn what(&self) -> &str {
         &self.what
+    }
+
+    /// What was found, and what caused it.
+    pub fn told(&self) -> String {
+        let why = self.source.as_ref().map(|source| format!(": {source}"));
+        format!("{}{}", self.what, why.unwrap_or_default())
     }
 
     /// Why the check exists.

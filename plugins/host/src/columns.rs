@@ -91,6 +91,33 @@ pub(crate) fn laid_out(data: ArrayData) -> ArrayData {
     unsafe { builder.build_unchecked() }
 }
 
+/// The column in memory of its own.
+#[expect(
+    unsafe_code,
+    reason = "checking every value again would cost more than the call"
+)]
+pub(crate) fn copied(data: &ArrayData) -> ArrayData {
+    let own = |buffer: &Buffer| Buffer::from_slice_ref(buffer.as_slice());
+    let nulls = data.nulls().map(|nulls| {
+        let bits = nulls.inner();
+        NullBuffer::new(BooleanBuffer::new(
+            own(bits.inner()),
+            bits.offset(),
+            bits.len(),
+        ))
+    });
+    let buffers = data.buffers().iter().map(own).collect();
+    let children = data.child_data().iter().map(copied).collect();
+    let builder = data
+        .clone()
+        .into_builder()
+        .nulls(nulls)
+        .buffers(buffers)
+        .child_data(children);
+    // SAFETY: as in `laid_out`; copies of values are aligned to 64 bytes.
+    unsafe { builder.build_unchecked() }
+}
+
 fn aligned_nulls(nulls: &NullBuffer) -> NullBuffer {
     let bits = nulls.inner();
     NullBuffer::new(BooleanBuffer::new(

@@ -14,10 +14,12 @@ mod log;
 mod peer;
 mod poison;
 mod server;
+mod usage;
 
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use sextant_proto::segmenter::v1 as pb;
 
 use crate::check::{Check, Finding};
 use crate::external::breaker::Breaker;
-use crate::external::child::HostProcess;
+use crate::external::child::{HostProcess, How};
 use crate::external::peer::{HostPeer, Peer, ServerPeer};
 use crate::external::poison::Poison;
 use crate::{Descriptor, LoadError, Verified, elf};
@@ -33,6 +35,7 @@ use crate::{Descriptor, LoadError, Verified, elf};
 pub use crate::external::hosts::Hosts;
 pub use crate::external::instance::ExternalInstance;
 pub use crate::external::server::Server;
+pub use crate::external::usage::Usage;
 
 /// Memory of a segmenter whose descriptor does not say how much it needs.
 const DEFAULT_MEMORY_MB: u32 = 256;
@@ -179,6 +182,17 @@ pub struct External {
     shared: Arc<Shared>,
 }
 
+/// What a segmenter is started for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To answer as much as it can.
+    Serve,
+    /// To be judged.
+    Judge,
+    /// To be judged with columns at an offset, which are looked at again after a call.
+    Observe,
+}
+
 #[derive(Debug)]
 struct Shared {
     hosts: Hosts,
@@ -188,8 +202,11 @@ struct Shared {
     digest: [u8; 32],
     sandbox_lacks: Vec<String>,
     allowance: Allowance,
+    purpose: Purpose,
     peer: Peer,
     breaker: Mutex<Breaker>,
+    /// Batches until now.
+    batches: AtomicU64,
     poison: Mutex<Poison>,
 }
 
@@ -199,16 +216,40 @@ impl External {
     /// # Errors
     ///
     /// The check of loading that failed, its crash among them.
-    pub fn start(hosts: &Hosts, file: Verified, allowance: Allowance) -> Result<Self, LoadError> {
+    pub fn start(
+        hosts: &Hosts,
+        file: impl Into<Arc<Verified>>,
+        allowance: Allowance,
+    ) -> Result<Self, LoadError> {
+        let file = file.into();
         let path = file.path().to_owned();
-        let started = Self::try_start(hosts, file, allowance);
+        let started = Self::try_start(hosts, file, allowance, Purpose::Serve);
         started.map_err(|finding| LoadError::new(&path, finding))
     }
 
-    fn try_start(hosts: &Hosts, file: Verified, allowance: Allowance) -> Result<Self, Finding> {
-        let file = Arc::new(file);
-        let memory_bytes = memory_bytes(file.descriptor(), &allowance);
-        let starting = start(hosts.clone(), Arc::clone(&file), memory_bytes);
+    /// The same for one that is being judged: what goes wrong is told at once, and not made good.
+    pub(crate) fn start_judged(
+        hosts: &Hosts,
+        file: Arc<Verified>,
+        allowance: Allowance,
+        purpose: Purpose,
+    ) -> Result<Self, LoadError> {
+        let path = file.path().to_owned();
+        let started = Self::try_start(hosts, file, allowance, purpose);
+        started.map_err(|finding| LoadError::new(&path, finding))
+    }
+
+    fn try_start(
+        hosts: &Hosts,
+        file: Arc<Verified>,
+        allowance: Allowance,
+        purpose: Purpose,
+    ) -> Result<Self, Finding> {
+        let how = How {
+            memory_bytes: memory_bytes(file.descriptor(), &allowance),
+            observed: purpose == Purpose::Observe,
+        };
+        let starting = start(hosts.clone(), Arc::clone(&file), how);
         let none = || StartError::Io(io::Error::other("the thread of host processes has ended"));
         let started = hosts.wait_for(None, starting).ok_or_else(none);
         let started = started.and_then(|started| started);
@@ -218,7 +259,7 @@ impl External {
             let what = format!("this kernel lacks {}", sandbox_lacks.join(", "));
             return Err(Finding::new(Check::WholeSandbox, what));
         }
-        let peer = HostPeer::new(hosts.clone(), Arc::clone(&file), memory_bytes, process);
+        let peer = HostPeer::new(hosts.clone(), Arc::clone(&file), how, process);
         Ok(Self::of(Shared {
             hosts: hosts.clone(),
             descriptor: file.descriptor().clone(),
@@ -226,8 +267,10 @@ impl External {
             digest: *file.digest(),
             sandbox_lacks,
             allowance,
+            purpose,
             peer: Peer::Process(peer),
             breaker: Mutex::default(),
+            batches: AtomicU64::default(),
             poison: Mutex::default(),
         }))
     }
@@ -269,8 +312,10 @@ impl External {
             told,
             sandbox_lacks: Vec::new(),
             allowance,
+            purpose: Purpose::Serve,
             peer: Peer::Server(Box::new(peer)),
             breaker: Mutex::default(),
+            batches: AtomicU64::default(),
             poison: Mutex::default(),
         }))
     }
@@ -327,6 +372,11 @@ impl External {
         &self.shared.sandbox_lacks
     }
 
+    /// What its process takes, where it has one of its own that is at rest.
+    pub fn usage(&self) -> Option<Usage> {
+        self.shared.peer.usage()
+    }
+
     /// Processes that were lost since it was started.
     pub fn losses(&self) -> u64 {
         self.shared.peer.losses()
@@ -346,9 +396,9 @@ impl Shared {
 async fn start(
     hosts: Hosts,
     file: Arc<Verified>,
-    memory_bytes: u64,
+    how: How,
 ) -> Result<(HostProcess, pb::DescribeResponse), StartError> {
-    let process = HostProcess::start(&hosts, &file, memory_bytes).await?;
+    let process = HostProcess::start(&hosts, &file, how).await?;
     match process.client().describe().await {
         Ok(told) => Ok((process, told)),
         Err(_hung_up) => Err(StartError::Crashed(process.end().await)),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
+use arrow_data::ArrayData;
 use arrow_schema::Schema;
 
 use sextant_segmenter_abi::{
@@ -15,6 +16,7 @@ use sextant_segmenter_abi::{
 
 use crate::assignment::OutputShape;
 use crate::binding::Binding;
+use crate::columns::copied;
 use crate::foreign::{OwnedArray, OwnedSchema, output_columns};
 use crate::services::Services;
 use crate::{Assignments, Call, CallError, Plugin, PluginFailure, Reason, explanation};
@@ -28,6 +30,8 @@ pub struct Instance {
     handle: *mut SegInstance,
     binding: Option<Binding>,
     poisoned: AtomicBool,
+    /// True: it is being judged. Columns have an offset, and are looked at again after a call.
+    observed: bool,
     /// Held during calls of a segmenter that is not thread-safe.
     turn: Mutex<()>,
     /// The plugin keeps its address until `destroy` returns, so it is dropped after the handle.
@@ -79,9 +83,15 @@ impl Instance {
             handle,
             binding: None,
             poisoned: AtomicBool::new(false),
+            observed: false,
             turn: Mutex::new(()),
             _services: services,
         })
+    }
+
+    /// From now on, columns have an offset, and are looked at again after a call.
+    pub(crate) const fn observe(&mut self) {
+        self.observed = true;
     }
 
     /// The segmenter.
@@ -142,7 +152,10 @@ impl Instance {
         if prepared.rows == 0 && rows > 0 {
             return Ok(binding.output.all_missing(prepared, rows));
         }
-        let mut input = binding.export(&prepared)?;
+        let columns = Binding::laid_out(&prepared, self.observed)?;
+        let before: Option<Vec<ArrayData>> =
+            self.observed.then(|| columns.iter().map(copied).collect());
+        let mut input = binding.export(columns.clone(), prepared.rows)?;
         let function = self.plugin.table().segment;
         let output = self.ask(call, |handle, call, output, record| {
             // SAFETY: the instance is bound to this schema. Both mirrors of ArrowArray have the layout of the Arrow C
@@ -157,6 +170,9 @@ impl Instance {
                 )
             }
         })?;
+        if before.is_some_and(|before| before != columns) {
+            return Err(CallError::output("it wrote to its input"));
+        }
         let answer = binding.output.read(&output, prepared.rows)?;
         let answer = answer.checked(descriptor.segments.len())?;
         Ok(answer.arranged(prepared, rows))
@@ -188,7 +204,8 @@ impl Instance {
         let said = if prepared.rows == 0 {
             Vec::new()
         } else {
-            let mut input = binding.export(&prepared)?;
+            let columns = Binding::laid_out(&prepared, self.observed)?;
+            let mut input = binding.export(columns, prepared.rows)?;
             let output = self.ask(call, |handle, call, output, record| {
                 // SAFETY: as in `segment`.
                 unsafe {

@@ -9,6 +9,7 @@ mod call;
 mod check;
 mod columns;
 mod config;
+pub mod conformance;
 mod descriptor;
 mod elf;
 mod explanation;
@@ -33,7 +34,7 @@ pub use descriptor::{
     LocalText, OnMissing, Segment,
 };
 pub use explanation::Reason;
-pub use external::{Allowance, Crash, External, ExternalInstance, Hosts, Server, Trouble};
+pub use external::{Allowance, Crash, External, ExternalInstance, Hosts, Server, Trouble, Usage};
 pub use instance::Instance;
 
 pub use plugin::{Plugin, discover, left_alone};

@@ -75,7 +75,7 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     let mut lacks = sandbox::limit(greeting.memory_bytes);
     lacks.extend(sandbox::close_for_loading());
     let loaded = Sealed::received(memory)
-        .and_then(|memory| Verified::received(memory, greeting.descriptor))
+        .and_then(|memory| Verified::received(memory, greeting.descriptor.clone()))
         .and_then(|file| Plugin::load_at(file, Place::Sandbox));
     let plugin = match loaded {
         Ok(plugin) => plugin,
@@ -88,7 +88,7 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     thread::Builder::new()
         .name("contract".to_owned())
         .spawn(move || speak(&runtime, socket, Evaluations::new(jobs)))?;
-    let mut worker = Worker::new(plugin);
+    let mut worker = Worker::new(plugin, greeting.observed);
     for job in work {
         job(&mut worker);
     }

@@ -19,7 +19,7 @@ use sextant_proto::segmenter::v1::segment_response::Result as Segmented;
 use crate::assignment::Answer;
 use crate::external::client::Client;
 use crate::external::peer::Lost;
-use crate::external::{Shared, Trouble};
+use crate::external::{Purpose, Shared, Trouble};
 use crate::{CallError, Deadline, FailureCode, Reason, explanation, messages};
 
 /// Calls that one batch may cost in vain. A row among a thousand costs at most twelve.
@@ -125,6 +125,15 @@ pub(crate) struct Found<A> {
     pub(crate) without: Vec<(usize, Trouble)>,
 }
 
+impl<A> Default for Found<A> {
+    fn default() -> Self {
+        Self {
+            answers: Vec::new(),
+            without: Vec::new(),
+        }
+    }
+}
+
 /// A batch that is being answered.
 pub(crate) struct Answering<A> {
     pub(crate) shared: Arc<Shared>,
@@ -135,6 +144,8 @@ pub(crate) struct Answering<A> {
     pub(crate) made_of: [u8; 32],
     pub(crate) context: pb::Context,
     pub(crate) deadline: Option<Deadline>,
+    /// Which batch it is.
+    pub(crate) number: u64,
     pub(crate) ask: A,
 }
 
@@ -167,6 +178,9 @@ enum Shown {
 
 /// The rows between some that are left out, the first at the end.
 fn between(out: &[(usize, Trouble)], rows: usize) -> Vec<(Range<usize>, Shown)> {
+    if rows == 0 {
+        return vec![(0..0, Shown::First)];
+    }
     let mut ranges = Vec::new();
     let mut start = 0;
     for end in out.iter().map(|(row, _)| *row).chain([rows]) {
@@ -196,15 +210,17 @@ impl<A: Ask> Answering<A> {
             answers: Vec::new(),
             without: poison,
         };
-        let mut losses = 0;
+        let serves = self.shared.purpose == Purpose::Serve;
+        let (mut losses, mut is_incident) = (0, false);
         while let Some((range, shown)) = open.pop() {
             let mut answered = self.one(&batch, range.clone()).await;
             let is_lost = matches!(
                 answered,
                 Err(Lost::Trouble(Trouble::Crashed(_) | Trouble::Gone(_)))
             );
-            if shown == Shown::First && is_lost && !self.is_late() {
+            if serves && shown == Shown::First && is_lost && !self.is_late() {
                 losses += 1;
+                is_incident = true;
                 answered = self.one(&batch, range.clone()).await;
             }
             let trouble = match answered {
@@ -215,10 +231,16 @@ impl<A: Ask> Answering<A> {
                 Err(Lost::All(error)) => return Err(error),
                 Err(Lost::Trouble(trouble)) => trouble,
             };
+            if range.is_empty() {
+                // There is no row to be without an answer.
+                return Err(CallError::Lost(trouble));
+            }
             losses += 1;
+            // One that has stopped when it was told to has not failed: perhaps it was given too little time.
+            is_incident |= !matches!(trouble, Trouble::Overran);
             // Of a server that does not answer nothing is learned by halves.
             let independent =
-                self.shared.told.row_independent && !matches!(trouble, Trouble::Gone(_));
+                serves && self.shared.told.row_independent && !matches!(trouble, Trouble::Gone(_));
             if independent && range.len() > 1 && losses < MAX_LOSSES && !self.is_late() {
                 let middle = range.start + range.len() / 2;
                 open.push((middle..range.end, Shown::Again));
@@ -234,8 +256,8 @@ impl<A: Ask> Answering<A> {
                 .without
                 .extend(range.map(|row| (row, trouble.clone())));
         }
-        if losses > 0 {
-            self.shared.breaker().incident();
+        if is_incident && serves {
+            self.shared.breaker().incident(self.number);
         }
         Ok(found)
     }
@@ -277,7 +299,13 @@ impl<A: Ask> Answering<A> {
                 Err(Lost::Trouble(peer.broke_off(turn, &status).await))
             },
             Ok(Err(Broken::Off(_))) | Err(_) => {
-                Err(Lost::Trouble(peer.overran(turn, client, longest)))
+                let (shared, number) = (Arc::clone(&self.shared), self.number);
+                let killed = move || {
+                    if shared.purpose == Purpose::Serve {
+                        shared.breaker().incident(number);
+                    }
+                };
+                Err(Lost::Trouble(peer.overran(turn, client, (longest, killed))))
             },
         }
     }

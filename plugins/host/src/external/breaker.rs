@@ -15,11 +15,16 @@ pub(crate) struct Breaker {
     /// When the last ones were, on the machine's monotonic clock.
     incidents: VecDeque<i64>,
     open: bool,
+    /// The batch of the last one.
+    batch: Option<u64>,
 }
 
 impl Breaker {
-    /// A batch in which the segmenter failed.
-    pub(crate) fn incident(&mut self) {
+    /// The segmenter has failed in a batch, perhaps once more.
+    pub(crate) fn incident(&mut self, batch: u64) {
+        if self.batch.replace(batch) == Some(batch) {
+            return;
+        }
         let now = monotonic_ns();
         self.incidents.push_back(now);
         let within = i64::try_from(WITHIN.as_nanos()).unwrap_or(i64::MAX);

@@ -29,6 +29,14 @@ const START: Duration = Duration::from_secs(5);
 /// Longest time until the last words of a process that has ended are read.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
+/// How a process is started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) memory_bytes: u64,
+    /// True: it is being judged.
+    pub(crate) observed: bool,
+}
+
 /// A host process. Dropped, it is killed.
 #[derive(Debug)]
 pub(crate) struct HostProcess {
@@ -63,7 +71,7 @@ impl HostProcess {
     pub(crate) async fn start(
         hosts: &Hosts,
         file: &Verified,
-        memory_bytes: u64,
+        how: How,
     ) -> Result<Self, StartError> {
         let (socket, theirs) = UnixStream::pair()?;
         let (printed, print) = io::pipe()?;
@@ -82,7 +90,8 @@ impl HostProcess {
         let greeting = Greeting {
             parent: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
             descriptor: file.descriptor_json().to_owned(),
-            memory_bytes,
+            memory_bytes: how.memory_bytes,
+            observed: how.observed,
         };
         socket.set_write_timeout(Some(START))?;
         let greeted = send_greeting(&socket, &greeting, file.memory());
@@ -109,6 +118,11 @@ impl HostProcess {
             printer,
             sandbox_lacks,
         })
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -1,5 +1,6 @@
 //! A configured segmenter outside of this process, bound to columns.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
@@ -81,7 +82,7 @@ impl ExternalInstance {
             let trouble = match answered {
                 Ok(Ok(answer)) => return made(answer),
                 Ok(Err(status)) => shared.peer.broke_off(turn, &status).await,
-                Err(_elapsed) => shared.peer.overran(turn, client, longest),
+                Err(_elapsed) => shared.peer.overran(turn, client, (longest, || ())),
             };
             Err(CallError::Lost(trouble))
         };
@@ -110,6 +111,9 @@ impl ExternalInstance {
         let descriptor = self.plugin.descriptor();
         let prepared = self.binding.prepare(descriptor, batch)?;
         let rows = batch.num_rows();
+        if prepared.rows == 0 && rows > 0 {
+            return Ok(Answer::blank(0).arranged(prepared, rows));
+        }
         let found = self.ask(&prepared, call, Segment)?;
         let mut whole = Answer::blank(prepared.rows);
         for (range, answer) in found.answers {
@@ -152,7 +156,11 @@ impl ExternalInstance {
         let prepared = self.binding.prepare(descriptor, batch)?;
         let rows = batch.num_rows();
         let most = usize::try_from(top_k).unwrap_or(usize::MAX);
-        let found = self.ask(&prepared, call, Explain { top_k })?;
+        let found = if prepared.rows == 0 {
+            Found::default()
+        } else {
+            self.ask(&prepared, call, Explain { top_k })?
+        };
         let mut said = vec![Vec::new(); prepared.rows];
         for (range, answer) in found.answers {
             for (row, reasons) in range.zip(answer) {
@@ -194,6 +202,7 @@ impl ExternalInstance {
                 seed: call.seed,
             },
             deadline: call.deadline,
+            number: shared.batches.fetch_add(1, Ordering::Relaxed),
             ask,
         };
         let longest = call.deadline.map(Deadline::left);

@@ -12,13 +12,13 @@ use tonic::Status;
 use sextant_proto::segmenter::v1 as pb;
 
 use crate::call::monotonic_ns;
-use crate::external::child::HostProcess;
+use crate::external::child::{HostProcess, How};
 use crate::external::client::Client;
-use crate::external::{Allowance, Crash, Hosts, StartError, Trouble};
+use crate::external::{Allowance, Crash, Hosts, StartError, Trouble, Usage};
 use crate::{CallError, Verified};
 
-/// Least time that a call has to end after it was cancelled.
-const LEAST_GRACE: Duration = Duration::from_millis(5);
+/// Least time that a call has to end after it was cancelled, which the ABI promises.
+const LEAST_GRACE: Duration = Duration::from_millis(10);
 
 /// A call without an answer.
 #[derive(Debug)]
@@ -62,9 +62,14 @@ impl Peer {
 
     /// The call did not end in time, and was told to stop. A process that does not do so within the grace is killed, with nobody
     /// waiting.
-    pub(crate) fn overran(&self, turn: Turn, client: Client, longest: Duration) -> Trouble {
+    pub(crate) fn overran(
+        &self,
+        turn: Turn,
+        client: Client,
+        (longest, killed): (Duration, impl FnOnce() + Send + 'static),
+    ) -> Trouble {
         if let (Self::Process(peer), Turn::Process(process)) = (self, turn) {
-            peer.overran(process, client, longest);
+            peer.overran(process, client, (longest, killed));
         }
         Trouble::Overran
     }
@@ -75,6 +80,15 @@ impl Peer {
             Self::Process(_) => Ok(()),
             Self::Server(peer) => peer.look(client).await,
         }
+    }
+
+    /// What the process takes, if it is at rest.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let Self::Process(peer) = self else {
+            return None;
+        };
+        let process = peer.process.try_lock().ok()?;
+        Usage::of(process.as_ref()?.id())
     }
 
     /// Processes that were lost.
@@ -91,22 +105,17 @@ impl Peer {
 pub(crate) struct HostPeer {
     hosts: Hosts,
     file: Arc<Verified>,
-    memory_bytes: u64,
+    how: How,
     process: Arc<Mutex<Option<HostProcess>>>,
     losses: Arc<AtomicU64>,
 }
 
 impl HostPeer {
-    pub(crate) fn new(
-        hosts: Hosts,
-        file: Arc<Verified>,
-        memory_bytes: u64,
-        process: HostProcess,
-    ) -> Self {
+    pub(crate) fn new(hosts: Hosts, file: Arc<Verified>, how: How, process: HostProcess) -> Self {
         Self {
             hosts,
             file,
-            memory_bytes,
+            how,
             process: Arc::new(Mutex::new(Some(process))),
             losses: Arc::default(),
         }
@@ -117,7 +126,7 @@ impl HostPeer {
         let client = match process.as_ref() {
             Some(process) => process.client(),
             None => {
-                let started = HostProcess::start(&self.hosts, &self.file, self.memory_bytes).await;
+                let started = HostProcess::start(&self.hosts, &self.file, self.how).await;
                 process.insert(started.map_err(not_started)?).client()
             },
         };
@@ -137,7 +146,7 @@ impl HostPeer {
         &self,
         mut process: OwnedMutexGuard<Option<HostProcess>>,
         mut client: Client,
-        longest: Duration,
+        (longest, killed): (Duration, impl FnOnce() + Send + 'static),
     ) {
         let grace = (longest / 5).max(LEAST_GRACE);
         let losses = Arc::clone(&self.losses);
@@ -146,6 +155,7 @@ impl HostPeer {
             let stopped = timeout(grace, client.describe()).await;
             if !matches!(stopped, Ok(Ok(_))) {
                 losses.fetch_add(1, Ordering::Relaxed);
+                killed();
                 *process = None;
             }
         });

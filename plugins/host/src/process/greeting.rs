@@ -26,6 +26,8 @@ pub(crate) struct Greeting {
     pub(crate) descriptor: String,
     /// Memory that the segmenter may use, in bytes.
     pub(crate) memory_bytes: u64,
+    /// True: it is being judged. Batches are shown at an offset, and looked at again afterwards.
+    pub(crate) observed: bool,
 }
 
 /// What the host process answers once it has loaded the segmenter.

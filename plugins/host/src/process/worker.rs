@@ -27,14 +27,16 @@ pub(crate) struct Ends {
 #[derive(Debug)]
 pub(crate) struct Worker {
     plugin: Plugin,
+    observed: bool,
     /// The one that was asked last is the last.
     instances: Vec<(Vec<u8>, Instance)>,
 }
 
 impl Worker {
-    pub(crate) const fn new(plugin: Plugin) -> Self {
+    pub(crate) const fn new(plugin: Plugin, observed: bool) -> Self {
         Self {
             plugin,
+            observed,
             instances: Vec::new(),
         }
     }
@@ -69,6 +71,9 @@ impl Worker {
         let mut instance = Instance::create(&self.plugin, &request.config_json)?;
         let schema = messages::decode_schema(&request.input_schema)?;
         instance.bind(&schema)?;
+        if self.observed {
+            instance.observe();
+        }
         let output_schema = messages::encode_schema(&instance.output_schema())?;
         if self.instances.len() >= MAX_INSTANCES {
             self.instances.remove(0);

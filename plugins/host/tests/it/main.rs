@@ -19,6 +19,8 @@ mod hostile;
 #[cfg(test)]
 mod missing;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod needs;
 #[cfg(test)]
 mod refused;

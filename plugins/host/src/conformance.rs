@@ -1,0 +1,159 @@
+//! The conformance check: what a segmenter has to keep to so that the service can live with it, each test in a process of its own.
+//!
+//! A test says what it found, why it exists and how to fix the cause. Those that judge the file and its loading have the ids of
+//! [`Check`]; the others begin with the letter of their family.
+
+mod rows;
+mod subject;
+mod tests_of_answers;
+mod tests_of_resources;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::check::ALL;
+use crate::conformance::subject::Subject;
+use crate::{Allowance, Check, Hosts, LoadError, Verified};
+
+/// How a test ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// As it should be.
+    Pass,
+    /// Works, and should be looked at.
+    Warning,
+    /// The service cannot live with it.
+    Fail,
+    /// Not judged: an earlier test failed, or the segmenter does not promise what it is about.
+    Skipped,
+}
+
+/// What one test found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// Stable name, for example `D-extremes`.
+    pub id: &'static str,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was found.
+    pub what: String,
+    /// Why the test exists.
+    pub why: &'static str,
+    /// What the author can do, where it did not pass.
+    pub fix: &'static str,
+}
+
+/// A test of a segmenter that can be loaded.
+struct Test {
+    id: &'static str,
+    why: &'static str,
+    fix: &'static str,
+    run: fn(&Subject) -> Found,
+}
+
+/// What a test found: how it ended, and what there is to say.
+type Found = (Outcome, String);
+
+fn pass(what: impl Into<String>) -> Found {
+    (Outcome::Pass, what.into())
+}
+
+fn fail(what: impl Into<String>) -> Found {
+    (Outcome::Fail, what.into())
+}
+
+fn skipped(what: impl Into<String>) -> Found {
+    (Outcome::Skipped, what.into())
+}
+
+fn warning(what: impl Into<String>) -> Found {
+    (Outcome::Warning, what.into())
+}
+
+/// Judges a file: first without running it, then loaded, then by every test.
+#[must_use]
+pub fn judge(hosts: &Hosts, path: &Path, allowance: &Allowance) -> Vec<Verdict> {
+    let file = match Verified::read(path) {
+        Ok(file) => Arc::new(file),
+        Err(refused) => return refused_by(&refused),
+    };
+    let subject = match Subject::new(hosts, &file, allowance) {
+        Ok(subject) => subject,
+        Err(refused) => return refused_by(&refused),
+    };
+    let passed = ALL.into_iter().filter(|check| is_of_a_file(*check));
+    let mut verdicts: Vec<Verdict> = passed
+        .map(|check| of_check(check, Outcome::Pass, String::new()))
+        .collect();
+    verdicts.extend(tests().map(|test| judged(test, &subject)));
+    verdicts
+}
+
+/// The ids of all tests, in the order in which they are made.
+pub fn ids() -> impl Iterator<Item = &'static str> {
+    let checks = ALL.into_iter().filter(|check| is_of_a_file(*check));
+    checks.map(Check::id).chain(tests().map(|test| test.id))
+}
+
+fn tests() -> impl Iterator<Item = &'static Test> {
+    tests_of_answers::TESTS
+        .iter()
+        .chain(tests_of_resources::TESTS)
+}
+
+fn judged(test: &Test, subject: &Subject) -> Verdict {
+    let (outcome, what) = (test.run)(subject);
+    Verdict {
+        id: test.id,
+        outcome,
+        what,
+        why: test.why,
+        fix: test.fix,
+    }
+}
+
+/// Checks that are of one file, and of no folder and no server.
+fn is_of_a_file(check: Check) -> bool {
+    !matches!(
+        check,
+        Check::OneOfItsId | Check::Address | Check::Answers | Check::InProcess
+    )
+}
+
+fn of_check(check: Check, outcome: Outcome, what: String) -> Verdict {
+    Verdict {
+        id: check.id(),
+        outcome,
+        what,
+        why: check.why(),
+        fix: check.fix(),
+    }
+}
+
+/// The check that failed; those before it have passed, and nothing after it was judged.
+fn refused_by(refused: &LoadError) -> Vec<Verdict> {
+    let of_file = ALL.into_iter().filter(|check| is_of_a_file(*check));
+    let mut verdicts = Vec::new();
+    let mut is_before = true;
+    for check in of_file {
+        let is_it = check == refused.check();
+        is_before &= !is_it;
+        let (outcome, what) = match (is_it, is_before) {
+            (true, _) => fail(refused.told()),
+            (false, true) => pass(""),
+            (false, false) => skipped("an earlier check failed"),
+        };
+        verdicts.push(of_check(check, outcome, what));
+    }
+    verdicts.extend(tests().map(|test| Verdict {
+        id: test.id,
+        outcome: Outcome::Skipped,
+        what: "it is not loaded".to_owned(),
+        why: test.why,
+        fix: test.fix,
+    }));
+    verdicts
+}

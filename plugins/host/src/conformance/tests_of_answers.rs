@@ -1,0 +1,334 @@
+//! What a segmenter answers: its examples, odd rows, and the same again.
+
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
+
+use crate::conformance::rows::{Kind, made_up, of_example};
+use crate::conformance::subject::{Subject, answers, call};
+use crate::conformance::{Found, Test, fail, pass, skipped, warning};
+use crate::{ABSTAIN, Assignments, Example, NO_SEGMENT};
+
+/// Rows of most tests.
+const ROWS: usize = 1_000;
+/// More than fit into one batch of the service, and no round number.
+const MANY_ROWS: usize = 16_411;
+
+pub(super) const TESTS: &[Test] = &[
+    Test {
+        id: "E-examples",
+        why: "examples are what the author promises, and what a reader of the catalogue sees",
+        fix: "correct the example or the model; `expect` holds a segment's key, \"\" for none, null where it abstains",
+        run: examples,
+    },
+    Test {
+        id: "D-empty",
+        why: "a batch without rows is a batch",
+        fix: "answer an array of length 0; do not look at the first row before the loop",
+        run: |subject| shows(subject, 0, Kind::Plain),
+    },
+    Test {
+        id: "D-one",
+        why: "most evaluations are of one account",
+        fix: "answer as many rows as there are",
+        run: |subject| shows(subject, 1, Kind::Plain),
+    },
+    Test {
+        id: "D-many",
+        why: "a tenant's accounts come in batches of up to 16,384, and indices are 64 bits wide",
+        fix: "keep no buffer of a fixed size, and count rows with 64 bits",
+        run: |subject| shows(subject, MANY_ROWS, Kind::Plain),
+    },
+    Test {
+        id: "D-unknown",
+        why: "absent means unknown, never zero: columns with on_missing null carry nulls",
+        fix: "look at the validity bitmap before the value; it may be NULL where there are no nulls",
+        run: |subject| shows(subject, ROWS, Kind::Unknown),
+    },
+    Test {
+        id: "D-extremes",
+        why: "facts come from systems with defects: NaN, infinity, the greatest integers, long and empty texts",
+        fix: "abstain for what cannot be judged; add and multiply so that nothing overflows",
+        run: |subject| shows(subject, ROWS, Kind::Extreme),
+    },
+    Test {
+        id: "D-offset",
+        why: "columns may begin in the middle of a buffer, and are everybody's",
+        fix: "add the offset of a child to its index, of bitmaps too; never write to the input",
+        run: offset,
+    },
+    Test {
+        id: "X-again",
+        why: "a replay has to give the same segments, whenever and wherever it runs",
+        fix: "take time and randomness from the call only; keep nothing from one call to the next; do not depend on addresses or on the order of a hash map",
+        run: again,
+    },
+    Test {
+        id: "X-order",
+        why: "with SEG_CAP_ROW_INDEPENDENT batches are cut anywhere and in any order, as after a crash",
+        fix: "judge each row by itself, or do not promise it",
+        run: order,
+    },
+    Test {
+        id: "X-instances",
+        why: "one process serves all configurations of all tenants",
+        fix: "keep a configuration in its instance, never in a static variable",
+        run: instances,
+    },
+    Test {
+        id: "C-explain",
+        why: "people see the reasons of every move: at most as many as asked for, strongest first, of features that there are",
+        fix: "sort by the absolute contribution, cut off at top_k, and index features as the descriptor lists them",
+        run: explains,
+    },
+    Test {
+        id: "C-segments",
+        why: "a segment that no row can reach is a mistake in the model or in its list",
+        fix: "remove the segment, or add an example that reaches it",
+        run: segments,
+    },
+];
+
+/// The key that an example expects, as answers carry it.
+fn index_of(subject: &Subject, key: Option<&String>) -> Result<u16, String> {
+    match key.map(String::as_str) {
+        None => Ok(ABSTAIN),
+        Some("") => Ok(NO_SEGMENT),
+        Some(key) => {
+            let index = subject.descriptor().segment_index(key);
+            index.ok_or_else(|| format!("it expects \"{key}\", which is no segment"))
+        },
+    }
+}
+
+fn example_holds(subject: &Subject, example: &Example) -> Result<(), String> {
+    let rows = of_example(subject.descriptor(), example)?;
+    if example.expect.len() != rows.num_rows() {
+        let (expected, found) = (example.expect.len(), rows.num_rows());
+        return Err(format!("it expects {expected} answers for {found} rows"));
+    }
+    let instance = subject.fresh(&example.config.to_string())?;
+    let answered = answers(&instance, &rows)?;
+    for (row, key) in example.expect.iter().enumerate() {
+        let expected = index_of(subject, key.as_ref())?;
+        let found = answered.segment.get(row).copied();
+        if found != Some(expected) {
+            let found = found.map_or_else(String::new, |found| named(subject, found));
+            return Err(format!(
+                "row {row}: expected {}, answered {found}",
+                named(subject, expected)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn named(subject: &Subject, answer: u16) -> String {
+    match answer {
+        ABSTAIN => "abstained".to_owned(),
+        NO_SEGMENT => "no segment".to_owned(),
+        index => {
+            let segment = subject.descriptor().segments.get(usize::from(index));
+            segment.map_or_else(|| index.to_string(), |segment| segment.key.clone())
+        },
+    }
+}
+
+fn examples(subject: &Subject) -> Found {
+    let examples = &subject.descriptor().examples;
+    if examples.is_empty() {
+        return warning("there are none");
+    }
+    for (k, example) in examples.iter().enumerate() {
+        if let Err(what) = example_holds(subject, example) {
+            return fail(format!("example {k}: {what}"));
+        }
+    }
+    pass(format!("{} hold", examples.len()))
+}
+
+fn rows(subject: &Subject, n_rows: usize, kind: Kind) -> Result<RecordBatch, String> {
+    made_up(subject.descriptor(), n_rows, kind).map_err(|error| error.to_string())
+}
+
+fn answered(subject: &Subject, n_rows: usize, kind: Kind) -> Result<Assignments, String> {
+    let rows = rows(subject, n_rows, kind)?;
+    answers(&subject.fresh("{}")?, &rows)
+}
+
+fn shows(subject: &Subject, n_rows: usize, kind: Kind) -> Found {
+    match answered(subject, n_rows, kind) {
+        Ok(answers) => {
+            let numbers = [&answers.score, &answers.confidence];
+            let mut numbers = numbers.into_iter().flatten().flatten();
+            if numbers.any(|number| number.is_infinite()) {
+                return fail("a score or confidence is infinite");
+            }
+            pass(format!("{n_rows} rows"))
+        },
+        Err(what) => fail(what),
+    }
+}
+
+fn offset(subject: &Subject) -> Found {
+    let compared = || -> Result<bool, String> {
+        let rows = rows(subject, ROWS, Kind::Plain)?;
+        let plain = answers(&subject.fresh("{}")?, &rows)?;
+        let shifted = answers(&subject.observed()?, &rows)?;
+        Ok(!subject.deterministic || bits(&shifted) == bits(&plain))
+    };
+    match compared() {
+        Ok(true) => pass(format!("{ROWS} rows")),
+        Ok(false) => fail("the same rows give other answers where columns have an offset"),
+        Err(what) => fail(what),
+    }
+}
+
+fn again(subject: &Subject) -> Found {
+    if !subject.deterministic {
+        return warning("SEG_CAP_DETERMINISTIC is not set: the past cannot be evaluated again");
+    }
+    let compared = || -> Result<bool, String> {
+        let rows = rows(subject, ROWS, Kind::Plain)?;
+        let first = subject.fresh("{}")?;
+        let answer = answers(&first, &rows)?;
+        // The same instance, after other rows, and another process.
+        answers(&first, &self::rows(subject, 17, Kind::Plain)?)?;
+        let same = bits(&answers(&first, &rows)?) == bits(&answer);
+        let other = answers(&subject.fresh("{}")?, &rows)?;
+        Ok(same && bits(&other) == bits(&answer))
+    };
+    match compared() {
+        Ok(true) => pass("the same in one instance and in two processes"),
+        Ok(false) => fail("the same rows, moment and seed give other answers"),
+        Err(what) => fail(what),
+    }
+}
+
+/// Answers so that they can be compared, NaN with NaN as well.
+fn bits(answers: &Assignments) -> (Vec<u16>, Vec<u32>) {
+    let numbers = [&answers.score, &answers.confidence];
+    let numbers = numbers.into_iter().flatten().flatten();
+    (
+        answers.segment.clone(),
+        numbers.map(|number| number.to_bits()).collect(),
+    )
+}
+
+fn order(subject: &Subject) -> Found {
+    if !subject.row_independent {
+        return skipped("it does not promise SEG_CAP_ROW_INDEPENDENT");
+    }
+    let compared = || -> Result<bool, String> {
+        let rows = rows(subject, ROWS, Kind::Plain)?;
+        let instance = subject.fresh("{}")?;
+        let whole = answers(&instance, &rows)?.segment;
+        let backwards: UInt32Array = (0..ROWS).rev().map(|row| u32::try_from(row).ok()).collect();
+        let turned = take_record_batch(&rows, &backwards).map_err(|error| error.to_string())?;
+        let mut turned = answers(&instance, &turned)?.segment;
+        turned.reverse();
+        let mut pieces = Vec::new();
+        for start in (0..ROWS).step_by(77) {
+            let piece = rows.slice(start, 77.min(ROWS - start));
+            pieces.extend(answers(&instance, &piece)?.segment);
+        }
+        Ok(turned == whole && pieces == whole)
+    };
+    match compared() {
+        Ok(true) => pass("backwards and in pieces"),
+        Ok(false) => fail("a row's answer changes with the rows around it"),
+        Err(what) => fail(what),
+    }
+}
+
+/// Configurations of the examples, and the default one.
+fn configs(subject: &Subject) -> Vec<String> {
+    let examples = subject.descriptor().examples.iter();
+    let mut configs: Vec<String> = examples.map(|example| example.config.to_string()).collect();
+    configs.push("{}".to_owned());
+    configs.dedup();
+    configs
+}
+
+fn instances(subject: &Subject) -> Found {
+    let compared = || -> Result<Option<String>, String> {
+        let rows = rows(subject, ROWS, Kind::Plain)?;
+        let first = subject.fresh("{}")?;
+        let alone = answers(&first, &rows)?.segment;
+        for config in configs(subject) {
+            let other = super::subject::instance(first.plugin(), &config)?;
+            answers(&other, &rows)?;
+            if answers(&first, &rows)?.segment != alone {
+                return Ok(Some(config));
+            }
+        }
+        Ok(None)
+    };
+    match compared() {
+        Ok(None) => pass("none changes another"),
+        Ok(Some(config)) => fail(format!(
+            "an instance answers otherwise once there is one with {config}"
+        )),
+        Err(what) => fail(what),
+    }
+}
+
+fn explains(subject: &Subject) -> Found {
+    if !subject.explains {
+        return warning("it gives no reasons: people see only which features it reads");
+    }
+    let told = || -> Result<usize, String> {
+        let rows = rows(subject, 100, Kind::Plain)?;
+        let instance = subject.fresh("{}")?;
+        let mut most = 0;
+        for top_k in [0, 1, 4] {
+            let reasons = instance.explain(&rows, &call(std::time::Duration::from_secs(5)), top_k);
+            let reasons = reasons.map_err(|error| error.to_string())?;
+            let asked_of = answers(&instance, &rows)?;
+            let silent = reasons.iter().enumerate().find(|(row, of_row)| {
+                let is_judged = asked_of
+                    .segment
+                    .get(*row)
+                    .is_some_and(|segment| *segment != ABSTAIN);
+                top_k > 0 && of_row.is_empty() && is_judged
+            });
+            if let Some((row, _)) = silent {
+                return Err(format!("row {row} is judged, and there is no reason"));
+            }
+            most = reasons.iter().map(Vec::len).max().unwrap_or(0);
+        }
+        Ok(most)
+    };
+    match told() {
+        Ok(most) => pass(format!("up to {most} reasons a row")),
+        Err(what) => fail(what),
+    }
+}
+
+fn segments(subject: &Subject) -> Found {
+    let reached = || -> Result<Vec<u16>, String> {
+        let mut reached = answered(subject, 10_000, Kind::Plain)?.segment;
+        for example in &subject.descriptor().examples {
+            let rows = of_example(subject.descriptor(), example)?;
+            let instance = subject.fresh(&example.config.to_string())?;
+            let empty =
+                concat_batches(rows.schema_ref(), [&rows]).map_err(|error| error.to_string())?;
+            reached.extend(answers(&instance, &empty)?.segment);
+        }
+        Ok(reached)
+    };
+    let reached = match reached() {
+        Ok(reached) => reached,
+        Err(what) => return fail(what),
+    };
+    let segments = subject.descriptor().segments.iter().zip(0_u16..);
+    let unreached: Vec<&str> = segments
+        .filter(|(_, index)| !reached.contains(index))
+        .map(|(segment, _)| segment.key.as_str())
+        .collect();
+    if unreached.is_empty() {
+        pass("every segment is reached")
+    } else {
+        warning(format!("no row is in {}", unreached.join(", ")))
+    }
+}

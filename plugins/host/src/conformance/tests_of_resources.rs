@@ -1,0 +1,203 @@
+//! What a segmenter takes of its machine: time, memory, threads, files.
+
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+
+use crate::ExternalInstance;
+use crate::conformance::rows::{Kind, made_up};
+use crate::conformance::subject::{Subject, answers, call};
+use crate::conformance::{Found, Test, fail, pass, warning};
+use crate::external::Usage;
+
+/// Rows of a batch here.
+const ROWS: usize = 1_000;
+/// Batches before anything is measured, and while it is.
+const WARM_UP: usize = 30;
+const BATCHES: usize = 200;
+/// Memory that may come and go with an allocator's habits.
+const HABIT_BYTES: u64 = 1 << 20;
+/// Rows of the batches after which something may be left.
+const LEFT_ROWS: usize = 6_000;
+/// Rows that take a while.
+const MANY_ROWS: usize = 16_384;
+/// Time per thousand rows that is assumed where a descriptor names none, in milliseconds.
+const MS_PER_1K_ROWS: f64 = 2.0;
+
+pub(super) const TESTS: &[Test] = &[
+    Test {
+        id: "R-leak",
+        why: "a process serves for months",
+        fix: "free what a call allocates: the output in its release function, the rest before returning",
+        run: leak,
+    },
+    Test {
+        id: "R-threads",
+        why: "threads that are left behind take time from everybody, and nobody can stop them",
+        fix: "join every thread before the call returns, or in destroy if there are no more than limits.threads",
+        run: threads,
+    },
+    Test {
+        id: "R-cancel",
+        why: "a call that is past its deadline is told to stop; one that does not listen ends with its process",
+        fix: "poll SEG_CANCELLED every 4096 rows or so, and return SEG_E_CANCELLED",
+        run: cancel,
+    },
+    Test {
+        id: "P-time",
+        why: "what a segmenter needs is planned with",
+        fix: "make it faster, or declare the time that it needs as limits.ms_per_1k_rows",
+        run: time,
+    },
+    Test {
+        id: "P-memory",
+        why: "the process ends where it takes more than it is allowed",
+        fix: "take less, or declare the memory that it needs as limits.memory_mb",
+        run: memory,
+    },
+    Test {
+        id: "B-sandbox",
+        why: "what was judged here runs in the same sandbox there",
+        fix: "judge it on a kernel with Landlock and seccomp",
+        run: sandbox,
+    },
+];
+
+fn batch(subject: &Subject, rows: usize) -> Result<RecordBatch, String> {
+    made_up(subject.descriptor(), rows, Kind::Plain).map_err(|error| error.to_string())
+}
+
+fn usage(instance: &ExternalInstance) -> Result<Usage, String> {
+    let usage = instance.plugin().usage();
+    usage.ok_or_else(|| "its process cannot be looked at".to_owned())
+}
+
+fn leak(subject: &Subject) -> Found {
+    let grown = || -> Result<u64, String> {
+        let rows = batch(subject, LEFT_ROWS)?;
+        let instance = subject.fresh("{}")?;
+        let show = |n_batches: usize| -> Result<u64, String> {
+            for _ in 0..n_batches {
+                answers(&instance, &rows)?;
+                if subject.explains {
+                    let reasons =
+                        instance.explain(&rows.slice(0, 50), &call(Duration::from_secs(5)), 4);
+                    reasons.map_err(|error| error.to_string())?;
+                }
+            }
+            Ok(usage(&instance)?.resident_bytes)
+        };
+        let before = show(WARM_UP)?;
+        Ok(show(BATCHES)?.saturating_sub(before))
+    };
+    match grown() {
+        Ok(grown) if grown <= HABIT_BYTES => {
+            pass(format!("{} KiB more after {BATCHES} batches", grown >> 10))
+        },
+        Ok(grown) => fail(format!(
+            "{} KiB more after {BATCHES} batches of {LEFT_ROWS} rows",
+            grown >> 10
+        )),
+        Err(what) => fail(what),
+    }
+}
+
+fn threads(subject: &Subject) -> Found {
+    let counted = || -> Result<(u64, u64), String> {
+        let rows = batch(subject, ROWS)?;
+        let instance = subject.fresh("{}")?;
+        let before = usage(&instance)?.threads;
+        for _ in 0..10 {
+            answers(&instance, &rows)?;
+        }
+        Ok((before, usage(&instance)?.threads))
+    };
+    let allowed = u64::from(subject.descriptor().limits.threads);
+    match counted() {
+        // One is its own, the main thread.
+        Ok((before, after)) if after <= before + allowed.saturating_sub(1) => {
+            pass(format!("{after} in its process"))
+        },
+        Ok((before, after)) => fail(format!(
+            "{} more after ten calls, the descriptor declares {allowed}",
+            after - before
+        )),
+        Err(what) => fail(what),
+    }
+}
+
+fn cancel(subject: &Subject) -> Found {
+    let lost = || -> Result<u64, String> {
+        let rows = batch(subject, MANY_ROWS)?;
+        let instance = subject.fresh("{}")?;
+        for micros in [1, 100, 500, 1_000, 3_000] {
+            let answered = instance.segment(&rows, &call(Duration::from_micros(micros)));
+            answered.map_err(|error| error.to_string())?;
+        }
+        // What was told to stop has done so, or is lost by now.
+        answers(&instance, &rows)?;
+        Ok(instance.plugin().losses())
+    };
+    match lost() {
+        Ok(0) => pass("it stops when it is told to"),
+        Ok(n_lost) => fail(format!("its process was killed {n_lost} times")),
+        Err(what) => fail(what),
+    }
+}
+
+fn time(subject: &Subject) -> Found {
+    let taken = || -> Result<f64, String> {
+        let rows = batch(subject, MANY_ROWS)?;
+        let instance = subject.fresh("{}")?;
+        answers(&instance, &rows)?;
+        let before = usage(&instance)?.processor_ms;
+        for _ in 0..10 {
+            answers(&instance, &rows)?;
+        }
+        let taken = usage(&instance)?.processor_ms - before;
+        Ok(taken / (10 * MANY_ROWS / 1_000) as f64)
+    };
+    let declared = subject.descriptor().limits.ms_per_1k_rows;
+    let most = declared.unwrap_or(MS_PER_1K_ROWS);
+    match taken() {
+        Ok(ms) if ms <= most => pass(format!("{ms:.2} ms of processor time per 1,000 rows")),
+        Ok(ms) if ms <= 2.0 * most => {
+            warning(format!("{ms:.2} ms per 1,000 rows, {most} are declared"))
+        },
+        Ok(ms) => fail(format!("{ms:.2} ms per 1,000 rows, {most} are declared")),
+        Err(what) => fail(what),
+    }
+}
+
+fn memory(subject: &Subject) -> Found {
+    let taken = || -> Result<u64, String> {
+        let rows = batch(subject, MANY_ROWS)?;
+        let instance = subject.fresh("{}")?;
+        let before = usage(&instance)?.peak_bytes;
+        for _ in 0..3 {
+            answers(&instance, &rows)?;
+        }
+        // The batch itself, as it is read and as it is shown.
+        let shown = 4 * rows.get_array_memory_size() as u64;
+        Ok(usage(&instance)?.peak_bytes.saturating_sub(before + shown))
+    };
+    let declared = subject.descriptor().limits.memory_mb;
+    match (taken(), declared) {
+        (Ok(taken), Some(declared)) if taken > u64::from(declared) << 20 => {
+            fail(format!("{} MiB, {declared} are declared", taken >> 20))
+        },
+        (Ok(taken), _) => pass(format!("{} MiB for {MANY_ROWS} rows", taken >> 20)),
+        (Err(what), _) => fail(what),
+    }
+}
+
+fn sandbox(subject: &Subject) -> Found {
+    if subject.sandbox_lacks.is_empty() {
+        pass("the whole of it")
+    } else {
+        warning(format!(
+            "this kernel lacks {}",
+            subject.sandbox_lacks.join(", ")
+        ))
+    }
+}

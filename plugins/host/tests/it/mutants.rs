@@ -1,0 +1,203 @@
+//! What the conformance check is worth: it finds each of these defects, and none in good segmenters.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use sextant_plugin_host::conformance::{Outcome, Verdict, ids, judge};
+use sextant_plugin_host::{Allowance, Hosts};
+
+use crate::fixture::{built_in_folder, compile, hosts};
+
+/// Number of the defect in `mutants.c`, what it is, the test that has to find it, and options of the compiler.
+const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
+    (1, "the entry symbol has another name", "V-entry", &[]),
+    (2, "the descriptor is in no section", "V-descriptor", &[]),
+    (3, "the descriptor is cut off", "V-descriptor", &[]),
+    (4, "the descriptor has no title", "V-descriptor-schema", &[]),
+    (
+        5,
+        "a feature has a type that there is not",
+        "V-descriptor-schema",
+        &[],
+    ),
+    (6, "two segments have one key", "V-descriptor-schema", &[]),
+    (7, "it needs a newer host", "V-abi", &[]),
+    (
+        8,
+        "it answers what this host does not serve",
+        "V-supported",
+        &[],
+    ),
+    (9, "a symbol is nowhere", "V-symbols", &[]),
+    (
+        10,
+        "it looks for libraries in a folder",
+        "V-search-path",
+        &["-Wl,-rpath,/opt/mine"],
+    ),
+    (
+        11,
+        "its stack is executable",
+        "V-executable-stack",
+        &["-Wl,-z,execstack"],
+    ),
+    (
+        12,
+        "its code is written to",
+        "V-text-relocations",
+        &["-Wl,-z,notext"],
+    ),
+    (14, "the entry function returns NULL", "L-table", &[]),
+    (15, "the table is too short", "L-version", &[]),
+    (16, "the table is of another version", "L-version", &[]),
+    (17, "a required function is missing", "L-functions", &[]),
+    (18, "a capability has no functions", "L-caps", &[]),
+    (19, "a capability is unknown", "L-caps-unknown", &[]),
+    (20, "the table has another descriptor", "L-descriptor", &[]),
+    (21, "its initialiser crashes", "L-crash", &[]),
+    (22, "its initialiser needs a file", "L-crash", &[]),
+    (23, "an example does not hold", "E-examples", &[]),
+    (24, "it refuses a batch without rows", "D-empty", &[]),
+    (25, "it answers nothing for one row", "D-one", &[]),
+    (26, "it has room for 4,096 rows", "D-many", &[]),
+    (27, "it reads a bitmap that is not there", "D-one", &[]),
+    (28, "it refuses NaN", "D-extremes", &[]),
+    (29, "it aborts where a sum overflows", "D-extremes", &[]),
+    (
+        30,
+        "it has room for 64 bytes of text",
+        "D-extremes",
+        &["-fno-stack-protector"],
+    ),
+    (31, "it reads the clock", "X-again", &[]),
+    (32, "it draws random numbers", "X-again", &[]),
+    (33, "it counts its calls", "X-again", &[]),
+    (34, "it depends on addresses", "X-again", &[]),
+    (35, "it compares with the first row", "X-order", &[]),
+    (36, "it depends on the place of a row", "X-order", &[]),
+    (37, "it compares with the mean of the batch", "X-order", &[]),
+    (38, "its configuration is static", "X-instances", &[]),
+    (39, "it gives more reasons than asked for", "C-explain", &[]),
+    (40, "its reasons are not ordered", "C-explain", &[]),
+    (
+        41,
+        "a reason names a feature that there is not",
+        "C-explain",
+        &[],
+    ),
+    (42, "a contribution is NaN", "C-explain", &[]),
+    (43, "it judges and gives no reason", "C-explain", &[]),
+    (44, "it crashes when it explains", "C-explain", &[]),
+    (45, "it does not free its answers", "R-leak", &[]),
+    (46, "it forgets 32 KiB of every call", "R-leak", &[]),
+    (
+        47,
+        "it leaves a thread behind in every call",
+        "R-threads",
+        &[],
+    ),
+    (
+        48,
+        "it does not listen, and takes its time",
+        "R-cancel",
+        &[],
+    ),
+    (49, "it takes four times as long as declared", "P-time", &[]),
+    (50, "it takes more memory than declared", "P-memory", &[]),
+    (51, "it answers a segment that there is not", "D-many", &[]),
+    (52, "it answers a row too many", "D-many", &[]),
+    (53, "an answer is null", "D-one", &[]),
+    (54, "it writes to its input", "D-offset", &[]),
+    (55, "it forgets the offset of a bitmap", "D-offset", &[]),
+    (56, "it forgets the offset of a column", "D-offset", &[]),
+    (57, "it returns OK and no answer", "D-one", &[]),
+    (58, "the text of a reason is not UTF-8", "C-explain", &[]),
+    (59, "it announces a column of another type", "D-one", &[]),
+    (61, "it divides by the number of rows", "D-empty", &[]),
+    (62, "it refuses unknown values", "D-unknown", &[]),
+    (63, "a buffer is NULL", "D-one", &[]),
+    (64, "its answer is freed already", "R-leak", &[]),
+];
+
+fn mutant(folder: &Path, (number, _, _, options): &(u32, &str, &str, &[&str])) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/mutants.c");
+    let defect = format!("-DDEFECT={number}");
+    let mut all = vec![defect.as_str(), "-pthread", "-lm"];
+    all.extend(*options);
+    compile(folder, &source, &format!("mutant_{number}"), &all)
+}
+
+fn failed(verdicts: &[Verdict]) -> Vec<&Verdict> {
+    verdicts
+        .iter()
+        .filter(|verdict| verdict.outcome == Outcome::Fail)
+        .collect()
+}
+
+fn judged(hosts: &Hosts, file: &Path) -> Vec<Verdict> {
+    let verdicts = judge(hosts, file, &Allowance::default());
+    assert_eq!(verdicts.len(), ids().count());
+    for verdict in &verdicts {
+        let is_told = verdict.outcome == Outcome::Pass || !verdict.what.is_empty();
+        assert!(
+            is_told && !verdict.why.is_empty() && !verdict.fix.is_empty(),
+            "{verdict:?}"
+        );
+    }
+    verdicts
+}
+
+#[test]
+fn good_segmenters_pass_every_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/c/health_groups.c");
+    let built = built_in_folder();
+    let mut files = vec![
+        mutant(folder.path(), &(0, "", "", &[])),
+        compile(folder.path(), &example, "health_groups", &[]),
+        built.join("libexample_team_size.so"),
+    ];
+    for name in ["rfm", "value_tiers", "lifecycle"] {
+        files.push(built.join(format!("libsextant_segmenter_{name}.so")));
+    }
+    let hosts = hosts();
+    for file in files {
+        let verdicts = judged(&hosts, &file);
+        // Built for tests, and beside other tests: what they take is no matter here.
+        let failed = failed(&verdicts);
+        let failed = failed.iter();
+        let failed: Vec<_> = failed
+            .filter(|one| !["P-time", "R-cancel"].contains(&one.id))
+            .collect();
+        assert!(failed.is_empty(), "{}: {failed:#?}", file.display());
+    }
+}
+
+#[test]
+fn every_mutant_is_found_by_its_test() {
+    assert!(MUTANTS.len() >= 40);
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = hosts();
+    let missed: Vec<String> = thread::scope(|scope| {
+        let judging = MUTANTS.chunks(MUTANTS.len().div_ceil(2)).map(|some| {
+            let (hosts, folder) = (&hosts, folder.path());
+            scope.spawn(move || {
+                let missed = some.iter().filter_map(|one| {
+                    let verdicts = judged(hosts, &mutant(folder, one));
+                    let (number, what, id, _) = one;
+                    let failed = failed(&verdicts);
+                    let is_found = failed.iter().any(|verdict| verdict.id == *id);
+                    let found: Vec<&str> = failed.iter().map(|verdict| verdict.id).collect();
+                    (!is_found).then(|| format!("{number} ({what}): not by {id}, but by {found:?}"))
+                });
+                missed.collect::<Vec<_>>()
+            })
+        });
+        let judging: Vec<_> = judging.collect();
+        judging
+            .into_iter()
+            .flat_map(|one| one.join().unwrap())
+            .collect()
+    });
+    assert!(missed.is_empty(), "{missed:#?}");
+}
