@@ -59,7 +59,7 @@ impl Default for Allowance {
     fn default() -> Self {
         Self {
             memory_mb: 1_024,
-            longest_call: Duration::from_secs(5),
+            longest_call: Duration::from_secs(1),
             needs_whole_sandbox: false,
             calls_at_once: 4,
             trusted_for: Duration::from_secs(10),
@@ -356,7 +356,7 @@ impl External {
         self.shared.told.row_independent
     }
 
-    /// Whether it has failed too often to be asked any more.
+    /// Whether it has failed too often to be asked for now.
     pub fn is_quarantined(&self) -> bool {
         self.shared.breaker().is_open()
     }

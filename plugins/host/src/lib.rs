@@ -20,6 +20,7 @@ mod library;
 mod messages;
 mod plugin;
 pub mod process;
+pub mod rows;
 mod sealed;
 mod segmenter;
 mod services;

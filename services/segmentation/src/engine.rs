@@ -261,6 +261,7 @@ impl Engine {
             .await?;
         }
         for (slice, stored) in &slices {
+            state.doubt_troubled(*slice);
             state.recall_behind(*slice, &stored.behind);
             self.note_stored(tenant, *slice, stored);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use tracing::warn;
 
-use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::money::Currency;
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_plugin_host::{Bound, Segmenter};
@@ -247,6 +247,24 @@ impl TenantState {
     /// True: something has still to be evaluated over all accounts, or to be made up for.
     pub(crate) fn has_open(&self) -> bool {
         !self.unbegun().is_empty() || !self.asked_again().is_empty()
+    }
+
+    /// Segmentations with accounts that could not be judged are evaluated once more after a load: their segmenters may be other ones.
+    pub(crate) fn doubt_troubled(&mut self, slice: Slice) {
+        let n_slices = self.n_slices;
+        let of_slice = |uid: &AccountUid| {
+            let id = self.names.get(uid).map(|names| &*names.id);
+            let id = id.and_then(|id| ExternalId::parse(id).ok());
+            id.is_none_or(|id| Slice::of_account(&id, n_slices) == slice)
+        };
+        let troubled = self.present.iter().filter(|(_, present)| {
+            let mut present = present.iter();
+            present.any(|(uid, one)| one.trouble.is_some() && of_slice(uid))
+        });
+        let troubled: Vec<u16> = troubled.map(|(number, _)| *number).collect();
+        for number in troubled {
+            self.begun.remove(&(slice, number));
+        }
     }
 
     /// Takes up which segmentations were behind.

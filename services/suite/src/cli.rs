@@ -8,6 +8,7 @@ mod import;
 mod intake;
 mod key_origin;
 mod metrics;
+mod plugin;
 mod read;
 mod serving;
 mod system;
@@ -135,6 +136,7 @@ async fn client_command(
         ("tenants" | "keys" | "segmentations", Some((action, matches))) => {
             tenants::run(name, action, context, matches).await
         },
+        ("plugin", Some((action, matches))) => plugin::run(action, context, matches).await,
         ("config", Some((_, matches))) => system::config(context, matches),
         ("migrate", _) => system::migrate(context, matches).await,
         ("backup", _) => system::backup(context, matches).await,

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use sextant_proto::segmentation::v1::{Membership, MembershipState};
 
+use crate::worlds::process::run;
 use crate::worlds::records::{accept, account, at, membership, now, segments, subscription};
 use crate::worlds::world::{Shape, World, segmentation, segmentation_by, tenant};
 
@@ -141,4 +142,85 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
             .find(|one| one["segmentation"] == "seats");
         assert_eq!(seats.unwrap()["trouble"], "it crashed (SIGSEGV)", "{shown}");
     }
+}
+
+#[test]
+fn an_author_checks_a_segmenter_and_runs_it_on_rows_without_a_service() {
+    let folder = tempfile::tempdir().unwrap();
+    compile_into(folder.path());
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (segmenter, report) = (file("seats.so"), file("report.xml"));
+    let arguments = [
+        "plugin", "check", &segmenter, "--junit", &report, "-o", "json",
+    ];
+    let checked = run(&[], &arguments);
+    // It crashes with thirteen seats, and the made up rows hold some.
+    assert_eq!(checked.status.code(), Some(1));
+    let verdicts: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let verdicts = verdicts["verdicts"].as_array().unwrap();
+    let outcome = |id: &str| {
+        let one = verdicts.iter().find(|one| one["check"] == id).unwrap();
+        (one["outcome"].clone(), one["fix"].is_string())
+    };
+    assert_eq!(outcome("V-elf"), ("ok".into(), false));
+    assert_eq!(outcome("D-empty"), ("ok".into(), false));
+    assert_eq!(outcome("D-many"), ("failed".into(), true));
+    assert_eq!(outcome("E-examples"), ("warning".into(), true));
+    let report = fs::read_to_string(&report).unwrap();
+    assert!(
+        report.contains("<testcase classname=\"segmenter\" name=\"D-many\"><failure message=\"")
+    );
+
+    let none = file("none.so");
+    let absent = run(
+        &[],
+        &["plugin", "check", &none, "--only-failed", "-o", "json"],
+    );
+    assert_eq!(absent.status.code(), Some(1));
+    let absent: Value = serde_json::from_slice(&absent.stdout).unwrap();
+    assert_eq!(absent["verdicts"].as_array().unwrap().len(), 1);
+    assert_eq!(absent["verdicts"][0]["check"], "V-readable");
+
+    let rows = file("rows.csv");
+    fs::write(
+        &rows,
+        "account_id,revenue.seats\nacme,60\nbeta,\ngamma,13\n,2\n",
+    )
+    .unwrap();
+    let shown = run(
+        &[],
+        &["plugin", "run", &segmenter, "--csv", &rows, "-o", "json"],
+    );
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let told = |row: usize| {
+        let row = &shown["rows"][row];
+        (
+            row["account"].clone(),
+            row["segment"].clone(),
+            row["trouble"].clone(),
+        )
+    };
+    assert_eq!(told(0), ("acme".into(), "large".into(), Value::Null));
+    assert_eq!(
+        told(1),
+        ("beta".into(), "(not enough data)".into(), Value::Null)
+    );
+    assert_eq!(
+        told(2),
+        ("gamma".into(), Value::Null, "it crashed (SIGSEGV)".into())
+    );
+    assert_eq!(told(3), ("row 4".into(), "small".into(), Value::Null));
+
+    fs::write(&rows, "account_id,revenue.seats\nacme,many\n").unwrap();
+    let refused = run(&[], &["plugin", "run", &segmenter, "--csv", &rows]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("row 1, column \"revenue.seats\": \"many\" is not of type Int64"),
+        "{told}"
+    );
+    fs::write(&rows, "account_id,seats\nacme,1\n").unwrap();
+    let refused = run(&[], &["plugin", "run", &segmenter, "--csv", &rows]);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("has no column \"revenue.seats\""), "{told}");
 }

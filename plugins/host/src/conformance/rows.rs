@@ -2,15 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, RecordBatch,
-    RecordBatchOptions, StringArray, TimestampMicrosecondArray,
-};
-use arrow_schema::{ArrowError, Field, Schema};
+use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+use arrow_schema::ArrowError;
 use serde_json::Value;
 
-use crate::{Descriptor, Example, Feature, FeatureType, OnMissing};
+use crate::{Descriptor, Example, Feature, FeatureType, OnMissing, rows};
 
 /// What made up rows are like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,71 +19,12 @@ pub(super) enum Kind {
     Extreme,
 }
 
-/// The schema that a descriptor asks for.
-pub(super) fn schema(descriptor: &Descriptor) -> Schema {
-    let field = |feature: &Feature| Field::new(&feature.name, feature.kind.data_type(), true);
-    Schema::new(descriptor.features.iter().map(field).collect::<Vec<_>>())
-}
-
-fn batch(
-    descriptor: &Descriptor,
-    rows: usize,
-    columns: Vec<ArrayRef>,
-) -> Result<RecordBatch, ArrowError> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::new(schema(descriptor)), columns, &options)
-}
-
 /// The rows of an example. Its values have been judged with the descriptor only as far as they are JSON.
 pub(super) fn of_example(
     descriptor: &Descriptor,
     example: &Example,
 ) -> Result<RecordBatch, String> {
-    let width = descriptor.features.len();
-    if let Some(row) = example.rows.iter().find(|row| row.len() != width) {
-        let found = row.len();
-        return Err(format!(
-            "a row has {found} values, there are {width} features"
-        ));
-    }
-    let columns = descriptor.features.iter().enumerate().map(|(k, feature)| {
-        let cells: Vec<&Value> = example.rows.iter().filter_map(|row| row.get(k)).collect();
-        let fits = |cell: &&&Value| cell.is_null() || is_of(feature.kind, cell);
-        match cells.iter().find(|cell| !fits(cell)) {
-            None => Ok(column(feature.kind, &cells)),
-            Some(other) => Err(format!("{other} is no value of \"{}\"", feature.name)),
-        }
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    batch(descriptor, example.rows.len(), columns).map_err(|error| error.to_string())
-}
-
-fn is_of(kind: FeatureType, cell: &Value) -> bool {
-    match kind {
-        FeatureType::Float64 => cell.is_number(),
-        FeatureType::Int64 | FeatureType::Timestamp => cell.is_i64(),
-        FeatureType::Bool => cell.is_boolean(),
-        FeatureType::Utf8 | FeatureType::Dictionary => cell.is_string(),
-    }
-}
-
-fn column(kind: FeatureType, cells: &[&Value]) -> ArrayRef {
-    let cells = cells.iter();
-    match kind {
-        FeatureType::Float64 => Arc::new(Float64Array::from_iter(cells.map(|cell| cell.as_f64()))),
-        FeatureType::Int64 => Arc::new(Int64Array::from_iter(cells.map(|cell| cell.as_i64()))),
-        FeatureType::Timestamp => {
-            let at = TimestampMicrosecondArray::from_iter(cells.map(|cell| cell.as_i64()));
-            Arc::new(at.with_timezone("UTC"))
-        },
-        FeatureType::Bool => Arc::new(BooleanArray::from_iter(cells.map(|cell| cell.as_bool()))),
-        FeatureType::Utf8 => Arc::new(StringArray::from_iter(cells.map(|cell| cell.as_str()))),
-        FeatureType::Dictionary => Arc::new(
-            cells
-                .map(|cell| cell.as_str())
-                .collect::<DictionaryArray<Int32Type>>(),
-        ),
-    }
+    rows::of_values(descriptor, &example.rows)
 }
 
 /// Numbers that look random and are the same in every run (Knuth's linear congruential generator).
@@ -110,21 +47,21 @@ impl Numbers {
 /// Made up rows.
 pub(super) fn made_up(
     descriptor: &Descriptor,
-    rows: usize,
+    n_rows: usize,
     kind: Kind,
 ) -> Result<RecordBatch, ArrowError> {
     let mut numbers = Numbers(20_261_130);
     let columns = descriptor.features.iter().map(|feature| {
-        let cells: Vec<Value> = (0..rows)
+        let cells: Vec<Value> = (0..n_rows)
             .map(|row| cell(descriptor, feature, (kind, row), &mut numbers))
             .collect();
         match (feature.kind, kind) {
             // JSON has no words for these.
-            (FeatureType::Float64, Kind::Extreme) => odd_numbers(rows),
-            _ => column(feature.kind, &cells.iter().collect::<Vec<_>>()),
+            (FeatureType::Float64, Kind::Extreme) => odd_numbers(n_rows),
+            _ => rows::column(feature.kind, &cells.iter().collect::<Vec<_>>()),
         }
     });
-    batch(descriptor, rows, columns.collect())
+    rows::batch(descriptor, n_rows, columns.collect())
 }
 
 fn odd_numbers(rows: usize) -> ArrayRef {

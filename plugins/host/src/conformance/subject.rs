@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
-use crate::conformance::rows;
 use crate::external::Purpose;
 use crate::{
     Allowance, Assignments, Call, CallError, Deadline, Descriptor, External, ExternalInstance,
-    Hosts, LoadError, Verified,
+    Hosts, LoadError, Verified, rows,
 };
 
 /// The "now" of all calls: 2026-01-01, in microseconds.

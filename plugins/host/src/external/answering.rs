@@ -29,6 +29,15 @@ const MAX_LOSSES: usize = 64;
 /// says went wrong.
 type Asked<A> = BoxFuture<'static, Result<Result<A, CallError>, Status>>;
 
+/// Longest wait for a turn of a caller without a deadline.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// Least time for rows that are shown again.
+const LEAST_AGAIN: Duration = Duration::from_millis(200);
+/// How many times what is declared rows may take that are shown again.
+const PATIENCE: f64 = 20.0;
+/// Time per thousand rows that is assumed where a descriptor names none, in milliseconds.
+const MS_PER_1K_ROWS: f64 = 2.0;
+
 /// A question about a batch.
 pub(crate) trait Ask: Clone + Send + Sync + 'static {
     type Answer: Send + 'static;
@@ -213,7 +222,7 @@ impl<A: Ask> Answering<A> {
         let serves = self.shared.purpose == Purpose::Serve;
         let (mut losses, mut is_incident) = (0, false);
         while let Some((range, shown)) = open.pop() {
-            let mut answered = self.one(&batch, range.clone()).await;
+            let mut answered = self.one(&batch, range.clone(), shown).await;
             let is_lost = matches!(
                 answered,
                 Err(Lost::Trouble(Trouble::Crashed(_) | Trouble::Gone(_)))
@@ -221,7 +230,7 @@ impl<A: Ask> Answering<A> {
             if serves && shown == Shown::First && is_lost && !self.is_late() {
                 losses += 1;
                 is_incident = true;
-                answered = self.one(&batch, range.clone()).await;
+                answered = self.one(&batch, range.clone(), shown).await;
             }
             let trouble = match answered {
                 Ok(answer) => {
@@ -247,8 +256,8 @@ impl<A: Ask> Answering<A> {
                 open.push((range.start..middle, Shown::Again));
                 continue;
             }
-            // Of one row alone it is known that it is the row.
-            if independent && range.len() == 1 {
+            // Of one row alone it is known that it is the row, unless there was no time for it.
+            if independent && range.len() == 1 && !self.is_late() {
                 let mut poison = self.shared.poison();
                 poison.remember(&self.made_of, &batch, range.start, trouble.clone());
             }
@@ -267,15 +276,27 @@ impl<A: Ask> Answering<A> {
             .is_some_and(|deadline| deadline.left().is_zero())
     }
 
-    /// Time that one call may take now.
-    fn longest(&self) -> Duration {
-        let longest = self.shared.allowance.longest_call;
+    /// Time that one call may take now. Rows that are shown again are fewer, so less is enough: what the descriptor declares for them,
+    /// many times over. So one row that never ends is soon found among thousands.
+    fn longest(&self, rows: usize, shown: Shown) -> Duration {
+        let mut longest = self.shared.allowance.longest_call;
+        if shown == Shown::Again {
+            let declared = self.shared.descriptor.limits.ms_per_1k_rows;
+            let per_row = declared.unwrap_or(MS_PER_1K_ROWS).clamp(0.0, 60_000.0) / 1e6;
+            let enough = LEAST_AGAIN + Duration::from_secs_f64(per_row * rows as f64 * PATIENCE);
+            longest = longest.min(enough);
+        }
         let left = self.deadline.map(Deadline::left);
         left.map_or(longest, |left| left.min(longest))
     }
 
     /// Shows some of the rows, once.
-    async fn one(&self, batch: &RecordBatch, rows: Range<usize>) -> Result<A::Answer, Lost> {
+    async fn one(
+        &self,
+        batch: &RecordBatch,
+        rows: Range<usize>,
+        shown_before: Shown,
+    ) -> Result<A::Answer, Lost> {
         let shown = batch.slice(rows.start, rows.len());
         let bytes = messages::encode(&shown).map_err(|error| Lost::All(error.into()))?;
         let about = About {
@@ -285,11 +306,13 @@ impl<A: Ask> Answering<A> {
             rows: rows.len(),
             batch: bytes.into(),
         };
-        let (turn, client) = self.shared.peer.turn().await?;
-        if self.is_late() {
+        // Whoever has the turn is not waited for longer than the caller waits.
+        let left = self.deadline.map_or(LONGEST_TURN, Deadline::left);
+        let Ok(turn) = timeout(left, self.shared.peer.turn()).await else {
             return Err(Lost::Trouble(Trouble::Overran));
-        }
-        let longest = self.longest();
+        };
+        let (turn, client) = turn?;
+        let longest = self.longest(rows.len(), shown_before);
         let asked = self.asked(client.clone(), about, longest);
         let peer = &self.shared.peer;
         match timeout(longest, asked).await {

@@ -3,11 +3,17 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tracing::error;
+
 use crate::call::monotonic_ns;
 
 /// So many incidents within [`WITHIN`] are too many. One batch is one incident, however often it is halved.
 const MOST: usize = 3;
 const WITHIN: Duration = Duration::from_secs(300);
+
+fn is_old(at: i64, now: i64) -> bool {
+    now.saturating_sub(at) > i64::try_from(WITHIN.as_nanos()).unwrap_or(i64::MAX)
+}
 
 /// Counts incidents.
 #[derive(Debug, Default)]
@@ -27,15 +33,23 @@ impl Breaker {
         }
         let now = monotonic_ns();
         self.incidents.push_back(now);
-        let within = i64::try_from(WITHIN.as_nanos()).unwrap_or(i64::MAX);
-        let is_old = |at: &i64| now.saturating_sub(*at) > within;
-        while self.incidents.front().is_some_and(is_old) {
+        while self.incidents.front().is_some_and(|at| is_old(*at, now)) {
             self.incidents.pop_front();
         }
-        self.open |= self.incidents.len() >= MOST;
+        if self.incidents.len() >= MOST && !self.open {
+            self.open = true;
+            error!(
+                "a segmenter has failed in {MOST} batches within {WITHIN:?}: it is not asked any more for that long"
+            );
+        }
     }
 
-    pub(crate) const fn is_open(&self) -> bool {
+    /// Whether it is not asked: until so much time has passed since the last incident, or somebody releases it.
+    pub(crate) fn is_open(&mut self) -> bool {
+        let last = self.incidents.back().copied();
+        if last.is_none_or(|last| is_old(last, monotonic_ns())) {
+            self.open = false;
+        }
         self.open
     }
 

@@ -77,6 +77,16 @@ fn who_ends_the_process_or_hangs_up_costs_its_row_alone() {
 
 #[test]
 fn memory_that_is_never_enough_ends_the_process_and_not_the_machine() {
+    let signal_of = |does: &str| {
+        let fixture = Fixture {
+            descriptor: DESCRIPTOR.replacen('{', r#"{"limits":{"memory_mb":16},"#, 1),
+            ..at_nine(does)
+        };
+        match trouble_of(&fixture) {
+            Trouble::Crashed(crash) => crash.signal,
+            other => panic!("{does}: {other:?}"),
+        }
+    };
     let bomb = "for (;;) { char *more = malloc(1 << 20); if (more == NULL) abort(); memset(more, 1, 1 << 20); }";
     assert_eq!(signal_of(bomb), Some(6));
     let shared = "for (;;) { char *more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); \
@@ -320,4 +330,37 @@ fn a_constructor_that_does_not_end_is_killed() {
         (id.as_str(), what.as_str()),
         ("L-time", "it is not loaded after 5s")
     );
+}
+
+#[test]
+fn one_row_of_thousands_that_never_ends_is_found_and_the_others_are_answered() {
+    let fixture = with(
+        "volatile int spin = 1; for (int64_t k = 0; k < rows; k++) while (values[k] == 9 && spin) {}",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = fixture.independent().compile_with(folder.path(), &[]);
+    let allowance = Allowance {
+        longest_call: Duration::from_millis(300),
+        ..Allowance::default()
+    };
+    let plugin = External::start(&hosts(), Verified::read(&path).unwrap(), allowance).unwrap();
+    let cells: [Option<i64>; 4_000] = std::array::from_fn(|row| {
+        Some(if row == 1_234 {
+            9
+        } else {
+            i64::try_from(row % 3).unwrap()
+        })
+    });
+    let answers = bound(&plugin)
+        .segment(&values(cells), &within(Duration::from_secs(60)))
+        .unwrap();
+    let unanswered: Vec<usize> = answers.unanswered.iter().map(|one| one.row).collect();
+    assert_eq!(unanswered, [1_234]);
+    assert_eq!(answers.unanswered[0].trouble, Trouble::Overran);
+    let mut others = answers
+        .segment
+        .iter()
+        .enumerate()
+        .filter(|(row, _)| *row != 1_234);
+    assert!(others.all(|(row, segment)| usize::from(*segment) == row % 3));
 }

@@ -149,3 +149,36 @@ async fn a_change_of_seats_and_price_at_once_is_told_by_its_causes() {
     );
     assert_eq!(parts(&movements[1]), []);
 }
+
+#[tokio::test]
+async fn the_first_item_is_the_plan_where_every_item_names_a_product_and_none_a_rank() {
+    let world = World::new();
+    let of = |product: &str, quantity, minor| {
+        let mut item = monthly(quantity, minor);
+        item.item_id = product.to_owned();
+        let price = item.price.as_mut().unwrap();
+        product.clone_into(&mut price.product_id);
+        price.rank = 0;
+        item
+    };
+    let sold = |at, seats, calls| {
+        let items = vec![of("pro", seats, 1_000), of("calls", calls, 10)];
+        since(at, active("a", "s", items))
+    };
+    let position = world.facts(vec![
+        account("a", "2027-01-01"),
+        sold("2027-01-05", 5, 100),
+        sold("2027-02-05", 7, 150),
+    ]);
+    let metrics = world.start();
+    let request = pb::ListMovementsRequest {
+        at: at(&position),
+        ..Default::default()
+    };
+    let movements = metrics.movements(request).await.unwrap().movements;
+    let parts = movements[0].parts.iter();
+    let parts: Vec<_> = parts
+        .map(|part| (part.cause.as_str(), part.delta_exact / 10_000))
+        .collect();
+    assert_eq!(parts, [("SEATS", 2_000), ("EXTRA_PRODUCT", 500)]);
+}

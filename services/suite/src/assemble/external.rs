@@ -70,7 +70,8 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, BoxError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "so") {
+        // What is no file, such as a pipe, has no end to be read to.
+        if path.extension().is_some_and(|extension| extension == "so") && path.is_file() {
             files.push(path);
         }
     }

@@ -235,6 +235,7 @@ fn server_commands() -> Vec<Command> {
                 "origin",
                 "Also where each value came from and what it means",
             ))),
+        plugin(),
         Command::new("explain")
             .about("Says what the reason of an error or of a reject means and what to do")
             .arg(
@@ -243,6 +244,37 @@ fn server_commands() -> Vec<Command> {
                     .help("Such as TIME_IN_FUTURE; without it, all reasons"),
             ),
     ]
+}
+
+/// What authors of segmenters need.
+fn plugin() -> Command {
+    let segmenter = || file("file", "FILE", "The segmenter, a shared object (.so)");
+    Command::new("plugin")
+        .about("For authors of segmenters: needs no service")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            named("check")
+                .about("Judges a segmenter by what the service relies on, each test in a process of its own")
+                .arg(segmenter())
+                .arg(switch("only-failed", "Only what failed, and warnings"))
+                .arg(
+                    option("junit", "FILE", "Also write the verdicts as JUnit does")
+                        .value_parser(value_parser!(PathBuf)),
+                ),
+        )
+        .subcommand(
+            named("run")
+                .about("Shows what a segmenter says of the rows of a file, in a process of its own")
+                .arg(segmenter())
+                .arg(
+                    option("csv", "FILE", "Rows whose header names features, and account_id; an empty cell is unknown")
+                        .value_parser(value_parser!(PathBuf))
+                        .required(true),
+                )
+                .arg(option("settings", "JSON", "The segmenter's configuration; default: all defaults"))
+                .arg(option("as-of", "TIME", "The \"now\" of the model, such as 2026-01-31T09:30:00Z; default: now")),
+        )
 }
 
 fn data_commands() -> Vec<Command> {

@@ -86,12 +86,7 @@ impl Difference {
     /// One item in both states: first the rate, then the quantity at the old price, then discount and price at the
     /// new quantity.
     fn add_pair(&mut self, old: &Offer<'_>, new: &Offer<'_>) {
-        let old_mrr = if old.item.rate == new.item.rate {
-            old.line.mrr
-        } else {
-            // An amount that does not fit at the new rate has no rate effect that could be told apart.
-            old.line.at_rate_of(new.item).unwrap_or(old.line.mrr)
-        };
+        let old_mrr = old.at_rate_of(new);
         self.fx.0 += old_mrr.0 - old.line.mrr.0;
 
         let same_price = old.unit_price() == new.unit_price();
@@ -154,6 +149,15 @@ impl Offer<'_> {
             &self.subscription.discounts,
             self.segment,
         )
+    }
+
+    /// What it brings at the exchange rate of another one of the same currency. Where the price is in another currency, its change is
+    /// one of price, and no rate has moved.
+    fn at_rate_of(&self, new: &Self) -> Mrr {
+        let is_of_rate = self.item.rate != new.item.rate && self.item.currency == new.item.currency;
+        // An amount that does not fit at the new rate has no rate effect that could be told apart.
+        let at_rate = is_of_rate.then(|| self.line.at_rate_of(new.item)).flatten();
+        at_rate.unwrap_or(self.line.mrr)
     }
 
     fn coupon_ended(&self, new: &Self) -> bool {
@@ -229,14 +233,11 @@ fn rescaled(amount: Mrr, old: &Offer<'_>, new: &Offer<'_>) -> i128 {
 
 /// What the list price alone did, at the new quantity and rate.
 fn list_effect(old: &Offer<'_>, new: &Offer<'_>) -> i128 {
-    let old_list = if old.item.rate == new.item.rate {
+    let (net, at_new_rate) = (old.line.mrr.0, old.at_rate_of(new));
+    let old_list = if at_new_rate == old.line.mrr {
         old.line.list
     } else {
         // The list price moves with the rate as the net price does.
-        let (net, at_new_rate) = (
-            old.line.mrr.0,
-            old.line.at_rate_of(new.item).unwrap_or(old.line.mrr),
-        );
         let scaled = old.line.list.0.checked_mul(at_new_rate.0);
         let converted = scaled.filter(|_| net > 0);
         Mrr(converted.map_or(old.line.list.0, |scaled| divide_half_even(scaled, net)))

@@ -3,7 +3,7 @@ use crate::subscription::fixture::{
 };
 use crate::subscription::{
     AccountStatus, ChurnKind, Churned, Item, ItemRole, Pause, Status, Subscription,
-    SubscriptionVersion, Trial,
+    SubscriptionVersion, Trial, UsageType,
 };
 use crate::time::Zone;
 
@@ -160,15 +160,20 @@ fn a_summary_tells_spell_renewal_and_notice() {
 }
 
 #[test]
-fn only_plans_have_seats() {
+fn only_licensed_plans_have_seats() {
     let extra = Item {
         id: id("si_x"),
         role: ItemRole::Services,
         ..plan(100, 1)
     };
+    let metered = Item {
+        id: id("si_calls"),
+        usage_type: UsageType::Metered,
+        ..plan(5_000, 1)
+    };
     let account = billing(vec![since(
         "2026-01-01",
-        active("s", vec![plan(5, 1_000), extra]),
+        active("s", vec![plan(5, 1_000), extra, metered]),
     )]);
     assert_eq!(account.summary_at(on("2026-01-02"), EVER).seats, 5);
 }

@@ -2,7 +2,7 @@
 
 use crate::mrr::{Line, MetricPolicy, Mrr};
 use crate::subscription::standing::InForce;
-use crate::subscription::{ChurnKind, ItemRole, Standing, Subscription};
+use crate::subscription::{ChurnKind, ItemRole, Standing, Subscription, UsageType};
 use crate::time::Instant;
 
 /// A version with its lines normalised.
@@ -73,12 +73,10 @@ impl<'a> Held<'a> {
             | Standing::Active
             | Standing::PastDue
             | Standing::CancelScheduled => {
-                let plans = self
-                    .version
-                    .subscription
-                    .items
-                    .iter()
-                    .filter(|item| item.role == ItemRole::Plan);
+                let items = self.version.subscription.items.iter();
+                let plans = items.filter(|item| {
+                    item.role == ItemRole::Plan && item.usage_type == UsageType::Licensed
+                });
                 plans.fold(0, |seats, item| item.quantity.saturating_add(seats))
             },
             Standing::Incomplete

@@ -232,7 +232,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(
         "plugins.call_ms",
         integer(1, 60_000),
-        "5000",
+        "1000",
         "longest time of one call of such a segmenter",
     ),
     key(

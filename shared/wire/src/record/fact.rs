@@ -173,11 +173,7 @@ pub fn subscription_version(
     let subscription = Subscription {
         id: id(&fact.subscription_id, "subscription")?,
         status: status(fact.status())?,
-        items: fact
-            .items
-            .iter()
-            .map(|one| item(one, base))
-            .collect::<Result<_, _>>()?,
+        items: items(&fact.items, base)?,
         discounts: fact
             .discounts
             .iter()
@@ -222,6 +218,19 @@ fn status(status: pb::SubscriptionStatus) -> Result<Status, Problem> {
         pb::SubscriptionStatus::Paused => Status::Paused,
         pb::SubscriptionStatus::Canceled => Status::Canceled,
     })
+}
+
+fn items(items: &[pb::SubscriptionItem], base: Currency) -> Result<Vec<Item>, Problem> {
+    let items = items.iter().map(|one| item(one, base));
+    let mut items: Vec<Item> = items.collect::<Result<_, _>>()?;
+    // A source that names products and ranks none sells a plan all the same: first of all.
+    if items.iter().all(|item| item.role != ItemRole::Plan) {
+        let mut licensed = items.iter_mut();
+        if let Some(first) = licensed.find(|item| item.usage_type == UsageType::Licensed) {
+            first.role = ItemRole::Plan;
+        }
+    }
+    Ok(items)
 }
 
 fn item(item: &pb::SubscriptionItem, base: Currency) -> Result<Item, Problem> {

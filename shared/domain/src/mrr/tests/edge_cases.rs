@@ -494,6 +494,26 @@ fn a_new_rate_is_revaluation_and_the_rest_is_not() {
 }
 
 #[test]
+fn a_price_in_another_currency_is_another_price_and_no_rate() {
+    check(
+        "from euro to dollar",
+        vec![
+            start(vec![in_euro(plan(10, 1_000), 110)]),
+            next("2026-02-01", vec![plan(10, 1_000)]),
+        ],
+        &["2026-02-01 CONTRACTION -10.00 PRICE:-1000"],
+    );
+    check(
+        "and seats",
+        vec![
+            start(vec![plan(10, 1_000)]),
+            next("2026-02-01", vec![in_euro(plan(12, 1_000), 110)]),
+        ],
+        &["2026-02-01 EXPANSION +32.00 SEATS:2000 PRICE:1200"],
+    );
+}
+
+#[test]
 fn odd_billing_periods_are_split_in_whole_units() {
     let weekly = |quantity, unit_amount_minor| Item {
         interval: Interval::Week,

@@ -1,0 +1,44 @@
+//! Commands for authors of segmenters: they need no service.
+
+mod check;
+mod run;
+
+use clap::ArgMatches;
+
+use sextant_plugin_host::{Allowance, Hosts};
+
+use crate::cli::context::Context;
+use crate::error::Error;
+
+/// Runs a command of the group.
+pub(crate) async fn run(
+    action: &str,
+    context: &Context<'_>,
+    matches: &ArgMatches,
+) -> Result<(), Error> {
+    match action {
+        "check" => check::check(context, matches).await,
+        "run" => run::run(context, matches).await,
+        _ => Err(Error::usage(
+            "name a command; `sextant plugin --help` lists them",
+        )),
+    }
+}
+
+/// Does work that waits for other processes.
+async fn waiting<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|broke_off| Error::Installation(broke_off.into()))?
+}
+
+/// Host processes, and what a segmenter may have here: what its descriptor asks for.
+fn hosts() -> Result<(Hosts, Allowance), Error> {
+    let hosts = Hosts::of_this_program().map_err(|error| Error::Installation(error.into()))?;
+    let allowance = Allowance {
+        memory_mb: u32::MAX,
+        ..Allowance::default()
+    };
+    Ok((hosts, allowance))
+}

@@ -1,0 +1,185 @@
+//! `sextant plugin run`: what a segmenter says of one's own rows.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ArgMatches;
+use serde_json::Value;
+
+use sextant_domain::time::{Instant, Zone};
+use sextant_plugin_host::{
+    ABSTAIN, Call, Deadline, Descriptor, External, Feature, FeatureType, NO_SEGMENT, Segmenter,
+    Verified, rows,
+};
+use sextant_runtime::clock::Clock;
+
+use crate::cli::context::{Context, text_of};
+use crate::cli::plugin::{hosts, waiting};
+use crate::error::Error;
+use crate::output::{Block, Cell, Column};
+
+/// The column that names a row.
+const ACCOUNT: &str = "account_id";
+/// Rows that are shown at once.
+const ROWS: usize = 4_096;
+const REASONS: u32 = 3;
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Rows of a file: what they are called, and their values.
+struct Rows {
+    names: Vec<String>,
+    values: Vec<Vec<Value>>,
+}
+
+/// Runs the rows of a CSV file through a segmenter.
+pub(crate) async fn run(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let file = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+    let missing = || Error::usage("name the segmenter and a CSV file");
+    let (path, csv) = (file("file").zip(file("csv"))).ok_or_else(missing)?;
+    let config = Some(text_of(matches, "settings")).filter(|config| !config.is_empty());
+    let config = config.unwrap_or_else(|| "{}".to_owned());
+    let as_of = match text_of(matches, "as-of").as_str() {
+        "" => Clock::real().now(),
+        text => Instant::parse(text).map_err(|error| Error::usage(format!("--as-of: {error}")))?,
+    };
+    let block = waiting(move || judge(&path, &csv, &config, as_of)).await?;
+    context.print(matches, &Zone::utc(), &block.into())
+}
+
+fn judge(path: &Path, csv: &Path, config: &str, as_of: Instant) -> Result<Block, Error> {
+    let (hosts, allowance) = hosts()?;
+    let refused = |error: &dyn std::fmt::Display| Error::usage(error.to_string());
+    let file = Verified::read(path).map_err(|error| refused(&error))?;
+    let plugin = External::start(&hosts, file, allowance).map_err(|error| refused(&error))?;
+    let read = read(csv, plugin.descriptor())?;
+    let segmenter = Segmenter::from(plugin);
+    let descriptor = segmenter.descriptor();
+    let schema = rows::schema(descriptor);
+    let bound = segmenter
+        .bind(config, &schema)
+        .map_err(|error| refused(&error))?;
+    let columns = vec![
+        Column::left("account", "Account"),
+        Column::left("segment", "Segment"),
+        Column::prose("reasons", "Why"),
+        Column::rare("trouble", "No answer"),
+    ];
+    let mut block = Block::new("rows", descriptor.title.get("en"), columns);
+    for (names, values) in read.names.chunks(ROWS).zip(read.values.chunks(ROWS)) {
+        let batch = rows::of_values(descriptor, values).map_err(|error| refused(&error))?;
+        let call = Call {
+            tenant: "",
+            as_of_us: as_of.0,
+            seed: 0,
+            deadline: Some(Deadline::after(LONGEST)),
+            cancel: None,
+        };
+        let answers = bound
+            .segment(&batch, &call)
+            .map_err(|error| refused(&error))?;
+        let reasons = if segmenter.explains() {
+            let reasons = bound.explain(&batch, &call, REASONS);
+            reasons.map_err(|error| refused(&error))?
+        } else {
+            vec![Vec::new(); batch.num_rows()]
+        };
+        for (row, name) in names.iter().enumerate() {
+            let texts = reasons.get(row).into_iter().flatten();
+            let texts: Vec<String> = texts.filter_map(|reason| reason.text.clone()).collect();
+            let trouble = answers.trouble_of(row);
+            block.rows.push(vec![
+                Cell::text(name.clone()),
+                segment(descriptor, &answers.segment, row, trouble.is_some()),
+                Cell::List(texts),
+                trouble.map_or(Cell::Nothing, |trouble| Cell::text(trouble.to_string())),
+            ]);
+        }
+    }
+    Ok(block)
+}
+
+fn segment(descriptor: &Descriptor, answers: &[u16], row: usize, is_troubled: bool) -> Cell {
+    match answers.get(row).copied() {
+        _ if is_troubled => Cell::Nothing,
+        None | Some(ABSTAIN) => Cell::text("(not enough data)"),
+        Some(NO_SEGMENT) => Cell::text("(in none)"),
+        Some(index) => match descriptor.segments.get(usize::from(index)) {
+            Some(segment) => Cell::Titled {
+                title: segment.title.get("en").to_owned(),
+                key: segment.key.clone(),
+            },
+            None => Cell::Nothing,
+        },
+    }
+}
+
+/// Reads a file whose header names features. A feature without a column is unknown.
+fn read(csv: &Path, descriptor: &Descriptor) -> Result<Rows, Error> {
+    let unreadable = |error: csv::Error| Error::usage(format!("{}: {error}", csv.display()));
+    let mut reader = csv::Reader::from_path(csv).map_err(unreadable)?;
+    let header = reader.headers().map_err(unreadable)?.clone();
+    let place = |name: &str| header.iter().position(|column| column.trim() == name);
+    let required = descriptor.features.iter().take(descriptor.required);
+    for feature in required {
+        if place(&feature.name).is_none() {
+            let columns: Vec<&str> = header.iter().collect();
+            return Err(Error::usage(format!(
+                "{} has no column \"{}\", which the segmenter needs; it has {}",
+                csv.display(),
+                feature.name,
+                columns.join(", ")
+            )));
+        }
+    }
+    let places: Vec<Option<usize>> = descriptor
+        .features
+        .iter()
+        .map(|feature| place(&feature.name))
+        .collect();
+    let named = place(ACCOUNT);
+    let mut rows = Rows {
+        names: Vec::new(),
+        values: Vec::new(),
+    };
+    for (number, record) in reader.records().enumerate() {
+        let record = record.map_err(unreadable)?;
+        let cell = |place: Option<usize>| place.and_then(|place| record.get(place)).unwrap_or("");
+        let values = descriptor
+            .features
+            .iter()
+            .zip(&places)
+            .map(|(feature, place)| {
+                let text = cell(*place).trim();
+                value(feature, text).ok_or_else(|| {
+                    Error::usage(format!(
+                        "row {}, column \"{}\": \"{text}\" is not of type {}",
+                        number + 1,
+                        feature.name,
+                        feature.kind.data_type()
+                    ))
+                })
+            });
+        rows.values.push(values.collect::<Result<_, _>>()?);
+        let name = Some(cell(named)).filter(|name| !name.is_empty());
+        rows.names
+            .push(name.map_or_else(|| format!("row {}", number + 1), ToOwned::to_owned));
+    }
+    Ok(rows)
+}
+
+/// The value of a cell; empty: unknown.
+fn value(feature: &Feature, text: &str) -> Option<Value> {
+    if text.is_empty() {
+        return Some(Value::Null);
+    }
+    match feature.kind {
+        FeatureType::Float64 => text.parse::<f64>().ok().map(Value::from),
+        FeatureType::Int64 => text.parse::<i64>().ok().map(Value::from),
+        FeatureType::Timestamp => {
+            let at = Instant::parse(text).ok()?;
+            Some(at.0.into())
+        },
+        FeatureType::Bool => text.parse::<bool>().ok().map(Value::from),
+        FeatureType::Utf8 | FeatureType::Dictionary => Some(text.into()),
+    }
+}
