@@ -1,6 +1,8 @@
 //! The host against real shared objects: the built-in segmenters, the C example, and fixtures that break the contract.
 
 #[cfg(test)]
+mod archive;
+#[cfg(test)]
 mod built_ins;
 #[cfg(test)]
 mod c_example;
@@ -22,6 +24,8 @@ mod missing;
 mod mutants;
 #[cfg(test)]
 mod needs;
+#[cfg(test)]
+mod python;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]

@@ -1,0 +1,70 @@
+//! Plugins that were compiled with the header of a released ABI load for ever.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sextant_plugin_host::conformance::{Outcome, judge};
+use sextant_plugin_host::{ABSTAIN, Allowance, Plugin, Segmenter, Verified, rows};
+
+use crate::fixture::{call, hosts};
+
+fn archive() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../abi/archive")
+}
+
+fn archived() -> Vec<PathBuf> {
+    let files = fs::read_dir(archive().join("1.0")).unwrap();
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_archived_plugin_is_the_one_that_was_archived() {
+    let listed = fs::read_to_string(archive().join("README.md")).unwrap();
+    assert!(archived().len() >= 2);
+    for path in archived() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let digest = Verified::read(&path).unwrap().digest_hex();
+        let line = listed
+            .lines()
+            .find(|line| line.contains(&format!("`1.0/{name}`")));
+        assert!(
+            line.is_some_and(|line| line.contains(&digest)),
+            "{name} {digest}"
+        );
+    }
+}
+
+#[test]
+fn every_archived_plugin_loads_and_holds_to_its_examples() {
+    for path in archived() {
+        let segmenter = Segmenter::from(Plugin::load(&path).unwrap());
+        let descriptor = segmenter.descriptor();
+        assert!(!descriptor.examples.is_empty());
+        for example in &descriptor.examples {
+            let batch = rows::of_values(descriptor, &example.rows).unwrap();
+            let bound = segmenter.bind(&example.config.to_string(), batch.schema_ref());
+            let answers = bound.unwrap().segment(&batch, &call()).unwrap();
+            let index = |key: &Option<String>| {
+                key.as_ref()
+                    .map_or(ABSTAIN, |key| descriptor.segment_index(key).unwrap())
+            };
+            let expected: Vec<u16> = example.expect.iter().map(index).collect();
+            assert_eq!(answers.segment, expected, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_archived_plugin_passes_the_check() {
+    let hosts = hosts();
+    for path in archived() {
+        let verdicts = judge(&hosts, &path, &Allowance::default());
+        let failed: Vec<_> = verdicts
+            .iter()
+            .filter(|verdict| verdict.outcome == Outcome::Fail)
+            .collect();
+        assert!(failed.is_empty(), "{}: {failed:#?}", path.display());
+    }
+}

@@ -1,0 +1,51 @@
+"""`python -m sextant_segmenter serve module:Class`, and `check`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from pathlib import Path
+
+from .segmenter import Segmenter
+from .server import Server
+from .testing import check_examples
+
+
+def _class(name: str) -> type[Segmenter]:
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise SystemExit(f"{name}: write MODULE:CLASS, such as health:Health")
+    sys.path.insert(0, os.getcwd())
+    found = getattr(importlib.import_module(module), attribute, None)
+    if not (isinstance(found, type) and issubclass(found, Segmenter)):
+        raise SystemExit(f"{name}: module {module} has no Segmenter of that name")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m sextant_segmenter", description="Serves a Python model as a Sextant segmenter")
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="answer Sextant until Ctrl-C")
+    serve.add_argument("segmenter", help="MODULE:CLASS, such as health:Health")
+    serve.add_argument("--listen", default="127.0.0.1:8080", help="address and port (default: %(default)s; port 0: a free one)")
+    serve.add_argument("--token-file", type=Path, help="file with the token that Sextant has to send")
+    serve.add_argument("--workers", type=int, default=4, help="calls that are answered at one time (default: %(default)s)")
+    check = commands.add_parser("check", help="hold it to the examples of its descriptor")
+    check.add_argument("segmenter", help="MODULE:CLASS")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
+    segmenter = _class(arguments.segmenter)
+    if arguments.command == "check":
+        print(f"{check_examples(segmenter)} examples hold")
+        return
+    token = arguments.token_file.read_text(encoding="utf-8").strip() if arguments.token_file else None
+    with Server(segmenter, listen=arguments.listen, token=token, workers=arguments.workers) as server:
+        print(f"{server.description.id} {server.description.version} answers at {server.address}", flush=True)
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Answers `sextant.segmenter.v1` for one class."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import threading
+from collections import OrderedDict
+from concurrent import futures
+from typing import Any
+
+import grpc
+import pyarrow as pa
+
+from . import answers
+from .contract import evaluation_service_pb2 as pb
+from .contract import evaluation_service_pb2_grpc as rpc
+from .segmenter import Call, Description, Refused, Segmenter
+
+_LOG = logging.getLogger("sextant_segmenter")
+#: Largest message: 16,384 rows of 60 columns are 8 MiB.
+_MAX_MESSAGE_BYTES = 64 << 20
+#: Instances that are kept; the one that was not asked for longest is the first to go.
+_MAX_INSTANCES = 256
+
+
+class _Instance:
+    """A segmenter with a configuration. Its calls never overlap."""
+
+    def __init__(self, segmenter: Segmenter, schema: pa.Schema):
+        self.segmenter = segmenter
+        self.schema = schema
+        self.turn = threading.Lock()
+
+
+class _Evaluations(rpc.EvaluationServiceServicer):
+    def __init__(self, segmenter: type[Segmenter], description: Description, token: str | None):
+        self._segmenter = segmenter
+        self._description = description
+        self._token = token
+        self._instances: OrderedDict[bytes, _Instance] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def _check(self, context: grpc.ServicerContext) -> None:
+        if self._token is None:
+            return
+        given = dict(context.invocation_metadata()).get("authorization", "")
+        if not hmac.compare_digest(str(given), f"Bearer {self._token}"):
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is not the one that this server was started with")
+
+    def Describe(self, request: pb.DescribeRequest, context: grpc.ServicerContext) -> pb.DescribeResponse:
+        self._check(context)
+        from . import __version__
+
+        return pb.DescribeResponse(
+            descriptor_json=self._description.json,
+            server=f"sextant-segmenter-python {__version__}",
+            explains=self._segmenter.explains(),
+            deterministic=self._segmenter.deterministic,
+            row_independent=self._segmenter.row_independent,
+        )
+
+    def Prepare(self, request: pb.PrepareRequest, context: grpc.ServicerContext) -> pb.PrepareResponse:
+        self._check(context)
+        # What it is made of names it, so that it has the same name in every replica.
+        name = hashlib.sha256(request.config_json.encode() + b"\0" + request.input_schema).digest()
+        try:
+            schema = pa.ipc.open_stream(request.input_schema).schema
+            config = {**self._description.defaults, **json.loads(request.config_json or "{}")}
+            instance = _Instance(self._segmenter(config), schema)
+        except Exception as error:  # whatever an author's code raises is an answer
+            return pb.PrepareResponse(failure=_failure(error, pb.FAILURE_CODE_INVALID_CONFIG))
+        with self._lock:
+            self._instances[name] = instance
+            while len(self._instances) > _MAX_INSTANCES:
+                self._instances.popitem(last=False)
+        output = pa.schema([pa.field("segment", pa.uint16(), nullable=False)])
+        return pb.PrepareResponse(instance=pb.Instance(id=name, output_schema=_stream(output)))
+
+    def _instance(self, name: bytes) -> _Instance | None:
+        with self._lock:
+            instance = self._instances.get(name)
+            if instance is not None:
+                self._instances.move_to_end(name)
+            return instance
+
+    def Segment(self, request: pb.SegmentRequest, context: grpc.ServicerContext) -> pb.SegmentResponse:
+        self._check(context)
+        instance = self._instance(request.instance_id)
+        if instance is None:
+            return pb.SegmentResponse(failure=_unknown())
+        try:
+            rows = _rows(request.batch)
+            with instance.turn:
+                given = instance.segmenter.segment(rows, _call(request.context))
+                answer = answers.answer(self._description, given, rows.num_rows)
+        except Exception as error:
+            return pb.SegmentResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))
+        return pb.SegmentResponse(batch=_stream(answer.schema, answer))
+
+    def Explain(self, request: pb.ExplainRequest, context: grpc.ServicerContext) -> pb.ExplainResponse:
+        self._check(context)
+        instance = self._instance(request.instance_id)
+        if instance is None:
+            return pb.ExplainResponse(failure=_unknown())
+        if not self._segmenter.explains():
+            return pb.ExplainResponse(failure=pb.Failure(code=pb.FAILURE_CODE_UNSUPPORTED, message="it gives no reasons"))
+        try:
+            rows = _rows(request.batch)
+            with instance.turn:
+                given = instance.segmenter.explain(rows, _call(request.context), request.top_k)
+                told = answers.reasons(self._description, given, rows.num_rows, request.top_k)
+        except Exception as error:
+            return pb.ExplainResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))
+        explanations = [
+            pb.Explanation(grounds=[pb.Ground(feature=feature, contribution=weight, text=text) for feature, weight, text in of_row])
+            for of_row in told
+        ]
+        return pb.ExplainResponse(explanations=pb.Explanations(rows=explanations))
+
+
+def _rows(batch: bytes) -> pa.RecordBatch:
+    table = pa.ipc.open_stream(batch).read_all()
+    return table.combine_chunks().to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], table.schema)
+
+
+def _stream(schema: pa.Schema, *batches: pa.RecordBatch) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def _call(context: pb.Context) -> Call:
+    return Call(tenant_id=context.tenant_id, as_of_us=context.as_of_us, seed=context.seed)
+
+
+def _unknown() -> pb.Failure:
+    return pb.Failure(code=pb.FAILURE_CODE_INSTANCE_UNKNOWN, message="this server does not know the instance")
+
+
+def _failure(error: Exception, otherwise: int) -> pb.Failure:
+    if isinstance(error, Refused):
+        code = pb.FAILURE_CODE_INVALID_CONFIG if otherwise == pb.FAILURE_CODE_INVALID_CONFIG else pb.FAILURE_CODE_INVALID_INPUT
+        failure = pb.Failure(code=code, message=str(error), field=error.field)
+        if error.row is not None:
+            failure.row = error.row
+        return failure
+    if isinstance(error, answers.Mistake):
+        return pb.Failure(code=pb.FAILURE_CODE_OUTPUT, message=str(error))
+    if isinstance(error, MemoryError):
+        return pb.Failure(code=pb.FAILURE_CODE_RESOURCE, message="out of memory", retryable=True)
+    _LOG.exception("the segmenter raised")
+    return pb.Failure(code=otherwise, message=f"{type(error).__name__}: {error}")
+
+
+class Server:
+    """A server of one class, from when it is entered until it is left."""
+
+    def __init__(self, segmenter: type[Segmenter], listen: str = "127.0.0.1:0", token: str | None = None, workers: int = 4):
+        self.description = Description(segmenter)
+        options = [("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
+        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=options)
+        rpc.add_EvaluationServiceServicer_to_server(_Evaluations(segmenter, self.description, token), self._server)
+        port = self._server.add_insecure_port(listen)
+        #: Where it answers, with the port that it was given.
+        self.address = f"http://{listen.rsplit(':', 1)[0]}:{port}"
+
+    def __enter__(self) -> "Server":
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._server.stop(grace=5).wait()
+
+    def wait(self) -> None:
+        """Returns when the process is told to end."""
+        try:
+            self._server.wait_for_termination()
+        except KeyboardInterrupt:
+            pass
