@@ -30,7 +30,7 @@ use crate::external::breaker::Breaker;
 use crate::external::child::{HostProcess, How};
 use crate::external::peer::{HostPeer, Peer, ServerPeer};
 use crate::external::poison::Poison;
-use crate::{Descriptor, LoadError, Verified, elf};
+use crate::{Descriptor, LoadError, Verified, elf, messages};
 
 pub use crate::external::hosts::Hosts;
 pub use crate::external::instance::ExternalInstance;
@@ -75,7 +75,7 @@ pub struct Crash {
     /// Its exit code, where it ended by itself.
     pub code: Option<i32>,
     /// The last that it printed, at most 64 KiB.
-    pub printed: String,
+    pub printed: Arc<str>,
 }
 
 impl fmt::Display for Crash {
@@ -98,6 +98,8 @@ pub enum Trouble {
     Crashed(Crash),
     /// The segmenter's server does not answer.
     Gone(String),
+    /// No process could be started for the segmenter.
+    NotStarted(String),
     /// The call did not end in time.
     Overran,
     /// The segmenter answered with an error, or with what breaks the contract.
@@ -107,12 +109,22 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// Whether it has nothing to do with the rows that were shown.
+    #[must_use]
+    pub const fn is_of_all_rows(&self) -> bool {
+        matches!(
+            self,
+            Self::Gone(_) | Self::NotStarted(_) | Self::Quarantined
+        )
+    }
+
     /// In one word, for counting and for programs.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Crashed(_) => "crashed",
             Self::Gone(_) => "gone",
+            Self::NotStarted(_) => "not_started",
             Self::Overran => "overran",
             Self::Failed(_) => "failed",
             Self::Quarantined => "quarantined",
@@ -125,6 +137,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Crashed(crash) => write!(f, "{crash}"),
             Self::Gone(why) => write!(f, "its server does not answer: {why}"),
+            Self::NotStarted(why) => write!(f, "no process could be started for it: {why}"),
             Self::Overran => f.write_str("it did not answer in time"),
             Self::Failed(what) => f.write_str(what),
             Self::Quarantined => f.write_str("it has failed too often and is not asked any more"),
@@ -152,7 +165,8 @@ impl StartError {
     fn finding(self) -> Finding {
         match self {
             Self::Refused { check_id, what } => {
-                Finding::new(Check::by_id(&check_id).unwrap_or(Check::Loadable), what)
+                let check = Check::by_id(&check_id).unwrap_or(Check::Loadable);
+                Finding::new(check, messages::told(&what))
             },
             Self::Crashed(crash) if crash.printed.is_empty() => {
                 Finding::new(Check::Crash, crash.to_string())

@@ -26,6 +26,9 @@ pub(crate) const WINDOW_BYTES: u32 = 16 << 20;
 /// Largest piece in which a message travels: the default of 16 KiB costs a system call for each.
 pub(crate) const FRAME_BYTES: u32 = 1 << 20;
 
+/// Longest text of a failure that is taken over.
+const MAX_TEXT_BYTES: usize = 1_024;
+
 /// The header with the time that a caller waits.
 const TIMEOUT_HEADER: &str = "grpc-timeout";
 
@@ -192,8 +195,20 @@ fn plugin_failure(failure: &PluginFailure) -> pb::Failure {
     }
 }
 
+/// A text from another process, as far as people read it: nobody else says how long it is, or what is in it.
+pub(crate) fn told(text: &str) -> String {
+    let end = text.floor_char_boundary(MAX_TEXT_BYTES);
+    let start = text.split_at(end).0;
+    start
+        .chars()
+        .map(|one| if one.is_control() { ' ' } else { one })
+        .collect()
+}
+
 /// What somebody says went wrong.
-pub(crate) fn call_error(failure: pb::Failure) -> CallError {
+pub(crate) fn call_error(mut failure: pb::Failure) -> CallError {
+    failure.message = told(&failure.message);
+    failure.field = told(&failure.field);
     match failure.code() {
         pb::FailureCode::Output => CallError::Output {
             what: failure.message,

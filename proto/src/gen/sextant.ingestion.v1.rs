@@ -183,9 +183,9 @@ pub struct Price {
     /// How it is charged.
     #[prost(enumeration = "UsageType", tag = "5")]
     pub usage_type: i32,
-    /// The product that is sold, such as a plan or an add-on. An item is a plan, whose quantity is the number of seats, if its price
-    /// has a rank or names no product; else it is a further product. Where no item of a subscription is a plan by that, its first
-    /// licensed one is.
+    /// The product that is sold, such as a plan or an add-on. An item is a plan if its price has a rank or names no product; else
+    /// it is a further product. The quantity of a licensed plan is a number of seats. Where no licensed item of a subscription is a
+    /// plan by that, its first licensed one is.
     #[prost(string, tag = "6")]
     pub product_id: ::prost::alloc::string::String,
     /// Rank of the plan within its product line: makes an upgrade and a downgrade decidable. 0: not ranked.

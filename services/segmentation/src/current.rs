@@ -9,7 +9,7 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
 
 use crate::columns;
-use crate::grounds::{Grounds, call};
+use crate::grounds::{Grounds, call_of_reader};
 use crate::state::{TenantState, Use};
 
 impl TenantState {
@@ -34,7 +34,7 @@ impl TenantState {
         let input = columns::with_previous(&rows, at_close)?;
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
         let as_of = self.slices.values().filter_map(|slice| slice.as_of).max();
-        let call = call(&tenant, as_of.unwrap_or(Instant(0)));
+        let call = call_of_reader(&tenant, as_of.unwrap_or(Instant(0)));
         let grounds = match Grounds::of(one, input, &call) {
             Ok(grounds) => grounds,
             Err(failed) => {

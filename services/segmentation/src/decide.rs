@@ -50,7 +50,7 @@ pub(crate) fn moved<'a>(
 /// Why a segmenter is taken to have failed, although it may have answered for some rows: it is not asked any more, its server is
 /// away, or of several rows it has answered for none.
 pub(crate) fn failure(answers: &Assignments) -> Option<&Trouble> {
-    let whole = |trouble: &&Trouble| matches!(trouble, Trouble::Quarantined | Trouble::Gone(_));
+    let whole = |trouble: &&Trouble| trouble.is_of_all_rows();
     let mut troubles = answers.unanswered.iter().map(|one| &one.trouble);
     let mut lacking: Vec<usize> = answers.missing.iter().map(|one| one.row).collect();
     lacking.dedup();

@@ -1,9 +1,9 @@
 //! What all parts of the service share, and tenants as they are read back from the store.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock as StdRwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -31,7 +31,7 @@ use sextant_runtime::link::Link;
 use sextant_runtime::progress::Progress;
 use sextant_runtime::telemetry::Meters;
 use sextant_runtime::tenant::TENANT_HEADER;
-use sextant_store::port::{Feed, Memberships, Segmentations, SliceProgress};
+use sextant_store::port::{Feed, Memberships, SegmentationRow, Segmentations, SliceProgress};
 use sextant_wire::read::Currency;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
@@ -108,6 +108,8 @@ pub(crate) struct Engine {
     pub(crate) facts: Arc<Lag>,
     pub(crate) meters: Meters,
     views: StdRwLock<HashMap<TenantId, Arc<View>>>,
+    /// Tenants that have been loaded before.
+    loaded: Mutex<HashSet<TenantId>>,
     pub(crate) cells: Arc<Kept<TenantCell>>,
     pub(crate) unbegun: Unbegun,
 }
@@ -130,6 +132,7 @@ impl Engine {
             progress: Progress::default(),
             meters: deps.meters,
             views: StdRwLock::default(),
+            loaded: Mutex::default(),
             cells: Arc::new(Kept::new(deps.clock.clone(), deps.room)),
             unbegun: Unbegun::default(),
             clock: deps.clock,
@@ -186,6 +189,10 @@ impl Engine {
             let mut writing = self.cells.asked(tenant).write_owned().await;
             if let Some(state) = writing.as_mut() {
                 state.replace_poisoned(&self.registry);
+                let lost = state.lost();
+                if !lost.is_empty() {
+                    state.found(self.uses_of(lost).await?);
+                }
                 return Ok(writing);
             }
             let state = writing.insert(self.load(tenant).await?);
@@ -260,8 +267,14 @@ impl Engine {
             })
             .await?;
         }
+        // Once in a process: its segmenters do not change.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = loaded.insert(tenant);
+        drop(loaded);
         for (slice, stored) in &slices {
-            state.doubt_troubled(*slice);
+            if is_first {
+                state.doubt_troubled(*slice);
+            }
             state.recall_behind(*slice, &stored.behind);
             self.note_stored(tenant, *slice, stored);
         }
@@ -339,6 +352,16 @@ impl Engine {
         Ok((zone, base_currency, n_slices.max(1)))
     }
 
+    /// Segmentations with their segmenters, which may have to be waited for.
+    async fn uses_of(&self, rows: Vec<SegmentationRow>) -> Result<Vec<Use>, Problem> {
+        let registry = self.registry.clone();
+        blocking(move || {
+            let uses = rows.into_iter().map(|row| Use::new(row, &registry));
+            Ok(uses.collect())
+        })
+        .await
+    }
+
     /// Takes over segmentations that this or another process has made since.
     pub(crate) async fn load_uses(&self, state: &mut TenantState) -> Result<(), Status> {
         let rows = self.segmentations.all(state.tenant).await;
@@ -347,12 +370,7 @@ impl Engine {
             let known = state.by_key(&row.key);
             known.is_none_or(|known| known.row.version != row.version)
         });
-        let registry = self.registry.clone();
-        let uses = blocking(move || {
-            let uses = rows.into_iter().map(|row| Use::new(row, &registry));
-            Ok::<Vec<_>, Problem>(uses.collect())
-        });
-        for one in uses.await? {
+        for one in self.uses_of(rows).await? {
             state.uses.retain(|known| known.row.key != one.row.key);
             state.uses.push(one);
         }

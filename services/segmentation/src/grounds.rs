@@ -17,6 +17,7 @@ use crate::state::{Present, Standing, Usable};
 
 /// Longest time that a batch is waited for, in whatever parts it is asked about.
 const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST_OF_READER: Duration = Duration::from_secs(2);
 /// Reasons kept with a transition.
 const MAX_REASONS: u32 = 4;
 
@@ -28,6 +29,14 @@ pub(crate) fn call(tenant: &str, as_of: Instant) -> Call<'_> {
         seed: 0,
         deadline: Some(Deadline::after(LONGEST)),
         cancel: None,
+    }
+}
+
+/// The same for somebody who looks: who waits meanwhile is the tenant's evaluation, too.
+pub(crate) fn call_of_reader(tenant: &str, as_of: Instant) -> Call<'_> {
+    Call {
+        deadline: Some(Deadline::after(LONGEST_OF_READER)),
+        ..call(tenant, as_of)
     }
 }
 

@@ -59,6 +59,12 @@ impl Use {
         })
     }
 
+    /// True: its segmenter was lost while it was to be asked for the first time, and may be there again.
+    fn is_lost(&self) -> bool {
+        let problem = self.segmenter.as_ref().err();
+        problem.is_some_and(|problem| problem.reason == ErrorReason::Unavailable)
+    }
+
     /// True: the segmenter has failed so, by a panic for one, that this instance of it cannot be asked again.
     fn is_poisoned(&self) -> bool {
         self.usable().is_some_and(|one| one.instance.is_poisoned())
@@ -189,6 +195,25 @@ impl TenantState {
         self.uses.iter().any(Use::is_poisoned)
     }
 
+    /// The segmentations whose segmenters were lost.
+    pub(crate) fn lost(&self) -> Vec<SegmentationRow> {
+        let lost = self.uses.iter().filter(|one| one.is_lost());
+        lost.map(|one| one.row.clone()).collect()
+    }
+
+    /// Takes segmentations over whose segmenters were lost before.
+    pub(crate) fn found(&mut self, found: Vec<Use>) {
+        for one in found {
+            let known = self
+                .uses
+                .iter_mut()
+                .find(|known| known.row.key == one.row.key);
+            if let Some(known) = known.filter(|known| known.is_lost()) {
+                *known = one;
+            }
+        }
+    }
+
     /// Makes instances anew that cannot be asked again. Who only reads cannot do so, and leaves them behind.
     pub(crate) fn replace_poisoned(&mut self, registry: &Registry) {
         for one in self.uses.iter_mut().filter(|one| one.is_poisoned()) {
@@ -246,7 +271,9 @@ impl TenantState {
 
     /// True: something has still to be evaluated over all accounts, or to be made up for.
     pub(crate) fn has_open(&self) -> bool {
-        !self.unbegun().is_empty() || !self.asked_again().is_empty()
+        !self.unbegun().is_empty()
+            || !self.asked_again().is_empty()
+            || self.uses.iter().any(Use::is_lost)
     }
 
     /// Segmentations with accounts that could not be judged are evaluated once more after a load: their segmenters may be other ones.

@@ -8,6 +8,7 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
@@ -42,6 +43,9 @@ const MS_PER_1K_ROWS: f64 = 2.0;
 pub(crate) trait Ask: Clone + Send + Sync + 'static {
     type Answer: Send + 'static;
 
+    /// What kind of question it is.
+    const NAME: &str;
+
     /// Asks.
     fn ask(&self, client: Client, about: About, longest: Duration) -> Asked<Self::Answer>;
 }
@@ -62,6 +66,8 @@ pub(crate) struct Segment;
 
 impl Ask for Segment {
     type Answer = Answer;
+
+    const NAME: &str = "segment";
 
     fn ask(&self, mut client: Client, about: About, longest: Duration) -> Asked<Answer> {
         async move {
@@ -93,6 +99,8 @@ pub(crate) struct Explain {
 
 impl Ask for Explain {
     type Answer = Vec<Vec<Reason>>;
+
+    const NAME: &str = "explain";
 
     fn ask(&self, mut client: Client, about: About, longest: Duration) -> Asked<Self::Answer> {
         let top_k = self.top_k;
@@ -164,6 +172,14 @@ enum Broken {
     Lost(Lost),
     /// There was none.
     Off(Status),
+    /// There was none in time.
+    Late,
+}
+
+impl From<Elapsed> for Broken {
+    fn from(_elapsed: Elapsed) -> Self {
+        Self::Late
+    }
 }
 
 impl From<Lost> for Broken {
@@ -246,8 +262,8 @@ impl<A: Ask> Answering<A> {
             }
             losses += 1;
             // One that has stopped when it was told to has not failed: perhaps it was given too little time.
-            is_incident |= !matches!(trouble, Trouble::Overran);
-            // Of a server that does not answer nothing is learned by halves.
+            is_incident |= !matches!(trouble, Trouble::Overran | Trouble::NotStarted(_));
+            // Of what has nothing to do with the rows nothing is learned by halves.
             let independent =
                 serves && self.shared.told.row_independent && !matches!(trouble, Trouble::Gone(_));
             if independent && range.len() > 1 && losses < MAX_LOSSES && !self.is_late() {
@@ -286,8 +302,7 @@ impl<A: Ask> Answering<A> {
             let enough = LEAST_AGAIN + Duration::from_secs_f64(per_row * rows as f64 * PATIENCE);
             longest = longest.min(enough);
         }
-        let left = self.deadline.map(Deadline::left);
-        left.map_or(longest, |left| left.min(longest))
+        self.until_deadline(longest)
     }
 
     /// Shows some of the rows, once.
@@ -313,15 +328,14 @@ impl<A: Ask> Answering<A> {
         };
         let (turn, client) = turn?;
         let longest = self.longest(rows.len(), shown_before);
-        let asked = self.asked(client.clone(), about, longest);
         let peer = &self.shared.peer;
-        match timeout(longest, asked).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(Broken::Lost(lost))) => Err(lost),
-            Ok(Err(Broken::Off(status))) if !is_late(&status) => {
+        match self.asked(client.clone(), about, longest).await {
+            Ok(answer) => Ok(answer),
+            Err(Broken::Lost(lost)) => Err(lost),
+            Err(Broken::Off(status)) if !is_late(&status) => {
                 Err(Lost::Trouble(peer.broke_off(turn, &status).await))
             },
-            Ok(Err(Broken::Off(_))) | Err(_) => {
+            Err(Broken::Off(_) | Broken::Late) => {
                 let (shared, number) = (Arc::clone(&self.shared), self.number);
                 let killed = move || {
                     if shared.purpose == Purpose::Serve {
@@ -333,25 +347,38 @@ impl<A: Ask> Answering<A> {
         }
     }
 
-    /// Asks; who does not know the instance, for it was just started, is told of it first.
+    /// Asks; who does not know the instance, for it was just started, is told of it first, which takes no time from the rows.
     async fn asked(
         &self,
         mut client: Client,
         mut about: About,
         longest: Duration,
     ) -> Result<A::Answer, Broken> {
-        match self.ask.ask(client.clone(), about.clone(), longest).await? {
+        let answered = timeout(
+            longest,
+            self.ask.ask(client.clone(), about.clone(), longest),
+        );
+        match answered.await?? {
             Ok(answer) => return Ok(answer),
             Err(CallError::Poisoned) => {},
             Err(error) => return Err(sorted(error).into()),
         }
         self.shared.peer.forgot(&mut client).await?;
-        let prepared = client.prepare(self.prepare.clone(), longest).await?;
+        let to_prepare = self.until_deadline(self.shared.allowance.longest_call);
+        let prepared = client.prepare(self.prepare.clone(), to_prepare);
+        let prepared = timeout(to_prepare, prepared).await??;
         let id = made(prepared).map_err(sorted)?;
         self.name().clone_from(&id);
         about.instance_id = id;
-        let answered = self.ask.ask(client, about, longest).await?;
-        Ok(answered.map_err(sorted)?)
+        let longest = self.until_deadline(longest);
+        let answered = timeout(longest, self.ask.ask(client, about, longest));
+        Ok(answered.await??.map_err(sorted)?)
+    }
+
+    /// So much time, or what is left of it.
+    fn until_deadline(&self, longest: Duration) -> Duration {
+        let left = self.deadline.map(Deadline::left);
+        left.map_or(longest, |left| left.min(longest))
     }
 
     fn name(&self) -> MutexGuard<'_, Bytes> {

@@ -181,7 +181,7 @@ async fn end(child: &mut Child, printer: &mut Printer) -> Crash {
     Crash {
         signal: status.and_then(|status| status.signal()),
         code: status.and_then(|status| status.code()),
-        printed: printer.last().await,
+        printed: printer.last().await.into(),
     }
 }
 

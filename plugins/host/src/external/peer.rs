@@ -15,7 +15,7 @@ use crate::call::monotonic_ns;
 use crate::external::child::{HostProcess, How};
 use crate::external::client::Client;
 use crate::external::{Allowance, Crash, Hosts, StartError, Trouble, Usage};
-use crate::{CallError, Verified};
+use crate::{CallError, Verified, messages};
 
 /// Least time that a call has to end after it was cancelled, which the ABI promises.
 const LEAST_GRACE: Duration = Duration::from_millis(10);
@@ -163,7 +163,7 @@ impl HostPeer {
 }
 
 fn not_started(error: StartError) -> Lost {
-    Lost::Trouble(Trouble::Failed(error.finding().told()))
+    Lost::Trouble(Trouble::NotStarted(error.finding().told()))
 }
 
 /// A server that a team runs.
@@ -220,7 +220,11 @@ impl ServerPeer {
 }
 
 fn gone(status: &Status) -> Trouble {
-    Trouble::Gone(format!("{:?}: {}", status.code(), status.message()))
+    Trouble::Gone(format!(
+        "{:?}: {}",
+        status.code(),
+        messages::told(status.message())
+    ))
 }
 
 /// What a server is taken to be: its descriptor and its promises. The name of its software may change.

@@ -23,17 +23,20 @@ impl Usage {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().next()?.parse::<u64>().ok()
         };
-        // Its first number is the time on a processor, in nanoseconds; of each thread.
-        let mut processor_ns = 0;
-        for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
-            let schedule = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            processor_ns += schedule.split(' ').next()?.parse::<u64>().ok()?;
-        }
+        // Behind the name in brackets, the twelfth and thirteenth number are the time on a processor of all its threads, also of those
+        // that have ended, in ticks of ten milliseconds.
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let (_, numbers) = stat.rsplit_once(')')?;
+        let ticks = numbers.split_whitespace().skip(11).take(2);
+        let ticks = ticks
+            .map(str::parse::<u32>)
+            .collect::<Result<Vec<_>, _>>()
+            .ok()?;
         Some(Self {
             resident_bytes: number("VmRSS:")? << 10,
             peak_bytes: number("VmHWM:")? << 10,
             threads: number("Threads:")?,
-            processor_ms: processor_ns as f64 / 1e6,
+            processor_ms: ticks.into_iter().map(f64::from).sum::<f64>() * 10.0,
         })
     }
 }

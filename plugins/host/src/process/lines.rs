@@ -23,7 +23,7 @@ pub(crate) struct Line {
     pub(crate) details: String,
 }
 
-/// Writes events to standard error. It never waits: a line that the pipe does not take is lost.
+/// Writes events to standard error. The service reads all the time, so a line waits for no longer than that takes.
 #[derive(Debug)]
 pub(crate) struct Lines;
 

@@ -1,7 +1,9 @@
 //! What a segmenter's process may do: little while the segmenter is loaded, and next to nothing once it is.
 //!
-//! The limits hold for code that is hostile, not only for code that is broken: files, sockets, processes and signal
-//! handlers are refused by the kernel. Everything is set up on the main thread before there is another one, as Landlock
+//! What is refused while it is loaded is the boundary, also for hostile code: files but for system libraries, sockets, processes, and
+//! what is done to other processes. What is refused once it is loaded (every file, handlers, code that is put in place later) is asked
+//! for by a process in which code of the segmenter may have run: it holds for code that is broken, and for hostile code without
+//! initialisers. Everything is set up on the main thread before there is another one, as Landlock
 //! binds only the thread that asks for it.
 
 use std::collections::BTreeMap;
@@ -40,7 +42,6 @@ const ALWAYS: &[i64] = &[
     libc::SYS_epoll_pwait,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_futex,
     libc::SYS_getpid,
@@ -71,7 +72,6 @@ const ALWAYS: &[i64] = &[
     libc::SYS_set_robust_list,
     libc::SYS_shutdown,
     libc::SYS_sigaltstack,
-    libc::SYS_tgkill,
     libc::SYS_uname,
     libc::SYS_write,
     libc::SYS_writev,
@@ -90,13 +90,10 @@ const TO_LOAD: &[i64] = &[
     libc::SYS_landlock_add_rule,
     libc::SYS_landlock_create_ruleset,
     libc::SYS_landlock_restrict_self,
-    libc::SYS_mmap,
     libc::SYS_mprotect,
     libc::SYS_newfstatat,
     libc::SYS_openat,
     libc::SYS_pread64,
-    libc::SYS_prctl,
-    libc::SYS_prlimit64,
     libc::SYS_readlinkat,
     libc::SYS_rt_sigaction,
     libc::SYS_seccomp,
@@ -171,8 +168,8 @@ pub(crate) fn close_for_loading() -> Lacks {
     let mut lacks = landlocked(&readable);
     let calls = [ALWAYS, ALWAYS_HERE, TO_LOAD, TO_LOAD_HERE].concat();
     let mut rules: Rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
-    match threads() {
-        Ok(threads) => rules.extend(threads),
+    match confined() {
+        Ok(confined) => rules.extend(confined),
         Err(error) => lacks.push(format!("seccomp: {error}")),
     }
     // Its flags are in memory, where a filter cannot look: who is told that it does not exist uses `clone`. This filter comes
@@ -217,34 +214,54 @@ const fn flag(number: libc::c_int) -> u64 {
     number.unsigned_abs() as u64
 }
 
-/// Threads may be started, and processes not.
-fn threads() -> Result<Rules, BackendError> {
+/// Calls that are allowed with some arguments only, while it is loaded as well: threads may be started and processes not, what is done
+/// to processes and descriptors is done to this process, and memory is private, which the limit counts.
+fn confined() -> Result<Rules, BackendError> {
     let thread = flag(libc::CLONE_THREAD);
-    Ok(Rules::from([one(
-        libc::SYS_clone,
-        vec![bits(0, thread, thread)?],
-    )?]))
+    let process = u64::from(std::process::id());
+    // Kinds of mappings are the lowest four bits.
+    let (kind, private) = (0x0f, flag(libc::MAP_PRIVATE));
+    let is = |argument, number| SeccompRule::new(vec![bits(argument, u64::MAX, number)?]);
+    let with = |argument, numbers: &[libc::c_int]| {
+        let rules = numbers.iter().map(|number| is(argument, flag(*number)));
+        rules.collect::<Result<Vec<_>, _>>()
+    };
+    // Not those that have signals sent to others.
+    let of_descriptors = [
+        libc::F_GETFD,
+        libc::F_SETFD,
+        libc::F_GETFL,
+        libc::F_SETFL,
+        libc::F_DUPFD_CLOEXEC,
+        libc::F_GET_SEALS,
+    ];
+    let of_processes = [
+        libc::PR_SET_NAME,
+        libc::PR_SET_VMA,
+        libc::PR_SET_NO_NEW_PRIVS,
+    ];
+    Ok(Rules::from([
+        one(libc::SYS_clone, vec![bits(0, thread, thread)?])?,
+        one(libc::SYS_mmap, vec![bits(3, kind, private)?])?,
+        (libc::SYS_fcntl, with(1, &of_descriptors)?),
+        (libc::SYS_prctl, with(0, &of_processes)?),
+        // To ask for a limit, not to set one.
+        one(libc::SYS_prlimit64, vec![bits(2, u64::MAX, 0)?])?,
+        one(libc::SYS_tgkill, vec![bits(0, u64::MAX, process)?])?,
+    ]))
 }
 
-/// Calls that are allowed with some arguments only.
+/// The same once it is loaded: no more code is put in place.
 fn narrowed() -> Result<Rules, BackendError> {
     let executable = flag(libc::PROT_EXEC);
-    // Kinds of mappings are the lowest four bits; private ones are counted by the limit of memory.
     let (kind, private) = (0x0f, flag(libc::MAP_PRIVATE));
-    let is = |number| SeccompRule::new(vec![bits(0, u64::MAX, flag(number))?]);
-    let mut rules = threads()?;
+    let mut rules = confined()?;
     rules.extend([
         one(
             libc::SYS_mmap,
             vec![bits(2, executable, 0)?, bits(3, kind, private)?],
         )?,
         one(libc::SYS_mprotect, vec![bits(2, executable, 0)?])?,
-        (
-            libc::SYS_prctl,
-            vec![is(libc::PR_SET_NAME)?, is(libc::PR_SET_VMA)?],
-        ),
-        // To ask for a limit, not to set one.
-        one(libc::SYS_prlimit64, vec![bits(2, u64::MAX, 0)?])?,
     ]);
     Ok(rules)
 }

@@ -298,6 +298,6 @@ fn log_lines_reach_the_service_and_what_it_prints_is_in_the_report_of_its_crash(
     let Trouble::Crashed(crash) = &answers.unanswered[0].trouble else {
         panic!("{:?}", answers.unanswered)
     };
-    assert_eq!(crash.printed, "last words");
+    assert_eq!(&*crash.printed, "last words");
     assert_eq!(crash.to_string(), "it crashed (SIGSEGV)");
 }

@@ -11,6 +11,7 @@ use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::blocking;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::Page;
 use sextant_wire::page;
@@ -148,10 +149,17 @@ impl Handlers {
             }
             (state, chosen)
         };
+        let key = request.segmentation.clone();
+        let asking = blocking(move || {
+            let state_of = state.as_ref();
+            let current = state_of.map(|state| current_reasons(state, &key, &chosen));
+            let current = current.transpose()?.unwrap_or_default();
+            Ok::<_, Problem>((state, chosen, current))
+        });
+        let (state, chosen, current) = asking.await?;
         let Some(state) = state.as_ref() else {
             return Ok((Vec::new(), None));
         };
-        let current = current_reasons(state, &request.segmentation, &chosen)?;
         let members = chosen
             .page
             .iter()

@@ -2,8 +2,9 @@ use tonic::{Request, Response, Status};
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::blocking;
 use sextant_runtime::tenant::tenant_of;
-use sextant_wire::status::store;
+use sextant_wire::status::{Problem, store};
 use sextant_wire::{page, read};
 
 use super::{Handlers, Reading};
@@ -95,15 +96,27 @@ impl Handlers {
             .columns(reading.tenant, slice, Of::Present, uids)
             .await?;
         let state = self.engine.read(reading.tenant).await?;
-        let table = columns.tables.first().filter(|table| table.num_rows() > 0);
-        let (Some(state), Some(table)) = (state.as_ref(), table) else {
+        let mut tables = columns.tables.into_iter();
+        let Some(table) = tables.next().filter(|table| table.num_rows() > 0) else {
             return Ok(());
         };
-        for membership in memberships {
-            if let Some(one) = state.by_key(&membership.segmentation) {
-                let mut reasons = state.current_reasons(one, table, &[0])?;
-                membership.current_reasons = reasons.pop().unwrap_or_default();
-            }
+        let keys = memberships.iter().map(|one| one.segmentation.clone());
+        let keys: Vec<String> = keys.collect();
+        let reasons = blocking(move || {
+            let of_key = |key: &String| {
+                let of_state = state
+                    .as_ref()
+                    .and_then(|state| Some((state, state.by_key(key)?)));
+                let Some((state, one)) = of_state else {
+                    return Ok(Vec::new());
+                };
+                let mut reasons = state.current_reasons(one, &table, &[0])?;
+                Ok::<_, Problem>(reasons.pop().unwrap_or_default())
+            };
+            keys.iter().map(of_key).collect::<Result<Vec<_>, _>>()
+        });
+        for (membership, reasons) in memberships.iter_mut().zip(reasons.await?) {
+            membership.current_reasons = reasons;
         }
         Ok(())
     }

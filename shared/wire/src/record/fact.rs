@@ -224,11 +224,12 @@ fn items(items: &[pb::SubscriptionItem], base: Currency) -> Result<Vec<Item>, Pr
     let items = items.iter().map(|one| item(one, base));
     let mut items: Vec<Item> = items.collect::<Result<_, _>>()?;
     // A source that names products and ranks none sells a plan all the same: first of all.
-    if items.iter().all(|item| item.role != ItemRole::Plan) {
-        let mut licensed = items.iter_mut();
-        if let Some(first) = licensed.find(|item| item.usage_type == UsageType::Licensed) {
-            first.role = ItemRole::Plan;
-        }
+    let licensed = |item: &Item| item.usage_type == UsageType::Licensed;
+    let is_seats = |item: &Item| licensed(item) && item.role == ItemRole::Plan;
+    if !items.iter().any(is_seats)
+        && let Some(first) = items.iter_mut().find(|item| licensed(item))
+    {
+        first.role = ItemRole::Plan;
     }
     Ok(items)
 }

@@ -101,7 +101,7 @@ async fn put_memberships(session: &Session, commit: &SegmentationCommit) -> Resu
         .iter()
         .map(|row| row.transition.as_slice())
         .collect();
-    let troubles: Vec<&str> = changed.iter().map(|row| row.trouble.as_str()).collect();
+    let troubles: Vec<_> = changed.iter().map(|row| rows::text(&row.trouble)).collect();
     let statement = session.prepare(PUT_MEMBERSHIPS).await?;
     let (tenant, slice) = (rows::tenant(commit.tenant), rows::slice(commit.slice));
     let params: [&(dyn ToSql + Sync); 11] = [
