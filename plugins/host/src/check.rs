@@ -276,20 +276,14 @@ impl Check {
 pub struct LoadError {
     /// The file.
     path: PathBuf,
-    /// The check.
-    check: Check,
-    /// What was found.
-    what: String,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    finding: Finding,
 }
 
 impl LoadError {
     pub(crate) fn new(path: &Path, finding: Finding) -> Self {
         Self {
             path: path.to_owned(),
-            check: finding.check,
-            what: finding.what,
-            source: finding.source,
+            finding,
         }
     }
 
@@ -300,33 +294,32 @@ impl LoadError {
 
     /// The check that failed.
     pub const fn check(&self) -> Check {
-        self.check
+        self.finding.check
     }
 
     /// Stable name of the check, for example `V-entry`.
     pub const fn check_id(&self) -> &'static str {
-        self.check.id()
+        self.check().id()
     }
 
     /// What was found.
     pub fn what(&self) -> &str {
-        &self.what
+        &self.finding.what
     }
 
     /// What was found, and what caused it.
     pub fn told(&self) -> String {
-        let why = self.source.as_ref().map(|source| format!(": {source}"));
-        format!("{}{}", self.what, why.unwrap_or_default())
+        self.finding.told()
     }
 
     /// Why the check exists.
     pub const fn why(&self) -> &'static str {
-        self.check.why()
+        self.check().why()
     }
 
     /// What the author or operator can do.
     pub const fn fix(&self) -> &'static str {
-        self.check.fix()
+        self.check().fix()
     }
 }
 
@@ -335,7 +328,7 @@ impl fmt::Display for LoadError {
         let (path, id, what, why, fix) = (
             self.path.display(),
             self.check_id(),
-            &self.what,
+            self.what(),
             self.why(),
             self.fix(),
         );
@@ -348,7 +341,8 @@ impl fmt::Display for LoadError {
 
 impl Error for LoadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        let source = self.finding.source.as_deref();
+        source.map(|source| source as _)
     }
 }
 

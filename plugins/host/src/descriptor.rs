@@ -212,6 +212,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Time per thousand rows that is planned with, in milliseconds: 2 where none is declared.
+    pub fn planned_ms_per_1k_rows(&self) -> f64 {
+        self.ms_per_1k_rows.unwrap_or(2.0)
+    }
+}
+
 /// Rows with the answers that the author promises.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]

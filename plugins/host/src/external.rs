@@ -235,14 +235,11 @@ impl External {
         file: impl Into<Arc<Verified>>,
         allowance: Allowance,
     ) -> Result<Self, LoadError> {
-        let file = file.into();
-        let path = file.path().to_owned();
-        let started = Self::try_start(hosts, file, allowance, Purpose::Serve);
-        started.map_err(|finding| LoadError::new(&path, finding))
+        Self::start_for(hosts, file.into(), allowance, Purpose::Serve)
     }
 
-    /// The same for one that is being judged: what goes wrong is told at once, and not made good.
-    pub(crate) fn start_judged(
+    /// The same for a purpose. Of one that is being judged, what goes wrong is told at once, and not made good.
+    pub(crate) fn start_for(
         hosts: &Hosts,
         file: Arc<Verified>,
         allowance: Allowance,

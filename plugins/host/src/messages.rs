@@ -10,6 +10,7 @@ use arrow_array::{Array as _, ArrayRef, Float32Array, RecordBatch, UInt16Array};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
+use sha2::{Digest as _, Sha256};
 
 use sextant_proto::segmenter::v1 as pb;
 use sextant_segmenter_abi::SEG_ABSTAIN;
@@ -156,6 +157,16 @@ pub(crate) fn reasons(explanations: pb::Explanations) -> Vec<Vec<Reason>> {
     let rows = explanations.rows.into_iter();
     rows.map(|row| row.grounds.into_iter().map(reason).collect())
         .collect()
+}
+
+/// What an instance is made of: its configuration and the columns of its input. It names the instance, so that who makes it again
+/// after a restart gets it under its old name.
+pub(crate) fn made_of(request: &pb::PrepareRequest) -> [u8; 32] {
+    Sha256::new_with_prefix(request.config_json.len().to_le_bytes())
+        .chain_update(&request.config_json)
+        .chain_update(&request.input_schema)
+        .finalize()
+        .into()
 }
 
 /// What went wrong, as it is sent.

@@ -18,13 +18,14 @@ pub fn schema(descriptor: &Descriptor) -> Schema {
     Schema::new(descriptor.features.iter().map(field).collect::<Vec<_>>())
 }
 
+/// A batch that has its rows also where it has no columns.
 pub(crate) fn batch(
-    descriptor: &Descriptor,
+    schema: Schema,
     rows: usize,
     columns: Vec<ArrayRef>,
 ) -> Result<RecordBatch, ArrowError> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::new(schema(descriptor)), columns, &options)
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)
 }
 
 /// A batch of rows with a value for each feature, in the descriptor's order; null: unknown.
@@ -49,7 +50,7 @@ pub fn of_values(descriptor: &Descriptor, rows: &[Vec<Value>]) -> Result<RecordB
         }
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    batch(descriptor, rows.len(), columns).map_err(|error| error.to_string())
+    batch(schema(descriptor), rows.len(), columns).map_err(|error| error.to_string())
 }
 
 fn is_of(kind: FeatureType, cell: &Value) -> bool {

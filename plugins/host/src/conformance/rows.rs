@@ -61,7 +61,7 @@ pub(super) fn made_up(
             _ => rows::column(feature.kind, &cells.iter().collect::<Vec<_>>()),
         }
     });
-    rows::batch(descriptor, n_rows, columns.collect())
+    rows::batch(rows::schema(descriptor), n_rows, columns.collect())
 }
 
 fn odd_numbers(rows: usize) -> ArrayRef {

@@ -53,20 +53,18 @@ impl Subject {
 
     /// An instance with this configuration in a new process.
     pub(super) fn fresh(&self, config: &str) -> Result<ExternalInstance, String> {
-        let allowance = self.allowance.clone();
-        let file = Arc::clone(&self.file);
-        let plugin = External::start_judged(&self.hosts, file, allowance, Purpose::Judge);
-        let plugin = plugin.map_err(|refused| refused.told())?;
-        instance(&plugin, config)
+        instance(&self.started(Purpose::Judge)?, config)
     }
 
     /// The same in a process that shows batches at an offset and looks at them again afterwards.
     pub(super) fn observed(&self) -> Result<ExternalInstance, String> {
-        let allowance = self.allowance.clone();
-        let file = Arc::clone(&self.file);
-        let plugin = External::start_judged(&self.hosts, file, allowance, Purpose::Observe);
-        let plugin = plugin.map_err(|refused| refused.told())?;
-        instance(&plugin, "{}")
+        instance(&self.started(Purpose::Observe)?, "{}")
+    }
+
+    fn started(&self, purpose: Purpose) -> Result<External, String> {
+        let (file, allowance) = (Arc::clone(&self.file), self.allowance.clone());
+        let started = External::start_for(&self.hosts, file, allowance, purpose);
+        started.map_err(|refused| refused.told())
     }
 }
 

@@ -23,8 +23,6 @@ const HABIT_BYTES: u64 = 400 << 10;
 const LEFT_ROWS: usize = 6_000;
 /// Rows that take a while.
 const MANY_ROWS: usize = 16_384;
-/// Time per thousand rows that is assumed where a descriptor names none, in milliseconds.
-const MS_PER_1K_ROWS: f64 = 2.0;
 
 pub(super) const TESTS: &[Test] = &[
     Test {
@@ -163,8 +161,7 @@ fn time(subject: &Subject) -> Found {
         let taken = usage(&instance)?.processor_ms - before;
         Ok(taken / (10 * MANY_ROWS / 1_000) as f64)
     };
-    let declared = subject.descriptor().limits.ms_per_1k_rows;
-    let most = declared.unwrap_or(MS_PER_1K_ROWS);
+    let most = subject.descriptor().limits.planned_ms_per_1k_rows();
     match taken() {
         Ok(ms) if ms <= most => pass(format!("{ms:.2} ms of processor time per 1,000 rows")),
         Ok(ms) if ms <= 2.0 * most => {

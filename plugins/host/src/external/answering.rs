@@ -36,8 +36,6 @@ const LONGEST_TURN: Duration = Duration::from_secs(60);
 const LEAST_AGAIN: Duration = Duration::from_millis(200);
 /// How many times what is declared rows may take that are shown again.
 const PATIENCE: f64 = 20.0;
-/// Time per thousand rows that is assumed where a descriptor names none, in milliseconds.
-const MS_PER_1K_ROWS: f64 = 2.0;
 
 /// A question about a batch.
 pub(crate) trait Ask: Clone + Send + Sync + 'static {
@@ -297,8 +295,8 @@ impl<A: Ask> Answering<A> {
     fn longest(&self, rows: usize, shown: Shown) -> Duration {
         let mut longest = self.shared.allowance.longest_call;
         if shown == Shown::Again {
-            let declared = self.shared.descriptor.limits.ms_per_1k_rows;
-            let per_row = declared.unwrap_or(MS_PER_1K_ROWS).clamp(0.0, 60_000.0) / 1e6;
+            let planned = self.shared.descriptor.limits.planned_ms_per_1k_rows();
+            let per_row = planned.clamp(0.0, 60_000.0) / 1e6;
             let enough = LEAST_AGAIN + Duration::from_secs_f64(per_row * rows as f64 * PATIENCE);
             longest = longest.min(enough);
         }

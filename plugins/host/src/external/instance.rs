@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -16,7 +16,7 @@ use crate::binding::{Binding, Prepared};
 use crate::external::answering::{Answering, Ask, Explain, Found, Segment, made};
 use crate::external::peer::Lost;
 use crate::external::{External, Trouble};
-use crate::{Assignments, Call, CallError, Reason, explanation, messages};
+use crate::{Assignments, Call, CallError, Reason, explanation, messages, rows};
 
 /// A segmenter with a configuration, bound to columns, outside of this process. None of its calls may be made on a thread of an
 /// asynchronous runtime: they wait.
@@ -53,10 +53,7 @@ impl ExternalInstance {
             config_json: config.clone(),
             input_schema: messages::encode_schema(&input)?.into(),
         };
-        let made_of = Sha256::new_with_prefix(config.len().to_le_bytes())
-            .chain_update(&config)
-            .chain_update(&prepare.input_schema)
-            .finalize();
+        let made_of = messages::made_of(&prepare);
         let id = Self::make(plugin, prepare.clone())?;
         Ok(Self {
             plugin: plugin.clone(),
@@ -64,7 +61,7 @@ impl ExternalInstance {
             binding,
             prepare,
             id: Arc::new(Mutex::new(id)),
-            made_of: made_of.into(),
+            made_of,
         })
     }
 
@@ -215,11 +212,8 @@ impl ExternalInstance {
 
     /// The rows as the segmenter's process gets them.
     fn shown(&self, prepared: &Prepared) -> Result<RecordBatch, CallError> {
-        let schema = Arc::new(Schema::new(self.binding.fields().clone()));
-        let columns: Vec<ArrayRef> = prepared.columns().to_vec();
-        let options = RecordBatchOptions::new().with_row_count(Some(prepared.rows));
-        Ok(RecordBatch::try_new_with_options(
-            schema, columns, &options,
-        )?)
+        let schema = Schema::new(self.binding.fields().clone());
+        let columns = prepared.columns().to_vec();
+        Ok(rows::batch(schema, prepared.rows, columns)?)
     }
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-use sha2::{Digest as _, Sha256};
-
 use sextant_proto::segmenter::v1 as pb;
 use sextant_proto::segmenter::v1::explain_response::Result as Explained;
 use sextant_proto::segmenter::v1::prepare_response::Result as Made;
@@ -62,11 +60,7 @@ impl Worker {
     }
 
     fn make(&mut self, request: &pb::PrepareRequest) -> Result<pb::Instance, CallError> {
-        // What it is made of names it, so that who makes it again after a restart gets it under its old name.
-        let mut hash = Sha256::new_with_prefix(request.config_json.len().to_le_bytes());
-        hash.update(&request.config_json);
-        hash.update(&request.input_schema);
-        let id = hash.finalize().to_vec();
+        let id = messages::made_of(request).to_vec();
         self.instances.retain(|(known, _)| *known != id);
         let mut instance = Instance::create(&self.plugin, &request.config_json)?;
         let schema = messages::decode_schema(&request.input_schema)?;
