@@ -76,11 +76,16 @@ fn warning(what: impl Into<String>) -> Found {
 /// Judges a file: first without running it, then loaded, then by every test.
 #[must_use]
 pub fn judge(hosts: &Hosts, path: &Path, allowance: &Allowance) -> Vec<Verdict> {
-    let file = match Verified::read(path) {
-        Ok(file) => Arc::new(file),
-        Err(refused) => return refused_by(&refused),
-    };
-    let subject = match Subject::new(hosts, &file, allowance) {
+    match Verified::read(path) {
+        Ok(file) => judge_verified(hosts, &Arc::new(file), allowance),
+        Err(refused) => refused_by(&refused),
+    }
+}
+
+/// Judges what was verified: loaded, then by every test.
+#[must_use]
+pub fn judge_verified(hosts: &Hosts, file: &Arc<Verified>, allowance: &Allowance) -> Vec<Verdict> {
+    let subject = match Subject::new(hosts, file, allowance) {
         Ok(subject) => subject,
         Err(refused) => return refused_by(&refused),
     };
@@ -134,7 +139,8 @@ fn of_check(check: Check, outcome: Outcome, what: String) -> Verdict {
 }
 
 /// The check that failed; those before it have passed, and nothing after it was judged.
-fn refused_by(refused: &LoadError) -> Vec<Verdict> {
+#[must_use]
+pub fn refused_by(refused: &LoadError) -> Vec<Verdict> {
     let of_file = ALL.into_iter().filter(|check| is_of_a_file(*check));
     let mut verdicts = Vec::new();
     let mut is_before = true;

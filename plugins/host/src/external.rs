@@ -28,12 +28,14 @@ use sextant_proto::segmenter::v1 as pb;
 use crate::check::{Check, Finding};
 use crate::external::breaker::Breaker;
 use crate::external::child::{HostProcess, How};
+use crate::external::log::Lines;
 use crate::external::peer::{HostPeer, Peer, ServerPeer};
 use crate::external::poison::Poison;
 use crate::{Descriptor, LoadError, Verified, elf, messages};
 
 pub use crate::external::hosts::Hosts;
 pub use crate::external::instance::ExternalInstance;
+pub use crate::external::log::WrittenLine;
 pub use crate::external::server::Server;
 pub use crate::external::usage::Usage;
 
@@ -258,9 +260,10 @@ impl External {
     ) -> Result<Self, Finding> {
         let how = How {
             memory_bytes: memory_bytes(file.descriptor(), &allowance),
+            lines: Lines::default(),
             observed: purpose == Purpose::Observe,
         };
-        let starting = start(hosts.clone(), Arc::clone(&file), how);
+        let starting = start(hosts.clone(), Arc::clone(&file), how.clone());
         let none = || StartError::Io(io::Error::other("the thread of host processes has ended"));
         let started = hosts.wait_for(None, starting).ok_or_else(none);
         let started = started.and_then(|started| started);
@@ -372,6 +375,11 @@ impl External {
         self.shared.breaker().is_open()
     }
 
+    /// What it has failed with last, where that was too often for it to be asked for now.
+    pub fn failure(&self) -> Option<Trouble> {
+        self.shared.breaker().last().cloned()
+    }
+
     /// Lets it be asked again, also about rows with which it has failed.
     pub fn release(&self) {
         self.shared.breaker().close();
@@ -386,6 +394,11 @@ impl External {
     /// What its process takes, where it has one of its own that is at rest.
     pub fn usage(&self) -> Option<Usage> {
         self.shared.peer.usage()
+    }
+
+    /// The last lines that its processes have written here, newest first: none of a server.
+    pub fn lines(&self) -> Vec<WrittenLine> {
+        self.shared.peer.lines()
     }
 
     /// Processes that were lost since it was started.
@@ -409,7 +422,7 @@ async fn start(
     file: Arc<Verified>,
     how: How,
 ) -> Result<(HostProcess, pb::DescribeResponse), StartError> {
-    let process = HostProcess::start(&hosts, &file, how).await?;
+    let process = HostProcess::start(&hosts, &file, &how).await?;
     match process.client().describe().await {
         Ok(told) => Ok((process, told)),
         Err(_hung_up) => Err(StartError::Crashed(process.end().await)),

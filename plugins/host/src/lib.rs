@@ -35,7 +35,9 @@ pub use descriptor::{
     LocalText, OnMissing, Segment,
 };
 pub use explanation::Reason;
-pub use external::{Allowance, Crash, External, ExternalInstance, Hosts, Server, Trouble, Usage};
+pub use external::{
+    Allowance, Crash, External, ExternalInstance, Hosts, Server, Trouble, Usage, WrittenLine,
+};
 pub use instance::Instance;
 
 pub use plugin::{Plugin, discover, left_alone};

@@ -76,6 +76,23 @@ pub const SEGMENTATION_SEGMENTATION_SERVICE: &[&str] = &[
     "ListTransitions",
     "WatchTransitions",
 ];
+/// Methods of sextant.segmentation.v1.SegmenterService.
+pub const SEGMENTATION_SEGMENTER_SERVICE: &[&str] = &[
+    "UploadSegmenter",
+    "RegisterSegmenter",
+    "GetSegmenter",
+    "ApproveSegmenter",
+    "QuarantineSegmenter",
+    "ReleaseSegmenter",
+    "RetireSegmenter",
+    "ProposeRevision",
+    "GetRevision",
+    "ListRevisions",
+    "ActivateRevision",
+    "RollBackRevision",
+    "ListSegmenterEvents",
+    "ListSegmenterLines",
+];
 /// Methods of sextant.segmenter.v1.EvaluationService.
 pub const SEGMENTER_EVALUATION_SERVICE: &[&str] = &[
     "Describe",

@@ -280,6 +280,14 @@ pub enum ErrorReason {
     MethodUnknown = 38,
     /// The bytes of a message are not those of the method's request.
     Malformed = 39,
+    /// A segmenter fails a check; the message names it and says what to do.
+    SegmenterRejected = 40,
+    /// A segmenter, or a revision, is not in a state in which this can be done.
+    SegmenterState = 41,
+    /// No such revision.
+    RevisionUnknown = 42,
+    /// A proposed revision would change more than may be changed without a word.
+    GatesNotPassed = 43,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -328,6 +336,10 @@ impl ErrorReason {
             Self::KeyUnknown => "ERROR_REASON_KEY_UNKNOWN",
             Self::MethodUnknown => "ERROR_REASON_METHOD_UNKNOWN",
             Self::Malformed => "ERROR_REASON_MALFORMED",
+            Self::SegmenterRejected => "ERROR_REASON_SEGMENTER_REJECTED",
+            Self::SegmenterState => "ERROR_REASON_SEGMENTER_STATE",
+            Self::RevisionUnknown => "ERROR_REASON_REVISION_UNKNOWN",
+            Self::GatesNotPassed => "ERROR_REASON_GATES_NOT_PASSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -373,6 +385,10 @@ impl ErrorReason {
             "ERROR_REASON_KEY_UNKNOWN" => Some(Self::KeyUnknown),
             "ERROR_REASON_METHOD_UNKNOWN" => Some(Self::MethodUnknown),
             "ERROR_REASON_MALFORMED" => Some(Self::Malformed),
+            "ERROR_REASON_SEGMENTER_REJECTED" => Some(Self::SegmenterRejected),
+            "ERROR_REASON_SEGMENTER_STATE" => Some(Self::SegmenterState),
+            "ERROR_REASON_REVISION_UNKNOWN" => Some(Self::RevisionUnknown),
+            "ERROR_REASON_GATES_NOT_PASSED" => Some(Self::GatesNotPassed),
             _ => None,
         }
     }

@@ -465,7 +465,26 @@ pub mod feed_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// A loaded segmenter.
+/// What a check found.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Verdict {
+    /// Its id, such as "V-descriptor".
+    #[prost(string, tag = "1")]
+    pub check: ::prost::alloc::string::String,
+    /// How it ended: "pass", "warning", "fail" or "skipped".
+    #[prost(string, tag = "2")]
+    pub outcome: ::prost::alloc::string::String,
+    /// What was found.
+    #[prost(string, tag = "3")]
+    pub found: ::prost::alloc::string::String,
+    /// Why it matters.
+    #[prost(string, tag = "4")]
+    pub why: ::prost::alloc::string::String,
+    /// What to do, where it did not pass.
+    #[prost(string, tag = "5")]
+    pub fix: ::prost::alloc::string::String,
+}
+/// A version of a segmenter.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Segmenter {
     /// Id, such as "sextant.rfm".
@@ -474,7 +493,7 @@ pub struct Segmenter {
     /// Version of the plugin.
     #[prost(string, tag = "2")]
     pub version: ::prost::alloc::string::String,
-    /// SHA-256 of the plugin file, 64 hexadecimal digits.
+    /// SHA-256 of the plugin file, or of what a server says of itself, 64 hexadecimal digits.
     #[prost(string, tag = "3")]
     pub digest: ::prost::alloc::string::String,
     /// English title.
@@ -492,6 +511,36 @@ pub struct Segmenter {
     /// Its segments, in order.
     #[prost(message, repeated, tag = "8")]
     pub segments: ::prost::alloc::vec::Vec<SegmentDefinition>,
+    /// Where it runs.
+    #[prost(enumeration = "SegmenterKind", tag = "9")]
+    pub kind: i32,
+    /// Whether it can be used.
+    #[prost(enumeration = "SegmenterState", tag = "10")]
+    pub state: i32,
+    /// What it runs on, such as "linux_amd64"; empty of a server.
+    #[prost(string, tag = "11")]
+    pub platform: ::prost::alloc::string::String,
+    /// When it was published; absent of a built-in one.
+    #[prost(message, optional, tag = "12")]
+    pub published_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Key that it was published with, by its public part, or the directory that it was found in; empty of a built-in one.
+    #[prost(string, tag = "13")]
+    pub published_by: ::prost::alloc::string::String,
+    /// Address of a server.
+    #[prost(string, tag = "14")]
+    pub address: ::prost::alloc::string::String,
+    /// Name of the token that the server asks for.
+    #[prost(string, tag = "15")]
+    pub token_name: ::prost::alloc::string::String,
+    /// Id of the key that signed it; empty: it is not signed.
+    #[prost(string, tag = "16")]
+    pub signed_by: ::prost::alloc::string::String,
+    /// What its checks found; only of the answer about one version.
+    #[prost(message, repeated, tag = "17")]
+    pub verdicts: ::prost::alloc::vec::Vec<Verdict>,
+    /// Why it is in its state, where somebody said so.
+    #[prost(string, tag = "18")]
+    pub why: ::prost::alloc::string::String,
 }
 /// A segment as its segmenter declares it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -513,7 +562,7 @@ pub struct SegmentDefinition {
     #[prost(uint32, tag = "5")]
     pub rank: u32,
 }
-/// One configured use of a segmenter by a tenant.
+/// One configured use of a segmenter by a tenant. What it is decided by changes with SegmenterService.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Segmentation {
     /// Key within the tenant: lower-case letters, digits, '-' and '_', 1 to 64.
@@ -526,7 +575,7 @@ pub struct Segmentation {
     /// tenant's base currency: 0 for JPY.
     #[prost(string, tag = "3")]
     pub config: ::prost::alloc::string::String,
-    /// Version, counted up with every change.
+    /// Version, counted up with every change of what it is decided by; every answer about it carries it.
     #[prost(uint32, tag = "4")]
     pub version: u32,
     /// Digest of the plugin in use.
@@ -539,6 +588,12 @@ pub struct Segmentation {
     /// then it makes up for what it has missed. Empty: it is not behind. Ignored where a segmentation is made.
     #[prost(string, tag = "7")]
     pub failure: ::prost::alloc::string::String,
+    /// Version of the segmenter. Where a segmentation is made: the one to use; empty: the newest that can be used.
+    #[prost(string, tag = "8")]
+    pub segmenter_version: ::prost::alloc::string::String,
+    /// Number of the revision that decides.
+    #[prost(uint32, tag = "9")]
+    pub revision: u32,
 }
 /// An account in a segment.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -581,6 +636,12 @@ pub struct Membership {
     /// as it was until the account changes or the segmenter is another one. Empty: it is judged. Only of the present.
     #[prost(string, tag = "12")]
     pub trouble: ::prost::alloc::string::String,
+    /// Version of the segmentation by which it was found.
+    #[prost(uint32, tag = "13")]
+    pub segmentation_version: u32,
+    /// Digest of the plugin that found it.
+    #[prost(string, tag = "14")]
+    pub plugin_digest: ::prost::alloc::string::String,
 }
 /// One ground for a membership, as it was at that moment.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -682,7 +743,7 @@ pub struct ListSegmentersRequest {
 /// Segmenters.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListSegmentersResponse {
-    /// By id.
+    /// By id, of one id the newest version first.
     #[prost(message, repeated, tag = "1")]
     pub segmenters: ::prost::alloc::vec::Vec<Segmenter>,
     /// Empty at the end.
@@ -947,6 +1008,84 @@ pub struct WatchTransitionsResponse {
     #[prost(string, tag = "2")]
     pub resume_token: ::prost::alloc::string::String,
 }
+/// Where a segmenter runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SegmenterKind {
+    /// Not said.
+    Unspecified = 0,
+    /// It comes with the service and runs in its process.
+    BuiltIn = 1,
+    /// A shared library, in a process of its own.
+    Native = 2,
+    /// A server that a team runs.
+    Remote = 3,
+}
+impl SegmenterKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SEGMENTER_KIND_UNSPECIFIED",
+            Self::BuiltIn => "SEGMENTER_KIND_BUILT_IN",
+            Self::Native => "SEGMENTER_KIND_NATIVE",
+            Self::Remote => "SEGMENTER_KIND_REMOTE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SEGMENTER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "SEGMENTER_KIND_BUILT_IN" => Some(Self::BuiltIn),
+            "SEGMENTER_KIND_NATIVE" => Some(Self::Native),
+            "SEGMENTER_KIND_REMOTE" => Some(Self::Remote),
+            _ => None,
+        }
+    }
+}
+/// Whether a version of a segmenter can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SegmenterState {
+    /// Not said.
+    Unspecified = 0,
+    /// It waits for somebody to approve its digest.
+    Waiting = 1,
+    /// It can be used.
+    Ready = 2,
+    /// It has failed too often, or was taken out of use.
+    Quarantined = 3,
+    /// It is of the past.
+    Retired = 4,
+}
+impl SegmenterState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SEGMENTER_STATE_UNSPECIFIED",
+            Self::Waiting => "SEGMENTER_STATE_WAITING",
+            Self::Ready => "SEGMENTER_STATE_READY",
+            Self::Quarantined => "SEGMENTER_STATE_QUARANTINED",
+            Self::Retired => "SEGMENTER_STATE_RETIRED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SEGMENTER_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SEGMENTER_STATE_WAITING" => Some(Self::Waiting),
+            "SEGMENTER_STATE_READY" => Some(Self::Ready),
+            "SEGMENTER_STATE_QUARANTINED" => Some(Self::Quarantined),
+            "SEGMENTER_STATE_RETIRED" => Some(Self::Retired),
+            _ => None,
+        }
+    }
+}
 /// How an account stands to a segmentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1099,7 +1238,7 @@ pub mod segmentation_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Segmenters that are loaded. Scope: read.
+        /// Segmenters that can be used: the built-in ones and the published ones, each with its versions. Scope: read.
         pub async fn list_segmenters(
             &mut self,
             request: impl tonic::IntoRequest<super::ListSegmentersRequest>,
@@ -1386,7 +1525,7 @@ pub mod segmentation_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SegmentationServiceServer.
     #[async_trait]
     pub trait SegmentationService: std::marker::Send + std::marker::Sync + 'static {
-        /// Segmenters that are loaded. Scope: read.
+        /// Segmenters that can be used: the built-in ones and the published ones, each with its versions. Scope: read.
         async fn list_segmenters(
             &self,
             request: tonic::Request<super::ListSegmentersRequest>,
@@ -2015,6 +2154,2069 @@ pub mod segmentation_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "sextant.segmentation.v1.SegmentationService";
     impl<T> tonic::server::NamedService for SegmentationServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A part of an upload.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadSegmenterRequest {
+    /// The first message has a head, every other one a chunk.
+    #[prost(oneof = "upload_segmenter_request::Part", tags = "1, 2")]
+    pub part: ::core::option::Option<upload_segmenter_request::Part>,
+}
+/// Nested message and enum types in `UploadSegmenterRequest`.
+pub mod upload_segmenter_request {
+    /// The first message has a head, every other one a chunk.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        /// What is uploaded.
+        #[prost(message, tag = "1")]
+        Head(super::UploadHead),
+        /// The next bytes of the file, at most 1 MiB.
+        #[prost(bytes, tag = "2")]
+        Chunk(::prost::bytes::Bytes),
+    }
+}
+/// What is uploaded.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UploadHead {
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    /// Bytes of the file, at most 64 MiB.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// Manifest that was signed, as `sextant plugin sign` makes it; empty: it is not signed.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub manifest: ::prost::bytes::Bytes,
+    /// Detached minisign signature of the manifest, as text.
+    #[prost(string, tag = "4")]
+    pub signature: ::prost::alloc::string::String,
+}
+/// What was published.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct UploadSegmenterResponse {
+    /// The version, with the verdicts of its checks.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<Segmenter>,
+    /// True: it was published before.
+    #[prost(bool, tag = "2")]
+    pub known: bool,
+}
+/// A server to publish.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RegisterSegmenterRequest {
+    /// Its address, such as "<https://models.internal:8443".>
+    #[prost(string, tag = "1")]
+    pub address: ::prost::alloc::string::String,
+    /// Name of the file in the installation's plugins.token_dir that holds the token it asks for; empty: it asks for none.
+    #[prost(string, tag = "2")]
+    pub token_name: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What was published.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RegisterSegmenterResponse {
+    /// The version.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<Segmenter>,
+}
+/// Names a version by its digest, or by id and version.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SegmenterRef {
+    /// Digest; empty: by id and version.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    /// Id.
+    #[prost(string, tag = "2")]
+    pub segmenter_id: ::prost::alloc::string::String,
+    /// Version; empty: the newest that can be used.
+    #[prost(string, tag = "3")]
+    pub version: ::prost::alloc::string::String,
+}
+/// Asks for a version.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSegmenterRequest {
+    /// Which one.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<SegmenterRef>,
+}
+/// A version.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetSegmenterResponse {
+    /// The version with the verdicts of its checks.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<Segmenter>,
+}
+/// Approves a version.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApproveSegmenterRequest {
+    /// Which one: by digest, for that is what is approved.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+    /// Why, for the audit.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The version.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ApproveSegmenterResponse {
+    /// The version as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<Segmenter>,
+}
+/// Takes a version out of use.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct QuarantineSegmenterRequest {
+    /// Which one.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<SegmenterRef>,
+    /// Why, for the audit; must be said.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The version.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct QuarantineSegmenterResponse {
+    /// The version as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<Segmenter>,
+}
+/// Ends a quarantine.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseSegmenterRequest {
+    /// Which one.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<SegmenterRef>,
+    /// Why, for the audit; must be said.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The version.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReleaseSegmenterResponse {
+    /// The version as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<Segmenter>,
+}
+/// Ends a version.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireSegmenterRequest {
+    /// Which one.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<SegmenterRef>,
+    /// Why, for the audit.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The version.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RetireSegmenterResponse {
+    /// The version as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<Segmenter>,
+}
+/// What a segmentation is decided by.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Revision {
+    /// Key of the segmentation.
+    #[prost(string, tag = "1")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// Its number within the segmentation, from 1.
+    #[prost(uint32, tag = "2")]
+    pub revision: u32,
+    /// How it stands.
+    #[prost(enumeration = "RevisionState", tag = "3")]
+    pub state: i32,
+    /// The segmenter.
+    #[prost(string, tag = "4")]
+    pub segmenter_id: ::prost::alloc::string::String,
+    /// Version of the segmenter.
+    #[prost(string, tag = "5")]
+    pub segmenter_version: ::prost::alloc::string::String,
+    /// Its digest.
+    #[prost(string, tag = "6")]
+    pub digest: ::prost::alloc::string::String,
+    /// Configuration as JSON, with all defaults.
+    #[prost(string, tag = "7")]
+    pub config: ::prost::alloc::string::String,
+    /// When it was proposed.
+    #[prost(message, optional, tag = "8")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Key that it was proposed with, by its public part; "installation" for what the installation did by itself.
+    #[prost(string, tag = "9")]
+    pub created_by: ::prost::alloc::string::String,
+    /// Why, as whoever proposed it said.
+    #[prost(string, tag = "10")]
+    pub note: ::prost::alloc::string::String,
+    /// What it would change, as its last shadow found; absent before the first, and only of the answer about one revision.
+    #[prost(message, optional, tag = "11")]
+    pub diff: ::core::option::Option<ShadowDiff>,
+}
+/// What a proposed revision would change: both revisions asked about all accounts, with the features of one moment.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ShadowDiff {
+    /// The moment.
+    #[prost(message, optional, tag = "1")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// Accounts that both were asked about.
+    #[prost(uint64, tag = "2")]
+    pub accounts: u64,
+    /// Rows that it was asked about since it was proposed.
+    #[prost(uint64, tag = "3")]
+    pub rows: u64,
+    /// Accounts that stay where they are.
+    #[prost(uint64, tag = "4")]
+    pub agreed: u64,
+    /// Accounts that would move.
+    #[prost(uint64, tag = "5")]
+    pub moved: u64,
+    /// Monthly recurring revenue of all these accounts, in minor units of the base currency.
+    #[prost(int64, tag = "6")]
+    pub mrr_minor: i64,
+    /// That of the accounts that would move.
+    #[prost(int64, tag = "7")]
+    pub moved_mrr_minor: i64,
+    /// Accounts by where they are and where they would be, the most moved revenue first, then those that stay.
+    #[prost(message, repeated, tag = "8")]
+    pub moves: ::prost::alloc::vec::Vec<ShadowMove>,
+    /// What drives the moves, the most accounts first, at most ten.
+    #[prost(message, repeated, tag = "9")]
+    pub drivers: ::prost::alloc::vec::Vec<ShadowDriver>,
+    /// Accounts that it gave no answer for.
+    #[prost(uint64, tag = "10")]
+    pub unanswered: u64,
+    /// Why, of one of them, or why it could not be asked at all.
+    #[prost(string, tag = "11")]
+    pub trouble: ::prost::alloc::string::String,
+    /// What both cost.
+    #[prost(message, optional, tag = "12")]
+    pub cost: ::core::option::Option<ShadowCost>,
+    /// Whether it may be activated without a word.
+    #[prost(message, repeated, tag = "13")]
+    pub gates: ::prost::alloc::vec::Vec<ShadowGate>,
+}
+/// Accounts that are in one place and would be in another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShadowMove {
+    /// How they stand.
+    #[prost(enumeration = "MembershipState", tag = "1")]
+    pub from_state: i32,
+    /// Segment where they are.
+    #[prost(string, tag = "2")]
+    pub from_segment: ::prost::alloc::string::String,
+    /// How they would stand.
+    #[prost(enumeration = "MembershipState", tag = "3")]
+    pub to_state: i32,
+    /// Segment where they would be.
+    #[prost(string, tag = "4")]
+    pub to_segment: ::prost::alloc::string::String,
+    /// Accounts.
+    #[prost(uint64, tag = "5")]
+    pub accounts: u64,
+    /// Their monthly recurring revenue.
+    #[prost(int64, tag = "6")]
+    pub mrr_minor: i64,
+    /// Some of them, those with the most revenue first, at most five, by their own ids.
+    #[prost(string, repeated, tag = "7")]
+    pub examples: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A feature behind moves.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShadowDriver {
+    /// The feature that the proposed revision names as the first reason.
+    #[prost(string, tag = "1")]
+    pub feature: ::prost::alloc::string::String,
+    /// Accounts that would move for it, of those that were asked about: at most a thousand with the most revenue.
+    #[prost(uint64, tag = "2")]
+    pub accounts: u64,
+    /// What it says of one of them.
+    #[prost(string, tag = "3")]
+    pub example: ::prost::alloc::string::String,
+}
+/// What both revisions cost, in microseconds for 1,000 rows: of the batches of the last shadow.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShadowCost {
+    /// Median of the one that decides; 0: it was not asked.
+    #[prost(uint32, tag = "1")]
+    pub active_p50_us: u32,
+    /// Its 99th percentile.
+    #[prost(uint32, tag = "2")]
+    pub active_p99_us: u32,
+    /// Median of the proposed one.
+    #[prost(uint32, tag = "3")]
+    pub proposed_p50_us: u32,
+    /// Its 99th percentile.
+    #[prost(uint32, tag = "4")]
+    pub proposed_p99_us: u32,
+}
+/// A condition of activating without a word.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ShadowGate {
+    /// Its name, such as "moved_accounts".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What is asked for, in words.
+    #[prost(string, tag = "2")]
+    pub limit: ::prost::alloc::string::String,
+    /// What was found, in words.
+    #[prost(string, tag = "3")]
+    pub found: ::prost::alloc::string::String,
+    /// Whether it is met.
+    #[prost(bool, tag = "4")]
+    pub passed: bool,
+}
+/// Proposes a revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ProposeRevisionRequest {
+    /// Key of the segmentation.
+    #[prost(string, tag = "1")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// Which version; absent: that of the revision that decides.
+    #[prost(message, optional, tag = "2")]
+    pub segmenter: ::core::option::Option<SegmenterRef>,
+    /// Configuration as JSON; empty: that of the revision that decides, as far as the version has those properties.
+    #[prost(string, tag = "3")]
+    pub config: ::prost::alloc::string::String,
+    /// Why, for the audit.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What was proposed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProposeRevisionResponse {
+    /// The revision, with what it would change.
+    #[prost(message, optional, tag = "1")]
+    pub revision: ::core::option::Option<Revision>,
+}
+/// Asks for a revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRevisionRequest {
+    /// Key of the segmentation.
+    #[prost(string, tag = "1")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// Number; 0: the proposed one, or the active one where none is proposed.
+    #[prost(uint32, tag = "2")]
+    pub revision: u32,
+}
+/// A revision.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRevisionResponse {
+    /// The revision.
+    #[prost(message, optional, tag = "1")]
+    pub revision: ::core::option::Option<Revision>,
+}
+/// Asks for revisions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRevisionsRequest {
+    /// Key of the segmentation.
+    #[prost(string, tag = "1")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Revisions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRevisionsResponse {
+    /// Newest first, without what they would change.
+    #[prost(message, repeated, tag = "1")]
+    pub revisions: ::prost::alloc::vec::Vec<Revision>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Activates a revision.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ActivateRevisionRequest {
+    /// Key of the segmentation.
+    #[prost(string, tag = "1")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// Number of the proposed revision; 0: the one that is proposed.
+    #[prost(uint32, tag = "2")]
+    pub revision: u32,
+    /// True: also where its shadow did not pass the gates; then a note must be given.
+    #[prost(bool, tag = "3")]
+    pub accept_diff: bool,
+    /// Why, for the audit.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What decides now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ActivateRevisionResponse {
+    /// The segmentation; its version, which every answer about it carries, was counted up.
+    #[prost(message, optional, tag = "1")]
+    pub segmentation: ::core::option::Option<Segmentation>,
+}
+/// Takes the last activation back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollBackRevisionRequest {
+    /// Key of the segmentation.
+    #[prost(string, tag = "1")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// Why, for the audit; must be said.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID of this request.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// What decides now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RollBackRevisionResponse {
+    /// The segmentation; its version was counted up.
+    #[prost(message, optional, tag = "1")]
+    pub segmentation: ::core::option::Option<Segmentation>,
+}
+/// Something that was done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SegmenterEvent {
+    /// Its number in the journal.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// When.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What.
+    #[prost(enumeration = "SegmenterAction", tag = "3")]
+    pub action: i32,
+    /// The segmenter; empty where what was refused does not say.
+    #[prost(string, tag = "4")]
+    pub segmenter_id: ::prost::alloc::string::String,
+    /// Its version.
+    #[prost(string, tag = "5")]
+    pub version: ::prost::alloc::string::String,
+    /// Its digest.
+    #[prost(string, tag = "6")]
+    pub digest: ::prost::alloc::string::String,
+    /// Key of the segmentation, of what was done to a revision.
+    #[prost(string, tag = "7")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// Number of the revision.
+    #[prost(uint32, tag = "8")]
+    pub revision: u32,
+    /// Key that it was done with, by its public part; "installation" for what the installation did by itself.
+    #[prost(string, tag = "9")]
+    pub by: ::prost::alloc::string::String,
+    /// Why: the note, the check that failed, or what the segmenter has done.
+    #[prost(string, tag = "10")]
+    pub why: ::prost::alloc::string::String,
+}
+/// Asks for events.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSegmenterEventsRequest {
+    /// Only of this segmenter; empty: of all.
+    #[prost(string, tag = "1")]
+    pub segmenter_id: ::prost::alloc::string::String,
+    /// Only of this segmentation; empty: of all.
+    #[prost(string, tag = "2")]
+    pub segmentation: ::prost::alloc::string::String,
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Events.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSegmenterEventsResponse {
+    /// Newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub events: ::prost::alloc::vec::Vec<SegmenterEvent>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for lines.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSegmenterLinesRequest {
+    /// Which version.
+    #[prost(message, optional, tag = "1")]
+    pub segmenter: ::core::option::Option<SegmenterRef>,
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A line that a segmenter has written.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SegmenterLine {
+    /// Its level, such as "INFO"; empty of what it printed.
+    #[prost(string, tag = "1")]
+    pub level: ::prost::alloc::string::String,
+    /// The line.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+/// Lines.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSegmenterLinesResponse {
+    /// Newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub lines: ::prost::alloc::vec::Vec<SegmenterLine>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// How a revision stands to its segmentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RevisionState {
+    /// Not said.
+    Unspecified = 0,
+    /// It is evaluated beside the one that decides.
+    Proposed = 1,
+    /// It decides.
+    Active = 2,
+    /// It decided before the present one: a roll-back returns to it.
+    Previous = 3,
+    /// It is of the past.
+    Retired = 4,
+}
+impl RevisionState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVISION_STATE_UNSPECIFIED",
+            Self::Proposed => "REVISION_STATE_PROPOSED",
+            Self::Active => "REVISION_STATE_ACTIVE",
+            Self::Previous => "REVISION_STATE_PREVIOUS",
+            Self::Retired => "REVISION_STATE_RETIRED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVISION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVISION_STATE_PROPOSED" => Some(Self::Proposed),
+            "REVISION_STATE_ACTIVE" => Some(Self::Active),
+            "REVISION_STATE_PREVIOUS" => Some(Self::Previous),
+            "REVISION_STATE_RETIRED" => Some(Self::Retired),
+            _ => None,
+        }
+    }
+}
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SegmenterAction {
+    /// Not said.
+    Unspecified = 0,
+    /// A version was published.
+    Published = 1,
+    /// What was to be published was refused.
+    Rejected = 2,
+    /// A version was approved.
+    Approved = 3,
+    /// A version was taken out of use.
+    Quarantined = 4,
+    /// It may be used again.
+    Released = 5,
+    /// A version was ended.
+    Retired = 6,
+    /// A revision was proposed.
+    Proposed = 7,
+    /// A revision was activated.
+    Activated = 8,
+    /// A segmentation went back to its revision before.
+    RolledBack = 9,
+}
+impl SegmenterAction {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SEGMENTER_ACTION_UNSPECIFIED",
+            Self::Published => "SEGMENTER_ACTION_PUBLISHED",
+            Self::Rejected => "SEGMENTER_ACTION_REJECTED",
+            Self::Approved => "SEGMENTER_ACTION_APPROVED",
+            Self::Quarantined => "SEGMENTER_ACTION_QUARANTINED",
+            Self::Released => "SEGMENTER_ACTION_RELEASED",
+            Self::Retired => "SEGMENTER_ACTION_RETIRED",
+            Self::Proposed => "SEGMENTER_ACTION_PROPOSED",
+            Self::Activated => "SEGMENTER_ACTION_ACTIVATED",
+            Self::RolledBack => "SEGMENTER_ACTION_ROLLED_BACK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SEGMENTER_ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "SEGMENTER_ACTION_PUBLISHED" => Some(Self::Published),
+            "SEGMENTER_ACTION_REJECTED" => Some(Self::Rejected),
+            "SEGMENTER_ACTION_APPROVED" => Some(Self::Approved),
+            "SEGMENTER_ACTION_QUARANTINED" => Some(Self::Quarantined),
+            "SEGMENTER_ACTION_RELEASED" => Some(Self::Released),
+            "SEGMENTER_ACTION_RETIRED" => Some(Self::Retired),
+            "SEGMENTER_ACTION_PROPOSED" => Some(Self::Proposed),
+            "SEGMENTER_ACTION_ACTIVATED" => Some(Self::Activated),
+            "SEGMENTER_ACTION_ROLLED_BACK" => Some(Self::RolledBack),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod segmenter_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Publishes segmenters and puts them to work.
+    ///
+    /// Two things have a life of their own. A segmenter's version is code, or a server: (id, version, platform) is given once, and its digest
+    /// names its bytes for ever. A revision is what a segmentation is decided by: a version of a segmenter with a configuration. A new
+    /// version and a new configuration are both a new revision, and take the same way: proposed, evaluated in the shadow of the one that
+    /// decides, activated, taken back.
+    #[derive(Debug, Clone)]
+    pub struct SegmenterServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> SegmenterServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SegmenterServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SegmenterServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Publishes a shared library for Linux: its first message says what it is, the others bring its bytes. It is verified, loaded in a
+        /// process of its own and tried before anything is stored. The same bytes again change nothing. Scope: plugins.publish.
+        pub async fn upload_segmenter(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::UploadSegmenterRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::UploadSegmenterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/UploadSegmenter",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "UploadSegmenter",
+                    ),
+                );
+            self.inner.client_streaming(req, path, codec).await
+        }
+        /// Publishes a server that a team runs. What it says of itself is its digest: once it says something else it is not asked any more, and
+        /// has to be registered again. Scope: plugins.publish.
+        pub async fn register_segmenter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RegisterSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterSegmenterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/RegisterSegmenter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "RegisterSegmenter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A published version with the verdicts of its checks. Scope: read.
+        pub async fn get_segmenter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSegmenterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/GetSegmenter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "GetSegmenter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets a version be used that waits for it, since the installation's trust asks for an approval of every digest. Scope: admin.
+        pub async fn approve_segmenter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApproveSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveSegmenterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/ApproveSegmenter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "ApproveSegmenter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a version out of use at once: segmentations that it decides go back to their revision before, or stay as they are where they
+        /// have none. Scope: plugins.activate.
+        pub async fn quarantine_segmenter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::QuarantineSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::QuarantineSegmenterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/QuarantineSegmenter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "QuarantineSegmenter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets a version be used again that is in quarantine, also about accounts with which it has failed. Segmentations do not return to
+        /// it by themselves. Scope: plugins.activate.
+        pub async fn release_segmenter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleaseSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseSegmenterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/ReleaseSegmenter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "ReleaseSegmenter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a version: it cannot be proposed any more. One that a segmentation is decided by, or would go back to, is refused. Scope:
+        /// plugins.publish.
+        pub async fn retire_segmenter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetireSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireSegmenterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/RetireSegmenter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "RetireSegmenter",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Proposes what a segmentation is to be decided by: another version, another configuration, or both. It is evaluated over all
+        /// accounts beside the revision that decides, before the answer and again as accounts change, and decides nothing. It takes the place
+        /// of a revision that was proposed before. Scope: plugins.activate.
+        pub async fn propose_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ProposeRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProposeRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/ProposeRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "ProposeRevision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// A revision, with what it would change if it is proposed. Scope: read.
+        pub async fn get_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/GetRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "GetRevision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The revisions of a segmentation, newest first. Scope: read.
+        pub async fn list_revisions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRevisionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/ListRevisions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "ListRevisions",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets a proposed revision decide, from now on and for all accounts at once. Refused where its shadow did not pass the gates
+        /// (GATES_NOT_PASSED), unless that is accepted with a note. Scope: plugins.activate.
+        pub async fn activate_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ActivateRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ActivateRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/ActivateRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "ActivateRevision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lets the revision decide again that did before the present one. Scope: plugins.activate.
+        pub async fn roll_back_revision(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RollBackRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RollBackRevisionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/RollBackRevision",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "RollBackRevision",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What was done to segmenters and revisions, by whom and why, newest first: of the installation, and of the caller's tenant. Scope:
+        /// read.
+        pub async fn list_segmenter_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSegmenterEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSegmenterEventsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/ListSegmenterEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "ListSegmenterEvents",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// The last lines that a segmenter has written in the process that answers, newest first: its log, and what it printed before it
+        /// crashed. Scope: plugins.publish.
+        pub async fn list_segmenter_lines(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSegmenterLinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSegmenterLinesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmentation.v1.SegmenterService/ListSegmenterLines",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmentation.v1.SegmenterService",
+                        "ListSegmenterLines",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod segmenter_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SegmenterServiceServer.
+    #[async_trait]
+    pub trait SegmenterService: std::marker::Send + std::marker::Sync + 'static {
+        /// Publishes a shared library for Linux: its first message says what it is, the others bring its bytes. It is verified, loaded in a
+        /// process of its own and tried before anything is stored. The same bytes again change nothing. Scope: plugins.publish.
+        async fn upload_segmenter(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::UploadSegmenterRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::UploadSegmenterResponse>,
+            tonic::Status,
+        >;
+        /// Publishes a server that a team runs. What it says of itself is its digest: once it says something else it is not asked any more, and
+        /// has to be registered again. Scope: plugins.publish.
+        async fn register_segmenter(
+            &self,
+            request: tonic::Request<super::RegisterSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RegisterSegmenterResponse>,
+            tonic::Status,
+        >;
+        /// A published version with the verdicts of its checks. Scope: read.
+        async fn get_segmenter(
+            &self,
+            request: tonic::Request<super::GetSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSegmenterResponse>,
+            tonic::Status,
+        >;
+        /// Lets a version be used that waits for it, since the installation's trust asks for an approval of every digest. Scope: admin.
+        async fn approve_segmenter(
+            &self,
+            request: tonic::Request<super::ApproveSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveSegmenterResponse>,
+            tonic::Status,
+        >;
+        /// Takes a version out of use at once: segmentations that it decides go back to their revision before, or stay as they are where they
+        /// have none. Scope: plugins.activate.
+        async fn quarantine_segmenter(
+            &self,
+            request: tonic::Request<super::QuarantineSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::QuarantineSegmenterResponse>,
+            tonic::Status,
+        >;
+        /// Lets a version be used again that is in quarantine, also about accounts with which it has failed. Segmentations do not return to
+        /// it by themselves. Scope: plugins.activate.
+        async fn release_segmenter(
+            &self,
+            request: tonic::Request<super::ReleaseSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseSegmenterResponse>,
+            tonic::Status,
+        >;
+        /// Ends a version: it cannot be proposed any more. One that a segmentation is decided by, or would go back to, is refused. Scope:
+        /// plugins.publish.
+        async fn retire_segmenter(
+            &self,
+            request: tonic::Request<super::RetireSegmenterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireSegmenterResponse>,
+            tonic::Status,
+        >;
+        /// Proposes what a segmentation is to be decided by: another version, another configuration, or both. It is evaluated over all
+        /// accounts beside the revision that decides, before the answer and again as accounts change, and decides nothing. It takes the place
+        /// of a revision that was proposed before. Scope: plugins.activate.
+        async fn propose_revision(
+            &self,
+            request: tonic::Request<super::ProposeRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ProposeRevisionResponse>,
+            tonic::Status,
+        >;
+        /// A revision, with what it would change if it is proposed. Scope: read.
+        async fn get_revision(
+            &self,
+            request: tonic::Request<super::GetRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRevisionResponse>,
+            tonic::Status,
+        >;
+        /// The revisions of a segmentation, newest first. Scope: read.
+        async fn list_revisions(
+            &self,
+            request: tonic::Request<super::ListRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRevisionsResponse>,
+            tonic::Status,
+        >;
+        /// Lets a proposed revision decide, from now on and for all accounts at once. Refused where its shadow did not pass the gates
+        /// (GATES_NOT_PASSED), unless that is accepted with a note. Scope: plugins.activate.
+        async fn activate_revision(
+            &self,
+            request: tonic::Request<super::ActivateRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ActivateRevisionResponse>,
+            tonic::Status,
+        >;
+        /// Lets the revision decide again that did before the present one. Scope: plugins.activate.
+        async fn roll_back_revision(
+            &self,
+            request: tonic::Request<super::RollBackRevisionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RollBackRevisionResponse>,
+            tonic::Status,
+        >;
+        /// What was done to segmenters and revisions, by whom and why, newest first: of the installation, and of the caller's tenant. Scope:
+        /// read.
+        async fn list_segmenter_events(
+            &self,
+            request: tonic::Request<super::ListSegmenterEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSegmenterEventsResponse>,
+            tonic::Status,
+        >;
+        /// The last lines that a segmenter has written in the process that answers, newest first: its log, and what it printed before it
+        /// crashed. Scope: plugins.publish.
+        async fn list_segmenter_lines(
+            &self,
+            request: tonic::Request<super::ListSegmenterLinesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSegmenterLinesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Publishes segmenters and puts them to work.
+    ///
+    /// Two things have a life of their own. A segmenter's version is code, or a server: (id, version, platform) is given once, and its digest
+    /// names its bytes for ever. A revision is what a segmentation is decided by: a version of a segmenter with a configuration. A new
+    /// version and a new configuration are both a new revision, and take the same way: proposed, evaluated in the shadow of the one that
+    /// decides, activated, taken back.
+    #[derive(Debug)]
+    pub struct SegmenterServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SegmenterServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SegmenterServiceServer<T>
+    where
+        T: SegmenterService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/sextant.segmentation.v1.SegmenterService/UploadSegmenter" => {
+                    #[allow(non_camel_case_types)]
+                    struct UploadSegmenterSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::ClientStreamingService<
+                        super::UploadSegmenterRequest,
+                    > for UploadSegmenterSvc<T> {
+                        type Response = super::UploadSegmenterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::UploadSegmenterRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::upload_segmenter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UploadSegmenterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/RegisterSegmenter" => {
+                    #[allow(non_camel_case_types)]
+                    struct RegisterSegmenterSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::RegisterSegmenterRequest>
+                    for RegisterSegmenterSvc<T> {
+                        type Response = super::RegisterSegmenterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RegisterSegmenterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::register_segmenter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RegisterSegmenterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/GetSegmenter" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSegmenterSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::GetSegmenterRequest>
+                    for GetSegmenterSvc<T> {
+                        type Response = super::GetSegmenterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSegmenterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::get_segmenter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSegmenterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/ApproveSegmenter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApproveSegmenterSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::ApproveSegmenterRequest>
+                    for ApproveSegmenterSvc<T> {
+                        type Response = super::ApproveSegmenterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApproveSegmenterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::approve_segmenter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApproveSegmenterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/QuarantineSegmenter" => {
+                    #[allow(non_camel_case_types)]
+                    struct QuarantineSegmenterSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::QuarantineSegmenterRequest>
+                    for QuarantineSegmenterSvc<T> {
+                        type Response = super::QuarantineSegmenterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::QuarantineSegmenterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::quarantine_segmenter(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = QuarantineSegmenterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/ReleaseSegmenter" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseSegmenterSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::ReleaseSegmenterRequest>
+                    for ReleaseSegmenterSvc<T> {
+                        type Response = super::ReleaseSegmenterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseSegmenterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::release_segmenter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseSegmenterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/RetireSegmenter" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetireSegmenterSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::RetireSegmenterRequest>
+                    for RetireSegmenterSvc<T> {
+                        type Response = super::RetireSegmenterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetireSegmenterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::retire_segmenter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireSegmenterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/ProposeRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct ProposeRevisionSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::ProposeRevisionRequest>
+                    for ProposeRevisionSvc<T> {
+                        type Response = super::ProposeRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ProposeRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::propose_revision(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ProposeRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/GetRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRevisionSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::GetRevisionRequest>
+                    for GetRevisionSvc<T> {
+                        type Response = super::GetRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::get_revision(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/ListRevisions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRevisionsSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::ListRevisionsRequest>
+                    for ListRevisionsSvc<T> {
+                        type Response = super::ListRevisionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRevisionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::list_revisions(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRevisionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/ActivateRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct ActivateRevisionSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::ActivateRevisionRequest>
+                    for ActivateRevisionSvc<T> {
+                        type Response = super::ActivateRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ActivateRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::activate_revision(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ActivateRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/RollBackRevision" => {
+                    #[allow(non_camel_case_types)]
+                    struct RollBackRevisionSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::RollBackRevisionRequest>
+                    for RollBackRevisionSvc<T> {
+                        type Response = super::RollBackRevisionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RollBackRevisionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::roll_back_revision(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RollBackRevisionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/ListSegmenterEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSegmenterEventsSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::ListSegmenterEventsRequest>
+                    for ListSegmenterEventsSvc<T> {
+                        type Response = super::ListSegmenterEventsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSegmenterEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::list_segmenter_events(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSegmenterEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmentation.v1.SegmenterService/ListSegmenterLines" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSegmenterLinesSvc<T: SegmenterService>(pub Arc<T>);
+                    impl<
+                        T: SegmenterService,
+                    > tonic::server::UnaryService<super::ListSegmenterLinesRequest>
+                    for ListSegmenterLinesSvc<T> {
+                        type Response = super::ListSegmenterLinesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSegmenterLinesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SegmenterService>::list_segmenter_lines(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSegmenterLinesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SegmenterServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "sextant.segmentation.v1.SegmenterService";
+    impl<T> tonic::server::NamedService for SegmenterServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -38,7 +38,7 @@ use sextant_wire::time;
 
 use crate::begin::Unbegun;
 use crate::cached::Caches;
-use crate::registry::Registry;
+use crate::segmenters::Segmenters;
 use crate::state::{self, TenantState, Use};
 use crate::wire::cache_keys;
 
@@ -96,7 +96,7 @@ pub(crate) struct Engine {
     pub(crate) feed: Arc<dyn Feed>,
     pub(crate) caches: Caches,
     pub(crate) lookups: Lookups,
-    pub(crate) registry: Registry,
+    pub(crate) segmenters: Segmenters,
     scoring: Link,
     ingestion: Link,
     pub(crate) clock: Clock,
@@ -125,7 +125,12 @@ impl Engine {
             feed: deps.feed,
             caches: Caches::new(deps.caches),
             lookups: Lookups::default(),
-            registry: deps.registry,
+            segmenters: Segmenters::new(
+                deps.registry,
+                deps.catalogue,
+                deps.isolation,
+                deps.clock.clone(),
+            ),
             scoring: deps.scoring,
             ingestion: deps.ingestion,
             heads: Arc::default(),
@@ -188,11 +193,7 @@ impl Engine {
         loop {
             let mut writing = self.cells.asked(tenant).write_owned().await;
             if let Some(state) = writing.as_mut() {
-                state.replace_poisoned(&self.registry);
-                let lost = state.lost();
-                if !lost.is_empty() {
-                    state.found(self.uses_of(lost).await?);
-                }
+                self.renew(state).await?;
                 return Ok(writing);
             }
             let state = writing.insert(self.load(tenant).await?);
@@ -205,10 +206,26 @@ impl Engine {
         }
     }
 
+    /// Sees to it that segmenters are asked that can be asked and may be asked.
+    async fn renew(&self, state: &mut TenantState) -> Result<(), Status> {
+        let edition = self.segmenters.edition();
+        if state.edition != edition {
+            state.edition = edition;
+            state.take_permissions(|row| self.segmenters.allows(row));
+        }
+        let lost = state.lost();
+        if !lost.is_empty() {
+            state.found(self.uses_of(lost).await?);
+        }
+        Ok(())
+    }
+
     /// The state of a tenant to read, loaded, with segmenters that can be asked.
     pub(crate) async fn read(&self, tenant: TenantId) -> Result<Reading, Status> {
         let reading = self.cells.asked(tenant).read_owned().await;
-        if reading.as_ref().is_some_and(|state| !state.is_poisoned()) {
+        let edition = self.segmenters.edition();
+        let is_good = |state: &TenantState| state.edition == edition && !state.is_poisoned();
+        if reading.as_ref().is_some_and(is_good) {
             return Ok(reading);
         }
         drop(reading);
@@ -223,11 +240,13 @@ impl Engine {
             base_currency,
             n_slices,
             uses: Vec::new(),
+            edition: self.segmenters.edition(),
             slices: BTreeMap::new(),
             names: HashMap::new(),
             uids: BTreeMap::new(),
             present: HashMap::new(),
             begun: BTreeSet::new(),
+            judged: BTreeMap::new(),
             behind: BTreeMap::new(),
             worth: BTreeMap::new(),
             table: None,
@@ -267,7 +286,7 @@ impl Engine {
             })
             .await?;
         }
-        // Once in a process: its segmenters do not change.
+        // Once in a process: who decides a segmentation changes its version.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = loaded.insert(tenant);
         drop(loaded);
@@ -276,6 +295,7 @@ impl Engine {
                 state.doubt_troubled(*slice);
             }
             state.recall_behind(*slice, &stored.behind);
+            state.recall_judged(*slice, &stored.judged);
             self.note_stored(tenant, *slice, stored);
         }
         self.publish(&state);
@@ -354,9 +374,14 @@ impl Engine {
 
     /// Segmentations with their segmenters, which may have to be waited for.
     async fn uses_of(&self, rows: Vec<SegmentationRow>) -> Result<Vec<Use>, Problem> {
-        let registry = self.registry.clone();
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let segmenter = self.segmenters.of(&row).await;
+            found.push((row, segmenter));
+        }
         blocking(move || {
-            let uses = rows.into_iter().map(|row| Use::new(row, &registry));
+            let uses = found.into_iter();
+            let uses = uses.map(|(row, segmenter)| Use::new(row, segmenter));
             Ok(uses.collect())
         })
         .await
@@ -372,6 +397,7 @@ impl Engine {
         });
         for one in self.uses_of(rows).await? {
             state.uses.retain(|known| known.row.key != one.row.key);
+            state.decided_anew(one.row.number);
             state.uses.push(one);
         }
         state
@@ -402,7 +428,7 @@ impl Engine {
             .map(|one| Known {
                 key: one.row.key.clone(),
                 number: one.row.number,
-                version: one.row.version,
+                version: state.judged_by(one),
                 failure: state.failure(one).map(|problem| problem.message.clone()),
                 cache_keys: cache_keys(state.tenant, &one.row.key),
                 freshness: OnceLock::new(),

@@ -162,7 +162,7 @@ impl TenantState {
             let Some(one) = self.uses[index].usable() else {
                 continue;
             };
-            let number = one.row.number;
+            let (number, version) = (one.row.number, one.row.version);
             let answered = tables.iter().map(|table| self.ask(one, evaluation, table));
             match answered.collect::<Result<Vec<_>, _>>() {
                 Ok(answered) => {
@@ -171,6 +171,7 @@ impl TenantState {
                     }
                     if begins {
                         self.begun.insert((slice, number));
+                        self.judged.insert((slice, number), version);
                     }
                 },
                 Err(failed) => {
@@ -205,6 +206,7 @@ impl TenantState {
             memberships: changes.memberships,
             transitions: changes.transitions,
             behind,
+            judged: self.judged_in(slice),
             entries: feed::encoded(&entry, changes.moves.into_iter().zip(sizes)),
         };
         Ok((commit, failures))

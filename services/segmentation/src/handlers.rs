@@ -8,6 +8,9 @@ mod list_segmentations;
 mod list_segmenters;
 mod list_segments;
 mod list_transitions;
+mod revisions;
+mod segmenter_service;
+mod segmenters;
 mod watch_transitions;
 
 use std::sync::Arc;
@@ -266,7 +269,7 @@ impl SegmentationService for Handlers {
         &self,
         request: Request<pb::ListSegmentersRequest>,
     ) -> Result<Response<pb::ListSegmentersResponse>, Status> {
-        list_segmenters::handle(self, &request)
+        list_segmenters::handle(self, request).await
     }
 
     async fn create_segmentation(

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use sextant_proto::methods;
 use sextant_proto::segmentation::v1::feed_service_server::FeedServiceServer;
 use sextant_proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
+use sextant_proto::segmentation::v1::segmenter_service_server::SegmenterServiceServer;
 use sextant_runtime::auth::{Access, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::follow::follow;
@@ -13,13 +14,14 @@ use sextant_runtime::link::Link;
 use sextant_runtime::server::Part;
 use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::cache::Cache;
-use sextant_store::port::{Feed as FeedPort, Memberships, Segmentations};
+use sextant_store::port::{Catalogue, Feed as FeedPort, Memberships, Segmentations};
 use sextant_wire::page::Pager;
 
 use crate::engine::{Engine, Lookups};
 use crate::feed::Feed;
 use crate::handlers::Handlers;
 use crate::registry::Registry;
+use crate::segmenters::Isolation;
 
 /// What segmentation needs.
 #[derive(Debug, Clone)]
@@ -32,8 +34,12 @@ pub struct Deps {
     pub feed: Arc<dyn FeedPort>,
     /// Caches of point reads, the nearest first; may be empty.
     pub caches: Vec<Arc<dyn Cache>>,
-    /// The segmenters.
+    /// The segmenters that come with the program.
     pub registry: Registry,
+    /// Those that were published.
+    pub catalogue: Arc<dyn Catalogue>,
+    /// Where those run.
+    pub isolation: Isolation,
     /// The service before it, called with the services' own key.
     pub scoring: Link,
     /// The first service: how far its feed has grown.
@@ -86,6 +92,62 @@ const METHODS: &[(&str, Access)] = &[
         Access::Stream(Scope::Read),
     ),
     (
+        "/sextant.segmentation.v1.SegmenterService/UploadSegmenter",
+        Access::Scope(Scope::PluginsPublish),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/RegisterSegmenter",
+        Access::Scope(Scope::PluginsPublish),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/GetSegmenter",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/ApproveSegmenter",
+        Access::Scope(Scope::Admin),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/QuarantineSegmenter",
+        Access::Scope(Scope::PluginsActivate),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/ReleaseSegmenter",
+        Access::Scope(Scope::PluginsActivate),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/RetireSegmenter",
+        Access::Scope(Scope::PluginsPublish),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/ProposeRevision",
+        Access::Scope(Scope::PluginsActivate),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/GetRevision",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/ListRevisions",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/ActivateRevision",
+        Access::Scope(Scope::PluginsActivate),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/RollBackRevision",
+        Access::Scope(Scope::PluginsActivate),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/ListSegmenterEvents",
+        Access::Scope(Scope::Read),
+    ),
+    (
+        "/sextant.segmentation.v1.SegmenterService/ListSegmenterLines",
+        Access::Scope(Scope::PluginsPublish),
+    ),
+    (
         "/sextant.segmentation.v1.FeedService/WatchHeads",
         Access::Scope(Scope::Service),
     ),
@@ -107,13 +169,21 @@ pub fn part(deps: Deps) -> Part {
         pager,
     };
     let cells = Arc::clone(&engine.cells);
-    let [announcing, following, listening, beginning] =
-        std::array::from_fn(|_| Arc::clone(&engine));
+    let [
+        announcing,
+        following,
+        listening,
+        beginning,
+        supervising,
+        shadowing,
+    ] = std::array::from_fn(|_| Arc::clone(&engine));
+    let published = SegmenterServiceServer::new(handlers.clone());
     Part::new("segmentation", MethodTable::new(METHODS))
         .service(
             SegmentationServiceServer::new(handlers),
             methods::SEGMENTATION_SEGMENTATION_SERVICE,
         )
+        .service(published, methods::SEGMENTATION_SEGMENTER_SERVICE)
         .service(
             FeedServiceServer::new(Feed(engine)),
             methods::SEGMENTATION_FEED_SERVICE,
@@ -129,6 +199,12 @@ pub fn part(deps: Deps) -> Part {
         })
         .task("segmentation-begin", |stop| async move {
             beginning.keep_beginning(stop).await;
+        })
+        .task("segmentation-segmenters", |stop| async move {
+            supervising.supervise(stop).await;
+        })
+        .task("segmentation-shadows", |stop| async move {
+            shadowing.keep_shadows(stop).await;
         })
         .task("segmentation-idle", |stop| async move {
             cells.drop_idle(stop).await;

@@ -73,6 +73,20 @@ pub(crate) fn with_currency(segmenter: &Segmenter, config: &str, base: Currency)
     }
 }
 
+/// What a segmenter takes over of a configuration that was another version's: the properties that it has, too.
+pub(crate) fn taken_over(segmenter: &Segmenter, config: &str) -> String {
+    let schema = segmenter.descriptor().config_schema.json();
+    let known = schema.get("properties").and_then(Value::as_object);
+    let is_known = |name: &str| known.is_some_and(|known| known.contains_key(name));
+    match serde_json::from_str::<Map<String, Value>>(config) {
+        Ok(mut given) => {
+            given.retain(|name, _| is_known(name));
+            Value::Object(given).to_string()
+        },
+        Err(_unreadable) => "{}".to_owned(),
+    }
+}
+
 /// An instance bound to feature columns. May wait for another process: not for threads of the runtime.
 ///
 /// # Errors
@@ -126,6 +140,9 @@ pub(crate) fn to_wire(segmenter: &Segmenter) -> pb::Segmenter {
             .collect(),
         config_schema: descriptor.config_schema.json().to_string(),
         segments: descriptor.segments.iter().map(segment_definition).collect(),
+        kind: pb::SegmenterKind::BuiltIn.into(),
+        state: pb::SegmenterState::Ready.into(),
+        ..pb::Segmenter::default()
     }
 }
 

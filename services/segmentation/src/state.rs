@@ -17,7 +17,7 @@ use sextant_wire::status::Problem;
 
 use crate::decide::decode;
 use crate::evaluate::Which;
-use crate::registry::{Registry, instance};
+use crate::registry::instance;
 
 /// A segmentation and the segmenter behind it.
 #[derive(Debug)]
@@ -36,15 +36,19 @@ pub(crate) struct Usable<'u> {
 }
 
 impl Use {
-    /// A segmentation with the segmenter of a registry, if that can be asked. May wait for another process: not for threads of the
-    /// runtime.
-    pub(crate) fn new(row: SegmentationRow, registry: &Registry) -> Self {
-        let segmenter = registry.get(&row.segmenter_id);
-        let segmenter = segmenter
-            .and_then(|segmenter| Ok((segmenter.clone(), instance(segmenter, &row.config)?)));
-        if let Err(problem) = &segmenter {
-            let (segmentation, problem) = (&row.key, &problem.message);
-            warn!(segmentation, problem, "a segmentation cannot be evaluated");
+    /// A segmentation with its segmenter, if that can be asked. May wait for another process: not for threads of the runtime.
+    pub(crate) fn new(mut row: SegmentationRow, segmenter: Result<Segmenter, Problem>) -> Self {
+        let segmenter = segmenter.and_then(|segmenter| {
+            let bound = instance(&segmenter, &row.config)?;
+            Ok((segmenter, bound))
+        });
+        match &segmenter {
+            // A built-in one is that of the program, whichever it was when the segmentation was made.
+            Ok((segmenter, _)) => row.plugin_digest = segmenter.digest_hex(),
+            Err(problem) => {
+                let (segmentation, problem) = (&row.key, &problem.message);
+                warn!(segmentation, problem, "a segmentation cannot be evaluated");
+            },
         }
         Self { row, segmenter }
     }
@@ -59,10 +63,11 @@ impl Use {
         })
     }
 
-    /// True: its segmenter was lost while it was to be asked for the first time, and may be there again.
+    /// True: its segmenter was lost while it was to be asked for the first time, and may be there again; or it has to be made anew.
     fn is_lost(&self) -> bool {
         let problem = self.segmenter.as_ref().err();
         problem.is_some_and(|problem| problem.reason == ErrorReason::Unavailable)
+            || self.is_poisoned()
     }
 
     /// True: the segmenter has failed so, by a panic for one, that this instance of it cannot be asked again.
@@ -157,6 +162,8 @@ pub(crate) struct TenantState {
     /// Slices that accounts are spread over. Only those that something is known of are in `slices`.
     pub(crate) n_slices: u16,
     pub(crate) uses: Vec<Use>,
+    /// The state of the catalogue that says which segmenters may be asked.
+    pub(crate) edition: u64,
     pub(crate) slices: BTreeMap<Slice, Progress>,
     pub(crate) names: HashMap<AccountUid, Names>,
     /// The accounts with names by external id, in the order of lists.
@@ -166,6 +173,8 @@ pub(crate) struct TenantState {
     /// The segmentations (by number) that were evaluated over all accounts of a slice: those that have a membership there, and
     /// where a slice has no accounts those that were evaluated since the tenant was loaded.
     pub(crate) begun: BTreeSet<(Slice, u16)>,
+    /// By which version of a segmentation (by number) all accounts of a slice are judged.
+    pub(crate) judged: BTreeMap<(Slice, u16), u32>,
     /// The segmentations (by number) that are behind the slice. The others go on without them.
     pub(crate) behind: BTreeMap<(Slice, u16), Behind>,
     /// What accounts were worth at the last close of their slice, which a downward move puts at risk. A slice is absent until
@@ -188,6 +197,11 @@ impl TenantState {
     /// A segmentation by key.
     pub(crate) fn by_key(&self, key: &str) -> Option<&Use> {
         self.uses.iter().find(|one| one.row.key == key)
+    }
+
+    /// A segmentation by number.
+    pub(crate) fn by_number(&self, number: u16) -> Option<&Use> {
+        self.uses.iter().find(|one| one.row.number == number)
     }
 
     /// True: an instance of a segmenter cannot be asked again.
@@ -214,10 +228,65 @@ impl TenantState {
         }
     }
 
-    /// Makes instances anew that cannot be asked again. Who only reads cannot do so, and leaves them behind.
-    pub(crate) fn replace_poisoned(&mut self, registry: &Registry) {
-        for one in self.uses.iter_mut().filter(|one| one.is_poisoned()) {
-            *one = Use::new(one.row.clone(), registry);
+    /// Takes over which segmenters may be asked: of one that may not be asked any more it is said why, and one that may be asked
+    /// again is looked for.
+    pub(crate) fn take_permissions(
+        &mut self,
+        allows: impl Fn(&SegmentationRow) -> Result<(), Problem>,
+    ) {
+        for one in &mut self.uses {
+            match (allows(&one.row), &one.segmenter) {
+                (Err(problem), _) => one.segmenter = Err(problem),
+                (Ok(()), Err(before)) if before.reason != ErrorReason::ConfigInvalid => {
+                    let message = "its segmenter is being loaded";
+                    one.segmenter = Err(Problem::new(ErrorReason::Unavailable, message));
+                },
+                (Ok(()), _) => {},
+            }
+        }
+    }
+
+    /// A segmentation is decided by something else: all accounts have to be judged by that, and what it was behind with is of the
+    /// past.
+    pub(crate) fn decided_anew(&mut self, number: u16) {
+        let slices: Vec<Slice> = self.slices.keys().copied().collect();
+        for slice in slices {
+            self.begun.remove(&(slice, number));
+            self.behind.remove(&(slice, number));
+        }
+    }
+
+    /// The version of a segmentation by which all its accounts are judged: while they are being judged by the next one, the last.
+    pub(crate) fn judged_by(&self, one: &Use) -> u32 {
+        let number = one.row.number;
+        let slices = self.slices.keys();
+        let judged = slices.filter_map(|slice| self.judged.get(&(*slice, number)));
+        judged.min().copied().unwrap_or(one.row.version)
+    }
+
+    /// By which versions all accounts of a slice are judged, to be stored.
+    pub(crate) fn judged_in(&self, slice: Slice) -> Vec<port::Judged> {
+        let judged = self.judged.iter().filter(|((of, _), _)| *of == slice);
+        judged
+            .map(|((_, segmentation), version)| port::Judged {
+                segmentation: *segmentation,
+                version: *version,
+            })
+            .collect()
+    }
+
+    /// Takes up by which versions accounts were judged: those of another one are evaluated again.
+    pub(crate) fn recall_judged(&mut self, slice: Slice, stored: &[port::Judged]) {
+        for one in &self.uses {
+            let (number, version) = (one.row.number, one.row.version);
+            let known = stored.iter().find(|known| known.segmentation == number);
+            let judged = known.map_or(1, |known| known.version);
+            if judged != version {
+                self.begun.remove(&(slice, number));
+            }
+            if known.is_some() || self.begun.contains(&(slice, number)) {
+                self.judged.insert((slice, number), judged);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use sextant_domain::id::TenantId;
 use sextant_domain::time::{Day, Zone};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
-use sextant_store::port::MembershipRow;
+use sextant_store::port::{MembershipRow, SegmentationRow};
 use sextant_wire::time;
 
 use crate::decide::decode;
@@ -47,6 +47,23 @@ pub(crate) fn membership(
         reasons: transition.reasons,
         current_reasons: Vec::new(),
         trouble: String::new(),
+        segmentation_version: transition.segmentation_version,
+        plugin_digest: transition.plugin_digest,
+    }
+}
+
+/// A segmentation as callers see it, with the version of its segmenter.
+pub(crate) fn segmentation(row: &SegmentationRow, segmenter_version: &str) -> pb::Segmentation {
+    pb::Segmentation {
+        key: row.key.clone(),
+        segmenter_id: row.segmenter_id.clone(),
+        config: row.config.clone(),
+        version: row.version,
+        plugin_digest: row.plugin_digest.clone(),
+        created_at: Some(time::timestamp(row.created_at)),
+        failure: String::new(),
+        segmenter_version: segmenter_version.to_owned(),
+        revision: row.revision,
     }
 }
 

@@ -310,10 +310,13 @@ impl Assembly<'_> {
         let segmentation = match (self.stores.segmentation.take(), &scoring) {
             (Some(ports), Some(scoring)) => {
                 let registry = registry(self.config)?;
+                let isolation = external::isolation(self.config)?;
                 segmenters = names(&registry);
                 let deps = sextant_segmentation::Deps {
                     memberships: ports.memberships,
                     segmentations: ports.segmentations,
+                    catalogue: ports.catalogue,
+                    isolation,
                     feed: ports.feed,
                     caches: ports.caches,
                     registry,
@@ -433,7 +436,7 @@ fn names(registry: &Registry) -> Vec<String> {
         .collect()
 }
 
-/// The segmenters that run in the service's process, and those that run in processes of their own.
+/// The segmenters that come with the service, and run in its process.
 fn registry(config: &Config) -> Result<Registry, BoxError> {
     let folder = segmenters(config)?;
     let plugins = discover(&folder)
@@ -448,9 +451,7 @@ fn registry(config: &Config) -> Result<Registry, BoxError> {
         let folder = folder.display();
         return Err(format!("no segmenter (libsextant_segmenter_*.so) is in {folder}: build them with `cargo build`, or set plugins.builtin_dir").into());
     }
-    let external = external::segmenters(&config.plugins, &plugins)?;
-    let plugins = plugins.into_iter().map(Segmenter::from);
-    Ok(Registry::new(plugins.chain(external)))
+    Ok(Registry::new(plugins))
 }
 
 #[cfg(test)]

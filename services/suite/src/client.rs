@@ -17,6 +17,7 @@ use sextant_proto::metrics::v1::metrics_service_client::MetricsServiceClient;
 use sextant_proto::scoring::v1::clock_service_client::ClockServiceClient;
 use sextant_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
+use sextant_proto::segmentation::v1::segmenter_service_client::SegmenterServiceClient;
 use sextant_runtime::auth::Key;
 use sextant_runtime::link::Link;
 use sextant_runtime::tenant::TENANT_HEADER;
@@ -124,6 +125,12 @@ impl Client {
         SegmentationServiceClient,
         segmentation,
         "Segments."
+    );
+    service!(
+        segmenters,
+        SegmenterServiceClient,
+        segmentation,
+        "Published segmenters, and what segmentations are decided by."
     );
     service!(metrics, MetricsServiceClient, metrics, "Business numbers.");
 

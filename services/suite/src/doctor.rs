@@ -161,11 +161,11 @@ fn segmenters(config: &Config) -> Finding {
     }
 }
 
-/// What `serve` would start in processes of their own, judged without running it.
+/// What `serve` would publish, judged without running it.
 fn isolated(config: &Config) -> Option<Finding> {
-    const CHECK: &str = "isolated segmenters";
-    let folder = config.plugins.isolated_dir.as_ref()?;
-    let fix = "`sextant serve` leaves these out: mend or remove them";
+    const CHECK: &str = "watched segmenters";
+    let folder = config.plugins.watched_dir.as_ref()?;
+    let fix = "`sextant serve` does not publish these: mend or remove them";
     let files = match assemble::external::files(folder) {
         Ok(files) => files,
         Err(error) => return Some(Finding::failed(CHECK, error.to_string(), fix)),

@@ -138,9 +138,11 @@ pub struct Auth {
 pub struct Plugins {
     /// Directory of the built-in segmenters, which run in the service's process; absent = beside the binary.
     pub builtin_dir: Option<PathBuf>,
-    /// Directory of segmenters that run in processes of their own; absent = there are none.
-    pub isolated_dir: Option<PathBuf>,
-    /// How much of the sandbox they need.
+    /// Directory whose segmenters (`*.so`) are published as they come; absent = there is none.
+    pub watched_dir: Option<PathBuf>,
+    /// Directory with the tokens of servers, a file each; absent = no server is asked with one.
+    pub token_dir: Option<PathBuf>,
+    /// How much of the sandbox published segmenters need.
     pub sandbox: Sandbox,
     /// Most memory of one of them, in MiB.
     pub memory_mb: u32,

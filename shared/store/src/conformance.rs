@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod cache;
 mod cases;
+pub mod catalogue;
 pub mod clocks;
 pub mod durability;
 pub mod facts;
@@ -24,6 +25,7 @@ pub mod metrics;
 pub mod releases;
 pub mod replica;
 pub mod requests;
+pub mod revisions;
 pub mod scoring;
 pub mod segmentations;
 pub mod tenants;

@@ -1,5 +1,6 @@
 //! The ports: what each service asks of its store.
 
+mod catalogue;
 mod facts;
 mod feed;
 mod ingestion;
@@ -10,6 +11,10 @@ mod scoring;
 mod segmentation;
 mod writable;
 
+pub use catalogue::{
+    CODE_CHUNK_BYTES, Catalogue, EventFilter, EventRow, ReadyRow, ReplicaRow, SegmenterRow,
+    SegmenterState, StateChange, UseRow,
+};
 pub use facts::{
     Committed, FactBatch, Facts, MAX_ENTRY_BYTES, MAX_RELEASED, MAX_RELEASED_BYTES, NewFact,
     NewRejection, Outcome, RejectionKey,
@@ -26,7 +31,8 @@ pub use scoring::{
     EvaluationRow, ModelRow, MonthRow, Scoring, ScoringCommit, SliceState, SliceStates,
 };
 pub use segmentation::{
-    Behind, MembershipRow, Memberships, SegmentCount, SegmentationCommit, SegmentationRow,
-    Segmentations, SliceProgress, SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
+    Activation, Behind, Judged, MembershipRow, Memberships, RevisionRow, RevisionState,
+    SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SliceProgress,
+    SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
 };
 pub use writable::Writable;

@@ -141,6 +141,7 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::SegmentationUnknown
         | ErrorReason::SegmenterUnknown
         | ErrorReason::SegmentUnknown
+        | ErrorReason::RevisionUnknown
         | ErrorReason::KeyUnknown => Code::NotFound,
         ErrorReason::AlreadyExists | ErrorReason::RequestIdReused | ErrorReason::SecretShown => {
             Code::AlreadyExists
@@ -159,11 +160,14 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::TooOld
         | ErrorReason::BatchTooLarge
         | ErrorReason::Malformed
+        | ErrorReason::SegmenterRejected
         | ErrorReason::PageTokenInvalid
         | ErrorReason::PositionInvalid => Code::InvalidArgument,
-        ErrorReason::FreshnessNotMet | ErrorReason::ImportState | ErrorReason::ClockState => {
-            Code::FailedPrecondition
-        },
+        ErrorReason::FreshnessNotMet
+        | ErrorReason::ImportState
+        | ErrorReason::ClockState
+        | ErrorReason::SegmenterState
+        | ErrorReason::GatesNotPassed => Code::FailedPrecondition,
         ErrorReason::PositionNotReached | ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorReason::MessageTooLarge => Code::OutOfRange,
         ErrorReason::Overloaded => Code::ResourceExhausted,

@@ -11,9 +11,23 @@ const READS: &[&str] = &[
     "Describe", "Explain", "Get", "List", "Prepare", "Read", "Resolve", "Segment", "Watch",
 ];
 /// Calls that change something, once per `request_id`.
-const CHANGES: &[&str] = &["Advance", "Complete", "Create", "Revoke", "Start"];
-/// Calls whose records have identities of their own.
-const IDENTIFIED: &[&str] = &["Ingest"];
+const CHANGES: &[&str] = &[
+    "Activate",
+    "Advance",
+    "Approve",
+    "Complete",
+    "Create",
+    "Propose",
+    "Quarantine",
+    "Register",
+    "Release",
+    "Retire",
+    "Revoke",
+    "RollBack",
+    "Start",
+];
+/// Calls whose records or bytes have identities of their own.
+const IDENTIFIED: &[&str] = &["Ingest", "Upload"];
 
 const REASON: &str = "ERROR_REASON_";
 

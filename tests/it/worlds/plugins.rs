@@ -16,8 +16,12 @@ use crate::worlds::world::{Shape, World, segmentation, segmentation_by, tenant};
 const SEGMENTER: &str = include_str!("../../../plugins/host/tests/it/fixture.c");
 const DESCRIPTOR: &str = r#"{"id":"sextant.seats","version":"1.0.0","abi":"1.0","title":"Seats","output":"single","requires":[{"feature":"revenue.seats","type":"int64","on_missing":"skip_row"}],"segments":[{"key":"small"},{"key":"large"}]}"#;
 
-/// Accounts with fifty seats or more are large. It crashes with thirteen, and never ends with fourteen.
-fn compile_into(folder: &Path) {
+/// Seats with which it crashes, and with which it never ends: none that the check of a segmenter tries.
+const CRASHES: u64 = 131_313;
+const HANGS: u64 = 141_414;
+
+/// Accounts with fifty seats or more are large.
+fn compile_into(folder: &Path, crashes: u64) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let source = SEGMENTER
         .replace("@DESCRIPTOR@", &DESCRIPTOR.replace('"', "\\\""))
@@ -29,11 +33,13 @@ fn compile_into(folder: &Path) {
             "@SEGMENT@",
             "static int64_t said[16384]; volatile int spin = 1; \
              for (int64_t k = 0; k < rows; k++) { \
-               if (values[k] == 13) *(volatile int *)0 = 1; \
-               while (values[k] == 14 && spin) {} \
+               if (values[k] == @CRASHES@) *(volatile int *)0 = 1; \
+               while (values[k] == @HANGS@ && spin) {} \
                said[k] = values[k] >= 50; } \
              return answer(out, said, rows);",
         )
+        .replace("@CRASHES@", &crashes.to_string())
+        .replace("@HANGS@", &HANGS.to_string())
         .replace("@ENTRY@", "(void)explain; return &table;")
         .replace("@EXPLAIN@", "return SEG_E_UNSUPPORTED;")
         .replace("@PRELUDE@", "");
@@ -67,11 +73,11 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
     use MembershipState::{Abstained, Member};
 
     let folder = tempfile::tempdir().unwrap();
-    compile_into(folder.path());
+    compile_into(folder.path(), CRASHES);
     // Neither a file that is no segmenter nor one that crashes keeps the service from starting.
     fs::write(folder.path().join("none.so"), "no library").unwrap();
     let settings = [
-        format!("plugins.isolated_dir={}", folder.path().display()),
+        format!("plugins.watched_dir={}", folder.path().display()),
         "plugins.call_ms=200".to_owned(),
     ];
     for shape in [Shape::Embedded, Shape::Apart] {
@@ -86,7 +92,7 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
         let first = [
             seats("a", 8, 10),
             seats("b", 8, 60),
-            seats("c", 8, 13),
+            seats("c", 8, CRASHES),
             seats("d", 8, 70),
         ];
         let position = accept(&client, first.concat()).await;
@@ -106,9 +112,9 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
         assert_eq!(crashed.trouble, "it crashed (SIGSEGV)");
 
         // One comes into trouble that was somewhere, one hangs, and the other is out of it.
-        let [_, worse] = seats("a", 9, 13);
+        let [_, worse] = seats("a", 9, CRASHES);
         let [_, better] = seats("c", 9, 55);
-        let [_, hangs] = seats("d", 9, 14);
+        let [_, hangs] = seats("d", 9, HANGS);
         let position = accept(&client, vec![worse, better, hangs]).await;
         assert_eq!(standing(&of("a", &position).await), (Member, "small", true));
         assert_eq!(
@@ -122,7 +128,7 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
         let tiers = segments(&client, "value_tiers", &now(&position)).await;
         assert_eq!(tiers.iter().map(|one| one.accounts).sum::<u64>(), 4);
 
-        let [_, again] = seats("b", 10, 13);
+        let [_, again] = seats("b", 10, CRASHES);
         let [_, mended] = seats("a", 10, 50);
         let position = accept(&client, vec![mended, again]).await;
         assert_eq!(
@@ -147,7 +153,7 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
 #[test]
 fn an_author_checks_a_segmenter_and_runs_it_on_rows_without_a_service() {
     let folder = tempfile::tempdir().unwrap();
-    compile_into(folder.path());
+    compile_into(folder.path(), 13);
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (segmenter, report) = (file("seats.so"), file("report.xml"));
     let arguments = [

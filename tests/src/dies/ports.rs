@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 use sextant_store::port::{
-    AllMovesProgress, Committed, FactBatch, Facts, Import, KeyRow, Keys, MembershipRow,
-    Memberships, Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress, Once, Page,
-    ReplicaAccount, Scoring, ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow,
-    Segmentations, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, TenantRow,
-    Tenants, TransitionFilter, TransitionRow,
+    Activation, AllMovesProgress, Committed, EventRow, FactBatch, Facts, Import, KeyRow, Keys,
+    MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress,
+    Once, Page, ReplicaAccount, RevisionRow, Scoring, ScoringCommit, SegmentCount,
+    SegmentationCommit, SegmentationRow, Segmentations, SliceHeads, SliceProgress, SliceState,
+    SliceStates, SlicesProgress, TenantRow, Tenants, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -173,12 +173,37 @@ impl Segmentations for Dying<dyn Segmentations> {
         &'a self,
         tenant: TenantId,
         row: &'a SegmentationRow,
+        first: &'a RevisionRow,
         once: Once<SegmentationRow>,
     ) -> BoxFuture<'a, Result<Vec<u8>>> {
-        self.dies_once(once, |once| self.port.create(tenant, row, once))
+        self.dies_once(once, |once| self.port.create(tenant, row, first, once))
+    }
+
+    fn propose<'a>(
+        &'a self,
+        tenant: TenantId,
+        row: &'a RevisionRow,
+        event: EventRow,
+        once: Once<RevisionRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>> {
+        self.dies_once(once, |once| self.port.propose(tenant, row, event, once))
+    }
+
+    fn activate<'a>(
+        &'a self,
+        tenant: TenantId,
+        activation: &'a Activation,
+        event: EventRow,
+        once: Once<SegmentationRow>,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        self.dies_once(once, |once| {
+            self.port.activate(tenant, activation, event, once)
+        })
     }
 
     passed_on! {
+        keep_shadow<'a>(tenant: TenantId, segmentation: u16, revision: u32, shadow: Vec<u8>) -> ();
+        revisions<'a>(tenant: TenantId, segmentation: u16, before: u32, limit: usize) -> Vec<RevisionRow>;
         all<'a>(tenant: TenantId) -> Vec<SegmentationRow>;
     }
 }

@@ -234,7 +234,7 @@ impl<A: Ask> Answering<A> {
             without: poison,
         };
         let serves = self.shared.purpose == Purpose::Serve;
-        let (mut losses, mut is_incident) = (0, false);
+        let (mut losses, mut incident) = (0, None);
         while let Some((range, shown)) = open.pop() {
             let mut answered = self.one(&batch, range.clone(), shown).await;
             let is_lost = matches!(
@@ -243,7 +243,7 @@ impl<A: Ask> Answering<A> {
             );
             if serves && shown == Shown::First && is_lost && !self.is_late() {
                 losses += 1;
-                is_incident = true;
+                incident = trouble_of(&answered);
                 answered = self.one(&batch, range.clone(), shown).await;
             }
             let trouble = match answered {
@@ -260,7 +260,9 @@ impl<A: Ask> Answering<A> {
             }
             losses += 1;
             // One that has stopped when it was told to has not failed: perhaps it was given too little time.
-            is_incident |= !matches!(trouble, Trouble::Overran | Trouble::NotStarted(_));
+            if !matches!(trouble, Trouble::Overran | Trouble::NotStarted(_)) {
+                incident = Some(trouble.clone());
+            }
             // Of what has nothing to do with the rows nothing is learned by halves.
             let independent =
                 serves && self.shared.told.row_independent && !matches!(trouble, Trouble::Gone(_));
@@ -279,8 +281,8 @@ impl<A: Ask> Answering<A> {
                 .without
                 .extend(range.map(|row| (row, trouble.clone())));
         }
-        if is_incident && serves {
-            self.shared.breaker().incident(self.number);
+        if let Some(trouble) = incident.filter(|_| serves) {
+            self.shared.breaker().incident(self.number, trouble);
         }
         Ok(found)
     }
@@ -337,7 +339,7 @@ impl<A: Ask> Answering<A> {
                 let (shared, number) = (Arc::clone(&self.shared), self.number);
                 let killed = move || {
                     if shared.purpose == Purpose::Serve {
-                        shared.breaker().incident(number);
+                        shared.breaker().incident(number, Trouble::Overran);
                     }
                 };
                 Err(Lost::Trouble(peer.overran(turn, client, (longest, killed))))
@@ -415,5 +417,12 @@ fn sorted(error: CallError) -> Lost {
             | FailureCode::Internal => Lost::Trouble(Trouble::Failed(error.to_string())),
         },
         _ => Lost::Trouble(Trouble::Failed(error.to_string())),
+    }
+}
+
+fn trouble_of<T>(answered: &Result<T, Lost>) -> Option<Trouble> {
+    match answered {
+        Err(Lost::Trouble(trouble)) => Some(trouble.clone()),
+        Ok(_) | Err(Lost::All(_)) => None,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::error;
 
 use crate::call::monotonic_ns;
+use crate::external::Trouble;
 
 /// So many incidents within [`WITHIN`] are too many. One batch is one incident, however often it is halved.
 const MOST: usize = 3;
@@ -23,11 +24,14 @@ pub(crate) struct Breaker {
     open: bool,
     /// The batch of the last one.
     batch: Option<u64>,
+    /// What happened in it.
+    last: Option<Trouble>,
 }
 
 impl Breaker {
     /// The segmenter has failed in a batch, perhaps once more.
-    pub(crate) fn incident(&mut self, batch: u64) {
+    pub(crate) fn incident(&mut self, batch: u64, trouble: Trouble) {
+        self.last = Some(trouble);
         if self.batch.replace(batch) == Some(batch) {
             return;
         }
@@ -51,6 +55,15 @@ impl Breaker {
             self.open = false;
         }
         self.open
+    }
+
+    /// What happened last, while it is not asked.
+    pub(crate) fn last(&mut self) -> Option<&Trouble> {
+        if self.is_open() {
+            self.last.as_ref()
+        } else {
+            None
+        }
     }
 
     pub(crate) fn close(&mut self) {

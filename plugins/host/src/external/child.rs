@@ -18,7 +18,7 @@ use tower::service_fn;
 
 use crate::Verified;
 use crate::external::client::Client;
-use crate::external::log::Log;
+use crate::external::log::{Lines, Log};
 use crate::external::{Crash, Hosts, StartError};
 use crate::messages::WINDOW_BYTES;
 use crate::process::{Greeting, Hello, Lacks, PROGRAM, length, send_greeting};
@@ -30,9 +30,11 @@ const START: Duration = Duration::from_secs(5);
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// How a process is started.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct How {
     pub(crate) memory_bytes: u64,
+    /// Where the lines go that it writes.
+    pub(crate) lines: Lines,
     /// True: it is being judged.
     pub(crate) observed: bool,
 }
@@ -71,7 +73,7 @@ impl HostProcess {
     pub(crate) async fn start(
         hosts: &Hosts,
         file: &Verified,
-        how: How,
+        how: &How,
     ) -> Result<Self, StartError> {
         let (socket, theirs) = UnixStream::pair()?;
         let (printed, print) = io::pipe()?;
@@ -83,7 +85,7 @@ impl HostProcess {
             .stdout(print.try_clone()?)
             .stderr(print)
             .spawn()?;
-        let log = Log::shared(&file.descriptor().id);
+        let log = Log::shared(&file.descriptor().id, how.lines.clone());
         let reading = hosts.go_on(read_log(OwnedFd::from(printed), Arc::clone(&log)));
         let mut printer = Printer { log, reading };
         let mut starting = Starting { child: Some(child) };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::process::{Line, MARK};
 
@@ -11,18 +11,60 @@ const TAIL_BYTES: usize = 64 << 10;
 /// Longest line that is put together.
 const LINE_BYTES: usize = 8 << 10;
 
+/// Lines that are kept for whoever asks, of all processes of a segmenter.
+const KEPT_LINES: usize = 500;
+/// Longest text of one of them.
+const KEPT_BYTES: usize = 1 << 10;
+
+/// A line that a segmenter has written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenLine {
+    /// Its level, such as "INFO"; empty of what it printed.
+    pub level: String,
+    /// The line, at most 1 KiB.
+    pub text: String,
+}
+
+/// The last lines of a segmenter, whichever of its processes has written them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lines {
+    lines: Arc<Mutex<VecDeque<WrittenLine>>>,
+}
+
+impl Lines {
+    fn add(&self, level: &str, text: &str) {
+        let end = text.floor_char_boundary(KEPT_BYTES);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(WrittenLine {
+            level: level.to_owned(),
+            text: text.get(..end).unwrap_or_default().to_owned(),
+        });
+    }
+
+    /// All that are kept.
+    pub(crate) fn newest_first(&self) -> Vec<WrittenLine> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().rev().cloned().collect()
+    }
+}
+
 /// What was printed.
 #[derive(Debug)]
 pub(crate) struct Log {
     plugin: String,
+    lines: Lines,
     line: Vec<u8>,
     tail: VecDeque<u8>,
 }
 
 impl Log {
-    pub(crate) fn shared(plugin: &str) -> Arc<Mutex<Self>> {
+    pub(crate) fn shared(plugin: &str, lines: Lines) -> Arc<Mutex<Self>> {
         Arc::new(Mutex::new(Self {
             plugin: plugin.to_owned(),
+            lines,
             line: Vec::new(),
             tail: VecDeque::new(),
         }))
@@ -46,6 +88,7 @@ impl Log {
         match told.and_then(|json| serde_json::from_str::<Line>(json).ok()) {
             Some(line) => self.tell(&line),
             None => {
+                self.lines.add("", &text);
                 self.tail.extend(line);
                 self.tail.push_back(b'\n');
                 let over = self.tail.len().saturating_sub(TAIL_BYTES);
@@ -61,6 +104,8 @@ impl Log {
             message,
             details,
         } = line;
+        let end = if details.is_empty() { "" } else { " " };
+        self.lines.add(level, &format!("{message}{end}{details}"));
         let plugin = &self.plugin;
         match level.as_str() {
             "ERROR" => {

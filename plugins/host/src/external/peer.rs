@@ -14,6 +14,7 @@ use sextant_proto::segmenter::v1 as pb;
 use crate::call::monotonic_ns;
 use crate::external::child::{HostProcess, How};
 use crate::external::client::Client;
+use crate::external::log::WrittenLine;
 use crate::external::{Allowance, Crash, Hosts, StartError, Trouble, Usage};
 use crate::{CallError, Verified, messages};
 
@@ -91,6 +92,14 @@ impl Peer {
         Usage::of(process.as_ref()?.id())
     }
 
+    /// The last lines that its processes have written, newest first.
+    pub(crate) fn lines(&self) -> Vec<WrittenLine> {
+        match self {
+            Self::Process(peer) => peer.how.lines.newest_first(),
+            Self::Server(_) => Vec::new(),
+        }
+    }
+
     /// Processes that were lost.
     pub(crate) fn losses(&self) -> u64 {
         match self {
@@ -126,7 +135,7 @@ impl HostPeer {
         let client = match process.as_ref() {
             Some(process) => process.client(),
             None => {
-                let started = HostProcess::start(&self.hosts, &self.file, self.how).await;
+                let started = HostProcess::start(&self.hosts, &self.file, &self.how).await;
                 process.insert(started.map_err(not_started)?).client()
             },
         };

@@ -1,19 +1,24 @@
+use std::sync::Arc;
+
 use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::money::Currency;
-use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::SegmenterKind;
+use sextant_runtime::auth::{Principal, Scope};
 use sextant_runtime::tenant::tenant_of;
 use sextant_runtime::{blocking, follow};
-use sextant_store::port::{Once, SegmentationRow};
+use sextant_store::port::{Once, RevisionRow, SegmentationRow};
+use sextant_wire::request;
 use sextant_wire::status::{Problem, store};
-use sextant_wire::{request, time};
 
 use super::Handlers;
 use crate::registry;
+use crate::segmenters::Actor;
 use crate::state::TenantState;
+use crate::wire;
 
 /// Segmentations of one tenant at most.
 const MAX_SEGMENTATIONS: usize = 100;
@@ -23,14 +28,28 @@ pub(super) async fn handle(
     request: Request<pb::CreateSegmentationRequest>,
 ) -> Result<Response<pb::CreateSegmentationResponse>, Status> {
     let tenant = tenant_of(&request)?;
+    let principal = Principal::of(&request).map(|principal| principal.scopes);
+    let (by, may_activate) = (
+        Actor::of(&request),
+        principal.is_some_and(|scopes| scopes.contains(Scope::PluginsActivate)),
+    );
     let request = request.into_inner();
     let base_currency = handlers.engine.view(tenant).await?.base_currency;
-    let mut row = parse(handlers, &request, base_currency).await?;
+    let (mut row, told) = parse(handlers, &request, base_currency).await?;
+    if told.kind() != SegmenterKind::BuiltIn && !may_activate {
+        let message = "the key lacks the scope plugins.activate, which putting a published segmenter to work needs";
+        return Err(Problem::new(ErrorReason::ScopeMissing, message).into());
+    }
     if request.validate_only {
         return Ok(Response::new(pb::CreateSegmentationResponse {
-            segmentation: Some(to_wire(&row)),
+            segmentation: Some(wire::segmentation(&row, &told.version)),
         }));
     }
+    handlers
+        .engine
+        .segmenters
+        .wait_for_replicas(&told.digest)
+        .await?;
     let engine = &handlers.engine;
     let asked = (&request, request.request_id.as_str());
     let now = engine.clock.now();
@@ -51,15 +70,17 @@ pub(super) async fn handle(
             format!("the tenant has {MAX_SEGMENTATIONS} segmentations, which is the most");
         return Err(Problem::field(ErrorReason::FieldInvalid, "segmentation", message).into());
     }
-    let kept = |row: &SegmentationRow| {
-        let segmentation = Some(to_wire(row));
+    let version = told.version.clone();
+    let kept = move |row: &SegmentationRow| {
+        let segmentation = Some(wire::segmentation(row, &version));
         pb::CreateSegmentationResponse { segmentation }.encode_to_vec()
     };
+    let first = RevisionRow::first(&row, &told.version, &by.0);
     // From here on it may be stored, and is evaluated also when this request is given up.
     engine.unbegun.note(tenant);
     let stored = engine
         .segmentations
-        .create(tenant, &row, Once::new(asked, kept))
+        .create(tenant, &row, &first, Once::new(asked, kept))
         .await
         .map_err(store)?;
     let answer: pb::CreateSegmentationResponse = request::answer(&stored)?;
@@ -81,7 +102,7 @@ async fn parse(
     handlers: &Handlers,
     request: &pb::CreateSegmentationRequest,
     base_currency: Currency,
-) -> Result<SegmentationRow, Problem> {
+) -> Result<(SegmentationRow, Arc<pb::Segmenter>), Problem> {
     let missing = || Problem::field(ErrorReason::FieldMissing, "segmentation", "must be set");
     let segmentation = request.segmentation.as_ref().ok_or_else(missing)?;
     let valid_key = |key: &str| {
@@ -98,37 +119,39 @@ async fn parse(
             message,
         ));
     }
-    let segmenter = handlers.engine.registry.get(&segmentation.segmenter_id)?;
+    let segmenters = &handlers.engine.segmenters;
+    let named = pb::SegmenterRef {
+        digest: String::new(),
+        segmenter_id: segmentation.segmenter_id.clone(),
+        version: segmentation.segmenter_version.clone(),
+    };
+    let told = segmenters.find(&named).await;
+    let told = told.map_err(|problem| Problem {
+        field: problem
+            .field
+            .replace("segmenter.version", "segmenter.segmenter_version")
+            .replace("segmenter.", "segmentation."),
+        ..problem
+    })?;
+    let mut row = SegmentationRow {
+        key: segmentation.key.clone(),
+        number: 0,
+        segmenter_id: told.segmenter_id.clone(),
+        config: String::new(),
+        version: 1,
+        plugin_digest: told.digest.clone(),
+        revision: 1,
+        created_at: handlers.engine.clock.now(),
+        closed_on: None,
+    };
+    let segmenter = segmenters.of(&row).await?;
     let config = if segmentation.config.is_empty() {
         "{}"
     } else {
         &segmentation.config
     };
-    let config = registry::with_currency(segmenter, config, base_currency);
-    let asked = segmenter.clone();
-    let instance = blocking(move || registry::instance(&asked, &config)).await?;
-    Ok(SegmentationRow {
-        key: segmentation.key.clone(),
-        number: 0,
-        segmenter_id: segmentation.segmenter_id.clone(),
-        config: instance.config().to_owned(),
-        version: 1,
-        plugin_digest: segmenter.digest_hex(),
-        created_at: handlers.engine.clock.now(),
-        closed_on: None,
-    })
-}
-
-/// A segmentation as callers see it.
-pub(super) fn to_wire(row: &SegmentationRow) -> pb::Segmentation {
-    let created_at: Instant = row.created_at;
-    pb::Segmentation {
-        key: row.key.clone(),
-        segmenter_id: row.segmenter_id.clone(),
-        config: row.config.clone(),
-        version: row.version,
-        plugin_digest: row.plugin_digest.clone(),
-        created_at: Some(time::timestamp(created_at)),
-        failure: String::new(),
-    }
+    let config = registry::with_currency(&segmenter, config, base_currency);
+    let instance = blocking(move || registry::instance(&segmenter, &config)).await?;
+    instance.config().clone_into(&mut row.config);
+    Ok((row, told))
 }

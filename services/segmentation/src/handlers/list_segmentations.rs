@@ -7,7 +7,7 @@ use sextant_wire::page;
 use sextant_wire::status::{name, reason_of, store};
 
 use super::Handlers;
-use super::create_segmentation::to_wire;
+use crate::wire;
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -51,7 +51,7 @@ pub(super) async fn handle(
         .take(size + 1)
         .map(|row| pb::Segmentation {
             failure: failure(&row.key).unwrap_or_default(),
-            ..to_wire(row)
+            ..wire::segmentation(row, &handlers.engine.segmenters.version_of(row))
         })
         .collect();
     let more = segmentations.len() > size;

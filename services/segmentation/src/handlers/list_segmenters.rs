@@ -1,3 +1,6 @@
+use std::cmp::Ordering;
+
+use semver::Version;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::TenantId;
@@ -5,38 +8,56 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::tenant::tenant_if_named;
 use sextant_wire::page;
 
-use super::Handlers;
+use super::{Handlers, offset};
 use crate::registry;
 
-pub(super) fn handle(
+pub(super) async fn handle(
     handlers: &Handlers,
-    request: &Request<pb::ListSegmentersRequest>,
+    request: Request<pb::ListSegmentersRequest>,
 ) -> Result<Response<pb::ListSegmentersResponse>, Status> {
     // The segmenters are of the installation: page tokens are bound to the caller's tenant, where it has one.
-    let tenant = tenant_if_named(request)?.unwrap_or(TenantId(0));
-    let request = request.get_ref();
+    let tenant = tenant_if_named(&request)?.unwrap_or(TenantId(0));
+    let request = request.into_inner();
     let size = page::size(request.page_size)?;
     let bound = pb::ListSegmentersRequest::default();
-    let after = handlers
-        .pager
-        .cursor(tenant.0, &bound, &request.page_token)?
-        .unwrap_or_default();
-    let mut segmenters: Vec<_> = handlers
-        .engine
-        .registry
+    let skipped = offset(
+        handlers
+            .pager
+            .cursor(tenant.0, &bound, &request.page_token)?,
+    )?;
+    let segmenters = &handlers.engine.segmenters;
+    segmenters.look_into_directory().await;
+    let published = segmenters.now_published().await?;
+    let published = published.values().map(|one| pb::Segmenter {
+        verdicts: Vec::new(),
+        ..pb::Segmenter::clone(one)
+    });
+    let mut all: Vec<_> = segmenters
+        .built_in
         .all()
         .map(registry::to_wire)
-        .filter(|segmenter| segmenter.segmenter_id > after)
-        .take(size + 1)
+        .chain(published)
         .collect();
-    let more = segmenters.len() > size;
-    segmenters.truncate(size);
-    let last = segmenters.last().filter(|_| more);
-    let next_page_token = last.map_or(String::new(), |last| {
-        handlers.pager.token(tenant.0, &bound, &last.segmenter_id)
-    });
+    all.sort_by(by_id);
+    let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+    let more = all.len() > skipped.saturating_add(size);
+    let next_page_token = if more {
+        let next = (skipped + size).to_string();
+        handlers.pager.token(tenant.0, &bound, &next)
+    } else {
+        String::new()
+    };
     Ok(Response::new(pb::ListSegmentersResponse {
-        segmenters,
+        segmenters: all.into_iter().skip(skipped).take(size).collect(),
         next_page_token,
     }))
+}
+
+/// By id, of one id the newest version first.
+fn by_id(left: &pb::Segmenter, right: &pb::Segmenter) -> Ordering {
+    let version = |one: &pb::Segmenter| Version::parse(&one.version).ok();
+    left.segmenter_id
+        .cmp(&right.segmenter_id)
+        .then_with(|| version(right).cmp(&version(left)))
+        .then_with(|| left.platform.cmp(&right.platform))
 }

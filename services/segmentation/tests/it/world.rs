@@ -15,7 +15,7 @@ use uuid::Uuid;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_domain::time::{Day, Instant, Zone};
-use sextant_plugin_host::{Plugin, discover};
+use sextant_plugin_host::{Allowance, Hosts, Plugin, discover};
 use sextant_proto::common::v1::{EntityKind, EntityRef, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
@@ -31,7 +31,7 @@ use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{Limits, Part, Surroundings};
 use sextant_runtime::telemetry::Meters;
 use sextant_runtime::tenant::TENANT_HEADER;
-use sextant_segmentation::{Deps, Registry, part};
+use sextant_segmentation::{Deps, Isolation, Registry, Replicas, part};
 use sextant_store::cache::Cache;
 use sextant_store::embedded::Embedded;
 use sextant_store::port::Feed;
@@ -308,6 +308,14 @@ impl World {
         let deps = Deps {
             memberships: self.store.segmentation(),
             segmentations: self.store.segmentation(),
+            catalogue: self.store.segmentation(),
+            isolation: Isolation {
+                hosts: Hosts::of_this_program().unwrap(),
+                allowance: Allowance::default(),
+                token_dir: None,
+                watched_dir: None,
+                replicas: Replicas::Alone,
+            },
             feed: self.store.segmentation(),
             caches,
             registry,

@@ -10,8 +10,8 @@ use sextant_runtime::telemetry::Meters;
 use sextant_store::cache::{Cache, InProcess};
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{
-    Accounts, Facts, Feed, Intake, Keys, Memberships, Metrics, Replica, Scoring, Segmentations,
-    Tenants, Writable,
+    Accounts, Catalogue, Facts, Feed, Intake, Keys, Memberships, Metrics, Replica, Scoring,
+    Segmentations, Tenants, Writable,
 };
 
 use crate::assemble::timed::Timed;
@@ -57,6 +57,8 @@ pub struct SegmentationPorts {
     pub memberships: Arc<dyn Memberships>,
     /// Definitions.
     pub segmentations: Arc<dyn Segmentations>,
+    /// The segmenters that were published.
+    pub catalogue: Arc<dyn Catalogue>,
     /// The feed of its own.
     pub feed: Arc<dyn Feed>,
     /// Caches of point reads, the nearest first.
@@ -196,7 +198,7 @@ fn scoring_ports<E: Scoring + Replica + Feed + 'static>(
     }
 }
 
-fn segmentation_ports<E: Memberships + Segmentations + Feed + 'static>(
+fn segmentation_ports<E: Memberships + Segmentations + Catalogue + Feed + 'static>(
     engine: Arc<E>,
     caches: Vec<Arc<dyn Cache>>,
     meters: &Meters,
@@ -205,6 +207,7 @@ fn segmentation_ports<E: Memberships + Segmentations + Feed + 'static>(
     SegmentationPorts {
         memberships: Arc::<Timed<E>>::clone(&store),
         segmentations: Arc::<Timed<E>>::clone(&store),
+        catalogue: Arc::<Timed<E>>::clone(&store),
         feed: store,
         caches,
     }

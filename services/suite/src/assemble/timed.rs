@@ -7,13 +7,14 @@ use sextant_domain::position::Head;
 use sextant_domain::time::{Day, Instant};
 use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::port::{
-    AccountFactRow, AccountRow, Accounts, AllMovesProgress, Committed, FactBatch, FactEntry,
-    FactVersion, Facts, Feed, FeedEntry, HeldRow, Import, Intake, KeyRow, Keys, MembershipRow,
-    Memberships, Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress, Once, Page,
-    RejectionRow, Replica, ReplicaAccount, Scoring, ScoringCommit, SegmentCount,
-    SegmentationCommit, SegmentationRow, Segmentations, SliceCursors, SliceHeads, SliceProgress,
-    SliceState, SliceStates, SlicesProgress, SourceCount, TenantRow, Tenants, TransitionFilter,
-    TransitionRow,
+    AccountFactRow, AccountRow, Accounts, Activation, AllMovesProgress, Catalogue, Committed,
+    EventFilter, EventRow, FactBatch, FactEntry, FactVersion, Facts, Feed, FeedEntry, HeldRow,
+    Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow,
+    MonthRow, MoveRow, MovesProgress, Once, Page, RejectionRow, Replica, ReplicaAccount,
+    ReplicaRow, RevisionRow, Scoring, ScoringCommit, SegmentCount, SegmentationCommit,
+    SegmentationRow, Segmentations, SegmenterRow, SliceCursors, SliceHeads, SliceProgress,
+    SliceState, SliceStates, SlicesProgress, SourceCount, StateChange, TenantRow, Tenants,
+    TransitionFilter, TransitionRow, UseRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -107,7 +108,17 @@ timed! {
         models<'a>(tenant: TenantId, before: Option<Day>, limit: usize) -> Vec<ModelRow>;
     }
     Segmentations {
-        create<'a>(tenant: TenantId, row: &'a SegmentationRow, once: Once<SegmentationRow>) -> Vec<u8>;
+        create<'a>(
+            tenant: TenantId, row: &'a SegmentationRow, first: &'a RevisionRow, once: Once<SegmentationRow>
+        ) -> Vec<u8>;
+        propose<'a>(
+            tenant: TenantId, row: &'a RevisionRow, event: EventRow, once: Once<RevisionRow>
+        ) -> Vec<u8>;
+        activate<'a>(
+            tenant: TenantId, activation: &'a Activation, event: EventRow, once: Once<SegmentationRow>
+        ) -> Option<Vec<u8>>;
+        keep_shadow<'a>(tenant: TenantId, segmentation: u16, revision: u32, shadow: Vec<u8>) -> ();
+        revisions<'a>(tenant: TenantId, segmentation: u16, before: u32, limit: usize) -> Vec<RevisionRow>;
         all<'a>(tenant: TenantId) -> Vec<SegmentationRow>;
     }
     Memberships {
@@ -128,6 +139,18 @@ timed! {
         histories<'a>(tenant: TenantId, uids: &'a [AccountUid]) -> Vec<TransitionRow>;
         transitions<'a>(tenant: TenantId, filter: &'a TransitionFilter) -> Vec<TransitionRow>;
         told<'a>(tenant: TenantId, at: Instant, known_at: Instant, after: u128, limit: usize) -> Vec<TransitionRow>;
+    }
+    Catalogue {
+        publish<'a>(row: SegmenterRow, code: Vec<u8>, event: EventRow) -> bool;
+        published<'a>() -> Vec<SegmenterRow>;
+        code<'a>(digest: &'a str) -> Option<Vec<u8>>;
+        change<'a>(change: StateChange, event: EventRow, once: Once<SegmenterRow>) -> Option<Vec<u8>>;
+        tell<'a>(event: EventRow) -> ();
+        events<'a>(filter: &'a EventFilter) -> Vec<EventRow>;
+        newest_event<'a>() -> u64;
+        uses<'a>() -> Vec<UseRow>;
+        beat<'a>(replica: ReplicaRow, forgotten: Instant) -> ();
+        replicas<'a>(since: Instant) -> Vec<ReplicaRow>;
     }
     Metrics {
         commit<'a>(commit: MetricsCommit) -> ();

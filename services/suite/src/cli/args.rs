@@ -246,11 +246,11 @@ fn server_commands() -> Vec<Command> {
     ]
 }
 
-/// What authors of segmenters need.
+/// What authors of segmenters need, and those who put them to work.
 fn plugin() -> Command {
     let segmenter = || file("file", "FILE", "The segmenter, a shared object (.so)");
-    Command::new("plugin")
-        .about("For authors of segmenters: needs no service")
+    calling(Command::new("plugin"))
+        .about("Segmenters of your own: check and run need no service, the others publish them and put them to work")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
@@ -275,6 +275,92 @@ fn plugin() -> Command {
                 .arg(option("settings", "JSON", "The segmenter's configuration; default: all defaults"))
                 .arg(option("as-of", "TIME", "The \"now\" of the model, such as 2026-01-31T09:30:00Z; default: now")),
         )
+        .subcommands(publishing_commands())
+        .subcommands(deciding_commands())
+}
+
+fn note_of(help: &'static str) -> Arg {
+    option("note", "TEXT", help)
+}
+
+fn segmenter_id() -> Arg {
+    text(
+        "segmenter",
+        "ID",
+        "Id of the segmenter, such as acme.health",
+    )
+}
+
+fn segmenter_version() -> Arg {
+    option(
+        "segmenter-version",
+        "VERSION",
+        "Version of the segmenter; default: the newest that can be used",
+    )
+}
+
+/// What is done to versions of segmenters.
+fn publishing_commands() -> Vec<Command> {
+    let version = |name| named(name).arg(segmenter_id()).arg(segmenter_version());
+    let why = || note_of("Why, for the journal");
+    let segmentation = |help| option("segmentation", "KEY", help);
+    vec![
+        named("push")
+            .about("Publishes a segmenter: it is checked by the service before it is stored")
+            .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
+            .arg(segmentation("Also propose it for this segmentation, and show what it would change"))
+            .arg(option("settings", "JSON", "With --segmentation: its configuration; default: the present one"))
+            .arg(why()),
+        named("register")
+            .about("Publishes a segmenter that runs on a server of your own")
+            .arg(text("server", "ADDRESS", "Its address, such as https://models.internal:8443"))
+            .arg(option("token-name", "NAME", "File of the installation's plugins.token_dir with the token that it asks for")),
+        named("list")
+            .about("Segmenters with their versions, or the revisions of a segmentation")
+            .arg(segmentation("The revisions of this segmentation")),
+        version("report").about("What the checks of a published version found"),
+        named("approve")
+            .about("Lets a version be used that waits for it")
+            .arg(text("digest", "DIGEST", "Its digest, 64 hexadecimal digits"))
+            .arg(why()),
+        version("quarantine")
+            .about("Takes a version out of use at once: segmentations go back to their revision before")
+            .arg(why()),
+        version("release").about("Lets a version be used again that is in quarantine").arg(why()),
+        version("retire").about("Ends a version that nothing is decided by").arg(why()),
+        version("logs").about("What a segmenter has written in the process that answers").arg(limit()),
+        named("events")
+            .about("What was done to segmenters and revisions, by whom and why")
+            .arg(option("segmenter", "ID", "Only of this segmenter"))
+            .arg(segmentation("Only of this segmentation"))
+            .arg(limit()),
+    ]
+}
+
+/// What is done to revisions of segmentations.
+fn deciding_commands() -> Vec<Command> {
+    let segmentation = || text("segmentation", "KEY", "Key of the segmentation");
+    vec![
+        named("propose")
+            .about("Proposes what a segmentation is to be decided by, and shows what that would change")
+            .arg(segmentation())
+            .arg(option("segmenter", "ID", "Another segmenter; default: the present one"))
+            .arg(segmenter_version())
+            .arg(option("settings", "JSON", "Configuration; default: the present one"))
+            .arg(note_of("Why, for the journal")),
+        named("diff")
+            .about("Shows what the proposed revision of a segmentation would change, as its last shadow found")
+            .arg(segmentation()),
+        named("activate")
+            .about("Lets the proposed revision decide, from now on and for all accounts at once")
+            .arg(segmentation())
+            .arg(switch("accept-diff", "Also where it changes more than may be changed without a word; needs --note"))
+            .arg(note_of("Why, for the journal")),
+        named("rollback")
+            .about("Lets the revision decide again that did before the present one")
+            .arg(segmentation())
+            .arg(note_of("Why, for the journal; must be said")),
+    ]
 }
 
 fn data_commands() -> Vec<Command> {
@@ -454,10 +540,11 @@ fn admin_commands() -> Vec<Command> {
                     .about("Puts a segmenter to use; it is evaluated at once, and says nothing of days that are closed before")
                     .arg(text("name", "KEY", "Its key: lower-case letters, digits, - and _"))
                     .arg(option("segmenter", "ID", "The segmenter, such as sextant.rfm").required(true))
+                    .arg(segmenter_version())
                     .arg(option("segmenter-config", "JSON", "Configuration of the segmenter").default_value("{}"))
                     .arg(switch("dry-run", "Check and change nothing")),
             ),
-        named("segmenters").about("Segmenters that are loaded"),
+        named("segmenters").about("Segmenters that can be used, and what they do"),
         named("rejections").about("Records that were refused, newest first; one that comes again is listed once").arg(limit()),
         named("held").about("Records that wait for their account, oldest first").arg(limit()),
         named("sources").about("What became of the deliveries of each source: a record that comes again counts again"),

@@ -1,6 +1,8 @@
-//! Commands for authors of segmenters: they need no service.
+//! Commands for segmenters: those for their authors need no service, the others publish them and put them to work.
 
 mod check;
+mod publish;
+mod revise;
 mod run;
 
 use clap::ArgMatches;
@@ -19,6 +21,19 @@ pub(crate) async fn run(
     match action {
         "check" => check::check(context, matches).await,
         "run" => run::run(context, matches).await,
+        "push" => publish::push(context, matches).await,
+        "register" => publish::register(context, matches).await,
+        "list" => publish::list(context, matches).await,
+        "report" => publish::report(context, matches).await,
+        "approve" | "quarantine" | "release" | "retire" => {
+            publish::change(action, context, matches).await
+        },
+        "logs" => publish::logs(context, matches).await,
+        "events" => publish::events(context, matches).await,
+        "propose" => revise::propose(context, matches).await,
+        "diff" => revise::diff(context, matches).await,
+        "activate" => revise::activate(context, matches).await,
+        "rollback" => revise::roll_back(context, matches).await,
         _ => Err(Error::usage(
             "name a command; `sextant plugin --help` lists them",
         )),

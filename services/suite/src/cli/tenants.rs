@@ -299,6 +299,7 @@ async fn create_segmentation(context: &Context<'_>, matches: &ArgMatches) -> Res
     let segmentation = Segmentation {
         key: text_of(matches, "name"),
         segmenter_id: text_of(matches, "segmenter"),
+        segmenter_version: text_of(matches, "segmenter-version"),
         config: text_of(matches, "segmenter-config"),
         ..Segmentation::default()
     };

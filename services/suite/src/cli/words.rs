@@ -1,7 +1,7 @@
 //! What services say about a request, in the words of the command line that made it.
 
 /// Names of the contract, and what they are called on the command line.
-const WORDS: [(&str, &str); 25] = [
+const WORDS: [(&str, &str); 29] = [
     ("at.as_of", "--as-of"),
     ("as_of", "--as-of"),
     ("at.known_at", "--known-at"),
@@ -23,6 +23,10 @@ const WORDS: [(&str, &str); 25] = [
     ("tenant.time_zone", "--time-zone"),
     ("segmentation.config", "--segmenter-config"),
     ("segmentation.segmenter_id", "--segmenter"),
+    ("segmentation.segmenter_version", "--segmenter-version"),
+    ("segmenter.segmenter_id", "the segmenter"),
+    ("segmenter.version", "--segmenter-version"),
+    ("token_name", "--token-name"),
     ("GetFeatures", "`sextant account`"),
     ("GetRevenue", "`sextant metrics revenue --by`"),
     ("ListFeatureDefinitions", "`sextant features`"),

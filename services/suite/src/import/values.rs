@@ -145,8 +145,8 @@ pub(crate) trait Named: Sized + TryFrom<i32> {
 }
 
 macro_rules! named {
-    ($($kind:ident $prefix:literal),+ $(,)?) => {$(
-        impl Named for sextant_proto::ingestion::v1::$kind {
+    ($service:ident: $($kind:ident $prefix:literal),+ $(,)?) => {$(
+        impl Named for sextant_proto::$service::v1::$kind {
             const PREFIX: &'static str = $prefix;
             fn name(&self) -> &'static str {
                 self.as_str_name()
@@ -157,7 +157,7 @@ macro_rules! named {
         }
     )+};
 }
-named! {
+named! { ingestion:
     AccountUserRole "ACCOUNT_USER_ROLE_",
     SubscriptionStatus "SUBSCRIPTION_STATUS_",
     BillingInterval "BILLING_INTERVAL_",
@@ -168,6 +168,12 @@ named! {
     PaymentStatus "PAYMENT_STATUS_",
     HistorySchedule "HISTORY_SCHEDULE_",
     RfmTiePolicy "RFM_TIE_POLICY_",
+}
+named! { segmentation:
+    SegmenterState "SEGMENTER_STATE_",
+    SegmenterKind "SEGMENTER_KIND_",
+    SegmenterAction "SEGMENTER_ACTION_",
+    RevisionState "REVISION_STATE_",
 }
 
 /// Most values of an enum of the contract.

@@ -171,8 +171,14 @@ pub struct Document {
 
 impl From<Block> for Document {
     fn from(block: Block) -> Self {
+        vec![block].into()
+    }
+}
+
+impl From<Vec<Block>> for Document {
+    fn from(blocks: Vec<Block>) -> Self {
         Self {
-            blocks: vec![block],
+            blocks,
             freshness: None,
             policy: None,
         }

@@ -80,6 +80,12 @@ impl<'r> Fields<'r> {
             .transpose()
     }
 
+    /// A number that stands for a state.
+    pub(super) fn state<T>(&mut self, from_code: impl FnOnce(u8) -> Option<T>) -> Result<T> {
+        let code = self.number::<i16, u8>()?;
+        from_code(code).ok_or_else(|| self.unreadable(&format!("state {code} is unknown")))
+    }
+
     pub(super) fn kind(&mut self) -> Result<FactKind> {
         let code = self.number::<i16, u8>()?;
         FactKind::from_code(code)

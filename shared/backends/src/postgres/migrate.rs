@@ -9,12 +9,17 @@ use super::Service;
 
 /// Tables without row-level security, in any schema. They are read across tenants (which feeds have moved, whose key is
 /// this, who is there) before a tenant is known, and hold no facts: names, numbers and hashes only.
-pub const SYSTEM_TABLES: [&str; 6] = [
+pub const SYSTEM_TABLES: [&str; 11] = [
     "access_key",
     "cursor",
     "feed_head",
     "migration",
     "move_cursor",
+    "replica",
+    "segmenter",
+    "segmenter_code",
+    "segmenter_event",
+    "segmenter_use",
     "tenant",
 ];
 
@@ -78,6 +83,12 @@ fn migrations(service: Service) -> &'static [Migration] {
                 name: "trouble",
                 sql: include_str!(
                     "../../queries/postgres/migrations/segmentation/0004_trouble.sql"
+                ),
+            },
+            Migration {
+                name: "catalogue",
+                sql: include_str!(
+                    "../../queries/postgres/migrations/segmentation/0005_catalogue.sql"
                 ),
             },
         ],

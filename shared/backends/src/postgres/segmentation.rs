@@ -1,5 +1,6 @@
 //! Segmentation's tables.
 
+mod catalogue;
 mod definitions;
 mod memberships;
 mod transitions;
@@ -12,7 +13,7 @@ use sextant_store::{BoxFuture, Result, port};
 use super::pool::{Config, ConnectError, Pool};
 use super::{Service, feed};
 
-/// The store of segmentation: the ports `Segmentations`, `Memberships` and `Feed`.
+/// The store of segmentation: the ports `Segmentations`, `Catalogue`, `Memberships` and `Feed`.
 #[derive(Debug, Clone)]
 pub struct Segmentation {
     pool: Pool,

@@ -19,7 +19,7 @@ const FOLDERS: [(&str, &[Service]); 7] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 22] = [
+const SYSTEM_STATEMENTS: [&str; 36] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
@@ -42,9 +42,23 @@ const SYSTEM_STATEMENTS: [&str; 22] = [
     "tenant_by_id.sql",
     "tenant_state.sql",
     "head.sql",
+    "event_insert.sql",
+    "event_lock.sql",
+    "event_newest.sql",
+    "events.sql",
+    "replica_forget.sql",
+    "replica_insert.sql",
+    "replicas.sql",
+    "segmenter.sql",
+    "segmenter_change.sql",
+    "segmenter_code.sql",
+    "segmenter_code_insert.sql",
+    "segmenter_insert.sql",
+    "segmenters.sql",
+    "uses.sql",
 ];
 
-const TENANT_TABLES: [&str; 16] = [
+const TENANT_TABLES: [&str; 17] = [
     "account",
     "account_move",
     "dedupe",
@@ -58,6 +72,7 @@ const TENANT_TABLES: [&str; 16] = [
     "replica_account",
     "replica_fact",
     "request",
+    "segmentation_revision",
     "rollup_month",
     "segmentation",
     "source_count",

@@ -213,9 +213,14 @@ pub(crate) const KEYS: &[Key] = &[
         "directory of the built-in segmenters; absent = beside the binary",
     ),
     optional(
-        "plugins.isolated_dir",
+        "plugins.watched_dir",
         Kind::Path,
-        "directory of segmenters (*.so) that run in processes of their own; absent = there are none",
+        "directory whose segmenters (*.so) are published as they come; absent = there is none",
+    ),
+    optional(
+        "plugins.token_dir",
+        Kind::Path,
+        "directory with the tokens that servers of segmenters ask for, a file each; absent = there are none",
     ),
     key(
         "plugins.sandbox",

@@ -117,6 +117,19 @@ macro_rules! conformance_suite {
                 a_segmentation_key_is_given_once,
                 concurrent_creations_get_numbers_of_their_own,
             ]
+            revisions: [
+                a_revision_is_proposed_activated_and_taken_back,
+                of_concurrent_activations_one_decides,
+                revisions_of_tenants_are_apart,
+            ]
+            catalogue: [
+                a_segmenter_is_published_once_with_all_of_its_code,
+                a_version_has_one_digest_for_ever,
+                a_state_changes_only_from_where_it_may,
+                a_segmenter_that_is_used_cannot_be_retired,
+                events_are_told_in_order_to_those_whom_they_concern,
+                replicas_say_how_they_stand_and_are_forgotten,
+            ]
             memberships: [
                 segmentation_knows_how_far_it_is,
                 memberships_are_replaced_whole,

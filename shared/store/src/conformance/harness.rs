@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use crate::cache::Cache;
 use crate::port::{
-    self, Accounts, Facts, Feed, Intake, Keys, Memberships, Replica, Segmentations, Tenants,
-    Writable,
+    self, Accounts, Catalogue, Facts, Feed, Intake, Keys, Memberships, Replica, Segmentations,
+    Tenants, Writable,
 };
 use crate::release::Steps;
 
@@ -81,6 +81,8 @@ impl Scoring {
 pub struct Segmentation {
     /// Its definitions.
     pub segmentations: Arc<dyn Segmentations>,
+    /// The segmenters that were published.
+    pub catalogue: Arc<dyn Catalogue>,
     /// Its memberships.
     pub memberships: Arc<dyn Memberships>,
     /// Its feed.
@@ -89,9 +91,10 @@ pub struct Segmentation {
 
 impl Segmentation {
     /// All ports of one store.
-    pub fn of<S: Segmentations + Memberships + Feed + 'static>(store: &Arc<S>) -> Self {
+    pub fn of<S: Segmentations + Catalogue + Memberships + Feed + 'static>(store: &Arc<S>) -> Self {
         Self {
             segmentations: Arc::<S>::clone(store),
+            catalogue: Arc::<S>::clone(store),
             memberships: Arc::<S>::clone(store),
             feed: Arc::<S>::clone(store),
         }

@@ -4,7 +4,7 @@ use sextant_domain::id::TenantId;
 use sextant_domain::time::Day;
 
 use crate::conformance::make::{
-    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, membership,
+    ACME, BOLT, SLICE, account, account_fact, at, batch, event, external, first, membership,
     moves_progress, once, rejection, replica, replica_account, segmentation, transition, uid,
 };
 use crate::conformance::{Harness, Ingestion, Segmentation};
@@ -189,6 +189,7 @@ fn definition(config: &str) -> SegmentationRow {
         config: config.to_owned(),
         version: 1,
         plugin_digest: String::new(),
+        revision: 1,
         created_at: at(1),
         closed_on: None,
     }
@@ -224,6 +225,7 @@ pub async fn tenants_see_their_own_memberships_only<H: Harness>(harness: H) {
             .create(
                 tenant,
                 &definition(segment),
+                &first(&definition(segment)),
                 once(Some(tenant), "request 1", 0),
             )
             .await

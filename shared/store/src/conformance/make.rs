@@ -11,8 +11,8 @@ use sextant_domain::time::{Day, Instant};
 use crate::conformance::Ingestion;
 use crate::port::{
     AccountFactRow, FactBatch, FactEntry, MembershipRow, MovesProgress, NewFact, NewRejection,
-    Once, RejectionKey, ReplicaAccount, ReplicaCommit, Request, SegmentationCommit, TenantRow,
-    TransitionRow,
+    Once, RejectionKey, ReplicaAccount, ReplicaCommit, Request, RevisionRow, SegmentationCommit,
+    SegmentationRow, TenantRow, TransitionRow,
 };
 
 pub(super) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0a01);
@@ -167,6 +167,11 @@ pub(super) fn answer<T: Debug>(result: &T) -> Vec<u8> {
     format!("{result:?}").into_bytes()
 }
 
+/// The first revision of a segmentation.
+pub(super) fn first(of: &SegmentationRow) -> RevisionRow {
+    RevisionRow::first(of, "1.0.0", "a key")
+}
+
 pub(super) fn tenant_row(tenant: TenantId, name: &str) -> TenantRow {
     TenantRow {
         tenant,
@@ -236,6 +241,7 @@ pub(super) fn segmentation(tenant: TenantId, version: u64, cursor: u64) -> Segme
         memberships: Vec::new(),
         transitions: Vec::new(),
         behind: Vec::new(),
+        judged: Vec::new(),
         entries: Vec::new(),
     }
 }

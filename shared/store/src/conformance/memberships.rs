@@ -10,7 +10,7 @@ use crate::conformance::make::{
     ABSTAINED, ACME, BOLT, SLICE, at, external, membership, replica_account, segmentation,
     transition, uid,
 };
-use crate::port::{Behind, MembershipRow, SegmentationCommit, SliceProgress};
+use crate::port::{Behind, Judged, MembershipRow, SegmentationCommit, SliceProgress};
 
 pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
@@ -24,11 +24,16 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         cursor,
     });
     let behind = behind.to_vec();
+    let judged = vec![Judged {
+        segmentation: 300,
+        version: 70_000,
+    }];
     store
         .memberships
         .commit(SegmentationCommit {
             closed_on: None,
             behind: behind.clone(),
+            judged: judged.clone(),
             ..segmentation(ACME, 0, 3)
         })
         .await
@@ -41,6 +46,7 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
             closed_on: None,
             version: 1,
             behind,
+            judged,
         }
     );
     store
@@ -59,6 +65,7 @@ pub async fn segmentation_knows_how_far_it_is<H: Harness>(harness: H) {
         closed_on: Some(Day(20_000)),
         version: 2,
         behind: Vec::new(),
+        judged: Vec::new(),
     };
     let bolt = SliceProgress {
         cursor: 9,

@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 
 use sextant_domain::id::{Slice, TenantId};
 
-use crate::conformance::make::{ACME, BOLT, SLICE, answer, asked, at, entries, once, tenant_row};
+use crate::conformance::make::{
+    ACME, BOLT, SLICE, answer, asked, at, entries, first, once, tenant_row,
+};
 use crate::conformance::{Harness, Ingestion};
 use crate::port::{
     Import, KeyRow, Page, REQUESTS_KEPT_US, Request, SegmentationRow, SliceHeads, TenantRow,
@@ -34,6 +36,7 @@ fn segmentation(key: &str) -> SegmentationRow {
         config: "{}".to_owned(),
         version: 1,
         plugin_digest: "0a1b".to_owned(),
+        revision: 1,
         created_at: at(1),
         closed_on: None,
     }
@@ -139,7 +142,7 @@ pub async fn a_segmentation_is_made_once<H: Harness>(harness: H) {
         let once = asked(Some(ACME), "request 1", parameters, 0);
         stores[n]
             .segmentations
-            .create(ACME, &segmentation(key), once)
+            .create(ACME, &segmentation(key), &first(&segmentation(key)), once)
             .await
     };
     let first = create(0, "value", "").await.unwrap();

@@ -6,7 +6,7 @@ use sextant_domain::time::Day;
 
 use crate::Error;
 use crate::conformance::Harness;
-use crate::conformance::make::{ACME, BOLT, answer, at, once};
+use crate::conformance::make::{ACME, BOLT, answer, at, first, once};
 use crate::port::SegmentationRow;
 
 fn row(key: &str) -> SegmentationRow {
@@ -17,6 +17,7 @@ fn row(key: &str) -> SegmentationRow {
         config: "{\"classes\":5}".to_owned(),
         version: 1,
         plugin_digest: "0a1b".to_owned(),
+        revision: 1,
         created_at: at(1),
         closed_on: Some(Day(20_000)),
     }
@@ -27,7 +28,7 @@ pub async fn segmentations_are_numbered_and_listed_by_key<H: Harness>(harness: H
     for (number, key) in (1..).zip(["value", "Lifecycle", "health"]) {
         let created = store
             .segmentations
-            .create(ACME, &row(key), once(Some(ACME), key, 0))
+            .create(ACME, &row(key), &first(&row(key)), once(Some(ACME), key, 0))
             .await
             .unwrap();
         assert_eq!(created, answer(&SegmentationRow { number, ..row(key) }));
@@ -35,7 +36,12 @@ pub async fn segmentations_are_numbered_and_listed_by_key<H: Harness>(harness: H
     assert_eq!(
         store
             .segmentations
-            .create(BOLT, &row("value"), once(Some(BOLT), "value", 0))
+            .create(
+                BOLT,
+                &row("value"),
+                &first(&row("value")),
+                once(Some(BOLT), "value", 0)
+            )
             .await
             .unwrap(),
         answer(&SegmentationRow {
@@ -54,12 +60,22 @@ pub async fn a_segmentation_key_is_given_once<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     store
         .segmentations
-        .create(ACME, &row("value"), once(Some(ACME), "request 1", 0))
+        .create(
+            ACME,
+            &row("value"),
+            &first(&row("value")),
+            once(Some(ACME), "request 1", 0),
+        )
         .await
         .unwrap();
     let refused = store
         .segmentations
-        .create(ACME, &row("value"), once(Some(ACME), "request 2", 0))
+        .create(
+            ACME,
+            &row("value"),
+            &first(&row("value")),
+            once(Some(ACME), "request 2", 0),
+        )
         .await;
     assert!(
         matches!(refused, Err(Error::AlreadyExists { .. })),
@@ -68,7 +84,12 @@ pub async fn a_segmentation_key_is_given_once<H: Harness>(harness: H) {
     assert_eq!(
         store
             .segmentations
-            .create(ACME, &row("other"), once(Some(ACME), "request 2", 0))
+            .create(
+                ACME,
+                &row("other"),
+                &first(&row("other")),
+                once(Some(ACME), "request 2", 0)
+            )
             .await
             .unwrap(),
         answer(&SegmentationRow {
@@ -87,7 +108,12 @@ pub async fn concurrent_creations_get_numbers_of_their_own<H: Harness>(harness: 
         let key = format!("segmentation-{n}");
         store
             .segmentations
-            .create(ACME, &row(&key), once(Some(ACME), &key, 0))
+            .create(
+                ACME,
+                &row(&key),
+                &first(&row(&key)),
+                once(Some(ACME), &key, 0),
+            )
             .await
             .unwrap()
     });

@@ -35,6 +35,7 @@ pub(super) const SEGMENTATION: Schema = Schema {
         sql!("migrations/segmentation/0001_initial"),
         sql!("migrations/segmentation/0002_behind"),
         sql!("migrations/segmentation/0003_trouble"),
+        sql!("migrations/segmentation/0004_catalogue"),
     ],
 };
 pub(super) const METRICS: Schema = Schema {

@@ -1,5 +1,6 @@
 //! The store of segmentation.
 
+mod catalogue;
 mod commit;
 mod definitions;
 mod transitions;
@@ -16,8 +17,8 @@ use crate::embedded::replica::account_row;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id};
 use crate::port::{
-    Behind, MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
+    Behind, Judged, MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount,
+    SegmentationCommit, SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use crate::{BoxFuture, Result};
 
@@ -202,6 +203,7 @@ fn progress(row: &Row<'_>, first: usize) -> rusqlite::Result<SliceProgress> {
         closed_on: row.day_or_none(first + 2)?,
         version: row.number(first + 3)?,
         behind: Behind::from_bytes(row.get_ref(first + 4)?.as_blob()?),
+        judged: Judged::from_bytes(row.get_ref(first + 5)?.as_blob()?),
     })
 }
 

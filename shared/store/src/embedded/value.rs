@@ -33,6 +33,12 @@ pub(super) trait Columns {
     fn instant(&self, column: usize) -> rusqlite::Result<Instant>;
     fn instant_or_none(&self, column: usize) -> rusqlite::Result<Option<Instant>>;
     fn day_or_none(&self, column: usize) -> rusqlite::Result<Option<Day>>;
+    /// A number that stands for a state.
+    fn state<T>(
+        &self,
+        column: usize,
+        from_code: impl FnOnce(u8) -> Option<T>,
+    ) -> rusqlite::Result<T>;
     fn kind(&self, column: usize) -> rusqlite::Result<FactKind>;
     fn tie_policy(&self, column: usize) -> rusqlite::Result<TiePolicy>;
     fn external_id(&self, column: usize) -> rusqlite::Result<ExternalId>;
@@ -73,10 +79,18 @@ impl Columns for Row<'_> {
         Ok(self.get::<_, Option<i32>>(column)?.map(Day))
     }
 
-    fn kind(&self, column: usize) -> rusqlite::Result<FactKind> {
+    fn state<T>(
+        &self,
+        column: usize,
+        from_code: impl FnOnce(u8) -> Option<T>,
+    ) -> rusqlite::Result<T> {
         let code: u8 = self.get(column)?;
-        FactKind::from_code(code)
+        from_code(code)
             .ok_or_else(|| rusqlite::Error::IntegralValueOutOfRange(column, i64::from(code)))
+    }
+
+    fn kind(&self, column: usize) -> rusqlite::Result<FactKind> {
+        self.state(column, FactKind::from_code)
     }
 
     fn tie_policy(&self, column: usize) -> rusqlite::Result<TiePolicy> {

@@ -1,6 +1,7 @@
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::{Day, Instant};
 
+use crate::port::catalogue::EventRow;
 use crate::port::replica::{Page, ReplicaAccount};
 use crate::port::requests::Once;
 use crate::{BoxFuture, Result};
@@ -20,15 +21,115 @@ pub struct SegmentationRow {
     pub version: u32,
     /// SHA-256 of the plugin, in hexadecimal.
     pub plugin_digest: String,
+    /// Number of the revision that decides.
+    pub revision: u32,
     /// When it was made.
     pub created_at: Instant,
-    /// The last day that was closed when it was made: it has no memberships as of that close and those before.
+    /// The last day that was closed when the revision began to decide: it has found no memberships as of that close and those before.
+    pub closed_on: Option<Day>,
+}
+
+/// How a revision stands to its segmentation. The discriminants are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RevisionState {
+    /// It is evaluated beside the one that decides.
+    Proposed = 1,
+    /// It decides.
+    Active = 2,
+    /// It decided before the present one.
+    Previous = 3,
+    /// It is of the past.
+    Retired = 4,
+}
+
+impl RevisionState {
+    /// The state of a stored number.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Proposed),
+            2 => Some(Self::Active),
+            3 => Some(Self::Previous),
+            4 => Some(Self::Retired),
+            _ => None,
+        }
+    }
+
+    /// The number that is stored.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What a segmentation is, was or may be decided by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevisionRow {
+    /// Number of the segmentation.
+    pub segmentation: u16,
+    /// Its own number within the segmentation, from 1.
+    pub revision: u32,
+    /// How it stands.
+    pub state: RevisionState,
+    /// The segmenter.
+    pub segmenter_id: String,
+    /// Version of the segmenter; empty where that was not kept.
+    pub segmenter_version: String,
+    /// SHA-256 of the plugin, in hexadecimal.
+    pub digest: String,
+    /// Canonical configuration.
+    pub config: String,
+    /// When it was proposed.
+    pub created_at: Instant,
+    /// Who has proposed it.
+    pub created_by: String,
+    /// Why.
+    pub note: String,
+    /// What it would change, encoded; empty: that is not known.
+    pub shadow: Vec<u8>,
+}
+
+impl RevisionRow {
+    /// The first revision of a segmentation.
+    #[must_use]
+    pub fn first(of: &SegmentationRow, segmenter_version: &str, created_by: &str) -> Self {
+        Self {
+            segmentation: of.number,
+            revision: of.revision,
+            state: RevisionState::Active,
+            segmenter_id: of.segmenter_id.clone(),
+            segmenter_version: segmenter_version.to_owned(),
+            digest: of.plugin_digest.clone(),
+            config: of.config.clone(),
+            created_at: of.created_at,
+            created_by: created_by.to_owned(),
+            note: String::new(),
+            shadow: Vec::new(),
+        }
+    }
+}
+
+/// A change of what a segmentation is decided by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activation {
+    /// Number of the segmentation.
+    pub segmentation: u16,
+    /// The version that the segmentation must have.
+    pub from_version: u32,
+    /// The revision that decides from now on.
+    pub revision: u32,
+    /// The state that it must have.
+    pub from_state: RevisionState,
+    /// The state of the one that has decided until now.
+    pub leaves: RevisionState,
+    /// The last day that is closed.
     pub closed_on: Option<Day>,
 }
 
 /// Definitions.
 pub trait Segmentations: Send + Sync + std::fmt::Debug {
-    /// Stores a new segmentation (its `number` is assigned), once for each request, see [`Once`]; returns the answer to it.
+    /// Stores a new segmentation (its `number` is assigned) with its first revision, once for each request, see [`Once`]; returns the
+    /// answer to it.
     ///
     /// # Errors
     /// [`crate::Error::AlreadyExists`] for the key, [`crate::Error::RequestIdReused`].
@@ -36,8 +137,54 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
         &'a self,
         tenant: TenantId,
         row: &'a SegmentationRow,
+        first: &'a RevisionRow,
         once: Once<SegmentationRow>,
     ) -> BoxFuture<'a, Result<Vec<u8>>>;
+
+    /// Stores a proposed revision (its number is assigned), retires the one that was proposed before, and tells of it, once for each
+    /// request; returns the answer to it.
+    ///
+    /// # Errors
+    /// [`crate::Error::RequestIdReused`].
+    fn propose<'a>(
+        &'a self,
+        tenant: TenantId,
+        row: &'a RevisionRow,
+        event: EventRow,
+        once: Once<RevisionRow>,
+    ) -> BoxFuture<'a, Result<Vec<u8>>>;
+
+    /// Lets a revision decide: counts the segmentation's version up, retires the revision that a roll-back would have returned to, and
+    /// tells of it, once for each request; returns the answer to it. `None`: the segmentation has another version, or the revision
+    /// another state.
+    ///
+    /// # Errors
+    /// [`crate::Error::RequestIdReused`].
+    fn activate<'a>(
+        &'a self,
+        tenant: TenantId,
+        activation: &'a Activation,
+        event: EventRow,
+        once: Once<SegmentationRow>,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
+
+    /// Keeps what a proposed revision would change. Of one that is not proposed any more nothing is kept.
+    fn keep_shadow(
+        &self,
+        tenant: TenantId,
+        segmentation: u16,
+        revision: u32,
+        shadow: Vec<u8>,
+    ) -> BoxFuture<'_, Result<()>>;
+
+    /// The revisions of a segmentation with smaller numbers, newest first, at most so many.
+    fn revisions(
+        &self,
+        tenant: TenantId,
+        segmentation: u16,
+        before: u32,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<RevisionRow>>>;
 
     /// All segmentations of a tenant (at most 200), by key.
     fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>>;
@@ -118,6 +265,8 @@ pub struct SegmentationCommit {
     pub transitions: Vec<TransitionRow>,
     /// Segmentations that are behind the slice.
     pub behind: Vec<Behind>,
+    /// By which versions all accounts of the slice are judged.
+    pub judged: Vec<Judged>,
     /// Payloads of its feed entries, in order.
     pub entries: Vec<Vec<u8>>,
 }
@@ -177,6 +326,45 @@ pub struct SliceProgress {
     pub version: u64,
     /// Segmentations that are behind the slice.
     pub behind: Vec<Behind>,
+    /// By which versions all accounts of the slice are judged; of a segmentation that has memberships and is not among them, by its
+    /// first.
+    pub judged: Vec<Judged>,
+}
+
+/// By which version of a segmentation all accounts of a slice are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// Number of the segmentation.
+    pub segmentation: u16,
+    /// Its version.
+    pub version: u32,
+}
+
+impl Judged {
+    /// Bytes of one.
+    const SIZE: usize = 6;
+
+    /// Some of them as they are stored.
+    #[must_use]
+    pub fn to_bytes(list: &[Self]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(list.len() * Self::SIZE);
+        for one in list {
+            bytes.extend(one.segmentation.to_be_bytes());
+            bytes.extend(one.version.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// Some of them as they were stored.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Vec<Self> {
+        let (list, _) = bytes.as_chunks::<{ Self::SIZE }>();
+        let one = |[a, b, version @ ..]: &[u8; Self::SIZE]| Self {
+            segmentation: u16::from_be_bytes([*a, *b]),
+            version: u32::from_be_bytes(*version),
+        };
+        list.iter().map(one).collect()
+    }
 }
 
 /// A segmentation that is behind its slice, for its segmenter has failed or is missing.

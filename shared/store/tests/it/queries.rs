@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 21] = [
+const ACROSS_TENANTS: [&str; 36] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -29,11 +29,32 @@ const ACROSS_TENANTS: [&str; 21] = [
     "migrations/scoring/0001_initial",
     "migrations/segmentation/0001_initial",
     "migrations/segmentation/0003_trouble",
+    "migrations/segmentation/0004_catalogue",
+    "segmentation/event_insert",
+    "segmentation/event_newest_number",
+    "segmentation/replica_forget",
+    "segmentation/replica_insert",
+    "segmentation/replica_list",
+    "segmentation/revision_used",
+    "segmentation/revision_uses",
+    "segmentation/segmenter_change",
+    "segmentation/segmenter_code_insert",
+    "segmentation/segmenter_code_list",
+    "segmentation/segmenter_find",
+    "segmentation/segmenter_insert",
+    "segmentation/segmenter_list",
+    "segmentation/segmenter_of_version",
 ];
-/// Tables whose primary key does not begin with the tenant: its own id does, or the key opens the installation.
-const SYSTEM_KEYS: [&str; 1] = ["access_key"];
-/// Indexes that are unique across tenants: of tenants themselves.
-const SYSTEM_INDEXES: [&str; 1] = ["sqlite_autoindex_tenant_2"];
+/// Tables whose primary key does not begin with the tenant: the key opens the installation, or what is in them belongs to it.
+const SYSTEM_KEYS: [&str; 5] = [
+    "access_key",
+    "replica",
+    "segmenter",
+    "segmenter_code",
+    "segmenter_event",
+];
+/// Indexes that are unique across tenants: of tenants themselves, and of segmenters.
+const SYSTEM_INDEXES: [&str; 2] = ["segmenter_by_version", "sqlite_autoindex_tenant_2"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("queries/sqlite")
@@ -179,8 +200,8 @@ fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
 }
 
 /// Statements that read all of a table, or all of a tenant in it, because that is what they are for: heads, cursors and states of
-/// all feeds, tables of a few rows for each tenant.
-const OF_ALL: [&str; 13] = [
+/// all feeds, tables of a few rows for each tenant or each segmenter.
+const OF_ALL: [&str; 16] = [
     "feed/head_list",
     "feed/head_list_of_tenant",
     "ingestion/key_list_all",
@@ -192,8 +213,11 @@ const OF_ALL: [&str; 13] = [
     "scoring/state_list",
     "segmentation/cursor_list",
     "segmentation/cursor_of_tenant",
+    "segmentation/replica_list",
+    "segmentation/revision_uses",
     "segmentation/segmentation_list",
     "segmentation/segmentation_newest_number",
+    "segmentation/segmenter_list",
 ];
 
 #[test]

@@ -1,1 +1,1 @@
-SELECT position, facts_sequence, closed_on, version, behind FROM cursor WHERE tenant_id = $1 AND slice = $2
+SELECT position, facts_sequence, closed_on, version, behind, judged FROM cursor WHERE tenant_id = $1 AND slice = $2

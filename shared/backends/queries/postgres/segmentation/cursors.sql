@@ -1,1 +1,1 @@
-SELECT tenant_id, slice, position, facts_sequence, closed_on, version, behind FROM cursor ORDER BY tenant_id, slice
+SELECT tenant_id, slice, position, facts_sequence, closed_on, version, behind, judged FROM cursor ORDER BY tenant_id, slice

@@ -1,1 +1,1 @@
-SELECT slice, position, facts_sequence, closed_on, version, behind FROM cursor WHERE tenant_id = $1 ORDER BY slice
+SELECT slice, position, facts_sequence, closed_on, version, behind, judged FROM cursor WHERE tenant_id = $1 ORDER BY slice

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{
-    Behind, MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount, SegmentationCommit,
-    SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
+    Behind, Judged, MembershipRow, Memberships, Page, ReplicaAccount, SegmentCount,
+    SegmentationCommit, SliceProgress, SlicesProgress, TransitionFilter, TransitionRow,
 };
 use sextant_store::{BoxFuture, Error, Result};
 
@@ -49,6 +49,7 @@ fn progress(row: &mut Fields<'_>) -> Result<SliceProgress> {
         closed_on: row.maybe_day()?,
         version: row.sequence()?,
         behind: Behind::from_bytes(row.take()?),
+        judged: Judged::from_bytes(row.take()?),
     })
 }
 
@@ -60,10 +61,13 @@ async fn advance(session: &Session, commit: &SegmentationCommit) -> Result<()> {
         rows::number(commit.facts_sequence),
         commit.closed_on.map(|day| day.0),
     );
-    let behind = Behind::to_bytes(&commit.behind);
+    let (behind, judged) = (
+        Behind::to_bytes(&commit.behind),
+        Judged::to_bytes(&commit.judged),
+    );
     let statement = session.prepare(MOVE_CURSOR).await?;
-    let params: [&(dyn ToSql + Sync); 7] = [
-        &tenant, &slice, &position, &facts, &closed_on, &version, &behind,
+    let params: [&(dyn ToSql + Sync); 8] = [
+        &tenant, &slice, &position, &facts, &closed_on, &version, &behind, &judged,
     ];
     let moved = session.execute(&statement, &params).await?;
     if moved == 0 {

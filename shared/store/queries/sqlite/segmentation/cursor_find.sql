@@ -1,1 +1,1 @@
-SELECT cursor, facts_sequence, closed_on, version, behind FROM slice_cursor WHERE tenant_id = ?1 AND slice = ?2;
+SELECT cursor, facts_sequence, closed_on, version, behind, judged FROM slice_cursor WHERE tenant_id = ?1 AND slice = ?2;

@@ -1,1 +1,1 @@
-SELECT tenant_id, slice, cursor, facts_sequence, closed_on, version, behind FROM slice_cursor ORDER BY tenant_id, slice;
+SELECT tenant_id, slice, cursor, facts_sequence, closed_on, version, behind, judged FROM slice_cursor ORDER BY tenant_id, slice;

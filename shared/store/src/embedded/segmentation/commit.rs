@@ -6,7 +6,7 @@ use crate::embedded::feed;
 use crate::embedded::segmentation::find_progress;
 use crate::embedded::sql;
 use crate::embedded::value::{id, number};
-use crate::port::{Behind, MembershipRow, SegmentationCommit, TransitionRow};
+use crate::port::{Behind, Judged, MembershipRow, SegmentationCommit, TransitionRow};
 
 /// Stores results, if the slice is where they were computed from; returns the newest number of the feed.
 pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Work<u64> {
@@ -32,7 +32,8 @@ pub(super) fn store(connection: &Connection, commit: &SegmentationCommit) -> Wor
         number(*facts_sequence),
         closed_on,
         number(version.saturating_add(1)),
-        Behind::to_bytes(&commit.behind)
+        Behind::to_bytes(&commit.behind),
+        Judged::to_bytes(&commit.judged)
     ])?;
     let mut put = connection.prepare_cached(sql!("segmentation/account_put"))?;
     for account in &commit.accounts {

@@ -1,0 +1,263 @@
+//! Versions of segmenters: published, approved, taken out of use.
+
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status, Streaming};
+
+use sextant_domain::id::TenantId;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
+use sextant_runtime::tenant::tenant_if_named;
+use sextant_store::port::EventFilter;
+use sextant_wire::status::{Problem, store};
+use sextant_wire::{page, request};
+
+use super::Handlers;
+use crate::segmenters::{Actor, Offer, told};
+use crate::supervise::Change;
+
+/// Bytes of the largest file.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+const DIGEST_DIGITS: usize = 64;
+
+pub(super) async fn upload(
+    handlers: &Handlers,
+    request: Request<Streaming<pb::UploadSegmenterRequest>>,
+) -> Result<Response<pb::UploadSegmenterResponse>, Status> {
+    let by = Actor::of(&request);
+    let mut parts = request.into_inner();
+    let first = parts.next().await.transpose()?.and_then(|first| first.part);
+    let Some(Part::Head(head)) = first else {
+        let message = "must be what the first message holds";
+        return Err(Problem::field(ErrorReason::FieldMissing, "head", message).into());
+    };
+    let size = check(&head)?;
+    let _room = handlers.engine.segmenters.room_to_publish().await;
+    let mut code = Vec::with_capacity(size);
+    while let Some(part) = parts.next().await.transpose()? {
+        let Some(Part::Chunk(chunk)) = part.part else {
+            let message = "must be what every message behind the first holds";
+            return Err(Problem::field(ErrorReason::FieldMissing, "chunk", message).into());
+        };
+        code.extend_from_slice(&chunk);
+        if code.len() > size {
+            break;
+        }
+    }
+    if code.len() != size {
+        let message = format!("is {size}, and {} bytes came: send it again", code.len());
+        return Err(Problem::field(ErrorReason::FieldInvalid, "head.size", message).into());
+    }
+    let offer = Offer {
+        name: "upload".to_owned(),
+        code,
+        digest: head.digest,
+        by,
+    };
+    let (segmenter, known) = handlers.engine.segmenters.publish(offer).await?;
+    Ok(Response::new(pb::UploadSegmenterResponse {
+        segmenter: Some(segmenter),
+        known,
+    }))
+}
+
+fn check(head: &pb::UploadHead) -> Result<usize, Problem> {
+    let is_digest = head.digest.len() == DIGEST_DIGITS
+        && head
+            .digest
+            .bytes()
+            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    if !is_digest {
+        let message =
+            format!("must be SHA-256 of the file, {DIGEST_DIGITS} lower-case hexadecimal digits");
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "head.digest",
+            message,
+        ));
+    }
+    if head.size > MAX_FILE_BYTES {
+        let message = format!(
+            "is {}; a segmenter has at most {MAX_FILE_BYTES} bytes",
+            head.size
+        );
+        return Err(Problem::field(
+            ErrorReason::FieldInvalid,
+            "head.size",
+            message,
+        ));
+    }
+    usize::try_from(head.size)
+        .map_err(|_too_many| Problem::field(ErrorReason::FieldInvalid, "head.size", "is too large"))
+}
+
+pub(super) async fn register(
+    handlers: &Handlers,
+    request: Request<pb::RegisterSegmenterRequest>,
+) -> Result<Response<pb::RegisterSegmenterResponse>, Status> {
+    let by = Actor::of(&request);
+    let request = request.into_inner();
+    // What a server says of itself is its identity, so the same request again changes nothing.
+    let parameters = (&request, request.request_id.as_str());
+    request::read(
+        None,
+        "RegisterSegmenter",
+        parameters,
+        handlers.engine.clock.now(),
+    )?;
+    if request.address.is_empty() {
+        let message = "must be where the server is, such as https://models.internal:8443";
+        return Err(Problem::field(ErrorReason::FieldMissing, "address", message).into());
+    }
+    let segmenters = &handlers.engine.segmenters;
+    let _room = segmenters.room_to_publish().await;
+    let (segmenter, _known) = segmenters
+        .register(&request.address, &request.token_name, &by)
+        .await?;
+    Ok(Response::new(pb::RegisterSegmenterResponse {
+        segmenter: Some(segmenter),
+    }))
+}
+
+pub(super) async fn get(
+    handlers: &Handlers,
+    request: Request<pb::GetSegmenterRequest>,
+) -> Result<Response<pb::GetSegmenterResponse>, Status> {
+    let named = request.into_inner().segmenter.unwrap_or_default();
+    let segmenter = handlers.engine.segmenters.find(&named).await?;
+    Ok(Response::new(pb::GetSegmenterResponse {
+        segmenter: Some(pb::Segmenter::clone(&segmenter)),
+    }))
+}
+
+/// What is asked of a version's state.
+pub(super) struct Asked<'r, Q> {
+    pub(super) method: &'static str,
+    pub(super) change: Change,
+    pub(super) request: &'r Q,
+    pub(super) request_id: &'r str,
+    pub(super) segmenter: pb::SegmenterRef,
+    pub(super) note: &'r str,
+}
+
+/// Changes the state of a version.
+pub(super) async fn change<Q: prost::Message>(
+    handlers: &Handlers,
+    by: &Actor,
+    asked: Asked<'_, Q>,
+) -> Result<pb::Segmenter, Status> {
+    let Asked {
+        method,
+        change,
+        request,
+        request_id,
+        segmenter,
+        note,
+    } = asked;
+    let engine = &handlers.engine;
+    let once = request::read(None, method, (request, request_id), engine.clock.now())?;
+    if note.is_empty() && matches!(change, Change::Quarantine | Change::Release) {
+        let message = "must say why: it is kept in the journal";
+        return Err(Problem::field(ErrorReason::FieldMissing, "note", message).into());
+    }
+    let found = engine.segmenters.find(&segmenter).await?;
+    if found.kind() == pb::SegmenterKind::BuiltIn {
+        let message = format!(
+            "\"{}\" comes with the service and stays",
+            found.segmenter_id
+        );
+        return Err(Problem::field(ErrorReason::SegmenterState, "segmenter", message).into());
+    }
+    match engine.change(&found, change, (by, note), once).await? {
+        Some(changed) => Ok(changed),
+        None => {
+            let message = format!(
+                "{} {} {}; {}",
+                found.segmenter_id,
+                found.version,
+                told::stands(found.state()),
+                change.asks()
+            );
+            Err(Problem::field(ErrorReason::SegmenterState, "segmenter", message).into())
+        },
+    }
+}
+
+pub(super) async fn list_events(
+    handlers: &Handlers,
+    request: Request<pb::ListSegmenterEventsRequest>,
+) -> Result<Response<pb::ListSegmenterEventsResponse>, Status> {
+    let tenant = tenant_if_named(&request)?;
+    let request = request.into_inner();
+    let size = page::size(request.page_size)?;
+    let bound = pb::ListSegmenterEventsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
+    let owner = tenant.unwrap_or(TenantId(0)).0;
+    let before = handlers.pager.cursor(owner, &bound, &request.page_token)?;
+    let before = before.map_or(Ok(u64::MAX), |before| super::offset(Some(before)))?;
+    let filter = EventFilter {
+        tenant,
+        segmenter_id: request.segmenter_id,
+        segmentation: request.segmentation,
+        before,
+        limit: size + 1,
+    };
+    let rows = handlers
+        .engine
+        .segmenters
+        .catalogue
+        .events(&filter)
+        .await
+        .map_err(store)?;
+    let more = rows.len() > size;
+    let last = rows.get(size - 1).filter(|_| more);
+    let next_page_token = last.map_or(String::new(), |last| {
+        handlers
+            .pager
+            .token(owner, &bound, &last.number.to_string())
+    });
+    Ok(Response::new(pb::ListSegmenterEventsResponse {
+        events: rows.iter().take(size).filter_map(told::event_of).collect(),
+        next_page_token,
+    }))
+}
+
+pub(super) async fn list_lines(
+    handlers: &Handlers,
+    request: Request<pb::ListSegmenterLinesRequest>,
+) -> Result<Response<pb::ListSegmenterLinesResponse>, Status> {
+    let owner = tenant_if_named(&request)?.unwrap_or(TenantId(0)).0;
+    let request = request.into_inner();
+    let size = page::size(request.page_size)?;
+    let bound = pb::ListSegmenterLinesRequest {
+        segmenter: request.segmenter.clone(),
+        ..pb::ListSegmenterLinesRequest::default()
+    };
+    let skipped = super::offset(handlers.pager.cursor(owner, &bound, &request.page_token)?)?;
+    let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+    let segmenters = &handlers.engine.segmenters;
+    let found = segmenters
+        .find(&request.segmenter.unwrap_or_default())
+        .await?;
+    let lines = segmenters.lines(&found.digest);
+    let more = lines.len() > skipped.saturating_add(size);
+    let next_page_token = if more {
+        let next = (skipped + size).to_string();
+        handlers.pager.token(owner, &bound, &next)
+    } else {
+        String::new()
+    };
+    let lines = lines.into_iter().skip(skipped).take(size);
+    Ok(Response::new(pb::ListSegmenterLinesResponse {
+        lines: lines
+            .map(|line| pb::SegmenterLine {
+                level: line.level,
+                text: line.text,
+            })
+            .collect(),
+        next_page_token,
+    }))
+}

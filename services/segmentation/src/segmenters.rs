@@ -1,0 +1,498 @@
+//! The segmenters that there are: those that come with the service, and those that were published.
+
+mod directory;
+mod publish;
+mod replicas;
+pub(crate) mod told;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use prost::Message as _;
+use semver::Version;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+
+use sextant_domain::time::Instant;
+use sextant_plugin_host::{
+    Allowance, Check, External, Hosts, LoadError, Segmenter, Server, Trouble, Verified, WrittenLine,
+};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::{SegmenterKind, SegmenterState};
+use sextant_runtime::blocking;
+use sextant_runtime::clock::Clock;
+use sextant_store::port::{self, Catalogue, SegmentationRow, SegmenterRow};
+use sextant_wire::status::Problem;
+
+use crate::registry::{Registry, chain};
+
+pub(crate) use directory::Watched;
+pub(crate) use publish::Offer;
+pub(crate) use told::Actor;
+
+/// Where segmenters run that were published, and what is asked of them.
+#[derive(Debug, Clone)]
+pub struct Isolation {
+    /// Where their processes are started.
+    pub hosts: Hosts,
+    /// What each of them may have.
+    pub allowance: Allowance,
+    /// Directory with the tokens of servers, a file each; `None`: there are none.
+    pub token_dir: Option<PathBuf>,
+    /// Directory whose shared libraries are published as they come; `None`: there is none.
+    pub watched_dir: Option<PathBuf>,
+    /// Who else serves what this process serves.
+    pub replicas: Replicas,
+}
+
+/// Who else serves what this process serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replicas {
+    /// Nobody: the store is open in one process.
+    Alone,
+    /// Perhaps others, which have to have a segmenter before it decides.
+    Several,
+}
+
+/// Everything that is known of published versions, by digest.
+type Published = BTreeMap<String, Arc<pb::Segmenter>>;
+
+/// A published segmenter that can be asked here, or why it cannot.
+type Loading = Arc<AsyncMutex<Option<Loaded>>>;
+
+#[derive(Debug, Clone)]
+struct Loaded {
+    segmenter: Result<External, Problem>,
+    /// When something was last decided by it.
+    wanted_at: Instant,
+}
+
+/// The segmenters of this process.
+#[derive(Debug)]
+pub(crate) struct Segmenters {
+    pub(crate) built_in: Registry,
+    pub(crate) catalogue: Arc<dyn Catalogue>,
+    pub(crate) isolation: Isolation,
+    clock: Clock,
+    published: RwLock<Arc<Published>>,
+    /// Number of the newest event that `published` knows of.
+    newest_event: AtomicU64,
+    loaded: Mutex<BTreeMap<String, Loading>>,
+    watched: AsyncMutex<Watched>,
+    /// Held by whoever publishes.
+    publishing: AsyncMutex<()>,
+    /// This process among the replicas.
+    replica: u128,
+}
+
+impl Segmenters {
+    pub(crate) fn new(
+        built_in: Registry,
+        catalogue: Arc<dyn Catalogue>,
+        isolation: Isolation,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            built_in,
+            catalogue,
+            isolation,
+            clock,
+            published: RwLock::default(),
+            newest_event: AtomicU64::new(u64::MAX),
+            loaded: Mutex::default(),
+            watched: AsyncMutex::default(),
+            publishing: AsyncMutex::default(),
+            replica: uuid::Uuid::new_v4().as_u128(),
+        }
+    }
+
+    /// Which state of the catalogue this process knows.
+    pub(crate) fn edition(&self) -> u64 {
+        self.newest_event.load(Ordering::Acquire)
+    }
+
+    /// Takes over what was done to the catalogue since; false: nothing was.
+    pub(crate) async fn refresh(&self) -> sextant_store::Result<bool> {
+        let newest = self.catalogue.newest_event().await?;
+        if newest == self.edition() {
+            return Ok(false);
+        }
+        let rows = self.catalogue.published().await?;
+        let published = rows.iter().filter_map(told::segmenter);
+        let published: Published = published
+            .map(|one| (one.digest.clone(), Arc::new(one)))
+            .collect();
+        let before = self.published();
+        // Who was released is asked again, also about what it has failed with.
+        for (digest, segmenter) in self.running() {
+            let is_ready = |known: &Published| {
+                known
+                    .get(&digest)
+                    .is_some_and(|one| one.state() == SegmenterState::Ready)
+            };
+            if is_ready(&published) && !is_ready(&before) {
+                segmenter.release();
+            }
+        }
+        let mut known = self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = Arc::new(published);
+        self.newest_event.store(newest, Ordering::Release);
+        Ok(true)
+    }
+
+    /// Everything that was published, as this process knows it.
+    pub(crate) fn published(&self) -> Arc<Published> {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&published)
+    }
+
+    /// The same, as it is stored.
+    pub(crate) async fn now_published(&self) -> Result<Arc<Published>, Problem> {
+        self.refresh().await?;
+        Ok(self.published())
+    }
+
+    /// The version that a reference names.
+    ///
+    /// # Errors
+    /// SEGMENTER_UNKNOWN, naming those that there are.
+    pub(crate) async fn find(
+        &self,
+        named: &pb::SegmenterRef,
+    ) -> Result<Arc<pb::Segmenter>, Problem> {
+        // What lies in the directory counts from the moment on in which somebody asks.
+        self.look_into_directory().await;
+        let published = self.now_published().await?;
+        let field = |field: &str| format!("segmenter.{field}");
+        if !named.digest.is_empty() {
+            let found = published.get(&named.digest).map(Arc::clone);
+            return found.ok_or_else(|| {
+                let message = format!(
+                    "no segmenter was published with the digest \"{}\"",
+                    named.digest
+                );
+                Problem::field(ErrorReason::SegmenterUnknown, field("digest"), message)
+            });
+        }
+        if let Ok(segmenter) = self.built_in.get(&named.segmenter_id) {
+            let told = crate::registry::to_wire(segmenter);
+            if named.version.is_empty() || named.version == told.version {
+                return Ok(Arc::new(told));
+            }
+        }
+        let here = platform();
+        let mut of_id = published.values().filter(|one| {
+            one.segmenter_id == named.segmenter_id
+                && (one.platform.is_empty() || one.platform == here)
+        });
+        let found = if named.version.is_empty() {
+            of_id
+                .filter(|one| one.state() == SegmenterState::Ready)
+                .max_by_key(|one| Version::parse(&one.version).ok())
+        } else {
+            of_id.find(|one| one.version == named.version)
+        };
+        found
+            .map(Arc::clone)
+            .ok_or_else(|| self.unknown(named, &published))
+    }
+
+    fn unknown(&self, named: &pb::SegmenterRef, published: &Published) -> Problem {
+        let versions = published
+            .values()
+            .filter(|one| one.segmenter_id == named.segmenter_id);
+        let versions: Vec<String> = versions
+            .map(|one| format!("{} ({})", one.version, told::word(one.state())))
+            .collect();
+        if !versions.is_empty() {
+            let message = format!(
+                "segmenter \"{}\" has no version \"{}\" that can be used; there are: {}",
+                named.segmenter_id,
+                named.version,
+                versions.join(", ")
+            );
+            return Problem::field(ErrorReason::SegmenterUnknown, "segmenter.version", message);
+        }
+        let mut known: Vec<&str> = self
+            .built_in
+            .all()
+            .map(|one| one.descriptor().id.as_str())
+            .chain(published.values().map(|one| one.segmenter_id.as_str()))
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        let message = format!(
+            "segmenter \"{}\" is not known; there are: {}",
+            named.segmenter_id,
+            known.join(", ")
+        );
+        Problem::field(
+            ErrorReason::SegmenterUnknown,
+            "segmenter.segmenter_id",
+            message,
+        )
+    }
+
+    /// The segmenter that decides a segmentation.
+    ///
+    /// # Errors
+    /// It cannot be asked: UNAVAILABLE where that may pass by itself.
+    pub(crate) async fn of(&self, row: &SegmentationRow) -> Result<Segmenter, Problem> {
+        match self.built_in.get(&row.segmenter_id) {
+            Ok(segmenter) => Ok(segmenter.clone()),
+            Err(_published) => self.load(&row.plugin_digest).await.map(Segmenter::from),
+        }
+    }
+
+    /// The version of the segmenter that decides a segmentation; empty: it is not known here.
+    pub(crate) fn version_of(&self, row: &SegmentationRow) -> String {
+        if let Ok(segmenter) = self.built_in.get(&row.segmenter_id) {
+            return segmenter.descriptor().version.clone();
+        }
+        let published = self.published();
+        let told = published.get(&row.plugin_digest);
+        told.map_or(String::new(), |told| told.version.clone())
+    }
+
+    /// Whether a segmentation may be decided by its segmenter, as far as this process knows.
+    ///
+    /// # Errors
+    /// SEGMENTER_STATE or SEGMENTER_UNKNOWN.
+    pub(crate) fn allows(&self, row: &SegmentationRow) -> Result<(), Problem> {
+        if self.built_in.get(&row.segmenter_id).is_ok() {
+            return Ok(());
+        }
+        let published = self.published();
+        match published.get(&row.plugin_digest) {
+            Some(told) => usable(told),
+            None => Err(missing(&row.segmenter_id, &row.plugin_digest)),
+        }
+    }
+
+    /// A published segmenter, loaded.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(crate) async fn load(&self, digest: &str) -> Result<External, Problem> {
+        if !self.published().contains_key(digest) {
+            self.refresh().await?;
+        }
+        let published = self.published();
+        let told = published.get(digest).ok_or_else(|| missing("", digest))?;
+        usable(told)?;
+        let loading = self.loading(digest);
+        let mut loaded = loading.lock().await;
+        let now = self.clock.now();
+        if let Some(loaded) = loaded.as_mut() {
+            loaded.wanted_at = now;
+            match &loaded.segmenter {
+                // What may pass by itself is tried again.
+                Err(problem) if problem.reason == ErrorReason::Unavailable => {},
+                known => return known.clone(),
+            }
+        }
+        let segmenter = self.start(told).await;
+        *loaded = Some(Loaded {
+            segmenter: segmenter.clone(),
+            wanted_at: now,
+        });
+        segmenter
+    }
+
+    fn loading(&self, digest: &str) -> Loading {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(loaded.entry(digest.to_owned()).or_default())
+    }
+
+    /// Those that can be asked here.
+    fn running(&self) -> Vec<(String, External)> {
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = loaded.iter().filter_map(|(digest, loading)| {
+            let loading = loading.try_lock().ok()?;
+            let segmenter = loading.as_ref()?.segmenter.as_ref().ok()?;
+            Some((digest.clone(), segmenter.clone()))
+        });
+        running.collect()
+    }
+
+    /// The last lines that a segmenter has written here, newest first.
+    pub(crate) fn lines(&self, digest: &str) -> Vec<WrittenLine> {
+        let running = self.running().into_iter();
+        let found = running.filter(|(of, _)| of == digest);
+        found.flat_map(|(_, segmenter)| segmenter.lines()).collect()
+    }
+
+    /// What a segmentation is decided by now.
+    pub(crate) fn decides(&self, row: &SegmentationRow) -> pb::SegmenterRef {
+        match self.built_in.get(&row.segmenter_id) {
+            Ok(_) => pb::SegmenterRef {
+                segmenter_id: row.segmenter_id.clone(),
+                ..pb::SegmenterRef::default()
+            },
+            Err(_published) => pb::SegmenterRef {
+                digest: row.plugin_digest.clone(),
+                ..pb::SegmenterRef::default()
+            },
+        }
+    }
+
+    /// Waits until something may be published: what is offered is in memory, and judging it takes processors.
+    pub(crate) async fn room_to_publish(&self) -> MutexGuard<'_, ()> {
+        self.publishing.lock().await
+    }
+
+    /// Those that have failed too often to be asked for now, and with what. A server that is away is not among them: it comes back.
+    pub(crate) fn failed(&self) -> Vec<(String, String)> {
+        let running = self.running().into_iter();
+        let failed = running.filter_map(|(digest, segmenter)| match segmenter.failure()? {
+            Trouble::Gone(_) | Trouble::NotStarted(_) => None,
+            trouble => Some((
+                digest,
+                format!("it has failed too often, at last so: {trouble}"),
+            )),
+        });
+        failed.collect()
+    }
+
+    async fn start(&self, told: &pb::Segmenter) -> Result<External, Problem> {
+        let (hosts, allowance) = (
+            self.isolation.hosts.clone(),
+            self.isolation.allowance.clone(),
+        );
+        let started = if told.kind() == SegmenterKind::Remote {
+            let server = self.server(&told.address, &told.token_name)?;
+            blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)))
+                .await?
+        } else {
+            let code = self.catalogue.code(&told.digest).await?;
+            let code = code.ok_or_else(|| missing(&told.segmenter_id, &told.digest))?;
+            let path = PathBuf::from(&told.segmenter_id);
+            let start = move || {
+                let verified = Verified::new(&path, &code);
+                Ok::<_, Problem>(verified.and_then(|file| External::start(&hosts, file, allowance)))
+            };
+            blocking(start).await?
+        };
+        let external = started.map_err(|refused| not_started(told, &refused))?;
+        if Segmenter::from(external.clone()).digest_hex() != told.digest {
+            let message = match told.kind() {
+                SegmenterKind::Remote => format!(
+                    "segmenter \"{}\": its server says something else of itself than it did when it was registered; register it again",
+                    told.segmenter_id
+                ),
+                _ => format!(
+                    "segmenter \"{}\": its stored code is damaged",
+                    told.segmenter_id
+                ),
+            };
+            return Err(Problem::new(ErrorReason::SegmenterState, message));
+        }
+        tracing::info!(
+            segmenter = told.segmenter_id,
+            version = told.version,
+            digest = told.digest,
+            "a published segmenter is loaded"
+        );
+        Ok(external)
+    }
+
+    /// A server with the token that it asks for.
+    pub(crate) fn server(&self, address: &str, token_name: &str) -> Result<Server, Problem> {
+        let invalid =
+            |message: String| Problem::field(ErrorReason::FieldInvalid, "token_name", message);
+        let mut token = None;
+        if !token_name.is_empty() {
+            let is_name = token_name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+            if !is_name || token_name.starts_with('.') {
+                return Err(invalid(
+                    "must be the name of a file: letters, digits, '-', '_' and '.'".to_owned(),
+                ));
+            }
+            let folder = self.isolation.token_dir.as_ref();
+            let folder = folder.ok_or_else(|| {
+                invalid("cannot be used: the installation has no plugins.token_dir".to_owned())
+            })?;
+            let read = std::fs::read_to_string(folder.join(token_name));
+            let read = read.map_err(|error| {
+                invalid(format!(
+                    "\"{token_name}\" cannot be read from plugins.token_dir: {error}"
+                ))
+            })?;
+            token = Some(read.trim().to_owned());
+        }
+        Ok(Server {
+            address: address.to_owned(),
+            token,
+        })
+    }
+}
+
+/// What this process can load.
+pub(crate) const fn platform() -> &'static str {
+    if cfg!(target_arch = "aarch64") {
+        "linux_arm64"
+    } else {
+        "linux_amd64"
+    }
+}
+
+/// Whether something may be decided by a version.
+pub(crate) fn usable(told: &pb::Segmenter) -> Result<(), Problem> {
+    if told.state() == SegmenterState::Ready {
+        return Ok(());
+    }
+    let why = if told.why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", told.why)
+    };
+    let message = format!(
+        "segmenter \"{}\" {} {}{why}",
+        told.segmenter_id,
+        told.version,
+        told::stands(told.state())
+    );
+    Err(Problem::new(ErrorReason::SegmenterState, message))
+}
+
+fn missing(id: &str, digest: &str) -> Problem {
+    let message = format!("segmenter \"{id}\" with the digest {digest} is not in the catalogue");
+    Problem::new(ErrorReason::SegmenterUnknown, message)
+}
+
+fn not_started(told: &pb::Segmenter, refused: &LoadError) -> Problem {
+    let reason = match refused.check() {
+        Check::Process | Check::Answers | Check::LoadTime => ErrorReason::Unavailable,
+        _ => ErrorReason::SegmenterRejected,
+    };
+    let message = format!(
+        "segmenter \"{}\" {} cannot be loaded: {}",
+        told.segmenter_id,
+        told.version,
+        chain(refused)
+    );
+    Problem::new(reason, message)
+}
+
+/// A stored version as it is after something was told of it.
+fn row(told: &pb::Segmenter, state: port::SegmenterState, at: Instant) -> SegmenterRow {
+    SegmenterRow {
+        digest: told.digest.clone(),
+        segmenter_id: told.segmenter_id.clone(),
+        version: told.version.clone(),
+        platform: told.platform.clone(),
+        state,
+        published_at: at,
+        segmenter: told.encode_to_vec(),
+    }
+}

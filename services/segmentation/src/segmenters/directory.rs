@@ -1,0 +1,108 @@
+//! The directory whose shared libraries are published as they come: for development, and for those who release by mounting a volume.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tracing::error;
+
+use sextant_proto::common::v1::ErrorReason;
+use sextant_runtime::blocking;
+use sextant_wire::status::Problem;
+
+use crate::segmenters::{Actor, Offer, Segmenters};
+
+/// What was found in the directory, and was published or refused: files with their sizes and times of change.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    files: BTreeMap<PathBuf, Stamp>,
+    /// True: it could not be read the last time.
+    is_away: bool,
+}
+
+type Stamp = (u64, Option<SystemTime>);
+
+impl Segmenters {
+    /// Publishes what has come to the directory, or has changed, since it was looked into. What is refused is told of once. Two
+    /// callers see what both have found.
+    pub(crate) async fn look_into_directory(&self) {
+        let Some(folder) = self.isolation.watched_dir.clone() else {
+            return;
+        };
+        let mut watched = self.watched.lock().await;
+        let listing = folder.clone();
+        let found = blocking(move || Ok::<_, Problem>(files(&listing))).await;
+        let found = match found.map_err(|problem| problem.message) {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return watched.told_away(&folder, &error.to_string()),
+            Err(message) => return watched.told_away(&folder, &message),
+        };
+        watched.is_away = false;
+        watched.files.retain(|path, _| found.contains_key(path));
+        for (path, stamp) in found {
+            if watched.files.get(&path) == Some(&stamp) {
+                continue;
+            }
+            if self.publish_file(&path).await {
+                watched.files.insert(path, stamp);
+            }
+        }
+    }
+
+    /// True: it is done with, be it published or refused.
+    async fn publish_file(&self, path: &Path) -> bool {
+        let reading = path.to_owned();
+        let read = blocking(move || Ok::<_, Problem>(std::fs::read(reading))).await;
+        let code = match read {
+            Ok(Ok(code)) => code,
+            Ok(Err(error)) => {
+                error!(file = %path.display(), %error, "a segmenter cannot be read");
+                return true;
+            },
+            Err(_broke_off) => return false,
+        };
+        let offer = Offer {
+            name: path.display().to_string(),
+            code,
+            digest: String::new(),
+            by: Actor("directory".to_owned()),
+        };
+        match self.publish(offer).await {
+            Ok(_published) => true,
+            Err(problem) if problem.reason == ErrorReason::Unavailable => false,
+            Err(problem) => {
+                let problem = format!("{}: {}", problem.field, problem.message);
+                error!(file = %path.display(), problem, "a segmenter is not published");
+                true
+            },
+        }
+    }
+}
+
+impl Watched {
+    fn told_away(&mut self, folder: &Path, error: &str) {
+        if !self.is_away {
+            error!(directory = %folder.display(), error, "plugins.watched_dir cannot be read");
+        }
+        self.is_away = true;
+    }
+}
+
+/// The shared objects of a folder. What is no file, such as a pipe, has no end to be read to; what is too large is refused when it
+/// is read.
+fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_shared_object = path.extension().is_some_and(|extension| extension == "so");
+        // A mounted volume shows files as links.
+        let Ok(about) = std::fs::metadata(&path) else {
+            continue;
+        };
+        if is_shared_object && about.is_file() {
+            files.insert(path, (about.len(), about.modified().ok()));
+        }
+    }
+    Ok(files)
+}

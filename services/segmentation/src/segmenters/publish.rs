@@ -1,0 +1,371 @@
+//! Publishing: nothing is stored that does not pass its checks, and everything that is refused is told of.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use semver::Version;
+
+use sextant_plugin_host::{
+    Allowance, Descriptor, External, Hosts, Segmenter, Verified, conformance,
+};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterKind};
+use sextant_runtime::blocking;
+use sextant_runtime::config::nearest;
+use sextant_store::port::SegmenterState;
+use sextant_wire::status::Problem;
+
+use crate::columns::input_schema;
+use crate::registry::chain;
+use crate::segmenters::{Actor, Segmenters, platform, row, told};
+
+/// Tests whose outcome depends on what else the machine has to do: they are told, and keep nothing from being published.
+const OF_TIME: [&str; 2] = ["P-time", "R-cancel"];
+
+/// What is offered to be published.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    /// How it is called in what is told of it.
+    pub(crate) name: String,
+    /// Its bytes.
+    pub(crate) code: Vec<u8>,
+    /// The digest that was announced; empty: none was.
+    pub(crate) digest: String,
+    /// Who offers it.
+    pub(crate) by: Actor,
+}
+
+/// Why something is not published: the check that it fails, what was found, why that matters, what to do.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    check: String,
+    found: String,
+    why: String,
+    fix: String,
+}
+
+impl Refusal {
+    fn new(check: &str, found: impl Into<String>, why: &str, fix: &str) -> Self {
+        Self {
+            check: check.to_owned(),
+            found: found.into(),
+            why: why.to_owned(),
+            fix: fix.to_owned(),
+        }
+    }
+
+    fn of(verdicts: &[pb::Verdict]) -> Option<Self> {
+        let mut failed = verdicts.iter().filter(|one| one.outcome == "fail");
+        let failed = failed.find(|one| !OF_TIME.contains(&one.check.as_str()))?;
+        Some(Self::new(
+            &failed.check,
+            &failed.found,
+            &failed.why,
+            &failed.fix,
+        ))
+    }
+
+    fn told(&self) -> String {
+        let Self {
+            check,
+            found,
+            why,
+            fix,
+        } = self;
+        format!("{check}: {found} ({why}); to fix it: {fix}")
+    }
+
+    fn problem(&self) -> Problem {
+        let Self {
+            found, why, fix, ..
+        } = self;
+        let message = format!("{found} ({why}); to fix it: {fix}");
+        Problem::field(ErrorReason::SegmenterRejected, &self.check, message)
+    }
+}
+
+impl Segmenters {
+    /// Publishes a shared library; true beside it: it was published before.
+    ///
+    /// # Errors
+    /// SEGMENTER_REJECTED with the check that it fails, ALREADY_EXISTS where its version has other bytes.
+    pub(crate) async fn publish(&self, offer: Offer) -> Result<(pb::Segmenter, bool), Problem> {
+        let Offer {
+            name,
+            code,
+            digest,
+            by,
+        } = offer;
+        let code = Arc::new(code);
+        let verifying = Arc::clone(&code);
+        let verified = blocking(move || {
+            let verified = Verified::new(Path::new(&name), &verifying);
+            Ok::<_, Problem>(verified.map(Arc::new))
+        });
+        let verified = match verified.await? {
+            Ok(verified) => verified,
+            Err(refused) => {
+                let verdicts = conformance::refused_by(&refused);
+                let verdicts: Vec<_> = verdicts.iter().map(told::verdict).collect();
+                let unknown = pb::Segmenter {
+                    digest,
+                    ..pb::Segmenter::default()
+                };
+                return self.refuse(&unknown, &by, Refusal::of(&verdicts)).await;
+            },
+        };
+        let found = verified.digest_hex();
+        let descriptor = verified.descriptor().clone();
+        let named = pb::Segmenter {
+            segmenter_id: descriptor.id.clone(),
+            version: descriptor.version.clone(),
+            digest: found.clone(),
+            ..pb::Segmenter::default()
+        };
+        if !digest.is_empty() && digest != found {
+            let refusal = Refusal::new(
+                "D-digest",
+                format!("the bytes have the digest {found}, and {digest} was announced"),
+                "what arrives must be what was sent",
+                "send it again",
+            );
+            return self.refuse(&named, &by, Some(refusal)).await;
+        }
+        if let Some(known) = self.now_published().await?.get(&found) {
+            return Ok((pb::Segmenter::clone(known), true));
+        }
+        if let Some(refusal) = self.unfit(&descriptor)? {
+            return self.refuse(&named, &by, Some(refusal)).await;
+        }
+        let (hosts, allowance) = self.allowed();
+        let judged = Arc::clone(&verified);
+        let started = blocking(move || {
+            let verdicts = conformance::judge_verified(&hosts, &judged, &allowance);
+            let external = External::start(&hosts, judged, allowance);
+            Ok::<_, Problem>((verdicts, external))
+        });
+        let (verdicts, external) = started.await?;
+        let all: Vec<_> = verdicts.iter().map(told::verdict).collect();
+        let external = match (Refusal::of(&all), external) {
+            (None, Ok(external)) => external,
+            (refusal, external) => {
+                let lost = external.err().map(|error| {
+                    Refusal::new(
+                        error.check().id(),
+                        chain(&error),
+                        error.check().why(),
+                        error.check().fix(),
+                    )
+                });
+                return self.refuse(&named, &by, refusal.or(lost)).await;
+            },
+        };
+        let segmenter = Segmenter::from(external);
+        let told = told::published(&segmenter, SegmenterKind::Native, &by, &verdicts);
+        let told = pb::Segmenter {
+            platform: platform().to_owned(),
+            ..told
+        };
+        let code = Arc::unwrap_or_clone(code);
+        self.store(told, code, &by).await
+    }
+
+    /// Publishes a server.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish); FIELD_INVALID for an address or a token that cannot be used.
+    pub(crate) async fn register(
+        &self,
+        address: &str,
+        token_name: &str,
+        by: &Actor,
+    ) -> Result<(pb::Segmenter, bool), Problem> {
+        let server = self.server(address, token_name)?;
+        let (hosts, allowance) = self.allowed();
+        let connecting =
+            blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)));
+        let unknown = pb::Segmenter {
+            address: address.to_owned(),
+            ..pb::Segmenter::default()
+        };
+        let external = match connecting.await? {
+            Ok(external) => external,
+            Err(error) => {
+                let check = error.check();
+                let refusal = Refusal::new(check.id(), error.told(), check.why(), check.fix());
+                return self.refuse(&unknown, by, Some(refusal)).await;
+            },
+        };
+        let segmenter = Segmenter::from(external);
+        let told = pb::Segmenter {
+            address: address.to_owned(),
+            token_name: token_name.to_owned(),
+            ..told::published(&segmenter, SegmenterKind::Remote, by, &[])
+        };
+        if let Some(known) = self.now_published().await?.get(&told.digest) {
+            return Ok((pb::Segmenter::clone(known), true));
+        }
+        if let Some(refusal) = self.unfit(segmenter.descriptor())? {
+            return self.refuse(&told, by, Some(refusal)).await;
+        }
+        self.store(told, Vec::new(), by).await
+    }
+
+    fn allowed(&self) -> (Hosts, Allowance) {
+        (
+            self.isolation.hosts.clone(),
+            self.isolation.allowance.clone(),
+        )
+    }
+
+    async fn store(
+        &self,
+        told: pb::Segmenter,
+        code: Vec<u8>,
+        by: &Actor,
+    ) -> Result<(pb::Segmenter, bool), Problem> {
+        let now = self.clock.now();
+        let row = row(&told, SegmenterState::Ready, now);
+        let event = told::event(SegmenterAction::Published, &told, by, "");
+        let event = told::event_row(&event, None, now);
+        let is_new = self.catalogue.publish(row, code, event).await;
+        let is_new = match is_new {
+            Ok(is_new) => is_new,
+            Err(error @ sextant_store::Error::AlreadyExists { .. }) => {
+                let refusal = Refusal::new(
+                    "D-version",
+                    format!(
+                        "{} {} was published with other bytes",
+                        told.segmenter_id, told.version
+                    ),
+                    "a version has one digest for ever",
+                    "count its version up",
+                );
+                self.tell_refusal(&told, by, &refusal).await?;
+                return Err(Problem {
+                    message: refusal.told(),
+                    ..Problem::from(error)
+                });
+            },
+            Err(error) => return Err(Problem::from(error)),
+        };
+        let published = self.now_published().await?;
+        let stored = published
+            .get(&told.digest)
+            .map(|one| pb::Segmenter::clone(one));
+        tracing::info!(
+            segmenter = told.segmenter_id,
+            version = told.version,
+            digest = told.digest,
+            by = by.0,
+            "a segmenter is published"
+        );
+        Ok((stored.unwrap_or(told), !is_new))
+    }
+
+    /// Why a segmenter cannot be used here, whatever it answers.
+    fn unfit(&self, descriptor: &Descriptor) -> Result<Option<Refusal>, Problem> {
+        if self.built_in.get(&descriptor.id).is_ok() {
+            return Ok(Some(Refusal::new(
+                "D-id",
+                format!(
+                    "\"{}\" is the id of a segmenter that comes with the service",
+                    descriptor.id
+                ),
+                "an id stands for one segmenter",
+                "give it an id of your own, such as \"acme.health\"",
+            )));
+        }
+        if let Some(refusal) = unknown_feature(descriptor) {
+            return Ok(Some(refusal));
+        }
+        let version = |text: &str| Version::parse(text).ok();
+        let published = self.published();
+        let newest = published
+            .values()
+            .filter(|one| one.segmenter_id == descriptor.id);
+        let newest = newest.filter_map(|one| version(&one.version)).max();
+        if newest
+            .as_ref()
+            .is_some_and(|newest| Some(newest) > version(&descriptor.version).as_ref())
+        {
+            let newest = newest.map(|newest| newest.to_string()).unwrap_or_default();
+            return Ok(Some(Refusal::new(
+                "D-downgrade",
+                format!(
+                    "version {} is older than {newest}, which was published",
+                    descriptor.version
+                ),
+                "what comes later must not be older: whoever asks for the newest would get something else than was tried",
+                "count its version up; to return to an older version, roll back",
+            )));
+        }
+        Ok(None)
+    }
+
+    async fn refuse<T>(
+        &self,
+        of: &pb::Segmenter,
+        by: &Actor,
+        refusal: Option<Refusal>,
+    ) -> Result<T, Problem> {
+        let unsaid = || {
+            Refusal::new(
+                "L-load",
+                "it cannot be loaded",
+                "",
+                "run `sextant plugin check`",
+            )
+        };
+        let refusal = refusal.unwrap_or_else(unsaid);
+        self.tell_refusal(of, by, &refusal).await?;
+        Err(refusal.problem())
+    }
+
+    async fn tell_refusal(
+        &self,
+        of: &pb::Segmenter,
+        by: &Actor,
+        refusal: &Refusal,
+    ) -> Result<(), Problem> {
+        let event = told::event(SegmenterAction::Rejected, of, by, &refusal.told());
+        let row = told::event_row(&event, None, self.clock.now());
+        Ok(self.catalogue.tell(row).await?)
+    }
+}
+
+/// A feature that it needs and that is none, or is of another type.
+fn unknown_feature(descriptor: &Descriptor) -> Option<Refusal> {
+    let schema = input_schema();
+    for (place, feature) in descriptor.features.iter().enumerate() {
+        let known = schema.field_with_name(&feature.name).ok();
+        let found = match known {
+            // What it can do without is unknown to it, then.
+            None if place >= descriptor.required => continue,
+            None => {
+                let names = schema.fields().iter().map(|field| field.name().as_str());
+                let hint = nearest(&feature.name, names);
+                let hint = hint.map_or(String::new(), |name| format!(", did you mean \"{name}\"?"));
+                format!(
+                    "it requires the feature \"{}\", which is not in the catalogue{hint}",
+                    feature.name
+                )
+            },
+            Some(known) if *known.data_type() != feature.kind.data_type() => format!(
+                "it requires the feature \"{}\" as {}, which is {}",
+                feature.name,
+                feature.kind.data_type(),
+                known.data_type()
+            ),
+            Some(_) => continue,
+        };
+        return Some(Refusal::new(
+            "D-features",
+            found,
+            "without its features it could judge nobody",
+            "name features that ListFeatureDefinitions lists, with their types",
+        ));
+    }
+    None
+}

@@ -1,0 +1,143 @@
+//! The processes that serve the same tenants: each has to have a segmenter before it decides.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sextant_domain::id::PayloadHash;
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_store::port::{ReadyRow, ReplicaRow};
+use sextant_wire::status::Problem;
+
+use crate::segmenters::{Replicas, Segmenters};
+
+/// Who has not said anything for so long does not live.
+const SILENT: Duration = Duration::from_secs(15);
+/// Who has not said anything for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(3_600);
+/// Longest time that other processes are waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a segmenter stays loaded that nothing is decided by, so that a roll-back finds it.
+const KEPT: Duration = Duration::from_secs(15 * 60);
+
+fn before(now: Instant, age: Duration) -> Instant {
+    Instant(
+        now.0
+            .saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)),
+    )
+}
+
+impl Segmenters {
+    /// Digests of the published versions that revisions are of which are not retired.
+    async fn wanted(&self) -> Result<BTreeSet<String>, Problem> {
+        let uses = self.catalogue.uses().await?;
+        let published = self.published();
+        let digests = uses.into_iter().map(|one| one.digest);
+        Ok(digests
+            .filter(|digest| published.contains_key(digest))
+            .collect())
+    }
+
+    /// Loads what may be asked here, and ends what was not for a while. Says how it stands to those who wait for it.
+    pub(crate) async fn prepare(&self) -> Result<(), Problem> {
+        let wanted = self.wanted().await?;
+        let mut ready = Vec::with_capacity(wanted.len());
+        for digest in &wanted {
+            let problem = self.load(digest).await.err();
+            ready.push(ReadyRow {
+                digest: digest.clone(),
+                problem: problem.map_or(String::new(), |problem| problem.message),
+            });
+        }
+        let now = self.clock.now();
+        self.end_unwanted(&wanted, before(now, KEPT));
+        if self.isolation.replicas == Replicas::Several {
+            let replica = ReplicaRow {
+                replica: self.replica,
+                name: name(),
+                at: now,
+                ready,
+            };
+            let beat = self.catalogue.beat(replica, before(now, FORGOTTEN));
+            beat.await?;
+        }
+        Ok(())
+    }
+
+    fn end_unwanted(&self, wanted: &BTreeSet<String>, since: Instant) {
+        let mut loaded = self
+            .loaded
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        loaded.retain(|digest, loading| {
+            let is_old = loading.try_lock().is_ok_and(|loaded| {
+                loaded
+                    .as_ref()
+                    .is_some_and(|loaded| loaded.wanted_at < since)
+            });
+            wanted.contains(digest) || !is_old
+        });
+    }
+
+    /// Waits until every process that lives can ask a segmenter.
+    ///
+    /// # Errors
+    /// UNAVAILABLE, naming the one that cannot, and why.
+    pub(crate) async fn wait_for_replicas(&self, digest: &str) -> Result<(), Problem> {
+        if self.published().contains_key(digest) {
+            self.load(digest).await?;
+        }
+        if self.isolation.replicas == Replicas::Alone || !self.published().contains_key(digest) {
+            return Ok(());
+        }
+        let until = tokio::time::Instant::now() + LONGEST_WAIT;
+        loop {
+            let since = before(self.clock.now(), SILENT);
+            let replicas = self.catalogue.replicas(since).await?;
+            let others = replicas.iter().filter(|one| one.replica != self.replica);
+            let mut lacking = others.filter_map(|one| Some((one, lacks(one, digest)?)));
+            let Some((replica, why)) = lacking.next() else {
+                return Ok(());
+            };
+            if tokio::time::Instant::now() >= until {
+                let message = format!(
+                    "replica {} cannot ask this segmenter yet: {why}",
+                    replica.name
+                );
+                return Err(Problem::new(ErrorReason::Unavailable, message));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Whether this process does something that one of all has to do.
+    pub(crate) async fn is_mine(&self, what: &[u8]) -> Result<bool, Problem> {
+        if self.isolation.replicas == Replicas::Alone {
+            return Ok(true);
+        }
+        let since = before(self.clock.now(), SILENT);
+        let replicas = self.catalogue.replicas(since).await?;
+        let weight = |replica: u128| {
+            let key = [&replica.to_be_bytes(), what].concat();
+            PayloadHash::of(&key).0
+        };
+        let heaviest = replicas.iter().max_by_key(|one| weight(one.replica));
+        Ok(heaviest.is_none_or(|one| one.replica == self.replica))
+    }
+}
+
+/// Why a process cannot ask a segmenter; `None`: it can.
+fn lacks<'r>(replica: &'r ReplicaRow, digest: &str) -> Option<&'r str> {
+    match replica.ready.iter().find(|one| one.digest == digest) {
+        Some(ready) if ready.problem.is_empty() => None,
+        Some(ready) => Some(&ready.problem),
+        None => Some("it is loading it"),
+    }
+}
+
+/// How people find this process.
+fn name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{} (process {})", host.trim(), std::process::id())
+}

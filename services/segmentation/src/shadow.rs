@@ -1,0 +1,454 @@
+//! What a proposed revision would change: both revisions are asked about all accounts, with the features of one moment, and nothing
+//! is decided by the answers.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use prost::Message as _;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tracing::warn;
+use uuid::Uuid;
+
+use sextant_domain::feature::Feature;
+use sextant_domain::id::{AccountUid, TenantId};
+use sextant_domain::position::Position;
+use sextant_domain::time;
+use sextant_plugin_host::{Assignments, Bound, Segmenter};
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::MembershipState;
+use sextant_runtime::blocking;
+use sextant_store::port::{RevisionRow, RevisionState, SegmentationRow};
+use sextant_wire::status::{Problem, store};
+use sextant_wire::time as wire_time;
+
+use crate::columns::{self, Of};
+use crate::decide;
+use crate::engine::Engine;
+use crate::gates;
+use crate::grounds::call;
+use crate::registry::{chain, instance};
+use crate::revise::{diff_of, unloaded};
+use crate::state::Standing;
+
+/// Between two looks for accounts that have changed.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Moves whose reasons are asked for: those with the most revenue.
+const MAX_EXPLAINED: usize = 1_000;
+const MAX_DRIVERS: usize = 10;
+const MAX_EXAMPLES: usize = 5;
+
+/// What stood where, when accounts were last evaluated.
+#[derive(Debug, Default)]
+struct Known {
+    /// Where accounts stood at the last close, and stand now.
+    standings: HashMap<AccountUid, (Option<Standing>, Standing)>,
+    ids: HashMap<AccountUid, Arc<str>>,
+}
+
+/// One of the two that are compared.
+struct Side {
+    segmenter: Segmenter,
+    bound: Bound,
+    /// Microseconds for 1,000 rows, of each batch.
+    costs: Vec<u32>,
+}
+
+/// An account that would move.
+#[derive(Debug, Clone)]
+struct Moved {
+    table: usize,
+    row: usize,
+    uid: AccountUid,
+    mrr_minor: i64,
+    from: Standing,
+    to: Standing,
+}
+
+/// How an account stands, in an order.
+type Place = (MembershipState, Arc<str>);
+
+/// What the comparison has found until now.
+#[derive(Debug, Default)]
+struct Compared {
+    accounts: u64,
+    /// Accounts and their revenue, by where they stay.
+    agreed: BTreeMap<Place, (u64, i64)>,
+    moved: Vec<Moved>,
+    mrr_minor: i64,
+    unanswered: u64,
+    trouble: String,
+}
+
+impl Side {
+    fn new(segmenter: Segmenter, config: &str) -> Result<Self, Problem> {
+        let bound = instance(&segmenter, config)?;
+        Ok(Self {
+            segmenter,
+            bound,
+            costs: Vec::new(),
+        })
+    }
+
+    /// What it answers for a batch.
+    fn asked(
+        &mut self,
+        input: &RecordBatch,
+        tenant: &str,
+        as_of: time::Instant,
+    ) -> Result<Assignments, String> {
+        let began = Instant::now();
+        let answers = self.bound.segment(input, &call(tenant, as_of));
+        let answers = answers.map_err(|error| chain(&error))?;
+        let rows = u128::try_from(input.num_rows().max(1)).unwrap_or(1);
+        let cost = began.elapsed().as_micros() * 1_000 / rows;
+        self.costs.push(u32::try_from(cost).unwrap_or(u32::MAX));
+        Ok(answers)
+    }
+
+    fn cost(&mut self, percent: usize) -> u32 {
+        self.costs.sort_unstable();
+        let last = self.costs.len().saturating_sub(1);
+        self.costs.get(last * percent / 100).copied().unwrap_or(0)
+    }
+}
+
+impl Engine {
+    /// Evaluates a proposed revision beside the one that decides, and keeps what was found.
+    pub(crate) async fn shadow(
+        &self,
+        tenant: TenantId,
+        of: &SegmentationRow,
+        proposed: &RevisionRow,
+    ) -> Result<pb::ShadowDiff, Status> {
+        let now = self.now(tenant, &Position::default()).await?;
+        let (known, slices) = {
+            let reading = self.read(tenant).await?;
+            let state = reading.as_ref().ok_or_else(unloaded)?;
+            let mut known = Known::default();
+            for (uid, present) in state.present.get(&of.number).into_iter().flatten() {
+                let standing = (present.at_close.clone(), present.standing.clone());
+                known.standings.insert(*uid, standing);
+            }
+            let ids = state
+                .names
+                .iter()
+                .map(|(uid, names)| (*uid, Arc::clone(&names.id)));
+            known.ids.extend(ids);
+            (known, state.slices.keys().copied().collect::<Vec<_>>())
+        };
+        let mut tables = Vec::new();
+        for slice in slices {
+            let columns = self.columns(tenant, slice, Of::Present, Vec::new());
+            tables.extend(columns.await?.tables);
+        }
+        let as_proposed = SegmentationRow {
+            segmenter_id: proposed.segmenter_id.clone(),
+            plugin_digest: proposed.digest.clone(),
+            config: proposed.config.clone(),
+            ..of.clone()
+        };
+        let active = self.segmenters.of(of).await.ok();
+        let segmenter = self.segmenters.of(&as_proposed).await?;
+        let rows_before = diff_of(proposed).map_or(0, |diff| diff.rows);
+        let active_config = of.config.clone();
+        let comparing = blocking(move || {
+            let active = active.and_then(|active| Side::new(active, &active_config).ok());
+            let proposed = Side::new(segmenter, &as_proposed.config)?;
+            let text = Uuid::from_u128(tenant.0).to_string();
+            Ok::<_, Problem>(compare(
+                (active, proposed),
+                (&tables, &known),
+                (&text, now),
+                rows_before,
+            ))
+        });
+        let diff = comparing.await?;
+        let kept = self.segmentations.keep_shadow(
+            tenant,
+            of.number,
+            proposed.revision,
+            diff.encode_to_vec(),
+        );
+        kept.await.map_err(store)?;
+        Ok(diff)
+    }
+
+    /// Evaluates proposed revisions again where accounts have changed, until `stop`.
+    pub(crate) async fn keep_shadows(&self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = HashMap::new();
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {},
+                () = stop.cancelled() => return,
+            }
+            let looked = stop
+                .run_until_cancelled(self.look_at_shadows(&mut seen))
+                .await;
+            if let Some(Err(status)) = looked {
+                warn!(code = ?status.code(), message = status.message(), "a proposed revision is not evaluated; trying again");
+            }
+        }
+    }
+
+    async fn look_at_shadows(
+        &self,
+        seen: &mut HashMap<(TenantId, u16, u32), u64>,
+    ) -> Result<(), Status> {
+        let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
+        let proposed = uses
+            .iter()
+            .filter(|one| one.state == RevisionState::Proposed);
+        for one in proposed {
+            let key = (one.tenant, one.segmentation, one.revision);
+            let what = [
+                &one.tenant.0.to_be_bytes()[..],
+                &one.segmentation.to_be_bytes(),
+            ]
+            .concat();
+            let slices = self.memberships.slices(one.tenant).await.map_err(store)?;
+            let version: u64 = slices.iter().map(|(_, progress)| progress.version).sum();
+            if seen.insert(key, version) == Some(version) || !self.segmenters.is_mine(&what).await?
+            {
+                continue;
+            }
+            let all = self.segmentations.all(one.tenant).await.map_err(store)?;
+            let of = all.into_iter().find(|row| row.number == one.segmentation);
+            let revisions = self.revisions(one.tenant, one.segmentation).await?;
+            let revision = revisions
+                .into_iter()
+                .find(|row| row.revision == one.revision);
+            if let (Some(of), Some(revision)) = (of, revision) {
+                self.shadow(one.tenant, &of, &revision).await?;
+            }
+        }
+        seen.retain(|key, _| {
+            uses.iter()
+                .any(|one| (one.tenant, one.segmentation, one.revision) == *key)
+        });
+        Ok(())
+    }
+}
+
+fn compare(
+    (mut active, mut proposed): (Option<Side>, Side),
+    (tables, known): (&[RecordBatch], &Known),
+    (tenant, as_of): (&str, time::Instant),
+    rows_before: u64,
+) -> pb::ShadowDiff {
+    let mut compared = Compared::default();
+    let mut inputs = Vec::with_capacity(tables.len());
+    for (place, table) in tables.iter().enumerate() {
+        let uids = sextant_columns::uids(table);
+        let at_close = uids.iter().map(|uid| {
+            let (at_close, _) = known.standings.get(uid)?;
+            at_close.as_ref()?.member_of()
+        });
+        let input = match columns::with_previous(table, at_close) {
+            Ok(input) => input,
+            Err(problem) => {
+                compared.trouble = problem.message;
+                continue;
+            },
+        };
+        let of_active = active
+            .as_mut()
+            .map(|side| side.asked(&input, tenant, as_of));
+        let of_proposed = proposed.asked(&input, tenant, as_of);
+        let descriptor = active.as_ref().map(|side| side.segmenter.descriptor());
+        let stands = |row: usize, uid: &AccountUid| match (&of_active, descriptor) {
+            (Some(Ok(answers)), Some(descriptor)) if answers.trouble_of(row).is_none() => answers
+                .segment
+                .get(row)
+                .map(|answer| decide::standing(descriptor, *answer)),
+            _ => known.standings.get(uid).map(|(_, now)| now.clone()),
+        };
+        match &of_proposed {
+            Ok(answers) => compared.take(place, (table, &uids), (answers, &proposed), stands),
+            Err(trouble) => {
+                compared.unanswered += table.num_rows() as u64;
+                compared.trouble.clone_from(trouble);
+            },
+        }
+        inputs.push((place, input));
+    }
+    let drivers = drivers(&compared, &proposed, &inputs, (tenant, as_of));
+    let cost = pb::ShadowCost {
+        active_p50_us: active.as_mut().map_or(0, |side| side.cost(50)),
+        active_p99_us: active.as_mut().map_or(0, |side| side.cost(99)),
+        proposed_p50_us: proposed.cost(50),
+        proposed_p99_us: proposed.cost(99),
+    };
+    compared.told(known, drivers, cost, (as_of, rows_before))
+}
+
+impl Compared {
+    fn take(
+        &mut self,
+        table: usize,
+        (rows, uids): (&RecordBatch, &[AccountUid]),
+        (answers, proposed): (&Assignments, &Side),
+        stands: impl Fn(usize, &AccountUid) -> Option<Standing>,
+    ) {
+        let descriptor = proposed.segmenter.descriptor();
+        for (row, (uid, answer)) in uids.iter().zip(&answers.segment).enumerate() {
+            let mrr = sextant_columns::number(rows, Feature::RevenueMrrMinor, row);
+            let mrr_minor = whole(mrr);
+            self.accounts += 1;
+            self.mrr_minor += mrr_minor;
+            if let Some(trouble) = answers.trouble_of(row) {
+                self.unanswered += 1;
+                self.trouble = trouble.to_string();
+                continue;
+            }
+            let to = decide::standing(descriptor, *answer);
+            let nowhere = || Standing::new(MembershipState::Unspecified, "");
+            let from = stands(row, uid).unwrap_or_else(nowhere);
+            if from == to {
+                let agreed = self.agreed.entry((to.state, to.segment)).or_default();
+                agreed.0 += 1;
+                agreed.1 += mrr_minor;
+                continue;
+            }
+            self.moved.push(Moved {
+                table,
+                row,
+                uid: *uid,
+                mrr_minor,
+                from,
+                to,
+            });
+        }
+        self.moved
+            .sort_by_key(|one| (Reverse(one.mrr_minor), one.uid));
+    }
+
+    fn told(
+        self,
+        known: &Known,
+        drivers: Vec<pb::ShadowDriver>,
+        cost: pb::ShadowCost,
+        (as_of, rows_before): (time::Instant, u64),
+    ) -> pb::ShadowDiff {
+        let moves = self.moves(known);
+        let agreed: u64 = self.agreed.values().map(|(accounts, _)| accounts).sum();
+        let mut diff = pb::ShadowDiff {
+            as_of: Some(wire_time::timestamp(as_of)),
+            accounts: self.accounts,
+            rows: rows_before + self.accounts,
+            agreed,
+            moved: self.moved.len() as u64,
+            mrr_minor: self.mrr_minor,
+            moved_mrr_minor: self.moved.iter().map(|one| one.mrr_minor).sum(),
+            moves,
+            drivers,
+            unanswered: self.unanswered,
+            trouble: self.trouble,
+            cost: Some(cost),
+            gates: Vec::new(),
+        };
+        diff.gates = gates::of(&diff);
+        diff
+    }
+
+    /// Accounts by where they are and would be.
+    fn moves(&self, known: &Known) -> Vec<pb::ShadowMove> {
+        let mut cells: BTreeMap<_, pb::ShadowMove> = BTreeMap::new();
+        for one in &self.moved {
+            let key = (
+                (one.from.state, Arc::clone(&one.from.segment)),
+                (one.to.state, Arc::clone(&one.to.segment)),
+            );
+            let cell = cells.entry(key).or_insert_with(|| pb::ShadowMove {
+                from_state: one.from.state.into(),
+                from_segment: one.from.segment.to_string(),
+                to_state: one.to.state.into(),
+                to_segment: one.to.segment.to_string(),
+                ..pb::ShadowMove::default()
+            });
+            cell.accounts += 1;
+            cell.mrr_minor += one.mrr_minor;
+            if cell.examples.len() < MAX_EXAMPLES
+                && let Some(id) = known.ids.get(&one.uid)
+            {
+                cell.examples.push(id.to_string());
+            }
+        }
+        let mut moves: Vec<_> = cells.into_values().collect();
+        moves.sort_by_key(|cell| Reverse((cell.mrr_minor, cell.accounts)));
+        let stays = self
+            .agreed
+            .iter()
+            .map(|((state, segment), (accounts, mrr_minor))| pb::ShadowMove {
+                from_state: (*state).into(),
+                from_segment: segment.to_string(),
+                to_state: (*state).into(),
+                to_segment: segment.to_string(),
+                accounts: *accounts,
+                mrr_minor: *mrr_minor,
+                examples: Vec::new(),
+            });
+        moves.extend(stays);
+        moves
+    }
+}
+
+/// What the proposed revision names as the first reason of its moves.
+fn drivers(
+    compared: &Compared,
+    proposed: &Side,
+    inputs: &[(usize, RecordBatch)],
+    (tenant, as_of): (&str, time::Instant),
+) -> Vec<pb::ShadowDriver> {
+    if !proposed.segmenter.explains() {
+        return Vec::new();
+    }
+    let mut found: BTreeMap<u16, pb::ShadowDriver> = BTreeMap::new();
+    let descriptor = proposed.segmenter.descriptor();
+    for (place, input) in inputs {
+        let explained = compared.moved.iter().take(MAX_EXPLAINED);
+        let rows: Vec<usize> = explained
+            .filter(|one| one.table == *place)
+            .map(|one| one.row)
+            .collect();
+        let reasons = columns::rows(input, &rows)
+            .ok()
+            .and_then(|rows| proposed.bound.explain(&rows, &call(tenant, as_of), 1).ok());
+        let first = reasons
+            .iter()
+            .flatten()
+            .filter_map(|reasons| reasons.first());
+        for reason in first {
+            let driver = found.entry(reason.feature_index).or_default();
+            driver.accounts += 1;
+            if driver.example.is_empty() {
+                driver.example = reason.text.clone().unwrap_or_default();
+            }
+        }
+    }
+    let named = found.into_iter().filter_map(|(index, driver)| {
+        let feature = descriptor.features.get(usize::from(index))?;
+        Some(pb::ShadowDriver {
+            feature: feature.name.clone(),
+            ..driver
+        })
+    });
+    let mut drivers: Vec<_> = named.collect();
+    drivers.sort_by_key(|driver| Reverse(driver.accounts));
+    drivers.truncate(MAX_DRIVERS);
+    drivers
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "whole minor units that came from 64 bits; saturates"
+)]
+fn whole(number: Option<f64>) -> i64 {
+    number.map_or(0, |number| number as i64)
+}

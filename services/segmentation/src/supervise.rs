@@ -1,0 +1,244 @@
+//! Keeping the segmenters of this process as the catalogue says, and the catalogue as the segmenters behave.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use sextant_domain::id::{PayloadHash, TenantId};
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterState};
+use sextant_store::port::{self, Once, Request, RevisionState, StateChange};
+use sextant_wire::status::store;
+
+use crate::engine::Engine;
+use crate::revise::Decision;
+use crate::segmenters::{Actor, told};
+
+/// Between two looks: one query for all tenants.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks between two sayings of how this process stands, and between two looks into the directory.
+const PREPARE_EVERY: u32 = 5;
+const DIRECTORY_EVERY: u32 = 2;
+
+impl Engine {
+    /// Follows the catalogue until `stop`.
+    pub(crate) async fn supervise(&self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut failing, mut n_looks) = (false, 0_u32);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {},
+                () = stop.cancelled() => return,
+            }
+            let looked = stop.run_until_cancelled(Box::pin(self.look(n_looks))).await;
+            n_looks = n_looks.wrapping_add(1);
+            match looked {
+                None => return,
+                Some(Ok(())) => failing = false,
+                // Told once: the store's silence may last.
+                Some(Err(status)) if !failing => {
+                    warn!(code = ?status.code(), message = status.message(), "the catalogue of segmenters cannot be followed; trying again");
+                    failing = true;
+                },
+                Some(Err(_still)) => {},
+            }
+        }
+    }
+
+    async fn look(&self, n_looks: u32) -> Result<(), Status> {
+        if n_looks.is_multiple_of(DIRECTORY_EVERY) {
+            self.segmenters.look_into_directory().await;
+        }
+        let changed = self.segmenters.refresh().await.map_err(store)?;
+        for (digest, why) in self.segmenters.failed() {
+            self.quarantine_failed(&digest, &why).await?;
+        }
+        if changed {
+            self.leave_quarantined().await?;
+        }
+        if changed || n_looks.is_multiple_of(PREPARE_EVERY) {
+            self.segmenters.prepare().await?;
+        }
+        Ok(())
+    }
+
+    /// A segmenter has failed too often here: it is taken out of use everywhere.
+    async fn quarantine_failed(&self, digest: &str, why: &str) -> Result<(), Status> {
+        let published = self.segmenters.now_published().await?;
+        let Some(told) = published.get(digest) else {
+            return Ok(());
+        };
+        if told.state() == SegmenterState::Ready {
+            error!(
+                segmenter = told.segmenter_id,
+                version = told.version,
+                why,
+                "a segmenter is put in quarantine"
+            );
+            let by = Actor::installation();
+            let request = self.own_request("QuarantineSegmenter");
+            self.change(told, Change::Quarantine, (&by, why), request)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// A request that nobody has sent.
+    pub(crate) fn own_request(&self, method: &'static str) -> Request {
+        Request {
+            owner: None,
+            method,
+            id: Uuid::new_v4().as_u128(),
+            parameters: PayloadHash::of(&[]),
+            at: self.clock.now(),
+        }
+    }
+
+    /// Changes the state of a version, and does what follows from it. `None`: it is in another state, or used.
+    pub(crate) async fn change(
+        &self,
+        of: &pb::Segmenter,
+        change: Change,
+        (by, why): (&Actor, &str),
+        request: Request,
+    ) -> Result<Option<pb::Segmenter>, Status> {
+        let (from, to, action) = change.states();
+        let told = pb::Segmenter {
+            why: told::shortened(why),
+            ..of.clone()
+        };
+        let event = told::event(action, of, by, why);
+        let stored = StateChange {
+            digest: of.digest.clone(),
+            from: from.to_vec(),
+            to,
+            segmenter: prost::Message::encode_to_vec(&told),
+            only_unused: change == Change::Retire,
+        };
+        let answer = |row: &port::SegmenterRow| {
+            let segmenter = told::segmenter(row);
+            prost::Message::encode_to_vec(&segmenter.unwrap_or_default())
+        };
+        let event = told::event_row(&event, None, self.clock.now());
+        let catalogue = &self.segmenters.catalogue;
+        let changed = catalogue.change(stored, event, Once::new(request, answer));
+        let Some(changed) = changed.await.map_err(store)? else {
+            return Ok(None);
+        };
+        self.segmenters.refresh().await.map_err(store)?;
+        if change == Change::Quarantine {
+            self.leave_quarantined().await?;
+        }
+        Ok(Some(sextant_wire::request::answer(&changed)?))
+    }
+
+    /// Segmentations that are decided by a version in quarantine go back to their revision before, where they have one that can be
+    /// used. Whoever comes first does it, and it is done once.
+    async fn leave_quarantined(&self) -> Result<(), Status> {
+        let published = self.segmenters.published();
+        let out_of_use: BTreeSet<&str> = published
+            .values()
+            .filter(|one| one.state() == SegmenterState::Quarantined)
+            .map(|one| one.digest.as_str())
+            .collect();
+        if out_of_use.is_empty() {
+            return Ok(());
+        }
+        let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
+        for one in &uses {
+            let is_out = |digest: &str| out_of_use.contains(digest);
+            let decides = one.state == RevisionState::Active && is_out(&one.digest);
+            let before = uses.iter().find(|other| {
+                (other.tenant, other.segmentation) == (one.tenant, one.segmentation)
+                    && other.state == RevisionState::Previous
+                    && !is_out(&other.digest)
+            });
+            if decides {
+                self.unbegun.note(one.tenant);
+            }
+            if let Some(before) = before.filter(|_| decides) {
+                let why = published.get(&one.digest).map_or("", |told| &told.why);
+                let why = format!("its segmenter is in quarantine: {why}");
+                let number = (one.segmentation, before.revision);
+                self.go_back(one.tenant, number, &why).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn go_back(
+        &self,
+        tenant: TenantId,
+        (segmentation, revision): (u16, u32),
+        why: &str,
+    ) -> Result<(), Status> {
+        let writing = self.write(tenant).await?;
+        let decision = Decision {
+            segmentation,
+            revision,
+            action: SegmenterAction::RolledBack,
+        };
+        let request = Request {
+            owner: Some(tenant),
+            ..self.own_request("RollBackRevision")
+        };
+        let by = Actor::installation();
+        let decided = self.decide(writing, decision, (&by, why), request).await;
+        let (_writing, decided) = decided?;
+        if decided.is_some() {
+            warn!(tenant = %Uuid::from_u128(tenant.0), why, "a segmentation has gone back to the revision before");
+        }
+        Ok(())
+    }
+}
+
+/// What is done to a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Approve,
+    Quarantine,
+    Release,
+    Retire,
+}
+
+impl Change {
+    /// The states that it may be in, the one that it gets, and how that is called.
+    fn states(
+        self,
+    ) -> (
+        &'static [port::SegmenterState],
+        port::SegmenterState,
+        SegmenterAction,
+    ) {
+        use port::SegmenterState::{Quarantined, Ready, Retired, Waiting};
+
+        match self {
+            Self::Approve => (&[Waiting], Ready, SegmenterAction::Approved),
+            Self::Quarantine => (&[Waiting, Ready], Quarantined, SegmenterAction::Quarantined),
+            Self::Release => (&[Quarantined], Ready, SegmenterAction::Released),
+            Self::Retire => (
+                &[Waiting, Ready, Quarantined],
+                Retired,
+                SegmenterAction::Retired,
+            ),
+        }
+    }
+
+    /// What has to be true of it, as the rest of a sentence.
+    pub(crate) const fn asks(self) -> &'static str {
+        match self {
+            Self::Approve => "only one that waits can be approved",
+            Self::Quarantine => "only one that can be used is taken out of use",
+            Self::Release => "only one in quarantine can be released",
+            Self::Retire => {
+                "only one that no segmentation is decided by, proposed with or would go back to can be retired"
+            },
+        }
+    }
+}

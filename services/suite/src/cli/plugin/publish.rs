@@ -1,0 +1,340 @@
+//! Commands about versions of segmenters: publishing them, and taking them out of use.
+
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+use sha2::{Digest as _, Sha256};
+use tokio_stream::iter;
+use uuid::Uuid;
+
+use sextant_domain::time::Zone;
+use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
+use sextant_proto::segmentation::v1::{
+    ApproveSegmenterRequest, GetSegmenterRequest, ListSegmenterEventsRequest,
+    ListSegmenterLinesRequest, ListSegmentersRequest, QuarantineSegmenterRequest,
+    RegisterSegmenterRequest, ReleaseSegmenterRequest, RetireSegmenterRequest, Segmenter,
+    SegmenterRef, UploadHead, UploadSegmenterRequest,
+};
+
+use crate::cli::context::{Context, number_of, pages_up_to, text_of};
+use crate::cli::plugin::revise;
+use crate::client::{Client, all_pages};
+use crate::error::Error;
+use crate::import::values;
+use crate::output::{Block, Cell, Column};
+
+/// Bytes of a message.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Publishes a file and, for a segmentation, proposes it.
+pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let path = matches
+        .get_one::<PathBuf>("file")
+        .cloned()
+        .unwrap_or_default();
+    let code = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
+    let segmentation = text_of(matches, "segmentation");
+    // A key of the installation may have no tenant to name where nothing is proposed.
+    let client = if segmentation.is_empty() {
+        context.client()?
+    } else {
+        context.of_tenant().await?.0
+    };
+    let segmenter = upload(&client, code).await?;
+    if segmentation.is_empty() {
+        return context.print(matches, &Zone::utc(), &versions(&[segmenter]).into());
+    }
+    let named = SegmenterRef {
+        digest: segmenter.digest,
+        ..SegmenterRef::default()
+    };
+    revise::propose_one(context, matches, (segmentation, named)).await
+}
+
+async fn upload(client: &Client, code: Vec<u8>) -> Result<Segmenter, Error> {
+    use std::fmt::Write as _;
+
+    let digest = Sha256::digest(&code)
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        });
+    let head = UploadHead {
+        digest,
+        size: code.len() as u64,
+        manifest: Vec::new().into(),
+        signature: String::new(),
+    };
+    let chunks: Vec<_> = code
+        .chunks(CHUNK_BYTES)
+        .map(|chunk| Part::Chunk(chunk.to_vec().into()))
+        .collect();
+    let parts = std::iter::once(Part::Head(head)).chain(chunks);
+    let parts: Vec<_> = parts
+        .map(|part| UploadSegmenterRequest { part: Some(part) })
+        .collect();
+    let answer = client
+        .segmenters()
+        .upload_segmenter(client.request(iter(parts)))
+        .await?;
+    Ok(answer.into_inner().segmenter.unwrap_or_default())
+}
+
+/// Publishes a server.
+pub(crate) async fn register(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let client = context.client()?;
+    let request = RegisterSegmenterRequest {
+        address: text_of(matches, "server"),
+        token_name: text_of(matches, "token-name"),
+        request_id: request_id(),
+    };
+    let answer = client
+        .segmenters()
+        .register_segmenter(client.request(request))
+        .await?;
+    let segmenter = answer.into_inner().segmenter.unwrap_or_default();
+    context.print(matches, &Zone::utc(), &versions(&[segmenter]).into())
+}
+
+/// Versions, or with a segmentation its revisions.
+pub(crate) async fn list(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    if !text_of(matches, "segmentation").is_empty() {
+        return revise::list(context, matches).await;
+    }
+    let client = context.client()?;
+    let request = ListSegmentersRequest::default();
+    let all = all_pages!(client, segmentation.list_segmenters, request, segmenters);
+    context.print(matches, &Zone::utc(), &versions(&all).into())
+}
+
+/// What the checks of a version found.
+pub(crate) async fn report(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let client = context.client()?;
+    let request = GetSegmenterRequest {
+        segmenter: Some(named(matches)),
+    };
+    let answer = client
+        .segmenters()
+        .get_segmenter(client.request(request))
+        .await?;
+    let segmenter = answer.into_inner().segmenter.unwrap_or_default();
+    let columns = vec![
+        Column::left("check", "Check"),
+        Column::left("outcome", "Outcome"),
+        Column::prose("found", "Found"),
+        Column::prose("why", "Why it matters"),
+        Column::prose("fix", "What to do"),
+    ];
+    let title = format!("{} {}", segmenter.segmenter_id, segmenter.version);
+    let mut block = Block::new("verdicts", &title, columns);
+    for one in segmenter.verdicts {
+        let is_well = matches!(one.outcome.as_str(), "pass" | "skipped");
+        let told = |text: String| {
+            if is_well {
+                Cell::Nothing
+            } else {
+                Cell::text(text)
+            }
+        };
+        block.rows.push(vec![
+            Cell::text(one.check),
+            Cell::text(one.outcome),
+            Cell::text(one.found),
+            told(one.why),
+            told(one.fix),
+        ]);
+    }
+    context.print(matches, &Zone::utc(), &block.into())
+}
+
+/// Approves a version, takes it out of use, lets it be used again, or ends it.
+pub(crate) async fn change(
+    action: &str,
+    context: &Context<'_>,
+    matches: &ArgMatches,
+) -> Result<(), Error> {
+    let client = context.client()?;
+    let (note, request_id) = (text_of(matches, "note"), request_id());
+    let mut segmenters = client.segmenters();
+    let changed = match action {
+        "approve" => {
+            let digest = text_of(matches, "digest");
+            let request = ApproveSegmenterRequest {
+                digest,
+                note,
+                request_id,
+            };
+            let answer = segmenters
+                .approve_segmenter(client.request(request))
+                .await?;
+            answer.into_inner().segmenter
+        },
+        "quarantine" => {
+            let request = QuarantineSegmenterRequest {
+                segmenter: Some(named(matches)),
+                note,
+                request_id,
+            };
+            let answer = segmenters
+                .quarantine_segmenter(client.request(request))
+                .await?;
+            answer.into_inner().segmenter
+        },
+        "release" => {
+            let request = ReleaseSegmenterRequest {
+                segmenter: Some(named(matches)),
+                note,
+                request_id,
+            };
+            let answer = segmenters
+                .release_segmenter(client.request(request))
+                .await?;
+            answer.into_inner().segmenter
+        },
+        _ => {
+            let request = RetireSegmenterRequest {
+                segmenter: Some(named(matches)),
+                note,
+                request_id,
+            };
+            let answer = segmenters.retire_segmenter(client.request(request)).await?;
+            answer.into_inner().segmenter
+        },
+    };
+    context.print(
+        matches,
+        &Zone::utc(),
+        &versions(&[changed.unwrap_or_default()]).into(),
+    )
+}
+
+/// What a segmenter has written, oldest first as in a log.
+pub(crate) async fn logs(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let client = context.client()?;
+    let request = ListSegmenterLinesRequest {
+        segmenter: Some(named(matches)),
+        ..ListSegmenterLinesRequest::default()
+    };
+    let answer = pages_up_to!(
+        client,
+        segmenters.list_segmenter_lines,
+        request,
+        lines,
+        number_of(matches, "limit")
+    );
+    let columns = vec![Column::left("level", "Level"), Column::left("text", "Line")];
+    let mut block = Block::new("lines", "", columns);
+    for one in answer.lines.into_iter().rev() {
+        block
+            .rows
+            .push(vec![Cell::text(one.level), Cell::text(one.text)]);
+    }
+    context.print(matches, &Zone::utc(), &block.into())
+}
+
+/// What was done to segmenters and revisions.
+pub(crate) async fn events(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let segmentation = text_of(matches, "segmentation");
+    let (client, zone) = if segmentation.is_empty() {
+        (context.client()?, Zone::utc())
+    } else {
+        let (client, _) = context.of_tenant().await?;
+        let zone = client.zone().clone();
+        (client, zone)
+    };
+    let request = ListSegmenterEventsRequest {
+        segmenter_id: text_of(matches, "segmenter"),
+        segmentation,
+        ..ListSegmenterEventsRequest::default()
+    };
+    let answer = pages_up_to!(
+        client,
+        segmenters.list_segmenter_events,
+        request,
+        events,
+        number_of(matches, "limit")
+    );
+    let columns = vec![
+        Column::left("at", "When"),
+        Column::left("action", "What"),
+        Column::left("segmenter", "Segmenter"),
+        Column::left("version", "Version"),
+        Column::rare("segmentation", "Segmentation"),
+        Column::right("revision", "Revision"),
+        Column::left("by", "By"),
+        Column::prose("why", "Why"),
+        Column::unseen("digest"),
+        Column::unseen("number"),
+    ];
+    let mut block = Block::new("events", "", columns);
+    for one in answer.events {
+        block.rows.push(vec![
+            Cell::moment(one.at.as_ref()),
+            Cell::text(values::short(&one.action())),
+            Cell::text(one.segmenter_id),
+            Cell::text(one.version),
+            Cell::text(one.segmentation),
+            match one.revision {
+                0 => Cell::Nothing,
+                number => Cell::Count(number.into()),
+            },
+            Cell::text(one.by),
+            Cell::text(one.why),
+            Cell::text(one.digest),
+            Cell::Count(one.number),
+        ]);
+    }
+    context.print(matches, &zone, &block.into())
+}
+
+/// The version that a command names.
+pub(crate) fn named(matches: &ArgMatches) -> SegmenterRef {
+    SegmenterRef {
+        digest: String::new(),
+        segmenter_id: text_of(matches, "segmenter"),
+        version: text_of(matches, "segmenter-version"),
+    }
+}
+
+pub(crate) fn request_id() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// Versions of segmenters.
+fn versions(segmenters: &[Segmenter]) -> Block {
+    let columns = vec![
+        Column::left("segmenter", "Segmenter"),
+        Column::left("version", "Version"),
+        Column::left("state", "State"),
+        Column::left("kind", "Runs"),
+        Column::left("title", "Title"),
+        Column::left("published_at", "Published"),
+        Column::left("published_by", "By"),
+        Column::rare("address", "Server"),
+        Column::rare("signed_by", "Signed by"),
+        Column::rare("why", "Why"),
+        Column::left("digest", "Digest"),
+    ];
+    let mut block = Block::new("segmenters", "", columns);
+    for one in segmenters {
+        block.rows.push(vec![
+            Cell::text(one.segmenter_id.clone()),
+            Cell::text(one.version.clone()),
+            Cell::text(values::short(&one.state())),
+            Cell::text(values::short(&one.kind())),
+            Cell::text(one.title.clone()),
+            Cell::moment(one.published_at.as_ref()),
+            Cell::text(one.published_by.clone()),
+            Cell::text(one.address.clone()),
+            Cell::text(one.signed_by.clone()),
+            Cell::text(one.why.clone()),
+            Cell::Titled {
+                title: one.digest.chars().take(12).collect(),
+                key: one.digest.clone(),
+            },
+        ]);
+    }
+    block
+}

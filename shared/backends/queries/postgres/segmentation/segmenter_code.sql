@@ -1,0 +1,1 @@
+SELECT code FROM segmenter_code WHERE digest = $1 ORDER BY chunk

@@ -1,0 +1,1 @@
+DELETE FROM segmenter_use WHERE tenant_id = $1 AND segmentation = $2

@@ -1,0 +1,1 @@
+INSERT INTO replica (replica_id, digest, name, beat_at, problem) VALUES (?1, ?2, ?3, ?4, ?5);

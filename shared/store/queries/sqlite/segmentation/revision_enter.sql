@@ -1,0 +1,1 @@
+UPDATE revision SET state = ?4 WHERE tenant_id = ?1 AND segmentation = ?2 AND revision = ?3;

@@ -1,0 +1,1 @@
+SELECT 1 FROM revision WHERE digest = ?1 AND state <> 4 LIMIT 1;

@@ -1,0 +1,2 @@
+SELECT segmentation_key, number, segmenter_id, config, version, plugin_digest, created_at, closed_on, revision
+FROM segmentation WHERE tenant_id = ?1 AND number = ?2;
