@@ -2448,7 +2448,7 @@ pub struct ShadowDriver {
     #[prost(string, tag = "3")]
     pub example: ::prost::alloc::string::String,
 }
-/// What both revisions cost, in microseconds for 1,000 rows: of the batches of the last shadow.
+/// What both revisions cost, in microseconds for 1,000 rows: of the batches of the last shadow. A smaller batch counts as one of 1,000.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ShadowCost {
     /// Median of the one that decides; 0: it was not asked.

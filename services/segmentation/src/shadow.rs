@@ -41,6 +41,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const MAX_EXPLAINED: usize = 1_000;
 const MAX_DRIVERS: usize = 10;
 const MAX_EXAMPLES: usize = 5;
+/// Rows that costs are told for.
+const FEW_ROWS: usize = 1_000;
+/// Times that the first batch is asked about for what it costs.
+const MEASURED: usize = 7;
 
 /// What stood where, when accounts were last evaluated.
 #[derive(Debug, Default)]
@@ -54,7 +58,7 @@ struct Known {
 struct Side {
     segmenter: Segmenter,
     bound: Bound,
-    /// Microseconds for 1,000 rows, of each batch.
+    /// Microseconds for 1,000 rows, of each batch; a smaller batch counts as one of 1,000 rows, for most of it is the call.
     costs: Vec<u32>,
 }
 
@@ -104,10 +108,21 @@ impl Side {
         let began = Instant::now();
         let answers = self.bound.segment(input, &call(tenant, as_of));
         let answers = answers.map_err(|error| chain(&error))?;
-        let rows = u128::try_from(input.num_rows().max(1)).unwrap_or(1);
-        let cost = began.elapsed().as_micros() * 1_000 / rows;
+        let rows = input.num_rows().max(FEW_ROWS) as u128;
+        let cost = began.elapsed().as_micros() * FEW_ROWS as u128 / rows;
         self.costs.push(u32::try_from(cost).unwrap_or(u32::MAX));
         Ok(answers)
+    }
+
+    /// Asks some times more about a batch, for what it costs.
+    fn measure(&mut self, input: &RecordBatch, tenant: &str, as_of: time::Instant) {
+        // The first time is that of a cold start.
+        self.costs.clear();
+        for _ in 0..MEASURED {
+            if self.asked(input, tenant, as_of).is_err() {
+                return;
+            }
+        }
     }
 
     fn cost(&mut self, percent: usize) -> u32 {
@@ -261,6 +276,12 @@ fn compare(
             .as_mut()
             .map(|side| side.asked(&input, tenant, as_of));
         let of_proposed = proposed.asked(&input, tenant, as_of);
+        if place == 0 && of_proposed.is_ok() {
+            proposed.measure(&input, tenant, as_of);
+            if let (Some(active), Some(Ok(_))) = (active.as_mut(), &of_active) {
+                active.measure(&input, tenant, as_of);
+            }
+        }
         let descriptor = active.as_ref().map(|side| side.segmenter.descriptor());
         let stands = |row: usize, uid: &AccountUid| match (&of_active, descriptor) {
             (Some(Ok(answers)), Some(descriptor)) if answers.trouble_of(row).is_none() => answers

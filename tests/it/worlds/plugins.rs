@@ -2,8 +2,6 @@
 //! goes on.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -11,57 +9,8 @@ use sextant_proto::segmentation::v1::{Membership, MembershipState};
 
 use crate::worlds::process::run;
 use crate::worlds::records::{accept, account, at, membership, now, segments, subscription};
+use crate::worlds::seats::{CRASHES, HANGS, Seats};
 use crate::worlds::world::{Shape, World, segmentation, segmentation_by, tenant};
-
-const SEGMENTER: &str = include_str!("../../../plugins/host/tests/it/fixture.c");
-const DESCRIPTOR: &str = r#"{"id":"sextant.seats","version":"1.0.0","abi":"1.0","title":"Seats","output":"single","requires":[{"feature":"revenue.seats","type":"int64","on_missing":"skip_row"}],"segments":[{"key":"small"},{"key":"large"}]}"#;
-
-/// Seats with which it crashes, and with which it never ends: none that the check of a segmenter tries.
-const CRASHES: u64 = 131_313;
-const HANGS: u64 = 141_414;
-
-/// Accounts with fifty seats or more are large.
-fn compile_into(folder: &Path, crashes: u64) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let source = SEGMENTER
-        .replace("@DESCRIPTOR@", &DESCRIPTOR.replace('"', "\\\""))
-        .replace(
-            "@TABLE@",
-            ".caps = SEG_CAP_ROW_INDEPENDENT, .explain = NULL",
-        )
-        .replace(
-            "@SEGMENT@",
-            "static int64_t said[16384]; volatile int spin = 1; \
-             for (int64_t k = 0; k < rows; k++) { \
-               if (values[k] == @CRASHES@) *(volatile int *)0 = 1; \
-               while (values[k] == @HANGS@ && spin) {} \
-               said[k] = values[k] >= 50; } \
-             return answer(out, said, rows);",
-        )
-        .replace("@CRASHES@", &crashes.to_string())
-        .replace("@HANGS@", &HANGS.to_string())
-        .replace("@ENTRY@", "(void)explain; return &table;")
-        .replace("@EXPLAIN@", "return SEG_E_UNSUPPORTED;")
-        .replace("@PRELUDE@", "");
-    let file = folder.join("seats.c");
-    fs::write(&file, source).unwrap();
-    let compiled = Command::new("cc")
-        .args([
-            "-O1",
-            "-std=gnu11",
-            "-fvisibility=hidden",
-            "-shared",
-            "-fPIC",
-            "-I",
-        ])
-        .arg(root.join("plugins/abi/include"))
-        .arg("-o")
-        .args([&folder.join("seats.so"), &file])
-        .output()
-        .unwrap();
-    let complaints = String::from_utf8_lossy(&compiled.stderr);
-    assert!(compiled.status.success(), "{complaints}");
-}
 
 fn standing(membership: &Membership) -> (MembershipState, &str, bool) {
     let is_troubled = !membership.trouble.is_empty();
@@ -73,7 +22,7 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
     use MembershipState::{Abstained, Member};
 
     let folder = tempfile::tempdir().unwrap();
-    compile_into(folder.path(), CRASHES);
+    Seats::default().compile_into(folder.path());
     // Neither a file that is no segmenter nor one that crashes keeps the service from starting.
     fs::write(folder.path().join("none.so"), "no library").unwrap();
     let settings = [
@@ -153,7 +102,11 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
 #[test]
 fn an_author_checks_a_segmenter_and_runs_it_on_rows_without_a_service() {
     let folder = tempfile::tempdir().unwrap();
-    compile_into(folder.path(), 13);
+    let crashes = Seats {
+        crashes: 13,
+        ..Seats::default()
+    };
+    crashes.compile_into(folder.path());
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (segmenter, report) = (file("seats.so"), file("report.xml"));
     let arguments = [

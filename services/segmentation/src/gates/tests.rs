@@ -61,16 +61,16 @@ fn one_account_without_an_answer_is_one_too_many() {
 
 #[test]
 fn what_costs_little_may_cost_more_than_before() {
-    let cost = |active_p99_us, proposed_p99_us| pb::ShadowDiff {
+    let cost = |active_p50_us, proposed_p50_us| pb::ShadowDiff {
         cost: Some(pb::ShadowCost {
-            active_p99_us,
-            proposed_p99_us,
+            active_p50_us,
+            proposed_p50_us,
             ..pb::ShadowCost::default()
         }),
         ..diff()
     };
-    assert_eq!(failed(&cost(30, 5_000)), Vec::<String>::new());
-    assert_eq!(failed(&cost(30, 5_001)), ["cost"]);
-    assert_eq!(failed(&cost(4_000, 6_000)), Vec::<String>::new());
-    assert_eq!(failed(&cost(4_000, 6_001)), ["cost"]);
+    assert_eq!(failed(&cost(30, 10_000)), Vec::<String>::new());
+    assert_eq!(failed(&cost(30, 10_001)), ["cost"]);
+    assert_eq!(failed(&cost(8_000, 12_000)), Vec::<String>::new());
+    assert_eq!(failed(&cost(8_000, 12_001)), ["cost"]);
 }

@@ -1,0 +1,89 @@
+//! A segmenter of a team's own, compiled from C.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOURCE: &str = include_str!("../../../plugins/host/tests/it/fixture.c");
+
+/// Seats from which on it crashes, ten of them, and with which it never ends: none that the check of a segmenter tries.
+pub(crate) const CRASHES: u64 = 131_313;
+pub(crate) const HANGS: u64 = 141_414;
+
+/// One of its versions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seats {
+    pub(crate) version: &'static str,
+    /// Accounts with so many seats or more are large, others small.
+    pub(crate) large_from: u64,
+    pub(crate) crashes: u64,
+    pub(crate) feature: &'static str,
+}
+
+impl Default for Seats {
+    fn default() -> Self {
+        Self {
+            version: "1.0.0",
+            large_from: 50,
+            crashes: CRASHES,
+            feature: "revenue.seats",
+        }
+    }
+}
+
+impl Seats {
+    /// Compiles it into a folder; a file for each version.
+    pub(crate) fn compile_into(self, folder: &Path) -> PathBuf {
+        let Self {
+            version,
+            large_from,
+            crashes,
+            feature,
+        } = self;
+        let descriptor = format!(
+            r#"{{"id":"sextant.seats","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"{feature}","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small"}},{{"key":"large"}}],"config_schema":{{"type":"object","additionalProperties":false,"properties":{{"unit":{{"type":"string","default":"seat"}}}}}}}}"#
+        );
+        let judge = format!(
+            "static int64_t said[16384]; volatile int spin = 1; \
+             for (int64_t k = 0; k < rows; k++) {{ \
+               if (values[k] >= {crashes} && values[k] < {crashes} + 10) *(volatile int *)0 = 1; \
+               while (values[k] == {HANGS} && spin) {{}} \
+               said[k] = values[k] >= {large_from}; }} \
+             return answer(out, said, rows);"
+        );
+        let source = SOURCE
+            .replace("@DESCRIPTOR@", &descriptor.replace('"', "\\\""))
+            .replace(
+                "@TABLE@",
+                ".caps = SEG_CAP_ROW_INDEPENDENT, .explain = NULL",
+            )
+            .replace("@SEGMENT@", &judge)
+            .replace("@ENTRY@", "(void)explain; return &table;")
+            .replace("@EXPLAIN@", "return SEG_E_UNSUPPORTED;")
+            .replace("@PRELUDE@", "");
+        let file = folder.join(format!("seats-{version}.c"));
+        let library = match version {
+            "1.0.0" => folder.join("seats.so"),
+            later => folder.join(format!("seats-{later}.so")),
+        };
+        fs::write(&file, source).unwrap();
+        let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/abi/include");
+        let compiled = Command::new("cc")
+            .args([
+                "-O1",
+                "-std=gnu11",
+                "-fvisibility=hidden",
+                "-shared",
+                "-fPIC",
+                "-I",
+            ])
+            .arg(header)
+            .arg("-o")
+            .args([&library, &file])
+            .output()
+            .unwrap();
+        let complaints = String::from_utf8_lossy(&compiled.stderr);
+        assert!(compiled.status.success(), "{complaints}");
+        library
+    }
+}
