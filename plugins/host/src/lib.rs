@@ -24,6 +24,7 @@ pub mod rows;
 mod sealed;
 mod segmenter;
 mod services;
+pub mod trust;
 mod verified;
 
 pub use assignment::{Assignments, Missing, Unanswered};

@@ -532,7 +532,7 @@ pub struct Segmenter {
     /// Name of the token that the server asks for.
     #[prost(string, tag = "15")]
     pub token_name: ::prost::alloc::string::String,
-    /// Id of the key that signed it; empty: it is not signed.
+    /// Name of the key that signed it, as the installation calls it; empty: it is not signed.
     #[prost(string, tag = "16")]
     pub signed_by: ::prost::alloc::string::String,
     /// What its checks found; only of the answer about one version.
@@ -541,6 +541,12 @@ pub struct Segmenter {
     /// Why it is in its state, where somebody said so.
     #[prost(string, tag = "18")]
     pub why: ::prost::alloc::string::String,
+    /// Manifest that was signed; only of the answer about one version.
+    #[prost(bytes = "bytes", tag = "19")]
+    pub manifest: ::prost::bytes::Bytes,
+    /// Signature of the manifest; only of the answer about one version.
+    #[prost(string, tag = "20")]
+    pub signature: ::prost::alloc::string::String,
 }
 /// A segment as its segmenter declares it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

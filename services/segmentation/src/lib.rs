@@ -29,4 +29,4 @@ mod wire;
 
 pub use part::{Deps, part};
 pub use registry::Registry;
-pub use segmenters::{Isolation, Replicas};
+pub use segmenters::{Isolation, PLATFORM, Replicas, Trust, TrustLevel};

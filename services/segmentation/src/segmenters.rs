@@ -4,6 +4,7 @@ mod directory;
 mod publish;
 mod replicas;
 pub(crate) mod told;
+mod trusted;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use crate::registry::{Registry, chain};
 pub(crate) use directory::Watched;
 pub(crate) use publish::Offer;
 pub(crate) use told::Actor;
+pub use trusted::{Trust, TrustLevel};
 
 /// Where segmenters run that were published, and what is asked of them.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct Isolation {
     pub hosts: Hosts,
     /// What each of them may have.
     pub allowance: Allowance,
+    /// What has to be true of them.
+    pub trust: Trust,
     /// Directory with the tokens of servers, a file each; `None`: there are none.
     pub token_dir: Option<PathBuf>,
     /// Directory whose shared libraries are published as they come; `None`: there is none.
@@ -81,6 +85,7 @@ pub(crate) struct Segmenters {
     newest_event: AtomicU64,
     loaded: Mutex<BTreeMap<String, Loading>>,
     watched: AsyncMutex<Watched>,
+    keys: trusted::Keys,
     /// Held by whoever publishes.
     publishing: AsyncMutex<()>,
     /// This process among the replicas.
@@ -103,6 +108,7 @@ impl Segmenters {
             newest_event: AtomicU64::new(u64::MAX),
             loaded: Mutex::default(),
             watched: AsyncMutex::default(),
+            keys: trusted::Keys::default(),
             publishing: AsyncMutex::default(),
             replica: uuid::Uuid::new_v4().as_u128(),
         }
@@ -188,10 +194,9 @@ impl Segmenters {
                 return Ok(Arc::new(told));
             }
         }
-        let here = platform();
         let mut of_id = published.values().filter(|one| {
             one.segmenter_id == named.segmenter_id
-                && (one.platform.is_empty() || one.platform == here)
+                && (one.platform.is_empty() || one.platform == PLATFORM)
         });
         let found = if named.version.is_empty() {
             of_id
@@ -349,8 +354,21 @@ impl Segmenters {
         self.publishing.lock().await
     }
 
+    /// Those that may not be asked any more: they have failed too often, or are not trusted any more. With what each has done.
+    pub(crate) fn fallen(&self) -> Result<Vec<(String, String)>, Problem> {
+        let mut fallen = self.failed();
+        for told in self.published().values() {
+            if told.state() == SegmenterState::Ready
+                && let Some(distrust) = self.distrusted(told)?
+            {
+                fallen.push((told.digest.clone(), distrust.to_string()));
+            }
+        }
+        Ok(fallen)
+    }
+
     /// Those that have failed too often to be asked for now, and with what. A server that is away is not among them: it comes back.
-    pub(crate) fn failed(&self) -> Vec<(String, String)> {
+    fn failed(&self) -> Vec<(String, String)> {
         let running = self.running().into_iter();
         let failed = running.filter_map(|(digest, segmenter)| match segmenter.failure()? {
             Trouble::Gone(_) | Trouble::NotStarted(_) => None,
@@ -372,6 +390,13 @@ impl Segmenters {
             blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)))
                 .await?
         } else {
+            // Whoever can write to the store only does not decide what is run here.
+            if let Some(distrust) = self.distrusted(told)? {
+                return Err(Problem::new(
+                    ErrorReason::SegmenterState,
+                    distrust.to_string(),
+                ));
+            }
             let code = self.catalogue.code(&told.digest).await?;
             let code = code.ok_or_else(|| missing(&told.segmenter_id, &told.digest))?;
             let path = PathBuf::from(&told.segmenter_id);
@@ -438,13 +463,11 @@ impl Segmenters {
 }
 
 /// What this process can load.
-pub(crate) const fn platform() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "linux_arm64"
-    } else {
-        "linux_amd64"
-    }
-}
+pub const PLATFORM: &str = if cfg!(target_arch = "aarch64") {
+    "linux_arm64"
+} else {
+    "linux_amd64"
+};
 
 /// Whether something may be decided by a version.
 pub(crate) fn usable(told: &pb::Segmenter) -> Result<(), Problem> {

@@ -56,7 +56,7 @@ impl Engine {
             self.segmenters.look_into_directory().await;
         }
         let changed = self.segmenters.refresh().await.map_err(store)?;
-        for (digest, why) in self.segmenters.failed() {
+        for (digest, why) in self.segmenters.fallen()? {
             self.quarantine_failed(&digest, &why).await?;
         }
         if changed {

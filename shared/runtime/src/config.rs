@@ -140,6 +140,10 @@ pub struct Plugins {
     pub builtin_dir: Option<PathBuf>,
     /// Directory whose segmenters (`*.so`) are published as they come; absent = there is none.
     pub watched_dir: Option<PathBuf>,
+    /// What has to be true of a segmenter before it is run.
+    pub trust: Trust,
+    /// File with the keys that may sign segmenters; absent = there are none.
+    pub trust_file: Option<PathBuf>,
     /// Directory with the tokens of servers, a file each; absent = no server is asked with one.
     pub token_dir: Option<PathBuf>,
     /// How much of the sandbox published segmenters need.
@@ -148,6 +152,18 @@ pub struct Plugins {
     pub memory_mb: u32,
     /// Longest time of one call of their code, in milliseconds.
     pub call_ms: u64,
+}
+
+/// What has to be true of a segmenter before it is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trust {
+    /// Whoever may publish is trusted.
+    Open,
+    /// Somebody has approved its digest.
+    Digest,
+    /// A key has signed it that the operator trusts with it.
+    Signed,
 }
 
 /// How much of the sandbox a segmenter in a process of its own needs.

@@ -40,6 +40,7 @@ pub(super) async fn handle(
         let message = "the key lacks the scope plugins.activate, which putting a published segmenter to work needs";
         return Err(Problem::new(ErrorReason::ScopeMissing, message).into());
     }
+    handlers.engine.segmenters.check_open_to(&told, tenant)?;
     if request.validate_only {
         return Ok(Response::new(pb::CreateSegmentationResponse {
             segmentation: Some(wire::segmentation(&row, &told.version)),

@@ -30,6 +30,8 @@ pub(super) async fn handle(
     let published = segmenters.now_published().await?;
     let published = published.values().map(|one| pb::Segmenter {
         verdicts: Vec::new(),
+        manifest: bytes::Bytes::new(),
+        signature: String::new(),
         ..pb::Segmenter::clone(one)
     });
     let mut all: Vec<_> = segmenters

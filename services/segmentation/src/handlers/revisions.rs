@@ -38,6 +38,7 @@ pub(super) async fn propose(
     };
     let found = engine.segmenters.find(&named).await?;
     usable(&found)?;
+    engine.segmenters.check_open_to(&found, tenant)?;
     let proposal = Proposal {
         segmenter: pb::Segmenter::clone(&found),
         config: request.config.clone(),

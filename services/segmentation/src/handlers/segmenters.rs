@@ -4,6 +4,7 @@ use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
 
 use sextant_domain::id::TenantId;
+use sextant_plugin_host::trust::Signed;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
@@ -19,6 +20,8 @@ use crate::supervise::Change;
 /// Bytes of the largest file.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 const DIGEST_DIGITS: usize = 64;
+/// Bytes of the largest manifest, and of the largest signature.
+const MAX_MANIFEST_BYTES: usize = 16 << 10;
 
 pub(super) async fn upload(
     handlers: &Handlers,
@@ -52,6 +55,10 @@ pub(super) async fn upload(
         name: "upload".to_owned(),
         code,
         digest: head.digest,
+        signed: Signed {
+            manifest: head.manifest.to_vec(),
+            signature: head.signature,
+        },
         by,
     };
     let (segmenter, known) = handlers.engine.segmenters.publish(offer).await?;
@@ -84,6 +91,14 @@ fn check(head: &pb::UploadHead) -> Result<usize, Problem> {
         return Err(Problem::field(
             ErrorReason::FieldInvalid,
             "head.size",
+            message,
+        ));
+    }
+    if head.manifest.len().max(head.signature.len()) > MAX_MANIFEST_BYTES {
+        let message = format!("has more than {MAX_MANIFEST_BYTES} bytes");
+        return Err(Problem::field(
+            ErrorReason::FieldTooLong,
+            "head.manifest",
             message,
         ));
     }

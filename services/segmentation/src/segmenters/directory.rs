@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use tracing::error;
 
+use sextant_plugin_host::trust::Signed;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_runtime::blocking;
 use sextant_wire::status::Problem;
@@ -54,6 +55,7 @@ impl Segmenters {
     async fn publish_file(&self, path: &Path) -> bool {
         let reading = path.to_owned();
         let read = blocking(move || Ok::<_, Problem>(std::fs::read(reading))).await;
+        let signed = signed_beside(path);
         let code = match read {
             Ok(Ok(code)) => code,
             Ok(Err(error)) => {
@@ -66,6 +68,7 @@ impl Segmenters {
             name: path.display().to_string(),
             code,
             digest: String::new(),
+            signed: signed.unwrap_or_default(),
             by: Actor("directory".to_owned()),
         };
         match self.publish(offer).await {
@@ -87,6 +90,16 @@ impl Watched {
         }
         self.is_away = true;
     }
+}
+
+/// The manifest and signature that lie beside a file, as `sextant plugin sign` writes them.
+fn signed_beside(path: &Path) -> Option<Signed> {
+    let manifest = path.with_extension("so.manifest");
+    let signature = path.with_extension("so.manifest.minisig");
+    Some(Signed {
+        manifest: std::fs::read(manifest).ok()?,
+        signature: std::fs::read_to_string(signature).ok()?,
+    })
 }
 
 /// The shared objects of a folder. What is no file, such as a pipe, has no end to be read to; what is too large is refused when it

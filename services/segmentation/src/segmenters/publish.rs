@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use semver::Version;
 
+use sextant_plugin_host::trust::{Distrust, Signed};
 use sextant_plugin_host::{
-    Allowance, Descriptor, External, Hosts, Segmenter, Verified, conformance,
+    Allowance, Descriptor, External, Hosts, LoadError, Segmenter, Verified, conformance,
 };
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -17,8 +18,7 @@ use sextant_store::port::SegmenterState;
 use sextant_wire::status::Problem;
 
 use crate::columns::input_schema;
-use crate::registry::chain;
-use crate::segmenters::{Actor, Segmenters, platform, row, told};
+use crate::segmenters::{Actor, PLATFORM, Segmenters, row, told};
 
 /// Tests whose outcome depends on what else the machine has to do: they are told, and keep nothing from being published.
 const OF_TIME: [&str; 2] = ["P-time", "R-cancel"];
@@ -32,6 +32,8 @@ pub(crate) struct Offer {
     pub(crate) code: Vec<u8>,
     /// The digest that was announced; empty: none was.
     pub(crate) digest: String,
+    /// The manifest that was signed with its signature, if it was.
+    pub(crate) signed: Signed,
     /// Who offers it.
     pub(crate) by: Actor,
 }
@@ -85,6 +87,37 @@ impl Refusal {
     }
 }
 
+impl From<Distrust> for Refusal {
+    fn from(distrust: Distrust) -> Self {
+        let Distrust {
+            check,
+            found,
+            why,
+            fix,
+        } = distrust;
+        Self::new(check, found, why, fix)
+    }
+}
+
+impl From<&LoadError> for Refusal {
+    fn from(error: &LoadError) -> Self {
+        Self::new(error.check().id(), error.told(), error.why(), error.fix())
+    }
+}
+
+/// What a file says that it is.
+fn named(verified: &Verified) -> pb::Segmenter {
+    let descriptor = verified.descriptor();
+    pb::Segmenter {
+        segmenter_id: descriptor.id.clone(),
+        version: descriptor.version.clone(),
+        digest: verified.digest_hex(),
+        kind: SegmenterKind::Native.into(),
+        platform: PLATFORM.to_owned(),
+        ..pb::Segmenter::default()
+    }
+}
+
 impl Segmenters {
     /// Publishes a shared library; true beside it: it was published before.
     ///
@@ -95,6 +128,7 @@ impl Segmenters {
             name,
             code,
             digest,
+            signed,
             by,
         } = offer;
         let code = Arc::new(code);
@@ -115,60 +149,82 @@ impl Segmenters {
                 return self.refuse(&unknown, &by, Refusal::of(&verdicts)).await;
             },
         };
-        let found = verified.digest_hex();
-        let descriptor = verified.descriptor().clone();
-        let named = pb::Segmenter {
-            segmenter_id: descriptor.id.clone(),
-            version: descriptor.version.clone(),
-            digest: found.clone(),
-            ..pb::Segmenter::default()
-        };
-        if !digest.is_empty() && digest != found {
-            let refusal = Refusal::new(
-                "D-digest",
-                format!("the bytes have the digest {found}, and {digest} was announced"),
-                "what arrives must be what was sent",
-                "send it again",
-            );
-            return self.refuse(&named, &by, Some(refusal)).await;
-        }
-        if let Some(known) = self.now_published().await?.get(&found) {
+        let named = named(&verified);
+        if let Some(known) = self.now_published().await?.get(&named.digest) {
             return Ok((pb::Segmenter::clone(known), true));
         }
-        if let Some(refusal) = self.unfit(&descriptor)? {
-            return self.refuse(&named, &by, Some(refusal)).await;
+        // Nothing of it has run until here.
+        let trusted = match self.admitted(&named, &verified, (&digest, &signed))? {
+            Ok(trusted) => trusted,
+            Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
+        };
+        match self.judged(verified, &by).await? {
+            Ok(judged) => {
+                let (state, signed_by) = trusted;
+                let told = pb::Segmenter {
+                    platform: named.platform,
+                    state: state.into(),
+                    signed_by,
+                    manifest: signed.manifest.into(),
+                    signature: signed.signature,
+                    ..judged
+                };
+                self.store(told, Arc::unwrap_or_clone(code), &by).await
+            },
+            Err(refusal) => self.refuse(&named, &by, refusal).await,
         }
+    }
+
+    /// The state that a file gets and the name of the key that has signed it, before it was run; or why it is not taken.
+    fn admitted(
+        &self,
+        named: &pb::Segmenter,
+        verified: &Verified,
+        (announced, signed): (&str, &Signed),
+    ) -> Result<Result<(pb::SegmenterState, String), Refusal>, Problem> {
+        if !announced.is_empty() && announced != named.digest {
+            return Ok(Err(Refusal::new(
+                "D-digest",
+                format!(
+                    "the bytes have the digest {}, and {announced} was announced",
+                    named.digest
+                ),
+                "what arrives must be what was sent",
+                "send it again",
+            )));
+        }
+        if let Some(refusal) = self.unfit(verified.descriptor())? {
+            return Ok(Err(refusal));
+        }
+        let trusted = self.trusted(named, verified.descriptor_json(), signed)?;
+        Ok(trusted.map_err(Refusal::from))
+    }
+
+    /// Loads a file and makes every test of it: what is told of it, or why it is not taken.
+    async fn judged(
+        &self,
+        verified: Arc<Verified>,
+        by: &Actor,
+    ) -> Result<Result<pb::Segmenter, Option<Refusal>>, Problem> {
         let (hosts, allowance) = self.allowed();
-        let judged = Arc::clone(&verified);
         let started = blocking(move || {
-            let verdicts = conformance::judge_verified(&hosts, &judged, &allowance);
-            let external = External::start(&hosts, judged, allowance);
+            let verdicts = conformance::judge_verified(&hosts, &verified, &allowance);
+            let external = External::start(&hosts, verified, allowance);
             Ok::<_, Problem>((verdicts, external))
         });
         let (verdicts, external) = started.await?;
         let all: Vec<_> = verdicts.iter().map(told::verdict).collect();
-        let external = match (Refusal::of(&all), external) {
-            (None, Ok(external)) => external,
-            (refusal, external) => {
-                let lost = external.err().map(|error| {
-                    Refusal::new(
-                        error.check().id(),
-                        chain(&error),
-                        error.check().why(),
-                        error.check().fix(),
-                    )
-                });
-                return self.refuse(&named, &by, refusal.or(lost)).await;
+        Ok(match (Refusal::of(&all), external) {
+            (None, Ok(external)) => {
+                let segmenter = Segmenter::from(external);
+                let kind = SegmenterKind::Native;
+                Ok(told::published(&segmenter, kind, by, &verdicts))
             },
-        };
-        let segmenter = Segmenter::from(external);
-        let told = told::published(&segmenter, SegmenterKind::Native, &by, &verdicts);
-        let told = pb::Segmenter {
-            platform: platform().to_owned(),
-            ..told
-        };
-        let code = Arc::unwrap_or_clone(code);
-        self.store(told, code, &by).await
+            (refusal, external) => {
+                let lost = external.err().map(|error| Refusal::from(&error));
+                Err(refusal.or(lost))
+            },
+        })
     }
 
     /// Publishes a server.
@@ -191,11 +247,7 @@ impl Segmenters {
         };
         let external = match connecting.await? {
             Ok(external) => external,
-            Err(error) => {
-                let check = error.check();
-                let refusal = Refusal::new(check.id(), error.told(), check.why(), check.fix());
-                return self.refuse(&unknown, by, Some(refusal)).await;
-            },
+            Err(error) => return self.refuse(&unknown, by, Some(Refusal::from(&error))).await,
         };
         let segmenter = Segmenter::from(external);
         let told = pb::Segmenter {
@@ -209,6 +261,13 @@ impl Segmenters {
         if let Some(refusal) = self.unfit(segmenter.descriptor())? {
             return self.refuse(&told, by, Some(refusal)).await;
         }
+        let told = match self.trusted(&told, "", &Signed::default())? {
+            Ok((state, _nobody)) => pb::Segmenter {
+                state: state.into(),
+                ..told
+            },
+            Err(distrust) => return self.refuse(&told, by, Some(Refusal::from(distrust))).await,
+        };
         self.store(told, Vec::new(), by).await
     }
 
@@ -226,7 +285,11 @@ impl Segmenters {
         by: &Actor,
     ) -> Result<(pb::Segmenter, bool), Problem> {
         let now = self.clock.now();
-        let row = row(&told, SegmenterState::Ready, now);
+        let state = match told.state() {
+            pb::SegmenterState::Waiting => SegmenterState::Waiting,
+            _ => SegmenterState::Ready,
+        };
+        let row = row(&told, state, now);
         let event = told::event(SegmenterAction::Published, &told, by, "");
         let event = told::event_row(&event, None, now);
         let is_new = self.catalogue.publish(row, code, event).await;

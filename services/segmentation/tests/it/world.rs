@@ -31,7 +31,7 @@ use sextant_runtime::link::{Link, LinkOptions};
 use sextant_runtime::server::{Limits, Part, Surroundings};
 use sextant_runtime::telemetry::Meters;
 use sextant_runtime::tenant::TENANT_HEADER;
-use sextant_segmentation::{Deps, Isolation, Registry, Replicas, part};
+use sextant_segmentation::{Deps, Isolation, Registry, Replicas, Trust, TrustLevel, part};
 use sextant_store::cache::Cache;
 use sextant_store::embedded::Embedded;
 use sextant_store::port::Feed;
@@ -312,6 +312,10 @@ impl World {
             isolation: Isolation {
                 hosts: Hosts::of_this_program().unwrap(),
                 allowance: Allowance::default(),
+                trust: Trust {
+                    level: TrustLevel::Open,
+                    file: None,
+                },
                 token_dir: None,
                 watched_dir: None,
                 replicas: Replicas::Alone,

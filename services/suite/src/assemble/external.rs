@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sextant_plugin_host::{Allowance, Hosts};
-use sextant_runtime::config::{Config, Sandbox, StoreKind};
+use sextant_runtime::config::{self, Config, Sandbox, StoreKind};
 use sextant_runtime::lifecycle::BoxError;
-use sextant_segmentation::{Isolation, Replicas};
+use sextant_segmentation::{Isolation, Replicas, Trust, TrustLevel};
 
 /// What the operator allows them.
 pub(super) fn isolation(config: &Config) -> Result<Isolation, BoxError> {
@@ -19,6 +19,14 @@ pub(super) fn isolation(config: &Config) -> Result<Isolation, BoxError> {
             longest_call: Duration::from_millis(plugins.call_ms),
             needs_whole_sandbox: plugins.sandbox == Sandbox::Whole,
             ..Allowance::default()
+        },
+        trust: Trust {
+            level: match plugins.trust {
+                config::Trust::Open => TrustLevel::Open,
+                config::Trust::Digest => TrustLevel::Digest,
+                config::Trust::Signed => TrustLevel::Signed,
+            },
+            file: plugins.trust_file.clone(),
         },
         token_dir: plugins.token_dir.clone(),
         watched_dir: plugins.watched_dir.clone(),

@@ -275,6 +275,7 @@ fn plugin() -> Command {
                 .arg(option("settings", "JSON", "The segmenter's configuration; default: all defaults"))
                 .arg(option("as-of", "TIME", "The \"now\" of the model, such as 2026-01-31T09:30:00Z; default: now")),
         )
+        .subcommands(signing_commands())
         .subcommands(publishing_commands())
         .subcommands(deciding_commands())
 }
@@ -297,6 +298,26 @@ fn segmenter_version() -> Arg {
         "VERSION",
         "Version of the segmenter; default: the newest that can be used",
     )
+}
+
+/// What says whose a segmenter is.
+fn signing_commands() -> Vec<Command> {
+    let path = |name, value, help| option(name, value, help).value_parser(value_parser!(PathBuf));
+    vec![
+        named("keygen")
+            .about("Makes a key that signs segmenters, as minisign does")
+            .arg(file("name", "NAME", "NAME.key will hold the secret key, NAME.pub the public one")),
+        named("sign")
+            .about("Signs a segmenter: writes FILE.manifest and FILE.manifest.minisig, which push sends along")
+            .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
+            .arg(path("secret-key", "FILE", "Secret key, of keygen or of minisign").required(true))
+            .arg(option("password-file", "FILE", "File with the password of the key, where it has one"))
+            .arg(number("days", "0", "Days for which it holds; 0: for ever")),
+        named("verify")
+            .about("Judges the signature of a segmenter as a service does that trusts these keys")
+            .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
+            .arg(path("trust-file", "FILE", "Keys that are trusted; default: plugins.trust_file")),
+    ]
 }
 
 /// What is done to versions of segmenters.

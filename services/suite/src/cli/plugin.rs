@@ -4,6 +4,7 @@ mod check;
 mod publish;
 mod revise;
 mod run;
+mod sign;
 
 use clap::ArgMatches;
 
@@ -21,6 +22,9 @@ pub(crate) async fn run(
     match action {
         "check" => check::check(context, matches).await,
         "run" => run::run(context, matches).await,
+        "keygen" => sign::keygen(context, matches),
+        "sign" => sign::sign(context, matches),
+        "verify" => sign::verify(context, matches),
         "push" => publish::push(context, matches).await,
         "register" => publish::register(context, matches).await,
         "list" => publish::list(context, matches).await,

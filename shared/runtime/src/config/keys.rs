@@ -217,6 +217,17 @@ pub(crate) const KEYS: &[Key] = &[
         Kind::Path,
         "directory whose segmenters (*.so) are published as they come; absent = there is none",
     ),
+    key(
+        "plugins.trust",
+        Kind::OneOf(&["open", "digest", "signed"]),
+        "open",
+        "open = what is published may be used, digest = once an admin has approved it, signed = where a key of plugins.trust_file has signed it",
+    ),
+    optional(
+        "plugins.trust_file",
+        Kind::Path,
+        "JSON file with the keys that may sign segmenters, and what was taken back; read again when it changes",
+    ),
     optional(
         "plugins.token_dir",
         Kind::Path,

@@ -8,6 +8,7 @@ use tokio_stream::iter;
 use uuid::Uuid;
 
 use sextant_domain::time::Zone;
+use sextant_plugin_host::trust::Signed;
 use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
 use sextant_proto::segmentation::v1::{
     ApproveSegmenterRequest, GetSegmenterRequest, ListSegmenterEventsRequest,
@@ -18,6 +19,7 @@ use sextant_proto::segmentation::v1::{
 
 use crate::cli::context::{Context, number_of, pages_up_to, text_of};
 use crate::cli::plugin::revise;
+use crate::cli::plugin::sign::signed_beside;
 use crate::client::{Client, all_pages};
 use crate::error::Error;
 use crate::import::values;
@@ -32,6 +34,7 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
         .get_one::<PathBuf>("file")
         .cloned()
         .unwrap_or_default();
+    let signed = signed_beside(&path)?;
     let code = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
     let segmentation = text_of(matches, "segmentation");
     // A key of the installation may have no tenant to name where nothing is proposed.
@@ -40,7 +43,7 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
     } else {
         context.of_tenant().await?.0
     };
-    let segmenter = upload(&client, code).await?;
+    let segmenter = upload(&client, code, signed).await?;
     if segmentation.is_empty() {
         return context.print(matches, &Zone::utc(), &versions(&[segmenter]).into());
     }
@@ -51,7 +54,7 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
     revise::propose_one(context, matches, (segmentation, named)).await
 }
 
-async fn upload(client: &Client, code: Vec<u8>) -> Result<Segmenter, Error> {
+async fn upload(client: &Client, code: Vec<u8>, signed: Signed) -> Result<Segmenter, Error> {
     use std::fmt::Write as _;
 
     let digest = Sha256::digest(&code)
@@ -64,8 +67,8 @@ async fn upload(client: &Client, code: Vec<u8>) -> Result<Segmenter, Error> {
     let head = UploadHead {
         digest,
         size: code.len() as u64,
-        manifest: Vec::new().into(),
-        signature: String::new(),
+        manifest: signed.manifest.into(),
+        signature: signed.signature,
     };
     let chunks: Vec<_> = code
         .chunks(CHUNK_BYTES)

@@ -1,0 +1,317 @@
+//! Whose segmenters are run: keys that may sign them, and what they have signed.
+//!
+//! A signature is of a manifest, and not of the file alone: it says for which id, version and platform the file is, so that what was
+//! signed once cannot be passed off as something else. Keys lie in a file that the operator mounts: whoever can write to the store
+//! only cannot add one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use minisign_verify::{PublicKey, Signature};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::Descriptor;
+use crate::segmenter::hex;
+
+/// What is signed, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Id of the segmenter.
+    pub id: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its file in hexadecimal digits, by platform, such as "linux_amd64".
+    pub digests: BTreeMap<String, String>,
+    /// SHA-256 of its descriptor in hexadecimal digits.
+    pub descriptor: String,
+    /// Since when it holds, in seconds since 1970; absent: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before_s: Option<i64>,
+    /// Until when; absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after_s: Option<i64>,
+}
+
+impl Manifest {
+    /// The manifest of a file for one platform.
+    #[must_use]
+    pub fn of(
+        descriptor: &Descriptor,
+        descriptor_json: &str,
+        platform: &str,
+        digest: &str,
+    ) -> Self {
+        Self {
+            id: descriptor.id.clone(),
+            version: descriptor.version.clone(),
+            digests: BTreeMap::from([(platform.to_owned(), digest.to_owned())]),
+            descriptor: hex(&Sha256::digest(descriptor_json)),
+            not_before_s: None,
+            not_after_s: None,
+        }
+    }
+}
+
+/// A manifest with its signature.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signed {
+    /// The bytes that were signed.
+    pub manifest: Vec<u8>,
+    /// The detached minisign signature, as text.
+    pub signature: String,
+}
+
+impl Signed {
+    /// True: there is none.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.manifest.is_empty() && self.signature.is_empty()
+    }
+}
+
+/// What a signature has to be of.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// Id of the segmenter.
+    pub id: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// What it runs on.
+    pub platform: &'a str,
+    /// SHA-256 of its file in hexadecimal digits.
+    pub digest: &'a str,
+    /// Its descriptor, as its author wrote it; `None`: it was compared before.
+    pub descriptor_json: Option<&'a str>,
+}
+
+/// Why something is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distrust {
+    /// Stable name of the check, such as `S-key`.
+    pub check: &'static str,
+    /// What was found.
+    pub found: String,
+    /// Why that matters.
+    pub why: &'static str,
+    /// What to do.
+    pub fix: &'static str,
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.check, self.found)
+    }
+}
+
+impl std::error::Error for Distrust {}
+
+/// Keys that may sign segmenters.
+#[derive(Debug, Clone, Default)]
+pub struct Roots {
+    keys: Vec<Root>,
+    revoked: Vec<Revoked>,
+}
+
+#[derive(Debug, Clone)]
+struct Root {
+    name: String,
+    public: PublicKey,
+    ids: Vec<String>,
+    tenants: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoked {
+    digest: String,
+    #[serde(default)]
+    why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootsFile {
+    keys: Vec<RootEntry>,
+    #[serde(default)]
+    revoked: Vec<Revoked>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootEntry {
+    name: String,
+    public_key: String,
+    ids: Vec<String>,
+    #[serde(default)]
+    tenants: Vec<String>,
+}
+
+impl Roots {
+    /// Reads the file: `{"keys": [{"name": "acme", "public_key": "RW...", "ids": ["acme.*"], "tenants": []}], "revoked": [{"digest":
+    /// "..."}]}`. A pattern of ids is an id, or the beginning of one with `*`; no tenants means all.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: RootsFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let mut keys = Vec::with_capacity(file.keys.len());
+        for entry in file.keys {
+            let public = PublicKey::from_base64(entry.public_key.trim());
+            let public = public.map_err(|error| {
+                format!(
+                    "the public key of \"{}\" cannot be read: {error}",
+                    entry.name
+                )
+            })?;
+            keys.push(Root {
+                name: entry.name,
+                public,
+                ids: entry.ids,
+                tenants: entry.tenants,
+            });
+        }
+        Ok(Self {
+            keys,
+            revoked: file.revoked,
+        })
+    }
+
+    /// The name of the key that has signed this file as what it is, so that it may be run at this moment.
+    ///
+    /// # Errors
+    /// The check that it fails.
+    pub fn check(&self, signed: &Signed, about: &About<'_>, now_s: i64) -> Result<&str, Distrust> {
+        if signed.is_absent() {
+            return Err(distrust("S-signed", "it is not signed".to_owned()));
+        }
+        let malformed = |what: String| distrust("S-signature", what);
+        let signature = Signature::decode(&signed.signature);
+        let signature = signature
+            .map_err(|error| malformed(format!("its signature cannot be read: {error}")))?;
+        let mut fitting = self.keys.iter();
+        let root = fitting.find(|root| {
+            root.public
+                .verify(&signed.manifest, &signature, false)
+                .is_ok()
+        });
+        let root = root.ok_or_else(|| {
+            distrust(
+                "S-key",
+                "no key that is trusted here has signed this manifest".to_owned(),
+            )
+        })?;
+        let manifest: Manifest = serde_json::from_slice(&signed.manifest).map_err(|error| {
+            distrust(
+                "S-manifest",
+                format!("its manifest cannot be read: {error}"),
+            )
+        })?;
+        manifest.fits(about)?;
+        if !root.ids.iter().any(|pattern| covers(pattern, about.id)) {
+            let found = format!("the key \"{}\" may not sign \"{}\"", root.name, about.id);
+            return Err(distrust("S-key", found));
+        }
+        let is_early = manifest.not_before_s.is_some_and(|since| now_s < since);
+        let is_late = manifest.not_after_s.is_some_and(|until| now_s > until);
+        if is_early || is_late {
+            let found = if is_early {
+                "its manifest does not hold yet"
+            } else {
+                "its manifest does not hold any more"
+            };
+            return Err(distrust("S-time", found.to_owned()));
+        }
+        self.check_revoked(about.digest)?;
+        Ok(&root.name)
+    }
+
+    /// Whether a file was not taken back.
+    ///
+    /// # Errors
+    /// It was.
+    pub fn check_revoked(&self, digest: &str) -> Result<(), Distrust> {
+        match self.revoked.iter().find(|one| one.digest == digest) {
+            Some(revoked) => Err(distrust(
+                "S-revoked",
+                format!("it was taken back: {}", revoked.why),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what a key has signed may be used for a tenant, by its id.
+    #[must_use]
+    pub fn is_open_to(&self, key: &str, tenant: &str) -> bool {
+        let root = self.keys.iter().find(|root| root.name == key);
+        root.is_some_and(|root| {
+            root.tenants.is_empty() || root.tenants.iter().any(|one| one == tenant)
+        })
+    }
+}
+
+impl Manifest {
+    fn fits(&self, about: &About<'_>) -> Result<(), Distrust> {
+        let of_platform = self.digests.get(about.platform).map(String::as_str);
+        let descriptor = about.descriptor_json.map(|json| hex(&Sha256::digest(json)));
+        let found = if self.id != about.id {
+            format!("it was signed as \"{}\", and is \"{}\"", self.id, about.id)
+        } else if self.version != about.version {
+            format!(
+                "it was signed as version {}, and is {}",
+                self.version, about.version
+            )
+        } else if of_platform != Some(about.digest) {
+            format!("another file was signed for {}", about.platform)
+        } else if descriptor.is_some_and(|descriptor| descriptor != self.descriptor) {
+            "another descriptor was signed".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(distrust("S-manifest", found))
+    }
+}
+
+/// Whether a pattern covers an id: it is the id, or its beginning with `*`.
+fn covers(pattern: &str, id: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => id.starts_with(beginning),
+        None => pattern == id,
+    }
+}
+
+fn distrust(check: &'static str, found: String) -> Distrust {
+    let (why, fix) = match check {
+        "S-signed" => (
+            "this installation runs what a trusted key has signed, and nothing else",
+            "sign it: sextant plugin sign",
+        ),
+        "S-signature" => (
+            "what cannot be read cannot be checked",
+            "sign it again: sextant plugin sign",
+        ),
+        "S-key" => (
+            "a team's key stands for that team's segmenters alone",
+            "have its own team sign it, or have the operator add the key to plugins.trust_file",
+        ),
+        "S-manifest" => (
+            "a signature is of one file, under one id and version",
+            "sign this very file: sextant plugin sign",
+        ),
+        "S-time" => (
+            "a manifest holds for the time that its signer gave it",
+            "sign it again: sextant plugin sign",
+        ),
+        _ => (
+            "what was taken back is not run any more",
+            "publish a mended version",
+        ),
+    };
+    Distrust {
+        check,
+        found,
+        why,
+        fix,
+    }
+}

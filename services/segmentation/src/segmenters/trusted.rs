@@ -1,0 +1,198 @@
+//! Whose segmenters are run here: what the installation asks of a version before it may be used, and of one that is used.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use sextant_domain::id::TenantId;
+use sextant_domain::time::Instant;
+use sextant_plugin_host::trust::{About, Distrust, Roots, Signed};
+use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
+use sextant_proto::segmentation::v1::{SegmenterKind, SegmenterState};
+use sextant_wire::status::Problem;
+
+use crate::segmenters::Segmenters;
+
+const US_PER_S: i64 = 1_000_000;
+
+/// What has to be true of a segmenter before it is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustLevel {
+    /// Whoever may publish is trusted.
+    Open,
+    /// Somebody has approved its digest.
+    Digest,
+    /// A key has signed it that the operator trusts with it.
+    Signed,
+}
+
+/// What the installation asks of segmenters, and which keys it trusts.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// What has to be true.
+    pub level: TrustLevel,
+    /// The file with the keys; `None`: there are none.
+    pub file: Option<PathBuf>,
+}
+
+/// The keys as they were read last.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    read: RwLock<Read>,
+}
+
+#[derive(Debug, Default)]
+struct Read {
+    stamp: Option<(u64, Option<SystemTime>)>,
+    roots: Arc<Roots>,
+    /// Why the file cannot be read.
+    problem: Option<String>,
+}
+
+impl Segmenters {
+    /// The keys that are trusted, read again where their file has changed. A file that cannot be read trusts nobody.
+    fn roots(&self) -> Result<Arc<Roots>, Problem> {
+        let Some(file) = &self.isolation.trust.file else {
+            return Ok(Arc::default());
+        };
+        let about = std::fs::metadata(file).ok();
+        let stamp = about.map(|about| (about.len(), about.modified().ok()));
+        let known = self
+            .keys
+            .read
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_known = stamp.is_some() && known.stamp == stamp;
+        let found = (Arc::clone(&known.roots), known.problem.clone());
+        drop(known);
+        let (roots, problem) = if is_known {
+            found
+        } else {
+            self.read_roots(file, stamp)
+        };
+        match problem {
+            None => Ok(roots),
+            Some(why) => {
+                let message = format!("plugins.trust_file cannot be read: {why}");
+                Err(Problem::new(ErrorReason::SegmenterState, message))
+            },
+        }
+    }
+
+    fn read_roots(
+        &self,
+        file: &std::path::Path,
+        stamp: Option<(u64, Option<SystemTime>)>,
+    ) -> (Arc<Roots>, Option<String>) {
+        let read = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        let (roots, problem) = match read.and_then(|text| Roots::parse(&text)) {
+            Ok(roots) => (Arc::new(roots), None),
+            Err(why) => {
+                tracing::error!(file = %file.display(), why, "the keys that may sign segmenters cannot be read: nobody is trusted");
+                (Arc::default(), Some(why))
+            },
+        };
+        let mut known = self
+            .keys
+            .read
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *known = Read {
+            stamp,
+            roots: Arc::clone(&roots),
+            problem: problem.clone(),
+        };
+        (roots, problem)
+    }
+
+    /// The state that a version has from its publication on, and the name of the key that signed it.
+    pub(super) fn trusted(
+        &self,
+        told: &pb::Segmenter,
+        descriptor_json: &str,
+        signed: &Signed,
+    ) -> Result<Result<(SegmenterState, String), Distrust>, Problem> {
+        let roots = self.roots()?;
+        let is_native = told.kind() == SegmenterKind::Native;
+        let mut signed_by = String::new();
+        if is_native && (self.isolation.trust.level == TrustLevel::Signed || !signed.is_absent()) {
+            let about = About {
+                descriptor_json: Some(descriptor_json),
+                ..about(told)
+            };
+            match roots.check(signed, &about, seconds(self.clock.now())) {
+                Ok(name) => name.clone_into(&mut signed_by),
+                Err(distrust) => return Ok(Err(distrust)),
+            }
+        }
+        if let Err(distrust) = roots.check_revoked(&told.digest) {
+            return Ok(Err(distrust));
+        }
+        let waits = self.isolation.trust.level == TrustLevel::Digest;
+        let state = if waits {
+            SegmenterState::Waiting
+        } else {
+            SegmenterState::Ready
+        };
+        Ok(Ok((state, signed_by)))
+    }
+
+    /// Whether a published version is still trusted: its key may have been taken away, its time may be over.
+    pub(crate) fn distrusted(&self, told: &pb::Segmenter) -> Result<Option<Distrust>, Problem> {
+        let roots = self.roots()?;
+        let signed = Signed {
+            manifest: told.manifest.to_vec(),
+            signature: told.signature.clone(),
+        };
+        let has_to_be = told.kind() == SegmenterKind::Native
+            && self.isolation.trust.level == TrustLevel::Signed;
+        let checked = if has_to_be {
+            let now = seconds(self.clock.now());
+            roots.check(&signed, &about(told), now).map(|_key| ())
+        } else {
+            roots.check_revoked(&told.digest)
+        };
+        Ok(checked.err())
+    }
+
+    /// Whether a version may be used for a tenant.
+    ///
+    /// # Errors
+    /// SEGMENTER_STATE where its key is not for this tenant.
+    pub(crate) fn check_open_to(
+        &self,
+        told: &pb::Segmenter,
+        tenant: TenantId,
+    ) -> Result<(), Problem> {
+        let id = Uuid::from_u128(tenant.0).to_string();
+        if told.signed_by.is_empty() || self.roots()?.is_open_to(&told.signed_by, &id) {
+            return Ok(());
+        }
+        let message = format!(
+            "segmenter \"{}\" {} is signed by \"{}\", which is not trusted with this tenant",
+            told.segmenter_id, told.version, told.signed_by
+        );
+        Err(Problem::field(
+            ErrorReason::SegmenterState,
+            "segmenter",
+            message,
+        ))
+    }
+}
+
+fn about(told: &pb::Segmenter) -> About<'_> {
+    About {
+        id: &told.segmenter_id,
+        version: &told.version,
+        platform: &told.platform,
+        digest: &told.digest,
+        descriptor_json: None,
+    }
+}
+
+const fn seconds(at: Instant) -> i64 {
+    at.0.div_euclid(US_PER_S)
+}

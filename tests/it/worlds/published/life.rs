@@ -1,0 +1,174 @@
+//! Watched in the shadow of what decides, activated, taken back.
+
+use serde_json::Value;
+
+use crate::worlds::published::{TENANT, Team, column, with_seats};
+use crate::worlds::records::{accept, membership, now};
+use crate::worlds::world::{Shape, segmentation_by};
+
+/// A team whose first version decides, and whose second one is proposed: an account with 50 seats would become small.
+async fn watched(shape: Shape) -> (Team, String, Value) {
+    let team = Team::start(shape).await;
+    let published = team.plugin(&["push", &team.version("1.0.0", 50)]);
+    assert_eq!(published["segmenters"][0]["state"], "ready", "{published}");
+    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+    let second = team.version("1.1.0", 60);
+    let proposed = team.plugin(&[
+        "push",
+        &second,
+        "--segmentation",
+        "seats",
+        "--note",
+        "sixty it is",
+    ]);
+    (team, position, proposed)
+}
+
+#[tokio::test]
+async fn a_proposed_revision_is_watched_and_decides_nothing() {
+    let (team, position, watched) = watched(Shape::Embedded).await;
+    let told = |of: &Value| {
+        let accounts = of["accounts"].as_u64().unwrap();
+        let minor = of["mrr_minor"]["minor"].as_i64().unwrap();
+        (of["from"].clone(), of["to"].clone(), accounts, minor)
+    };
+    let moves: Vec<_> = watched["moves"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(told)
+        .collect();
+    assert_eq!(
+        moves,
+        [
+            ("large".into(), "small".into(), 1, 50_000),
+            ("large".into(), "large".into(), 5, 400_000),
+            ("small".into(), "small".into(), 4, 100_000),
+        ],
+        "{watched}"
+    );
+    assert_eq!(watched["moves"][0]["examples"][0], "account-5");
+    assert_eq!(team.sizes(&position).await, (4, 6));
+}
+
+#[tokio::test]
+async fn a_revision_decides_for_all_accounts_from_its_activation_on_also_after_restarts() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let (team, position, _) = watched(shape).await;
+        let activated = team.plugin(&["activate", "seats"]);
+        assert_eq!(activated["segmentations"][0]["version"], 2);
+        assert_eq!(activated["segmentations"][0]["segmenter_version"], "1.1.0");
+        assert_eq!(team.sizes(&position).await, (5, 5));
+        let of = async |name: &str| membership(&team.client, name, "seats", &now(&position)).await;
+        let (moved, stayed) = (of("account-5").await, of("account-6").await);
+        assert_eq!(
+            (moved.segment.as_str(), moved.segmentation_version),
+            ("small", 2)
+        );
+        assert_eq!(
+            (stayed.segment.as_str(), stayed.segmentation_version),
+            ("large", 1)
+        );
+        assert_ne!(moved.plugin_digest, stayed.plugin_digest);
+
+        for role in team.world.roles() {
+            team.world.kill_and_restart(role);
+        }
+        team.world.wait_until_all_serve();
+        let installation = team.world.client();
+        let found = installation.find_tenant(Some(TENANT)).await.unwrap();
+        let team = Team {
+            client: installation.of_tenant(&found).unwrap(),
+            ..team
+        };
+        let [_, changed] = with_seats("account-9", 9, 55);
+        let position = accept(&team.client, vec![changed]).await;
+        assert_eq!(team.sizes(&position).await, (6, 4));
+    }
+}
+
+#[tokio::test]
+async fn a_roll_back_returns_to_what_decided_before_and_everything_is_told() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let (team, position, _) = watched(shape).await;
+        team.plugin(&["activate", "seats"]);
+        assert_eq!(team.sizes(&position).await, (5, 5));
+        let back = ["rollback", "seats", "--note", "fifty it was"];
+        let rolled_back = team.plugin(&back);
+        assert_eq!(rolled_back["segmentations"][0]["version"], 3);
+        assert_eq!(
+            rolled_back["segmentations"][0]["segmenter_version"],
+            "1.0.0"
+        );
+        assert_eq!(team.sizes(&position).await, (4, 6));
+        let told = team.refused(&back);
+        assert!(told.contains("has no revision to go back to"), "{told}");
+
+        let listed = team.plugin(&["list", "--segmentation", "seats"]);
+        assert_eq!(column(&listed, "revisions", "state"), ["retired", "active"]);
+        let events = team.plugin(&["events", "--segmentation", "seats"]);
+        assert_eq!(
+            column(&events, "events", "action"),
+            ["rolled_back", "activated", "proposed"]
+        );
+        assert_eq!(
+            column(&events, "events", "why"),
+            ["fifty it was".into(), Value::Null, "sixty it is".into()]
+        );
+        // The version that nothing is decided by any more can end, and the other one cannot.
+        let retired = team.plugin(&["retire", "sextant.seats", "--segmenter-version", "1.1.0"]);
+        assert_eq!(retired["segmenters"][0]["state"], "retired");
+        let told = team.refused(&["retire", "sextant.seats", "--segmenter-version", "1.0.0"]);
+        assert!(told.contains("can be retired"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_revision_that_would_move_too_much_needs_a_word() {
+    let (team, position, _) = watched(Shape::Embedded).await;
+    team.plugin(&[
+        "push",
+        &team.version("2.0.0", 90),
+        "--segmentation",
+        "seats",
+    ]);
+    let shown = team.plugin(&["diff", "seats"]);
+    let gates = shown["gates"].as_array().unwrap().iter();
+    let failed: Vec<_> = gates
+        .filter(|gate| gate["passed"] == "no")
+        .map(|gate| gate["gate"].clone())
+        .collect();
+    assert_eq!(failed, ["moved_accounts", "moved_revenue"], "{shown}");
+
+    let told = team.refused(&["activate", "seats"]);
+    assert!(
+        told.contains("moved_accounts (40.0 % of the accounts, at most 15 %)"),
+        "{told}"
+    );
+    assert!(told.contains("GATES_NOT_PASSED"), "{told}");
+    let told = team.refused(&["activate", "seats", "--accept-diff"]);
+    assert!(told.contains("must say why"), "{told}");
+    assert_eq!(team.sizes(&position).await, (4, 6));
+    team.plugin(&[
+        "activate",
+        "seats",
+        "--accept-diff",
+        "--note",
+        "agreed with sales",
+    ]);
+    assert_eq!(team.sizes(&position).await, (8, 2));
+}
+
+#[tokio::test]
+async fn a_configuration_is_a_revision_too() {
+    let (team, position, _) = watched(Shape::Embedded).await;
+    let told = team.refused(&["propose", "seats", "--settings", "{\"unit\":1}"]);
+    assert!(told.contains("/unit"), "{told}");
+    let proposed = team.plugin(&["propose", "seats", "--settings", "{\"unit\":\"chair\"}"]);
+    assert_eq!(proposed["revisions"][0]["config"], "{\"unit\":\"chair\"}");
+    assert_eq!(proposed["revisions"][0]["version"], "1.0.0");
+    team.plugin(&["activate", "seats"]);
+    assert_eq!(team.sizes(&position).await, (4, 6));
+}

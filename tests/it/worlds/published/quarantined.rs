@@ -1,0 +1,131 @@
+//! What fails too often is taken out of use by the service itself.
+
+use tokio::time::Instant;
+
+use sextant_proto::segmentation::v1::{
+    ListMembersRequest, ListSegmenterEventsRequest, SegmenterAction,
+};
+
+use crate::worlds::published::{LONGEST_WAIT, Team, with_seats};
+use crate::worlds::records::{accept, ask, membership, now};
+use crate::worlds::seats::{CRASHES, Seats};
+use crate::worlds::world::{Shape, segmentation_by};
+
+impl Team {
+    /// Waits until the segmentation has gone back by itself; what was done before that.
+    async fn wait_for_the_way_back(&self) -> SegmenterAction {
+        let give_up = Instant::now() + LONGEST_WAIT;
+        loop {
+            let request = ListSegmenterEventsRequest::default();
+            let answer = ask!(self.client, segmenters.list_segmenter_events, request);
+            let mut actions = answer.events.iter().map(|event| event.action());
+            if actions.next() == Some(SegmenterAction::RolledBack) {
+                return actions.next().unwrap();
+            }
+            assert!(Instant::now() < give_up, "{:?}", answer.events);
+        }
+    }
+
+    /// Waits until every account is judged anew.
+    async fn wait_until_all_are_judged(&self, position: &str) {
+        let give_up = Instant::now() + LONGEST_WAIT;
+        let request = ListMembersRequest {
+            segmentation: "seats".to_owned(),
+            at: Some(now(position)),
+            ..ListMembersRequest::default()
+        };
+        loop {
+            let answer = ask!(self.client, segmentation.list_members, request);
+            let members = answer.members.iter();
+            let mut members = members.filter_map(|member| member.membership.as_ref());
+            if members.all(|one| one.trouble.is_empty()) {
+                return;
+            }
+            assert!(Instant::now() < give_up);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_segmenter_that_keeps_failing_leaves_and_the_one_before_decides_again() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let team = Team::start(shape).await;
+        // The first version crashes with nobody, the second with some.
+        let seats = |version, crashes| {
+            team.compile(Seats {
+                version,
+                crashes,
+                ..Seats::default()
+            })
+        };
+        team.plugin(&["push", &seats("1.0.0", 1_000_000)]);
+        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        team.ten_accounts().await;
+        team.plugin(&["push", &seats("1.1.0", CRASHES), "--segmentation", "seats"]);
+        team.plugin(&["activate", "seats"]);
+
+        let mut position = String::new();
+        for n in 1..=3 {
+            let name = format!("account-{n}");
+            let [_, fatal] = with_seats(&name, 8 + n, CRASHES + u64::from(n));
+            position = accept(&team.client, vec![fatal]).await;
+            // Each is an incident of its own, for the rows are not alike.
+            membership(&team.client, &name, "seats", &now(&position)).await;
+        }
+        // Nobody has to do anything, and all accounts are judged.
+        let before = team.wait_for_the_way_back().await;
+        assert_eq!(before, SegmenterAction::Quarantined);
+        team.wait_until_all_are_judged(&position).await;
+        assert_eq!(team.sizes(&position).await, (1, 9));
+
+        let listed = team.plugin(&["list"]);
+        let listed = listed["segmenters"].as_array().unwrap();
+        let bad = listed.iter().find(|one| one["version"] == "1.1.0").unwrap();
+        assert_eq!(bad["state"], "quarantined");
+        assert!(bad["why"].as_str().unwrap().contains("SIGSEGV"), "{bad}");
+        let again = [
+            "--segmenter",
+            "sextant.seats",
+            "--segmenter-version",
+            "1.1.0",
+        ];
+        let told = team.refused(&[&["propose", "seats"][..], &again].concat());
+        assert!(told.contains("is in quarantine"), "{told}");
+        let version = ["sextant.seats", "--segmenter-version", "1.1.0"];
+        let told = team.refused(&[&["release"][..], &version].concat());
+        assert!(told.contains("must say why"), "{told}");
+        let released = [&["release"][..], &version, &["--note", "tried again"]].concat();
+        assert_eq!(team.plugin(&released)["segmenters"][0]["state"], "ready");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_takes_a_version_out_of_use_and_segmentations_leave_it_at_once() {
+    let team = Team::start(Shape::Embedded).await;
+    team.plugin(&["push", &team.version("1.0.0", 50)]);
+    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    let position = team.ten_accounts().await;
+    team.plugin(&[
+        "push",
+        &team.version("1.1.0", 60),
+        "--segmentation",
+        "seats",
+    ]);
+    team.plugin(&["activate", "seats"]);
+    assert_eq!(team.sizes(&position).await, (5, 5));
+    team.plugin(&["quarantine", "sextant.seats", "--note", "found a fault"]);
+    assert_eq!(team.sizes(&position).await, (4, 6));
+    // What has no revision before stays as it was, and says that it is behind.
+    let only = ["--segmenter-version", "1.0.0", "--note", "this one, too"];
+    team.plugin(&[&["quarantine", "sextant.seats"][..], &only].concat());
+    let [_, changed] = with_seats("account-9", 9, 10);
+    let position = accept(&team.client, vec![changed]).await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+    let shown = team
+        .world
+        .cli(&["segmentations", "list", "--tenant", "seats", "-o", "json"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("is in quarantine: this one, too"), "{shown}");
+    let logs = team.plugin(&["logs", "sextant.seats", "--segmenter-version", "1.0.0"]);
+    assert!(logs["lines"].is_array());
+}

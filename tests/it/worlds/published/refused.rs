@@ -1,0 +1,152 @@
+//! What is not fit to be published is refused with the check that it fails, and nobody notices.
+
+use std::fs;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
+use tokio_stream::StreamExt as _;
+use tonic::Code;
+
+use sextant::client::Client;
+use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
+use sextant_proto::segmentation::v1::{UploadHead, UploadSegmenterRequest};
+use sextant_wire::status::reason_of;
+
+use crate::worlds::published::{Team, column};
+use crate::worlds::seats::Seats;
+use crate::worlds::world::{Shape, segmentation_by};
+
+/// Parts of an upload of code under the size and digest of what was announced.
+fn parts(code: &[u8], announced: &[u8]) -> Vec<UploadSegmenterRequest> {
+    let digest = Sha256::digest(announced);
+    let head = UploadHead {
+        digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        size: announced.len() as u64,
+        ..UploadHead::default()
+    };
+    let chunks = code
+        .chunks(4_096)
+        .map(|chunk| Part::Chunk(chunk.to_vec().into()));
+    let parts = std::iter::once(Part::Head(head)).chain(chunks);
+    parts
+        .map(|part| UploadSegmenterRequest { part: Some(part) })
+        .collect()
+}
+
+/// Uploads it; how that ended: code, reason and message.
+async fn upload(client: &Client, code: &[u8], announced: &[u8]) -> (Code, String, String) {
+    let stream = tokio_stream::iter(parts(code, announced));
+    let answer = client
+        .segmenters()
+        .upload_segmenter(client.request(stream))
+        .await;
+    match answer {
+        Ok(_published) => (Code::Ok, String::new(), String::new()),
+        Err(status) => {
+            let reason = reason_of(&status).unwrap_or_default();
+            (status.code(), reason, status.message().to_owned())
+        },
+    }
+}
+
+impl Team {
+    fn library(&self, seats: Seats) -> Vec<u8> {
+        fs::read(self.compile(seats)).unwrap()
+    }
+
+    /// A team whose version decides.
+    async fn published() -> (Self, Vec<u8>, String) {
+        let team = Self::start(Shape::Embedded).await;
+        let first = team.library(Seats::default());
+        assert_eq!(upload(&team.client, &first, &first).await.0, Code::Ok);
+        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        let position = team.ten_accounts().await;
+        (team, first, position)
+    }
+
+    /// Uploads what is refused; the service has noticed nothing.
+    async fn is_refused(&self, code: &[u8], position: &str, (reason, told): (&str, &str)) {
+        let (_, found, message) = upload(&self.client, code, code).await;
+        assert_eq!(found, reason, "{message}");
+        assert!(message.contains(told), "{message}");
+        assert_eq!(self.sizes(position).await, (4, 6));
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_damaged_or_do_not_all_arrive_are_no_segmenter() {
+    let (team, first, position) = Team::published().await;
+    let cut = &first[..first.len() / 2];
+    let rejected = "SEGMENTER_REJECTED";
+    team.is_refused(cut, &position, (rejected, "V-elf")).await;
+    team.is_refused(b"no library", &position, (rejected, "V-elf"))
+        .await;
+
+    // Half of what was announced, and other bytes than were announced.
+    let (code, reason, message) = upload(&team.client, cut, &first).await;
+    assert_eq!(
+        (code, reason.as_str()),
+        (Code::InvalidArgument, "FIELD_INVALID")
+    );
+    assert!(message.contains("head.size"), "{message}");
+    let mut flipped = first.clone();
+    // Within the padding behind the code: it is still a library.
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    let (code, reason, _) = upload(&team.client, &flipped, &first).await;
+    assert_eq!((code, reason.as_str()), (Code::InvalidArgument, rejected));
+
+    // A sender that goes away leaves nothing.
+    let head = parts(&first, &first).into_iter().take(1);
+    let endless = tokio_stream::iter(head).chain(tokio_stream::pending());
+    let mut segmenters = team.client.segmenters();
+    let waiting = segmenters.upload_segmenter(team.client.stream(endless));
+    assert!(timeout(Duration::from_millis(200), waiting).await.is_err());
+    // The same bytes again are no news.
+    assert_eq!(upload(&team.client, &first, &first).await.0, Code::Ok);
+    let events = team.plugin(&["events"]);
+    let told = column(&events, "events", "action");
+    assert_eq!(told, ["rejected", "rejected", "rejected", "published"]);
+}
+
+#[tokio::test]
+async fn a_version_has_one_digest_and_the_next_one_is_newer() {
+    let (team, _, position) = Team::published().await;
+    let other = team.library(Seats {
+        large_from: 51,
+        ..Seats::default()
+    });
+    let exists = ("ALREADY_EXISTS", "D-version");
+    team.is_refused(&other, &position, exists).await;
+    let older = team.library(Seats {
+        version: "0.9.0",
+        ..Seats::default()
+    });
+    let downgrade = ("SEGMENTER_REJECTED", "D-downgrade");
+    team.is_refused(&older, &position, downgrade).await;
+}
+
+#[tokio::test]
+async fn a_segmenter_that_fails_a_test_or_asks_for_what_is_not_there_is_refused() {
+    let (team, _, position) = Team::published().await;
+    let unknown = team.library(Seats {
+        version: "2.0.0",
+        feature: "revenue.seat",
+        ..Seats::default()
+    });
+    let hint = "did you mean \"revenue.seats\"?";
+    team.is_refused(&unknown, &position, ("SEGMENTER_REJECTED", hint))
+        .await;
+    let crashing = team.library(Seats {
+        version: "2.1.0",
+        crashes: 0,
+        ..Seats::default()
+    });
+    let crashed = ("SEGMENTER_REJECTED", "SIGSEGV");
+    team.is_refused(&crashing, &position, crashed).await;
+    // What was found of the one that was taken can be read.
+    let report = team.plugin(&["report", "sextant.seats"]);
+    let checks = column(&report, "verdicts", "check");
+    assert!(checks.contains(&"D-many".into()), "{report}");
+}

@@ -1,0 +1,220 @@
+//! Whose segmenters are run: those that somebody has approved, or that a trusted key has signed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::worlds::published::{Team, column};
+use crate::worlds::records::{accept, now, try_membership};
+use crate::worlds::seats::Seats;
+use crate::worlds::world::{Shape, segmentation_by};
+
+/// A key of a team, as `keygen` makes it: the file of the secret one, and the public one.
+fn key(team: &Team, name: &str) -> (String, Value) {
+    let path = team.folder.path().join(name);
+    let made = team.plugin(&["keygen", path.to_str().unwrap()]);
+    let secret = made["keys"][0]["secret_key"].as_str().unwrap().to_owned();
+    (secret, made["keys"][0]["public_key"].clone())
+}
+
+/// A team at an installation that asks for signatures, and trusts its key and that of another team.
+struct Signing {
+    team: Team,
+    /// Secret keys.
+    ours: String,
+    theirs: String,
+    our_public: Value,
+    /// The file with the keys that are trusted.
+    trusted: PathBuf,
+    _folder: TempDir,
+}
+
+impl Signing {
+    async fn start(shape: Shape) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let trusted = folder.path().join("trusted.json");
+        fs::write(&trusted, "{\"keys\":[]}").unwrap();
+        let settings = [
+            "plugins.trust=signed".to_owned(),
+            format!("plugins.trust_file={}", trusted.display()),
+        ];
+        let team = Team::start_with(shape, &settings).await;
+        let (ours, our_public) = key(&team, "ours");
+        let (theirs, their_public) = key(&team, "theirs");
+        let signing = Self {
+            team,
+            ours,
+            theirs,
+            our_public: our_public.clone(),
+            trusted,
+            _folder: folder,
+        };
+        signing.trust(&json!({"keys": [
+            {"name": "ours", "public_key": our_public, "ids": ["sextant.seats"]},
+            {"name": "theirs", "public_key": their_public, "ids": ["other.*"]},
+        ]}));
+        signing
+    }
+
+    fn trust(&self, keys: &Value) {
+        fs::write(&self.trusted, keys.to_string()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn where_signatures_are_asked_for_a_segmenter_runs_only_under_its_own_teams_signature() {
+    let signing = Signing::start(Shape::Embedded).await;
+    let Signing {
+        team, ours, theirs, ..
+    } = &signing;
+    let trusted = signing.trusted.to_str().unwrap();
+    let file = team.version("1.0.0", 50);
+    let told = team.refused(&["push", &file]);
+    assert!(told.contains("S-signed"), "{told}");
+
+    team.plugin(&["sign", &file, "--secret-key", theirs]);
+    let told = team.refused(&["push", &file]);
+    assert!(told.contains("S-key"), "{told}");
+    let verdict = team
+        .world
+        .cli(&["plugin", "verify", &file, "--trust-file", trusted]);
+    assert_eq!(verdict.status.code(), Some(1));
+
+    // A signature is of this file, and of no other one.
+    team.plugin(&["sign", &file, "--secret-key", ours]);
+    let other = team.version("1.0.1", 50);
+    for ending in ["manifest", "manifest.minisig"] {
+        fs::copy(format!("{file}.{ending}"), format!("{other}.{ending}")).unwrap();
+    }
+    let told = team.refused(&["push", &other]);
+    assert!(told.contains("S-manifest"), "{told}");
+
+    let verdict = team.plugin(&["verify", &file, "--trust-file", trusted]);
+    assert_eq!(verdict["verified"][0]["signed_by"], "ours");
+    let published = team.plugin(&["push", &file]);
+    assert_eq!(published["segmenters"][0]["signed_by"], "ours");
+    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+    let events = team.plugin(&["events"]);
+    let rejected = column(&events, "events", "action");
+    assert_eq!(rejected.iter().filter(|one| *one == "rejected").count(), 3);
+}
+
+#[tokio::test]
+async fn a_key_that_is_taken_away_takes_its_segmenters_out_of_use() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let signing = Signing::start(shape).await;
+        let Signing {
+            team,
+            ours,
+            our_public,
+            ..
+        } = &signing;
+        let file = team.version("1.0.0", 50);
+        team.plugin(&["sign", &file, "--secret-key", ours]);
+        let published = team.plugin(&["push", &file]);
+        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        let position = team.ten_accounts().await;
+        assert_eq!(team.sizes(&position).await, (4, 6));
+
+        let digest = published["segmenters"][0]["digest"].clone();
+        signing.trust(&json!({
+            "keys": [{"name": "ours", "public_key": our_public, "ids": ["sextant.*"]}],
+            "revoked": [{"digest": digest, "why": "a stolen laptop"}],
+        }));
+        let give_up = tokio::time::Instant::now() + super::LONGEST_WAIT;
+        let why = loop {
+            let listed = team.plugin(&["list"]);
+            let listed = listed["segmenters"].as_array().unwrap().iter();
+            let ours = listed
+                .clone()
+                .find(|one| one["segmenter"] == "sextant.seats");
+            let ours = ours.unwrap();
+            if ours["state"] == "quarantined" {
+                break ours["why"].clone();
+            }
+            assert!(tokio::time::Instant::now() < give_up, "{ours}");
+        };
+        assert_eq!(why, "S-revoked: it was taken back: a stolen laptop");
+        // Accounts stay where they were; nothing of it runs any more.
+        assert_eq!(team.sizes(&position).await, (4, 6));
+    }
+}
+
+#[tokio::test]
+async fn a_key_may_be_trusted_with_one_tenant_alone() {
+    let signing = Signing::start(Shape::Embedded).await;
+    let Signing {
+        team,
+        ours,
+        our_public,
+        ..
+    } = &signing;
+    let of = |tenants: Value| {
+        let key = json!({"name": "ours", "public_key": our_public, "ids": ["sextant.*"], "tenants": tenants});
+        signing.trust(&json!({ "keys": [key] }));
+    };
+    of(json!(["00000000-0000-7000-8000-000000000001"]));
+    let file = team.version("1.0.0", 50);
+    team.plugin(&["sign", &file, "--secret-key", ours]);
+    team.plugin(&["push", &file]);
+    let create = [
+        "segmentations",
+        "create",
+        "seats",
+        "--segmenter",
+        "sextant.seats",
+        "--tenant",
+        "seats",
+    ];
+    let refused = team.world.cli(&create);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("is not trusted with this tenant"), "{told}");
+    let found = team
+        .world
+        .client()
+        .find_tenant(Some("seats"))
+        .await
+        .unwrap();
+    of(json!([found.tenant_id]));
+    let made = team.world.cli(&create);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+}
+
+#[tokio::test]
+async fn where_digests_are_approved_a_segmenter_waits_for_somebody() {
+    let settings = ["plugins.trust=digest".to_owned()];
+    let team = Team::start_with(Shape::Embedded, &settings).await;
+    let published = team.plugin(&["push", &team.version("1.0.0", 50)]);
+    assert_eq!(published["segmenters"][0]["state"], "waiting");
+    let create = [
+        "segmentations",
+        "create",
+        "seats",
+        "--segmenter",
+        "sextant.seats",
+        "--tenant",
+        "seats",
+    ];
+    let refused = team.world.cli(&create);
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("1.0.0 (waiting)"), "{told}");
+    let digest = published["segmenters"][0]["digest"].as_str().unwrap();
+    let approved = team.plugin(&["approve", digest, "--note", "read it"]);
+    assert_eq!(approved["segmenters"][0]["state"], "ready");
+    let made = team.world.cli(&create);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let position = accept(&team.client, super::with_seats("acme", 8, 70).into()).await;
+    let judged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
+    assert_eq!(judged.unwrap().segment, "large");
+    // What is newer waits again.
+    let seats = Seats {
+        version: "1.1.0",
+        ..Seats::default()
+    };
+    let newer = team.plugin(&["push", &team.compile(seats)]);
+    assert_eq!(newer["segmenters"][0]["state"], "waiting");
+}
