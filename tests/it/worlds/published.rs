@@ -3,6 +3,7 @@
 mod life;
 mod quarantined;
 mod refused;
+mod remote;
 mod trusted;
 
 use std::path::PathBuf;

@@ -11,9 +11,11 @@ use crate::external::Trouble;
 /// So many incidents within [`WITHIN`] are too many. One batch is one incident, however often it is halved.
 const MOST: usize = 3;
 const WITHIN: Duration = Duration::from_secs(300);
+/// How long a server is not asked that does not answer: it was away, and has done nothing wrong.
+const AWAY: Duration = Duration::from_secs(10);
 
-fn is_old(at: i64, now: i64) -> bool {
-    now.saturating_sub(at) > i64::try_from(WITHIN.as_nanos()).unwrap_or(i64::MAX)
+fn is_older(at: i64, now: i64, than: Duration) -> bool {
+    now.saturating_sub(at) > i64::try_from(than.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Counts incidents.
@@ -37,24 +39,34 @@ impl Breaker {
         }
         let now = monotonic_ns();
         self.incidents.push_back(now);
-        while self.incidents.front().is_some_and(|at| is_old(*at, now)) {
+        while let Some(at) = self.incidents.front()
+            && is_older(*at, now, WITHIN)
+        {
             self.incidents.pop_front();
         }
         if self.incidents.len() >= MOST && !self.open {
             self.open = true;
             error!(
-                "a segmenter has failed in {MOST} batches within {WITHIN:?}: it is not asked any more for that long"
+                "a segmenter has failed in {MOST} batches within {WITHIN:?}: it is not asked any more for {:?}",
+                self.pause()
             );
         }
     }
 
     /// Whether it is not asked: until so much time has passed since the last incident, or somebody releases it.
     pub(crate) fn is_open(&mut self) -> bool {
-        let last = self.incidents.back().copied();
-        if last.is_none_or(|last| is_old(last, monotonic_ns())) {
+        let (last, pause) = (self.incidents.back().copied(), self.pause());
+        if last.is_none_or(|last| is_older(last, monotonic_ns(), pause)) {
             self.open = false;
         }
         self.open
+    }
+
+    fn pause(&self) -> Duration {
+        match self.last {
+            Some(Trouble::Gone(_)) => AWAY,
+            _ => WITHIN,
+        }
     }
 
     /// What happened last, while it is not asked.
