@@ -1,0 +1,146 @@
+//! A segmenter that a team runs on a server of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tokio::time::Instant;
+
+use crate::worlds::process::free_address;
+use crate::worlds::published::{LONGEST_WAIT, Team, with_seats};
+use crate::worlds::records::{accept, membership, now};
+use crate::worlds::world::Shape;
+
+const MODEL: &str = "\
+from sextant_segmenter import Segmenter
+
+class Seats(Segmenter):
+    descriptor = 'seats.json'
+
+    def segment(self, rows, call):
+        seats = rows.column('revenue.seats').to_pylist()
+        return ['large' if one >= 50 else 'small' for one in seats]
+";
+
+/// A server of the model; ended with it.
+struct Server(Child);
+
+impl Server {
+    fn start(folder: &Path, listen: &str) -> Self {
+        let python = std::env::var_os("SEXTANT_TEST_PYTHON");
+        let python = python.expect("SEXTANT_TEST_PYTHON: a Python with grpcio and pyarrow");
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/python");
+        let token = folder.join("token");
+        let mut child = Command::new(python)
+            .args(["-m", "sextant_segmenter", "serve", "seats:Seats"])
+            .args(["--listen", listen, "--token-file", token.to_str().unwrap()])
+            .current_dir(folder)
+            .env("PYTHONPATH", package)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut told = String::new();
+        let printed = child.stdout.take().unwrap();
+        BufReader::new(printed).read_line(&mut told).unwrap();
+        assert!(told.contains("http://"), "{told}");
+        Self(child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Writes the model into a folder; the segments that it knows are in its descriptor.
+fn write(folder: &Path, version: &str) {
+    let descriptor = format!(
+        r#"{{"id":"team.seats","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"revenue.seats","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small"}},{{"key":"large"}}]}}"#
+    );
+    fs::write(folder.join("seats.json"), descriptor).unwrap();
+    fs::write(folder.join("seats.py"), MODEL).unwrap();
+    fs::write(folder.join("token"), "a secret").unwrap();
+}
+
+/// Waits until an account is judged as expected.
+async fn wait_for(team: &Team, (account, segment): (&str, &str), position: &str) {
+    let give_up = Instant::now() + LONGEST_WAIT;
+    loop {
+        let found = membership(&team.client, account, "seats", &now(position)).await;
+        if found.segment == segment && found.trouble.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < give_up, "{found:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_another_one() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.0.0");
+    let tokens: PathBuf = folder.path().join("tokens");
+    fs::create_dir(&tokens).unwrap();
+    fs::write(tokens.join("seats"), "a secret\n").unwrap();
+    let settings = [format!("plugins.token_dir={}", tokens.display())];
+    let team = Team::start_with(Shape::Embedded, &settings).await;
+    let listen = free_address().to_string();
+    let address = format!("http://{listen}");
+
+    let told = team.refused(&["register", &address]);
+    assert!(told.contains("R-answers"), "{told}");
+    let server = Server::start(folder.path(), &listen);
+    let told = team.refused(&["register", &address]);
+    assert!(told.contains("Unauthenticated"), "{told}");
+    let told = team.refused(&["register", &address, "--token-name", "../token"]);
+    assert!(told.contains("must be the name of a file"), "{told}");
+    let registered = team.plugin(&["register", &address, "--token-name", "seats"]);
+    assert_eq!(registered["segmenters"][0]["kind"], "remote");
+
+    let create = [
+        "segmentations",
+        "create",
+        "seats",
+        "--segmenter",
+        "team.seats",
+        "--tenant",
+        "seats",
+    ];
+    let made = team.world.cli(&create);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+
+    // While it is away accounts stay where they are; then it makes up for what it has missed.
+    drop(server);
+    let [_, changed] = with_seats("account-9", 9, 10);
+    let position = accept(&team.client, vec![changed]).await;
+    let held = membership(&team.client, "account-9", "seats", &now(&position)).await;
+    assert_eq!(held.segment, "large");
+    let server = Server::start(folder.path(), &listen);
+    wait_for(&team, ("account-9", "small"), &position).await;
+
+    // At the same address something else answers: it is not what was registered.
+    drop(server);
+    write(folder.path(), "2.0.0");
+    let _other = Server::start(folder.path(), &listen);
+    let [_, changed] = with_seats("account-8", 10, 10);
+    let position = accept(&team.client, vec![changed]).await;
+    let held = membership(&team.client, "account-8", "seats", &now(&position)).await;
+    assert_eq!(held.segment, "large");
+    let registered = team.plugin(&["register", &address, "--token-name", "seats"]);
+    assert_eq!(registered["segmenters"][0]["version"], "2.0.0");
+    let newer = ["--segmenter", "team.seats", "--segmenter-version", "2.0.0"];
+    team.plugin(&[&["propose", "seats"][..], &newer].concat());
+    team.plugin(&[
+        "activate",
+        "seats",
+        "--accept-diff",
+        "--note",
+        "a new model",
+    ]);
+    wait_for(&team, ("account-8", "small"), &position).await;
+}
