@@ -14,6 +14,7 @@ mod boundaries;
 mod compared;
 mod creations;
 mod files;
+mod guide;
 mod imports;
 mod installation;
 mod isolation;

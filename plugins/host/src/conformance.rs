@@ -11,11 +11,13 @@ mod tests_of_resources;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use serde::Serialize;
 
 use crate::check::ALL;
 use crate::conformance::subject::Subject;
-use crate::{Allowance, Check, Hosts, LoadError, Verified};
+use crate::{Allowance, Check, Descriptor, Hosts, LoadError, Verified};
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,6 +97,15 @@ pub fn judge_verified(hosts: &Hosts, file: &Arc<Verified>, allowance: &Allowance
         .collect();
     verdicts.extend(tests().map(|test| judged(test, &subject)));
     verdicts
+}
+
+/// Made up rows of the features of a segmenter, the same ones each time: values as accounts have them, some of them unknown where that
+/// may be.
+///
+/// # Errors
+/// There are too many.
+pub fn made_up(descriptor: &Descriptor, n_rows: usize) -> Result<RecordBatch, ArrowError> {
+    rows::made_up(descriptor, n_rows, rows::Kind::Plain)
 }
 
 /// The ids of all tests, in the order in which they are made.

@@ -465,6 +465,15 @@ impl Engine {
         })
     }
 
+    /// The version of a segmentation by which all its accounts are judged, where that is known.
+    pub(crate) fn version_of(&self, tenant: TenantId, segmentation: &str) -> Option<u32> {
+        let view = self.known_view(tenant)?;
+        let mut known = view.segmentations.iter();
+        known
+            .find(|one| one.key == segmentation)
+            .map(|one| one.version)
+    }
+
     fn known_view(&self, tenant: TenantId) -> Option<Arc<View>> {
         self.views
             .read()

@@ -37,6 +37,9 @@ use crate::columns::Of;
 use crate::engine::{Engine, Known, View, Writing};
 use crate::watch::Answers;
 
+/// Times that an answer is made again because the segmentation was changed under it.
+const MOST_SWAPS: usize = 5;
+
 /// The handlers of `SegmentationService`.
 #[derive(Debug, Clone)]
 pub(crate) struct Handlers {
@@ -81,6 +84,32 @@ impl Handlers {
             state,
             view,
         })
+    }
+
+    /// An answer about many accounts, all judged by the version that it says: one that the segmentation got another version under is
+    /// made again.
+    async fn of_one_version<A, W>(
+        &self,
+        (tenant, segmentation): (TenantId, &str),
+        answer: impl Fn() -> W,
+    ) -> Result<A, Status>
+    where
+        W: Future<Output = Result<A, Status>>,
+    {
+        let mut before = self.engine.version_of(tenant, segmentation);
+        for _ in 0..MOST_SWAPS {
+            let answered = answer().await?;
+            let after = self.engine.version_of(tenant, segmentation);
+            if before.is_none() || after == before {
+                return Ok(answered);
+            }
+            before = after;
+        }
+        Err(Problem::new(
+            ErrorReason::Unavailable,
+            "the segmentation is changed all the time; try again",
+        )
+        .into())
     }
 
     /// The uid of an account; `None` where nobody has told of it yet because the tenant has no segmentation.

@@ -200,7 +200,7 @@ impl Segmenters {
         });
         let found = if named.version.is_empty() {
             of_id
-                .filter(|one| one.state() == SegmenterState::Ready)
+                .filter(|one| is_for_here(one))
                 .max_by_key(|one| Version::parse(&one.version).ok())
         } else {
             of_id.find(|one| one.version == named.version)
@@ -208,6 +208,24 @@ impl Segmenters {
         found
             .map(Arc::clone)
             .ok_or_else(|| self.unknown(named, &published))
+    }
+
+    /// Digests of the newest version of each segmenter that can be used here.
+    fn newest_ready(&self, published: &Published) -> Vec<String> {
+        let mut newest: BTreeMap<&str, (Option<Version>, &str)> = BTreeMap::new();
+        for one in published.values().filter(|one| is_for_here(one)) {
+            let found = (Version::parse(&one.version).ok(), one.digest.as_str());
+            let known = newest
+                .entry(&one.segmenter_id)
+                .or_insert_with(|| found.clone());
+            if found.0 > known.0 {
+                *known = found;
+            }
+        }
+        newest
+            .into_values()
+            .map(|(_, digest)| digest.to_owned())
+            .collect()
     }
 
     fn unknown(&self, named: &pb::SegmenterRef, published: &Published) -> Problem {
@@ -468,6 +486,12 @@ pub const PLATFORM: &str = if cfg!(target_arch = "aarch64") {
 } else {
     "linux_amd64"
 };
+
+/// Whether a version can be used, and runs on this machine.
+fn is_for_here(told: &pb::Segmenter) -> bool {
+    let runs = told.platform.is_empty() || told.platform == PLATFORM;
+    runs && told.state() == SegmenterState::Ready
+}
 
 /// Whether something may be decided by a version.
 pub(crate) fn usable(told: &pb::Segmenter) -> Result<(), Problem> {

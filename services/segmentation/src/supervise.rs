@@ -1,9 +1,9 @@
 //! Keeping the segmenters of this process as the catalogue says, and the catalogue as the segmenters behave.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{error, warn};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use sextant_domain::id::{PayloadHash, TenantId};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterState};
-use sextant_store::port::{self, Once, Request, RevisionState, StateChange};
+use sextant_store::port::{self, Once, Request, RevisionState, StateChange, UseRow};
 use sextant_wire::status::store;
 
 use crate::engine::Engine;
@@ -24,10 +24,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks between two sayings of how this process stands, and between two looks into the directory.
 const PREPARE_EVERY: u32 = 5;
 const DIRECTORY_EVERY: u32 = 2;
+/// How long the evaluation of another process is waited for.
+const LONGEST_EVALUATION: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Follows the catalogue until `stop`.
     pub(crate) async fn supervise(&self, stop: CancellationToken) {
+        let mut followed = Followed::default();
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut failing, mut n_looks) = (false, 0_u32);
@@ -36,7 +39,9 @@ impl Engine {
                 _ = ticks.tick() => {},
                 () = stop.cancelled() => return,
             }
-            let looked = stop.run_until_cancelled(Box::pin(self.look(n_looks))).await;
+            let looked = stop
+                .run_until_cancelled(Box::pin(self.look(n_looks, &mut followed)))
+                .await;
             n_looks = n_looks.wrapping_add(1);
             match looked {
                 None => return,
@@ -51,7 +56,7 @@ impl Engine {
         }
     }
 
-    async fn look(&self, n_looks: u32) -> Result<(), Status> {
+    async fn look(&self, n_looks: u32, followed: &mut Followed) -> Result<(), Status> {
         if n_looks.is_multiple_of(DIRECTORY_EVERY) {
             self.segmenters.look_into_directory().await;
         }
@@ -61,9 +66,42 @@ impl Engine {
         }
         if changed {
             self.leave_quarantined().await?;
+            let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
+            followed.note(&uses);
         }
+        self.take_over_decisions(followed).await?;
         if changed || n_looks.is_multiple_of(PREPARE_EVERY) {
             self.segmenters.prepare().await?;
+        }
+        Ok(())
+    }
+
+    /// Other processes decide, too: what they have found is taken over once it is stored. Where it is not after a while, for the
+    /// process has died, this one evaluates it.
+    async fn take_over_decisions(&self, followed: &mut Followed) -> Result<(), Status> {
+        let waiting = std::mem::take(&mut followed.waiting);
+        for (tenant, since) in waiting {
+            let slices = self.memberships.slices(tenant).await.map_err(store)?;
+            let all = self.segmentations.all(tenant).await.map_err(store)?;
+            let is_judged = slices.iter().all(|(_, progress)| {
+                all.iter().all(|row| {
+                    let mut judged = progress.judged.iter();
+                    let known = judged.find(|one| one.segmentation == row.number);
+                    known.map_or(1, |known| known.version) == row.version
+                })
+            });
+            if is_judged {
+                for (slice, progress) in &slices {
+                    self.take_over(tenant, *slice, progress.version).await;
+                    self.note_stored(tenant, *slice, progress);
+                }
+                continue;
+            }
+            if since.elapsed() >= LONGEST_EVALUATION {
+                self.unbegun.note(tenant);
+            } else {
+                followed.waiting.insert(tenant, since);
+            }
         }
         Ok(())
     }
@@ -195,6 +233,29 @@ impl Engine {
             warn!(tenant = %Uuid::from_u128(tenant.0), why, "a segmentation has gone back to the revision before");
         }
         Ok(())
+    }
+}
+
+/// What decides, as this process knows it, and the tenants of which it waits for what others find.
+#[derive(Debug, Default)]
+struct Followed {
+    active: BTreeMap<(TenantId, u16), u32>,
+    waiting: BTreeMap<TenantId, Instant>,
+}
+
+impl Followed {
+    fn note(&mut self, uses: &[UseRow]) {
+        let active = uses.iter().filter(|one| one.state == RevisionState::Active);
+        let active: BTreeMap<_, _> = active
+            .map(|one| ((one.tenant, one.segmentation), one.revision))
+            .collect();
+        let now = Instant::now();
+        for (of, revision) in &active {
+            if self.active.get(of).is_some_and(|before| before != revision) {
+                self.waiting.insert(of.0, now);
+            }
+        }
+        self.active = active;
     }
 }
 

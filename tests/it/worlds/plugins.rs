@@ -2,6 +2,7 @@
 //! goes on.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -182,4 +183,55 @@ fn an_author_checks_a_segmenter_and_runs_it_on_rows_without_a_service() {
     let refused = run(&[], &["plugin", "run", &segmenter, "--csv", &rows]);
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("has no column \"revenue.seats\""), "{told}");
+}
+
+#[test]
+fn a_new_segmenter_in_c_compiles_passes_is_measured_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my_health");
+    let path = path.to_str().unwrap();
+    let new = ["plugin", "new", path, "--lang", "c", "--id", "acme.health"];
+    assert_eq!(run(&[], &new).status.code(), Some(0));
+    // It is made once, and under a name that can be one.
+    assert_eq!(run(&[], &new).status.code(), Some(2));
+    let odd = folder.path().join("My-Health");
+    let odd = run(&[], &["plugin", "new", odd.to_str().unwrap()]);
+    assert_eq!(odd.status.code(), Some(2));
+    let made = Command::new("make").current_dir(path).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let (library, rows) = (
+        format!("{path}/my_health.so"),
+        format!("{path}/accounts.csv"),
+    );
+    let json = ["-o", "json"];
+    let answer = |arguments: &[&str]| {
+        let output = run(&[], &[&["plugin"], arguments, &json].concat());
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    answer(&["check", &library]);
+    let run = answer(&["run", &library, "--csv", &rows]);
+    assert_eq!(run["rows"][0]["segment"], "key", "{run}");
+    let costs = answer(&["bench", &library, "--rows", "100"]);
+    assert_eq!(costs["costs"][2]["rows"], 100, "{costs}");
+    // More is asked for from now on.
+    let source = fs::read_to_string(format!("{path}/my_health.c")).unwrap();
+    let stricter = source.replace("0.6}", "0.89}").replace(
+        "\\\"rows\\\":[[9000000,0.9]",
+        "\\\"rows\\\":[[9000000,0.95]",
+    );
+    assert_ne!(source, stricter);
+    fs::write(format!("{path}/my_health.c"), stricter).unwrap();
+    let before = folder.path().join("before.so");
+    fs::rename(&library, &before).unwrap();
+    let made = Command::new("make").current_dir(path).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let diff = answer(&["diff", before.to_str().unwrap(), &library, "--csv", &rows]);
+    let moved = diff["moved"].as_array().unwrap();
+    assert_eq!(moved.len(), 1, "{diff}");
+    assert_eq!(
+        (&moved[0]["account"], &moved[0]["to"]),
+        (&"acme".into(), &"at_risk".into())
+    );
 }

@@ -4,6 +4,8 @@ mod life;
 mod quarantined;
 mod refused;
 mod remote;
+mod replicas;
+mod swapped;
 mod trusted;
 
 use std::path::PathBuf;

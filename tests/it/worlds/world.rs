@@ -308,6 +308,27 @@ impl World {
         self.settings_of(place.unwrap())
     }
 
+    /// One more process of a role, with more settings, and a client of its own that calls it in place of the other one.
+    pub(crate) fn replica(&self, role: Role, more: &[String]) -> (Process, Client) {
+        let (address, admin) = (free_address(), free_address());
+        let mut settings = self.settings(role);
+        settings.push(format!("server.listen={address}"));
+        settings.push(format!("server.admin_listen={admin}"));
+        settings.extend_from_slice(more);
+        let process = Process::serve(role, &settings);
+        let mut addresses = self.addresses.clone();
+        let place = match role {
+            Role::Scoring => &mut addresses.scoring,
+            Role::Segmentation => &mut addresses.segmentation,
+            Role::Metrics => &mut addresses.metrics,
+            Role::Ingestion | Role::All => &mut addresses.ingestion,
+        };
+        *place = format!("http://{address}");
+        let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
+        let links = Links::connect(&addresses, &options).unwrap();
+        (process, Client::new(links, Some(&self.key)))
+    }
+
     /// The same, with what it tells on the way.
     pub(crate) fn cli_with_notes(&self, arguments: &[&str]) -> Output {
         self.cli_of(&self.key, arguments)
@@ -341,6 +362,11 @@ impl World {
     pub(crate) fn links(&self) -> Links {
         let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
         Links::connect(&self.addresses, &options).unwrap()
+    }
+
+    /// The installation's own key.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
     }
 
     /// A client of the installation's own key.

@@ -8,7 +8,7 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Feature;
-use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
@@ -30,9 +30,20 @@ pub(super) async fn handle(
 ) -> Result<Response<pb::ListMembersResponse>, Status> {
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
+    let answer = handlers.of_one_version((tenant, &request.segmentation), || {
+        answer(handlers, tenant, &request)
+    });
+    answer.await.map(Response::new)
+}
+
+async fn answer(
+    handlers: &Handlers,
+    tenant: TenantId,
+    request: &pb::ListMembersRequest,
+) -> Result<pb::ListMembersResponse, Status> {
     let reading = handlers.begin(tenant, request.at.as_ref()).await?;
     let known = reading.segmentation(&request.segmentation)?;
-    check_segments(handlers, &reading, &request).await?;
+    check_segments(handlers, &reading, request).await?;
     let bound = pb::ListMembersRequest {
         page_size: 0,
         page_token: String::new(),
@@ -44,14 +55,14 @@ pub(super) async fn handle(
     let size = page::size(request.page_size)?;
     let (members, next) = if reading.at.is_now() {
         handlers
-            .present_members(&reading, known.number, &request, (size, cursor))
+            .present_members(&reading, known.number, request, (size, cursor))
             .await?
     } else {
         handlers
             .past_members(
                 &reading,
                 known.number,
-                &request,
+                request,
                 Page {
                     after: cursor,
                     limit: size + 1,
@@ -59,13 +70,13 @@ pub(super) async fn handle(
             )
             .await?
     };
-    Ok(Response::new(pb::ListMembersResponse {
+    Ok(pb::ListMembersResponse {
         members,
         next_page_token: next.map_or(String::new(), |next| {
             handlers.pager.token(tenant.0, &bound, &next)
         }),
         freshness: Some(reading.freshness(Some(known))),
-    }))
+    })
 }
 
 async fn check_segments(

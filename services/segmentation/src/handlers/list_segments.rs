@@ -32,6 +32,17 @@ pub(super) async fn handle(
 ) -> Result<Response<pb::ListSegmentsResponse>, Status> {
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
+    let answer = handlers.of_one_version((tenant, &request.segmentation), || {
+        answer(handlers, tenant, &request)
+    });
+    answer.await.map(Response::new)
+}
+
+async fn answer(
+    handlers: &Handlers,
+    tenant: TenantId,
+    request: &pb::ListSegmentsRequest,
+) -> Result<pb::ListSegmentsResponse, Status> {
     let size = page::size(request.page_size)?;
     let bound = pb::ListSegmentsRequest {
         page_size: 0,
@@ -93,7 +104,7 @@ pub(super) async fn handle(
     let more = segments.len() > size;
     segments.truncate(size);
     let next = (behind + size).to_string();
-    Ok(Response::new(pb::ListSegmentsResponse {
+    Ok(pb::ListSegmentsResponse {
         segments,
         accounts: groups.values().map(|totals| totals.accounts).sum(),
         freshness: Some(reading.freshness(Some(known))),
@@ -102,7 +113,7 @@ pub(super) async fn handle(
         } else {
             String::new()
         },
-    }))
+    })
 }
 
 fn past_sums() -> Problem {
@@ -158,19 +169,24 @@ fn summaries(
     summaries
 }
 
-/// The segments of a segmentation. Where its segmenter is missing, those that have accounts, by their keys.
+/// The segments of a segmentation, and by their keys those that have accounts and that its segmenter does not know: of one that is
+/// missing all, and of the past those of an earlier version.
 fn definitions(one: &Use, groups: &BTreeMap<Group, Totals>) -> Vec<pb::SegmentDefinition> {
+    let mut segments: Vec<pb::SegmentDefinition> = Vec::new();
     if let Some(one) = one.usable() {
-        let segments = &one.segmenter.descriptor().segments;
-        return segments.iter().map(segment_definition).collect();
+        let declared = &one.segmenter.descriptor().segments;
+        segments.extend(declared.iter().map(segment_definition));
     }
-    let keys = groups.keys().map(|(_, key)| key);
-    let of_key = |key: &String| pb::SegmentDefinition {
-        key: key.clone(),
-        title: key.clone(),
-        ..pb::SegmentDefinition::default()
-    };
-    keys.filter(|key| !key.is_empty()).map(of_key).collect()
+    for (_, key) in groups.keys().filter(|(_, key)| !key.is_empty()) {
+        if segments.iter().all(|segment| segment.key != *key) {
+            segments.push(pb::SegmentDefinition {
+                key: key.clone(),
+                title: key.clone(),
+                ..pb::SegmentDefinition::default()
+            });
+        }
+    }
+    segments
 }
 
 impl Handlers {

@@ -29,14 +29,15 @@ fn before(now: Instant, age: Duration) -> Instant {
 }
 
 impl Segmenters {
-    /// Digests of the published versions that revisions are of which are not retired.
+    /// Digests of the published versions that every process has to have: those of revisions that are not retired, and the newest of
+    /// each segmenter, which somebody may put to use at any moment.
     async fn wanted(&self) -> Result<BTreeSet<String>, Problem> {
         let uses = self.catalogue.uses().await?;
         let published = self.published();
+        let newest = self.newest_ready(&published);
         let digests = uses.into_iter().map(|one| one.digest);
-        Ok(digests
-            .filter(|digest| published.contains_key(digest))
-            .collect())
+        let used = digests.filter(|digest| published.contains_key(digest));
+        Ok(used.chain(newest).collect())
     }
 
     /// Loads what may be asked here, and ends what was not for a while. Says how it stands to those who wait for it.
@@ -88,7 +89,8 @@ impl Segmenters {
         if self.published().contains_key(digest) {
             self.load(digest).await?;
         }
-        if self.isolation.replicas == Replicas::Alone || !self.published().contains_key(digest) {
+        // The others load what nobody has used yet when they are asked to.
+        if self.isolation.replicas == Replicas::Alone || !self.wanted().await?.contains(digest) {
             return Ok(());
         }
         let until = tokio::time::Instant::now() + LONGEST_WAIT;
@@ -96,15 +98,20 @@ impl Segmenters {
             let since = before(self.clock.now(), SILENT);
             let replicas = self.catalogue.replicas(since).await?;
             let others = replicas.iter().filter(|one| one.replica != self.replica);
-            let mut lacking = others.filter_map(|one| Some((one, lacks(one, digest)?)));
-            let Some((replica, why)) = lacking.next() else {
+            let lacking: Vec<_> = others
+                .filter_map(|one| Some((one, lacks(one, digest)?)))
+                .collect();
+            let refused = lacking.iter().find(|(_, why)| !why.is_empty());
+            let Some((replica, why)) = refused.or_else(|| lacking.first()) else {
                 return Ok(());
             };
-            if tokio::time::Instant::now() >= until {
-                let message = format!(
-                    "replica {} cannot ask this segmenter yet: {why}",
-                    replica.name
-                );
+            if refused.is_some() || tokio::time::Instant::now() >= until {
+                let why = if why.is_empty() {
+                    "it is loading it"
+                } else {
+                    why
+                };
+                let message = format!("replica {} cannot ask this segmenter: {why}", replica.name);
                 return Err(Problem::new(ErrorReason::Unavailable, message));
             }
             tokio::time::sleep(ASK_AGAIN).await;
@@ -127,12 +134,12 @@ impl Segmenters {
     }
 }
 
-/// Why a process cannot ask a segmenter; `None`: it can.
+/// Why a process cannot ask a segmenter, empty where it has not said so yet; `None`: it can.
 fn lacks<'r>(replica: &'r ReplicaRow, digest: &str) -> Option<&'r str> {
     match replica.ready.iter().find(|one| one.digest == digest) {
         Some(ready) if ready.problem.is_empty() => None,
         Some(ready) => Some(&ready.problem),
-        None => Some("it is loading it"),
+        None => Some(""),
     }
 }
 

@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 
 use sextant_proto::ingestion::v1::Scope;
 
+use crate::cli::plugin::new::LANGUAGES;
 use crate::import::Layout;
 use crate::import::columns::Kind;
 use crate::installation::Role;
@@ -254,6 +255,17 @@ fn plugin() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(
+            named("new")
+                .about("Makes a folder with a segmenter to begin with, and everything that building it takes")
+                .arg(file("name", "NAME", "New folder; its name is the segmenter's: lower-case letters, digits and _"))
+                .arg(
+                    option("lang", "LANGUAGE", "What it is written in; one in Python runs on a server of your own")
+                        .value_parser(LANGUAGES)
+                        .default_value("rust"),
+                )
+                .arg(option("id", "ID", "Its id, such as acme.team_size; default: example.NAME")),
+        )
+        .subcommand(
             named("check")
                 .about("Judges a segmenter by what the service relies on, each test in a process of its own")
                 .arg(segmenter())
@@ -274,6 +286,13 @@ fn plugin() -> Command {
                 )
                 .arg(option("settings", "JSON", "The segmenter's configuration; default: all defaults"))
                 .arg(option("as-of", "TIME", "The \"now\" of the model, such as 2026-01-31T09:30:00Z; default: now")),
+        )
+        .subcommand(
+            named("bench")
+                .about("Measures what a segmenter costs, in a process of its own as the service runs it")
+                .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
+                .arg(number("rows", "1000", "Rows of a batch, at most 16,384"))
+                .arg(option("settings", "JSON", "The segmenter's configuration; default: all defaults")),
         )
         .subcommands(signing_commands())
         .subcommands(publishing_commands())
@@ -370,8 +389,15 @@ fn deciding_commands() -> Vec<Command> {
             .arg(option("settings", "JSON", "Configuration; default: the present one"))
             .arg(note_of("Why, for the journal")),
         named("diff")
-            .about("Shows what the proposed revision of a segmentation would change, as its last shadow found")
-            .arg(segmentation()),
+            .about("Shows what the proposed revision of a segmentation would change, as its last shadow found; or what a new file would for the rows of a file")
+            .arg(text("segmentation", "KEY|OLD", "Key of the segmentation; or the segmenter as it is, a shared object (.so)"))
+            .arg(Arg::new("new").value_name("NEW").requires("csv").help("The segmenter as it would be, a shared object (.so)"))
+            .arg(
+                option("csv", "FILE", "With NEW: rows whose header names features, and account_id")
+                    .value_parser(value_parser!(PathBuf)),
+            )
+            .arg(option("settings", "JSON", "With NEW: configuration of both; default: all defaults"))
+            .arg(option("as-of", "TIME", "With NEW: the \"now\" of both; default: now")),
         named("activate")
             .about("Lets the proposed revision decide, from now on and for all accounts at once")
             .arg(segmentation())

@@ -1,6 +1,9 @@
 //! Commands for segmenters: those for their authors need no service, the others publish them and put them to work.
 
+mod bench;
 mod check;
+mod compare;
+pub(crate) mod new;
 mod publish;
 mod revise;
 mod run;
@@ -10,7 +13,7 @@ use clap::ArgMatches;
 
 use sextant_plugin_host::{Allowance, Hosts};
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, text_of};
 use crate::error::Error;
 
 /// Runs a command of the group.
@@ -20,6 +23,7 @@ pub(crate) async fn run(
     matches: &ArgMatches,
 ) -> Result<(), Error> {
     match action {
+        "new" => new::new(context, matches),
         "check" => check::check(context, matches).await,
         "run" => run::run(context, matches).await,
         "keygen" => sign::keygen(context, matches),
@@ -35,7 +39,11 @@ pub(crate) async fn run(
         "logs" => publish::logs(context, matches).await,
         "events" => publish::events(context, matches).await,
         "propose" => revise::propose(context, matches).await,
-        "diff" => revise::diff(context, matches).await,
+        "bench" => bench::bench(context, matches).await,
+        "diff" => match (text_of(matches, "segmentation"), text_of(matches, "new")) {
+            (_, new) if new.is_empty() => revise::diff(context, matches).await,
+            files => compare::diff(context, matches, files).await,
+        },
         "activate" => revise::activate(context, matches).await,
         "rollback" => revise::roll_back(context, matches).await,
         _ => Err(Error::usage(

@@ -28,8 +28,9 @@ struct Server(Child);
 
 impl Server {
     fn start(folder: &Path, listen: &str) -> Self {
-        let python = std::env::var_os("SEXTANT_TEST_PYTHON");
-        let python = python.expect("SEXTANT_TEST_PYTHON: a Python with grpcio and pyarrow");
+        let Some(python) = std::env::var_os("SEXTANT_TEST_PYTHON") else {
+            panic!("SEXTANT_TEST_PYTHON: a Python with grpcio and pyarrow");
+        };
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/python");
         let token = folder.join("token");
         let mut child = Command::new(python)

@@ -38,15 +38,38 @@ pub(crate) async fn run(context: &Context<'_>, matches: &ArgMatches) -> Result<(
     let (path, csv) = (file("file").zip(file("csv"))).ok_or_else(missing)?;
     let config = Some(text_of(matches, "settings")).filter(|config| !config.is_empty());
     let config = config.unwrap_or_else(|| "{}".to_owned());
-    let as_of = match text_of(matches, "as-of").as_str() {
-        "" => Clock::real().now(),
-        text => Instant::parse(text).map_err(|error| Error::usage(format!("--as-of: {error}")))?,
-    };
-    let block = waiting(move || judge(&path, &csv, &config, as_of)).await?;
+    let as_of = as_of(matches)?;
+    let block = waiting(move || Ok(shown(judge(&path, &csv, &config, as_of)?))).await?;
     context.print(matches, &Zone::utc(), &block.into())
 }
 
-fn judge(path: &Path, csv: &Path, config: &str, as_of: Instant) -> Result<Block, Error> {
+/// The "now" of the model.
+pub(crate) fn as_of(matches: &ArgMatches) -> Result<Instant, Error> {
+    match text_of(matches, "as-of").as_str() {
+        "" => Ok(Clock::real().now()),
+        text => Instant::parse(text).map_err(|error| Error::usage(format!("--as-of: {error}"))),
+    }
+}
+
+/// What a segmenter says of one row.
+pub(crate) struct Judged {
+    /// The row's name.
+    pub(crate) account: String,
+    /// Where it is; nothing: it has no answer.
+    pub(crate) segment: Cell,
+    /// Why.
+    pub(crate) reasons: Vec<String>,
+    /// Why there is no answer.
+    pub(crate) trouble: Cell,
+}
+
+/// The title of a segmenter, and what it says of the rows of a file.
+pub(crate) fn judge(
+    path: &Path,
+    csv: &Path,
+    config: &str,
+    as_of: Instant,
+) -> Result<(String, Vec<Judged>), Error> {
     let (hosts, allowance) = hosts()?;
     let refused = |error: &dyn std::fmt::Display| Error::usage(error.to_string());
     let file = Verified::read(path).map_err(|error| refused(&error))?;
@@ -58,13 +81,7 @@ fn judge(path: &Path, csv: &Path, config: &str, as_of: Instant) -> Result<Block,
     let bound = segmenter
         .bind(config, &schema)
         .map_err(|error| refused(&error))?;
-    let columns = vec![
-        Column::left("account", "Account"),
-        Column::left("segment", "Segment"),
-        Column::prose("reasons", "Why"),
-        Column::rare("trouble", "No answer"),
-    ];
-    let mut block = Block::new("rows", descriptor.title.get("en"), columns);
+    let mut judged = Vec::with_capacity(read.names.len());
     for (names, values) in read.names.chunks(ROWS).zip(read.values.chunks(ROWS)) {
         let batch = rows::of_values(descriptor, values).map_err(|error| refused(&error))?;
         let call = Call {
@@ -85,17 +102,35 @@ fn judge(path: &Path, csv: &Path, config: &str, as_of: Instant) -> Result<Block,
         };
         for (row, name) in names.iter().enumerate() {
             let texts = reasons.get(row).into_iter().flatten();
-            let texts: Vec<String> = texts.filter_map(|reason| reason.text.clone()).collect();
             let trouble = answers.trouble_of(row);
-            block.rows.push(vec![
-                Cell::text(name.clone()),
-                segment(descriptor, &answers.segment, row, trouble.is_some()),
-                Cell::List(texts),
-                trouble.map_or(Cell::Nothing, |trouble| Cell::text(trouble.to_string())),
-            ]);
+            judged.push(Judged {
+                account: name.clone(),
+                segment: segment(descriptor, &answers.segment, row, trouble.is_some()),
+                reasons: texts.filter_map(|reason| reason.text.clone()).collect(),
+                trouble: trouble.map_or(Cell::Nothing, |trouble| Cell::text(trouble.to_string())),
+            });
         }
     }
-    Ok(block)
+    Ok((descriptor.title.get("en").to_owned(), judged))
+}
+
+fn shown((title, judged): (String, Vec<Judged>)) -> Block {
+    let columns = vec![
+        Column::left("account", "Account"),
+        Column::left("segment", "Segment"),
+        Column::prose("reasons", "Why"),
+        Column::rare("trouble", "No answer"),
+    ];
+    let mut block = Block::new("rows", &title, columns);
+    for one in judged {
+        block.rows.push(vec![
+            Cell::text(one.account),
+            one.segment,
+            Cell::List(one.reasons),
+            one.trouble,
+        ]);
+    }
+    block
 }
 
 fn segment(descriptor: &Descriptor, answers: &[u16], row: usize, is_troubled: bool) -> Cell {

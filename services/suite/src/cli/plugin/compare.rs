@@ -1,0 +1,114 @@
+//! `sextant plugin diff OLD NEW --csv`: what a new version would change for the rows of a file, without any service.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+
+use sextant_domain::time::{Instant, Zone};
+
+use crate::cli::context::{Context, text_of};
+use crate::cli::plugin::run::{Judged, as_of, judge};
+use crate::cli::plugin::waiting;
+use crate::error::Error;
+use crate::output::{Block, Cell, Column};
+
+/// Rows that move and are listed one by one.
+const MAX_LISTED: usize = 100;
+
+/// Shows who would move.
+pub(crate) async fn diff(
+    context: &Context<'_>,
+    matches: &ArgMatches,
+    (old, new): (String, String),
+) -> Result<(), Error> {
+    let csv = matches.get_one::<PathBuf>("csv").cloned();
+    let csv = csv.ok_or_else(|| Error::usage("name the rows with --csv FILE"))?;
+    let config = Some(text_of(matches, "settings")).filter(|config| !config.is_empty());
+    let config = config.unwrap_or_else(|| "{}".to_owned());
+    let as_of = as_of(matches)?;
+    let comparing =
+        waiting(move || compare((Path::new(&old), Path::new(&new)), &csv, &config, as_of));
+    let blocks = comparing.await?;
+    context.print(matches, &Zone::utc(), &blocks.into())
+}
+
+fn compare(
+    (old, new): (&Path, &Path),
+    csv: &Path,
+    config: &str,
+    as_of: Instant,
+) -> Result<Vec<Block>, Error> {
+    let (_, before) = judge(old, csv, config, as_of)?;
+    let (_, after) = judge(new, csv, config, as_of)?;
+    let rows: Vec<(Judged, Judged)> = before.into_iter().zip(after).collect();
+    Ok(vec![matrix(&rows), moved(&rows)])
+}
+
+/// Whether rows stay, and from where to where they go.
+type Way = (bool, String, String);
+
+fn matrix(rows: &[(Judged, Judged)]) -> Block {
+    let columns = vec![
+        Column::left("from", "Is"),
+        Column::left("to", "Would be"),
+        Column::right("rows", "Rows"),
+    ];
+    let mut counts: BTreeMap<Way, (&Judged, &Judged, u64)> = BTreeMap::new();
+    for (before, after) in rows {
+        let stays = before.segment == after.segment;
+        let key = (stays, name(&before.segment), name(&after.segment));
+        let cell = counts.entry(key).or_insert((before, after, 0));
+        cell.2 += 1;
+    }
+    let mut block = Block::new("moves", "Who is where, and would be", columns);
+    for ((stays, _, _), (before, after, count)) in counts {
+        let to = match (&after.segment, stays) {
+            (Cell::Titled { key, .. }, true) => Cell::Titled {
+                title: "(stays)".to_owned(),
+                key: key.clone(),
+            },
+            (other, _) => other.clone(),
+        };
+        block
+            .rows
+            .push(vec![before.segment.clone(), to, Cell::Count(count)]);
+    }
+    block
+}
+
+fn moved(rows: &[(Judged, Judged)]) -> Block {
+    let columns = vec![
+        Column::left("account", "Account"),
+        Column::left("from", "Is"),
+        Column::left("to", "Would be"),
+        Column::prose("reasons", "Why"),
+        Column::rare("trouble", "No answer"),
+    ];
+    let moved = rows
+        .iter()
+        .filter(|(before, after)| before.segment != after.segment);
+    let n_moved = moved.clone().count();
+    let mut block = Block::new("moved", "Who would move", columns);
+    for (before, after) in moved.take(MAX_LISTED) {
+        block.rows.push(vec![
+            Cell::text(after.account.clone()),
+            before.segment.clone(),
+            after.segment.clone(),
+            Cell::List(after.reasons.clone()),
+            after.trouble.clone(),
+        ]);
+    }
+    if n_moved > MAX_LISTED {
+        block.note = format!("The first {MAX_LISTED} of {n_moved}.");
+    }
+    block
+}
+
+fn name(segment: &Cell) -> String {
+    match segment {
+        Cell::Titled { key, .. } => key.clone(),
+        Cell::Text(text) => text.clone(),
+        _ => String::new(),
+    }
+}

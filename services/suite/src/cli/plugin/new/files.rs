@@ -1,0 +1,210 @@
+//! The files of a new segmenter. Those that it brings along are the ones that are built and tested here.
+
+/// Path in the new folder, where NAME stands for its name, and text.
+pub(crate) type File = (&'static str, &'static str);
+
+/// A segmenter in Rust.
+pub(crate) const RUST: &[File] = &[
+    (
+        "accounts.csv",
+        include_str!("../../../../templates/rust/accounts.csv"),
+    ),
+    (
+        "Cargo.toml",
+        include_str!("../../../../templates/rust/Cargo.toml.txt"),
+    ),
+    (
+        "descriptor.json",
+        include_str!("../../../../../../plugins/examples/team_size/descriptor.json"),
+    ),
+    (
+        "src/lib.rs",
+        include_str!("../../../../../../plugins/examples/team_size/src/lib.rs"),
+    ),
+];
+
+/// What a segmenter in Rust is built with: the author's crate and the contract, of the standard library alone.
+pub(crate) const SDK: &[File] = &[
+    (
+        "sextant-segmenter/Cargo.toml",
+        include_str!("../../../../templates/rust/sdk.toml.txt"),
+    ),
+    (
+        "sextant-segmenter/src/answer.rs",
+        include_str!("../../../../../../plugins/sdk/src/answer.rs"),
+    ),
+    (
+        "sextant-segmenter/src/column.rs",
+        include_str!("../../../../../../plugins/sdk/src/column.rs"),
+    ),
+    (
+        "sextant-segmenter/src/column/raw.rs",
+        include_str!("../../../../../../plugins/sdk/src/column/raw.rs"),
+    ),
+    (
+        "sextant-segmenter/src/column/text.rs",
+        include_str!("../../../../../../plugins/sdk/src/column/text.rs"),
+    ),
+    (
+        "sextant-segmenter/src/config.rs",
+        include_str!("../../../../../../plugins/sdk/src/config.rs"),
+    ),
+    (
+        "sextant-segmenter/src/entry.rs",
+        include_str!("../../../../../../plugins/sdk/src/entry.rs"),
+    ),
+    (
+        "sextant-segmenter/src/entry/guard.rs",
+        include_str!("../../../../../../plugins/sdk/src/entry/guard.rs"),
+    ),
+    (
+        "sextant-segmenter/src/export.rs",
+        include_str!("../../../../../../plugins/sdk/src/export.rs"),
+    ),
+    (
+        "sextant-segmenter/src/json.rs",
+        include_str!("../../../../../../plugins/sdk/src/json.rs"),
+    ),
+    (
+        "sextant-segmenter/src/lib.rs",
+        include_str!("../../../../../../plugins/sdk/src/lib.rs"),
+    ),
+    (
+        "sextant-segmenter/src/macros.rs",
+        include_str!("../../../../../../plugins/sdk/src/macros.rs"),
+    ),
+    (
+        "sextant-segmenter/src/segmenter.rs",
+        include_str!("../../../../../../plugins/sdk/src/segmenter.rs"),
+    ),
+    (
+        "sextant-segmenter/src/testing.rs",
+        include_str!("../../../../../../plugins/sdk/src/testing.rs"),
+    ),
+    (
+        "sextant-segmenter/src/testing/batch.rs",
+        include_str!("../../../../../../plugins/sdk/src/testing/batch.rs"),
+    ),
+    (
+        "sextant-segmenter/src/testing/session.rs",
+        include_str!("../../../../../../plugins/sdk/src/testing/session.rs"),
+    ),
+    (
+        "sextant-segmenter/src/words.rs",
+        include_str!("../../../../../../plugins/sdk/src/words.rs"),
+    ),
+    (
+        "sextant-segmenter-abi/Cargo.toml",
+        include_str!("../../../../templates/rust/abi.toml.txt"),
+    ),
+    (
+        "sextant-segmenter-abi/src/arrow.rs",
+        include_str!("../../../../../../plugins/abi/src/arrow.rs"),
+    ),
+    (
+        "sextant-segmenter-abi/src/constants.rs",
+        include_str!("../../../../../../plugins/abi/src/constants.rs"),
+    ),
+    (
+        "sextant-segmenter-abi/src/lib.rs",
+        include_str!("../../../../../../plugins/abi/src/lib.rs"),
+    ),
+    (
+        "sextant-segmenter-abi/src/records.rs",
+        include_str!("../../../../../../plugins/abi/src/records.rs"),
+    ),
+    (
+        "sextant-segmenter-abi/src/table.rs",
+        include_str!("../../../../../../plugins/abi/src/table.rs"),
+    ),
+];
+
+/// A segmenter in C.
+pub(crate) const C: &[File] = &[
+    (
+        "accounts.csv",
+        include_str!("../../../../templates/c/accounts.csv"),
+    ),
+    (
+        "Makefile",
+        include_str!("../../../../templates/c/Makefile.txt"),
+    ),
+    (
+        "NAME.c",
+        include_str!("../../../../../../plugins/examples/c/health_groups.c"),
+    ),
+    (
+        "segmenter.h",
+        include_str!("../../../../../../plugins/abi/include/segmenter.h"),
+    ),
+];
+
+/// A segmenter in Python, with the package that serves it.
+pub(crate) const PYTHON: &[File] = &[
+    (
+        "health.json",
+        include_str!("../../../../../../plugins/python/examples/health.json"),
+    ),
+    (
+        "NAME.py",
+        include_str!("../../../../../../plugins/python/examples/health.py"),
+    ),
+    (
+        "sextant_segmenter/pyproject.toml",
+        include_str!("../../../../../../plugins/python/pyproject.toml"),
+    ),
+    (
+        "sextant_segmenter/README.md",
+        include_str!("../../../../../../plugins/python/README.md"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/__init__.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/__init__.py"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/__main__.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/__main__.py"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/answers.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/answers.py"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/contract/__init__.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/contract/__init__.py"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/contract/evaluation_service_pb2.py",
+        include_str!(
+            "../../../../../../plugins/python/sextant_segmenter/contract/evaluation_service_pb2.py"
+        ),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/contract/evaluation_service_pb2.pyi",
+        include_str!(
+            "../../../../../../plugins/python/sextant_segmenter/contract/evaluation_service_pb2.pyi"
+        ),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/contract/evaluation_service_pb2_grpc.py",
+        include_str!(
+            "../../../../../../plugins/python/sextant_segmenter/contract/evaluation_service_pb2_grpc.py"
+        ),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/py.typed",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/py.typed"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/segmenter.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/segmenter.py"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/server.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/server.py"),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/testing.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/testing.py"),
+    ),
+];

@@ -1,0 +1,149 @@
+//! Swapping what decides while others read: no call fails, and no answer mixes the two.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use futures_util::future::join_all;
+
+use sextant::client::Client;
+use sextant_proto::segmentation::v1::{
+    ActivateRevisionRequest, GetMembershipRequest, ListMembersRequest, ProposeRevisionRequest,
+    SegmenterRef,
+};
+
+use crate::worlds::published::Team;
+use crate::worlds::records::entity;
+use crate::worlds::world::{Shape, request_id, segmentation_by};
+
+const SWAPS: usize = 6;
+
+/// What readers have seen.
+#[derive(Default)]
+struct Seen {
+    ends: AtomicBool,
+    points: AtomicU64,
+    lists: AtomicU64,
+    small: AtomicU64,
+    large: AtomicU64,
+}
+
+async fn read_points(client: &Client, seen: &Seen) {
+    for n in (1..=10).cycle() {
+        if seen.ends.load(Ordering::Relaxed) {
+            return;
+        }
+        let request = GetMembershipRequest {
+            account: entity(&format!("account-{n}")),
+            segmentation: "seats".to_owned(),
+            at: None,
+        };
+        let answer = client
+            .segmentation()
+            .get_membership(client.request(request))
+            .await;
+        let answer = answer.unwrap().into_inner();
+        let found = answer.membership().unwrap();
+        // Odd versions take everybody for large, even ones for small.
+        let expected = if found.segmentation_version % 2 == 1 {
+            "large"
+        } else {
+            "small"
+        };
+        assert_eq!(found.segment, expected, "{found:?}");
+        seen.points.fetch_add(1, Ordering::Relaxed);
+        let count = if expected == "large" {
+            &seen.large
+        } else {
+            &seen.small
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn read_lists(client: &Client, seen: &Seen) {
+    while !seen.ends.load(Ordering::Relaxed) {
+        let request = ListMembersRequest {
+            segmentation: "seats".to_owned(),
+            ..ListMembersRequest::default()
+        };
+        let answer = client
+            .segmentation()
+            .list_members(client.request(request))
+            .await;
+        let answer = answer.unwrap().into_inner();
+        let version = answer.freshness.unwrap().definition_version;
+        let members = answer
+            .members
+            .iter()
+            .filter_map(|one| one.membership.as_ref());
+        let told: Vec<_> = members
+            .map(|one| (one.segmentation_version, one.segment.clone()))
+            .collect();
+        let expected = if version % 2 == 1 { "large" } else { "small" };
+        assert_eq!(told, vec![(version, expected.to_owned()); 10]);
+        seen.lists.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+async fn swap_to(client: &Client, version: &str) {
+    let mut segmenters = client.segmenters();
+    let segmenter = SegmenterRef {
+        segmenter_id: "sextant.seats".to_owned(),
+        version: version.to_owned(),
+        ..SegmenterRef::default()
+    };
+    let request = ProposeRevisionRequest {
+        segmentation: "seats".to_owned(),
+        segmenter: Some(segmenter),
+        request_id: request_id(),
+        ..ProposeRevisionRequest::default()
+    };
+    segmenters
+        .propose_revision(client.request(request))
+        .await
+        .unwrap();
+    let request = ActivateRevisionRequest {
+        segmentation: "seats".to_owned(),
+        accept_diff: true,
+        note: "a swap".to_owned(),
+        request_id: request_id(),
+        ..ActivateRevisionRequest::default()
+    };
+    segmenters
+        .activate_revision(client.request(request))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_read_fails_or_mixes_what_decides_while_it_is_swapped() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let team = Team::start(shape).await;
+        team.plugin(&["push", &team.version("1.0.0", 0)]);
+        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        let position = team.ten_accounts().await;
+        assert_eq!(team.sizes(&position).await, (0, 10));
+        team.plugin(&[
+            "push",
+            &team.version("2.0.0", 1_000_000),
+            "--segmentation",
+            "seats",
+        ]);
+        let seen = Seen::default();
+        let points = join_all((0..4).map(|_| read_points(&team.client, &seen)));
+        let swaps = async {
+            for version in ["2.0.0", "1.0.0"].into_iter().cycle().take(SWAPS) {
+                swap_to(&team.client, version).await;
+            }
+            seen.ends.store(true, Ordering::Relaxed);
+        };
+        let (_points, (), ()) = tokio::join!(points, read_lists(&team.client, &seen), swaps);
+        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        println!(
+            "{shape:?}: {} points, {} lists",
+            count(&seen.points),
+            count(&seen.lists)
+        );
+        assert!(count(&seen.small) > 0 && count(&seen.large) > 0 && count(&seen.lists) > 0);
+        assert_eq!(team.sizes(&position).await, (0, 10));
+    }
+}
