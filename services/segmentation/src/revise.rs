@@ -15,7 +15,7 @@ use sextant_wire::time;
 
 use crate::engine::{Engine, Writing};
 use crate::registry;
-use crate::segmenters::{Actor, told};
+use crate::segmenters::{Actor, told, usable};
 use crate::wire;
 
 /// Revisions that are looked through for the proposed one and the one before: those of the last year, for most.
@@ -160,6 +160,9 @@ impl Engine {
         let Some(decides) = decides else {
             return Ok((writing, None));
         };
+        if let Some(published) = self.segmenters.published().get(&decides.digest) {
+            usable(published)?;
+        }
         let told = pb::Segmenter {
             segmenter_id: decides.segmenter_id.clone(),
             version: decides.segmenter_version.clone(),

@@ -232,8 +232,11 @@ impl Segmenters {
         let versions = published
             .values()
             .filter(|one| one.segmenter_id == named.segmenter_id);
+        let built_in = self.built_in.get(&named.segmenter_id).ok();
+        let built_in = built_in.map(|one| format!("{} (built in)", one.descriptor().version));
         let versions: Vec<String> = versions
             .map(|one| format!("{} ({})", one.version, told::word(one.state())))
+            .chain(built_in)
             .collect();
         if !versions.is_empty() {
             let message = format!(
@@ -373,16 +376,17 @@ impl Segmenters {
     }
 
     /// Those that may not be asked any more: they have failed too often, or are not trusted any more. With what each has done.
-    pub(crate) fn fallen(&self) -> Result<Vec<(String, String)>, Problem> {
+    pub(crate) fn fallen(&self) -> Vec<(String, String)> {
         let mut fallen = self.failed();
         for told in self.published().values() {
+            // While the keys cannot be read nothing new is loaded, and what runs goes on.
             if told.state() == SegmenterState::Ready
-                && let Some(distrust) = self.distrusted(told)?
+                && let Ok(Some(distrust)) = self.distrusted(told)
             {
                 fallen.push((told.digest.clone(), distrust.to_string()));
             }
         }
-        Ok(fallen)
+        fallen
     }
 
     /// Those that have failed too often to be asked for now, and with what. A server that is away is not among them: it comes back.

@@ -61,16 +61,19 @@ impl Engine {
             self.segmenters.look_into_directory().await;
         }
         let changed = self.segmenters.refresh().await.map_err(store)?;
-        for (digest, why) in self.segmenters.fallen()? {
+        for (digest, why) in self.segmenters.fallen() {
             self.quarantine_failed(&digest, &why).await?;
         }
-        if changed {
+        let is_due = n_looks.is_multiple_of(PREPARE_EVERY);
+        if changed || is_due {
             self.leave_quarantined().await?;
+        }
+        if changed {
             let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
             followed.note(&uses);
         }
         self.take_over_decisions(followed).await?;
-        if changed || n_looks.is_multiple_of(PREPARE_EVERY) {
+        if changed || is_due {
             self.segmenters.prepare().await?;
         }
         Ok(())
@@ -197,9 +200,6 @@ impl Engine {
                     && other.state == RevisionState::Previous
                     && !is_out(&other.digest)
             });
-            if decides {
-                self.unbegun.note(one.tenant);
-            }
             if let Some(before) = before.filter(|_| decides) {
                 let why = published.get(&one.digest).map_or("", |told| &told.why);
                 let why = format!("its segmenter is in quarantine: {why}");

@@ -28,7 +28,10 @@ mod reads;
 mod report;
 #[path = "../../../shared/store/examples/ingest_rate/rows.rs"]
 mod rows;
+#[path = "../../it/worlds/seats.rs"]
+mod seats;
 mod session;
+mod swaps;
 mod transitions;
 
 use std::path::PathBuf;
@@ -38,10 +41,11 @@ use tokio::runtime::Builder;
 
 use crate::report::Report;
 
-const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside|plugins]...";
-const ROWS: [&str; 6] = [
+const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside|plugins|swaps]...";
+const ROWS: [&str; 7] = [
     "inside",
     "plugins",
+    "swaps",
     "reads",
     "ingest",
     "transitions",
@@ -105,6 +109,7 @@ fn main() -> ExitCode {
             match row.as_str() {
                 "inside" => inside::measure(&mut report, plan.rounds).await,
                 "plugins" => plugins::measure(&mut report, plan.rounds),
+                "swaps" => swaps::measure(&mut report, plan.rounds).await,
                 "reads" => reads::measure(&mut report, plan.rounds).await,
                 "ingest" => ingest::measure(&mut report, plan.rounds).await,
                 "transitions" => transitions::measure(&mut report, plan.rounds).await,

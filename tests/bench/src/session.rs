@@ -21,6 +21,7 @@ use sextant_proto::ingestion::v1::{
 use sextant_proto::scoring::v1::GetFeaturesRequest;
 use sextant_proto::scoring::v1::scoring_service_client::ScoringServiceClient;
 use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
+use sextant_proto::segmentation::v1::segmenter_service_client::SegmenterServiceClient;
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, GetMembershipRequest, GetMembershipResponse, ListSegmentsRequest,
     Segmentation,
@@ -115,6 +116,10 @@ impl Session {
 
     pub(crate) fn tenants(&self) -> TenantServiceClient<Channel> {
         TenantServiceClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn segmenters(&self) -> SegmenterServiceClient<Channel> {
+        SegmenterServiceClient::new(self.channel.clone())
     }
 
     pub(crate) fn segmentation(&self) -> SegmentationServiceClient<Channel> {

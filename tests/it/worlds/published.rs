@@ -48,6 +48,16 @@ impl Team {
         }
     }
 
+    /// The same after processes were started again: a client that knows nothing of those before.
+    async fn anew(self) -> Self {
+        let installation = self.world.client();
+        let found = installation.find_tenant(Some(TENANT)).await.unwrap();
+        Self {
+            client: installation.of_tenant(&found).unwrap(),
+            ..self
+        }
+    }
+
     /// A version that takes accounts with so many seats for large.
     fn version(&self, version: &'static str, large_from: u64) -> String {
         self.compile(Seats {

@@ -67,7 +67,11 @@ impl Seats {
             later => folder.join(format!("seats-{later}.so")),
         };
         fs::write(&file, source).unwrap();
-        let header = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/abi/include");
+        let mut roots = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let header = roots.find_map(|root| {
+            let header = root.join("plugins/abi/include");
+            header.is_dir().then_some(header)
+        });
         let compiled = Command::new("cc")
             .args([
                 "-O1",
@@ -77,7 +81,7 @@ impl Seats {
                 "-fPIC",
                 "-I",
             ])
-            .arg(header)
+            .arg(header.unwrap())
             .arg("-o")
             .args([&library, &file])
             .output()

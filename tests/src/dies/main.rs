@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Builder;
 
 use sextant::assemble::{Program, Stores};
-use sextant::cli;
+use sextant::{cli, plugin_host};
 use sextant_runtime::config::Environment;
 
 use crate::ports::{Dying, Moment};
@@ -24,6 +24,12 @@ static FAULT: OnceLock<(String, Moment)> = OnceLock::new();
 
 fn main() -> io::Result<ExitCode> {
     let mut arguments: Vec<OsString> = env::args_os().collect();
+    if arguments
+        .first()
+        .is_some_and(|program| plugin_host::is_named(program))
+    {
+        return Ok(plugin_host::run());
+    }
     let fault: Vec<String> = arguments
         .splice(1..3, [])
         .map(|word| word.to_string_lossy().into_owned())

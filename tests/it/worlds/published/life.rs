@@ -1,10 +1,14 @@
 //! Watched in the shadow of what decides, activated, taken back.
 
 use serde_json::Value;
+use tonic::Status;
 
-use crate::worlds::published::{TENANT, Team, column, with_seats};
+use sextant::installation::Role;
+use sextant_proto::segmentation::v1::{ActivateRevisionRequest, Segmentation};
+
+use crate::worlds::published::{Team, column, with_seats};
 use crate::worlds::records::{accept, membership, now};
-use crate::worlds::world::{Shape, segmentation_by};
+use crate::worlds::world::{Shape, request_id, segmentation_by};
 
 /// A team whose first version decides, and whose second one is proposed: an account with 50 seats would become small.
 async fn watched(shape: Shape) -> (Team, String, Value) {
@@ -77,12 +81,7 @@ async fn a_revision_decides_for_all_accounts_from_its_activation_on_also_after_r
             team.world.kill_and_restart(role);
         }
         team.world.wait_until_all_serve();
-        let installation = team.world.client();
-        let found = installation.find_tenant(Some(TENANT)).await.unwrap();
-        let team = Team {
-            client: installation.of_tenant(&found).unwrap(),
-            ..team
-        };
+        let team = team.anew().await;
         let [_, changed] = with_seats("account-9", 9, 55);
         let position = accept(&team.client, vec![changed]).await;
         assert_eq!(team.sizes(&position).await, (6, 4));
@@ -171,4 +170,46 @@ async fn a_configuration_is_a_revision_too() {
     assert_eq!(proposed["revisions"][0]["version"], "1.0.0");
     team.plugin(&["activate", "seats"]);
     assert_eq!(team.sizes(&position).await, (4, 6));
+}
+
+async fn activate(team: &Team, request_id: &str) -> Result<Segmentation, Status> {
+    let request = ActivateRevisionRequest {
+        segmentation: "seats".to_owned(),
+        request_id: request_id.to_owned(),
+        ..ActivateRevisionRequest::default()
+    };
+    let mut segmenters = team.client.segmenters();
+    let answer = segmenters
+        .activate_revision(team.client.request(request))
+        .await?;
+    Ok(answer.into_inner().segmentation.unwrap())
+}
+
+#[tokio::test]
+async fn an_activation_whose_process_dies_is_made_once_and_for_all_accounts() {
+    for (shape, role) in [
+        (Shape::Embedded, Role::All),
+        (Shape::Apart, Role::Segmentation),
+    ] {
+        for moment in ["before", "after"] {
+            let (team, position, _) = watched(shape).await;
+            team.world.restart_dying(role, ["segmentation", moment]);
+            team.world.wait_until_all_serve();
+            let team = team.anew().await;
+            let request = request_id();
+            activate(&team, &request).await.unwrap_err();
+            team.world.wait_for_death(role).await;
+            team.world.kill_and_restart(role);
+            team.world.wait_until_all_serve();
+            let team = team.anew().await;
+            // Nobody has asked again: where it was stored, accounts are judged by it already.
+            let expected = if moment == "after" { (5, 5) } else { (4, 6) };
+            assert_eq!(team.sizes(&position).await, expected, "{shape:?} {moment}");
+            for _delivery in 0..2 {
+                let activated = activate(&team, &request).await.unwrap();
+                assert_eq!((activated.version, activated.revision), (2, 2));
+            }
+            assert_eq!(team.sizes(&position).await, (5, 5), "{shape:?} {moment}");
+        }
+    }
 }

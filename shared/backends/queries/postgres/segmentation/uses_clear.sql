@@ -1,1 +1,1 @@
-DELETE FROM segmenter_use WHERE tenant_id = $1 AND segmentation = $2
+DELETE FROM segmenter_use WHERE tenant_id = $1 AND segmentation_number = $2

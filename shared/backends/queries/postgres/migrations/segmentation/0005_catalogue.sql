@@ -25,7 +25,7 @@ CREATE TABLE segmenter_event (
   at bigint NOT NULL,
   tenant_id uuid,
   segmenter_id text COLLATE "C" NOT NULL,
-  segmentation text COLLATE "C" NOT NULL,
+  segmentation_key text COLLATE "C" NOT NULL,
   revision bigint NOT NULL,
   event bytea NOT NULL
 );
@@ -44,11 +44,11 @@ CREATE INDEX replica_time ON replica (beat_at);
 -- Revisions that are not retired, without what is their tenants' own.
 CREATE TABLE segmenter_use (
   tenant_id uuid NOT NULL,
-  segmentation integer NOT NULL,
+  segmentation_number integer NOT NULL,
   revision bigint NOT NULL,
   state smallint NOT NULL,
   digest text COLLATE "C" NOT NULL,
-  PRIMARY KEY (tenant_id, segmentation, revision)
+  PRIMARY KEY (tenant_id, segmentation_number, revision)
 );
 CREATE INDEX segmenter_use_digest ON segmenter_use (digest);
 
@@ -72,7 +72,7 @@ ALTER TABLE segmentation ADD COLUMN revision bigint NOT NULL DEFAULT 1;
 ALTER TABLE segmentation NO FORCE ROW LEVEL SECURITY;
 INSERT INTO segmentation_revision (tenant_id, segmentation, revision, state, segmenter_id, segmenter_version, digest, config, created_at, created_by, note, shadow)
 SELECT tenant_id, number, 1, 2, segmenter_id, '', plugin_digest, config, created_at, '', '', '' FROM segmentation;
-INSERT INTO segmenter_use (tenant_id, segmentation, revision, state, digest)
+INSERT INTO segmenter_use (tenant_id, segmentation_number, revision, state, digest)
 SELECT tenant_id, number, 1, 2, plugin_digest FROM segmentation;
 ALTER TABLE segmentation FORCE ROW LEVEL SECURITY;
 
