@@ -26,7 +26,8 @@ use crate::session::{Session, membership_request, request_id};
 const N_ACCOUNTS: usize = 2_000;
 const SEGMENTATION: &str = "seats";
 const SECONDS: u64 = 60;
-const SWAPS: u64 = 20;
+const SWAPS: usize = 20;
+const BETWEEN_SWAPS: Duration = Duration::from_secs(3);
 /// Reads of ten milliseconds: 1,000 a second.
 const BURST: usize = 10;
 const CHUNK_BYTES: usize = 256 << 10;
@@ -170,8 +171,8 @@ pub(crate) async fn measure(report: &mut Report, rounds: usize) {
         let seen = Arc::new(Seen::default());
         let reading = read(session.clone(), Arc::clone(&segments), Arc::clone(&seen));
         let swapping = async {
-            let mut ticks = interval(Duration::from_secs(SECONDS / SWAPS));
-            for digest in [&small, &large].into_iter().cycle().take(SWAPS as usize) {
+            let mut ticks = interval(BETWEEN_SWAPS);
+            for digest in [&small, &large].into_iter().cycle().take(SWAPS) {
                 ticks.tick().await;
                 swap_to(&session, digest).await;
             }
