@@ -9,6 +9,8 @@ mod c_example;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod cpp_example;
+#[cfg(test)]
 mod damaged;
 #[cfg(test)]
 mod explanation;
