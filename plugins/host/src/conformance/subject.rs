@@ -8,12 +8,14 @@ use arrow_array::RecordBatch;
 use crate::external::Purpose;
 use crate::{
     Allowance, Assignments, Call, CallError, Deadline, Descriptor, External, ExternalInstance,
-    Hosts, LoadError, Verified, rows,
+    Hosts, LoadError, Trouble, Verified, rows,
 };
 
 /// The "now" of all calls: 2026-01-01, in microseconds.
 pub(super) const AS_OF_US: i64 = 1_767_225_600_000_000;
 
+/// Bytes that are shown of what a process printed.
+const LAST_WORDS_BYTES: usize = 600;
 /// Longest time of a call that is not about time.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -90,15 +92,29 @@ pub(super) fn answers(
     rows: &RecordBatch,
 ) -> Result<Assignments, String> {
     let answers = instance.segment(rows, &call(LONGEST));
-    let answers = answers.map_err(|error: CallError| error.to_string())?;
+    let answers = answers.map_err(|error| match &error {
+        CallError::Lost(trouble) => with_last_words(error.to_string(), trouble),
+        _ => error.to_string(),
+    })?;
     match answers.unanswered.first() {
         None => Ok(answers),
         Some(first) => {
             let n_rows = answers.unanswered.len();
             let (row, trouble) = (first.row, &first.trouble);
-            Err(format!(
-                "no answer for {n_rows} rows, the first is row {row}: {trouble}"
-            ))
+            let told = format!("no answer for {n_rows} rows, the first is row {row}: {trouble}");
+            Err(with_last_words(told, trouble))
         },
+    }
+}
+
+/// With the beginning of what a process printed before it ended: its author reads that.
+fn with_last_words(told: String, trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Crashed(crash) if !crash.printed.is_empty() => {
+            let end = crash.printed.floor_char_boundary(LAST_WORDS_BYTES);
+            let printed = crash.printed.get(..end).unwrap_or_default();
+            format!("{told}; it printed: {printed}")
+        },
+        _ => told,
     }
 }

@@ -19,6 +19,8 @@ mod external;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod go_example;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod missing;

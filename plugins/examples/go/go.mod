@@ -1,0 +1,3 @@
+module example.com/plan_fit
+
+go 1.24
