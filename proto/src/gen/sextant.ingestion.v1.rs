@@ -1528,7 +1528,7 @@ pub struct Key {
     /// Public part of the key.
     #[prost(string, tag = "1")]
     pub key_id: ::prost::alloc::string::String,
-    /// Tenant that it opens; empty: the installation (only with the admin scope).
+    /// Tenant that it opens; empty: the installation (only with the admin scope, or with the scopes of plugins alone).
     #[prost(string, tag = "2")]
     pub tenant_id: ::prost::alloc::string::String,
     /// What it may do.

@@ -2215,7 +2215,8 @@ pub struct RegisterSegmenterRequest {
     /// Its address, such as "<https://models.internal:8443".>
     #[prost(string, tag = "1")]
     pub address: ::prost::alloc::string::String,
-    /// Name of the file in the installation's plugins.token_dir that holds the token it asks for; empty: it asks for none.
+    /// Name of the file in the installation's plugins.token_dir that holds the server's address on its first line and the token that
+    /// the server asks for on its second; empty: it asks for none.
     #[prost(string, tag = "2")]
     pub token_name: ::prost::alloc::string::String,
     /// UUID of this request.
@@ -2415,6 +2416,9 @@ pub struct ShadowDiff {
     /// Whether it may be activated without a word.
     #[prost(message, repeated, tag = "13")]
     pub gates: ::prost::alloc::vec::Vec<ShadowGate>,
+    /// Version of the segmentation that it was compared with: after another revision was activated the gates are judged again.
+    #[prost(uint32, tag = "14")]
+    pub segmentation_version: u32,
 }
 /// Accounts that are in one place and would be in another.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

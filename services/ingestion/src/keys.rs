@@ -55,6 +55,17 @@ pub(crate) fn is_admin(bits: u32) -> bool {
     granted(bits).any(|scope| scope == pb::Scope::Admin)
 }
 
+/// Whether a key of the installation may have these: all of its scopes, or those that are about segmenters only.
+pub(crate) fn may_open_installation(bits: u32) -> bool {
+    let is_about_segmenters = |scope| {
+        matches!(
+            scope,
+            pb::Scope::PluginsPublish | pb::Scope::PluginsActivate
+        )
+    };
+    is_admin(bits) || granted(bits).all(is_about_segmenters)
+}
+
 /// What scopes allow: admin includes all that can be granted.
 fn allowed(bits: u32) -> Scopes {
     let admin = is_admin(bits);

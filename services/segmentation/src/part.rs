@@ -175,6 +175,7 @@ pub fn part(deps: Deps) -> Part {
         listening,
         beginning,
         supervising,
+        living,
         shadowing,
     ] = std::array::from_fn(|_| Arc::clone(&engine));
     let published = SegmenterServiceServer::new(handlers.clone());
@@ -202,6 +203,9 @@ pub fn part(deps: Deps) -> Part {
         })
         .task("segmentation-segmenters", |stop| async move {
             supervising.supervise(stop).await;
+        })
+        .task("segmentation-replica", |stop| async move {
+            living.live(stop).await;
         })
         .task("segmentation-shadows", |stop| async move {
             shadowing.keep_shadows(stop).await;

@@ -52,14 +52,14 @@ impl Engine {
         revisions.await.map_err(store)
     }
 
-    /// Stores a proposed revision, which is asked for the first time here: one whose configuration it refuses is none.
+    /// Stores a proposed revision, and tells its number. It is asked for the first time here: one whose configuration it refuses is none.
     pub(crate) async fn propose(
         &self,
         tenant: TenantId,
         of: &SegmentationRow,
         proposal: Proposal,
         request: Request,
-    ) -> Result<RevisionRow, Status> {
+    ) -> Result<u32, Status> {
         let Proposal {
             segmenter: told,
             config,
@@ -108,10 +108,7 @@ impl Engine {
             .segmentations
             .propose(tenant, &row, event, Once::new(request, answer));
         let answer: pb::Revision = request::answer(&proposed.await.map_err(store)?)?;
-        Ok(RevisionRow {
-            revision: answer.revision,
-            ..row
-        })
+        Ok(answer.revision)
     }
 
     /// Lets a revision decide, from now on and for all accounts: they are evaluated before it is answered. `None`: another one was

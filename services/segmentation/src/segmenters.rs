@@ -3,28 +3,29 @@
 mod directory;
 mod publish;
 mod replicas;
+mod servers;
 pub(crate) mod told;
 mod trusted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use prost::Message as _;
 use semver::Version;
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
 
 use sextant_domain::time::Instant;
 use sextant_plugin_host::{
-    Allowance, Check, External, Hosts, LoadError, Segmenter, Server, Trouble, Verified, WrittenLine,
+    Allowance, Check, External, Hosts, LoadError, Segmenter, Trouble, Verified, WrittenLine,
 };
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterKind, SegmenterState};
 use sextant_runtime::blocking;
 use sextant_runtime::clock::Clock;
-use sextant_store::port::{self, Catalogue, SegmentationRow, SegmenterRow};
+use sextant_store::port::{self, Catalogue, ReadyRow, SegmentationRow, SegmenterRow};
 use sextant_wire::status::Problem;
 
 use crate::registry::{Registry, chain};
@@ -33,6 +34,11 @@ pub(crate) use directory::Watched;
 pub(crate) use publish::Offer;
 pub(crate) use told::Actor;
 pub use trusted::{Trust, TrustLevel};
+
+/// Bytes of the largest file.
+pub(crate) const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Uploads that are in memory at one time, at most.
+const MAX_UPLOADS: usize = 4;
 
 /// Where segmenters run that were published, and what is asked of them.
 #[derive(Debug, Clone)]
@@ -86,10 +92,17 @@ pub(crate) struct Segmenters {
     loaded: Mutex<BTreeMap<String, Loading>>,
     watched: AsyncMutex<Watched>,
     keys: trusted::Keys,
-    /// Held by whoever publishes.
+    /// Those that this process does not trust any more.
+    unwelcome: Mutex<BTreeSet<String>>,
+    /// Counts what changes which of them may be asked.
+    edition: AtomicU64,
+    /// Uploads that may be in memory at one time.
+    uploads: Semaphore,
+    /// Held by whoever publishes: judging takes processors, and what is newest is judged by what was published before.
     publishing: AsyncMutex<()>,
-    /// This process among the replicas.
+    /// This process among the replicas, and what it can ask.
     replica: u128,
+    ready: AsyncMutex<Vec<ReadyRow>>,
 }
 
 impl Segmenters {
@@ -109,20 +122,24 @@ impl Segmenters {
             loaded: Mutex::default(),
             watched: AsyncMutex::default(),
             keys: trusted::Keys::default(),
+            unwelcome: Mutex::default(),
+            edition: AtomicU64::new(0),
+            uploads: Semaphore::new(MAX_UPLOADS),
             publishing: AsyncMutex::default(),
             replica: uuid::Uuid::new_v4().as_u128(),
+            ready: AsyncMutex::default(),
         }
     }
 
     /// Which state of the catalogue this process knows.
     pub(crate) fn edition(&self) -> u64 {
-        self.newest_event.load(Ordering::Acquire)
+        self.edition.load(Ordering::Acquire)
     }
 
     /// Takes over what was done to the catalogue since; false: nothing was.
     pub(crate) async fn refresh(&self) -> sextant_store::Result<bool> {
         let newest = self.catalogue.newest_event().await?;
-        if newest == self.edition() {
+        if newest == self.newest_event.load(Ordering::Acquire) {
             return Ok(false);
         }
         let rows = self.catalogue.published().await?;
@@ -148,6 +165,7 @@ impl Segmenters {
             .unwrap_or_else(PoisonError::into_inner);
         *known = Arc::new(published);
         self.newest_event.store(newest, Ordering::Release);
+        self.edition.fetch_add(1, Ordering::Release);
         Ok(true)
     }
 
@@ -298,8 +316,23 @@ impl Segmenters {
         }
         let published = self.published();
         match published.get(&row.plugin_digest) {
-            Some(told) => usable(told),
+            Some(told) => self.usable_here(told),
             None => Err(missing(&row.segmenter_id, &row.plugin_digest)),
+        }
+    }
+
+    /// Whether something may be decided by a version in this process: whoever can write to the store only does not decide that.
+    fn usable_here(&self, told: &pb::Segmenter) -> Result<(), Problem> {
+        usable(told)?;
+        match self.distrusted(told)? {
+            None => Ok(()),
+            Some(distrust) => {
+                let message = format!(
+                    "segmenter \"{}\" {}: {distrust}",
+                    told.segmenter_id, told.version
+                );
+                Err(Problem::new(ErrorReason::SegmenterState, message))
+            },
         }
     }
 
@@ -313,15 +346,15 @@ impl Segmenters {
         }
         let published = self.published();
         let told = published.get(digest).ok_or_else(|| missing("", digest))?;
-        usable(told)?;
+        self.usable_here(told)?;
         let loading = self.loading(digest);
         let mut loaded = loading.lock().await;
         let now = self.clock.now();
         if let Some(loaded) = loaded.as_mut() {
             loaded.wanted_at = now;
             match &loaded.segmenter {
-                // What may pass by itself is tried again.
-                Err(problem) if problem.reason == ErrorReason::Unavailable => {},
+                // Only what the bytes themselves are to blame for does not pass.
+                Err(problem) if problem.reason != ErrorReason::SegmenterRejected => {},
                 known => return known.clone(),
             }
         }
@@ -370,21 +403,36 @@ impl Segmenters {
         }
     }
 
-    /// Waits until something may be published: what is offered is in memory, and judging it takes processors.
-    pub(crate) async fn room_to_publish(&self) -> MutexGuard<'_, ()> {
-        self.publishing.lock().await
+    /// Waits for the memory that an upload takes.
+    pub(crate) async fn room_to_upload(&self) -> Option<SemaphorePermit<'_>> {
+        self.uploads.acquire().await.ok()
     }
 
-    /// Those that may not be asked any more: they have failed too often, or are not trusted any more. With what each has done.
+    /// Those that may not be asked any more, anywhere: they have failed too often, were taken back, or their time is over. With what
+    /// each has done.
     pub(crate) fn fallen(&self) -> Vec<(String, String)> {
         let mut fallen = self.failed();
+        let mut unwelcome = BTreeSet::new();
         for told in self.published().values() {
             // While the keys cannot be read nothing new is loaded, and what runs goes on.
             if told.state() == SegmenterState::Ready
                 && let Ok(Some(distrust)) = self.distrusted(told)
             {
-                fallen.push((told.digest.clone(), distrust.to_string()));
+                if matches!(distrust.check, "S-revoked" | "S-time") {
+                    fallen.push((told.digest.clone(), distrust.to_string()));
+                } else {
+                    // Other processes may have read other keys: nothing is asked of it here, and that is all.
+                    unwelcome.insert(told.digest.clone());
+                }
             }
+        }
+        let mut known = self
+            .unwelcome
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *known != unwelcome {
+            *known = unwelcome;
+            self.edition.fetch_add(1, Ordering::Release);
         }
         fallen
     }
@@ -408,38 +456,32 @@ impl Segmenters {
             self.isolation.allowance.clone(),
         );
         let started = if told.kind() == SegmenterKind::Remote {
-            let server = self.server(&told.address, &told.token_name)?;
+            let server = servers::server(&self.isolation, &told.address, &told.token_name)?;
             blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)))
                 .await?
         } else {
-            // Whoever can write to the store only does not decide what is run here.
-            if let Some(distrust) = self.distrusted(told)? {
-                return Err(Problem::new(
-                    ErrorReason::SegmenterState,
-                    distrust.to_string(),
-                ));
-            }
             let code = self.catalogue.code(&told.digest).await?;
             let code = code.ok_or_else(|| missing(&told.segmenter_id, &told.digest))?;
             let path = PathBuf::from(&told.segmenter_id);
+            let (id, digest) = (told.segmenter_id.clone(), told.digest.clone());
             let start = move || {
                 let verified = Verified::new(&path, &code);
-                Ok::<_, Problem>(verified.and_then(|file| External::start(&hosts, file, allowance)))
+                if verified
+                    .as_ref()
+                    .is_ok_and(|file| file.digest_hex() != digest)
+                {
+                    return Err(damaged(&id));
+                }
+                Ok(verified.and_then(|file| External::start(&hosts, file, allowance)))
             };
             blocking(start).await?
         };
         let external = started.map_err(|refused| not_started(told, &refused))?;
         if Segmenter::from(external.clone()).digest_hex() != told.digest {
-            let message = match told.kind() {
-                SegmenterKind::Remote => format!(
-                    "segmenter \"{}\": its server says something else of itself than it did when it was registered; register it again",
-                    told.segmenter_id
-                ),
-                _ => format!(
-                    "segmenter \"{}\": its stored code is damaged",
-                    told.segmenter_id
-                ),
-            };
+            let message = format!(
+                "segmenter \"{}\": its server says something else of itself than it did when it was registered; register it again",
+                told.segmenter_id
+            );
             return Err(Problem::new(ErrorReason::SegmenterState, message));
         }
         tracing::info!(
@@ -449,38 +491,6 @@ impl Segmenters {
             "a published segmenter is loaded"
         );
         Ok(external)
-    }
-
-    /// A server with the token that it asks for.
-    pub(crate) fn server(&self, address: &str, token_name: &str) -> Result<Server, Problem> {
-        let invalid =
-            |message: String| Problem::field(ErrorReason::FieldInvalid, "token_name", message);
-        let mut token = None;
-        if !token_name.is_empty() {
-            let is_name = token_name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-            if !is_name || token_name.starts_with('.') {
-                return Err(invalid(
-                    "must be the name of a file: letters, digits, '-', '_' and '.'".to_owned(),
-                ));
-            }
-            let folder = self.isolation.token_dir.as_ref();
-            let folder = folder.ok_or_else(|| {
-                invalid("cannot be used: the installation has no plugins.token_dir".to_owned())
-            })?;
-            let read = std::fs::read_to_string(folder.join(token_name));
-            let read = read.map_err(|error| {
-                invalid(format!(
-                    "\"{token_name}\" cannot be read from plugins.token_dir: {error}"
-                ))
-            })?;
-            token = Some(read.trim().to_owned());
-        }
-        Ok(Server {
-            address: address.to_owned(),
-            token,
-        })
     }
 }
 
@@ -514,6 +524,11 @@ pub(crate) fn usable(told: &pb::Segmenter) -> Result<(), Problem> {
         told::stands(told.state())
     );
     Err(Problem::new(ErrorReason::SegmenterState, message))
+}
+
+fn damaged(id: &str) -> Problem {
+    let message = format!("segmenter \"{id}\": its stored code is damaged");
+    Problem::new(ErrorReason::SegmenterState, message)
 }
 
 fn missing(id: &str, digest: &str) -> Problem {

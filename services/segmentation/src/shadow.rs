@@ -22,7 +22,7 @@ use sextant_plugin_host::{Assignments, Bound, Segmenter};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_runtime::blocking;
-use sextant_store::port::{RevisionRow, RevisionState, SegmentationRow};
+use sextant_store::port::{RevisionRow, RevisionState, SegmentationRow, UseRow};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time as wire_time;
 
@@ -45,6 +45,9 @@ const MAX_EXAMPLES: usize = 5;
 const FEW_ROWS: usize = 1_000;
 /// Times that the first batch is asked about for what it costs.
 const MEASURED: usize = 7;
+
+/// Proposed revisions that were evaluated: with the version of their segmentation, and how much had changed until then.
+type Seen = HashMap<(TenantId, u16, u32), (u32, u64)>;
 
 /// What stood where, when accounts were last evaluated.
 #[derive(Debug, Default)]
@@ -182,7 +185,10 @@ impl Engine {
                 rows_before,
             ))
         });
-        let diff = comparing.await?;
+        let diff = pb::ShadowDiff {
+            segmentation_version: of.version,
+            ..comparing.await?
+        };
         let kept = self.segmentations.keep_shadow(
             tenant,
             of.number,
@@ -197,7 +203,7 @@ impl Engine {
     pub(crate) async fn keep_shadows(&self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut seen = HashMap::new();
+        let mut seen = Seen::new();
         loop {
             tokio::select! {
                 _ = ticks.tick() => {},
@@ -207,46 +213,53 @@ impl Engine {
                 .run_until_cancelled(self.look_at_shadows(&mut seen))
                 .await;
             if let Some(Err(status)) = looked {
-                warn!(code = ?status.code(), message = status.message(), "a proposed revision is not evaluated; trying again");
+                warn!(code = ?status.code(), message = status.message(), "proposed revisions are not looked at; trying again");
             }
         }
     }
 
-    async fn look_at_shadows(
-        &self,
-        seen: &mut HashMap<(TenantId, u16, u32), u64>,
-    ) -> Result<(), Status> {
+    async fn look_at_shadows(&self, seen: &mut Seen) -> Result<(), Status> {
         let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
         let proposed = uses
             .iter()
             .filter(|one| one.state == RevisionState::Proposed);
         for one in proposed {
-            let key = (one.tenant, one.segmentation, one.revision);
-            let what = [
-                &one.tenant.0.to_be_bytes()[..],
-                &one.segmentation.to_be_bytes(),
-            ]
-            .concat();
-            let slices = self.memberships.slices(one.tenant).await.map_err(store)?;
-            let version: u64 = slices.iter().map(|(_, progress)| progress.version).sum();
-            if seen.insert(key, version) == Some(version) || !self.segmenters.is_mine(&what).await?
-            {
-                continue;
-            }
-            let all = self.segmentations.all(one.tenant).await.map_err(store)?;
-            let of = all.into_iter().find(|row| row.number == one.segmentation);
-            let revisions = self.revisions(one.tenant, one.segmentation).await?;
-            let revision = revisions
-                .into_iter()
-                .find(|row| row.revision == one.revision);
-            if let (Some(of), Some(revision)) = (of, revision) {
-                self.shadow(one.tenant, &of, &revision).await?;
+            // One that cannot be evaluated keeps no other one from it.
+            if let Err(status) = self.look_at_shadow(one, seen).await {
+                warn!(tenant = %Uuid::from_u128(one.tenant.0), code = ?status.code(), message = status.message(), "a proposed revision is not evaluated; trying again");
             }
         }
         seen.retain(|key, _| {
             uses.iter()
                 .any(|one| (one.tenant, one.segmentation, one.revision) == *key)
         });
+        Ok(())
+    }
+
+    /// Evaluates a proposed revision where something has changed since it was seen.
+    async fn look_at_shadow(&self, one: &UseRow, seen: &mut Seen) -> Result<(), Status> {
+        let key = (one.tenant, one.segmentation, one.revision);
+        let what = [
+            &one.tenant.0.to_be_bytes()[..],
+            &one.segmentation.to_be_bytes(),
+        ]
+        .concat();
+        let all = self.segmentations.all(one.tenant).await.map_err(store)?;
+        let of = all.into_iter().find(|row| row.number == one.segmentation);
+        let slices = self.memberships.slices(one.tenant).await.map_err(store)?;
+        let changes: u64 = slices.iter().map(|(_, progress)| progress.version).sum();
+        let state = (of.as_ref().map_or(0, |of| of.version), changes);
+        if seen.get(&key) == Some(&state) || !self.segmenters.is_mine(&what).await? {
+            return Ok(());
+        }
+        let revision = self.revisions(one.tenant, one.segmentation).await?;
+        let revision = revision
+            .into_iter()
+            .find(|row| row.revision == one.revision && row.state == RevisionState::Proposed);
+        if let (Some(of), Some(revision)) = (of, revision) {
+            self.shadow(one.tenant, &of, &revision).await?;
+        }
+        seen.insert(key, state);
         Ok(())
     }
 }
@@ -373,6 +386,7 @@ impl Compared {
             trouble: self.trouble,
             cost: Some(cost),
             gates: Vec::new(),
+            segmentation_version: 0,
         };
         diff.gates = gates::of(&diff);
         diff

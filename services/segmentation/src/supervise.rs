@@ -24,6 +24,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks between two sayings of how this process stands, and between two looks into the directory.
 const PREPARE_EVERY: u32 = 5;
 const DIRECTORY_EVERY: u32 = 2;
+/// Between two sayings that this process lives.
+const BEAT_EVERY: Duration = Duration::from_secs(4);
 /// How long the evaluation of another process is waited for.
 const LONGEST_EVALUATION: Duration = Duration::from_secs(10);
 
@@ -56,25 +58,45 @@ impl Engine {
         }
     }
 
+    /// Says that this process lives, until `stop`, whatever else it has to do.
+    pub(crate) async fn live(&self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(BEAT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {},
+                () = stop.cancelled() => return,
+            }
+            if let Some(Err(problem)) = stop.run_until_cancelled(self.segmenters.beat()).await {
+                tracing::debug!(
+                    message = problem.message,
+                    "this process could not say that it lives"
+                );
+            }
+        }
+    }
+
     async fn look(&self, n_looks: u32, followed: &mut Followed) -> Result<(), Status> {
         if n_looks.is_multiple_of(DIRECTORY_EVERY) {
             self.segmenters.look_into_directory().await;
         }
-        let changed = self.segmenters.refresh().await.map_err(store)?;
+        self.segmenters.refresh().await.map_err(store)?;
         for (digest, why) in self.segmenters.fallen() {
             self.quarantine_failed(&digest, &why).await?;
         }
+        // Whoever asks for a segmenter takes over what was done, too.
+        let edition = self.segmenters.edition();
+        let changed = followed.edition != Some(edition);
         let is_due = n_looks.is_multiple_of(PREPARE_EVERY);
-        if changed || is_due {
-            self.leave_quarantined().await?;
-        }
         if changed {
             let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
             followed.note(&uses);
+            followed.edition = Some(edition);
         }
         self.take_over_decisions(followed).await?;
         if changed || is_due {
             self.segmenters.prepare().await?;
+            self.leave_quarantined().await?;
         }
         Ok(())
     }
@@ -82,8 +104,7 @@ impl Engine {
     /// Other processes decide, too: what they have found is taken over once it is stored. Where it is not after a while, for the
     /// process has died, this one evaluates it.
     async fn take_over_decisions(&self, followed: &mut Followed) -> Result<(), Status> {
-        let waiting = std::mem::take(&mut followed.waiting);
-        for (tenant, since) in waiting {
+        for (tenant, since) in followed.waiting.clone() {
             let slices = self.memberships.slices(tenant).await.map_err(store)?;
             let all = self.segmentations.all(tenant).await.map_err(store)?;
             let is_judged = slices.iter().all(|(_, progress)| {
@@ -98,13 +119,12 @@ impl Engine {
                     self.take_over(tenant, *slice, progress.version).await;
                     self.note_stored(tenant, *slice, progress);
                 }
-                continue;
-            }
-            if since.elapsed() >= LONGEST_EVALUATION {
+            } else if since.elapsed() >= LONGEST_EVALUATION {
                 self.unbegun.note(tenant);
             } else {
-                followed.waiting.insert(tenant, since);
+                continue;
             }
+            followed.waiting.remove(&tenant);
         }
         Ok(())
     }
@@ -204,7 +224,10 @@ impl Engine {
                 let why = published.get(&one.digest).map_or("", |told| &told.why);
                 let why = format!("its segmenter is in quarantine: {why}");
                 let number = (one.segmentation, before.revision);
-                self.go_back(one.tenant, number, &why).await?;
+                // What keeps one tenant from going back keeps no other one from it.
+                if let Err(status) = self.go_back(one.tenant, number, &why).await {
+                    warn!(tenant = %Uuid::from_u128(one.tenant.0), code = ?status.code(), message = status.message(), "a segmentation is decided by a segmenter in quarantine, and does not go back yet");
+                }
             }
         }
         Ok(())
@@ -239,6 +262,8 @@ impl Engine {
 /// What decides, as this process knows it, and the tenants of which it waits for what others find.
 #[derive(Debug, Default)]
 struct Followed {
+    /// The edition of the catalogue that this is of.
+    edition: Option<u64>,
     active: BTreeMap<(TenantId, u16), u32>,
     waiting: BTreeMap<TenantId, Instant>,
 }
@@ -251,7 +276,9 @@ impl Followed {
             .collect();
         let now = Instant::now();
         for (of, revision) in &active {
-            if self.active.get(of).is_some_and(|before| before != revision) {
+            // One that was made, proposed for and activated between two looks is news, too.
+            let before = self.active.get(of).copied().unwrap_or(1);
+            if self.edition.is_some() && before != *revision {
                 self.waiting.insert(of.0, now);
             }
         }
@@ -281,7 +308,7 @@ impl Change {
 
         match self {
             Self::Approve => (&[Waiting], Ready, SegmenterAction::Approved),
-            Self::Quarantine => (&[Waiting, Ready], Quarantined, SegmenterAction::Quarantined),
+            Self::Quarantine => (&[Ready], Quarantined, SegmenterAction::Quarantined),
             Self::Release => (&[Quarantined], Ready, SegmenterAction::Released),
             Self::Retire => (
                 &[Waiting, Ready, Quarantined],

@@ -23,6 +23,20 @@ pub fn tenant_of<T>(request: &Request<T>) -> Result<TenantId, Status> {
     })
 }
 
+/// Refuses the key of a tenant, whatever its scopes: the call is about what all tenants share.
+///
+/// # Errors
+/// KEY_MISSING without a principal; SCOPE_MISSING when the key belongs to a tenant.
+pub fn of_installation<T>(request: &Request<T>) -> Result<(), Status> {
+    let principal = Principal::of(request)
+        .ok_or_else(|| Problem::new(ErrorReason::KeyMissing, "no key was sent"))?;
+    if principal.tenant.is_none() {
+        return Ok(());
+    }
+    let message = "the key belongs to a tenant, and this is about the whole installation: use a key of the installation";
+    Err(Problem::new(ErrorReason::ScopeMissing, message).into())
+}
+
 /// The same of a call that may be about none: `None` where a key of the installation names no tenant.
 ///
 /// # Errors

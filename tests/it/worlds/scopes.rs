@@ -7,6 +7,7 @@ use serde_json::Value;
 use sextant_runtime::auth::Key;
 
 use crate::worlds::records::at;
+use crate::worlds::seats::Seats;
 use crate::worlds::world::{Shape, World, tenant};
 
 const TENANT: &str = "scopes";
@@ -67,4 +68,38 @@ async fn a_key_that_may_only_send_imports_and_one_that_may_only_define_defines()
     // What is of the installation is asked without a tenant, however many there are.
     assert!(world.cli(&["segmenters"]).status.success());
     world.end().await;
+}
+
+#[tokio::test]
+async fn what_all_tenants_share_is_published_by_keys_of_the_installation_alone() {
+    let world = World::start(Shape::Embedded).await;
+    tenant(&world.client(), TENANT, at("2026-02-01T00:00")).await;
+    let publishes = [
+        "keys",
+        "create",
+        "--installation",
+        "--scope",
+        "plugins.publish",
+    ];
+    let made = world.cli(&[&publishes[..], &["--output", "json"]].concat());
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let publisher = Key::parse(made["keys"][0]["secret"].as_str().unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = Seats::default().compile_into(folder.path());
+    let push = ["plugin", "push", file.to_str().unwrap()];
+
+    for scope in ["plugins.publish", "admin"] {
+        let (code, told) = ask(&world, &key(&world, scope), &push);
+        assert_eq!(code, Some(4), "{told}");
+        assert!(told.contains("a key of the installation"), "{told}");
+    }
+    let (code, told) = ask(&world, &publisher, &push);
+    assert_eq!(code, Some(0), "{told}");
+    // It opens nothing else, and there is none of another kind.
+    let members = ["members", "lifecycle", "--tenant", TENANT];
+    let (code, told) = ask(&world, &publisher, &members);
+    assert_eq!(code, Some(4), "{told}");
+    let made = world.cli(&["keys", "create", "--installation", "--scope", "read"]);
+    let told = String::from_utf8(made.stderr).unwrap();
+    assert!(told.contains("SCOPE_PLUGINS_PUBLISH"), "{told}");
 }

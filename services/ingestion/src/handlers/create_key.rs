@@ -79,10 +79,10 @@ fn row(
         ));
     }
     let tenant = tenant(&asked.tenant_id, own)?;
-    if tenant.is_none() && !keys::is_admin(scopes) {
+    if tenant.is_none() && !keys::may_open_installation(scopes) {
         return Err(invalid(
             "scopes",
-            "must hold SCOPE_ADMIN for a key of the installation; name a tenant otherwise",
+            "must hold SCOPE_ADMIN, or nothing but SCOPE_PLUGINS_PUBLISH and SCOPE_PLUGINS_ACTIVATE, for a key of the installation; name a tenant otherwise",
         ));
     }
     if asked.title.len() > MAX_TITLE_BYTES {

@@ -7,10 +7,10 @@ use sextant_domain::money::Currency;
 use sextant_domain::time::{Instant, Zone};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
-use sextant_runtime::auth::Principal;
+use sextant_runtime::tenant::of_installation;
 use sextant_store::port::{Once, TenantRow};
 use sextant_wire::read::external_id;
-use sextant_wire::status::{self, Problem};
+use sextant_wire::status::Problem;
 use sextant_wire::tenant::tie_policy;
 use sextant_wire::{request, time};
 
@@ -25,9 +25,7 @@ pub(crate) async fn handle(
     shared: &Shared,
     request: Request<pb::CreateTenantRequest>,
 ) -> Result<Response<pb::CreateTenantResponse>, Status> {
-    if Principal::of(&request).is_none_or(|principal| principal.tenant.is_some()) {
-        return Err(status::permission_denied("admin of the installation"));
-    }
+    of_installation(&request)?;
     let request = request.into_inner();
     let parameters = (&request, request.request_id.as_str());
     let once = request::read(None, "CreateTenant", parameters, shared.deps.clock.now())?;

@@ -5,11 +5,12 @@ use tonic::{Request, Response, Status};
 
 use sextant_domain::id::TenantId;
 use sextant_proto::segmentation::v1 as pb;
-use sextant_runtime::tenant::tenant_if_named;
+use sextant_runtime::tenant::{of_installation, tenant_if_named};
 use sextant_wire::page;
 
 use super::{Handlers, offset};
 use crate::registry;
+use crate::segmenters::told;
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -17,6 +18,7 @@ pub(super) async fn handle(
 ) -> Result<Response<pb::ListSegmentersResponse>, Status> {
     // The segmenters are of the installation: page tokens are bound to the caller's tenant, where it has one.
     let tenant = tenant_if_named(&request)?.unwrap_or(TenantId(0));
+    let is_operator = of_installation(&request).is_ok();
     let request = request.into_inner();
     let size = page::size(request.page_size)?;
     let bound = pb::ListSegmentersRequest::default();
@@ -28,11 +30,14 @@ pub(super) async fn handle(
     let segmenters = &handlers.engine.segmenters;
     segmenters.look_into_directory().await;
     let published = segmenters.now_published().await?;
-    let published = published.values().map(|one| pb::Segmenter {
-        verdicts: Vec::new(),
-        manifest: bytes::Bytes::new(),
-        signature: String::new(),
-        ..pb::Segmenter::clone(one)
+    let published = published.values().map(|one| {
+        let shown = pb::Segmenter {
+            verdicts: Vec::new(),
+            manifest: bytes::Bytes::new(),
+            signature: String::new(),
+            ..pb::Segmenter::clone(one)
+        };
+        told::to(is_operator, shown)
     });
     let mut all: Vec<_> = segmenters
         .built_in

@@ -7,7 +7,7 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::SegmenterAction;
 use sextant_runtime::tenant::tenant_of;
-use sextant_store::port::{RevisionRow, RevisionState};
+use sextant_store::port::{RevisionRow, RevisionState, SegmentationRow};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::{page, request};
 
@@ -48,11 +48,19 @@ pub(super) async fn propose(
     let proposed = engine.propose(tenant, &of, proposal, once).await?;
     // The other processes load it meanwhile.
     engine.segmenters.prepare().await?;
-    let diff = engine.shadow(tenant, &of, &proposed).await?;
+    // Of a request that comes again, the one that it has proposed, whatever became of it.
+    let revisions = engine.revisions(tenant, of.number).await?;
+    let stored = revisions.iter().find(|one| one.revision == proposed);
+    let stored = stored.ok_or_else(|| unknown(&of.key, proposed))?;
+    let diff = if stored.state == RevisionState::Proposed {
+        Some(engine.shadow(tenant, &of, stored).await?)
+    } else {
+        diff_of(stored)
+    };
     Ok(Response::new(pb::ProposeRevisionResponse {
         revision: Some(pb::Revision {
-            diff: Some(diff),
-            ..revision_to_wire(&of.key, &proposed)
+            diff,
+            ..revision_to_wire(&of.key, stored)
         }),
     }))
 }
@@ -160,7 +168,7 @@ pub(super) async fn activate(
     let found = found.ok_or_else(|| unknown(&of.key, request.revision))?;
     if found.state == RevisionState::Proposed {
         if !request.accept_diff {
-            check_gates(found)?;
+            check_gates(&of, found)?;
         }
         engine.segmenters.wait_for_replicas(&found.digest).await?;
     }
@@ -235,10 +243,14 @@ async fn decide(
     Ok(decided)
 }
 
-fn check_gates(proposed: &RevisionRow) -> Result<(), Problem> {
-    let gates = diff_of(proposed).map(|diff| diff.gates);
+fn check_gates(of: &SegmentationRow, proposed: &RevisionRow) -> Result<(), Problem> {
+    // What it was compared with has to be what decides.
+    let diff = diff_of(proposed).filter(|diff| diff.segmentation_version == of.version);
+    let gates = diff.map(|diff| diff.gates);
     let failed = match &gates {
-        None => vec!["evaluated (it was not evaluated over all accounts yet)".to_owned()],
+        None => {
+            vec!["evaluated (it was not evaluated yet beside the revision that decides)".to_owned()]
+        },
         Some(gates) => gates::not_passed(gates),
     };
     if failed.is_empty() {

@@ -4,6 +4,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::segmenter_service_server::SegmenterService;
+use sextant_runtime::tenant::of_installation;
 
 use super::segmenters::Asked;
 use super::{Handlers, revisions, segmenters};
@@ -37,6 +38,7 @@ impl SegmenterService for Handlers {
         &self,
         request: Request<pb::ApproveSegmenterRequest>,
     ) -> Result<Response<pb::ApproveSegmenterResponse>, Status> {
+        of_installation(&request)?;
         let by = Actor::of(&request);
         let request = request.into_inner();
         let asked = Asked {
@@ -58,6 +60,7 @@ impl SegmenterService for Handlers {
         &self,
         request: Request<pb::QuarantineSegmenterRequest>,
     ) -> Result<Response<pb::QuarantineSegmenterResponse>, Status> {
+        of_installation(&request)?;
         let by = Actor::of(&request);
         let request = request.into_inner();
         let asked = Asked {
@@ -76,6 +79,7 @@ impl SegmenterService for Handlers {
         &self,
         request: Request<pb::ReleaseSegmenterRequest>,
     ) -> Result<Response<pb::ReleaseSegmenterResponse>, Status> {
+        of_installation(&request)?;
         let by = Actor::of(&request);
         let request = request.into_inner();
         let asked = Asked {
@@ -94,6 +98,7 @@ impl SegmenterService for Handlers {
         &self,
         request: Request<pb::RetireSegmenterRequest>,
     ) -> Result<Response<pb::RetireSegmenterResponse>, Status> {
+        of_installation(&request)?;
         let by = Actor::of(&request);
         let request = request.into_inner();
         let asked = Asked {

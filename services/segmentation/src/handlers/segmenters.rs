@@ -1,5 +1,7 @@
 //! Versions of segmenters: published, approved, taken out of use.
 
+use std::time::Duration;
+
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -8,17 +10,17 @@ use sextant_plugin_host::trust::Signed;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
-use sextant_runtime::tenant::tenant_if_named;
+use sextant_runtime::tenant::{of_installation, tenant_if_named};
 use sextant_store::port::EventFilter;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::{page, request};
 
 use super::Handlers;
-use crate::segmenters::{Actor, Offer, told};
+use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, told};
 use crate::supervise::Change;
 
-/// Bytes of the largest file.
-const MAX_FILE_BYTES: u64 = 64 << 20;
+/// How long a file may take to arrive.
+const LONGEST_UPLOAD: Duration = Duration::from_secs(60);
 const DIGEST_DIGITS: usize = 64;
 /// Bytes of the largest manifest, and of the largest signature.
 const MAX_MANIFEST_BYTES: usize = 16 << 10;
@@ -27,6 +29,7 @@ pub(super) async fn upload(
     handlers: &Handlers,
     request: Request<Streaming<pb::UploadSegmenterRequest>>,
 ) -> Result<Response<pb::UploadSegmenterResponse>, Status> {
+    of_installation(&request)?;
     let by = Actor::of(&request);
     let mut parts = request.into_inner();
     let first = parts.next().await.transpose()?.and_then(|first| first.part);
@@ -35,22 +38,13 @@ pub(super) async fn upload(
         return Err(Problem::field(ErrorReason::FieldMissing, "head", message).into());
     };
     let size = check(&head)?;
-    let _room = handlers.engine.segmenters.room_to_publish().await;
-    let mut code = Vec::with_capacity(size);
-    while let Some(part) = parts.next().await.transpose()? {
-        let Some(Part::Chunk(chunk)) = part.part else {
-            let message = "must be what every message behind the first holds";
-            return Err(Problem::field(ErrorReason::FieldMissing, "chunk", message).into());
-        };
-        code.extend_from_slice(&chunk);
-        if code.len() > size {
-            break;
-        }
-    }
-    if code.len() != size {
-        let message = format!("is {size}, and {} bytes came: send it again", code.len());
-        return Err(Problem::field(ErrorReason::FieldInvalid, "head.size", message).into());
-    }
+    let _room = handlers.engine.segmenters.room_to_upload().await;
+    // Whoever stops sending keeps nobody from it.
+    let receiving = tokio::time::timeout(LONGEST_UPLOAD, received(&mut parts, size));
+    let code = receiving.await.map_err(|_too_long| {
+        let message = format!("the file did not come within {LONGEST_UPLOAD:?}: send it again");
+        Problem::new(ErrorReason::DeadlineExceeded, message)
+    })??;
     let offer = Offer {
         name: "upload".to_owned(),
         code,
@@ -66,6 +60,28 @@ pub(super) async fn upload(
         segmenter: Some(segmenter),
         known,
     }))
+}
+
+async fn received(
+    parts: &mut Streaming<pb::UploadSegmenterRequest>,
+    size: usize,
+) -> Result<Vec<u8>, Status> {
+    let mut code = Vec::new();
+    while let Some(part) = parts.next().await.transpose()? {
+        let Some(Part::Chunk(chunk)) = part.part else {
+            let message = "must be what every message behind the first holds";
+            return Err(Problem::field(ErrorReason::FieldMissing, "chunk", message).into());
+        };
+        code.extend_from_slice(&chunk);
+        if code.len() > size {
+            break;
+        }
+    }
+    if code.len() != size {
+        let message = format!("is {size}, and {} bytes came: send it again", code.len());
+        return Err(Problem::field(ErrorReason::FieldInvalid, "head.size", message).into());
+    }
+    Ok(code)
 }
 
 fn check(head: &pb::UploadHead) -> Result<usize, Problem> {
@@ -110,6 +126,7 @@ pub(super) async fn register(
     handlers: &Handlers,
     request: Request<pb::RegisterSegmenterRequest>,
 ) -> Result<Response<pb::RegisterSegmenterResponse>, Status> {
+    of_installation(&request)?;
     let by = Actor::of(&request);
     let request = request.into_inner();
     // What a server says of itself is its identity, so the same request again changes nothing.
@@ -125,7 +142,6 @@ pub(super) async fn register(
         return Err(Problem::field(ErrorReason::FieldMissing, "address", message).into());
     }
     let segmenters = &handlers.engine.segmenters;
-    let _room = segmenters.room_to_publish().await;
     let (segmenter, _known) = segmenters
         .register(&request.address, &request.token_name, &by)
         .await?;
@@ -138,10 +154,12 @@ pub(super) async fn get(
     handlers: &Handlers,
     request: Request<pb::GetSegmenterRequest>,
 ) -> Result<Response<pb::GetSegmenterResponse>, Status> {
+    let is_operator = of_installation(&request).is_ok();
     let named = request.into_inner().segmenter.unwrap_or_default();
     let segmenter = handlers.engine.segmenters.find(&named).await?;
+    let segmenter = pb::Segmenter::clone(&segmenter);
     Ok(Response::new(pb::GetSegmenterResponse {
-        segmenter: Some(pb::Segmenter::clone(&segmenter)),
+        segmenter: Some(told::to(is_operator, segmenter)),
     }))
 }
 
@@ -244,14 +262,19 @@ pub(super) async fn list_lines(
     handlers: &Handlers,
     request: Request<pb::ListSegmenterLinesRequest>,
 ) -> Result<Response<pb::ListSegmenterLinesResponse>, Status> {
-    let owner = tenant_if_named(&request)?.unwrap_or(TenantId(0)).0;
+    // What it prints may be of any tenant.
+    of_installation(&request)?;
     let request = request.into_inner();
     let size = page::size(request.page_size)?;
     let bound = pb::ListSegmenterLinesRequest {
         segmenter: request.segmenter.clone(),
         ..pb::ListSegmenterLinesRequest::default()
     };
-    let skipped = super::offset(handlers.pager.cursor(owner, &bound, &request.page_token)?)?;
+    let skipped = super::offset(handlers.pager.cursor(
+        TenantId(0).0,
+        &bound,
+        &request.page_token,
+    )?)?;
     let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
     let segmenters = &handlers.engine.segmenters;
     let found = segmenters
@@ -261,7 +284,7 @@ pub(super) async fn list_lines(
     let more = lines.len() > skipped.saturating_add(size);
     let next_page_token = if more {
         let next = (skipped + size).to_string();
-        handlers.pager.token(owner, &bound, &next)
+        handlers.pager.token(TenantId(0).0, &bound, &next)
     } else {
         String::new()
     };

@@ -12,7 +12,10 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_runtime::blocking;
 use sextant_wire::status::Problem;
 
-use crate::segmenters::{Actor, Offer, Segmenters};
+use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, Segmenters};
+
+/// What `sextant plugin sign` writes beside a file: the manifest and its signature.
+const MANIFEST: [&str; 2] = ["so.manifest", "so.manifest.minisig"];
 
 /// What was found in the directory, and was published or refused: files with their sizes and times of change.
 #[derive(Debug, Default)]
@@ -22,7 +25,8 @@ pub(crate) struct Watched {
     is_away: bool,
 }
 
-type Stamp = (u64, Option<SystemTime>);
+/// Of the file, its manifest and its signature: whichever comes last is news.
+type Stamp = [Option<(u64, Option<SystemTime>)>; 3];
 
 impl Segmenters {
     /// Publishes what has come to the directory, or has changed, since it was looked into. What is refused is told of once. Two
@@ -54,7 +58,7 @@ impl Segmenters {
     /// True: it is done with, be it published or refused.
     async fn publish_file(&self, path: &Path) -> bool {
         let reading = path.to_owned();
-        let read = blocking(move || Ok::<_, Problem>(std::fs::read(reading))).await;
+        let read = blocking(move || Ok::<_, Problem>(read(&reading))).await;
         let signed = signed_beside(path);
         let code = match read {
             Ok(Ok(code)) => code,
@@ -94,28 +98,38 @@ impl Watched {
 
 /// The manifest and signature that lie beside a file, as `sextant plugin sign` writes them.
 fn signed_beside(path: &Path) -> Option<Signed> {
-    let manifest = path.with_extension("so.manifest");
-    let signature = path.with_extension("so.manifest.minisig");
+    let [manifest, signature] = MANIFEST.map(|extension| path.with_extension(extension));
     Some(Signed {
         manifest: std::fs::read(manifest).ok()?,
         signature: std::fs::read_to_string(signature).ok()?,
     })
 }
 
-/// The shared objects of a folder. What is no file, such as a pipe, has no end to be read to; what is too large is refused when it
-/// is read.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let size = std::fs::metadata(path)?.len();
+    if size > MAX_FILE_BYTES {
+        let message = format!("it has {size} bytes; a segmenter has at most {MAX_FILE_BYTES}");
+        return Err(io::Error::other(message));
+    }
+    std::fs::read(path)
+}
+
+/// The shared objects of a folder. What is no file, such as a pipe, has no end to be read to.
 fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let is_shared_object = path.extension().is_some_and(|extension| extension == "so");
         // A mounted volume shows files as links.
-        let Ok(about) = std::fs::metadata(&path) else {
+        if !is_shared_object || !path.is_file() {
             continue;
-        };
-        if is_shared_object && about.is_file() {
-            files.insert(path, (about.len(), about.modified().ok()));
         }
+        let [manifest, signature] = MANIFEST.map(|extension| path.with_extension(extension));
+        let stamp = [&path, &manifest, &signature].map(|file| {
+            let about = std::fs::metadata(file).ok()?;
+            Some((about.len(), about.modified().ok()))
+        });
+        files.insert(path, stamp);
     }
     Ok(files)
 }

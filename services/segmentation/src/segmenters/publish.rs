@@ -18,7 +18,7 @@ use sextant_store::port::SegmenterState;
 use sextant_wire::status::Problem;
 
 use crate::columns::input_schema;
-use crate::segmenters::{Actor, PLATFORM, Segmenters, row, told};
+use crate::segmenters::{Actor, PLATFORM, Segmenters, row, servers, told};
 
 /// Tests whose outcome depends on what else the machine has to do: they are told, and keep nothing from being published.
 const OF_TIME: [&str; 2] = ["P-time", "R-cancel"];
@@ -131,6 +131,7 @@ impl Segmenters {
             signed,
             by,
         } = offer;
+        let _judging = self.publishing.lock().await;
         let code = Arc::new(code);
         let verifying = Arc::clone(&code);
         let verified = blocking(move || {
@@ -237,7 +238,8 @@ impl Segmenters {
         token_name: &str,
         by: &Actor,
     ) -> Result<(pb::Segmenter, bool), Problem> {
-        let server = self.server(address, token_name)?;
+        let server = servers::server(&self.isolation, address, token_name)?;
+        let _judging = self.publishing.lock().await;
         let (hosts, allowance) = self.allowed();
         let connecting =
             blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)));

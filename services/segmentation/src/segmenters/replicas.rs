@@ -51,19 +51,27 @@ impl Segmenters {
                 problem: problem.map_or(String::new(), |problem| problem.message),
             });
         }
-        let now = self.clock.now();
-        self.end_unwanted(&wanted, before(now, KEPT));
-        if self.isolation.replicas == Replicas::Several {
-            let replica = ReplicaRow {
-                replica: self.replica,
-                name: name(),
-                at: now,
-                ready,
-            };
-            let beat = self.catalogue.beat(replica, before(now, FORGOTTEN));
-            beat.await?;
+        self.end_unwanted(&wanted, before(self.clock.now(), KEPT));
+        *self.ready.lock().await = ready;
+        self.beat().await
+    }
+
+    /// Says how this process stands to those who wait for it.
+    pub(crate) async fn beat(&self) -> Result<(), Problem> {
+        if self.isolation.replicas == Replicas::Alone {
+            return Ok(());
         }
-        Ok(())
+        // Held, for two sayings at one time would be in each other's way.
+        let ready = self.ready.lock().await;
+        let now = self.clock.now();
+        let replica = ReplicaRow {
+            replica: self.replica,
+            name: name(),
+            at: now,
+            ready: ready.clone(),
+        };
+        let beat = self.catalogue.beat(replica, before(now, FORGOTTEN));
+        Ok(beat.await?)
     }
 
     fn end_unwanted(&self, wanted: &BTreeSet<String>, since: Instant) {

@@ -34,6 +34,18 @@ impl Actor {
     }
 }
 
+/// A segmenter as it is shown: where a server is and how it is opened is for the operators of the installation.
+pub(crate) fn to(is_operator: bool, segmenter: pb::Segmenter) -> pb::Segmenter {
+    if is_operator {
+        return segmenter;
+    }
+    pb::Segmenter {
+        address: String::new(),
+        token_name: String::new(),
+        ..segmenter
+    }
+}
+
 /// A stored version as callers see it; `None`: it cannot be read.
 pub(crate) fn segmenter(row: &SegmenterRow) -> Option<pb::Segmenter> {
     let told = pb::Segmenter::decode(row.segmenter.as_slice()).ok()?;

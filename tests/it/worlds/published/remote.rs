@@ -85,11 +85,11 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
     write(folder.path(), "1.0.0");
     let tokens: PathBuf = folder.path().join("tokens");
     fs::create_dir(&tokens).unwrap();
-    fs::write(tokens.join("seats"), "a secret\n").unwrap();
     let settings = [format!("plugins.token_dir={}", tokens.display())];
     let team = Team::start_with(Shape::Embedded, &settings).await;
     let listen = free_address().to_string();
     let address = format!("http://{listen}");
+    fs::write(tokens.join("seats"), format!("{address}\na secret\n")).unwrap();
 
     let told = team.refused(&["register", &address]);
     assert!(told.contains("R-answers"), "{told}");
@@ -98,6 +98,10 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
     assert!(told.contains("Unauthenticated"), "{told}");
     let told = team.refused(&["register", &address, "--token-name", "../token"]);
     assert!(told.contains("must be the name of a file"), "{told}");
+    // A token is sent to its own server only.
+    let elsewhere = format!("http://{}", free_address());
+    let told = team.refused(&["register", &elsewhere, "--token-name", "seats"]);
+    assert!(told.contains("is not for this server"), "{told}");
     let registered = team.plugin(&["register", &address, "--token-name", "seats"]);
     assert_eq!(registered["segmenters"][0]["kind"], "remote");
 

@@ -203,6 +203,9 @@ async fn where_digests_are_approved_a_segmenter_waits_for_somebody() {
     let told = String::from_utf8(refused.stderr).unwrap();
     assert!(told.contains("1.0.0 (waiting)"), "{told}");
     let digest = published["segmenters"][0]["digest"].as_str().unwrap();
+    // There is no way around it.
+    let told = team.refused(&["quarantine", "sextant.seats", "--note", "and back"]);
+    assert!(told.contains("waiting"), "{told}");
     let approved = team.plugin(&["approve", digest, "--note", "read it"]);
     assert_eq!(approved["segmenters"][0]["state"], "ready");
     let made = team.world.cli(&create);

@@ -1,0 +1,57 @@
+//! Servers that are asked over the network, and the tokens that open them.
+
+use std::path::PathBuf;
+
+use sextant_plugin_host::Server;
+use sextant_proto::common::v1::ErrorReason;
+use sextant_wire::status::Problem;
+
+use crate::segmenters::Isolation;
+
+/// A server with the token that it asks for; an empty name: it asks for none.
+///
+/// # Errors
+/// FIELD_INVALID for a token that cannot be read, or is not of this server.
+pub(super) fn server(
+    isolation: &Isolation,
+    address: &str,
+    token_name: &str,
+) -> Result<Server, Problem> {
+    let token = if token_name.is_empty() {
+        None
+    } else {
+        Some(token(isolation.token_dir.as_ref(), address, token_name)?)
+    };
+    Ok(Server {
+        address: address.to_owned(),
+        token,
+    })
+}
+
+/// A token is for one server, for who may register could send it elsewhere: its file names the address, too.
+fn token(folder: Option<&PathBuf>, address: &str, name: &str) -> Result<String, Problem> {
+    let invalid =
+        |message: String| Problem::field(ErrorReason::FieldInvalid, "token_name", message);
+    let is_name = name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    if !is_name || name.starts_with('.') {
+        let message = "must be the name of a file: letters, digits, '-', '_' and '.'";
+        return Err(invalid(message.to_owned()));
+    }
+    let folder = folder.ok_or_else(|| {
+        invalid("cannot be used: the installation has no plugins.token_dir".to_owned())
+    })?;
+    let read = std::fs::read_to_string(folder.join(name)).map_err(|error| {
+        invalid(format!(
+            "\"{name}\" cannot be read from plugins.token_dir: {error}"
+        ))
+    })?;
+    let (server, secret) = read.trim().split_once('\n').unwrap_or_default();
+    if server.trim().trim_end_matches('/') != address.trim_end_matches('/') {
+        return Err(invalid(format!(
+            "\"{name}\" is not for this server: the first line of the file has to be its address, and the second the token"
+        )));
+    }
+    Ok(secret.trim().to_owned())
+}
