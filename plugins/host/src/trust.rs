@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use minisign_verify::{PublicKey, Signature};
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,17 @@ pub struct Signed {
 }
 
 impl Signed {
+    /// The files of the manifest and of its signature beside a library: `health.so` → `health.so.manifest`,
+    /// `health.so.manifest.minisig`.
+    #[must_use]
+    pub fn files_beside(library: &Path) -> [PathBuf; 2] {
+        [".manifest", ".manifest.minisig"].map(|ending| {
+            let mut path = library.as_os_str().to_owned();
+            path.push(ending);
+            PathBuf::from(path)
+        })
+    }
+
     /// True: there is none.
     #[must_use]
     pub fn is_absent(&self) -> bool {

@@ -437,7 +437,7 @@ impl Segmenters {
         fallen
     }
 
-    /// Those that have failed too often to be asked for now, and with what. A server that is away is not among them: it comes back.
+    /// Those that are asked no more, for they have failed too often, and with what. A server that is away is not among them: it comes back.
     fn failed(&self) -> Vec<(String, String)> {
         let running = self.running().into_iter();
         let failed = running.filter_map(|(digest, segmenter)| match segmenter.failure()? {
@@ -450,11 +450,16 @@ impl Segmenters {
         failed.collect()
     }
 
-    async fn start(&self, told: &pb::Segmenter) -> Result<External, Problem> {
-        let (hosts, allowance) = (
+    /// Where a segmenter is started, and what it may have.
+    fn allowed(&self) -> (Hosts, Allowance) {
+        (
             self.isolation.hosts.clone(),
             self.isolation.allowance.clone(),
-        );
+        )
+    }
+
+    async fn start(&self, told: &pb::Segmenter) -> Result<External, Problem> {
+        let (hosts, allowance) = self.allowed();
         let started = if told.kind() == SegmenterKind::Remote {
             let server = servers::server(&self.isolation, &told.address, &told.token_name)?;
             blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use sextant_domain::time::Zone;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
@@ -246,6 +247,11 @@ fn no_tenant() -> Error {
     Error::NotFound {
         message: "there is no tenant yet; make one with `sextant tenants create NAME`".to_owned(),
     }
+}
+
+/// The id of a request that is sent once.
+pub(crate) fn request_id() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// Collects all pages of a list.

@@ -37,6 +37,7 @@ pub mod upload;
 pub(crate) mod values;
 
 pub use crate::import::csv_rows::CsvRows;
+pub(crate) use crate::import::identity::hex;
 pub use crate::import::input::Input;
 
 /// How a file is laid out.

@@ -14,9 +14,6 @@ use sextant_wire::status::Problem;
 
 use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, Segmenters};
 
-/// What `sextant plugin sign` writes beside a file: the manifest and its signature.
-const MANIFEST: [&str; 2] = ["so.manifest", "so.manifest.minisig"];
-
 /// What was found in the directory, and was published or refused: files with their sizes and times of change.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
@@ -98,7 +95,7 @@ impl Watched {
 
 /// The manifest and signature that lie beside a file, as `sextant plugin sign` writes them.
 fn signed_beside(path: &Path) -> Option<Signed> {
-    let [manifest, signature] = MANIFEST.map(|extension| path.with_extension(extension));
+    let [manifest, signature] = Signed::files_beside(path);
     Some(Signed {
         manifest: std::fs::read(manifest).ok()?,
         signature: std::fs::read_to_string(signature).ok()?,
@@ -124,7 +121,7 @@ fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
         if !is_shared_object || !path.is_file() {
             continue;
         }
-        let [manifest, signature] = MANIFEST.map(|extension| path.with_extension(extension));
+        let [manifest, signature] = Signed::files_beside(&path);
         let stamp = [&path, &manifest, &signature].map(|file| {
             let about = std::fs::metadata(file).ok()?;
             Some((about.len(), about.modified().ok()))

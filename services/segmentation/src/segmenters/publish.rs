@@ -6,9 +6,7 @@ use std::sync::Arc;
 use semver::Version;
 
 use sextant_plugin_host::trust::{Distrust, Signed};
-use sextant_plugin_host::{
-    Allowance, Descriptor, External, Hosts, LoadError, Segmenter, Verified, conformance,
-};
+use sextant_plugin_host::{Descriptor, External, LoadError, Segmenter, Verified, conformance};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterKind};
@@ -271,13 +269,6 @@ impl Segmenters {
             Err(distrust) => return self.refuse(&told, by, Some(Refusal::from(distrust))).await,
         };
         self.store(told, Vec::new(), by).await
-    }
-
-    fn allowed(&self) -> (Hosts, Allowance) {
-        (
-            self.isolation.hosts.clone(),
-            self.isolation.allowance.clone(),
-        )
     }
 
     async fn store(

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use clap::ArgMatches;
-use uuid::Uuid;
 
 use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::{
@@ -18,7 +17,7 @@ use sextant_proto::segmentation::v1::{
 use crate::cli::args::SCOPES;
 use crate::cli::context::{Context, moment_of, number_of, text_of, texts_of};
 use crate::cli::evaluated;
-use crate::client::{Client, all_pages};
+use crate::client::{Client, all_pages, request_id};
 use crate::error::Error;
 use crate::import::{history, values};
 use crate::output::{Block, Cell, Column};
@@ -45,10 +44,6 @@ pub(crate) async fn run(
     };
     // What is listed here is of the installation, or of several tenants.
     context.print(matches, &Zone::utc(), &block.into())
-}
-
-fn request_id() -> String {
-    Uuid::new_v4().to_string()
 }
 
 async fn list_tenants(context: &Context<'_>) -> Result<Block, Error> {

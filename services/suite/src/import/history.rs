@@ -2,7 +2,6 @@
 
 use futures_util::future::BoxFuture;
 use tonic::Status;
-use uuid::Uuid;
 
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::{CompleteImportRequest, HistorySchedule, StartImportRequest};
@@ -10,7 +9,7 @@ use sextant_proto::metrics::v1::GetRevenueRequest;
 use sextant_proto::scoring::v1::GetClockRequest;
 use sextant_proto::segmentation::v1::{ListSegmentationsRequest, ListSegmentsRequest};
 
-use crate::client::{Client, all_pages, at_least, is, settled};
+use crate::client::{Client, all_pages, at_least, is, request_id, settled};
 use crate::import::patience::{News, persist};
 
 /// What to do where an import is open already.
@@ -28,7 +27,7 @@ pub(crate) enum Open {
 /// IMPORT_STATE where one is open that is not to be resumed, and whatever else the service refuses.
 pub(crate) async fn open(client: &Client, open: Open) -> Result<Option<Status>, Status> {
     let request = StartImportRequest {
-        request_id: Uuid::new_v4().to_string(),
+        request_id: request_id(),
     };
     match client.tenants().start_import(client.request(request)).await {
         Ok(_) => Ok(None),
@@ -51,7 +50,7 @@ pub(crate) async fn complete(
 ) -> Result<String, Status> {
     let request = CompleteImportRequest {
         history: schedule.into(),
-        request_id: Uuid::new_v4().to_string(),
+        request_id: request_id(),
     };
     let answer = persist(tell, || {
         let (client, request) = (client.clone(), request.clone());

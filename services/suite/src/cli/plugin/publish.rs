@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 use sha2::{Digest as _, Sha256};
 use tokio_stream::iter;
-use uuid::Uuid;
 
 use sextant_domain::time::Zone;
 use sextant_plugin_host::trust::Signed;
@@ -20,9 +19,9 @@ use sextant_proto::segmentation::v1::{
 use crate::cli::context::{Context, number_of, pages_up_to, text_of};
 use crate::cli::plugin::revise;
 use crate::cli::plugin::sign::signed_beside;
-use crate::client::{Client, all_pages};
+use crate::client::{Client, all_pages, request_id};
 use crate::error::Error;
-use crate::import::values;
+use crate::import::{hex, values};
 use crate::output::{Block, Cell, Column};
 
 /// Bytes of a message.
@@ -55,17 +54,8 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
 }
 
 async fn upload(client: &Client, code: Vec<u8>, signed: Signed) -> Result<Segmenter, Error> {
-    use std::fmt::Write as _;
-
-    let digest = Sha256::digest(&code)
-        .iter()
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _infallible = write!(text, "{byte:02x}");
-            text
-        });
     let head = UploadHead {
-        digest,
+        digest: hex(&Sha256::digest(&code)),
         size: code.len() as u64,
         manifest: signed.manifest.into(),
         signature: signed.signature,
@@ -299,10 +289,6 @@ pub(crate) fn named(matches: &ArgMatches) -> SegmenterRef {
         segmenter_id: text_of(matches, "segmenter"),
         version: text_of(matches, "segmenter-version"),
     }
-}
-
-pub(crate) fn request_id() -> String {
-    Uuid::new_v4().to_string()
 }
 
 /// Versions of segmenters.

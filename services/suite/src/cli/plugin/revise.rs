@@ -9,8 +9,8 @@ use sextant_proto::segmentation::v1::{
 };
 
 use crate::cli::context::{Context, text_of};
-use crate::cli::plugin::publish::{named, request_id};
-use crate::client::all_pages;
+use crate::cli::plugin::publish::named;
+use crate::client::{all_pages, request_id};
 use crate::error::Error;
 use crate::import::values;
 use crate::output::{Block, Cell, Column, Document};
@@ -40,11 +40,8 @@ pub(crate) async fn propose_one(
         .propose_revision(client.request(request))
         .await?;
     let revision = answer.into_inner().revision.unwrap_or_default();
-    context.print(
-        matches,
-        client.zone(),
-        &document(&revision, &tenant.base_currency),
-    )
+    let shown = document(&revision, &tenant.base_currency);
+    context.print(matches, client.zone(), &shown)
 }
 
 /// What a proposed revision would change.
@@ -59,11 +56,8 @@ pub(crate) async fn diff(context: &Context<'_>, matches: &ArgMatches) -> Result<
         .get_revision(client.request(request))
         .await?;
     let revision = answer.into_inner().revision.unwrap_or_default();
-    context.print(
-        matches,
-        client.zone(),
-        &document(&revision, &tenant.base_currency),
-    )
+    let shown = document(&revision, &tenant.base_currency);
+    context.print(matches, client.zone(), &shown)
 }
 
 /// The revisions of a segmentation.

@@ -84,7 +84,7 @@ pub(crate) fn sign(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Er
         None,
     );
     let signature = signature.map_err(|error| refused(&error))?;
-    let (manifest_file, signature_file) = beside(&path);
+    let [manifest_file, signature_file] = Signed::files_beside(&path);
     fs::write(&manifest_file, &bytes).map_err(|source| unwritten(&manifest_file, source))?;
     fs::write(&signature_file, signature.into_string())
         .map_err(|source| unwritten(&signature_file, source))?;
@@ -162,7 +162,7 @@ pub(crate) fn verify(context: &Context<'_>, matches: &ArgMatches) -> Result<(), 
 
 /// The manifest and signature beside a file; absent where it is not signed.
 pub(crate) fn signed_beside(path: &Path) -> Result<Signed, Error> {
-    let (manifest, signature) = beside(path);
+    let [manifest, signature] = Signed::files_beside(path);
     if !manifest.exists() {
         return Ok(Signed::default());
     }
@@ -175,12 +175,6 @@ pub(crate) fn signed_beside(path: &Path) -> Result<Signed, Error> {
 
 fn manifest(descriptor: &Descriptor, descriptor_json: &str, digest: &str) -> Manifest {
     Manifest::of(descriptor, descriptor_json, PLATFORM, digest)
-}
-
-/// `health.so` → `health.so.manifest` and `health.so.manifest.minisig`.
-fn beside(path: &Path) -> (PathBuf, PathBuf) {
-    let with = |ending: &str| PathBuf::from(format!("{}{ending}", path.display()));
-    (with(".manifest"), with(".manifest.minisig"))
 }
 
 fn secret_key(matches: &ArgMatches) -> Result<SecretKey, Error> {
