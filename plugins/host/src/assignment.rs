@@ -6,13 +6,13 @@ use sextant_segmenter_abi::{SEG_ABSTAIN, SEG_NO_SEGMENT};
 
 use crate::binding::Prepared;
 use crate::foreign::{OwnedArray, View};
-use crate::{CallError, Trouble, messages};
+use crate::{CallError, Descriptor, Output, Segment, Trouble, messages};
 
 /// The answer to a batch, one entry per row of the batch.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Assignments {
-    /// Position in the descriptor's segments, [`NO_SEGMENT`](crate::NO_SEGMENT) (judged, in none of them) or
+    /// Position in the segments, [`NO_SEGMENT`](crate::NO_SEGMENT) (judged, in none of them) or
     /// [`ABSTAIN`](crate::ABSTAIN) (not judged).
     pub segment: Vec<u16>,
     /// Score on the model's own scale, if it gives scores; NaN where it gave none.
@@ -66,26 +66,33 @@ pub(crate) fn missing_of(missing: &[Missing], row: usize) -> &[Missing] {
     &missing[start..end]
 }
 
-/// Which columns the output has beside the segment, and where.
+/// Which columns the output has, and where.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct OutputShape {
+    segment: Option<usize>,
     score: Option<usize>,
     confidence: Option<usize>,
 }
 
 impl OutputShape {
-    /// Checks the announced columns: segment, then score and confidence in this order where they are.
-    pub(crate) fn from_columns(columns: &[(String, String)]) -> Result<Self, CallError> {
+    /// Checks the announced columns: segment, then score and confidence in this order where they are; of a segmenter that answers
+    /// scores, score and then confidence.
+    pub(crate) fn from_columns(
+        columns: &[(String, String)],
+        output: Output,
+    ) -> Result<Self, CallError> {
         let mut shape = Self::default();
+        let mut left = expected(output).iter();
         for (k, (name, format)) in columns.iter().enumerate() {
-            match (k, name.as_str(), format.as_str()) {
-                (0, "segment", "S") => {},
-                (1, "score", "f") => shape.score = Some(k),
-                (1 | 2, "confidence", "f") if shape.confidence.is_none() => {
-                    shape.confidence = Some(k)
-                },
-                _ => {
-                    let expected = "segment uint16, [score float32], [confidence float32]";
+            // What is left out has to be one of those that may be.
+            let place = left.find(|(known, _, may_lack)| known == name || !may_lack);
+            let is_it = place.is_some_and(|(known, of, _)| known == name && of == format);
+            match (is_it, name.as_str()) {
+                (true, "segment") => shape.segment = Some(k),
+                (true, "score") => shape.score = Some(k),
+                (true, _) => shape.confidence = Some(k),
+                (false, _) => {
+                    let expected = words(output);
                     let what = format!(
                         "column {k} is \"{name}\" with Arrow format \"{format}\"; expected: {expected}"
                     );
@@ -93,26 +100,38 @@ impl OutputShape {
                 },
             }
         }
+        if left.any(|(_, _, may_lack)| !may_lack) {
+            let what = format!("a column is missing; expected: {}", words(output));
+            return Err(CallError::output(what));
+        }
         Ok(shape)
     }
 
     /// Names and Arrow types of the columns.
     pub(crate) fn schema(self) -> Schema {
-        messages::output_schema(self.score.is_some(), self.confidence.is_some())
+        let there = [self.segment, self.score, self.confidence].map(|place| place.is_some());
+        messages::output_schema(there)
     }
 
     fn columns(self) -> usize {
-        1 + usize::from(self.score.is_some()) + usize::from(self.confidence.is_some())
+        let there = [self.segment, self.score, self.confidence];
+        there.into_iter().flatten().count()
     }
 
-    /// Copies the plugin's answer, row by row as it saw them.
+    /// Checks and copies the output of a call.
     pub(crate) fn read(self, output: &OwnedArray, rows: usize) -> Result<Answer, CallError> {
         let root = View::root(output, self.columns(), rows)?;
-        let column = child(&root, 0)?;
-        column.no_nulls("segment")?;
+        let segment = match self.segment {
+            None => Vec::new(),
+            Some(place) => {
+                let column = child(&root, place)?;
+                column.no_nulls("segment")?;
+                column.values()?.to_vec()
+            },
+        };
         let read = |index: Option<usize>| index.map(|index| numbers(&root, index)).transpose();
         Ok(Answer {
-            segment: column.values()?.to_vec(),
+            segment,
             score: read(self.score)?,
             confidence: read(self.confidence)?,
         })
@@ -127,6 +146,28 @@ impl OutputShape {
             missing: prepared.missing,
             unanswered: Vec::new(),
         }
+    }
+}
+
+/// A column of an answer: its name, its Arrow format, and whether it may be left out.
+type Expected = (&'static str, &'static str, bool);
+
+const fn expected(output: Output) -> &'static [Expected] {
+    match output {
+        Output::Single => &[
+            ("segment", "S", false),
+            ("score", "f", true),
+            ("confidence", "f", true),
+        ],
+        Output::Score => &[("score", "f", false), ("confidence", "f", true)],
+    }
+}
+
+/// The columns of an answer in words.
+pub(crate) const fn words(output: Output) -> &'static str {
+    match output {
+        Output::Single => "segment uint16, [score float32], [confidence float32]",
+        Output::Score => "score float32, [confidence float32]",
     }
 }
 
@@ -165,8 +206,15 @@ impl Answer {
         put(&mut self.confidence, part.confidence);
     }
 
-    /// Checks that every row is in a segment that there is, or in none.
-    pub(crate) fn checked(self, segments: usize) -> Result<Self, CallError> {
+    /// Checks that every row is in a segment that there is, or in none; scores are cut into segments.
+    pub(crate) fn checked(mut self, descriptor: &Descriptor) -> Result<Self, CallError> {
+        if descriptor.output == Output::Score {
+            let scores = self.score.as_deref().unwrap_or_default().iter();
+            let cut = scores.map(|score| cut(&descriptor.segments, *score));
+            self.segment = cut.collect();
+            return Ok(self);
+        }
+        let segments = descriptor.segments.len();
         let is_known = |answer: u16| {
             usize::from(answer) < segments || answer == SEG_ABSTAIN || answer == SEG_NO_SEGMENT
         };
@@ -174,7 +222,7 @@ impl Answer {
         match rows.find(|(_, answer)| !is_known(**answer)) {
             None => Ok(self),
             Some((row, answer)) => Err(CallError::output(format!(
-                "row {row} is in segment {answer}, the descriptor has {segments} segments"
+                "row {row} is in segment {answer}, there are {segments} segments"
             ))),
         }
     }
@@ -193,6 +241,18 @@ impl Answer {
             unanswered: Vec::new(),
         }
     }
+}
+
+/// The segment of a score: of those that it reaches the one that takes most. Without a score a row was not judged.
+fn cut(segments: &[Segment], score: f32) -> u16 {
+    if score.is_nan() {
+        return SEG_ABSTAIN;
+    }
+    let least = |segment: &Segment| segment.from_score.unwrap_or(f32::NEG_INFINITY);
+    let segments = segments.iter().zip(0_u16..);
+    let reached = segments.filter(|(segment, _)| score >= least(segment));
+    let highest = reached.max_by(|(one, _), (other, _)| least(one).total_cmp(&least(other)));
+    highest.map_or(SEG_NO_SEGMENT, |(_, index)| index)
 }
 
 fn child<'a>(root: &View<'a>, index: usize) -> Result<View<'a>, CallError> {

@@ -48,11 +48,11 @@ impl Binding {
     pub(crate) fn plan(descriptor: &Descriptor, schema: &Schema) -> Result<Self, CallError> {
         let mut sources = Vec::new();
         let mut fields = Vec::new();
-        for (k, feature) in descriptor.features.iter().enumerate() {
+        for feature in &descriptor.features {
             let declared = feature.kind.data_type();
             let source = schema.index_of(&feature.name).ok();
             match source {
-                None if k < descriptor.required => {
+                None if feature.is_required => {
                     return Err(CallError::FeatureUnknown {
                         feature: feature.name.clone(),
                     });

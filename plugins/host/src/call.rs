@@ -101,6 +101,10 @@ pub enum CallError {
     },
     /// The segmenter gives no reasons.
     ExplainUnsupported,
+    /// The segmenter is not one that is fitted.
+    FitUnsupported,
+    /// The segmenter's process does not have the state that it is to answer from.
+    StateUnknown,
     /// The segmenter returned an error.
     Plugin(PluginFailure),
     /// An earlier call panicked; make a new instance.
@@ -156,6 +160,8 @@ impl fmt::Display for CallError {
                 )
             },
             Self::ExplainUnsupported => f.write_str("the segmenter gives no reasons"),
+            Self::FitUnsupported => f.write_str("the segmenter is not one that is fitted"),
+            Self::StateUnknown => f.write_str("the state of the segmenter is not there"),
             Self::Plugin(failure) => write!(f, "the segmenter failed: {failure}"),
             Self::Poisoned => {
                 f.write_str("an earlier call of this instance panicked; make a new instance")
@@ -200,6 +206,8 @@ impl CallError {
             Self::BatchChanged { .. } => "batch_changed",
             Self::ValueMissing { .. } => "value_missing",
             Self::ExplainUnsupported => "explain_unsupported",
+            Self::FitUnsupported => "fit_unsupported",
+            Self::StateUnknown => "state_unknown",
             Self::Plugin(failure) if failure.code.poisons() => "broken",
             Self::Plugin(_) => "refused",
             Self::Poisoned => "poisoned",

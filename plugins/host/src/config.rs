@@ -1,12 +1,14 @@
 //! Configurations: the part of JSON Schema 2020-12 that flat objects need, defaults, and the canonical text.
 //!
 //! Served keywords: `type`, `properties`, `required`, `additionalProperties` (true or false) of the object; `type`
-//! (integer, number, string, boolean), `default`, `minimum`, `maximum`, `enum` of a property; and annotations. A schema
-//! with any other keyword is refused, so that no rule is silently not applied.
+//! (integer, number, string, boolean, array), `default`, `minimum`, `maximum`, `enum` of a property; `items` (one of the others),
+//! `minItems`, `maxItems`, `uniqueItems` of an array; and annotations. A schema with any other keyword is refused, so that no rule
+//! is silently not applied.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
@@ -35,6 +37,16 @@ struct Property {
     minimum: Option<f64>,
     maximum: Option<f64>,
     choices: Vec<Value>,
+    /// The rules of an array.
+    list: Option<Box<List>>,
+}
+
+/// The rules of an array.
+#[derive(Debug, Clone)]
+struct List {
+    item: Property,
+    lengths: RangeInclusive<usize>,
+    is_unique: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +55,7 @@ enum Kind {
     Number,
     Text,
     Boolean,
+    List,
 }
 
 /// A value of a configuration that breaks a rule.
@@ -206,16 +219,28 @@ impl Property {
         let object = value
             .as_object()
             .ok_or_else(|| (String::new(), "must be an object".to_owned()))?;
-        only_known(object, &["type", "default", "minimum", "maximum", "enum"])?;
+        let known: &[&str] = match object.get("type").and_then(Value::as_str) {
+            Some("array") => &[
+                "type",
+                "default",
+                "items",
+                "minItems",
+                "maxItems",
+                "uniqueItems",
+            ],
+            _ => &["type", "default", "minimum", "maximum", "enum"],
+        };
+        only_known(object, known)?;
         let kind = match object.get("type").and_then(Value::as_str) {
             Some("integer") => Kind::Integer,
             Some("number") => Kind::Number,
             Some("string") => Kind::Text,
             Some("boolean") => Kind::Boolean,
+            Some("array") => Kind::List,
             _ => {
                 return Err((
                     "/type".to_owned(),
-                    "must be one of: integer, number, string, boolean".to_owned(),
+                    "must be one of: integer, number, string, boolean, array".to_owned(),
                 ));
             },
         };
@@ -239,6 +264,10 @@ impl Property {
             minimum,
             maximum,
             choices,
+            list: match kind {
+                Kind::List => Some(Box::new(List::parse(object)?)),
+                _ => None,
+            },
         };
         if let Some(default) = &property.default {
             property
@@ -250,11 +279,15 @@ impl Property {
 
     /// The value in canonical form, or the rule that it breaks.
     fn accept(&self, value: &Value) -> Result<Value, String> {
+        if let Some(list) = &self.list {
+            return list.accept(value);
+        }
         let (fits, expected) = match self.kind {
             Kind::Integer => (integer(value), "an integer"),
             Kind::Number => (value.is_number().then(|| value.clone()), "a number"),
             Kind::Text => (value.is_string().then(|| value.clone()), "a string"),
             Kind::Boolean => (value.is_boolean().then(|| value.clone()), "true or false"),
+            Kind::List => (None, "an array"),
         };
         let Some(value) = fits else {
             return Err(format!("{value} is not {expected}"));
@@ -272,6 +305,63 @@ impl Property {
             return Err(format!("{value} is not one of: {}", choices.join(", ")));
         }
         Ok(value)
+    }
+}
+
+impl List {
+    fn parse(object: &Map<String, Value>) -> Result<Self, SchemaFault> {
+        let missing = || ("/items".to_owned(), "is missing".to_owned());
+        let item = object.get("items").ok_or_else(missing)?;
+        let at = |(pointer, message)| (format!("/items{pointer}"), message);
+        let item = Property::parse(item).map_err(at)?;
+        if item.kind == Kind::List {
+            return Err(("/items/type".to_owned(), "must not be array".to_owned()));
+        }
+        let length = |key: &str, absent: usize| match object.get(key) {
+            None => Ok(absent),
+            Some(value) => {
+                let length = value.as_u64().and_then(|length| length.try_into().ok());
+                length.ok_or_else(|| (format!("/{key}"), "must be a length".to_owned()))
+            },
+        };
+        let is_unique = match object.get("uniqueItems") {
+            None => false,
+            Some(value) => value.as_bool().ok_or_else(|| {
+                (
+                    "/uniqueItems".to_owned(),
+                    "must be true or false".to_owned(),
+                )
+            })?,
+        };
+        Ok(Self {
+            item,
+            lengths: length("minItems", 0)?..=length("maxItems", usize::MAX)?,
+            is_unique,
+        })
+    }
+
+    /// The array in canonical form, or the rule that it breaks.
+    fn accept(&self, value: &Value) -> Result<Value, String> {
+        let Some(items) = value.as_array() else {
+            return Err(format!("{value} is not an array"));
+        };
+        let (least, most) = (self.lengths.start(), self.lengths.end());
+        if items.len() < *least {
+            return Err(format!("has {} items, the least is {least}", items.len()));
+        }
+        if items.len() > *most {
+            return Err(format!("has {} items, the most is {most}", items.len()));
+        }
+        let mut accepted = Vec::with_capacity(items.len());
+        for (k, item) in items.iter().enumerate() {
+            let item = self.item.accept(item);
+            let item = item.map_err(|message| format!("item {k}: {message}"))?;
+            if self.is_unique && accepted.contains(&item) {
+                return Err(format!("item {k}: {item} is there twice"));
+            }
+            accepted.push(item);
+        }
+        Ok(accepted.into())
     }
 }
 

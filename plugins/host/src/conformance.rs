@@ -6,6 +6,8 @@
 mod rows;
 mod subject;
 mod tests_of_answers;
+mod tests_of_configurations;
+mod tests_of_fits;
 mod tests_of_resources;
 
 use std::path::Path;
@@ -17,7 +19,7 @@ use serde::Serialize;
 
 use crate::check::ALL;
 use crate::conformance::subject::Subject;
-use crate::{Allowance, Check, Descriptor, Hosts, LoadError, Verified};
+use crate::{Allowance, Check, Descriptor, Hosts, LoadError, Server, Verified};
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -55,6 +57,9 @@ struct Test {
     fix: &'static str,
     run: fn(&Subject) -> Found,
 }
+
+/// Why a test is not made of a server.
+const OF_A_PROCESS: &str = "it is about a process, and this is a server";
 
 /// What a test found: how it ended, and what there is to say.
 type Found = (Outcome, String);
@@ -99,6 +104,19 @@ pub fn judge_verified(hosts: &Hosts, file: &Arc<Verified>, allowance: &Allowance
     verdicts
 }
 
+/// Judges what a server answers.
+///
+/// # Errors
+/// It does not answer, or with a descriptor that fails a check.
+pub fn judge_server(
+    hosts: &Hosts,
+    server: &Server,
+    allowance: &Allowance,
+) -> Result<Vec<Verdict>, LoadError> {
+    let subject = Subject::server(hosts, server, allowance)?;
+    Ok(tests().map(|test| judged(test, &subject)).collect())
+}
+
 /// Made up rows of the features of a segmenter, the same ones each time: values as accounts have them, some of them unknown where that
 /// may be.
 ///
@@ -117,6 +135,8 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 fn tests() -> impl Iterator<Item = &'static Test> {
     tests_of_answers::TESTS
         .iter()
+        .chain(tests_of_configurations::TESTS)
+        .chain(tests_of_fits::TESTS)
         .chain(tests_of_resources::TESTS)
 }
 

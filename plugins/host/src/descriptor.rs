@@ -28,12 +28,19 @@ pub struct Descriptor {
     pub description: LocalText,
     /// SPDX expression.
     pub license: Option<String>,
-    /// Input columns, in the order of the plugin: first the required features, then the optional ones.
+    /// What it answers.
+    pub output: Output,
+    /// Input columns, in the order of the plugin: the required features, the optional ones, and then those that a configuration
+    /// needs.
     pub features: Vec<Feature>,
-    /// How many of [`features`](Self::features) are required.
-    pub required: usize,
-    /// Outcomes; an answer is a position in this list.
+    /// Patterns of the features that a configuration may need on top, such as `usage.*`; `None`: none may.
+    pub dynamic_features: Option<Vec<String>>,
+    /// Outcomes; an answer is a position in this list. Empty until it is configured, where configurations have their own.
     pub segments: Vec<Segment>,
+    /// The most segments of a configuration, where configurations have their own.
+    pub dynamic_segments: Option<usize>,
+    /// What its states are marked with, if it has to be fitted.
+    pub state_version: Option<u32>,
     /// Rules and defaults of the configuration.
     pub config_schema: ConfigSchema,
     /// Declared appetite.
@@ -95,11 +102,22 @@ impl LocalText {
     }
 }
 
+/// What a segmenter answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A segment.
+    Single,
+    /// A score, which the segments' [`from_score`](Segment::from_score) cut.
+    Score,
+}
+
 /// A feature that the segmenter reads.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feature {
     /// Name in the feature catalogue.
     pub name: String,
+    /// False: where the catalogue does not have it, it is unknown for every row.
+    pub is_required: bool,
     /// Type of its column.
     pub kind: FeatureType,
     /// What happens to a row without a value.
@@ -121,6 +139,8 @@ pub enum FeatureType {
     Dictionary,
     /// timestamp[us, UTC].
     Timestamp,
+    /// list<float64>.
+    Float64List,
 }
 
 impl FeatureType {
@@ -135,6 +155,7 @@ impl FeatureType {
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
             },
             Self::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            Self::Float64List => DataType::new_list(DataType::Float64, true),
         }
     }
 }
@@ -166,7 +187,7 @@ pub enum DefaultValue {
 }
 
 /// An outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[non_exhaustive]
 pub struct Segment {
     /// Stable id.
@@ -187,6 +208,9 @@ pub struct Segment {
     /// Name of the play that belongs to it.
     #[serde(default)]
     pub playbook: Option<String>,
+    /// Least score of the accounts in it, where the segmenter answers scores; `None`: of all that reach no other segment.
+    #[serde(default)]
+    pub from_score: Option<f32>,
 }
 
 /// Declared appetite of a segmenter.
@@ -229,6 +253,9 @@ pub struct Example {
     pub rows: Vec<Vec<Value>>,
     /// Segment key per row; null: abstains; empty: in no segment.
     pub expect: Vec<Option<String>>,
+    /// Rows that it is fitted to before, if it has to be fitted.
+    #[serde(default)]
+    pub fit: Vec<Vec<Value>>,
 }
 
 /// A place in the descriptor that is not as it should be.
@@ -249,6 +276,16 @@ impl fmt::Display for DescriptorFault {
 impl Error for DescriptorFault {}
 
 impl Descriptor {
+    /// The features that the catalogue must have.
+    pub fn required(&self) -> impl Iterator<Item = &Feature> {
+        self.features.iter().filter(|feature| feature.is_required)
+    }
+
+    /// Whether a configuration decides on features or segments.
+    pub const fn is_dynamic(&self) -> bool {
+        self.dynamic_features.is_some() || self.dynamic_segments.is_some()
+    }
+
     /// Position of a segment by its key, as answers carry it.
     pub fn segment_index(&self, key: &str) -> Option<u16> {
         self.segments

@@ -8,6 +8,8 @@ mod answering;
 mod breaker;
 mod child;
 mod client;
+mod configuring;
+mod fitting;
 mod hosts;
 mod instance;
 mod log;
@@ -51,6 +53,8 @@ pub struct Allowance {
     pub longest_call: Duration,
     /// True: it is refused where this kernel does not offer the whole sandbox.
     pub needs_whole_sandbox: bool,
+    /// Longest time of a fit.
+    pub longest_fit: Duration,
     /// Most calls of a server at one time.
     pub calls_at_once: usize,
     /// How long a server is taken to be what it was, before it is asked again what it is.
@@ -63,6 +67,7 @@ impl Default for Allowance {
             memory_mb: 1_024,
             longest_call: Duration::from_secs(1),
             needs_whole_sandbox: false,
+            longest_fit: Duration::from_secs(600),
             calls_at_once: 4,
             trusted_for: Duration::from_secs(10),
         }
@@ -212,7 +217,7 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 struct Shared {
     hosts: Hosts,
-    descriptor: Descriptor,
+    descriptor: Arc<Descriptor>,
     /// What it says of itself.
     told: pb::DescribeResponse,
     digest: [u8; 32],
@@ -262,6 +267,7 @@ impl External {
             memory_bytes: memory_bytes(file.descriptor(), &allowance),
             lines: Lines::default(),
             observed: purpose == Purpose::Observe,
+            in_background: false,
         };
         let starting = start(hosts.clone(), Arc::clone(&file), how.clone());
         let none = || StartError::Io(io::Error::other("the thread of host processes has ended"));
@@ -276,7 +282,7 @@ impl External {
         let peer = HostPeer::new(hosts.clone(), Arc::clone(&file), how, process);
         Ok(Self::of(Shared {
             hosts: hosts.clone(),
-            descriptor: file.descriptor().clone(),
+            descriptor: Arc::new(file.descriptor().clone()),
             told,
             digest: *file.digest(),
             sandbox_lacks,
@@ -299,11 +305,25 @@ impl External {
         server: &Server,
         allowance: Allowance,
     ) -> Result<Self, LoadError> {
-        let connected = Self::try_connect(hosts, server, allowance);
+        Self::connect_for(hosts, server, allowance, Purpose::Serve)
+    }
+
+    /// The same for a purpose.
+    pub(crate) fn connect_for(
+        hosts: &Hosts,
+        server: &Server,
+        allowance: Allowance,
+        purpose: Purpose,
+    ) -> Result<Self, LoadError> {
+        let connected = Self::try_connect(hosts, server, (allowance, purpose));
         connected.map_err(|finding| LoadError::new(Path::new(&server.address), finding))
     }
 
-    fn try_connect(hosts: &Hosts, server: &Server, allowance: Allowance) -> Result<Self, Finding> {
+    fn try_connect(
+        hosts: &Hosts,
+        server: &Server,
+        (allowance, purpose): (Allowance, Purpose),
+    ) -> Result<Self, Finding> {
         let client = server.client(hosts)?;
         let mut asked = client.clone();
         let told = hosts.wait_for(None, async move { asked.describe().await });
@@ -321,12 +341,12 @@ impl External {
         let peer = ServerPeer::new(client, &allowance, &told);
         Ok(Self::of(Shared {
             hosts: hosts.clone(),
-            descriptor,
+            descriptor: Arc::new(descriptor),
             digest: peer::digest_of(&told),
             told,
             sandbox_lacks: Vec::new(),
             allowance,
-            purpose: Purpose::Serve,
+            purpose,
             peer: Peer::Server(Box::new(peer)),
             breaker: Mutex::default(),
             batches: AtomicU64::default(),
@@ -358,6 +378,11 @@ impl External {
     /// Whether it can give reasons.
     pub fn explains(&self) -> bool {
         self.shared.told.explains
+    }
+
+    /// Whether it has to be fitted, and answers from the state that this leaves.
+    pub fn fits(&self) -> bool {
+        self.shared.told.fits
     }
 
     /// Whether it promises the same bytes for the same configuration, call and rows.

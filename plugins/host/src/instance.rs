@@ -1,6 +1,8 @@
 //! One configured segmenter: bind it to columns, then ask it.
 #![expect(unsafe_code, reason = "calls the functions of a plugin's table")]
 
+mod fitting;
+
 use std::ffi::CString;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +21,14 @@ use crate::binding::Binding;
 use crate::columns::copied;
 use crate::foreign::{OwnedArray, OwnedSchema, output_columns};
 use crate::services::Services;
-use crate::{Assignments, Call, CallError, Plugin, PluginFailure, Reason, explanation};
+use crate::{
+    Assignments, Call, CallError, Descriptor, Plugin, PluginFailure, Reason, State, explanation,
+};
+
+pub(crate) use fitting::MAX_PASSES;
+
+/// Bytes of the longest list of features or segments that a configuration has.
+const MAX_LIST_BYTES: usize = 64 << 10;
 
 /// A segmenter with a configuration. It may be called from several threads: where the segmenter itself may not, calls
 /// wait for each other.
@@ -27,6 +36,8 @@ use crate::{Assignments, Call, CallError, Plugin, PluginFailure, Reason, explana
 pub struct Instance {
     plugin: Plugin,
     config: String,
+    /// With the features and segments of the configuration.
+    descriptor: Arc<Descriptor>,
     handle: *mut SegInstance,
     binding: Option<Binding>,
     poisoned: AtomicBool,
@@ -50,6 +61,74 @@ impl Instance {
     ///
     /// [`CallError::Config`] if the configuration breaks the schema, [`CallError::Plugin`] if the segmenter refuses it.
     pub fn create(plugin: &Plugin, config_json: &str) -> Result<Self, CallError> {
+        Self::with_state(plugin, config_json, None)
+    }
+
+    /// The same, answering from what a fit has left.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); the segmenter refuses the state.
+    pub fn with_state(
+        plugin: &Plugin,
+        config_json: &str,
+        state: Option<&State>,
+    ) -> Result<Self, CallError> {
+        let mut instance = Self::made(plugin, config_json)?;
+        let features = instance.features_json()?;
+        if let Some(state) = state {
+            instance.load(state.bytes())?;
+        }
+        let segments = match plugin.table().segments {
+            Some(segments) => instance.text(segments)?,
+            None => String::new(),
+        };
+        instance.configure(&features, &segments)?;
+        Ok(instance)
+    }
+
+    /// One that is about to be fitted: which segments there are may not be known before that.
+    pub(crate) fn to_fit(plugin: &Plugin, config_json: &str) -> Result<Self, CallError> {
+        let mut instance = Self::made(plugin, config_json)?;
+        let features = instance.features_json()?;
+        let mut descriptor = plugin.descriptor().clone();
+        descriptor.dynamic_segments = None;
+        instance.descriptor = Arc::new(descriptor);
+        instance.configure(&features, "")?;
+        Ok(instance)
+    }
+
+    /// The features and segments that it has said it has, as it wrote them; empty where the descriptor has them.
+    pub(crate) fn lists(&self) -> Result<(String, String), CallError> {
+        let is_asked = self.descriptor.dynamic_segments.is_some();
+        let segments = self.plugin.table().segments.filter(|_| is_asked);
+        let segments = segments.map(|segments| self.text(segments)).transpose()?;
+        Ok((self.features_json()?, segments.unwrap_or_default()))
+    }
+
+    fn features_json(&self) -> Result<String, CallError> {
+        let requirements = self.plugin.table().requirements;
+        let features = requirements
+            .map(|features| self.text(features))
+            .transpose()?;
+        Ok(features.unwrap_or_default())
+    }
+
+    fn text(&self, function: sextant_segmenter_abi::SegToSink) -> Result<String, CallError> {
+        let bytes = self.written(function, MAX_LIST_BYTES)?;
+        String::from_utf8(bytes).map_err(|error| {
+            CallError::output(format!("a list that it wrote is not UTF-8: {error}"))
+        })
+    }
+
+    fn configure(&mut self, features: &str, segments: &str) -> Result<(), CallError> {
+        let configured = self.descriptor.configured(features, segments);
+        let configured = configured.map_err(|fault| CallError::output(fault.to_string()))?;
+        self.descriptor = Arc::new(configured);
+        Ok(())
+    }
+
+    fn made(plugin: &Plugin, config_json: &str) -> Result<Self, CallError> {
         let config = plugin
             .canonical_config(config_json)
             .map_err(CallError::Config)?;
@@ -80,6 +159,7 @@ impl Instance {
         Ok(Self {
             plugin: plugin.clone(),
             config,
+            descriptor: Arc::new(plugin.descriptor().clone()),
             handle,
             binding: None,
             poisoned: AtomicBool::new(false),
@@ -104,15 +184,19 @@ impl Instance {
         &self.config
     }
 
-    /// Announces the columns of the batches to come. The schema may have any number of further columns; the features of
-    /// the descriptor are found by name. It may be called again, the last one counts.
+    /// What it reads and answers with its configuration.
+    pub const fn descriptor(&self) -> &Arc<Descriptor> {
+        &self.descriptor
+    }
+
+    /// Announces the columns of the batches to come. The schema may have any number of further columns; the features are found by name. It may be called again, the last one counts.
     ///
     /// # Errors
     ///
     /// A required feature is missing or has another type, or the segmenter refuses the columns.
     pub fn bind(&mut self, schema: &Schema) -> Result<(), CallError> {
         self.check_usable()?;
-        let mut binding = Binding::plan(self.plugin.descriptor(), schema)?;
+        let mut binding = Binding::plan(&self.descriptor, schema)?;
         let input = binding.schema()?;
         let mut output = OwnedSchema(ArrowSchema::released());
         let mut record = SegError::blank();
@@ -127,7 +211,8 @@ impl Instance {
             )
         };
         self.accept(status, &record)?;
-        binding.output = OutputShape::from_columns(&output_columns(&output)?)?;
+        binding.output =
+            OutputShape::from_columns(&output_columns(&output)?, self.descriptor.output)?;
         self.binding = Some(binding);
         Ok(())
     }
@@ -146,7 +231,7 @@ impl Instance {
     /// See [`CallError`]. After [`FailureCode::poisons`](crate::FailureCode::poisons) a new instance is needed.
     pub fn segment(&self, batch: &RecordBatch, call: &Call<'_>) -> Result<Assignments, CallError> {
         let binding = self.binding.as_ref().ok_or(CallError::NotBound)?;
-        let descriptor = self.plugin.descriptor();
+        let descriptor = &self.descriptor;
         let prepared = binding.prepare(descriptor, batch)?;
         let rows = batch.num_rows();
         if prepared.rows == 0 && rows > 0 {
@@ -174,7 +259,7 @@ impl Instance {
             return Err(CallError::output("it wrote to its input"));
         }
         let answer = binding.output.read(&output, prepared.rows)?;
-        let answer = answer.checked(descriptor.segments.len())?;
+        let answer = answer.checked(descriptor)?;
         Ok(answer.arranged(prepared, rows))
     }
 
@@ -197,7 +282,7 @@ impl Instance {
             .explain
             .ok_or(CallError::ExplainUnsupported)?;
         let binding = self.binding.as_ref().ok_or(CallError::NotBound)?;
-        let descriptor = self.plugin.descriptor();
+        let descriptor = &self.descriptor;
         let prepared = binding.prepare(descriptor, batch)?;
         let rows = batch.num_rows();
         let most = usize::try_from(top_k).unwrap_or(usize::MAX);
@@ -238,6 +323,19 @@ impl Instance {
             *mut SegError,
         ) -> SegStatus,
     ) -> Result<OwnedArray, CallError> {
+        let mut output = OwnedArray(ArrowArray::released());
+        self.within(call, |handle, call, record| {
+            function(handle, call, &raw mut output.0, record)
+        })?;
+        Ok(output)
+    }
+
+    /// Makes one call that has a context.
+    fn within(
+        &self,
+        call: &Call<'_>,
+        function: impl FnOnce(*mut SegInstance, *const SegCall, *mut SegError) -> SegStatus,
+    ) -> Result<(), CallError> {
         let tenant = CString::new(call.tenant)
             .ok()
             .ok_or(CallError::TenantInvalid)?;
@@ -249,20 +347,13 @@ impl Instance {
             tenant: tenant.as_ptr(),
             ..SegCall::blank()
         };
-        let mut output = OwnedArray(ArrowArray::released());
         let mut record = SegError::blank();
         let turn = (!self.plugin.is_thread_safe())
             .then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
         self.check_usable()?;
-        let status = function(
-            self.handle,
-            &raw const context,
-            &raw mut output.0,
-            &raw mut record,
-        );
+        let status = function(self.handle, &raw const context, &raw mut record);
         drop(turn);
-        self.accept(status, &record)?;
-        Ok(output)
+        self.accept(status, &record)
     }
 
     /// True: a failure has left the segmenter in an unknown state, every further call fails, and a new instance is needed.

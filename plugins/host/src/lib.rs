@@ -24,6 +24,8 @@ pub mod rows;
 mod sealed;
 mod segmenter;
 mod services;
+mod sink;
+mod state;
 pub mod trust;
 mod verified;
 
@@ -33,7 +35,7 @@ pub use check::{Check, LoadError};
 pub use config::{ConfigFault, ConfigSchema};
 pub use descriptor::{
     AbiVersion, DefaultValue, Descriptor, DescriptorFault, Example, Feature, FeatureType, Limits,
-    LocalText, OnMissing, Segment,
+    LocalText, OnMissing, Output, Segment,
 };
 pub use explanation::Reason;
 pub use external::{
@@ -44,4 +46,5 @@ pub use instance::Instance;
 pub use plugin::{Plugin, discover, left_alone};
 pub use segmenter::{Bound, Segmenter};
 pub use sextant_segmenter_abi::{SEG_ABSTAIN as ABSTAIN, SEG_NO_SEGMENT as NO_SEGMENT};
+pub use state::{MAX_STATE_BYTES, State};
 pub use verified::Verified;

@@ -13,10 +13,11 @@ use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 
 use sextant_segmenter_abi::{
     ABI_MAJOR, ABI_MINOR, ENTRY_SYMBOL, SEG_CAP_EXPLAIN, SEG_CAP_FIT, SEG_CAP_ISOLATED_ONLY,
-    SEG_CAP_MUST_UNDERSTAND, SegBind, SegCreate, SegDestroy, SegExplain, SegPlugin, SegPluginEntry,
-    SegSegment,
+    SEG_CAP_MUST_UNDERSTAND, SegBind, SegCreate, SegDestroy, SegExplain, SegFitBatch, SegFitBegin,
+    SegFitEnd, SegPlugin, SegPluginEntry, SegSegment, SegStateLoad, SegToSink,
 };
 
+use crate::Descriptor;
 use crate::check::{Check, Finding};
 use crate::sealed::Sealed;
 
@@ -41,10 +42,39 @@ pub(crate) struct Table {
     pub(crate) segment: SegSegment,
     pub(crate) destroy: SegDestroy,
     pub(crate) explain: Option<SegExplain>,
+    pub(crate) requirements: Option<SegToSink>,
+    pub(crate) segments: Option<SegToSink>,
+    pub(crate) fit: Option<Fit>,
+}
+
+/// The functions of a segmenter that has to be fitted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fit {
+    pub(crate) begin: SegFitBegin,
+    pub(crate) batch: SegFitBatch,
+    pub(crate) end: SegFitEnd,
+    pub(crate) save: SegToSink,
+    pub(crate) load: SegStateLoad,
+}
+
+impl Fit {
+    fn of(table: &SegPlugin) -> Option<Self> {
+        Some(Self {
+            begin: table.fit_begin?,
+            batch: table.fit_batch?,
+            end: table.fit_end?,
+            save: table.state_save?,
+            load: table.state_load?,
+        })
+    }
 }
 
 /// Loads verified memory and checks the table against its descriptor.
-pub(crate) fn load(memory: &Sealed, descriptor: &str, place: Place) -> Result<Table, Finding> {
+pub(crate) fn load(
+    memory: &Sealed,
+    (descriptor, json): (&Descriptor, &str),
+    place: Place,
+) -> Result<Table, Finding> {
     let entry = open(memory.again()?)?;
     // SAFETY: the symbol has this signature by contract; loading it ran code of the same object.
     let table = unsafe { entry(ABI_MINOR) };
@@ -63,7 +93,7 @@ pub(crate) fn load(memory: &Sealed, descriptor: &str, place: Place) -> Result<Ta
             "SEG_CAP_ISOLATED_ONLY is set",
         ));
     }
-    check(table, descriptor)
+    check(table, (descriptor, json))
 }
 
 /// Whether a symbol is found although no library that was named exports it: in this program, as where a sanitizer is part of it.
@@ -117,7 +147,7 @@ fn check_version(table: *const SegPlugin) -> Result<(), Finding> {
     Ok(())
 }
 
-fn check(table: &SegPlugin, descriptor: &str) -> Result<Table, Finding> {
+fn check(table: &SegPlugin, (descriptor, json): (&Descriptor, &str)) -> Result<Table, Finding> {
     let missing = |name: &str| Finding::new(Check::TableFunctions, format!("{name} is NULL"));
     let create = table.create.ok_or_else(|| missing("create"))?;
     let bind = table.bind.ok_or_else(|| missing("bind"))?;
@@ -130,19 +160,19 @@ fn check(table: &SegPlugin, descriptor: &str) -> Result<Table, Finding> {
             format!("caps has unknown bits {unknown:#x}"),
         ));
     }
-    check_capabilities(table)?;
-    if table.descriptor_json.is_null() || table.descriptor_len != descriptor.len() {
+    check_capabilities(table, descriptor)?;
+    if table.descriptor_json.is_null() || table.descriptor_len != json.len() {
         let what = format!(
             "the table's descriptor has {} bytes, the section {}",
             table.descriptor_len,
-            descriptor.len()
+            json.len()
         );
         return Err(Finding::new(Check::DescriptorEqual, what));
     }
     // SAFETY: not NULL, and the plugin says that it has this many bytes, which are constant.
     let said =
         unsafe { slice::from_raw_parts(table.descriptor_json.cast::<u8>(), table.descriptor_len) };
-    if said != descriptor.as_bytes() {
+    if said != json.as_bytes() {
         return Err(Finding::new(
             Check::DescriptorEqual,
             "the table's descriptor differs from the section",
@@ -155,11 +185,14 @@ fn check(table: &SegPlugin, descriptor: &str) -> Result<Table, Finding> {
         segment,
         destroy,
         explain: table.explain,
+        requirements: table.requirements,
+        segments: table.segments,
+        fit: Fit::of(table),
     })
 }
 
-/// Every function is set exactly when its capability says so; this host serves no dynamic features or segments.
-fn check_capabilities(table: &SegPlugin) -> Result<(), Finding> {
+/// Every function is set exactly when its capability, or the descriptor, says so.
+fn check_capabilities(table: &SegPlugin, descriptor: &Descriptor) -> Result<(), Finding> {
     let fit = table.caps & SEG_CAP_FIT != 0;
     for (name, set, promised) in [
         (
@@ -172,8 +205,16 @@ fn check_capabilities(table: &SegPlugin) -> Result<(), Finding> {
         ("fit_end", table.fit_end.is_some(), fit),
         ("state_save", table.state_save.is_some(), fit),
         ("state_load", table.state_load.is_some(), fit),
-        ("requirements", table.requirements.is_some(), false),
-        ("segments", table.segments.is_some(), false),
+        (
+            "requirements",
+            table.requirements.is_some(),
+            descriptor.dynamic_features.is_some(),
+        ),
+        (
+            "segments",
+            table.segments.is_some(),
+            descriptor.dynamic_segments.is_some(),
+        ),
     ] {
         if set != promised {
             let what = if set {
@@ -183,6 +224,11 @@ fn check_capabilities(table: &SegPlugin) -> Result<(), Finding> {
             };
             return Err(Finding::new(Check::Capabilities, format!("{name} {what}")));
         }
+    }
+    if fit != descriptor.state_version.is_some() {
+        let what =
+            "SEG_CAP_FIT and state_version of the descriptor: one is there without the other";
+        return Err(Finding::new(Check::Capabilities, what));
     }
     Ok(())
 }

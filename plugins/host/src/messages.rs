@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, UInt16Type};
-use arrow_array::{Array as _, ArrayRef, Float32Array, RecordBatch, UInt16Array};
+use arrow_array::{
+    Array as _, ArrayRef, Float32Array, RecordBatch, RecordBatchOptions, UInt16Array,
+};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, DataType, Field, Schema};
@@ -15,8 +17,8 @@ use sha2::{Digest as _, Sha256};
 use sextant_proto::segmenter::v1 as pb;
 use sextant_segmenter_abi::SEG_ABSTAIN;
 
-use crate::assignment::Answer;
-use crate::{Assignments, CallError, FailureCode, PluginFailure, Reason};
+use crate::assignment::{self, Answer};
+use crate::{Assignments, CallError, FailureCode, Output, PluginFailure, Reason};
 
 /// Largest message of the contract: 16,384 rows of 60 columns are 8 MiB.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 64 << 20;
@@ -26,6 +28,9 @@ pub(crate) const WINDOW_BYTES: u32 = 16 << 20;
 
 /// Largest piece in which a message travels: the default of 16 KiB costs a system call for each.
 pub(crate) const FRAME_BYTES: u32 = 1 << 20;
+
+/// Bytes of the largest piece of a state.
+pub(crate) const PIECE_BYTES: usize = 1 << 20;
 
 /// Longest text of a failure that is taken over.
 const MAX_TEXT_BYTES: usize = 1_024;
@@ -67,32 +72,53 @@ pub(crate) fn decode_schema(bytes: &[u8]) -> Result<Arc<Schema>, ArrowError> {
     Ok(StreamReader::try_new(Cursor::new(bytes), None)?.schema())
 }
 
-/// Names and Arrow types of the columns of an answer.
-pub(crate) fn output_schema(has_score: bool, has_confidence: bool) -> Schema {
-    let mut fields = vec![Field::new("segment", DataType::UInt16, false)];
-    let numbers = [("score", has_score), ("confidence", has_confidence)];
-    for (name, _) in numbers.into_iter().filter(|(_, is_there)| *is_there) {
-        fields.push(Field::new(name, DataType::Float32, true));
-    }
-    Schema::new(fields)
+/// Names and Arrow types of the columns of an answer, of those that are there: segment, score, confidence.
+pub(crate) fn output_schema(there: [bool; 3]) -> Schema {
+    let columns = [
+        ("segment", DataType::UInt16, false),
+        ("score", DataType::Float32, true),
+        ("confidence", DataType::Float32, true),
+    ];
+    let columns = columns
+        .into_iter()
+        .zip(there)
+        .filter(|(_, is_there)| *is_there);
+    let fields = columns.map(|((name, kind, nullable), _)| Field::new(name, kind, nullable));
+    Schema::new(fields.collect::<Vec<_>>())
 }
 
 /// An answer as a batch.
-pub(crate) fn answer_batch(answer: &Assignments) -> Result<RecordBatch, ArrowError> {
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt16Array::from(answer.segment.clone()))];
+pub(crate) fn answer_batch(
+    answer: &Assignments,
+    output: Output,
+) -> Result<RecordBatch, ArrowError> {
+    let has_segment = output == Output::Single;
+    let segment = has_segment.then(|| UInt16Array::from(answer.segment.clone()));
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    columns.extend(segment.map(|column| Arc::new(column) as ArrayRef));
     for numbers in [&answer.score, &answer.confidence].into_iter().flatten() {
         columns.push(Arc::new(Float32Array::from(numbers.clone())));
     }
-    let schema = output_schema(answer.score.is_some(), answer.confidence.is_some());
-    RecordBatch::try_new(Arc::new(schema), columns)
+    let there = [
+        has_segment,
+        answer.score.is_some(),
+        answer.confidence.is_some(),
+    ];
+    let options = RecordBatchOptions::new().with_row_count(Some(answer.segment.len()));
+    RecordBatch::try_new_with_options(Arc::new(output_schema(there)), columns, &options)
 }
 
 /// An answer from a batch that somebody sent: its columns, their types and its length are checked.
-pub(crate) fn answer(batch: &RecordBatch, rows: usize) -> Result<Answer, CallError> {
+pub(crate) fn answer(
+    batch: &RecordBatch,
+    rows: usize,
+    output: Output,
+) -> Result<Answer, CallError> {
     let schema = batch.schema_ref();
     let columns = schema.fields().iter().zip(batch.columns());
     let has = |name: &str| schema.index_of(name).is_ok();
-    let expected = output_schema(has("score"), has("confidence"));
+    let is_single = output == Output::Single;
+    let expected = output_schema([is_single, !is_single || has("score"), has("confidence")]);
     let as_expected = |(found, expected): (&Arc<Field>, &Arc<Field>)| {
         found.name() == expected.name() && found.data_type() == expected.data_type()
     };
@@ -100,7 +126,7 @@ pub(crate) fn answer(batch: &RecordBatch, rows: usize) -> Result<Answer, CallErr
     if fields.len() != expected.fields().len()
         || !fields.iter().zip(expected.fields()).all(as_expected)
     {
-        let what = "its columns are not segment uint16, [score float32], [confidence float32]";
+        let what = format!("its columns are not {}", assignment::words(output));
         return Err(CallError::output(what));
     }
     if batch.num_rows() != rows {
@@ -159,11 +185,13 @@ pub(crate) fn reasons(explanations: pb::Explanations) -> Vec<Vec<Reason>> {
         .collect()
 }
 
-/// What an instance is made of: its configuration and the columns of its input. It names the instance, so that who makes it again
+/// What an instance is made of: its configuration, its state and the columns of its input. It names the instance, so that who makes it again
 /// after a restart gets it under its old name.
 pub(crate) fn made_of(request: &pb::PrepareRequest) -> [u8; 32] {
     Sha256::new_with_prefix(request.config_json.len().to_le_bytes())
         .chain_update(&request.config_json)
+        .chain_update(request.state_digest.len().to_le_bytes())
+        .chain_update(&request.state_digest)
         .chain_update(&request.input_schema)
         .finalize()
         .into()
@@ -179,8 +207,11 @@ pub(crate) fn failure(error: &CallError) -> pb::Failure {
         },
         // An instance that panicked is made again like one that is forgotten.
         CallError::Poisoned => (pb::FailureCode::InstanceUnknown, String::new()),
+        CallError::StateUnknown => (pb::FailureCode::StateUnknown, String::new()),
         CallError::Output { .. } => (pb::FailureCode::Output, String::new()),
-        CallError::ExplainUnsupported => (pb::FailureCode::Unsupported, String::new()),
+        CallError::ExplainUnsupported | CallError::FitUnsupported => {
+            (pb::FailureCode::Unsupported, String::new())
+        },
         _ => (pb::FailureCode::InvalidInput, String::new()),
     };
     let message = match error {
@@ -225,6 +256,7 @@ pub(crate) fn call_error(mut failure: pb::Failure) -> CallError {
             what: failure.message,
         },
         pb::FailureCode::InstanceUnknown => CallError::Poisoned,
+        pb::FailureCode::StateUnknown => CallError::StateUnknown,
         code => CallError::Plugin(PluginFailure {
             code: code_from_wire(code),
             field: failure.field,
@@ -264,6 +296,7 @@ const fn code_from_wire(code: pb::FailureCode) -> FailureCode {
         pb::FailureCode::Unspecified
         | pb::FailureCode::Internal
         | pb::FailureCode::InstanceUnknown
+        | pb::FailureCode::StateUnknown
         | pb::FailureCode::Output => FailureCode::Internal,
     }
 }

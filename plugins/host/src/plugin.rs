@@ -51,7 +51,11 @@ impl Plugin {
     }
 
     pub(crate) fn load_at(file: Verified, place: Place) -> Result<Self, Finding> {
-        let table = library::load(file.memory(), file.descriptor_json(), place)?;
+        let table = library::load(
+            file.memory(),
+            (file.descriptor(), file.descriptor_json()),
+            place,
+        )?;
         let inner = Arc::new(Inner { file, table });
         Ok(Self { inner })
     }
@@ -109,6 +113,11 @@ impl Plugin {
     /// Whether one instance may be called from several threads at once; otherwise the host makes them wait.
     pub fn is_thread_safe(&self) -> bool {
         self.inner.table.caps & SEG_CAP_THREAD_SAFE != 0
+    }
+
+    /// Whether it has to be fitted, and answers from the state that this leaves.
+    pub fn fits(&self) -> bool {
+        self.inner.table.fit.is_some()
     }
 
     pub(crate) fn table(&self) -> &Table {

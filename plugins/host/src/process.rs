@@ -68,6 +68,10 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (greeting, memory) = greeting::receive_greeting(&socket)?;
     end_with(greeting.parent)?;
+    if greeting.in_background {
+        // Where this is not allowed, it has its turn like others.
+        let _like_others = rustix::process::setpriority_process(None, 19);
+    }
     tracing::subscriber::set_global_default(lines::Lines)?;
     // Made while it may still open what it needs.
     let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
+use arrow_array::types::{Float64Type, Int32Type};
 use arrow_array::{
-    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, RecordBatch,
+    ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, ListArray, RecordBatch,
     RecordBatchOptions, StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{ArrowError, Field, Schema};
@@ -59,6 +59,10 @@ fn is_of(kind: FeatureType, cell: &Value) -> bool {
         FeatureType::Int64 | FeatureType::Timestamp => cell.is_i64(),
         FeatureType::Bool => cell.is_boolean(),
         FeatureType::Utf8 | FeatureType::Dictionary => cell.is_string(),
+        FeatureType::Float64List => {
+            let items = cell.as_array();
+            items.is_some_and(|items| items.iter().all(|one| one.is_number() || one.is_null()))
+        },
     }
 }
 
@@ -78,5 +82,9 @@ pub(crate) fn column(kind: FeatureType, cells: &[&Value]) -> ArrayRef {
                 .map(|cell| cell.as_str())
                 .collect::<DictionaryArray<Int32Type>>(),
         ),
+        FeatureType::Float64List => {
+            let lists = cells.map(|cell| Some(cell.as_array()?.iter().map(Value::as_f64)));
+            Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(lists))
+        },
     }
 }

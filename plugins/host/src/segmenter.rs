@@ -1,13 +1,14 @@
 //! A segmenter wherever it runs: in this process, in one of its own, or on a server.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 
 use crate::{
     Assignments, Call, CallError, ConfigFault, Descriptor, External, ExternalInstance, Instance,
-    Plugin, Reason,
+    Plugin, Reason, State,
 };
 
 /// A segmenter that can be asked. Cheap to clone.
@@ -67,21 +68,74 @@ impl Segmenter {
         self.descriptor().config_schema.canonical(config_json)
     }
 
-    /// An instance with a configuration, for batches of a schema. May wait for another process: not for threads of an asynchronous
-    /// runtime.
+    /// Whether it has to be fitted, and answers from the state that this leaves.
+    pub fn fits(&self) -> bool {
+        match self {
+            Self::InProcess(plugin) => plugin.fits(),
+            Self::External(external) => external.fits(),
+        }
+    }
+
+    /// What it reads and answers with a configuration; of one that has to be fitted and is not, its segments may be missing. May wait
+    /// for another process: not for threads of an asynchronous runtime.
+    ///
+    /// # Errors
+    ///
+    /// The configuration is refused, or the segmenter could not be asked.
+    pub fn configured(
+        &self,
+        config_json: &str,
+        state: Option<&State>,
+    ) -> Result<Arc<Descriptor>, CallError> {
+        let config = self.canonical_config(config_json);
+        let config = config.map_err(CallError::Config)?;
+        match self {
+            Self::InProcess(plugin) => {
+                let instance = Instance::with_state(plugin, &config, state)?;
+                Ok(Arc::clone(instance.descriptor()))
+            },
+            Self::External(external) => external.configured(&config, state),
+        }
+    }
+
+    /// Fits it to a population: see [`External::fit`]. One that shares this process is not fitted.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn fit(
+        &self,
+        config_json: &str,
+        population: &[RecordBatch],
+        call: &Call<'_>,
+    ) -> Result<State, CallError> {
+        match self {
+            Self::InProcess(_) => Err(CallError::FitUnsupported),
+            Self::External(external) => external.fit(config_json, population, call),
+        }
+    }
+
+    /// An instance with a configuration, for batches of a schema; of a segmenter that has to be fitted with what a fit has left. May
+    /// wait for another process: not for threads of an asynchronous runtime.
     ///
     /// # Errors
     ///
     /// The configuration is refused, a feature is missing, or the segmenter could not be asked.
-    pub fn bind(&self, config_json: &str, schema: &Schema) -> Result<Bound, CallError> {
+    pub fn bind(
+        &self,
+        config_json: &str,
+        state: Option<&State>,
+        schema: &Schema,
+    ) -> Result<Bound, CallError> {
         match self {
             Self::InProcess(plugin) => {
-                let mut instance = Instance::create(plugin, config_json)?;
+                let mut instance = Instance::with_state(plugin, config_json, state)?;
                 instance.bind(schema)?;
                 Ok(Bound::InProcess(instance))
             },
             Self::External(external) => {
-                let instance = ExternalInstance::create(external, config_json, schema)?;
+                let setup = (config_json, state);
+                let instance = ExternalInstance::with_state(external, setup, schema)?;
                 Ok(Bound::External(instance))
             },
         }
@@ -103,6 +157,14 @@ impl Bound {
         match self {
             Self::InProcess(instance) => instance.config(),
             Self::External(instance) => instance.config(),
+        }
+    }
+
+    /// What it reads and answers with its configuration.
+    pub const fn descriptor(&self) -> &Arc<Descriptor> {
+        match self {
+            Self::InProcess(instance) => instance.descriptor(),
+            Self::External(instance) => instance.descriptor(),
         }
     }
 

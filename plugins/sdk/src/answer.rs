@@ -3,6 +3,7 @@
 use sextant_segmenter_abi::{SEG_ABSTAIN, SEG_NO_SEGMENT};
 
 use crate::Column;
+use crate::json::Json;
 
 /// A column of the answer beside the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,69 @@ pub enum Extra {
     Score,
     /// How sure the model is, 0 to 1.
     Confidence,
+}
+
+/// What a segmenter answers for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// A segment.
+    Single,
+    /// A score, which the host cuts into segments by their `from_score`.
+    Score,
+}
+
+/// A segment of a configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentSpec {
+    pub(crate) key: String,
+    pub(crate) title: String,
+    pub(crate) rank: Option<u32>,
+    pub(crate) from_score: Option<f32>,
+}
+
+impl SegmentSpec {
+    /// A segment with a stable key and a title in English.
+    pub fn new(key: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            title: title.into(),
+            rank: None,
+            from_score: None,
+        }
+    }
+
+    /// How good it is to have an account in it: 1 is the best.
+    #[must_use]
+    pub const fn with_rank(mut self, rank: u32) -> Self {
+        self.rank = Some(rank);
+        self
+    }
+
+    /// Least score of the accounts in it, with [`Output::Score`].
+    #[must_use]
+    pub const fn with_from_score(mut self, score: f32) -> Self {
+        self.from_score = Some(score);
+        self
+    }
+
+    /// The list as the host reads it.
+    pub(crate) fn list(segments: &[Self]) -> String {
+        let texts = segments.iter().map(|segment| {
+            let (key, title) = (
+                Json::Text(segment.key.clone()),
+                Json::Text(segment.title.clone()),
+            );
+            let mut text = format!(r#"{{"key":{key},"title":{title}"#);
+            if let Some(rank) = segment.rank {
+                text += &format!(r#","rank":{rank}"#);
+            }
+            if let Some(score) = segment.from_score {
+                text += &format!(r#","from_score":{score}"#);
+            }
+            text + "}"
+        });
+        format!("[{}]", texts.collect::<Vec<_>>().join(","))
+    }
 }
 
 /// The answer for one row.
@@ -38,6 +102,12 @@ impl Answer {
     /// In the segment at this position of the descriptor's `segments`; the host refuses a position that is not there.
     pub const fn segment(index: u16) -> Self {
         Self::of(index)
+    }
+
+    /// A score, with [`Output::Score`].
+    #[must_use]
+    pub const fn score(score: f32) -> Self {
+        Self::of(SEG_ABSTAIN).with_score(score)
     }
 
     /// Adds a score; it is kept if the segmenter lists [`Extra::Score`].
@@ -77,13 +147,18 @@ impl Reasons {
         contribution: f32,
         text: impl Into<String>,
     ) {
+        self.push_at(column.position(), contribution, text);
+    }
+
+    /// The same with the position of a column, as [`AnyColumn`](crate::AnyColumn) knows it.
+    pub fn push_at(&mut self, position: u16, contribution: f32, text: impl Into<String>) {
         let contribution = if contribution.is_finite() {
             contribution
         } else {
             0.0
         };
         self.items.push(Reason {
-            feature: column.position(),
+            feature: position,
             contribution,
             text: text.into(),
         });

@@ -3,16 +3,20 @@
 //! Every accessor says `None` for a value that is absent, whatever the column's `on_missing`: a segmenter that abstains
 //! on `None` is right in every configuration.
 
+mod list;
 mod raw;
 mod text;
+mod wanted;
 
 use std::error::Error;
 use std::fmt;
 
 use sextant_segmenter_abi::ArrowArray;
 
+pub use list::List;
 pub use raw::RawColumn;
 pub use text::{Choice, Decode, Text};
+pub use wanted::{AnyColumn, Missing, ValueType, Wanted, WithWanted};
 
 pub(crate) use text::Strings;
 
@@ -31,6 +35,8 @@ pub enum Kind {
     Text,
     /// timestamp[us, UTC].
     Timestamp,
+    /// list<float64>.
+    List,
 }
 
 impl Kind {
@@ -42,6 +48,7 @@ impl Kind {
             Self::Bool => format == "b",
             Self::Text => format == "u" || format == "i",
             Self::Timestamp => format == "tsu:UTC",
+            Self::List => format == "+l",
         }
     }
 }
@@ -59,7 +66,7 @@ pub struct ColumnSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputError {
     /// The feature of the column.
-    pub feature: &'static str,
+    pub feature: String,
     /// What is wrong.
     pub message: &'static str,
 }
@@ -108,6 +115,8 @@ pub struct Columns<'a> {
     /// For every declared column, its place among `children`.
     pub(crate) positions: &'a [u16],
     pub(crate) specs: &'static [ColumnSpec],
+    /// The columns that the configuration asked for, behind those.
+    pub(crate) wanted: &'a [Wanted],
     pub(crate) rows: usize,
     pub(crate) next: usize,
 }
@@ -121,33 +130,49 @@ impl<'a> Columns<'a> {
     pub fn column<C: Column<'a>>(&mut self) -> Result<C, InputError> {
         let spec = self.specs.get(self.next);
         let feature = spec.map_or("", |spec| spec.feature);
-        let missing = InputError {
-            feature,
+        C::open(self.raw(feature)?)
+    }
+
+    /// Opens the columns that the configuration asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`column`](Self::column).
+    pub fn wanted(&mut self) -> Result<Vec<AnyColumn<'a>>, InputError> {
+        let wanted = self.wanted.iter();
+        let columns = wanted.map(|one| AnyColumn::open(one.kind.of(), self.raw(&one.feature)?));
+        columns.collect()
+    }
+
+    fn raw(&mut self, feature: &'a str) -> Result<RawColumn<'a>, InputError> {
+        let missing = || InputError {
+            feature: feature.to_owned(),
             message: "the batch has no such column",
         };
         let Some(&position) = self.positions.get(self.next) else {
-            return Err(missing);
+            return Err(missing());
         };
         let Some(&child) = self.children.get(usize::from(position)) else {
-            return Err(missing);
+            return Err(missing());
         };
         self.next += 1;
         // SAFETY: NULL, or a child of the host's batch, which is valid for `'a`.
         #[expect(unsafe_code, reason = "follows a pointer of the host's batch")]
         let Some(array) = (unsafe { child.as_ref() }) else {
-            return Err(missing);
+            return Err(missing());
         };
         if usize::try_from(array.length) != Ok(self.rows) {
             return Err(InputError {
-                feature,
+                feature: feature.to_owned(),
                 message: "its length is not the length of the batch",
             });
         }
         // SAFETY: the array is a child of the host's batch, so it holds what its schema says for `'a`; `bind` compared
         // the schema with the declared kind.
         #[expect(unsafe_code, reason = "opens a column of the host's batch")]
-        let raw = unsafe { RawColumn::new(array, feature, position) }?;
-        C::open(raw)
+        unsafe {
+            RawColumn::new(array, feature, position)
+        }
     }
 }
 

@@ -113,6 +113,38 @@ impl Config {
         }
     }
 
+    /// A list of strings.
+    ///
+    /// # Errors
+    ///
+    /// The key is missing or holds something else.
+    pub fn texts(&self, key: &str) -> Result<Vec<&str>, ConfigError> {
+        let refused = || ConfigError::at(key, "must be an array of strings");
+        match self.get(key)? {
+            Json::Array(items) => {
+                let texts = items.iter().map(|item| item.as_text().ok_or_else(refused));
+                texts.collect()
+            },
+            _ => Err(refused()),
+        }
+    }
+
+    /// A list of numbers.
+    ///
+    /// # Errors
+    ///
+    /// The key is missing or holds something else.
+    pub fn numbers(&self, key: &str) -> Result<Vec<f64>, ConfigError> {
+        let refused = || ConfigError::at(key, "must be an array of numbers");
+        match self.get(key)? {
+            Json::Array(items) => {
+                let numbers = items.iter().map(|item| item.as_f64().ok_or_else(refused));
+                numbers.collect()
+            },
+            _ => Err(refused()),
+        }
+    }
+
     /// One of several named choices.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! The functions of the table: C on the outside, [`Segmenter`] on the inside. No panic leaves this file.
 #![expect(unsafe_code, reason = "implements the C functions of segmenter.h")]
 
+mod fitting;
 mod guard;
+mod lists;
 
+use std::any::Any;
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
@@ -11,13 +14,14 @@ use std::sync::atomic::AtomicBool;
 use sextant_segmenter_abi::{
     ArrowArray, ArrowSchema, SEG_CAP_DETERMINISTIC, SEG_CAP_EXPLAIN, SEG_CAP_ROW_INDEPENDENT,
     SEG_CAP_THREAD_SAFE, SEG_E_CANCELLED, SEG_E_INTERNAL, SEG_E_INVALID_CONFIG,
-    SEG_E_INVALID_INPUT, SEG_E_RESOURCE, SegCall, SegError, SegHost, SegInstance, SegPlugin,
-    SegStatus,
+    SEG_E_INVALID_INPUT, SEG_E_NOT_FITTED, SEG_E_RESOURCE, SegCall, SegError, SegHost, SegInstance,
+    SegPlugin, SegStatus,
 };
 
 use crate::export::{Array, Buffer, Schema};
-use crate::{Call, Columns, Config, Extra, Features, Reasons, Segmenter};
+use crate::{Call, Columns, Config, Extra, Features, Output, Reasons, Segmenter, Wanted};
 
+pub use fitting::fitted_table;
 pub use guard::record_panic_locations;
 
 use guard::{Failure, guard};
@@ -46,6 +50,16 @@ pub const fn table<S: Segmenter>(descriptor: &'static [u8]) -> SegPlugin {
         segment: Some(segment::<S>),
         destroy: Some(destroy::<S>),
         explain: Some(explain::<S>),
+        requirements: if S::DYNAMIC_FEATURES {
+            Some(lists::requirements::<S>)
+        } else {
+            None
+        },
+        segments: if S::DYNAMIC_SEGMENTS {
+            Some(lists::segments::<S>)
+        } else {
+            None
+        },
         ..SegPlugin::blank()
     }
 }
@@ -53,6 +67,10 @@ pub const fn table<S: Segmenter>(descriptor: &'static [u8]) -> SegPlugin {
 /// What a `seg_instance` is on this side.
 struct Instance<S> {
     segmenter: S,
+    /// What the configuration asked for.
+    wanted: Vec<Wanted>,
+    /// What a fit has gathered until now.
+    learning: Option<Box<dyn Any + Send>>,
     /// For every declared column, its place in the bound schema; `None` before the first bind.
     positions: Option<Vec<u16>>,
     poisoned: AtomicBool,
@@ -78,8 +96,15 @@ unsafe extern "C" fn create<S: Segmenter>(
         let segmenter = Config::parse(text)
             .and_then(|config| S::create(&config))
             .map_err(|error| Failure::new(SEG_E_INVALID_CONFIG, error.pointer, error.message))?;
+        let wanted = if S::DYNAMIC_FEATURES {
+            segmenter.features()
+        } else {
+            Vec::new()
+        };
         let instance = Instance {
             segmenter,
+            wanted,
+            learning: None,
             positions: None,
             poisoned: AtomicBool::new(false),
         };
@@ -101,6 +126,7 @@ unsafe extern "C" fn bind<S: Segmenter>(
     let instance = unsafe { &mut *instance.cast::<Instance<S>>() };
     let Instance {
         positions,
+        wanted,
         poisoned,
         ..
     } = instance;
@@ -108,11 +134,10 @@ unsafe extern "C" fn bind<S: Segmenter>(
         // SAFETY: the host's schema is valid during the call.
         let input = unsafe { &*input };
         // SAFETY: the host's schema follows the Arrow C Data Interface.
-        *positions = Some(unsafe { resolve::<S>(input) }?);
-        let mut columns = vec![Schema::column("segment", "S")];
-        for extra in S::EXTRAS {
-            columns.push(Schema::column(extra_name(*extra), "f"));
-        }
+        *positions = Some(unsafe { resolve::<S>(input, wanted) }?);
+        let segment = (S::OUTPUT == Output::Single).then(|| Schema::column("segment", "S"));
+        let extras = extras::<S>().map(|extra| Schema::column(extra_name(extra), "f"));
+        let columns = segment.into_iter().chain(extras).collect();
         // SAFETY: `output` is valid for a write during the call and zeroed, so nothing is overwritten.
         unsafe { output.write(Schema::batch(columns).export()) };
         Ok(())
@@ -126,7 +151,10 @@ unsafe extern "C" fn bind<S: Segmenter>(
 /// # Safety
 ///
 /// The schema follows the Arrow C Data Interface.
-unsafe fn resolve<S: Segmenter>(input: &ArrowSchema) -> Result<Vec<u16>, Failure> {
+unsafe fn resolve<S: Segmenter>(
+    input: &ArrowSchema,
+    wanted: &[Wanted],
+) -> Result<Vec<u16>, Failure> {
     let children = if input.children.is_null() {
         &[]
     } else {
@@ -139,14 +167,19 @@ unsafe fn resolve<S: Segmenter>(input: &ArrowSchema) -> Result<Vec<u16>, Failure
         }
     };
     let mut positions = Vec::new();
-    for spec in <S::Rows<'static> as Features<'static>>::COLUMNS {
+    let fixed = <S::Rows<'static> as Features<'static>>::COLUMNS.iter();
+    let fixed = fixed.map(|spec| (spec.feature, spec.kind));
+    let wanted = wanted
+        .iter()
+        .map(|one| (one.feature.as_str(), one.kind.of()));
+    for (feature, kind) in fixed.chain(wanted) {
         let mut found = None;
         for (child, position) in children.iter().zip(0_u16..) {
             // SAFETY: a child of the schema is valid, by the promise of the caller.
             let child = unsafe { &**child };
             // SAFETY: names and formats are NUL-terminated, by the promise of the caller.
             let name = unsafe { CStr::from_ptr(child.name) };
-            if name.to_bytes() == spec.feature.as_bytes() {
+            if name.to_bytes() == feature.as_bytes() {
                 // SAFETY: as above.
                 found = Some((position, unsafe { CStr::from_ptr(child.format) }));
                 break;
@@ -154,15 +187,13 @@ unsafe fn resolve<S: Segmenter>(input: &ArrowSchema) -> Result<Vec<u16>, Failure
         }
         let Some((position, format)) = found else {
             let message = "the segmenter reads this feature, so requires or optional of its descriptor must list it";
-            return Err(Failure::new(SEG_E_INVALID_INPUT, spec.feature, message));
+            return Err(Failure::new(SEG_E_INVALID_INPUT, feature, message));
         };
         let format = format.to_str().unwrap_or_default();
-        if !spec.kind.accepts(format) {
-            let message = format!(
-                "the segmenter reads {:?}, the column has Arrow format \"{format}\"",
-                spec.kind
-            );
-            return Err(Failure::new(SEG_E_INVALID_INPUT, spec.feature, message));
+        if !kind.accepts(format) {
+            let message =
+                format!("the segmenter reads {kind:?}, the column has Arrow format \"{format}\"",);
+            return Err(Failure::new(SEG_E_INVALID_INPUT, feature, message));
         }
         positions.push(position);
     }
@@ -267,6 +298,7 @@ unsafe fn open_rows<'a, S: Segmenter>(
         children,
         positions,
         specs,
+        wanted: &instance.wanted,
         rows,
         next: 0,
     };
@@ -283,31 +315,32 @@ unsafe fn judge<S: Segmenter>(
     call: &Call<'_>,
     input: &ArrowArray,
 ) -> Result<Array, Failure> {
+    if !instance.segmenter.is_fitted() {
+        return Err(not_fitted());
+    }
     // SAFETY: by the promise of the caller.
     let (rows, count) = unsafe { open_rows(instance, input) }?;
     let mut segments = Vec::with_capacity(count);
-    let mut extras: Vec<Vec<f32>> = S::EXTRAS
-        .iter()
-        .map(|_| Vec::with_capacity(count))
-        .collect();
+    let mut numbers: Vec<Vec<f32>> = extras::<S>().map(|_| Vec::with_capacity(count)).collect();
     for row in 0..count {
         if row % ROWS_PER_POLL == 0 && call.cancelled() {
             return Err(Failure::new(SEG_E_CANCELLED, "", "cancelled"));
         }
         let answer = instance.segmenter.assign(call, &rows, row);
         segments.push(answer.segment);
-        for (values, extra) in extras.iter_mut().zip(S::EXTRAS) {
+        for (values, extra) in numbers.iter_mut().zip(extras::<S>()) {
             values.push(match extra {
                 Extra::Score => answer.score,
                 Extra::Confidence => answer.confidence,
             });
         }
     }
-    let mut columns = vec![Array::column(
-        count,
-        vec![Buffer::Absent, Buffer::U16(segments)],
-    )];
-    for values in extras {
+    let mut columns = Vec::new();
+    if S::OUTPUT == Output::Single {
+        let buffers = vec![Buffer::Absent, Buffer::U16(segments)];
+        columns.push(Array::column(count, buffers));
+    }
+    for values in numbers {
         columns.push(Array::column(
             count,
             vec![Buffer::Absent, Buffer::F32(values)],
@@ -362,6 +395,10 @@ unsafe fn reasons<S: Segmenter>(
     Ok(Array::nested(count, vec![Buffer::Absent], vec![list]))
 }
 
+fn not_fitted() -> Failure {
+    Failure::new(SEG_E_NOT_FITTED, "", "it has to be fitted first")
+}
+
 fn offset(value: usize) -> Result<i32, Failure> {
     let too_much = |_| {
         Failure::new(
@@ -371,6 +408,16 @@ fn offset(value: usize) -> Result<i32, Failure> {
         )
     };
     i32::try_from(value).map_err(too_much)
+}
+
+/// The numbers of an answer: with scores, always the score.
+fn extras<S: Segmenter>() -> impl Iterator<Item = Extra> {
+    let is_score = S::OUTPUT == Output::Score;
+    let others = S::EXTRAS.iter().copied();
+    let score = is_score.then_some(Extra::Score);
+    score
+        .into_iter()
+        .chain(others.filter(move |extra| !is_score || *extra != Extra::Score))
 }
 
 fn extra_name(extra: Extra) -> &'static str {

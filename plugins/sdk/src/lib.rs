@@ -64,15 +64,15 @@ mod segmenter;
 pub mod testing;
 mod words;
 
-pub use answer::{Answer, Extra, Reasons};
+pub use answer::{Answer, Extra, Output, Reasons, SegmentSpec};
 pub use column::{
-    Bool, Choice, Column, ColumnSpec, Columns, Decode, F64, Features, I64, InputError, Kind,
-    RawColumn, Text, Timestamp,
+    AnyColumn, Bool, Choice, Column, ColumnSpec, Columns, Decode, F64, Features, I64, InputError,
+    Kind, List, Missing, RawColumn, Text, Timestamp, ValueType, Wanted, WithWanted,
 };
 pub use config::{Config, ConfigError};
 #[doc(hidden)]
-pub use entry::{descriptor_bytes, record_panic_locations, table};
-pub use segmenter::{Call, Segmenter};
+pub use entry::{descriptor_bytes, fitted_table, record_panic_locations, table};
+pub use segmenter::{Call, Fit, FitError, Pass, Segmenter, StateError};
 #[doc(hidden)]
 pub use sextant_segmenter_abi as abi;
 pub use words::amount;

@@ -1,11 +1,13 @@
 //! The trait that an author implements, and the context of a call.
 
+use std::error::Error;
 use std::ffi::CStr;
+use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sextant_segmenter_abi::SegCall;
 
-use crate::{Answer, Config, ConfigError, Extra, Features, Reasons};
+use crate::{Answer, Config, ConfigError, Extra, Features, Output, Reasons, SegmentSpec, Wanted};
 
 /// A model that judges accounts row by row.
 ///
@@ -22,6 +24,15 @@ pub trait Segmenter: Sized + Send + Sync + 'static {
     /// Columns of the answer beside the segment.
     const EXTRAS: &'static [Extra] = &[];
 
+    /// What [`assign`](Self::assign) answers; the descriptor's `output` says the same.
+    const OUTPUT: Output = Output::Single;
+
+    /// Whether configurations ask for features; the descriptor's `dynamic_features` says the same.
+    const DYNAMIC_FEATURES: bool = false;
+
+    /// Whether configurations have segments of their own; the descriptor's `dynamic_segments` says the same.
+    const DYNAMIC_SEGMENTS: bool = false;
+
     /// Builds the model. The configuration is valid under the descriptor's `config_schema` and has every default
     /// filled in, so refuse only what the schema cannot say.
     ///
@@ -30,6 +41,23 @@ pub trait Segmenter: Sized + Send + Sync + 'static {
     /// [`ConfigError`] with the JSON pointer of the value that does not fit.
     fn create(config: &Config) -> Result<Self, ConfigError>;
 
+    /// The features that this configuration needs beside those of the descriptor. Asked only with
+    /// [`DYNAMIC_FEATURES`](Self::DYNAMIC_FEATURES); depends on the configuration alone.
+    fn features(&self) -> Vec<Wanted> {
+        Vec::new()
+    }
+
+    /// The segments of this configuration, and of what was learned; the order gives the positions of answers. Asked only with
+    /// [`DYNAMIC_SEGMENTS`](Self::DYNAMIC_SEGMENTS).
+    fn segments(&self) -> Vec<SegmentSpec> {
+        Vec::new()
+    }
+
+    /// False: it has to be fitted first, and is not asked.
+    fn is_fitted(&self) -> bool {
+        true
+    }
+
     /// Judges one row.
     fn assign(&self, call: &Call<'_>, rows: &Self::Rows<'_>, row: usize) -> Answer;
 
@@ -37,6 +65,82 @@ pub trait Segmenter: Sized + Send + Sync + 'static {
     /// the account. The SDK orders the reasons and keeps the strongest.
     fn explain(&self, call: &Call<'_>, rows: &Self::Rows<'_>, row: usize, reasons: &mut Reasons);
 }
+
+/// A model that learns from a population before it answers. What it has learned, its state, is stored, and answers are given from
+/// it alone: in other processes than the one that has learned, and long afterwards.
+///
+/// The same configuration, moment, seed and rows must leave the same state.
+pub trait Fit: Segmenter {
+    /// What it gathers during a pass over the population.
+    type Learning: Send + 'static;
+
+    /// Begins to learn, from so many rows; those count that lack a feature and are not shown.
+    fn begin(&self, call: &Call<'_>, rows: u64) -> Self::Learning;
+
+    /// Looks at one row.
+    fn learn(
+        &self,
+        learning: &mut Self::Learning,
+        call: &Call<'_>,
+        rows: &Self::Rows<'_>,
+        row: usize,
+    );
+
+    /// Ends a pass. From [`Pass::Done`] on, the segmenter is fitted.
+    ///
+    /// # Errors
+    ///
+    /// [`FitError`]: the population is not one to learn from.
+    fn end(
+        &mut self,
+        learning: Self::Learning,
+        call: &Call<'_>,
+    ) -> Result<Pass<Self::Learning>, FitError>;
+
+    /// What it has learned as bytes, at most 256 MiB; `None` before it is fitted.
+    fn save(&self) -> Option<Vec<u8>>;
+
+    /// Takes up what another one has learned. The bytes may be anybody's: no length or number in them may be trusted, and what is
+    /// loaded has to be saved as the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`]: they are not its own, or damaged.
+    fn load(&mut self, state: &[u8]) -> Result<(), StateError>;
+}
+
+/// What follows a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass<L> {
+    /// The same rows in the same order once more, at most 32 times in all.
+    Again(L),
+    /// It is fitted.
+    Done,
+}
+
+/// A population that a model cannot learn from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FitError(pub String);
+
+impl fmt::Display for FitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for FitError {}
+
+/// Bytes that are no state of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateError(pub String);
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for StateError {}
 
 /// Context of one call: the only source of time and randomness of a model.
 #[derive(Debug)]

@@ -7,8 +7,8 @@
 mod batch;
 mod session;
 
-use crate::Segmenter;
 use crate::json::Json;
+use crate::{Fit, Segmenter};
 
 pub use session::{Refusal, Session, TestReason};
 
@@ -19,23 +19,34 @@ pub use session::{Refusal, Session, TestReason};
 ///
 /// Text that names the first example and row that differ, or what the segmenter refused.
 pub fn check_examples<S: Segmenter>() -> Result<(), String> {
+    each_example::<S>(|config, _fit| Session::new(config))
+}
+
+/// The same of a segmenter that learns: each example is fitted to the rows of its `fit` first.
+///
+/// # Errors
+///
+/// As there.
+pub fn check_fitted_examples<S: Fit>() -> Result<(), String> {
+    each_example::<S>(Session::fitted)
+}
+
+fn each_example<S: Segmenter>(
+    start: impl Fn(&str, &str) -> Result<Session<S>, Refusal>,
+) -> Result<(), String> {
     let descriptor = Json::parse(S::DESCRIPTOR).map_err(|error| error.to_string())?;
     let examples = descriptor.get("examples").map_or(&[][..], Json::as_array);
     if examples.is_empty() {
         return Err("the descriptor has no examples".to_owned());
     }
     for (k, example) in examples.iter().enumerate() {
-        let config = example
-            .get("config")
-            .map_or_else(|| "{}".to_owned(), Json::to_string);
-        let rows = example
-            .get("rows")
-            .map_or_else(|| "[]".to_owned(), Json::to_string);
-        let session =
-            Session::<S>::new(&config).map_err(|refusal| format!("example {k}: {refusal}"))?;
-        let answers = session
-            .segments(&rows)
-            .map_err(|refusal| format!("example {k}: {refusal}"))?;
+        let text = |key: &str, absent: &str| {
+            let value = example.get(key);
+            value.map_or_else(|| absent.to_owned(), Json::to_string)
+        };
+        let session = start(&text("config", "{}"), &text("fit", "[]"));
+        let answers = session.and_then(|session| session.segments(&text("rows", "[]")));
+        let answers = answers.map_err(|refusal| format!("example {k}: {refusal}"))?;
         let expected = example.get("expect").map_or(&[][..], Json::as_array);
         if answers.len() != expected.len() {
             return Err(format!(

@@ -96,6 +96,10 @@ pub const SEGMENTATION_SEGMENTER_SERVICE: &[&str] = &[
 /// Methods of sextant.segmenter.v1.EvaluationService.
 pub const SEGMENTER_EVALUATION_SERVICE: &[&str] = &[
     "Describe",
+    "Configure",
+    "LoadState",
+    "SaveState",
+    "Fit",
     "Prepare",
     "Segment",
     "Explain",

@@ -20,6 +20,163 @@ pub struct DescribeResponse {
     /// True: what is said of a row does not depend on the other rows, so batches may be cut anywhere.
     #[prost(bool, tag = "5")]
     pub row_independent: bool,
+    /// True: it has to be fitted, and answers from the state that this leaves.
+    #[prost(bool, tag = "6")]
+    pub fits: bool,
+}
+/// Asks what one configuration reads and answers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfigureRequest {
+    /// As in PrepareRequest.
+    #[prost(string, tag = "1")]
+    pub config_json: ::prost::alloc::string::String,
+    /// As in PrepareRequest.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub state_digest: ::prost::bytes::Bytes,
+}
+/// What one configuration reads and answers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfigureResponse {
+    /// Either of them.
+    #[prost(oneof = "configure_response::Result", tags = "1, 2")]
+    pub result: ::core::option::Option<configure_response::Result>,
+}
+/// Nested message and enum types in `ConfigureResponse`.
+pub mod configure_response {
+    /// Either of them.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Result {
+        /// It can be made ready.
+        #[prost(message, tag = "1")]
+        Configured(super::Configured),
+        /// It is refused.
+        #[prost(message, tag = "2")]
+        Failure(super::Failure),
+    }
+}
+/// What one configuration reads and answers beside the descriptor.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Configured {
+    /// With dynamic_features: a JSON array like the descriptor's `requires`, at most 64 KiB, whose features come behind those of the
+    /// descriptor; else empty.
+    #[prost(string, tag = "1")]
+    pub features_json: ::prost::alloc::string::String,
+    /// With dynamic_segments: a JSON array like the descriptor's `segments`, at most 64 KiB; else empty.
+    #[prost(string, tag = "2")]
+    pub segments_json: ::prost::alloc::string::String,
+}
+/// A piece of a state.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoadStateRequest {
+    /// At most 1 MiB.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub piece: ::prost::bytes::Bytes,
+}
+/// What was taken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LoadStateResponse {
+    /// SHA-256 of all pieces.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub digest: ::prost::bytes::Bytes,
+}
+/// Asks for the state of an instance.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveStateRequest {
+    /// From Prepare.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub instance_id: ::prost::bytes::Bytes,
+}
+/// A piece of a state.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveStateResponse {
+    /// Either of them.
+    #[prost(oneof = "save_state_response::Part", tags = "1, 2")]
+    pub part: ::core::option::Option<save_state_response::Part>,
+}
+/// Nested message and enum types in `SaveStateResponse`.
+pub mod save_state_response {
+    /// Either of them.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        /// At most 1 MiB.
+        #[prost(bytes, tag = "1")]
+        Piece(::prost::bytes::Bytes),
+        /// It gave none. Nothing follows.
+        #[prost(message, tag = "2")]
+        Failure(super::Failure),
+    }
+}
+/// A part of a fit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FitRequest {
+    /// One of them.
+    #[prost(oneof = "fit_request::Part", tags = "1, 2, 3")]
+    pub part: ::core::option::Option<fit_request::Part>,
+}
+/// Nested message and enum types in `FitRequest`.
+pub mod fit_request {
+    /// One of them.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        /// First, once.
+        #[prost(message, tag = "1")]
+        Start(super::FitStart),
+        /// An Arrow IPC stream of one batch, as in SegmentRequest. Every pass has the same batches in the same order.
+        #[prost(bytes, tag = "2")]
+        Batch(::prost::bytes::Bytes),
+        /// After the batches of a pass.
+        #[prost(message, tag = "3")]
+        PassEnd(super::FitPassEnd),
+    }
+}
+/// The beginning of a fit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FitStart {
+    /// As in PrepareRequest.
+    #[prost(string, tag = "1")]
+    pub config_json: ::prost::alloc::string::String,
+    /// As in PrepareRequest.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub input_schema: ::prost::bytes::Bytes,
+    /// Moment, seed and tenant.
+    #[prost(message, optional, tag = "3")]
+    pub context: ::core::option::Option<Context>,
+    /// Rows of one pass.
+    #[prost(uint64, tag = "4")]
+    pub rows: u64,
+}
+/// The end of a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FitPassEnd {}
+/// What is answered to the end of a pass, and then the state.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FitResponse {
+    /// One of them.
+    #[prost(oneof = "fit_response::Part", tags = "1, 2, 3")]
+    pub part: ::core::option::Option<fit_response::Part>,
+}
+/// Nested message and enum types in `FitResponse`.
+pub mod fit_response {
+    /// One of them.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        /// It did not fit. Nothing follows.
+        #[prost(message, tag = "1")]
+        Failure(super::Failure),
+        /// A pass has ended.
+        #[prost(message, tag = "2")]
+        Passed(super::FitPassed),
+        /// A piece of the state, at most 1 MiB: after the last pass.
+        #[prost(bytes, tag = "3")]
+        State(::prost::bytes::Bytes),
+    }
+}
+/// What comes after a pass.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FitPassed {
+    /// True: the batches are asked for once more, at most 32 times in all.
+    #[prost(bool, tag = "1")]
+    pub again: bool,
 }
 /// Makes a configuration ready.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -28,9 +185,13 @@ pub struct PrepareRequest {
     #[prost(string, tag = "1")]
     pub config_json: ::prost::alloc::string::String,
     /// Schema of the batches to come: an Arrow IPC stream without batches. One column for each feature of the descriptor, in its
-    /// order: `requires`, then `optional`.
+    /// order: `requires`, then `optional`, then those that Configure has named.
     #[prost(bytes = "bytes", tag = "2")]
     pub input_schema: ::prost::bytes::Bytes,
+    /// SHA-256 of the state that it answers from; empty: it needs none. A server that does not have it answers STATE_UNKNOWN, and is
+    /// sent it with LoadState.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub state_digest: ::prost::bytes::Bytes,
 }
 /// What became of a configuration.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -60,7 +221,7 @@ pub struct Instance {
     #[prost(bytes = "bytes", tag = "1")]
     pub id: ::prost::bytes::Bytes,
     /// Schema of what Segment answers: an Arrow IPC stream without batches. Columns by name and in order: segment uint16, then
-    /// score float32 and confidence float32 where there are any.
+    /// score float32 and confidence float32 where there are any. With output "score" there is no segment, and always a score.
     #[prost(bytes = "bytes", tag = "2")]
     pub output_schema: ::prost::bytes::Bytes,
 }
@@ -103,8 +264,9 @@ pub mod segment_response {
     /// Either of them.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Result {
-        /// An Arrow IPC stream of one batch, as long as the one asked about. segment is a position in the descriptor's segments,
-        /// 65535 (judged, and in none of them) or 65534 (not judged: data is missing), and never null.
+        /// An Arrow IPC stream of one batch, as long as the one asked about. segment is a position in the segments (the descriptor's, or those of Configure),
+        /// 65535 (judged, and in none of them) or 65534 (not judged: data is missing), and never null. With output "score" a null or
+        /// NaN score says that it was not judged.
         #[prost(bytes, tag = "1")]
         Batch(::prost::bytes::Bytes),
         /// It gave no answer.
@@ -224,6 +386,8 @@ pub enum FailureCode {
     InstanceUnknown = 11,
     /// What the segmenter gave back breaks the contract.
     Output = 12,
+    /// The server does not have the state: send it.
+    StateUnknown = 13,
 }
 impl FailureCode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -245,6 +409,7 @@ impl FailureCode {
             Self::Internal => "FAILURE_CODE_INTERNAL",
             Self::InstanceUnknown => "FAILURE_CODE_INSTANCE_UNKNOWN",
             Self::Output => "FAILURE_CODE_OUTPUT",
+            Self::StateUnknown => "FAILURE_CODE_STATE_UNKNOWN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -263,6 +428,7 @@ impl FailureCode {
             "FAILURE_CODE_INTERNAL" => Some(Self::Internal),
             "FAILURE_CODE_INSTANCE_UNKNOWN" => Some(Self::InstanceUnknown),
             "FAILURE_CODE_OUTPUT" => Some(Self::Output),
+            "FAILURE_CODE_STATE_UNKNOWN" => Some(Self::StateUnknown),
             _ => None,
         }
     }
@@ -379,6 +545,125 @@ pub mod evaluation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// What it reads and answers with one configuration. Asked only of a segmenter whose descriptor says dynamic_features or
+        /// dynamic_segments.
+        pub async fn configure(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConfigureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfigureResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmenter.v1.EvaluationService/Configure",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmenter.v1.EvaluationService",
+                        "Configure",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a state that a fit has left, in pieces, so that configurations can be made ready with it. Asked only of one that fits.
+        pub async fn load_state(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::LoadStateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LoadStateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmenter.v1.EvaluationService/LoadState",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmenter.v1.EvaluationService",
+                        "LoadState",
+                    ),
+                );
+            self.inner.client_streaming(req, path, codec).await
+        }
+        /// Gives back the state that an instance answers from, in pieces. Asked only of one that fits.
+        pub async fn save_state(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SaveStateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::SaveStateResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmenter.v1.EvaluationService/SaveState",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.segmenter.v1.EvaluationService",
+                        "SaveState",
+                    ),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Fits the segmenter to a population: a beginning, and for every pass its batches and the end of it. Answers every end of a
+        /// pass, and after the last one the state in pieces. Asked only of one that fits.
+        pub async fn fit(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::FitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::FitResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.segmenter.v1.EvaluationService/Fit",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("sextant.segmenter.v1.EvaluationService", "Fit"),
+                );
+            self.inner.streaming(req, path, codec).await
+        }
         /// Makes a configuration ready for batches of one schema.
         pub async fn prepare(
             &mut self,
@@ -483,6 +768,46 @@ pub mod evaluation_service_server {
             tonic::Response<super::DescribeResponse>,
             tonic::Status,
         >;
+        /// What it reads and answers with one configuration. Asked only of a segmenter whose descriptor says dynamic_features or
+        /// dynamic_segments.
+        async fn configure(
+            &self,
+            request: tonic::Request<super::ConfigureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfigureResponse>,
+            tonic::Status,
+        >;
+        /// Takes a state that a fit has left, in pieces, so that configurations can be made ready with it. Asked only of one that fits.
+        async fn load_state(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::LoadStateRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::LoadStateResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the SaveState method.
+        type SaveStateStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::SaveStateResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Gives back the state that an instance answers from, in pieces. Asked only of one that fits.
+        async fn save_state(
+            &self,
+            request: tonic::Request<super::SaveStateRequest>,
+        ) -> std::result::Result<tonic::Response<Self::SaveStateStream>, tonic::Status>;
+        /// Server streaming response type for the Fit method.
+        type FitStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::FitResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Fits the segmenter to a population: a beginning, and for every pass its batches and the end of it. Answers every end of a
+        /// pass, and after the last one the state in pieces. Asked only of one that fits.
+        async fn fit(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::FitRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::FitStream>, tonic::Status>;
         /// Makes a configuration ready for batches of one schema.
         async fn prepare(
             &self,
@@ -621,6 +946,189 @@ pub mod evaluation_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmenter.v1.EvaluationService/Configure" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfigureSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::UnaryService<super::ConfigureRequest>
+                    for ConfigureSvc<T> {
+                        type Response = super::ConfigureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConfigureRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::configure(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfigureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmenter.v1.EvaluationService/LoadState" => {
+                    #[allow(non_camel_case_types)]
+                    struct LoadStateSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::ClientStreamingService<super::LoadStateRequest>
+                    for LoadStateSvc<T> {
+                        type Response = super::LoadStateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::LoadStateRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::load_state(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LoadStateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmenter.v1.EvaluationService/SaveState" => {
+                    #[allow(non_camel_case_types)]
+                    struct SaveStateSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::ServerStreamingService<super::SaveStateRequest>
+                    for SaveStateSvc<T> {
+                        type Response = super::SaveStateResponse;
+                        type ResponseStream = T::SaveStateStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SaveStateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::save_state(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SaveStateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.segmenter.v1.EvaluationService/Fit" => {
+                    #[allow(non_camel_case_types)]
+                    struct FitSvc<T: EvaluationService>(pub Arc<T>);
+                    impl<
+                        T: EvaluationService,
+                    > tonic::server::StreamingService<super::FitRequest> for FitSvc<T> {
+                        type Response = super::FitResponse;
+                        type ResponseStream = T::FitStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::FitRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EvaluationService>::fit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FitSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

@@ -115,7 +115,7 @@ impl TenantState {
         (table, uids): (&RecordBatch, &[AccountUid]),
         evaluation: &Evaluation,
     ) -> Result<(), Failed> {
-        let (number, descriptor) = (one.row.number, one.segmenter.descriptor());
+        let (number, descriptor) = (one.row.number, one.instance.descriptor());
         let before = close
             .before
             .filter(|(day, _)| one.row.closed_on < Some(*day));

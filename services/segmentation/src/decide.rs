@@ -150,8 +150,9 @@ pub(crate) fn reasons(
 
 /// The grounds where a segmenter gives none: the features that it requires.
 pub(crate) fn required(descriptor: &Descriptor) -> Vec<Reason> {
-    let features = (0_u16..).zip(descriptor.features.iter().take(descriptor.required));
+    let features = (0_u16..).zip(&descriptor.features);
     features
+        .filter(|(_, feature)| feature.is_required)
         .map(|(feature_index, _)| Reason {
             feature_index,
             contribution: 0.0,

@@ -321,7 +321,7 @@ impl TenantState {
         let tenant = Uuid::from_u128(self.tenant.0).to_string();
         let call = call(&tenant, evaluation.as_of);
         let answers = grounds::answers(one, &input, &call)?;
-        let moved = decide::moved(one.segmenter.descriptor(), &answers, |row| {
+        let moved = decide::moved(one.instance.descriptor(), &answers, |row| {
             present(&uids[row]).map(|present| &present.standing)
         });
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
@@ -358,7 +358,7 @@ impl TenantState {
         let worth = self.worth.get(&evaluation.slice);
         let worth = worth.filter(|_| !which.is_behind());
         let model_version =
-            decide::models_read(one.segmenter.descriptor(), &evaluation.model_versions);
+            decide::models_read(one.instance.descriptor(), &evaluation.model_versions);
         for (at, (row, standing)) in moved.into_iter().enumerate() {
             let uid = uids[row];
             let Some(names) = self.names.get(&uid) else {

@@ -101,7 +101,7 @@ impl Grounds {
             vec![Vec::new(); n_rows]
         };
         for said in said.iter_mut().filter(|said| said.is_empty()) {
-            *said = decide::required(one.segmenter.descriptor());
+            *said = decide::required(one.instance.descriptor());
         }
         Ok(Self { rows, said })
     }
@@ -116,7 +116,7 @@ impl Grounds {
         let old = before.and_then(|before| decide::decode(&before.transition));
         let said = self.said.get(at).map_or(&[][..], Vec::as_slice);
         decide::reasons(
-            one.segmenter.descriptor(),
+            one.instance.descriptor(),
             &self.rows,
             at,
             said,
@@ -134,7 +134,7 @@ impl Grounds {
         to: &Standing,
         began: Began<'_>,
     ) -> pb::Transition {
-        let downward = decide::is_downward(one.segmenter.descriptor(), began.or(before), to);
+        let downward = decide::is_downward(one.instance.descriptor(), began.or(before), to);
         let value_minor = decide::value_minor(&self.rows, at);
         pb::Transition {
             reasons: self.reasons(one, at, before),

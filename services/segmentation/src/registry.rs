@@ -92,7 +92,7 @@ pub(crate) fn taken_over(segmenter: &Segmenter, config: &str) -> String {
 /// # Errors
 /// CONFIG_INVALID with the JSON pointer, or what the segmenter said.
 pub(crate) fn instance(segmenter: &Segmenter, config: &str) -> Result<Bound, Problem> {
-    let bound = segmenter.bind(config, &crate::columns::input_schema());
+    let bound = segmenter.bind(config, None, &crate::columns::input_schema());
     bound.map_err(config_problem)
 }
 
@@ -133,9 +133,7 @@ pub(crate) fn to_wire(segmenter: &Segmenter) -> pb::Segmenter {
         title: descriptor.title.get("en").to_owned(),
         description: descriptor.description.get("en").to_owned(),
         required_features: descriptor
-            .features
-            .iter()
-            .take(descriptor.required)
+            .required()
             .map(|feature| feature.name.clone())
             .collect(),
         config_schema: descriptor.config_schema.json().to_string(),

@@ -161,7 +161,7 @@ impl Settling<'_> {
                     ..self.about
                 };
                 let learned = decide::decode(&present.transition).unwrap_or_default();
-                let descriptor = self.one.segmenter.descriptor();
+                let descriptor = self.one.instance.descriptor();
                 let standing = &present.standing;
                 let because = pb::Transition {
                     downward: decide::is_downward(descriptor, from.as_ref(), standing),
@@ -230,7 +230,7 @@ fn settled(
         return stored;
     }
     let because = pb::Transition {
-        downward: decide::is_downward(one.segmenter.descriptor(), began.or(from), &standing),
+        downward: decide::is_downward(one.instance.descriptor(), began.or(from), &standing),
         reasons: grounds.reasons,
         value_minor: grounds.value_minor,
         model_version: grounds.model_version,

@@ -295,7 +295,7 @@ fn compare(
                 active.measure(&input, tenant, as_of);
             }
         }
-        let descriptor = active.as_ref().map(|side| side.segmenter.descriptor());
+        let descriptor = active.as_ref().map(|side| side.bound.descriptor());
         let stands = |row: usize, uid: &AccountUid| match (&of_active, descriptor) {
             (Some(Ok(answers)), Some(descriptor)) if answers.trouble_of(row).is_none() => answers
                 .segment
@@ -330,7 +330,7 @@ impl Compared {
         (answers, proposed): (&Assignments, &Side),
         stands: impl Fn(usize, &AccountUid) -> Option<Standing>,
     ) {
-        let descriptor = proposed.segmenter.descriptor();
+        let descriptor = proposed.bound.descriptor();
         for (row, (uid, answer)) in uids.iter().zip(&answers.segment).enumerate() {
             let mrr = sextant_columns::number(rows, Feature::RevenueMrrMinor, row);
             let mrr_minor = whole(mrr);
@@ -445,7 +445,7 @@ fn drivers(
         return Vec::new();
     }
     let mut found: BTreeMap<u16, pb::ShadowDriver> = BTreeMap::new();
-    let descriptor = proposed.segmenter.descriptor();
+    let descriptor = proposed.bound.descriptor();
     for (place, input) in inputs {
         let explained = compared.moved.iter().take(MAX_EXPLAINED);
         let rows: Vec<usize> = explained

@@ -121,7 +121,7 @@ fn isolated(hosts: &Hosts, file: &Path) -> (External, Bound) {
     let file = Verified::read(file).unwrap();
     let plugin = External::start(hosts, file, Allowance::default()).unwrap();
     let schema = rows(0, None);
-    let bound = Segmenter::from(plugin.clone()).bind("{}", schema.schema_ref());
+    let bound = Segmenter::from(plugin.clone()).bind("{}", None, schema.schema_ref());
     (plugin, bound.unwrap())
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn measure(report: &mut Report, n_rounds: usize) {
     let hosts = Hosts::new(&beside("sextant")).unwrap();
     let path = compile(folder.path(), "good", "");
     let plugin = Segmenter::from(Plugin::load(&path).unwrap());
-    let here = plugin.bind("{}", rows(0, None).schema_ref()).unwrap();
+    let here = plugin.bind("{}", None, rows(0, None).schema_ref()).unwrap();
     let (_, there) = isolated(&hosts, &path);
     // Every second call of a process.
     let crash = "static int calls; if (calls++ == 1) *(volatile int *)0 = 1;";

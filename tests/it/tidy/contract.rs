@@ -7,8 +7,21 @@ use sextant::import::Refusal;
 use crate::tidy::tree::{File, Tree, report};
 
 /// Calls that change nothing.
+// A state is known by its digest: to fit once more, and to send one again, changes nothing.
 const READS: &[&str] = &[
-    "Describe", "Explain", "Get", "List", "Prepare", "Read", "Resolve", "Segment", "Watch",
+    "Configure",
+    "Describe",
+    "Explain",
+    "Fit",
+    "Get",
+    "List",
+    "LoadState",
+    "Prepare",
+    "Read",
+    "Resolve",
+    "SaveState",
+    "Segment",
+    "Watch",
 ];
 /// Calls that change something, once per `request_id`.
 const CHANGES: &[&str] = &[

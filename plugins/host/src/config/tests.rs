@@ -91,7 +91,7 @@ fn a_keyword_that_is_not_served_is_refused_with_its_place() {
         ),
         (
             json!({"type": "object", "properties": {"a": {"type": "array"}}}),
-            "/properties/a/type",
+            "/properties/a/items",
         ),
         (
             json!({"type": "object", "properties": {"a": {"type": "integer", "default": "x"}}}),
@@ -102,4 +102,53 @@ fn a_keyword_that_is_not_served_is_refused_with_its_place() {
     ] {
         assert_eq!(ConfigSchema::parse(&schema).unwrap_err().0, expected);
     }
+}
+
+#[test]
+fn arrays_are_of_one_type_and_length() {
+    let schema = ConfigSchema::parse(&json!({
+        "type": "object", "additionalProperties": false,
+        "properties": {
+            "features": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2, "uniqueItems": true,
+                "default": ["a"]},
+            "cuts": {"type": "array", "items": {"type": "integer", "minimum": 0}, "default": []}
+        }
+    }))
+    .unwrap();
+    assert_eq!(
+        schema.canonical(r#"{"cuts": [1, 2.0, 1]}"#).unwrap(),
+        r#"{"cuts":[1,2,1],"features":["a"]}"#
+    );
+    for (config, said) in [
+        (
+            r#"{"features": "a"}"#,
+            "config \"/features\": \"a\" is not an array",
+        ),
+        (
+            r#"{"features": []}"#,
+            "config \"/features\": has 0 items, the least is 1",
+        ),
+        (
+            r#"{"features": ["a", "b", "c"]}"#,
+            "config \"/features\": has 3 items, the most is 2",
+        ),
+        (
+            r#"{"features": ["a", "a"]}"#,
+            "config \"/features\": item 1: \"a\" is there twice",
+        ),
+        (
+            r#"{"cuts": [-1]}"#,
+            "config \"/cuts\": item 0: -1 is below the minimum 0",
+        ),
+    ] {
+        let faults = schema.canonical(config).unwrap_err();
+        assert_eq!(faults[0].to_string(), said);
+    }
+    let nested = json!({"type": "object", "properties": {
+        "grid": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}}});
+    let (pointer, message) = ConfigSchema::parse(&nested).unwrap_err();
+    assert_eq!(
+        (pointer.as_str(), message.as_str()),
+        ("/properties/grid/items/type", "must not be array")
+    );
 }

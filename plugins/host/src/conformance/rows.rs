@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 use arrow_schema::ArrowError;
 use serde_json::Value;
 
-use crate::{Descriptor, Example, Feature, FeatureType, OnMissing, rows};
+use crate::{Descriptor, Feature, FeatureType, OnMissing, rows};
 
 /// What made up rows are like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,14 +17,6 @@ pub(super) enum Kind {
     Unknown,
     /// The greatest, the least and the oddest values of each type.
     Extreme,
-}
-
-/// The rows of an example. Its values have been judged with the descriptor only as far as they are JSON.
-pub(super) fn of_example(
-    descriptor: &Descriptor,
-    example: &Example,
-) -> Result<RecordBatch, String> {
-    rows::of_values(descriptor, &example.rows)
 }
 
 /// Numbers that look random and are the same in every run (Knuth's linear congruential generator).
@@ -121,6 +113,11 @@ fn cell(
             (super::subject::AS_OF_US - before * 1_000_000).into()
         },
         FeatureType::Bool => (numbers.below(2) == 1).into(),
+        FeatureType::Float64List => {
+            let length = numbers.below(5);
+            let items = (0..length).map(|_| Value::from(numbers.below(1_000) as f64 / 1_000.0));
+            items.collect::<Vec<_>>().into()
+        },
         FeatureType::Utf8 | FeatureType::Dictionary if feature.name.starts_with("self.") => {
             segment().into()
         },
@@ -144,6 +141,12 @@ fn extreme(kind: FeatureType, row: usize) -> Value {
         FeatureType::Int64 | FeatureType::Timestamp => integers.into_iter().cycle().nth(row).into(),
         FeatureType::Bool => row.is_multiple_of(2).into(),
         FeatureType::Utf8 | FeatureType::Dictionary => texts.into_iter().cycle().nth(row).into(),
+        FeatureType::Float64List => {
+            let lengths = [0, 1_000, 1, 2];
+            let length = lengths.into_iter().cycle().nth(row).unwrap_or(0);
+            let numbers = [f64::MAX, f64::MIN, -0.0, 1.0].into_iter().cycle();
+            numbers.take(length).map(Value::from).collect()
+        },
         FeatureType::Float64 => Value::Null,
     }
 }

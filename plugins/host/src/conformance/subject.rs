@@ -1,14 +1,16 @@
-//! The segmenter that is judged: a new process of it for every test.
+//! The segmenter that is judged: a new process of it for every test, or the server that it is.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
+use crate::conformance::rows::{Kind, made_up};
 use crate::external::Purpose;
 use crate::{
     Allowance, Assignments, Call, CallError, Deadline, Descriptor, External, ExternalInstance,
-    Hosts, LoadError, Trouble, Verified, rows,
+    Hosts, LoadError, Server, State, Trouble, Verified, rows,
 };
 
 /// The "now" of all calls: 2026-01-01, in microseconds.
@@ -18,17 +20,31 @@ pub(super) const AS_OF_US: i64 = 1_767_225_600_000_000;
 const LAST_WORDS_BYTES: usize = 600;
 /// Longest time of a call that is not about time.
 const LONGEST: Duration = Duration::from_secs(5);
+/// Longest time of a fit to made up rows.
+const FIT: Duration = Duration::from_secs(20);
+/// Rows of a population that is made up.
+const POPULATION: usize = 2_000;
 
-/// What is judged, and what of it is known from loading it once.
+/// Where what is judged comes from.
+#[derive(Debug)]
+enum Origin {
+    File(Arc<Verified>),
+    Server(Server),
+}
+
+/// What is judged, and what of it is known from asking it once.
 #[derive(Debug)]
 pub(super) struct Subject {
     hosts: Hosts,
-    file: Arc<Verified>,
+    origin: Origin,
     allowance: Allowance,
+    descriptor: Descriptor,
     pub(super) explains: bool,
     pub(super) deterministic: bool,
     pub(super) row_independent: bool,
     pub(super) sandbox_lacks: Vec<String>,
+    /// What fits to made up rows have left, by configuration.
+    states: Mutex<BTreeMap<String, Result<State, String>>>,
 }
 
 impl Subject {
@@ -37,43 +53,184 @@ impl Subject {
         file: &Arc<Verified>,
         allowance: &Allowance,
     ) -> Result<Self, LoadError> {
-        let loaded = External::start(hosts, Arc::clone(file), allowance.clone())?;
+        Self::of(hosts, Origin::File(Arc::clone(file)), allowance)
+    }
+
+    pub(super) fn server(
+        hosts: &Hosts,
+        server: &Server,
+        allowance: &Allowance,
+    ) -> Result<Self, LoadError> {
+        Self::of(hosts, Origin::Server(server.clone()), allowance)
+    }
+
+    fn of(hosts: &Hosts, origin: Origin, allowance: &Allowance) -> Result<Self, LoadError> {
+        let asked = started(hosts, &origin, (allowance, Purpose::Judge))?;
         Ok(Self {
             hosts: hosts.clone(),
-            file: Arc::clone(file),
+            origin,
             allowance: allowance.clone(),
-            explains: loaded.explains(),
-            deterministic: loaded.is_deterministic(),
-            row_independent: loaded.is_row_independent(),
-            sandbox_lacks: loaded.sandbox_lacks().to_vec(),
+            descriptor: asked.descriptor().clone(),
+            explains: asked.explains(),
+            deterministic: asked.is_deterministic(),
+            row_independent: asked.is_row_independent(),
+            sandbox_lacks: asked.sandbox_lacks().to_vec(),
+            states: Mutex::default(),
         })
     }
 
-    pub(super) fn descriptor(&self) -> &Descriptor {
-        self.file.descriptor()
+    pub(super) const fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Whether it has a process that can be looked at, and that shows it columns at an offset.
+    pub(super) const fn has_process(&self) -> bool {
+        matches!(self.origin, Origin::File(_))
+    }
+
+    /// Whether it has to be fitted, and answers from the state that this leaves.
+    pub(super) const fn fits(&self) -> bool {
+        self.has_process() && self.descriptor.state_version.is_some()
     }
 
     /// An instance with this configuration in a new process.
     pub(super) fn fresh(&self, config: &str) -> Result<ExternalInstance, String> {
-        instance(&self.started(Purpose::Judge)?, config)
+        let state = self.state(config)?;
+        instance(&self.process()?, (config, state.as_ref()))
     }
 
     /// The same in a process that shows batches at an offset and looks at them again afterwards.
     pub(super) fn observed(&self) -> Result<ExternalInstance, String> {
-        instance(&self.started(Purpose::Observe)?, "{}")
+        let state = self.state("{}")?;
+        instance(&self.started(Purpose::Observe)?, ("{}", state.as_ref()))
+    }
+
+    /// A new process.
+    pub(super) fn process(&self) -> Result<External, String> {
+        self.started(Purpose::Judge)
     }
 
     fn started(&self, purpose: Purpose) -> Result<External, String> {
-        let (file, allowance) = (Arc::clone(&self.file), self.allowance.clone());
-        let started = External::start_for(&self.hosts, file, allowance, purpose);
+        let started = started(&self.hosts, &self.origin, (&self.allowance, purpose));
         started.map_err(|refused| refused.told())
+    }
+
+    /// What it answers from with a configuration, if it has to be fitted: what a fit to made up rows has left.
+    pub(super) fn state(&self, config: &str) -> Result<Option<State>, String> {
+        if !self.fits() {
+            return Ok(None);
+        }
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = states.get(config) {
+            return known.clone().map(Some);
+        }
+        let process = self.process()?;
+        let population = population(&process, config);
+        let state = population.and_then(|population| fitted(&process, config, &population));
+        states.insert(config.to_owned(), state.clone());
+        state.map(Some)
+    }
+
+    /// What it reads and answers with a configuration.
+    pub(super) fn configured(&self, config: &str) -> Result<Arc<Descriptor>, String> {
+        Ok(Arc::clone(self.fresh(config)?.descriptor()))
+    }
+
+    /// Made up rows of what it reads with a configuration.
+    pub(super) fn rows(
+        &self,
+        config: &str,
+        n_rows: usize,
+        kind: Kind,
+    ) -> Result<RecordBatch, String> {
+        let made_up = if self.descriptor.is_dynamic() {
+            made_up(&*self.configured(config)?, n_rows, kind)
+        } else {
+            made_up(&self.descriptor, n_rows, kind)
+        };
+        made_up.map_err(|error| error.to_string())
+    }
+
+    /// An instance that an example is judged by, and the example's rows.
+    pub(super) fn of_example(
+        &self,
+        example: &crate::Example,
+    ) -> Result<(ExternalInstance, RecordBatch), String> {
+        let config = example.config.to_string();
+        let instance = if self.fits() && !example.fit.is_empty() {
+            let process = self.process()?;
+            let descriptor = configured(&process, &config)?;
+            // Whoever looks at the last batch alone is found out.
+            let halves = example.fit.split_at(example.fit.len() / 2);
+            let halves = [halves.0, halves.1].map(|half| rows::of_values(&descriptor, half));
+            let [first, last] = halves;
+            let state = fitted(&process, &config, &[first?, last?])?;
+            instance(&process, (&config, Some(&state)))?
+        } else {
+            self.fresh(&config)?
+        };
+        let rows = rows::of_values(instance.descriptor(), &example.rows)?;
+        Ok((instance, rows))
     }
 }
 
+fn started(
+    hosts: &Hosts,
+    origin: &Origin,
+    (allowance, purpose): (&Allowance, Purpose),
+) -> Result<External, LoadError> {
+    match origin {
+        Origin::File(file) => {
+            External::start_for(hosts, Arc::clone(file), allowance.clone(), purpose)
+        },
+        Origin::Server(server) => {
+            External::connect_for(hosts, server, allowance.clone(), Purpose::Judge)
+        },
+    }
+}
+
+/// What a segmenter that is not fitted yet reads with a configuration.
+pub(super) fn configured(plugin: &External, config: &str) -> Result<Arc<Descriptor>, String> {
+    let canonical = plugin.descriptor().config_schema.canonical(config);
+    let canonical = canonical.map_err(|faults| CallError::Config(faults).to_string())?;
+    let configured = plugin.configured(&canonical, None);
+    configured.map_err(|error| error.to_string())
+}
+
+/// Made up rows to fit a segmenter to, in two batches.
+pub(super) fn population(plugin: &External, config: &str) -> Result<Vec<RecordBatch>, String> {
+    let descriptor = configured(plugin, config)?;
+    let rows = made_up(&descriptor, POPULATION, Kind::Plain).map_err(|error| error.to_string())?;
+    let (first, rest) = (POPULATION / 3, POPULATION - POPULATION / 3);
+    Ok(vec![rows.slice(0, first), rows.slice(first, rest)])
+}
+
+/// What a fit to a population leaves.
+pub(super) fn fitted(
+    plugin: &External,
+    config: &str,
+    population: &[RecordBatch],
+) -> Result<State, String> {
+    let fitted = plugin.fit(config, population, &call(FIT));
+    fitted.map_err(|error| match &error {
+        CallError::Lost(trouble) => with_last_words(error.to_string(), trouble),
+        _ => error.to_string(),
+    })
+}
+
 /// An instance in the process of a segmenter.
-pub(super) fn instance(plugin: &External, config: &str) -> Result<ExternalInstance, String> {
-    let schema = rows::schema(plugin.descriptor());
-    ExternalInstance::create(plugin, config, &schema).map_err(|error| error.to_string())
+pub(super) fn instance(
+    plugin: &External,
+    (config, state): (&str, Option<&State>),
+) -> Result<ExternalInstance, String> {
+    let canonical = plugin.descriptor().config_schema.canonical(config);
+    let canonical = canonical.map_err(|faults| CallError::Config(faults).to_string())?;
+    let schema = plugin
+        .configured(&canonical, state)
+        .map(|of| rows::schema(&of));
+    let made =
+        schema.and_then(|schema| ExternalInstance::with_state(plugin, (config, state), &schema));
+    made.map_err(|error| error.to_string())
 }
 
 pub(super) fn call(longest: Duration) -> Call<'static> {

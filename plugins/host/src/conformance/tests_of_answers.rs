@@ -1,13 +1,12 @@
 //! What a segmenter answers: its examples, odd rows, and the same again.
 
 use arrow_array::{RecordBatch, UInt32Array};
-use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
-use crate::conformance::rows::{Kind, made_up, of_example};
+use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
-use crate::conformance::{Found, Test, fail, pass, skipped, warning};
-use crate::{ABSTAIN, Assignments, Example, NO_SEGMENT};
+use crate::conformance::{Found, OF_A_PROCESS, Test, fail, pass, skipped, warning};
+use crate::{ABSTAIN, Assignments, Descriptor, Example, NO_SEGMENT};
 
 /// Rows of most tests.
 const ROWS: usize = 1_000;
@@ -93,45 +92,45 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 /// The key that an example expects, as answers carry it.
-fn index_of(subject: &Subject, key: Option<&String>) -> Result<u16, String> {
+fn index_of(descriptor: &Descriptor, key: Option<&String>) -> Result<u16, String> {
     match key.map(String::as_str) {
         None => Ok(ABSTAIN),
         Some("") => Ok(NO_SEGMENT),
         Some(key) => {
-            let index = subject.descriptor().segment_index(key);
+            let index = descriptor.segment_index(key);
             index.ok_or_else(|| format!("it expects \"{key}\", which is no segment"))
         },
     }
 }
 
 fn example_holds(subject: &Subject, example: &Example) -> Result<(), String> {
-    let rows = of_example(subject.descriptor(), example)?;
+    let (instance, rows) = subject.of_example(example)?;
     if example.expect.len() != rows.num_rows() {
         let (expected, found) = (example.expect.len(), rows.num_rows());
         return Err(format!("it expects {expected} answers for {found} rows"));
     }
-    let instance = subject.fresh(&example.config.to_string())?;
     let answered = answers(&instance, &rows)?;
+    let descriptor = instance.descriptor();
     for (row, key) in example.expect.iter().enumerate() {
-        let expected = index_of(subject, key.as_ref())?;
+        let expected = index_of(descriptor, key.as_ref())?;
         let found = answered.segment.get(row).copied();
         if found != Some(expected) {
-            let found = found.map_or_else(String::new, |found| named(subject, found));
+            let found = found.map_or_else(String::new, |found| named(descriptor, found));
             return Err(format!(
                 "row {row}: expected {}, answered {found}",
-                named(subject, expected)
+                named(descriptor, expected)
             ));
         }
     }
     Ok(())
 }
 
-fn named(subject: &Subject, answer: u16) -> String {
+fn named(descriptor: &Descriptor, answer: u16) -> String {
     match answer {
         ABSTAIN => "abstained".to_owned(),
         NO_SEGMENT => "no segment".to_owned(),
         index => {
-            let segment = subject.descriptor().segments.get(usize::from(index));
+            let segment = descriptor.segments.get(usize::from(index));
             segment.map_or_else(|| index.to_string(), |segment| segment.key.clone())
         },
     }
@@ -151,7 +150,7 @@ fn examples(subject: &Subject) -> Found {
 }
 
 fn rows(subject: &Subject, n_rows: usize, kind: Kind) -> Result<RecordBatch, String> {
-    made_up(subject.descriptor(), n_rows, kind).map_err(|error| error.to_string())
+    subject.rows("{}", n_rows, kind)
 }
 
 fn answered(subject: &Subject, n_rows: usize, kind: Kind) -> Result<Assignments, String> {
@@ -174,6 +173,9 @@ fn shows(subject: &Subject, n_rows: usize, kind: Kind) -> Found {
 }
 
 fn offset(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
     let compared = || -> Result<bool, String> {
         let rows = rows(subject, ROWS, Kind::Plain)?;
         let plain = answers(&subject.fresh("{}")?, &rows)?;
@@ -246,7 +248,7 @@ fn order(subject: &Subject) -> Found {
 }
 
 /// Configurations of the examples, and the default one.
-fn configs(subject: &Subject) -> Vec<String> {
+pub(super) fn configs(subject: &Subject) -> Vec<String> {
     let examples = subject.descriptor().examples.iter();
     let mut configs: Vec<String> = examples.map(|example| example.config.to_string()).collect();
     configs.push("{}".to_owned());
@@ -260,8 +262,9 @@ fn instances(subject: &Subject) -> Found {
         let first = subject.fresh("{}")?;
         let alone = answers(&first, &rows)?.segment;
         for config in configs(subject) {
-            let other = super::subject::instance(first.plugin(), &config)?;
-            answers(&other, &rows)?;
+            let state = subject.state(&config)?;
+            let other = super::subject::instance(first.plugin(), (&config, state.as_ref()))?;
+            answers(&other, &subject.rows(&config, ROWS, Kind::Plain)?)?;
             if answers(&first, &rows)?.segment != alone {
                 return Ok(Some(config));
             }
@@ -313,14 +316,14 @@ fn segments(subject: &Subject) -> Found {
     let reached = || -> Result<Vec<u16>, String> {
         let mut reached = answered(subject, 10_000, Kind::Plain)?.segment;
         for example in &subject.descriptor().examples {
-            let rows = of_example(subject.descriptor(), example)?;
-            let instance = subject.fresh(&example.config.to_string())?;
-            let empty =
-                concat_batches(rows.schema_ref(), [&rows]).map_err(|error| error.to_string())?;
-            reached.extend(answers(&instance, &empty)?.segment);
+            let (instance, rows) = subject.of_example(example)?;
+            reached.extend(answers(&instance, &rows)?.segment);
         }
         Ok(reached)
     };
+    if subject.descriptor().dynamic_segments.is_some() {
+        return skipped("its segments are a configuration's");
+    }
     let reached = match reached() {
         Ok(reached) => reached,
         Err(what) => return fail(what),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 
 use crate::ExternalInstance;
-use crate::conformance::rows::{Kind, made_up};
+use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
-use crate::conformance::{Found, Test, fail, pass, warning};
+use crate::conformance::{Found, OF_A_PROCESS, Test, fail, pass, skipped, warning};
 use crate::external::Usage;
 
 /// Rows of a batch here.
@@ -64,7 +64,7 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 fn batch(subject: &Subject, rows: usize) -> Result<RecordBatch, String> {
-    made_up(subject.descriptor(), rows, Kind::Plain).map_err(|error| error.to_string())
+    subject.rows("{}", rows, Kind::Plain)
 }
 
 fn usage(instance: &ExternalInstance) -> Result<Usage, String> {
@@ -73,6 +73,9 @@ fn usage(instance: &ExternalInstance) -> Result<Usage, String> {
 }
 
 fn leak(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
     let least_growth = || -> Result<u64, String> {
         let rows = batch(subject, LEFT_ROWS)?;
         let instance = subject.fresh("{}")?;
@@ -107,6 +110,9 @@ fn leak(subject: &Subject) -> Found {
 }
 
 fn threads(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
     let counted = || -> Result<(u64, u64), String> {
         let rows = batch(subject, ROWS)?;
         let instance = subject.fresh("{}")?;
@@ -131,6 +137,9 @@ fn threads(subject: &Subject) -> Found {
 }
 
 fn cancel(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
     let lost = || -> Result<u64, String> {
         let rows = batch(subject, MANY_ROWS)?;
         let instance = subject.fresh("{}")?;
@@ -150,6 +159,9 @@ fn cancel(subject: &Subject) -> Found {
 }
 
 fn time(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
     let taken = || -> Result<f64, String> {
         let rows = batch(subject, MANY_ROWS)?;
         let instance = subject.fresh("{}")?;
@@ -173,6 +185,9 @@ fn time(subject: &Subject) -> Found {
 }
 
 fn memory(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
     let taken = || -> Result<u64, String> {
         let rows = batch(subject, MANY_ROWS)?;
         let instance = subject.fresh("{}")?;
@@ -195,6 +210,9 @@ fn memory(subject: &Subject) -> Found {
 }
 
 fn sandbox(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
     if subject.sandbox_lacks.is_empty() {
         pass("the whole of it")
     } else {

@@ -1,5 +1,7 @@
 //! From JSON text to a judged descriptor; every complaint carries a JSON pointer.
 
+mod features;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -8,10 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::ConfigSchema;
 use crate::check::{Check, Finding};
-use crate::descriptor::{
-    AbiVersion, DefaultValue, Descriptor, DescriptorFault, Feature, FeatureType, LocalText,
-    OnMissing, Segment,
-};
+use crate::descriptor::{AbiVersion, Descriptor, DescriptorFault, LocalText, Output, Segment};
 
 /// Positions from here on mean "abstain" and "no segment".
 const MAX_SEGMENTS: usize = 0xFFFE;
@@ -47,22 +46,9 @@ fn fault(pointer: impl Into<String>, message: impl Into<String>) -> DescriptorFa
 
 /// Refuses what the ABI allows and this host does not serve.
 fn served(fields: &Map<String, Value>) -> Result<(), Finding> {
-    let asks = |key: &str| {
-        fields
-            .get(key)
-            .is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))
-    };
-    for key in ["dynamic_features", "dynamic_segments"] {
-        if asks(key) {
-            return Err(Finding::new(
-                Check::Supported,
-                format!("descriptor \"/{key}\": not served by this host"),
-            ));
-        }
-    }
     match fields.get("output").and_then(Value::as_str) {
-        Some(output @ ("multi" | "score")) => {
-            let what = format!("descriptor \"/output\": \"{output}\" is not served by this host");
+        Some("multi") => {
+            let what = "descriptor \"/output\": \"multi\" is not served: an account is in one segment of a segmentation";
             Err(Finding::new(Check::Supported, what))
         },
         _ => Ok(()),
@@ -70,30 +56,29 @@ fn served(fields: &Map<String, Value>) -> Result<(), Finding> {
 }
 
 fn judge(fields: &Map<String, Value>) -> Result<Descriptor, DescriptorFault> {
-    let output: String = required(fields, "output")?;
-    if output != "single" {
-        return Err(fault(
-            "/output",
-            format!("\"{output}\" is not one of: single, multi, score"),
-        ));
-    }
-    let mut features = features(fields, "requires", None)?;
-    let required_features = features.len();
-    features.extend(self::features(fields, "optional", Some("null"))?);
-    let mut names = BTreeSet::new();
-    for feature in &features {
-        if !names.insert(feature.name.as_str()) {
-            return Err(fault(
-                "/requires",
-                format!("feature \"{}\" is listed twice", feature.name),
-            ));
-        }
-    }
+    let output = match required::<String>(fields, "output")?.as_str() {
+        "single" => Output::Single,
+        "score" => Output::Score,
+        other => {
+            let message = format!("\"{other}\" is not one of: single, multi, score");
+            return Err(fault("/output", message));
+        },
+    };
     let config_schema = match fields.get("config_schema") {
         None => ConfigSchema::default(),
         Some(value) => ConfigSchema::parse(value)
             .map_err(|(pointer, message)| fault(format!("/config_schema{pointer}"), message))?,
     };
+    let dynamic_segments = dynamic_segments(fields)?;
+    let (of_fields, list): (_, Vec<Segment>) = ("/segments", items(fields, "segments")?);
+    match dynamic_segments {
+        None => judge_segments(&list, of_fields, (MAX_SEGMENTS, output))?,
+        Some(_) if !list.is_empty() => {
+            let message = "must not be there beside dynamic_segments";
+            return Err(fault(of_fields, message));
+        },
+        Some(_) => {},
+    }
     Ok(Descriptor {
         id: id(fields)?,
         version: version(fields)?,
@@ -101,13 +86,32 @@ fn judge(fields: &Map<String, Value>) -> Result<Descriptor, DescriptorFault> {
         title: required(fields, "title")?,
         description: optional::<LocalText>(fields, "description")?.unwrap_or_default(),
         license: optional(fields, "license")?,
-        features,
-        required: required_features,
-        segments: segments(fields)?,
+        output,
+        features: features::of_descriptor(fields)?,
+        dynamic_features: features::scope(fields)?,
+        segments: list,
+        dynamic_segments,
+        state_version: optional(fields, "state_version")?,
         config_schema,
         limits: optional(fields, "limits")?.unwrap_or_default(),
         examples: items(fields, "examples")?,
     })
+}
+
+/// The most segments of a configuration.
+fn dynamic_segments(fields: &Map<String, Value>) -> Result<Option<usize>, DescriptorFault> {
+    #[derive(Deserialize)]
+    struct Most {
+        max: usize,
+    }
+    let most: Option<Most> = optional(fields, "dynamic_segments")?;
+    match most {
+        Some(Most { max }) if !(1..=MAX_SEGMENTS).contains(&max) => {
+            let message = format!("must be 1 to {MAX_SEGMENTS}");
+            Err(fault("/dynamic_segments/max", message))
+        },
+        most => Ok(most.map(|most| most.max)),
+    }
 }
 
 /// A value of the right type; serde's own words say what was expected.
@@ -189,134 +193,69 @@ fn abi(fields: &Map<String, Value>) -> Result<AbiVersion, DescriptorFault> {
     Ok(AbiVersion { major, minor })
 }
 
-fn segments(fields: &Map<String, Value>) -> Result<Vec<Segment>, DescriptorFault> {
-    let segments: Vec<Segment> = items(fields, "segments")?;
-    if segments.is_empty() || segments.len() > MAX_SEGMENTS {
-        return Err(fault(
-            "/segments",
-            format!("must list 1 to {MAX_SEGMENTS} segments"),
-        ));
+/// Judges a list of segments.
+fn judge_segments(
+    segments: &[Segment],
+    at: &str,
+    (most, output): (usize, Output),
+) -> Result<(), DescriptorFault> {
+    if segments.is_empty() || segments.len() > most {
+        return Err(fault(at, format!("must list 1 to {most} segments")));
     }
-    let mut keys = BTreeSet::new();
+    let (mut keys, mut cuts) = (BTreeSet::new(), BTreeSet::new());
     for (k, segment) in segments.iter().enumerate() {
         if segment.key.is_empty() || !keys.insert(segment.key.as_str()) {
             return Err(fault(
-                format!("/segments/{k}/key"),
+                format!("{at}/{k}/key"),
                 format!("\"{}\" is empty or used twice", segment.key),
             ));
         }
-    }
-    Ok(segments)
-}
-
-#[derive(Deserialize)]
-struct RawFeature {
-    feature: String,
-    #[serde(rename = "type")]
-    kind: String,
-    nullable: Option<bool>,
-    on_missing: Option<String>,
-    default: Option<Value>,
-}
-
-fn features(
-    fields: &Map<String, Value>,
-    key: &str,
-    default_policy: Option<&str>,
-) -> Result<Vec<Feature>, DescriptorFault> {
-    if key == "requires" && !fields.contains_key(key) {
-        return Err(fault("/requires", "is missing"));
-    }
-    let raw: Vec<RawFeature> = items(fields, key)?;
-    let mut features = Vec::new();
-    for (k, raw) in raw.into_iter().enumerate() {
-        let at = |name: &str| format!("/{key}/{k}/{name}");
-        if raw.feature.is_empty() {
-            return Err(fault(at("feature"), "is empty"));
+        let at = || format!("{at}/{k}/from_score");
+        match (output, segment.from_score) {
+            (Output::Single, Some(_)) => {
+                return Err(fault(at(), "is for output \"score\""));
+            },
+            (Output::Score, cut) if !cuts.insert(cut.map(f32::to_bits)) => {
+                return Err(fault(
+                    at(),
+                    "is missing or there twice: one segment may be without",
+                ));
+            },
+            _ => {},
         }
-        let Some(kind) = kind(&raw.kind) else {
-            let types = "float64, int64, bool, utf8, dictionary<int32, utf8>, timestamp[us, UTC]";
-            return Err(fault(
-                at("type"),
-                format!("\"{}\" is not one of: {types}", raw.kind),
-            ));
-        };
-        let Some(policy) = raw.on_missing.as_deref().or(default_policy) else {
-            return Err(fault(
-                at("on_missing"),
-                "is missing; say skip_row, null, default or fail",
-            ));
-        };
-        let on_missing = match (policy, raw.default) {
-            ("default", Some(value)) => match default_value(kind, &value) {
-                Some(value) => OnMissing::Default(value),
-                None => {
-                    return Err(fault(
-                        at("default"),
-                        format!("{value} does not have type {}", raw.kind),
-                    ));
-                },
-            },
-            ("default", None) => {
-                return Err(fault(
-                    at("default"),
-                    "is missing, but on_missing says default",
-                ));
-            },
-            (_, Some(_)) => {
-                return Err(fault(
-                    at("default"),
-                    "is given, but on_missing does not say default",
-                ));
-            },
-            ("null", None) if raw.nullable == Some(false) => {
-                return Err(fault(
-                    at("nullable"),
-                    "must not be false where on_missing says null",
-                ));
-            },
-            ("null", None) => OnMissing::Null,
-            ("skip_row" | "fail", None) if default_policy.is_some() => {
-                return Err(fault(
-                    at("on_missing"),
-                    "of an optional feature must be null or default",
-                ));
-            },
-            ("skip_row", None) => OnMissing::SkipRow,
-            ("fail", None) => OnMissing::Fail,
-            (other, None) => {
-                let message = format!("\"{other}\" is not one of: skip_row, null, default, fail");
-                return Err(fault(at("on_missing"), message));
-            },
-        };
-        features.push(Feature {
-            name: raw.feature,
-            kind,
-            on_missing,
-        });
     }
-    Ok(features)
+    Ok(())
 }
 
-fn kind(text: &str) -> Option<FeatureType> {
-    match text.replace(' ', "").as_str() {
-        "float64" => Some(FeatureType::Float64),
-        "int64" => Some(FeatureType::Int64),
-        "bool" => Some(FeatureType::Bool),
-        "utf8" => Some(FeatureType::Utf8),
-        "dictionary<int32,utf8>" => Some(FeatureType::Dictionary),
-        "timestamp[us,UTC]" => Some(FeatureType::Timestamp),
-        _ => None,
+impl Descriptor {
+    /// The same with what a configuration reads and answers, as the segmenter writes it.
+    ///
+    /// # Errors
+    /// What it may not read, or is no list of features or segments.
+    pub(crate) fn configured(
+        &self,
+        features_json: &str,
+        segments_json: &str,
+    ) -> Result<Self, DescriptorFault> {
+        let mut configured = self.clone();
+        if let Some(scope) = &self.dynamic_features {
+            let more = features::dynamic(&list(features_json, "requirements")?, scope)?;
+            configured.features.extend(more);
+            features::judge_names(&configured.features, "requirements")?;
+        }
+        if let Some(most) = self.dynamic_segments {
+            let at = "segments";
+            let values = list(segments_json, at)?;
+            let segments = values.iter().enumerate();
+            let segments = segments.map(|(k, value)| read(value, &format!("{at}/{k}")));
+            configured.segments = segments.collect::<Result<_, _>>()?;
+            judge_segments(&configured.segments, at, (most, self.output))?;
+        }
+        Ok(configured)
     }
 }
 
-fn default_value(kind: FeatureType, value: &Value) -> Option<DefaultValue> {
-    match kind {
-        FeatureType::Float64 => value.as_f64().map(DefaultValue::Float64),
-        FeatureType::Int64 | FeatureType::Timestamp => value.as_i64().map(DefaultValue::Int64),
-        FeatureType::Bool => value.as_bool().map(DefaultValue::Bool),
-        FeatureType::Utf8 | FeatureType::Dictionary => value
-            .as_str()
-            .map(|text| DefaultValue::Text(text.to_owned())),
-    }
+/// A list that a segmenter has written.
+fn list(json: &str, at: &str) -> Result<Vec<Value>, DescriptorFault> {
+    serde_json::from_str(json).map_err(|error| fault(at, format!("is no JSON array: {error}")))
 }

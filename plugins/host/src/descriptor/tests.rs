@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn a_valid_descriptor_is_understood_and_unknown_fields_are_ignored() {
         (descriptor.title.get("tr"), descriptor.title.get("de")),
         ("Saglik", "Health")
     );
-    assert_eq!(descriptor.required, 2);
+    assert_eq!(descriptor.required().count(), 2);
     let policies: Vec<&OnMissing> = descriptor
         .features
         .iter()
@@ -136,19 +136,133 @@ fn optional_features_cannot_skip_rows() {
 
 #[test]
 fn what_the_host_does_not_serve_is_refused_and_not_ignored() {
-    for (key, value) in [
-        ("dynamic_features", json!(true)),
-        ("dynamic_segments", json!({"max": 64})),
-        ("output", json!("multi")),
-        ("output", json!("score")),
+    let mut descriptor = valid();
+    descriptor["output"] = json!("multi");
+    let finding = Descriptor::parse(&descriptor.to_string()).unwrap_err();
+    let error = crate::LoadError::new(std::path::Path::new("x.so"), finding);
+    assert_eq!(error.check_id(), "V-supported");
+}
+
+fn refused(descriptor: &Value) -> String {
+    let finding = Descriptor::parse(&descriptor.to_string()).unwrap_err();
+    let error = crate::LoadError::new(std::path::Path::new("x.so"), finding);
+    error.what().to_owned()
+}
+
+#[test]
+fn dynamic_lists_have_their_bounds() {
+    for (key, value, expected) in [
+        (
+            "dynamic_features",
+            json!(true),
+            "\"/feature_scope\": must list",
+        ),
+        (
+            "dynamic_features",
+            json!("yes"),
+            "\"/dynamic_features\": invalid type",
+        ),
+        (
+            "dynamic_segments",
+            json!({"max": 64}),
+            "\"/segments\": must not be there beside",
+        ),
+        (
+            "dynamic_segments",
+            json!({"max": 0}),
+            "\"/dynamic_segments/max\": must be 1 to 65534",
+        ),
+        (
+            "output",
+            json!("score"),
+            "\"/segments/1/from_score\": is missing or there twice",
+        ),
+        (
+            "state_version",
+            json!("one"),
+            "\"/state_version\": invalid type",
+        ),
     ] {
         let mut descriptor = valid();
         descriptor[key] = value;
-        let finding = Descriptor::parse(&descriptor.to_string()).unwrap_err();
-        assert_eq!(
-            crate::LoadError::new(std::path::Path::new("x.so"), finding).check_id(),
-            "V-supported",
-            "{key}"
-        );
+        let what = refused(&descriptor);
+        assert!(what.contains(expected), "{what}");
     }
+    let mut descriptor = valid();
+    descriptor["segments"][0]["from_score"] = json!(0.5);
+    assert!(refused(&descriptor).contains("is for output \"score\""));
+}
+
+/// A descriptor whose configurations have features and segments of their own.
+fn dynamic() -> Descriptor {
+    let mut descriptor = valid();
+    descriptor["dynamic_features"] = json!(true);
+    descriptor["feature_scope"] = json!(["usage.*", "revenue.arr_minor"]);
+    descriptor["segments"] = json!([]);
+    descriptor["dynamic_segments"] = json!({"max": 2});
+    descriptor["examples"] = json!([]);
+    Descriptor::parse(&descriptor.to_string()).unwrap()
+}
+
+#[test]
+fn a_configuration_adds_its_features_behind_the_others() {
+    let features = r#"[{"feature": "usage.logins", "type": "list<float64>", "on_missing": "null", "optional": true}]"#;
+    let configured = dynamic().configured(features, r#"[{"key": "a"}]"#).unwrap();
+    let last = configured.features.last().unwrap();
+    assert_eq!(
+        (last.name.as_str(), last.is_required),
+        ("usage.logins", false)
+    );
+    assert_eq!(last.kind, FeatureType::Float64List);
+    assert_eq!(configured.features.len(), dynamic().features.len() + 1);
+    assert_eq!(configured.segment_index("a"), Some(0));
+}
+
+#[test]
+fn what_a_configuration_may_not_ask_for_is_refused_with_its_place() {
+    let of = |feature: &str| {
+        format!(r#"[{{"feature": "{feature}", "type": "int64", "on_missing": "null"}}]"#)
+    };
+    let known = dynamic().features[0].name.clone();
+    for (features, segments, expected) in [
+        (
+            of("firmo.industry"),
+            r#"[{"key": "a"}]"#,
+            "outside of feature_scope",
+        ),
+        (
+            of("revenue.arr_minor2"),
+            r#"[{"key": "a"}]"#,
+            "outside of feature_scope",
+        ),
+        (
+            "{}".to_owned(),
+            r#"[{"key": "a"}]"#,
+            "\"requirements\": is no JSON array",
+        ),
+        (
+            "[]".to_owned(),
+            "[]",
+            "\"segments\": must list 1 to 2 segments",
+        ),
+        (
+            "[]".to_owned(),
+            r#"[{"key": "a"}, {"key": "a"}]"#,
+            "used twice",
+        ),
+        (
+            "[]".to_owned(),
+            r#"[{"key": "a"}, {"key": "b"}, {"key": "c"}]"#,
+            "must list 1 to 2",
+        ),
+    ] {
+        let fault = dynamic().configured(&features, segments).unwrap_err();
+        assert!(fault.to_string().contains(expected), "{fault}");
+    }
+    let mut descriptor = dynamic();
+    descriptor.dynamic_features = Some(vec!["*".to_owned()]);
+    let fault = descriptor
+        .configured(&of(&known), r#"[{"key": "a"}]"#)
+        .unwrap_err();
+    assert!(fault.to_string().contains("is listed twice"), "{fault}");
 }

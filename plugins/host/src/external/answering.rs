@@ -21,7 +21,7 @@ use crate::assignment::Answer;
 use crate::external::client::Client;
 use crate::external::peer::Lost;
 use crate::external::{Purpose, Shared, Trouble};
-use crate::{CallError, Deadline, FailureCode, Reason, explanation, messages};
+use crate::{CallError, Deadline, Descriptor, FailureCode, Reason, State, explanation, messages};
 
 /// Calls that one batch may cost in vain. A row among a thousand costs at most twelve.
 const MAX_LOSSES: usize = 64;
@@ -32,6 +32,8 @@ type Asked<A> = BoxFuture<'static, Result<Result<A, CallError>, Status>>;
 
 /// Longest wait for a turn of a caller without a deadline.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
+/// Longest time to send a state, and for the segmenter to take it up.
+const LONGEST_LOAD: Duration = Duration::from_secs(10);
 /// Least time for rows that are shown again.
 const LEAST_AGAIN: Duration = Duration::from_millis(200);
 /// How many times what is declared rows may take that are shown again.
@@ -51,7 +53,7 @@ pub(crate) trait Ask: Clone + Send + Sync + 'static {
 /// What a question is about.
 #[derive(Debug, Clone)]
 pub(crate) struct About {
-    shared: Arc<Shared>,
+    descriptor: Arc<Descriptor>,
     instance_id: Bytes,
     context: pb::Context,
     rows: usize,
@@ -75,12 +77,12 @@ impl Ask for Segment {
                 batch: about.batch,
             };
             let answer = client.segment(request, longest).await?;
-            let segments = about.shared.descriptor.segments.len();
+            let descriptor = about.descriptor;
             Ok(match answer.result {
                 Some(Segmented::Batch(bytes)) => messages::decode(&bytes)
                     .map_err(not_arrow)
-                    .and_then(|batch| messages::answer(&batch, about.rows))
-                    .and_then(|answer| answer.checked(segments)),
+                    .and_then(|batch| messages::answer(&batch, about.rows, descriptor.output))
+                    .and_then(|answer| answer.checked(&descriptor)),
                 Some(Segmented::Failure(failure)) => Err(messages::call_error(failure)),
                 None => Err(CallError::output("the answer is empty")),
             })
@@ -111,7 +113,7 @@ impl Ask for Explain {
             };
             let answer = client.explain(request, longest).await?;
             let most = usize::try_from(top_k).unwrap_or(usize::MAX);
-            let features = about.shared.descriptor.features.len();
+            let features = about.descriptor.features.len();
             Ok(match answer.result {
                 Some(Explained::Explanations(said)) => {
                     let said = messages::reasons(said);
@@ -152,7 +154,10 @@ impl<A> Default for Found<A> {
 /// A batch that is being answered.
 pub(crate) struct Answering<A> {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) descriptor: Arc<Descriptor>,
     pub(crate) prepare: pb::PrepareRequest,
+    /// What it answers from, if it has to be fitted.
+    pub(crate) state: Option<State>,
     /// Its name in the last answer to that; empty: there was none.
     pub(crate) instance_id: Arc<Mutex<Bytes>>,
     /// What it is made of, whatever its name.
@@ -315,7 +320,7 @@ impl<A: Ask> Answering<A> {
         let shown = batch.slice(rows.start, rows.len());
         let bytes = messages::encode(&shown).map_err(|error| Lost::All(error.into()))?;
         let about = About {
-            shared: Arc::clone(&self.shared),
+            descriptor: Arc::clone(&self.descriptor),
             instance_id: self.name().clone(),
             context: self.context.clone(),
             rows: rows.len(),
@@ -364,10 +369,11 @@ impl<A: Ask> Answering<A> {
             Err(error) => return Err(sorted(error).into()),
         }
         self.shared.peer.forgot(&mut client).await?;
-        let to_prepare = self.until_deadline(self.shared.allowance.longest_call);
-        let prepared = client.prepare(self.prepare.clone(), to_prepare);
-        let prepared = timeout(to_prepare, prepared).await??;
-        let id = made(prepared).map_err(sorted)?;
+        let state = self.state.as_ref();
+        let to_prepare = to_prepare(self.shared.allowance.longest_call, state);
+        let to_prepare = self.until_deadline(to_prepare);
+        let prepared = prepared(&mut client, &self.prepare, (state, to_prepare));
+        let id = timeout(to_prepare, prepared).await??.map_err(sorted)?;
         self.name().clone_from(&id);
         about.instance_id = id;
         let longest = self.until_deadline(longest);
@@ -388,8 +394,32 @@ impl<A: Ask> Answering<A> {
     }
 }
 
+/// Longest time to make an instance: of one with a state to send it, too.
+pub(crate) fn to_prepare(longest_call: Duration, state: Option<&State>) -> Duration {
+    match state {
+        None => longest_call,
+        Some(_) => longest_call.max(LONGEST_LOAD),
+    }
+}
+
+/// Has an instance made, and gives its name. Who does not have its state is sent it first.
+pub(crate) async fn prepared(
+    client: &mut Client,
+    request: &pb::PrepareRequest,
+    (state, longest): (Option<&State>, Duration),
+) -> Result<Result<Bytes, CallError>, Status> {
+    let answer = made(client.prepare(request.clone(), longest).await?);
+    match (answer, state) {
+        (Err(CallError::StateUnknown), Some(state)) => {
+            client.load_state(state, longest).await?;
+            Ok(made(client.prepare(request.clone(), longest).await?))
+        },
+        (answer, _) => Ok(answer),
+    }
+}
+
 /// What became of a configuration: the name of the instance.
-pub(crate) fn made(answer: pb::PrepareResponse) -> Result<Bytes, CallError> {
+fn made(answer: pb::PrepareResponse) -> Result<Bytes, CallError> {
     match answer.result {
         Some(Made::Instance(instance)) if !instance.id.is_empty() => Ok(instance.id),
         Some(Made::Failure(failure)) => Err(messages::call_error(failure)),
@@ -397,7 +427,7 @@ pub(crate) fn made(answer: pb::PrepareResponse) -> Result<Bytes, CallError> {
     }
 }
 
-fn is_late(status: &Status) -> bool {
+pub(crate) fn is_late(status: &Status) -> bool {
     // tonic's own server says CANCELLED where the time is over.
     matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled)
 }

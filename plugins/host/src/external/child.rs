@@ -37,6 +37,8 @@ pub(crate) struct How {
     pub(crate) lines: Lines,
     /// True: it is being judged.
     pub(crate) observed: bool,
+    /// True: it gives way to others.
+    pub(crate) in_background: bool,
 }
 
 /// A host process. Dropped, it is killed.
@@ -94,6 +96,7 @@ impl HostProcess {
             descriptor: file.descriptor_json().to_owned(),
             memory_bytes: how.memory_bytes,
             observed: how.observed,
+            in_background: how.in_background,
         };
         socket.set_write_timeout(Some(START))?;
         let greeted = send_greeting(&socket, &greeting, file.memory());

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use futures_util::{Stream, stream};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 
 use sextant_proto::segmenter::v1 as pb;
 use sextant_proto::segmenter::v1::evaluation_service_client::EvaluationServiceClient;
 
-use crate::messages::MAX_MESSAGE_BYTES;
+use crate::messages::{MAX_MESSAGE_BYTES, PIECE_BYTES};
+use crate::{MAX_STATE_BYTES, State};
 
 /// Longest wait for a description.
 const DESCRIBE: Duration = Duration::from_secs(5);
@@ -46,6 +48,68 @@ impl Client {
     pub(crate) async fn describe(&mut self) -> Result<pb::DescribeResponse, Status> {
         let request = self.request(pb::DescribeRequest {}, DESCRIBE);
         Ok(self.inner.describe(request).await?.into_inner())
+    }
+
+    pub(crate) async fn configure(
+        &mut self,
+        message: pb::ConfigureRequest,
+        longest: Duration,
+    ) -> Result<pb::ConfigureResponse, Status> {
+        let request = self.request(message, longest);
+        Ok(self.inner.configure(request).await?.into_inner())
+    }
+
+    pub(crate) async fn load_state(
+        &mut self,
+        state: &State,
+        longest: Duration,
+    ) -> Result<(), Status> {
+        let bytes = state.bytes().clone();
+        let starts = (0..bytes.len()).step_by(PIECE_BYTES);
+        let pieces = starts.map(move |start| pb::LoadStateRequest {
+            piece: bytes.slice(start..bytes.len().min(start + PIECE_BYTES)),
+        });
+        let request = self.request(stream::iter(pieces), longest);
+        self.inner.load_state(request).await?;
+        Ok(())
+    }
+
+    /// The state of an instance, or what the segmenter says went wrong.
+    pub(crate) async fn save_state(
+        &mut self,
+        message: pb::SaveStateRequest,
+        longest: Duration,
+    ) -> Result<Result<Vec<u8>, pb::Failure>, Status> {
+        use pb::save_state_response::Part;
+
+        let request = self.request(message, longest);
+        let mut pieces = self.inner.save_state(request).await?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(next) = pieces.message().await? {
+            match next.part {
+                Some(Part::Piece(piece)) if bytes.len() + piece.len() <= MAX_STATE_BYTES => {
+                    bytes.extend_from_slice(&piece);
+                },
+                Some(Part::Failure(failure)) => return Ok(Err(failure)),
+                _ => {
+                    return Ok(Err(pb::Failure {
+                        code: pb::FailureCode::Output.into(),
+                        message: "what it sends is no state".to_owned(),
+                        ..pb::Failure::default()
+                    }));
+                },
+            }
+        }
+        Ok(Ok(bytes))
+    }
+
+    pub(crate) async fn fit(
+        &mut self,
+        parts: impl Stream<Item = pb::FitRequest> + Send + 'static,
+        longest: Duration,
+    ) -> Result<Streaming<pb::FitResponse>, Status> {
+        let request = self.request(parts, longest);
+        Ok(self.inner.fit(request).await?.into_inner())
     }
 
     pub(crate) async fn prepare(

@@ -1,22 +1,20 @@
 //! A configured segmenter outside of this process, bound to columns.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use arrow_schema::Schema;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tokio::time::timeout;
 
 use sextant_proto::segmenter::v1 as pb;
 
 use crate::assignment::{Answer, Unanswered};
 use crate::binding::{Binding, Prepared};
-use crate::external::answering::{Answering, Ask, Explain, Found, Segment, made};
-use crate::external::peer::Lost;
+use crate::external::answering::{Answering, Ask, Explain, Found, Segment, prepared, to_prepare};
 use crate::external::{External, Trouble};
-use crate::{Assignments, Call, CallError, Reason, explanation, messages, rows};
+use crate::{Assignments, Call, CallError, Descriptor, Reason, State, explanation, messages, rows};
 
 /// A segmenter with a configuration, bound to columns, outside of this process. None of its calls may be made on a thread of an
 /// asynchronous runtime: they wait.
@@ -24,8 +22,11 @@ use crate::{Assignments, Call, CallError, Reason, explanation, messages, rows};
 pub struct ExternalInstance {
     plugin: External,
     config: String,
+    /// With the features and segments of the configuration.
+    descriptor: Arc<Descriptor>,
     binding: Binding,
     prepare: pb::PrepareRequest,
+    state: Option<State>,
     /// Its name in the last answer to that.
     id: Arc<Mutex<Bytes>>,
     made_of: [u8; 32],
@@ -33,7 +34,7 @@ pub struct ExternalInstance {
 
 impl ExternalInstance {
     /// Makes an instance from a configuration, with defaults filled in, for batches of a schema. The schema may have any number of
-    /// further columns; the features of the descriptor are found by name.
+    /// further columns; features are found by name.
     ///
     /// # Errors
     ///
@@ -44,48 +45,46 @@ impl ExternalInstance {
         config_json: &str,
         schema: &Schema,
     ) -> Result<Self, CallError> {
-        let descriptor = plugin.descriptor();
-        let config = descriptor.config_schema.canonical(config_json);
+        Self::with_state(plugin, (config_json, None), schema)
+    }
+
+    /// The same, answering from what a fit has left.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); the segmenter refuses the state.
+    pub fn with_state(
+        plugin: &External,
+        (config_json, state): (&str, Option<&State>),
+        schema: &Schema,
+    ) -> Result<Self, CallError> {
+        let config = plugin.descriptor().config_schema.canonical(config_json);
         let config = config.map_err(CallError::Config)?;
-        let binding = Binding::plan(descriptor, schema)?;
+        let descriptor = plugin.configured(&config, state)?;
+        let binding = Binding::plan(&descriptor, schema)?;
         let input = Schema::new(binding.fields().clone());
+        let digest = state.map(|state| state.digest().to_vec());
         let prepare = pb::PrepareRequest {
             config_json: config.clone(),
             input_schema: messages::encode_schema(&input)?.into(),
+            state_digest: digest.unwrap_or_default().into(),
         };
         let made_of = messages::made_of(&prepare);
-        let id = Self::make(plugin, prepare.clone())?;
+        let (request, made_with) = (prepare.clone(), state.cloned());
+        let longest = to_prepare(plugin.shared.allowance.longest_call, state);
+        let id = plugin.asked(longest, move |mut client| async move {
+            prepared(&mut client, &request, (made_with.as_ref(), longest)).await
+        })?;
         Ok(Self {
             plugin: plugin.clone(),
             config,
+            descriptor,
             binding,
             prepare,
+            state: state.cloned(),
             id: Arc::new(Mutex::new(id)),
             made_of,
         })
-    }
-
-    /// Has the instance made, and gives its name there.
-    fn make(plugin: &External, prepare: pb::PrepareRequest) -> Result<Bytes, CallError> {
-        let shared = Arc::clone(&plugin.shared);
-        let making = async move {
-            let lost = |lost: Lost| match lost {
-                Lost::Trouble(trouble) => CallError::Lost(trouble),
-                Lost::All(error) => error,
-            };
-            let (turn, mut client) = shared.peer.turn().await.map_err(lost)?;
-            let longest = shared.allowance.longest_call;
-            let answered = timeout(longest, client.prepare(prepare, longest)).await;
-            let trouble = match answered {
-                Ok(Ok(answer)) => return made(answer),
-                Ok(Err(status)) => shared.peer.broke_off(turn, &status).await,
-                Err(_elapsed) => shared.peer.overran(turn, client, (longest, || ())),
-            };
-            Err(CallError::Lost(trouble))
-        };
-        let ended = || CallError::Lost(Trouble::Gone("the service ends".to_owned()));
-        let made = plugin.shared.hosts.wait_for(None, making);
-        made.unwrap_or_else(|| Err(ended()))
     }
 
     /// The segmenter.
@@ -98,6 +97,27 @@ impl ExternalInstance {
         &self.config
     }
 
+    /// What it reads and answers with its configuration.
+    pub const fn descriptor(&self) -> &Arc<Descriptor> {
+        &self.descriptor
+    }
+
+    /// What it saves of the state that it answers from.
+    pub(crate) fn saved(&self) -> Result<State, CallError> {
+        let name = self.id.lock().unwrap_or_else(PoisonError::into_inner);
+        let instance_id = name.clone();
+        drop(name);
+        let longest = to_prepare(
+            self.plugin.shared.allowance.longest_call,
+            self.state.as_ref(),
+        );
+        let request = pb::SaveStateRequest { instance_id };
+        self.plugin.asked(longest, move |mut client| async move {
+            let saved = client.save_state(request, longest).await?;
+            Ok(saved.map(State::new).map_err(messages::call_error))
+        })
+    }
+
     /// Judges every row of a batch, as [`Instance::segment`](crate::Instance::segment) does. Rows that the segmenter could not be
     /// asked about, for it crashes with them or does not answer in time, are among `unanswered`; the others are answered.
     ///
@@ -105,7 +125,7 @@ impl ExternalInstance {
     ///
     /// What would fail for every row.
     pub fn segment(&self, batch: &RecordBatch, call: &Call<'_>) -> Result<Assignments, CallError> {
-        let descriptor = self.plugin.descriptor();
+        let descriptor = &self.descriptor;
         let prepared = self.binding.prepare(descriptor, batch)?;
         let rows = batch.num_rows();
         if prepared.rows == 0 && rows > 0 {
@@ -149,7 +169,7 @@ impl ExternalInstance {
         if !self.plugin.explains() {
             return Err(CallError::ExplainUnsupported);
         }
-        let descriptor = self.plugin.descriptor();
+        let descriptor = &self.descriptor;
         let prepared = self.binding.prepare(descriptor, batch)?;
         let rows = batch.num_rows();
         let most = usize::try_from(top_k).unwrap_or(usize::MAX);
@@ -193,7 +213,9 @@ impl ExternalInstance {
         let poison = shared.poison().among(&made_of, &batch);
         let answering = Answering {
             shared: Arc::clone(shared),
+            descriptor: Arc::clone(&self.descriptor),
             prepare: self.prepare.clone(),
+            state: self.state.clone(),
             instance_id: Arc::clone(&self.id),
             made_of,
             context: pb::Context {

@@ -130,6 +130,15 @@ impl HostPeer {
         }
     }
 
+    /// What another process of it is started with that gives way to others.
+    pub(crate) fn in_background(&self) -> (Arc<Verified>, How) {
+        let how = How {
+            in_background: true,
+            ..self.how.clone()
+        };
+        (Arc::clone(&self.file), how)
+    }
+
     async fn turn(&self) -> Result<(Turn, Client), Lost> {
         let mut process = Arc::clone(&self.process).lock_owned().await;
         let client = match process.as_ref() {
@@ -238,7 +247,12 @@ fn gone(status: &Status) -> Trouble {
 
 /// What a server is taken to be: its descriptor and its promises. The name of its software may change.
 pub(crate) fn digest_of(told: &pb::DescribeResponse) -> [u8; 32] {
-    let promises = [told.explains, told.deterministic, told.row_independent];
+    let promises = [
+        told.explains,
+        told.deterministic,
+        told.row_independent,
+        told.fits,
+    ];
     Sha256::new_with_prefix(promises.map(u8::from))
         .chain_update(&told.descriptor_json)
         .finalize()

@@ -44,7 +44,7 @@ fn every_archived_plugin_loads_and_holds_to_its_examples() {
         assert!(!descriptor.examples.is_empty());
         for example in &descriptor.examples {
             let batch = rows::of_values(descriptor, &example.rows).unwrap();
-            let bound = segmenter.bind(&example.config.to_string(), batch.schema_ref());
+            let bound = segmenter.bind(&example.config.to_string(), None, batch.schema_ref());
             let answers = bound.unwrap().segment(&batch, &call()).unwrap();
             let index = |key: &Option<String>| {
                 key.as_ref()

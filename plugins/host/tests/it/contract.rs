@@ -90,7 +90,7 @@ fn an_index_out_of_range_is_refused() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the segmenter's answer breaks the contract: row 1 is in segment 3, the descriptor has 3 segments"
+        "the segmenter's answer breaks the contract: row 1 is in segment 3, there are 3 segments"
     );
 }
 

@@ -17,6 +17,8 @@ mod explanation;
 #[cfg(test)]
 mod external;
 #[cfg(test)]
+mod fitted;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod go_example;
@@ -36,3 +38,5 @@ mod refused;
 mod remote;
 #[cfg(test)]
 mod rust_plugins;
+#[cfg(test)]
+mod scores;

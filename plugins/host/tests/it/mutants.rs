@@ -9,7 +9,7 @@ use sextant_plugin_host::{Allowance, Hosts};
 
 use crate::fixture::{built_in_folder, compile, hosts};
 
-/// Number of the defect in `mutants.c`, what it is, the test that has to find it, and options of the compiler.
+/// Number of the defect in `mutants.c` or `mutants_fit.c`, what it is, the test that has to find it, and options of the compiler.
 const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (1, "the entry symbol has another name", "V-entry", &[]),
     (2, "the descriptor is in no section", "V-descriptor", &[]),
@@ -118,10 +118,59 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (62, "it refuses unknown values", "D-unknown", &[]),
     (63, "a buffer is NULL", "D-one", &[]),
     (64, "its answer is freed already", "R-leak", &[]),
+    (
+        71,
+        "it asks for features outside of its scope",
+        "Q-lists",
+        &[],
+    ),
+    (
+        72,
+        "it asks for other features the next time",
+        "Q-stable",
+        &[],
+    ),
+    (73, "it asks for a feature twice", "Q-lists", &[]),
+    (74, "it has more segments than it declares", "Q-lists", &[]),
+    (75, "its segments are no JSON", "Q-lists", &[]),
+    (76, "it has other segments the next time", "Q-stable", &[]),
+    (77, "it answers a segment behind its list", "Q-answers", &[]),
+    (79, "its state decides what it reads", "Q-state", &[]),
+    (80, "it does not save what it has learned", "F-fit", &[]),
+    (81, "it learns from the clock", "F-again", &[]),
+    (82, "it saves something else than it loads", "F-save", &[]),
+    (83, "it takes anything for a state", "F-foreign", &[]),
+    (84, "it aborts where a state is too short", "F-foreign", &[]),
+    (85, "it trusts a length in a state", "F-damaged", &[]),
+    (86, "it answers before it is fitted", "F-unfitted", &[]),
+    (87, "it divides by the size of the population", "F-few", &[]),
+    (88, "it asks for one more pass for ever", "F-fit", &[]),
+    (89, "what it has learned is static", "E-examples", &[]),
+    (92, "it forgets all batches but the last", "E-examples", &[]),
+    (93, "it crashes while it learns", "F-fit", &[]),
+    (94, "its state is empty", "F-fit", &[]),
+    (95, "it fits, and its states have no version", "L-caps", &[]),
+    (96, "its list of features is missing", "L-caps", &[]),
+    (
+        97,
+        "it draws random numbers while it learns",
+        "F-again",
+        &[],
+    ),
 ];
 
+/// The first of the mutants of `mutants_fit.c`.
+const FIRST_FITTED: u32 = 71;
+/// No defect of it.
+const GOOD_FITTED: u32 = 999;
+
 fn mutant(folder: &Path, (number, _, _, options): &(u32, &str, &str, &[&str])) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/mutants.c");
+    let file = if *number >= FIRST_FITTED {
+        "tests/it/mutants_fit.c"
+    } else {
+        "tests/it/mutants.c"
+    };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let defect = format!("-DDEFECT={number}");
     let mut all = vec![defect.as_str(), "-pthread", "-lm"];
     all.extend(*options);
@@ -160,8 +209,10 @@ fn good_segmenters_pass_every_test() {
     let built = built_in_folder();
     let mut files = vec![
         mutant(folder.path(), &(0, "", "", &[])),
+        mutant(folder.path(), &(GOOD_FITTED, "", "", &[])),
         compile(folder.path(), &example, "health_groups", &[]),
         built.join("libexample_team_size.so"),
+        built.join("libexample_clusters.so"),
     ];
     for name in ["rfm", "value_tiers", "lifecycle"] {
         files.push(built.join(format!("libsextant_segmenter_{name}.so")));

@@ -13,9 +13,10 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch, UInt16Array};
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
 use tokio::sync::oneshot;
+use tokio_stream::Empty;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server as Grpc;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use sextant_plugin_host::{
     Allowance, Assignments, Call, CallError, Deadline, External, ExternalInstance, Server, Trouble,
@@ -100,6 +101,38 @@ fn encoded(column: ArrayRef) -> Vec<u8> {
 
 #[async_trait]
 impl EvaluationService for Model {
+    async fn configure(
+        &self,
+        _request: Request<pb::ConfigureRequest>,
+    ) -> Result<Response<pb::ConfigureResponse>, Status> {
+        Err(Status::unimplemented("it has one configuration"))
+    }
+
+    async fn load_state(
+        &self,
+        _request: Request<Streaming<pb::LoadStateRequest>>,
+    ) -> Result<Response<pb::LoadStateResponse>, Status> {
+        Err(Status::unimplemented("it is not fitted"))
+    }
+
+    type SaveStateStream = Empty<Result<pb::SaveStateResponse, Status>>;
+
+    async fn save_state(
+        &self,
+        _request: Request<pb::SaveStateRequest>,
+    ) -> Result<Response<Self::SaveStateStream>, Status> {
+        Err(Status::unimplemented("it is not fitted"))
+    }
+
+    type FitStream = Empty<Result<pb::FitResponse, Status>>;
+
+    async fn fit(
+        &self,
+        _request: Request<Streaming<pb::FitRequest>>,
+    ) -> Result<Response<Self::FitStream>, Status> {
+        Err(Status::unimplemented("it is not fitted"))
+    }
+
     async fn describe(
         &self,
         request: Request<pb::DescribeRequest>,
@@ -111,6 +144,7 @@ impl EvaluationService for Model {
             explains: true,
             deterministic: true,
             row_independent: true,
+            fits: false,
         }))
     }
 
@@ -369,10 +403,7 @@ fn a_server_that_lies_about_what_it_answers_has_not_answered() {
     for (way, what) in [
         (Way::OtherType, "its columns are not segment uint16"),
         (Way::OneRowLess, "it has 0 rows, the input has 1"),
-        (
-            Way::FarSegment,
-            "is in segment 7, the descriptor has 3 segments",
-        ),
+        (Way::FarSegment, "is in segment 7, there are 3 segments"),
         (Way::NoBatch, "it is no Arrow stream"),
     ] {
         let world = World::new(Allowance::default());

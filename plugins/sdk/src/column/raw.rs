@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "reads the buffers of an Arrow array in place")]
 
 use std::ffi::c_void;
+use std::ptr;
 use std::slice;
 
 use sextant_segmenter_abi::ArrowArray;
@@ -23,7 +24,7 @@ pub struct RawColumn<'a> {
     array: &'a ArrowArray,
     rows: usize,
     offset: usize,
-    feature: &'static str,
+    feature: &'a str,
     position: u16,
 }
 
@@ -35,13 +36,13 @@ impl<'a> RawColumn<'a> {
     /// The array follows the Arrow C Data Interface for the type that the caller will read, and lives for `'a`.
     pub(crate) unsafe fn new(
         array: &'a ArrowArray,
-        feature: &'static str,
+        feature: &'a str,
         position: u16,
     ) -> Result<Self, InputError> {
         let (Ok(rows), Ok(offset)) = (usize::try_from(array.length), usize::try_from(array.offset))
         else {
             return Err(InputError {
-                feature,
+                feature: feature.to_owned(),
                 message: "its length or offset is negative",
             });
         };
@@ -62,9 +63,9 @@ impl<'a> RawColumn<'a> {
         self.position
     }
 
-    pub(crate) const fn error(&self, message: &'static str) -> InputError {
+    pub(crate) fn error(&self, message: &'static str) -> InputError {
         InputError {
-            feature: self.feature,
+            feature: self.feature.to_owned(),
             message,
         }
     }
@@ -114,6 +115,22 @@ impl<'a> RawColumn<'a> {
         };
         // SAFETY: as above.
         unsafe { Self::new(array, self.feature, self.position) }.map(Some)
+    }
+
+    /// The one child of a list.
+    pub(crate) fn item(&self) -> Result<Self, InputError> {
+        let children = if self.array.children.is_null() || self.array.n_children != 1 {
+            ptr::null_mut()
+        } else {
+            // SAFETY: an array of one pointer that lives as long as the array, by the promise of `new`.
+            unsafe { *self.array.children }
+        };
+        // SAFETY: NULL or a valid array that lives as long as its parent, by the promise of `new`.
+        let Some(array) = (unsafe { children.as_ref() }) else {
+            return Err(self.error("its list has no items"));
+        };
+        // SAFETY: as above.
+        unsafe { Self::new(array, self.feature, self.position) }
     }
 
     /// `count` items of a buffer from item `start` on.

@@ -20,13 +20,19 @@ enum Kind {
     Bool,
     Utf8,
     Dictionary,
+    List,
 }
 
-/// The input columns of a descriptor: `requires`, then `optional`.
-pub(crate) fn features(descriptor: &Json) -> Result<Vec<Feature>, String> {
+/// The input columns of a descriptor: `requires`, then `optional`; then those that a configuration asked for.
+pub(crate) fn features(descriptor: &Json, wanted: &Json) -> Result<Vec<Feature>, String> {
     let mut features = Vec::new();
-    for list in ["requires", "optional"] {
-        for item in descriptor.get(list).map_or(&[][..], Json::as_array) {
+    let of = |list: &str| descriptor.get(list).map_or(&[][..], Json::as_array);
+    for (list, items) in [
+        ("requires", of("requires")),
+        ("optional", of("optional")),
+        ("requirements", wanted.as_array()),
+    ] {
+        for item in items {
             let name = item
                 .get("feature")
                 .and_then(Json::as_text)
@@ -39,6 +45,7 @@ pub(crate) fn features(descriptor: &Json) -> Result<Vec<Feature>, String> {
                 "bool" => Kind::Bool,
                 "utf8" => Kind::Utf8,
                 "dictionary<int32,utf8>" => Kind::Dictionary,
+                "list<float64>" => Kind::List,
                 _ => {
                     return Err(format!(
                         "feature \"{name}\" has unknown type \"{declared}\""
@@ -64,11 +71,17 @@ pub(crate) fn schema(features: &[Feature]) -> Schema {
             Kind::Bool => "b",
             Kind::Utf8 => "u",
             Kind::Dictionary => "i",
+            Kind::List => "+l",
         };
         let dictionary =
             matches!(feature.kind, Kind::Dictionary).then(|| Box::new(Schema::column("", "u")));
+        let children = match feature.kind {
+            Kind::List => vec![Schema::column("item", "g")],
+            _ => Vec::new(),
+        };
         Schema {
             flags: ARROW_FLAG_NULLABLE,
+            children,
             dictionary,
             ..Schema::column(&feature.name, format)
         }
@@ -108,7 +121,7 @@ fn column(kind: Kind, values: &[&Json]) -> Option<Array> {
     } else {
         Buffer::Bytes(bits(values.iter().map(|value| **value != Json::Null)))
     };
-    let mut dictionary = None;
+    let (mut dictionary, mut children) = (None, Vec::new());
     let mut buffers = vec![validity];
     match kind {
         Kind::F64 => buffers.push(Buffer::F64(each(values, Json::as_f64)?)),
@@ -122,6 +135,19 @@ fn column(kind: Kind, values: &[&Json]) -> Option<Array> {
                 }
             })?;
             buffers.push(Buffer::Bytes(bits(flags.into_iter())));
+        },
+        Kind::List => {
+            let (mut ends, mut items) = (vec![0_i32], Vec::new());
+            for value in values {
+                for item in value.as_array() {
+                    items.push(item.as_f64()?);
+                }
+                ends.push(i32::try_from(items.len()).ok()?);
+            }
+            buffers.push(Buffer::I32(ends));
+            let n_items = items.len();
+            let parts = vec![Buffer::Absent, Buffer::F64(items)];
+            children.push(Array::column(n_items, parts));
         },
         Kind::Utf8 => buffers.extend(strings(&each(values, Json::as_text)?)?),
         Kind::Dictionary => {
@@ -146,6 +172,7 @@ fn column(kind: Kind, values: &[&Json]) -> Option<Array> {
     }
     Some(Array {
         null_count: nulls,
+        children,
         dictionary,
         ..Array::column(values.len(), buffers)
     })

@@ -92,7 +92,7 @@ async fn check_segments(
     else {
         return Ok(());
     };
-    let segments = &one.segmenter.descriptor().segments;
+    let segments = &one.instance.descriptor().segments;
     if let Some(unknown) = request
         .segments
         .iter()

@@ -174,7 +174,7 @@ fn summaries(
 fn definitions(one: &Use, groups: &BTreeMap<Group, Totals>) -> Vec<pb::SegmentDefinition> {
     let mut segments: Vec<pb::SegmentDefinition> = Vec::new();
     if let Some(one) = one.usable() {
-        let declared = &one.segmenter.descriptor().segments;
+        let declared = &one.instance.descriptor().segments;
         segments.extend(declared.iter().map(segment_definition));
     }
     for (_, key) in groups.keys().filter(|(_, key)| !key.is_empty()) {

@@ -394,11 +394,11 @@ impl Segmenters {
 /// A feature that it needs and that is none, or is of another type.
 fn unknown_feature(descriptor: &Descriptor) -> Option<Refusal> {
     let schema = input_schema();
-    for (place, feature) in descriptor.features.iter().enumerate() {
+    for feature in &descriptor.features {
         let known = schema.field_with_name(&feature.name).ok();
         let found = match known {
             // What it can do without is unknown to it, then.
-            None if place >= descriptor.required => continue,
+            None if !feature.is_required => continue,
             None => {
                 let names = schema.fields().iter().map(|field| field.name().as_str());
                 let hint = nearest(&feature.name, names);

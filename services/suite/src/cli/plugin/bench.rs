@@ -40,9 +40,6 @@ fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
     let started = began.elapsed();
     let usage = plugin.usage();
     let segmenter = Segmenter::from(plugin);
-    let bound = segmenter
-        .bind(config, &rows::schema(segmenter.descriptor()))
-        .map_err(|error| refused(&error))?;
     let call = || Call {
         tenant: "",
         as_of_us: 0,
@@ -50,6 +47,25 @@ fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
         deadline: Some(Deadline::after(LONGEST)),
         cancel: None,
     };
+    let configured = segmenter.configured(config, None);
+    let configured = configured.map_err(|error| refused(&error))?;
+    let made_up = |n_rows: usize| {
+        let batch = conformance::made_up(&configured, n_rows);
+        batch.map_err(|error| refused(&error))
+    };
+    let began = Instant::now();
+    let state = segmenter
+        .fits()
+        .then(|| {
+            segmenter
+                .fit(config, &[made_up(n_rows)?], &call())
+                .map_err(|error| refused(&error))
+        })
+        .transpose()?;
+    let fitted = began.elapsed();
+    let bound = segmenter
+        .bind(config, state.as_ref(), &rows::schema(&configured))
+        .map_err(|error| refused(&error))?;
     let columns = vec![
         Column::left("what", "What"),
         Column::right("rows", "Rows"),
@@ -58,9 +74,11 @@ fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
     ];
     let mut block = Block::new("costs", segmenter.descriptor().title.get("en"), columns);
     block.rows.push(row("start", 0, &mut [started]));
+    if state.is_some() {
+        block.rows.push(row("fit", n_rows, &mut [fitted]));
+    }
     for size in [1, n_rows] {
-        let batch =
-            conformance::made_up(segmenter.descriptor(), size).map_err(|error| refused(&error))?;
+        let batch = made_up(size)?;
         let mut spent = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let began = Instant::now();
@@ -72,8 +90,7 @@ fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
         block.rows.push(row("segment", size, &mut spent));
     }
     if segmenter.explains() {
-        let batch = conformance::made_up(segmenter.descriptor(), n_rows)
-            .map_err(|error| refused(&error))?;
+        let batch = made_up(n_rows)?;
         let mut spent = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let began = Instant::now();

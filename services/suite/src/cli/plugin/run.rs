@@ -74,28 +74,40 @@ pub(crate) fn judge(
     let refused = |error: &dyn std::fmt::Display| Error::usage(error.to_string());
     let file = Verified::read(path).map_err(|error| refused(&error))?;
     let plugin = External::start(&hosts, file, allowance).map_err(|error| refused(&error))?;
-    let read = read(csv, plugin.descriptor())?;
     let segmenter = Segmenter::from(plugin);
-    let descriptor = segmenter.descriptor();
-    let schema = rows::schema(descriptor);
-    let bound = segmenter
-        .bind(config, &schema)
+    let configured = segmenter.configured(config, None);
+    let configured = configured.map_err(|error| refused(&error))?;
+    let read = read(csv, &configured)?;
+    let batches = read.values.chunks(ROWS).map(|values| {
+        let batch = rows::of_values(&configured, values);
+        batch.map_err(|error| refused(&error))
+    });
+    let batches = batches.collect::<Result<Vec<_>, _>>()?;
+    let call = || Call {
+        tenant: "",
+        as_of_us: as_of.0,
+        seed: 0,
+        deadline: Some(Deadline::after(LONGEST)),
+        cancel: None,
+    };
+    // One that has to be fitted is fitted to these rows.
+    let state = segmenter
+        .fits()
+        .then(|| segmenter.fit(config, &batches, &call()))
+        .transpose()
         .map_err(|error| refused(&error))?;
+    let bound = segmenter
+        .bind(config, state.as_ref(), &rows::schema(&configured))
+        .map_err(|error| refused(&error))?;
+    let descriptor = bound.descriptor();
     let mut judged = Vec::with_capacity(read.names.len());
-    for (names, values) in read.names.chunks(ROWS).zip(read.values.chunks(ROWS)) {
-        let batch = rows::of_values(descriptor, values).map_err(|error| refused(&error))?;
-        let call = Call {
-            tenant: "",
-            as_of_us: as_of.0,
-            seed: 0,
-            deadline: Some(Deadline::after(LONGEST)),
-            cancel: None,
-        };
+    for (names, batch) in read.names.chunks(ROWS).zip(&batches) {
+        let call = call();
         let answers = bound
-            .segment(&batch, &call)
+            .segment(batch, &call)
             .map_err(|error| refused(&error))?;
         let reasons = if segmenter.explains() {
-            let reasons = bound.explain(&batch, &call, REASONS);
+            let reasons = bound.explain(batch, &call, REASONS);
             reasons.map_err(|error| refused(&error))?
         } else {
             vec![Vec::new(); batch.num_rows()]
@@ -154,8 +166,7 @@ fn read(csv: &Path, descriptor: &Descriptor) -> Result<Rows, Error> {
     let mut reader = csv::Reader::from_path(csv).map_err(unreadable)?;
     let header = reader.headers().map_err(unreadable)?.clone();
     let place = |name: &str| header.iter().position(|column| column.trim() == name);
-    let required = descriptor.features.iter().take(descriptor.required);
-    for feature in required {
+    for feature in descriptor.required() {
         if place(&feature.name).is_none() {
             let columns: Vec<&str> = header.iter().collect();
             return Err(Error::usage(format!(
@@ -216,5 +227,8 @@ fn value(feature: &Feature, text: &str) -> Option<Value> {
         },
         FeatureType::Bool => text.parse::<bool>().ok().map(Value::from),
         FeatureType::Utf8 | FeatureType::Dictionary => Some(text.into()),
+        FeatureType::Float64List => serde_json::from_str::<Vec<Option<f64>>>(text)
+            .ok()
+            .map(Value::from),
     }
 }

@@ -1,0 +1,96 @@
+//! What a configuration decides on: features to read, and segments.
+
+use crate::conformance::rows::Kind;
+use crate::conformance::subject::{Subject, answers, configured};
+use crate::conformance::tests_of_answers::configs;
+use crate::conformance::{Found, Test, fail, pass, skipped};
+
+/// Rows of a batch here.
+const ROWS: usize = 1_000;
+
+pub(super) const TESTS: &[Test] = &[
+    Test {
+        id: "Q-lists",
+        why: "what a configuration reads is checked with the feature catalogue before anything is shown, and what it answers is shown to people",
+        fix: "write JSON arrays like requires and segments: features within feature_scope and none of the descriptor's, at most dynamic_segments.max segments with keys of their own",
+        run: lists,
+    },
+    Test {
+        id: "Q-stable",
+        why: "features and segments are asked for in every process, and stored answers are read with them later",
+        fix: "let requirements depend on the configuration alone, and segments on configuration and state",
+        run: stable,
+    },
+    Test {
+        id: "Q-state",
+        why: "a segmenter is fitted to the features that it reads afterwards",
+        fix: "let requirements depend on the configuration alone, not on what was learned",
+        run: stateless,
+    },
+    Test {
+        id: "Q-answers",
+        why: "an answer is a position in the segments of its configuration",
+        fix: "answer positions in the list that segments writes for this configuration",
+        run: in_list,
+    },
+];
+
+/// Makes a test of every configuration of the examples.
+fn of_each(subject: &Subject, is_about: bool, test: impl Fn(&str) -> Result<(), String>) -> Found {
+    if !is_about {
+        return skipped("no configuration decides on that");
+    }
+    let configs = configs(subject);
+    for config in &configs {
+        if let Err(what) = test(config) {
+            return fail(format!("with {config}: {what}"));
+        }
+    }
+    pass(format!("{} configurations", configs.len()))
+}
+
+fn lists(subject: &Subject) -> Found {
+    of_each(subject, subject.descriptor().is_dynamic(), |config| {
+        subject.configured(config).map(|_fits| ())
+    })
+}
+
+fn stable(subject: &Subject) -> Found {
+    of_each(subject, subject.descriptor().is_dynamic(), |config| {
+        let first = subject.configured(config)?;
+        let used = subject.fresh(config)?;
+        answers(&used, &subject.rows(config, ROWS, Kind::Plain)?)?;
+        let state = subject.state(config)?;
+        // In the process that has answered, and in new ones.
+        let again = super::subject::instance(used.plugin(), (config, state.as_ref()))?;
+        for other in [again, subject.fresh(config)?, subject.fresh(config)?] {
+            if other.descriptor().features != first.features {
+                return Err("it reads other features when it is asked again".to_owned());
+            }
+            if other.descriptor().segments != first.segments {
+                return Err("it has other segments when it is asked again".to_owned());
+            }
+        }
+        Ok(())
+    })
+}
+
+fn stateless(subject: &Subject) -> Found {
+    let is_about = subject.fits() && subject.descriptor().dynamic_features.is_some();
+    of_each(subject, is_about, |config| {
+        let before = configured(&subject.process()?, config)?;
+        if before.features == subject.configured(config)?.features {
+            Ok(())
+        } else {
+            Err("it reads other features once it is fitted".to_owned())
+        }
+    })
+}
+
+fn in_list(subject: &Subject) -> Found {
+    let is_about = subject.descriptor().dynamic_segments.is_some();
+    of_each(subject, is_about, |config| {
+        let rows = subject.rows(config, ROWS, Kind::Plain)?;
+        answers(&subject.fresh(config)?, &rows).map(|_in_list| ())
+    })
+}
