@@ -12,8 +12,11 @@ pub(crate) fn of_store(error: Error) -> Problem {
         Error::Full { .. } => tracing::error!(%error, "call refused"),
         // Said with its cause where the call is answered.
         Error::Unreadable { .. } => {},
-        Error::Fenced | Error::AlreadyExists { .. } | Error::RequestIdReused | Error::NoImport => {
-        },
+        Error::Fenced
+        | Error::AlreadyExists { .. }
+        | Error::NotReady { .. }
+        | Error::RequestIdReused
+        | Error::NoImport => {},
     }
     error.into()
 }

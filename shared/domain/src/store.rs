@@ -37,6 +37,11 @@ pub enum Error {
         /// What exists, such as "tenant \"acme\"".
         what: String,
     },
+    /// A segmenter that was to be put to use may not be used.
+    NotReady {
+        /// Which, such as "segmenter \"acme.health\" 1.0.0".
+        what: String,
+    },
     /// A request id was used before with other parameters.
     RequestIdReused,
     /// History came while no import of the tenant is open. Nothing was written.
@@ -72,6 +77,7 @@ impl fmt::Display for Error {
             Self::Unavailable { doing, .. } => write!(f, "store is unavailable while {doing}"),
             Self::Fenced => write!(f, "another writer has moved on"),
             Self::AlreadyExists { what } => write!(f, "{what} exists"),
+            Self::NotReady { what } => write!(f, "{what} may not be used"),
             Self::RequestIdReused => write!(f, "request id was used with other parameters"),
             Self::NoImport => write!(f, "no import is open"),
             Self::Full { doing } => write!(f, "no room is left while {doing}"),
@@ -86,6 +92,7 @@ impl std::error::Error for Error {
             Self::Unavailable { source, .. } => Some(source.as_ref()),
             Self::Fenced
             | Self::AlreadyExists { .. }
+            | Self::NotReady { .. }
             | Self::RequestIdReused
             | Self::NoImport
             | Self::Full { .. }

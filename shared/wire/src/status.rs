@@ -197,6 +197,10 @@ impl From<store::Error> for Problem {
             store::Error::AlreadyExists { what } => {
                 Self::new(ErrorReason::AlreadyExists, format!("{what} exists"))
             },
+            store::Error::NotReady { what } => Self::new(
+                ErrorReason::SegmenterState,
+                format!("{what} was taken out of use; nothing was stored"),
+            ),
             store::Error::RequestIdReused => Self::field(
                 ErrorReason::RequestIdReused,
                 "request_id",

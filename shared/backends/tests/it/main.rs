@@ -14,5 +14,6 @@ mod isolation;
 mod migrate;
 mod outage;
 mod redis;
+mod segmenters;
 mod sql;
 mod support;

@@ -19,7 +19,7 @@ const FOLDERS: [(&str, &[Service]); 7] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 36] = [
+const SYSTEM_STATEMENTS: [&str; 38] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
@@ -51,8 +51,10 @@ const SYSTEM_STATEMENTS: [&str; 36] = [
     "replicas.sql",
     "segmenter.sql",
     "segmenter_change.sql",
+    "segmenter_claim.sql",
     "segmenter_code.sql",
     "segmenter_code_insert.sql",
+    "segmenter_hold.sql",
     "segmenter_insert.sql",
     "segmenters.sql",
     "uses.sql",

@@ -127,6 +127,8 @@ macro_rules! conformance_suite {
                 a_version_has_one_digest_for_ever,
                 a_state_changes_only_from_where_it_may,
                 a_segmenter_that_is_used_cannot_be_retired,
+                what_may_not_be_used_is_put_to_no_use,
+                of_a_use_and_an_end_at_one_time_one_happens,
                 events_are_told_in_order_to_those_whom_they_concern,
                 replicas_say_how_they_stand_and_are_forgotten,
             ]

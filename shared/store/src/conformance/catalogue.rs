@@ -1,8 +1,11 @@
 //! `Catalogue`: segmenters that were published.
 
+use std::collections::BTreeSet;
+
 use sextant_domain::id::TenantId;
 
 use crate::conformance::make::{ACME, BOLT, answer, at, first, once};
+use crate::conformance::revisions::{activation, proposed};
 use crate::conformance::{Harness, Segmentation};
 use crate::port::{
     CODE_CHUNK_BYTES, EventFilter, EventRow, ReadyRow, ReplicaRow, SegmentationRow, SegmenterRow,
@@ -57,6 +60,55 @@ async fn changed(
     let event = event(None, "", "changed");
     let once = once(None, request, 0);
     store.catalogue.change(change, event, once).await
+}
+
+fn ready(digest: &str, version: &str) -> SegmenterRow {
+    SegmenterRow {
+        state: SegmenterState::Ready,
+        ..row(digest, version)
+    }
+}
+
+fn retire(digest: &str) -> StateChange {
+    StateChange {
+        only_unused: true,
+        ..change(digest, &[SegmenterState::Ready], SegmenterState::Retired)
+    }
+}
+
+/// Makes a segmentation that is decided by a version.
+async fn create(store: &Segmentation, key: &str, digest: &str) -> Result<()> {
+    let row = SegmentationRow {
+        key: key.to_owned(),
+        number: 1,
+        segmenter_id: "acme.health".to_owned(),
+        config: "{}".to_owned(),
+        version: 1,
+        plugin_digest: digest.to_owned(),
+        revision: 1,
+        created_at: at(1),
+        closed_on: None,
+    };
+    let (first, once) = (first(&row), once(Some(ACME), &format!("create {key}"), 0));
+    let created = store.segmentations.create(ACME, &row, &first, once);
+    created.await.map(|_answer| ())
+}
+
+/// Proposes a version for the first segmentation.
+async fn propose(store: &Segmentation, digest: &str, request: &str) -> Result<()> {
+    let row = proposed(digest);
+    let once = once(Some(ACME), request, 0);
+    let event = event(Some(ACME), "health", "proposed");
+    let proposed = store.segmentations.propose(ACME, &row, event, once);
+    proposed.await.map(|_answer| ())
+}
+
+/// Activates the revision that was proposed first.
+async fn activate(store: &Segmentation) -> Result<()> {
+    let event = event(Some(ACME), "health", "activated");
+    let (activation, once) = (activation(1, 2), once(Some(ACME), "activate", 0));
+    let activated = store.segmentations.activate(ACME, &activation, event, once);
+    activated.await.map(|answer| assert!(answer.is_some()))
 }
 
 pub async fn a_segmenter_is_published_once_with_all_of_its_code<H: Harness>(harness: H) {
@@ -131,33 +183,77 @@ pub async fn a_state_changes_only_from_where_it_may<H: Harness>(harness: H) {
 pub async fn a_segmenter_that_is_used_cannot_be_retired<H: Harness>(harness: H) {
     let store = harness.segmentation().await;
     for (digest, version) in [("aa", "1.0.0"), ("bb", "2.0.0")] {
-        publish(&store, row(digest, version), b"code")
+        publish(&store, ready(digest, version), b"code")
             .await
             .unwrap();
     }
-    let segmentation = SegmentationRow {
-        key: "health".to_owned(),
-        number: 1,
-        segmenter_id: "acme.health".to_owned(),
-        config: "{}".to_owned(),
-        version: 1,
-        plugin_digest: "aa".to_owned(),
-        revision: 1,
-        created_at: at(1),
-        closed_on: None,
-    };
-    let once = once(Some(ACME), "create", 0);
-    let first = first(&segmentation);
-    let created = store
-        .segmentations
-        .create(ACME, &segmentation, &first, once);
-    created.await.unwrap();
-    let retire = |digest| StateChange {
-        only_unused: true,
-        ..change(digest, &[SegmenterState::Waiting], SegmenterState::Retired)
-    };
+    create(&store, "health", "aa").await.unwrap();
     assert_eq!(changed(&store, retire("aa"), "1").await.unwrap(), None);
     assert!(changed(&store, retire("bb"), "2").await.unwrap().is_some());
+}
+
+pub async fn what_may_not_be_used_is_put_to_no_use<H: Harness>(harness: H) {
+    use SegmenterState::{Quarantined, Ready, Retired, Waiting};
+
+    let store = harness.segmentation().await;
+    for (digest, version) in [("aa", "1.0.0"), ("bb", "2.0.0")] {
+        publish(&store, ready(digest, version), b"code")
+            .await
+            .unwrap();
+    }
+    create(&store, "health", "aa").await.unwrap();
+    propose(&store, "bb", "first").await.unwrap();
+    let told = store.catalogue.newest_event().await.unwrap();
+    let is_refused = |result: Result<()>| match result {
+        Err(Error::NotReady { what }) => what == "segmenter \"acme.health\" 2.0.0",
+        _ => false,
+    };
+    for state in [Waiting, Quarantined, Retired] {
+        let taken = change("bb", &[Ready], state);
+        let name = format!("taken: {state:?}");
+        changed(&store, taken, &name).await.unwrap().unwrap();
+        assert!(is_refused(create(&store, "other", "bb").await), "{state:?}");
+        assert!(
+            is_refused(propose(&store, "bb", "again").await),
+            "{state:?}"
+        );
+        assert!(is_refused(activate(&store).await), "{state:?}");
+        let back = change("bb", &[state], Ready);
+        let name = format!("back: {state:?}");
+        changed(&store, back, &name).await.unwrap().unwrap();
+    }
+    assert_eq!(store.segmentations.all(ACME).await.unwrap().len(), 1);
+    assert_eq!(store.catalogue.uses().await.unwrap().len(), 2);
+    assert_eq!(store.catalogue.newest_event().await.unwrap(), told + 6);
+    // None of the requests is used up.
+    create(&store, "other", "bb").await.unwrap();
+    activate(&store).await.unwrap();
+}
+
+pub async fn of_a_use_and_an_end_at_one_time_one_happens<H: Harness>(harness: H) {
+    let (one, other) = (harness.segmentation().await, harness.segmentation().await);
+    let mut used = BTreeSet::new();
+    for round in 0..40_u32 {
+        let digest = format!("digest-{round}");
+        let version = format!("1.0.{round}");
+        let published = publish(&one, ready(&digest, &version), b"code").await;
+        assert!(published.unwrap());
+        let key = format!("segmentation-{round}");
+        let (created, retired) = tokio::join!(
+            create(&one, &key, &digest),
+            changed(&other, retire(&digest), &digest)
+        );
+        let is_retired = retired.unwrap().is_some();
+        let refused = matches!(created, Err(Error::NotReady { .. }));
+        assert!(refused || created.is_ok(), "round {round}: {created:?}");
+        assert_eq!(is_retired, refused, "round {round}: retired, refused");
+        if !is_retired {
+            used.insert(digest);
+        }
+    }
+    let uses = one.catalogue.uses().await.unwrap();
+    let found: BTreeSet<_> = uses.into_iter().map(|one| one.digest).collect();
+    assert_eq!(found, used);
 }
 
 pub async fn events_are_told_in_order_to_those_whom_they_concern<H: Harness>(harness: H) {

@@ -28,7 +28,7 @@ fn segmentation() -> SegmentationRow {
     }
 }
 
-fn proposed(digest: &str) -> RevisionRow {
+pub(super) fn proposed(digest: &str) -> RevisionRow {
     RevisionRow {
         segmentation: 1,
         revision: 0,
@@ -56,7 +56,7 @@ fn event(tenant: TenantId, what: &str) -> EventRow {
     }
 }
 
-fn activation(from_version: u32, revision: u32) -> Activation {
+pub(super) fn activation(from_version: u32, revision: u32) -> Activation {
     Activation {
         segmentation: 1,
         from_version,

@@ -3,7 +3,7 @@ use sextant_domain::time::Instant;
 
 use crate::port::requests::Once;
 use crate::port::segmentation::RevisionState;
-use crate::{BoxFuture, Result};
+use crate::{BoxFuture, Error, Result};
 
 /// Bytes of code that are stored in one row.
 pub const CODE_CHUNK_BYTES: usize = 1 << 20;
@@ -58,6 +58,16 @@ pub struct SegmenterRow {
     pub published_at: Instant,
     /// The encoded rest of what is told of it.
     pub segmenter: Vec<u8>,
+}
+
+impl SegmenterRow {
+    /// What is said to whoever was to put it to use.
+    #[must_use]
+    pub fn not_ready(&self) -> Error {
+        Error::NotReady {
+            what: format!("segmenter \"{}\" {}", self.segmenter_id, self.version),
+        }
+    }
 }
 
 /// Something that was done to a segmenter or a revision, for ever.
@@ -167,7 +177,7 @@ pub trait Catalogue: Send + Sync + std::fmt::Debug {
     fn code<'a>(&'a self, digest: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
 
     /// Changes the state of a version and tells of it, once for each request, see [`Once`]; returns the answer to it. `None`: it is
-    /// in another state, or used.
+    /// in another state, or used. Of a change and a use at one time the one that is stored first is known to the other.
     ///
     /// # Errors
     /// [`crate::Error::RequestIdReused`].

@@ -132,7 +132,8 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
     /// answer to it.
     ///
     /// # Errors
-    /// [`crate::Error::AlreadyExists`] for the key, [`crate::Error::RequestIdReused`].
+    /// [`crate::Error::AlreadyExists`] for the key, [`crate::Error::NotReady`] where its segmenter was published and may not be used when
+    /// this is stored, [`crate::Error::RequestIdReused`].
     fn create<'a>(
         &'a self,
         tenant: TenantId,
@@ -145,7 +146,7 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
     /// request; returns the answer to it.
     ///
     /// # Errors
-    /// [`crate::Error::RequestIdReused`].
+    /// [`crate::Error::NotReady`] as for [`create`](Self::create), [`crate::Error::RequestIdReused`].
     fn propose<'a>(
         &'a self,
         tenant: TenantId,
@@ -159,7 +160,7 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
     /// another state.
     ///
     /// # Errors
-    /// [`crate::Error::RequestIdReused`].
+    /// [`crate::Error::NotReady`] as for [`create`](Self::create), [`crate::Error::RequestIdReused`].
     fn activate<'a>(
         &'a self,
         tenant: TenantId,

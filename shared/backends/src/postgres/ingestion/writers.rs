@@ -329,8 +329,9 @@ fn copy_of(error: &Error) -> Error {
         Error::Unreadable { what } => Error::Unreadable { what: what.clone() },
         Error::Unavailable { doing, source } => Error::unavailable(doing, source.to_string()),
         Error::NoImport => Error::NoImport,
-        Error::Fenced | Error::AlreadyExists { .. } | Error::RequestIdReused => {
-            Error::unavailable("committing facts", error.to_string())
-        },
+        Error::Fenced
+        | Error::AlreadyExists { .. }
+        | Error::NotReady { .. }
+        | Error::RequestIdReused => Error::unavailable("committing facts", error.to_string()),
     }
 }

@@ -19,6 +19,8 @@ use crate::postgres::{requests, rows};
 const INSERT: &str = include_str!("../../../queries/postgres/segmentation/segmenter_insert.sql");
 const ALL: &str = include_str!("../../../queries/postgres/segmentation/segmenters.sql");
 const BY_DIGEST: &str = include_str!("../../../queries/postgres/segmentation/segmenter.sql");
+const HOLD: &str = include_str!("../../../queries/postgres/segmentation/segmenter_hold.sql");
+const CLAIM: &str = include_str!("../../../queries/postgres/segmentation/segmenter_claim.sql");
 const CHANGE: &str = include_str!("../../../queries/postgres/segmentation/segmenter_change.sql");
 const INSERT_CODE: &str =
     include_str!("../../../queries/postgres/segmentation/segmenter_code_insert.sql");
@@ -58,6 +60,19 @@ fn event(row: &mut Fields<'_>) -> Result<EventRow> {
         revision: row.number::<i64, u32>()?,
         event: row.take()?,
     })
+}
+
+/// Refuses a version that was published and may not be used; another one stays as it is until the end of the transaction.
+pub(super) async fn check_ready(session: &Session, digest: &str) -> Result<()> {
+    let hold = session.prepare(HOLD).await?;
+    let found = session.query(&hold, &[&digest]).await?;
+    match decode::first(&found, "segmenter", segmenter)? {
+        Some(found) if found.state != SegmenterState::Ready => {
+            session.rollback().await?;
+            Err(found.not_ready())
+        },
+        _ready_or_built_in => Ok(()),
+    }
 }
 
 /// Writes an event as the next one. Whoever comes after it waits for the end of the transaction, so what is read of the journal has
@@ -134,7 +149,12 @@ impl Segmentation {
         if let Some(answer) = requests::claim(&session, &once).await? {
             return Ok(Some(answer));
         }
-        let statement = session.prepare(CHANGE).await?;
+        let (claim, statement) = (
+            session.prepare(CLAIM).await?,
+            session.prepare(CHANGE).await?,
+        );
+        // Whoever puts it to use at this time is waited for: the next statement sees what has come of it.
+        session.query(&claim, &[&change.digest]).await?;
         let from: Vec<i16> = change
             .from
             .iter()

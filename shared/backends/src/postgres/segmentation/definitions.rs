@@ -133,6 +133,7 @@ impl Segmentation {
                 what: format!("segmentation \"{}\"", row.key),
             });
         }
+        catalogue::check_ready(&session, &row.plugin_digest).await?;
         let newest = stored.iter().map(|other| other.number).max().unwrap_or(0);
         let row = SegmentationRow {
             number: newest.saturating_add(1),
@@ -174,6 +175,7 @@ impl Segmentation {
             return Ok(answer);
         }
         lock(&session, tenant).await?;
+        catalogue::check_ready(&session, &asked.digest).await?;
         let newest = session.prepare(NEWEST).await?;
         let (id, segmentation) = (rows::tenant(tenant), i32::from(asked.segmentation));
         let found = session.query(&newest, &[&id, &segmentation]).await?;
@@ -226,6 +228,7 @@ impl Segmentation {
             session.rollback().await?;
             return Ok(None);
         };
+        catalogue::check_ready(&session, &found.digest).await?;
         let (from_version, revision) = (
             i64::from(activation.from_version),
             i64::from(found.revision),

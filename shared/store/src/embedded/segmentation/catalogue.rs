@@ -148,6 +148,19 @@ fn publish(
     Ok(true)
 }
 
+fn find(connection: &Connection, digest: &str) -> Work<Option<SegmenterRow>> {
+    let mut find = connection.prepare_cached(sql!("segmentation/segmenter_find"))?;
+    Ok(find.query_row(params![digest], segmenter_row).optional()?)
+}
+
+/// Refuses a version that was published and may not be used.
+pub(super) fn check_ready(connection: &Connection, digest: &str) -> Work<()> {
+    match find(connection, digest)? {
+        Some(found) if found.state != SegmenterState::Ready => Err(found.not_ready().into()),
+        _ready_or_built_in => Ok(()),
+    }
+}
+
 fn change_state(
     connection: &Connection,
     change: &StateChange,
@@ -157,10 +170,7 @@ fn change_state(
     if let Some(answer) = requests::answered(connection, once)? {
         return Ok(Some(answer));
     }
-    let mut find = connection.prepare_cached(sql!("segmentation/segmenter_find"))?;
-    let found = find
-        .query_row(params![change.digest], segmenter_row)
-        .optional()?;
+    let found = find(connection, &change.digest)?;
     let Some(found) = found.filter(|found| change.from.contains(&found.state)) else {
         return Ok(None);
     };

@@ -109,6 +109,7 @@ fn create(
         }
         .into());
     }
+    catalogue::check_ready(connection, &asked.plugin_digest)?;
     let mut newest = connection.prepare_cached(sql!("segmentation/segmentation_newest_number"))?;
     let newest: u16 = newest.query_row(params![tenant_id], |row| row.get(0))?;
     let row = SegmentationRow {
@@ -180,6 +181,7 @@ fn propose(
     if let Some(answer) = requests::answered(connection, once)? {
         return Ok(answer);
     }
+    catalogue::check_ready(connection, &asked.digest)?;
     let mut newest = connection.prepare_cached(sql!("segmentation/revision_newest_number"))?;
     let newest: u32 =
         newest.query_row(params![id(tenant.0), asked.segmentation], |row| row.get(0))?;
@@ -226,6 +228,7 @@ fn activate(
     let (Some(revision), Some(before)) = (revision, before) else {
         return Ok(None);
     };
+    catalogue::check_ready(connection, &revision.digest)?;
     let forgotten = (RevisionState::Previous, RevisionState::Retired);
     leave(connection, tenant, segmentation, forgotten)?;
     let left = (RevisionState::Active, activation.leaves);

@@ -1,0 +1,1 @@
+SELECT FROM segmenter WHERE digest = $1 FOR UPDATE
