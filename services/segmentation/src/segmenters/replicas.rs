@@ -63,15 +63,12 @@ impl Segmenters {
         }
         // Held, for two sayings at one time would be in each other's way.
         let ready = self.ready.lock().await;
-        let now = self.clock.now();
         let replica = ReplicaRow {
             replica: self.replica,
             name: name(),
-            at: now,
             ready: ready.clone(),
         };
-        let beat = self.catalogue.beat(replica, before(now, FORGOTTEN));
-        Ok(beat.await?)
+        Ok(self.catalogue.beat(replica, FORGOTTEN).await?)
     }
 
     fn end_unwanted(&self, wanted: &BTreeSet<String>, since: Instant) {
@@ -103,8 +100,7 @@ impl Segmenters {
         }
         let until = tokio::time::Instant::now() + LONGEST_WAIT;
         loop {
-            let since = before(self.clock.now(), SILENT);
-            let replicas = self.catalogue.replicas(since).await?;
+            let replicas = self.catalogue.replicas(SILENT).await?;
             let others = replicas.iter().filter(|one| one.replica != self.replica);
             let lacking: Vec<_> = others
                 .filter_map(|one| Some((one, lacks(one, digest)?)))
@@ -131,8 +127,7 @@ impl Segmenters {
         if self.isolation.replicas == Replicas::Alone {
             return Ok(true);
         }
-        let since = before(self.clock.now(), SILENT);
-        let replicas = self.catalogue.replicas(since).await?;
+        let replicas = self.catalogue.replicas(SILENT).await?;
         let weight = |replica: u128| {
             let key = [&replica.to_be_bytes(), what].concat();
             PayloadHash::of(&key).0

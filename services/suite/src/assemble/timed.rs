@@ -1,6 +1,7 @@
 //! A store whose operations are timed: the same ports over any engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::position::Head;
@@ -149,8 +150,8 @@ timed! {
         events<'a>(filter: &'a EventFilter) -> Vec<EventRow>;
         newest_event<'a>() -> u64;
         uses<'a>() -> Vec<UseRow>;
-        beat<'a>(replica: ReplicaRow, forgotten: Instant) -> ();
-        replicas<'a>(since: Instant) -> Vec<ReplicaRow>;
+        beat<'a>(replica: ReplicaRow, silent_for: Duration) -> ();
+        replicas<'a>(within: Duration) -> Vec<ReplicaRow>;
     }
     Metrics {
         commit<'a>(commit: MetricsCommit) -> ();

@@ -60,6 +60,11 @@ const SYSTEM_STATEMENTS: [&str; 38] = [
     "uses.sql",
 ];
 
+/// Statements on the table of replicas, which is of no tenant and has few rows: they alone ask for the database's clock, which is the
+/// same for all processes, and stable within a transaction.
+const OF_THE_DATABASES_CLOCK: [&str; 3] =
+    ["replica_forget.sql", "replica_insert.sql", "replicas.sql"];
+
 const TENANT_TABLES: [&str; 17] = [
     "account",
     "account_move",
@@ -200,9 +205,11 @@ fn no_statement_uses_what_a_sharded_database_refuses() {
     {
         for (name, sql) in files(folder) {
             let words = words(&sql);
+            let may_ask = OF_THE_DATABASES_CLOCK.contains(&name.as_str());
             for word in refused.iter().chain(&volatile) {
+                let is_allowed = *word == "now" && may_ask;
                 assert!(
-                    !words.iter().any(|other| other == word),
+                    is_allowed || !words.iter().any(|other| other == word),
                     "{folder}/{name} uses {word}"
                 );
             }

@@ -1,6 +1,7 @@
 //! `Catalogue`: segmenters that were published.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sextant_domain::id::TenantId;
 
@@ -12,6 +13,8 @@ use crate::port::{
     SegmenterState, StateChange,
 };
 use crate::{Error, Result};
+
+const FOR_EVER: Duration = Duration::from_secs(3_600);
 
 fn row(digest: &str, version: &str) -> SegmenterRow {
     SegmenterRow {
@@ -323,26 +326,34 @@ pub async fn replicas_say_how_they_stand_and_are_forgotten<H: Harness>(harness: 
         digest: digest.to_owned(),
         problem: problem.to_owned(),
     };
-    let replica = |replica: u128, seconds, ready: Vec<ReadyRow>| ReplicaRow {
+    let replica = |replica: u128, ready: Vec<ReadyRow>| ReplicaRow {
         replica,
         name: format!("host {replica}"),
-        at: at(seconds),
         ready,
     };
-    let idle = replica(1, 10, Vec::new());
-    let busy = replica(
-        2,
-        12,
-        vec![ready("aa", ""), ready("bb", "V-glibc: too old")],
-    );
+    let beat = async |one: &ReplicaRow, silent_for| {
+        let beaten = store.catalogue.beat(one.clone(), silent_for).await;
+        beaten.unwrap();
+    };
+    let replicas = async |within| store.catalogue.replicas(within).await.unwrap();
+    let idle = replica(1, Vec::new());
+    let busy = vec![ready("aa", ""), ready("bb", "V-glibc: too old")];
+    let busy = replica(2, busy);
     for one in [&idle, &busy] {
-        store.catalogue.beat(one.clone(), at(0)).await.unwrap();
+        beat(one, FOR_EVER).await;
     }
-    let replicas = async |since| store.catalogue.replicas(at(since)).await.unwrap();
-    assert_eq!(replicas(10).await, [idle, busy.clone()]);
-    assert_eq!(replicas(11).await, [busy]);
+    assert_eq!(replicas(FOR_EVER).await, [idle, busy.clone()]);
+    // Who goes on saying so is listed, who has fallen silent is not.
+    let silence = Duration::from_millis(200);
+    loop {
+        beat(&busy, FOR_EVER).await;
+        if replicas(silence).await == std::slice::from_ref(&busy) {
+            break;
+        }
+    }
+    assert_eq!(replicas(FOR_EVER).await.len(), 2);
     // What it said before does not count any more, and who is silent is forgotten.
-    let later = replica(2, 40, vec![ready("bb", "")]);
-    store.catalogue.beat(later.clone(), at(20)).await.unwrap();
-    assert_eq!(replicas(0).await, [later]);
+    let later = replica(2, vec![ready("bb", "")]);
+    beat(&later, silence).await;
+    assert_eq!(replicas(FOR_EVER).await, [later]);
 }

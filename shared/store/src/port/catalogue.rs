@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 
@@ -150,8 +152,6 @@ pub struct ReplicaRow {
     pub replica: u128,
     /// How people find it, such as its host's name.
     pub name: String,
-    /// When it last said so.
-    pub at: Instant,
     /// The versions that it has to have.
     pub ready: Vec<ReadyRow>,
 }
@@ -200,9 +200,10 @@ pub trait Catalogue: Send + Sync + std::fmt::Debug {
     /// Revisions of all tenants that are not retired, by (tenant, segmentation, revision).
     fn uses(&self) -> BoxFuture<'_, Result<Vec<UseRow>>>;
 
-    /// Says how a process stands, and forgets those that last said so before a moment.
-    fn beat(&self, replica: ReplicaRow, forgotten: Instant) -> BoxFuture<'_, Result<()>>;
+    /// Says how a process stands, and forgets those that have been silent for so long, by the clock of the store: those of processes
+    /// may differ.
+    fn beat(&self, replica: ReplicaRow, silent_for: Duration) -> BoxFuture<'_, Result<()>>;
 
-    /// The processes that have said how they stand at or after a moment, by id.
-    fn replicas(&self, since: Instant) -> BoxFuture<'_, Result<Vec<ReplicaRow>>>;
+    /// The processes that have said within a time how they stand, by id; by the clock of the store.
+    fn replicas(&self, within: Duration) -> BoxFuture<'_, Result<Vec<ReplicaRow>>>;
 }

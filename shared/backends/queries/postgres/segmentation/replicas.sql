@@ -1,1 +1,1 @@
-SELECT replica_id, name, beat_at, digest, problem FROM replica WHERE beat_at >= $1 ORDER BY replica_id, digest
+SELECT replica_id, name, digest, problem FROM replica WHERE beat_at >= now() - $1::bigint * interval '1 microsecond' ORDER BY replica_id, digest

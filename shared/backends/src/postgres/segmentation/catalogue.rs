@@ -1,10 +1,11 @@
 //! Segmenters that were published.
 
+use std::time::Duration;
+
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
-use sextant_domain::time::Instant;
 use sextant_store::port::{
     CODE_CHUNK_BYTES, Catalogue, EventFilter, EventRow, Once, ReadyRow, ReplicaRow, RevisionState,
     SegmenterRow, SegmenterState, StateChange, UseRow,
@@ -48,6 +49,10 @@ fn segmenter(row: &mut Fields<'_>) -> Result<SegmenterRow> {
         published_at: row.instant()?,
         segmenter: row.take()?,
     })
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn event(row: &mut Fields<'_>) -> Result<EventRow> {
@@ -177,7 +182,7 @@ impl Segmentation {
         requests::finish(&session, &once, &changed).await.map(Some)
     }
 
-    async fn note_replica(&self, replica: ReplicaRow, forgotten: Instant) -> Result<()> {
+    async fn note_replica(&self, replica: ReplicaRow, silent_for: Duration) -> Result<()> {
         let session = self.pool.session("noting a replica").await?;
         let (forget, insert) = (
             session.prepare(FORGET).await?,
@@ -189,27 +194,27 @@ impl Segmentation {
         let problems = replica.ready.iter().map(|one| rows::text(&one.problem));
         let problems: Vec<_> = std::iter::once(rows::text("")).chain(problems).collect();
         session.begin(NOBODY);
-        session.execute(&forget, &[&id, &forgotten.0]).await?;
-        let params: [&(dyn ToSql + Sync); 5] =
-            [&id, &replica.name, &replica.at.0, &digests, &problems];
+        session
+            .execute(&forget, &[&id, &micros(silent_for)])
+            .await?;
+        let params: [&(dyn ToSql + Sync); 4] = [&id, &replica.name, &digests, &problems];
         session.last(&insert, &params).await.map(|_rows| ())
     }
 
-    async fn list_replicas(&self, since: Instant) -> Result<Vec<ReplicaRow>> {
+    async fn list_replicas(&self, within: Duration) -> Result<Vec<ReplicaRow>> {
         let found = self
             .pool
-            .system("listing replicas", REPLICAS, &[&since.0])
+            .system("listing replicas", REPLICAS, &[&micros(within)])
             .await?;
         let mut replicas: Vec<ReplicaRow> = Vec::new();
         for row in &found {
             let mut row = Fields::of(row, "replica");
             let replica = row.id()?;
-            let (name, at) = (row.take()?, row.instant()?);
+            let name = row.take()?;
             if replicas.last().is_none_or(|last| last.replica != replica) {
                 replicas.push(ReplicaRow {
                     replica,
                     name,
-                    at,
                     ready: Vec::new(),
                 });
             }
@@ -316,11 +321,11 @@ impl Catalogue for Segmentation {
         })
     }
 
-    fn beat(&self, replica: ReplicaRow, forgotten: Instant) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.note_replica(replica, forgotten))
+    fn beat(&self, replica: ReplicaRow, silent_for: Duration) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.note_replica(replica, silent_for))
     }
 
-    fn replicas(&self, since: Instant) -> BoxFuture<'_, Result<Vec<ReplicaRow>>> {
-        Box::pin(self.list_replicas(since))
+    fn replicas(&self, within: Duration) -> BoxFuture<'_, Result<Vec<ReplicaRow>>> {
+        Box::pin(self.list_replicas(within))
     }
 }

@@ -1,7 +1,8 @@
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use sextant_domain::id::TenantId;
-use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
 use crate::embedded::requests;
@@ -99,15 +100,15 @@ impl Catalogue for Segmentation {
         })
     }
 
-    fn beat(&self, replica: ReplicaRow, forgotten: Instant) -> BoxFuture<'_, Result<()>> {
+    fn beat(&self, replica: ReplicaRow, silent_for: Duration) -> BoxFuture<'_, Result<()>> {
         self.file.write("noting a replica", move |connection| {
-            beat(connection, &replica, forgotten)
+            beat(connection, &replica, silent_for)
         })
     }
 
-    fn replicas(&self, since: Instant) -> BoxFuture<'_, Result<Vec<ReplicaRow>>> {
+    fn replicas(&self, within: Duration) -> BoxFuture<'_, Result<Vec<ReplicaRow>>> {
         self.file.read("listing replicas", move |connection| {
-            replicas(connection, since)
+            replicas(connection, within)
         })
     }
 }
@@ -212,10 +213,10 @@ pub(super) fn tell(connection: &Connection, event: &EventRow) -> Work<()> {
     Ok(())
 }
 
-fn beat(connection: &Connection, replica: &ReplicaRow, forgotten: Instant) -> Work<()> {
+fn beat(connection: &Connection, replica: &ReplicaRow, silent_for: Duration) -> Work<()> {
     connection
         .prepare_cached(sql!("segmentation/replica_forget"))?
-        .execute(params![id(replica.replica), forgotten.0])?;
+        .execute(params![id(replica.replica), micros(silent_for)])?;
     let lives = ReadyRow {
         digest: String::new(),
         problem: String::new(),
@@ -226,16 +227,15 @@ fn beat(connection: &Connection, replica: &ReplicaRow, forgotten: Instant) -> Wo
             id(replica.replica),
             one.digest,
             replica.name,
-            replica.at.0,
             one.problem
         ])?;
     }
     Ok(())
 }
 
-fn replicas(connection: &Connection, since: Instant) -> Work<Vec<ReplicaRow>> {
+fn replicas(connection: &Connection, within: Duration) -> Work<Vec<ReplicaRow>> {
     let mut list = connection.prepare_cached(sql!("segmentation/replica_list"))?;
-    let mut found = list.query(params![since.0])?;
+    let mut found = list.query(params![micros(within)])?;
     let mut replicas: Vec<ReplicaRow> = Vec::new();
     while let Some(row) = found.next()? {
         let replica = row.id(0)?;
@@ -243,19 +243,22 @@ fn replicas(connection: &Connection, since: Instant) -> Work<Vec<ReplicaRow>> {
             replicas.push(ReplicaRow {
                 replica,
                 name: row.get(1)?,
-                at: row.instant(2)?,
                 ready: Vec::new(),
             });
         }
         let ready = ReadyRow {
-            digest: row.get(3)?,
-            problem: row.get(4)?,
+            digest: row.get(2)?,
+            problem: row.get(3)?,
         };
         if let Some(last) = replicas.last_mut().filter(|_| !ready.digest.is_empty()) {
             last.ready.push(ready);
         }
     }
     Ok(replicas)
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn segmenter_row(row: &Row<'_>) -> rusqlite::Result<SegmenterRow> {

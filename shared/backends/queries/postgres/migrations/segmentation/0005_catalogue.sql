@@ -30,12 +30,13 @@ CREATE TABLE segmenter_event (
   event bytea NOT NULL
 );
 
--- What each process of the service says of the versions that it has to have; an empty digest: that it lives.
+-- What each process of the service says of the versions that it has to have; an empty digest: that it lives. When: by the clock of the
+-- database, for those of processes may differ.
 CREATE TABLE replica (
   replica_id uuid NOT NULL,
   digest text COLLATE "C" NOT NULL,
   name text NOT NULL,
-  beat_at bigint NOT NULL,
+  beat_at timestamptz NOT NULL,
   problem text NOT NULL,
   PRIMARY KEY (replica_id, digest)
 );

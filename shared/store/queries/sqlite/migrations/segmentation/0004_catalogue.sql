@@ -28,7 +28,8 @@ CREATE TABLE segmenter_event (
     event BLOB NOT NULL
 );
 
--- What each process of the service says of the versions that it has to have; an empty digest: that it lives.
+-- What each process of the service says of the versions that it has to have; an empty digest: that it lives. When: by the
+-- clock of SQLite.
 CREATE TABLE replica (
     replica_id BLOB NOT NULL,
     digest TEXT NOT NULL,
