@@ -192,8 +192,6 @@ impl Segmenters {
         &self,
         named: &pb::SegmenterRef,
     ) -> Result<Arc<pb::Segmenter>, Problem> {
-        // What lies in the directory counts from the moment on in which somebody asks.
-        self.look_into_directory().await;
         let published = self.now_published().await?;
         let field = |field: &str| format!("segmenter.{field}");
         if !named.digest.is_empty() {

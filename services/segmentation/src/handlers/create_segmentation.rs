@@ -126,7 +126,7 @@ async fn parse(
         segmenter_id: segmentation.segmenter_id.clone(),
         version: segmentation.segmenter_version.clone(),
     };
-    let told = segmenters.find(&named).await;
+    let told = segmenters.find_to_use(&named).await;
     let told = told.map_err(|problem| Problem {
         field: problem
             .field

@@ -28,7 +28,6 @@ pub(super) async fn handle(
             .cursor(tenant.0, &bound, &request.page_token)?,
     )?;
     let segmenters = &handlers.engine.segmenters;
-    segmenters.look_into_directory().await;
     let published = segmenters.now_published().await?;
     let published = published.values().map(|one| {
         let shown = pb::Segmenter {

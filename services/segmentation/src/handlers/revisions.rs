@@ -36,7 +36,7 @@ pub(super) async fn propose(
         Some(named) if *named != pb::SegmenterRef::default() => named.clone(),
         _ => engine.segmenters.decides(&of),
     };
-    let found = engine.segmenters.find(&named).await?;
+    let found = engine.segmenters.find_to_use(&named).await?;
     usable(&found)?;
     engine.segmenters.check_open_to(&found, tenant)?;
     let proposal = Proposal {

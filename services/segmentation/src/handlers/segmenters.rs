@@ -193,7 +193,7 @@ pub(super) async fn change<Q: prost::Message>(
         let message = "must say why: it is kept in the journal";
         return Err(Problem::field(ErrorReason::FieldMissing, "note", message).into());
     }
-    let found = engine.segmenters.find(&segmenter).await?;
+    let found = engine.segmenters.find_to_use(&segmenter).await?;
     if found.kind() == pb::SegmenterKind::BuiltIn {
         let message = format!(
             "\"{}\" comes with the service and stays",

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tracing::error;
 
 use sextant_plugin_host::trust::Signed;
 use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
 use sextant_wire::status::Problem;
 
@@ -26,6 +28,19 @@ pub(crate) struct Watched {
 type Stamp = [Option<(u64, Option<SystemTime>)>; 3];
 
 impl Segmenters {
+    /// The version that a reference names, for whoever changes something: what lies in the directory counts from the moment on in which
+    /// they ask. Who only reads has nothing published.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub(crate) async fn find_to_use(
+        &self,
+        named: &pb::SegmenterRef,
+    ) -> Result<Arc<pb::Segmenter>, Problem> {
+        self.look_into_directory().await;
+        self.find(named).await
+    }
+
     /// Publishes what has come to the directory, or has changed, since it was looked into. What is refused is told of once. Two
     /// callers see what both have found.
     pub(crate) async fn look_into_directory(&self) {
@@ -130,3 +145,6 @@ fn files(folder: &Path) -> io::Result<BTreeMap<PathBuf, Stamp>> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests;
