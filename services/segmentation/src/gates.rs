@@ -1,6 +1,11 @@
 //! What a proposed revision may change without a word.
 
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_store::port::{RevisionRow, SegmentationRow};
+use sextant_wire::status::Problem;
+
+use crate::revise::diff_of;
 
 /// Rows that are enough to know what it does, where a tenant has more accounts than are asked about.
 const ENOUGH_ROWS: u64 = 10_000;
@@ -31,11 +36,40 @@ pub(crate) fn of(diff: &pb::ShadowDiff) -> Vec<pb::ShadowGate> {
 }
 
 /// The names of those that are not passed, with what was found.
-pub(crate) fn not_passed(gates: &[pb::ShadowGate]) -> Vec<String> {
+fn not_passed(gates: &[pb::ShadowGate]) -> Vec<String> {
     let failed = gates.iter().filter(|gate| !gate.passed);
     failed
         .map(|gate| format!("{} ({}, {})", gate.name, gate.found, gate.limit))
         .collect()
+}
+
+/// Whether a proposed revision may decide a segmentation without a word.
+///
+/// # Errors
+/// GATES_NOT_PASSED, naming those that it does not pass.
+pub(crate) fn check(of: &SegmentationRow, proposed: &RevisionRow) -> Result<(), Problem> {
+    // What it was compared with has to be what decides.
+    let diff = diff_of(proposed).filter(|diff| diff.segmentation_version == of.version);
+    let gates = diff.map(|diff| diff.gates);
+    let failed = match &gates {
+        None => {
+            vec!["evaluated (it was not evaluated yet beside the revision that decides)".to_owned()]
+        },
+        Some(gates) => not_passed(gates),
+    };
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "revision {} does not pass: {}; to activate it all the same, accept the difference and say why",
+        proposed.revision,
+        failed.join(", ")
+    );
+    Err(Problem::field(
+        ErrorReason::GatesNotPassed,
+        "revision",
+        message,
+    ))
 }
 
 fn evaluated(diff: &pb::ShadowDiff) -> pb::ShadowGate {

@@ -14,6 +14,7 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::engine::{Engine, Writing};
+use crate::gates;
 use crate::registry;
 use crate::segmenters::{Actor, told, usable};
 use crate::wire;
@@ -27,6 +28,16 @@ pub(crate) struct Decision {
     pub(crate) segmentation: u16,
     pub(crate) revision: u32,
     pub(crate) action: SegmenterAction,
+    pub(crate) gates: Gates,
+}
+
+/// Whether gates keep a proposed revision from deciding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gates {
+    /// It has to pass them.
+    Judged,
+    /// What it would change is accepted.
+    Accepted,
 }
 
 /// What is to be proposed.
@@ -124,6 +135,7 @@ impl Engine {
             segmentation,
             revision,
             action,
+            gates: _,
         } = decision;
         let tenant = writing
             .as_ref()
@@ -141,25 +153,18 @@ impl Engine {
             SegmenterAction::RolledBack => (RevisionState::Previous, RevisionState::Retired),
             _ => (RevisionState::Proposed, RevisionState::Previous),
         };
+        let Some((decides, judged)) = self.to_decide(tenant, &row, decision).await? else {
+            return Ok((writing, None));
+        };
         let activation = Activation {
             segmentation,
             from_version: row.version,
             revision,
             from_state,
+            judged,
             leaves,
             closed_on: state.closed_on(),
         };
-        let revisions =
-            self.segmentations
-                .revisions(tenant, segmentation, revision.saturating_add(1), 1);
-        let revisions = revisions.await.map_err(store)?;
-        let decides = revisions.first().filter(|one| one.revision == revision);
-        let Some(decides) = decides else {
-            return Ok((writing, None));
-        };
-        if let Some(published) = self.segmenters.published().get(&decides.digest) {
-            usable(published)?;
-        }
         let told = pb::Segmenter {
             segmenter_id: decides.segmenter_id.clone(),
             version: decides.segmenter_version.clone(),
@@ -196,6 +201,30 @@ impl Engine {
             return Err(problem.clone().into());
         }
         Ok((begun, Some(answer)))
+    }
+
+    /// A revision that is to decide, and what it was judged by; `None`: there is none. What was judged before may have changed since.
+    async fn to_decide(
+        &self,
+        tenant: TenantId,
+        of: &SegmentationRow,
+        decision: Decision,
+    ) -> Result<Option<(RevisionRow, Option<Vec<u8>>)>, Status> {
+        let before = decision.revision.saturating_add(1);
+        let revisions = self.segmentations.revisions(tenant, of.number, before, 1);
+        let found = revisions.await.map_err(store)?.into_iter().next();
+        let Some(found) = found.filter(|one| one.revision == decision.revision) else {
+            return Ok(None);
+        };
+        if let Some(published) = self.segmenters.published().get(&found.digest) {
+            usable(published)?;
+        }
+        let has_to_pass = found.state == RevisionState::Proposed && decision.gates == Gates::Judged;
+        if has_to_pass {
+            gates::check(of, &found)?;
+        }
+        let judged = has_to_pass.then(|| found.shadow.clone());
+        Ok(Some((found, judged)))
     }
 
     /// The definition of a segmentation, as it is stored.

@@ -16,7 +16,7 @@ use sextant_store::port::{self, Once, Request, RevisionState, StateChange, UseRo
 use sextant_wire::status::store;
 
 use crate::engine::Engine;
-use crate::revise::Decision;
+use crate::revise::{Decision, Gates};
 use crate::segmenters::{Actor, told};
 
 /// Between two looks: one query for all tenants.
@@ -244,6 +244,7 @@ impl Engine {
             segmentation,
             revision,
             action: SegmenterAction::RolledBack,
+            gates: Gates::Accepted,
         };
         let request = Request {
             owner: Some(tenant),

@@ -7,13 +7,13 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::SegmenterAction;
 use sextant_runtime::tenant::tenant_of;
-use sextant_store::port::{RevisionRow, RevisionState, SegmentationRow};
+use sextant_store::port::{RevisionRow, RevisionState};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::{page, request};
 
 use super::{Handlers, offset};
 use crate::gates;
-use crate::revise::{Decision, Proposal, diff_of, revision_to_wire};
+use crate::revise::{Decision, Gates, Proposal, diff_of, revision_to_wire};
 use crate::segmenters::{Actor, usable};
 
 pub(super) async fn propose(
@@ -166,9 +166,15 @@ pub(super) async fn activate(
             .find(|one| one.revision == request.revision)
     };
     let found = found.ok_or_else(|| unknown(&of.key, request.revision))?;
+    let gates = if request.accept_diff {
+        Gates::Accepted
+    } else {
+        Gates::Judged
+    };
     if found.state == RevisionState::Proposed {
-        if !request.accept_diff {
-            check_gates(&of, found)?;
+        // Nobody waits for what does not pass.
+        if gates == Gates::Judged {
+            gates::check(&of, found)?;
         }
         engine.segmenters.wait_for_replicas(&found.digest).await?;
     }
@@ -177,6 +183,7 @@ pub(super) async fn activate(
         segmentation: number,
         revision,
         action: SegmenterAction::Activated,
+        gates,
     };
     let decided = decide(handlers, tenant, decision, (&by, &request.note), once).await?;
     let segmentation = decided.ok_or_else(|| {
@@ -217,6 +224,7 @@ pub(super) async fn roll_back(
         segmentation: of.number,
         revision: found.revision,
         action: SegmenterAction::RolledBack,
+        gates: Gates::Accepted,
     };
     let decided = decide(handlers, tenant, decision, (&by, &request.note), once).await?;
     let segmentation = decided.ok_or_else(|| {
@@ -241,31 +249,6 @@ async fn decide(
         .decide(writing, decision, told, once)
         .await?;
     Ok(decided)
-}
-
-fn check_gates(of: &SegmentationRow, proposed: &RevisionRow) -> Result<(), Problem> {
-    // What it was compared with has to be what decides.
-    let diff = diff_of(proposed).filter(|diff| diff.segmentation_version == of.version);
-    let gates = diff.map(|diff| diff.gates);
-    let failed = match &gates {
-        None => {
-            vec!["evaluated (it was not evaluated yet beside the revision that decides)".to_owned()]
-        },
-        Some(gates) => gates::not_passed(gates),
-    };
-    if failed.is_empty() {
-        return Ok(());
-    }
-    let message = format!(
-        "revision {} does not pass: {}; to activate it all the same, accept the difference and say why",
-        proposed.revision,
-        failed.join(", ")
-    );
-    Err(Problem::field(
-        ErrorReason::GatesNotPassed,
-        "revision",
-        message,
-    ))
 }
 
 fn in_state(revisions: &[RevisionRow], state: RevisionState) -> Option<&RevisionRow> {

@@ -16,6 +16,7 @@ mod lists;
 mod memberships;
 mod paging;
 mod panics;
+mod proposed;
 mod reload;
 mod restated;
 mod slices;

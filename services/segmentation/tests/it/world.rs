@@ -19,6 +19,7 @@ use sextant_plugin_host::{Allowance, Hosts, Plugin, discover};
 use sextant_proto::common::v1::{EntityKind, EntityRef, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
+use sextant_proto::segmentation::v1::segmenter_service_client::SegmenterServiceClient;
 use sextant_proto::{ingestion, methods, scoring};
 use sextant_runtime::auth::{
     Access, Authenticator, Key, KeyId, KeyRecord, KeySource, KeySourceUnavailable, MethodTable,
@@ -34,7 +35,7 @@ use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_segmentation::{Deps, Isolation, Registry, Replicas, Trust, TrustLevel, part};
 use sextant_store::cache::Cache;
 use sextant_store::embedded::Embedded;
-use sextant_store::port::Feed;
+use sextant_store::port::{Feed, Segmentations as _};
 use sextant_wire::page::Pager;
 use sextant_wire::time;
 
@@ -230,6 +231,13 @@ impl World {
         pb::MoveEntry::decode(&*last.payload).unwrap().behind
     }
 
+    /// Keeps what a proposed revision of the first segmentation is said to change.
+    pub(crate) async fn report(&self, revision: u32, diff: &pb::ShadowDiff) {
+        let store = self.store.segmentation();
+        let kept = store.keep_shadow(ACME, 1, revision, diff.encode_to_vec());
+        kept.await.unwrap();
+    }
+
     pub(crate) fn start(&self) -> Segmentation {
         self.start_with(Vec::new())
     }
@@ -330,8 +338,10 @@ impl World {
             pager: Pager::new(b"test"),
             meters: Meters::none(),
         };
+        let link = self.link(part(deps), &lifecycle);
         Segmentation {
-            client: SegmentationServiceClient::new(self.link(part(deps), &lifecycle)),
+            client: SegmentationServiceClient::new(link.clone()),
+            segmenters: SegmenterServiceClient::new(link),
             lifecycle,
         }
     }
@@ -397,6 +407,7 @@ pub(crate) fn built_in_folder() -> PathBuf {
 /// A running segmentation service.
 pub(crate) struct Segmentation {
     pub(crate) client: SegmentationServiceClient<Link>,
+    pub(crate) segmenters: SegmenterServiceClient<Link>,
     lifecycle: Lifecycle,
 }
 

@@ -120,6 +120,7 @@ macro_rules! conformance_suite {
             revisions: [
                 a_revision_is_proposed_activated_and_taken_back,
                 of_concurrent_activations_one_decides,
+                a_revision_decides_only_by_the_report_that_was_judged,
                 revisions_of_tenants_are_apart,
             ]
             catalogue: [

@@ -5,12 +5,12 @@ use futures_util::future::join_all;
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Day;
 
-use crate::Result;
 use crate::conformance::make::{ACME, BOLT, answer, at, first, once};
 use crate::conformance::{Harness, Segmentation};
 use crate::port::{
     Activation, EventFilter, EventRow, RevisionRow, RevisionState, SegmentationRow, UseRow,
 };
+use crate::{Error, Result};
 
 const HIGHEST: u32 = u32::MAX;
 
@@ -62,6 +62,7 @@ pub(super) fn activation(from_version: u32, revision: u32) -> Activation {
         from_version,
         revision,
         from_state: RevisionState::Proposed,
+        judged: None,
         leaves: RevisionState::Previous,
         closed_on: Some(Day(20_000)),
     }
@@ -206,6 +207,31 @@ pub async fn of_concurrent_activations_one_decides<H: Harness>(harness: H) {
     assert_eq!(decided.iter().filter(|decided| **decided).count(), 1);
     let all = stores[0].segmentations.all(ACME).await.unwrap();
     assert_eq!((all[0].version, all[0].revision), (2, 2));
+}
+
+pub async fn a_revision_decides_only_by_the_report_that_was_judged<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    create(&store, ACME).await;
+    propose(&store, ACME, "bb").await;
+    let judged = |report: &[u8]| Activation {
+        judged: Some(report.to_vec()),
+        ..activation(1, 2)
+    };
+    let kept = store
+        .segmentations
+        .keep_shadow(ACME, 1, 2, b"newer".to_vec());
+    kept.await.unwrap();
+    for other in [&b"older"[..], b""] {
+        let refused = activate(&store, ACME, &judged(other)).await;
+        assert!(matches!(refused, Err(Error::Fenced)), "{refused:?}");
+    }
+    let all = store.segmentations.all(ACME).await.unwrap();
+    assert_eq!(all, [segmentation()]);
+    let activated = activate(&store, ACME, &judged(b"newer")).await.unwrap();
+    assert!(activated.is_some());
+    // The same request again has its answer, whatever is known by then.
+    let again = activate(&store, ACME, &judged(b"newer")).await.unwrap();
+    assert_eq!(again, activated);
 }
 
 pub async fn revisions_of_tenants_are_apart<H: Harness>(harness: H) {

@@ -120,10 +120,21 @@ pub struct Activation {
     pub revision: u32,
     /// The state that it must have.
     pub from_state: RevisionState,
+    /// What it must be known to change, encoded, as that was judged; `None`: whatever it is.
+    pub judged: Option<Vec<u8>>,
     /// The state of the one that has decided until now.
     pub leaves: RevisionState,
     /// The last day that is closed.
     pub closed_on: Option<Day>,
+}
+
+impl Activation {
+    /// Whether something else is known of what a revision would change than was judged.
+    #[must_use]
+    pub fn is_overtaken(&self, revision: &RevisionRow) -> bool {
+        let judged = self.judged.as_ref();
+        judged.is_some_and(|judged| *judged != revision.shadow)
+    }
 }
 
 /// Definitions.
@@ -160,7 +171,8 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
     /// another state.
     ///
     /// # Errors
-    /// [`crate::Error::NotReady`] as for [`create`](Self::create), [`crate::Error::RequestIdReused`].
+    /// [`crate::Error::Fenced`] where something else is known of what it would change than was judged, [`crate::Error::NotReady`] as for
+    /// [`create`](Self::create), [`crate::Error::RequestIdReused`].
     fn activate<'a>(
         &'a self,
         tenant: TenantId,

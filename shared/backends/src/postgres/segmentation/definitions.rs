@@ -21,6 +21,7 @@ const INSERT_REVISION: &str =
     include_str!("../../../queries/postgres/segmentation/revision_insert.sql");
 const NEWEST: &str = include_str!("../../../queries/postgres/segmentation/revision_newest.sql");
 const REVISIONS: &str = include_str!("../../../queries/postgres/segmentation/revisions.sql");
+const CLAIM: &str = include_str!("../../../queries/postgres/segmentation/revision_claim.sql");
 const LEAVE: &str = include_str!("../../../queries/postgres/segmentation/revision_leave.sql");
 const ENTER: &str = include_str!("../../../queries/postgres/segmentation/revision_enter.sql");
 const KEEP_SHADOW: &str =
@@ -210,24 +211,23 @@ impl Segmentation {
             return Ok(Some(answer));
         }
         lock(&session, tenant).await?;
-        let (revisions, decide, enter) = (
-            session.prepare(REVISIONS).await?,
+        let (claim, decide, enter) = (
+            session.prepare(CLAIM).await?,
             session.prepare(DECIDE).await?,
             session.prepare(ENTER).await?,
         );
         let (id, number) = (rows::tenant(tenant), i32::from(activation.segmentation));
-        let before = i64::from(activation.revision) + 1;
-        let found = session
-            .query(&revisions, &[&id, &number, &before, &1_i64])
-            .await?;
+        let asked = i64::from(activation.revision);
+        let found = session.query(&claim, &[&id, &number, &asked]).await?;
         let found = decode::first(&found, "revision", revision)?;
-        let is_it = |found: &RevisionRow| {
-            found.revision == activation.revision && found.state == activation.from_state
-        };
-        let Some(found) = found.filter(is_it) else {
+        let Some(found) = found.filter(|found| found.state == activation.from_state) else {
             session.rollback().await?;
             return Ok(None);
         };
+        if activation.is_overtaken(&found) {
+            session.rollback().await?;
+            return Err(Error::Fenced);
+        }
         catalogue::check_ready(&session, &found.digest).await?;
         let (from_version, revision) = (
             i64::from(activation.from_version),

@@ -228,6 +228,9 @@ fn activate(
     let (Some(revision), Some(before)) = (revision, before) else {
         return Ok(None);
     };
+    if activation.is_overtaken(&revision) {
+        return Err(Error::Fenced.into());
+    }
     catalogue::check_ready(connection, &revision.digest)?;
     let forgotten = (RevisionState::Previous, RevisionState::Retired);
     leave(connection, tenant, segmentation, forgotten)?;

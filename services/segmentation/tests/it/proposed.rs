@@ -1,0 +1,67 @@
+//! Proposed revisions: what is judged is what decides.
+
+use tonic::Code;
+use uuid::Uuid;
+
+use sextant_proto::segmentation::v1 as pb;
+use sextant_wire::status::reason_of;
+
+use crate::world::{Segmentation, TIERS, World, about, at};
+
+/// A report of the first version, with one gate.
+fn report(passed: bool) -> pb::ShadowDiff {
+    pb::ShadowDiff {
+        segmentation_version: 1,
+        gates: vec![pb::ShadowGate {
+            name: "moved_accounts".to_owned(),
+            passed,
+            ..pb::ShadowGate::default()
+        }],
+        ..pb::ShadowDiff::default()
+    }
+}
+
+/// Proposes what decides already, and says that it passes.
+async fn propose(world: &World, segmentation: &Segmentation) -> u32 {
+    let request = pb::ProposeRevisionRequest {
+        segmentation: TIERS.to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ProposeRevisionRequest::default()
+    };
+    let mut segmenters = segmentation.segmenters.clone();
+    let proposed = segmenters.propose_revision(about(request)).await.unwrap();
+    let revision = proposed.into_inner().revision.unwrap().revision;
+    world.report(revision, &report(true)).await;
+    revision
+}
+
+#[tokio::test]
+async fn a_report_that_comes_while_a_revision_is_activated_is_judged() {
+    let world = World::new();
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    world.put(&[("a", 60_000), ("b", 60_000)]);
+    let position = world.close("2027-03-09");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let revision = propose(&world, &segmentation).await;
+
+    let request = about(pb::ActivateRevisionRequest {
+        segmentation: TIERS.to_owned(),
+        revision,
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ActivateRevisionRequest::default()
+    });
+    // What was told before is taken in behind the first look at the gates.
+    let stopped = world.scoring.stop_next_columns();
+    world.close_unheard("2027-03-10");
+    let mut segmenters = segmentation.segmenters.clone();
+    let newer = async {
+        stopped.is_there.await.unwrap();
+        world.report(revision, &report(false)).await;
+        stopped.go_on.send(()).unwrap();
+    };
+    let (refused, ()) = tokio::join!(segmenters.activate_revision(request), newer);
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
+    assert_eq!(reason_of(&refused).as_deref(), Some("GATES_NOT_PASSED"));
+}
