@@ -51,6 +51,7 @@ pub const SCORING_FEED_SERVICE: &[&str] = &[
 /// Methods of sextant.scoring.v1.ScoringService.
 pub const SCORING_SCORING_SERVICE: &[&str] = &[
     "GetFeatures",
+    "ListFeatures",
     "GetScores",
     "ListFeatureDefinitions",
     "ListModels",

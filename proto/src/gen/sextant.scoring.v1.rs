@@ -744,6 +744,38 @@ pub struct GetFeaturesResponse {
     #[prost(message, optional, tag = "2")]
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
 }
+/// Asks for the features of all accounts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListFeaturesRequest {
+    /// At which moment and with which knowledge, as in GetFeaturesRequest. All pages are about the moment of the first.
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
+    /// At most this many accounts; 0: 50, at most 1000.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Features of accounts as columns.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListFeaturesResponse {
+    /// One complete Arrow IPC stream with a row for each account that existed at the moment, in an order that is the same on every
+    /// page. First two columns: "account_id" and "account_name" (utf8); then one for each feature of the catalogue, under its name, in
+    /// its order and of the type in which segmenters are shown it: int64, float64, dictionary<int32, utf8> or timestamp\[us, UTC\].
+    /// Null: unknown.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub arrow_ipc: ::prost::bytes::Bytes,
+    /// Accounts in it.
+    #[prost(uint32, tag = "2")]
+    pub accounts: u32,
+    /// Empty at the end.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// How current the answer is.
+    #[prost(message, optional, tag = "4")]
+    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+}
 /// Asks for an account's scores.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetScoresRequest {
@@ -1047,6 +1079,33 @@ pub mod scoring_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// All features of all accounts, as columns. Scope: read.
+        pub async fn list_features(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListFeaturesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListFeaturesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.scoring.v1.ScoringService/ListFeatures",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("sextant.scoring.v1.ScoringService", "ListFeatures"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// All scores of one account, each with its contributions and coverage. Scope: read.
         pub async fn get_scores(
             &mut self,
@@ -1152,6 +1211,14 @@ pub mod scoring_service_server {
             request: tonic::Request<super::GetFeaturesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetFeaturesResponse>,
+            tonic::Status,
+        >;
+        /// All features of all accounts, as columns. Scope: read.
+        async fn list_features(
+            &self,
+            request: tonic::Request<super::ListFeaturesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListFeaturesResponse>,
             tonic::Status,
         >;
         /// All scores of one account, each with its contributions and coverage. Scope: read.
@@ -1286,6 +1353,51 @@ pub mod scoring_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetFeaturesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.scoring.v1.ScoringService/ListFeatures" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListFeaturesSvc<T: ScoringService>(pub Arc<T>);
+                    impl<
+                        T: ScoringService,
+                    > tonic::server::UnaryService<super::ListFeaturesRequest>
+                    for ListFeaturesSvc<T> {
+                        type Response = super::ListFeaturesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListFeaturesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ScoringService>::list_features(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListFeaturesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -22,6 +22,15 @@ pub(crate) enum Accounts {
     These(Vec<AccountUid>),
 }
 
+/// Who reads columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reader {
+    /// The next service: all columns.
+    Service,
+    /// A caller of the API: those that are shown.
+    Caller,
+}
+
 /// The evaluation within a day that columns are for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Within {
@@ -81,19 +90,16 @@ impl TenantState {
     }
 
     /// Features of these accounts at a moment, as an Arrow IPC stream.
-    pub(crate) fn columns(&self, uids: &[AccountUid], moment: &Moment) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn columns(
+        &self,
+        uids: &[AccountUid],
+        moment: &Moment,
+        reader: Reader,
+    ) -> Result<Vec<u8>, Problem> {
         let accounts: Vec<(AccountUid, &Account)> = uids
             .iter()
             .filter_map(|uid| Some((*uid, self.accounts.get(uid)?)))
             .collect();
-        self.encode(&accounts, moment)
-    }
-
-    fn encode(
-        &self,
-        accounts: &[(AccountUid, &Account)],
-        moment: &Moment,
-    ) -> Result<Vec<u8>, Problem> {
         let rows = self.rows(accounts.iter().map(|(_, account)| *account), moment);
         let rows: Vec<_> = accounts
             .iter()
@@ -112,7 +118,11 @@ impl TenantState {
             )
         };
         let table = sextant_columns::table(&rows).map_err(|error| refused(error.to_string()))?;
-        sextant_columns::encode(&table).map_err(|error| refused(error.to_string()))
+        let encoded = match reader {
+            Reader::Service => sextant_columns::encode(&table),
+            Reader::Caller => sextant_columns::encode_shown(&table),
+        };
+        encoded.map_err(|error| refused(error.to_string()))
     }
 
     /// The end of the day of an evaluation. Its close has this knowledge and no more, and neither has what comes before it.

@@ -16,7 +16,7 @@ use sextant_wire::read::uuid;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
-use crate::columns::{Accounts, Wanted, Within};
+use crate::columns::{Accounts, Reader, Wanted, Within};
 use crate::engine::Engine;
 use crate::state::{Settings, TenantState};
 
@@ -177,7 +177,9 @@ impl FeedService for Feed {
                     let models = state.models_for(&part.moment);
                     let known_at = state.newer_known_at(slice, within, real);
                     Ok(pb::ReadColumnsResponse {
-                        arrow_ipc: state.columns(&part.uids, &part.moment)?.into(),
+                        arrow_ipc: state
+                            .columns(&part.uids, &part.moment, Reader::Service)?
+                            .into(),
                         model_versions: models.map_or_else(Vec::new, |models| models.versions()),
                         closed_on: part.closed_on.map(time::date),
                         known_at: known_at.map(time::timestamp),

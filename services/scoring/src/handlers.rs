@@ -4,6 +4,7 @@ mod get_clock;
 mod get_features;
 mod get_scores;
 mod list_feature_definitions;
+mod list_features;
 mod list_models;
 
 use std::sync::Arc;
@@ -113,6 +114,13 @@ impl ScoringService for Handlers {
         request: Request<pb::GetFeaturesRequest>,
     ) -> Result<Response<pb::GetFeaturesResponse>, Status> {
         get_features::handle(self, request).await
+    }
+
+    async fn list_features(
+        &self,
+        request: Request<pb::ListFeaturesRequest>,
+    ) -> Result<Response<pb::ListFeaturesResponse>, Status> {
+        list_features::handle(self, request).await
     }
 
     async fn get_scores(

@@ -46,6 +46,10 @@ const METHODS: &[(&str, Access)] = &[
         Access::Scope(Scope::Read),
     ),
     (
+        "/sextant.scoring.v1.ScoringService/ListFeatures",
+        Access::Scope(Scope::Read),
+    ),
+    (
         "/sextant.scoring.v1.ScoringService/GetScores",
         Access::Scope(Scope::Read),
     ),

@@ -4,6 +4,7 @@ mod account;
 mod args;
 mod context;
 mod evaluated;
+mod export;
 mod import;
 mod intake;
 mod key_origin;
@@ -121,6 +122,7 @@ async fn client_command(
     let nested = matches.subcommand();
     match (name, nested) {
         ("import", _) => import::import(context, matches).await,
+        ("export", _) => export::export(context, matches).await,
         ("accounts", _) => read::accounts(context, matches).await,
         ("account", _) => account::account(context, matches).await,
         ("segments", _) => read::segments(context, matches).await,

@@ -211,6 +211,7 @@ fn are_of(number: usize, answers: &BTreeMap<&'static str, String>) {
         ("ListPayments", format!("minor: {},", own_seats * 1_000)),
         ("GetFeatures", format!("Integer({events})")),
         ("GetFeatures", format!("Integer({})", own_seats * 1_000)),
+        ("ListFeatures", format!("\"{}\"", own_seats * 1_000)),
         ("ListMembers", format!("feature_values: [\"{events}\"]")),
         ("ListSegments", format!("sum: {}.0", seats * 1_000)),
         ("GetRevenue", format!("mrr_minor: {},", seats * 1_000)),

@@ -5,6 +5,7 @@ mod answers;
 mod columns;
 mod compat;
 mod crowd;
+mod export;
 mod facts;
 mod failing;
 mod freshness;

@@ -7,6 +7,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use sextant_proto::ingestion::v1::Scope;
 
 use crate::cli::plugin::new::LANGUAGES;
+use crate::cli::{export, metrics};
 use crate::import::Layout;
 use crate::import::columns::Kind;
 use crate::installation::Role;
@@ -115,7 +116,7 @@ fn named(name: &'static str) -> Command {
 }
 
 /// A command that reads a moment of the past or present.
-fn read(name: &'static str) -> Command {
+pub(crate) fn read(name: &'static str) -> Command {
     named(name).args([
         option("as-of", "TIME", "The moment that the answer is about, such as 2026-01-31T09:30:00Z, or a day, which begins in the tenant's time zone; default: now"),
         option("known-at", "TIME", "Only what was known at this moment, or when this day began; default: all"),
@@ -131,7 +132,7 @@ fn data_dir() -> Arg {
     )
 }
 
-fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(crate) fn option(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
@@ -148,7 +149,7 @@ fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg 
         .default_value(default)
 }
 
-fn file(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(crate) fn file(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name)
         .value_name(value)
         .value_parser(value_parser!(PathBuf))
@@ -170,7 +171,7 @@ fn no_wait(beginning: &str) -> Arg {
         .help(help)
 }
 
-fn limit() -> Arg {
+pub(crate) fn limit() -> Arg {
     number("limit", "50", "At most so many rows; 0: all")
 }
 
@@ -471,7 +472,8 @@ fn read_commands() -> Vec<Command> {
             .arg(option("segmentation", "KEY", "Only this segmentation"))
             .arg(option("order", "ORDER", "Order").value_parser(["value-at-risk", "newest"]).default_value("value-at-risk"))
             .arg(limit()),
-        metrics(),
+        metrics::command(),
+        export::command(),
         named("features").about("The features of the catalogue"),
         named("models").about("The newest model of each kind: from when and how many accounts it is, and why there is none or it should not be trusted"),
     ]
@@ -483,59 +485,6 @@ fn segmentation() -> Arg {
         "SEGMENTATION",
         "Key of the segmentation; `sextant segmentations list` shows them",
     )
-}
-
-fn metrics() -> Command {
-    Command::new("metrics")
-        .about("Business numbers, in total and by segment")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(read("revenue").about("Recurring revenue").arg(option(
-            "by",
-            "SEGMENTATION",
-            "Break down by this segmentation",
-        )))
-        .subcommand(
-            read("waterfall")
-                .about("How recurring revenue got from the start of each month to its end")
-                .arg(
-                    option("months", "N", "How many months, 1 to 120")
-                        .value_parser(value_parser!(u32).range(1..=120))
-                        .default_value("6"),
-                )
-                .arg(option(
-                    "last-month",
-                    "YYYY-MM",
-                    "The last of them; default: the running one, to date; on its first instant the one before",
-                ))
-                .arg(option(
-                    "by",
-                    "SEGMENTATION",
-                    "Break down by this segmentation",
-                )),
-        )
-        .subcommand(
-            read("churn")
-                .about("Accounts and revenue lost over a period, by the segment at its start")
-                .arg(option("from", "DAY", "First day, in the tenant's time zone").required(true))
-                .arg(option("to", "DAY", "Last day, in the tenant's time zone").required(true))
-                .arg(option(
-                    "by",
-                    "SEGMENTATION",
-                    "Break down by this segmentation",
-                )),
-        )
-        .subcommand(
-            read("movements")
-                .about("Single changes of recurring revenue, newest first")
-                .arg(option("account", "ID", "Only this account"))
-                .arg(option(
-                    "by",
-                    "SEGMENTATION",
-                    "Show the segment of this segmentation that the account was in just before",
-                ))
-                .arg(limit()),
-        )
 }
 
 fn admin_commands() -> Vec<Command> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command, value_parser};
 
 use sextant_domain::time::Day;
 use sextant_proto::common::v1::{Date, EntityKind, EntityRef};
@@ -11,11 +11,66 @@ use sextant_proto::metrics::v1::{
 };
 use sextant_proto::segmentation::v1::ListSegmentsRequest;
 
+use crate::cli::args::{limit, option, read};
 use crate::cli::context::{Context, number_of, pages_up_to, read_at, text_of};
 use crate::client::Client;
 use crate::error::Error;
 use crate::output::Document;
 use crate::view;
+
+/// What may be written on the command line.
+pub(crate) fn command() -> Command {
+    Command::new("metrics")
+        .about("Business numbers, in total and by segment")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(read("revenue").about("Recurring revenue").arg(option(
+            "by",
+            "SEGMENTATION",
+            "Break down by this segmentation",
+        )))
+        .subcommand(
+            read("waterfall")
+                .about("How recurring revenue got from the start of each month to its end")
+                .arg(
+                    option("months", "N", "How many months, 1 to 120")
+                        .value_parser(value_parser!(u32).range(1..=120))
+                        .default_value("6"),
+                )
+                .arg(option(
+                    "last-month",
+                    "YYYY-MM",
+                    "The last of them; default: the running one, to date; on its first instant the one before",
+                ))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Break down by this segmentation",
+                )),
+        )
+        .subcommand(
+            read("churn")
+                .about("Accounts and revenue lost over a period, by the segment at its start")
+                .arg(option("from", "DAY", "First day, in the tenant's time zone").required(true))
+                .arg(option("to", "DAY", "Last day, in the tenant's time zone").required(true))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Break down by this segmentation",
+                )),
+        )
+        .subcommand(
+            read("movements")
+                .about("Single changes of recurring revenue, newest first")
+                .arg(option("account", "ID", "Only this account"))
+                .arg(option(
+                    "by",
+                    "SEGMENTATION",
+                    "Show the segment of this segmentation that the account was in just before",
+                ))
+                .arg(limit()),
+        )
+}
 
 /// Runs a metric's command.
 pub(crate) async fn run(

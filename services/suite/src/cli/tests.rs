@@ -141,6 +141,11 @@ async fn the_exit_code_says_how_it_ended() {
             5,
         ),
         ("sextant keys create --scope plugins_publish", 2),
+        ("sextant export features.xls", 2),
+        (
+            "sextant export features.csv --address http://127.0.0.1:1",
+            5,
+        ),
         ("sextant held --address http://127.0.0.1:1", 5),
         ("sextant sources --address http://127.0.0.1:1", 5),
         ("sextant rejections --address http://127.0.0.1:1", 5),

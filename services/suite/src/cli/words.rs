@@ -1,7 +1,7 @@
 //! What services say about a request, in the words of the command line that made it.
 
 /// Names of the contract, and what they are called on the command line.
-const WORDS: [(&str, &str); 29] = [
+const WORDS: [(&str, &str); 30] = [
     ("at.as_of", "--as-of"),
     ("as_of", "--as-of"),
     ("at.known_at", "--known-at"),
@@ -30,6 +30,7 @@ const WORDS: [(&str, &str); 29] = [
     ("GetFeatures", "`sextant account`"),
     ("GetRevenue", "`sextant metrics revenue --by`"),
     ("ListFeatureDefinitions", "`sextant features`"),
+    ("ListFeatures", "`sextant export`"),
     ("ListSegmentations", "`sextant segmentations list`"),
 ];
 

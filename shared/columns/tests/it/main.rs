@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use sextant_columns::{
-    AccountRow, N_ACCOUNT_COLUMNS, N_SHOWN_COLUMNS, NAME_COLUMN, decode, encode, number, schema,
-    table, text, uids, value_text,
+    AccountRow, Export, N_ACCOUNT_COLUMNS, N_SHOWN_COLUMNS, NAME_COLUMN, decode, encode,
+    encode_shown, number, schema, table, text, uids, value_text,
 };
 use sextant_domain::feature::{AccountFacts, CATALOGUE, Feature, Moment, Row};
 use sextant_domain::history::Occurrence;
@@ -56,6 +56,54 @@ fn a_table_survives_the_feed_with_unknown_as_null() {
         value_text(table, Feature::SubscriptionStatus, 1).as_deref(),
         Some("none")
     );
+}
+
+#[test]
+fn pages_become_one_file_by_account_with_texts_of_all_pages() {
+    let (busy, quiet) = rows();
+    let page = |uid, id, name, features| {
+        let uid = AccountUid(uid);
+        let row = AccountRow {
+            uid,
+            id,
+            name,
+            features,
+        };
+        encode_shown(&table(&[row]).unwrap()).unwrap()
+    };
+    let pages = [
+        page(1, "b", "Bolt, \"Ltd\"", &quiet),
+        page(2, "a", "", &busy),
+    ];
+    let export = Export::of_pages(&pages).unwrap();
+    let names = export.names();
+    assert_eq!(names.len(), 2 + CATALOGUE.len());
+    assert_eq!(
+        names[..3],
+        ["account_id", "account_name", "account.age_days"]
+    );
+    let events = names.iter().position(|name| name == "usage.events_28d");
+    let texts: Vec<_> = (0..2)
+        .map(|row| {
+            let texts = export.texts(row).unwrap();
+            (
+                texts[0].clone(),
+                texts[1].clone(),
+                texts[events.unwrap()].clone(),
+            )
+        })
+        .collect();
+    let own = |[id, name, events]: [&str; 3]| (id.to_owned(), name.to_owned(), events.to_owned());
+    assert_eq!(
+        texts,
+        [own(["a", "", "1"]), own(["b", "Bolt, \"Ltd\"", ""])]
+    );
+    let mut file = Vec::new();
+    export.write_arrow(&mut file).unwrap();
+    assert!(file.starts_with(b"ARROW1") && file.ends_with(b"ARROW1"));
+    assert!(Export::of_pages(&[b"not arrow"]).is_err());
+    let none: &[&[u8]] = &[];
+    assert!(Export::of_pages(none).is_err());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 use tonic::Status;
 
 use sextant::client::Client;
+use sextant_columns::Export;
 use sextant_proto::common::v1::{Date, Freshness, ReadAt};
 use sextant_proto::ingestion::v1 as ingestion;
 use sextant_proto::methods;
@@ -193,6 +194,19 @@ async fn read_scoring(client: &Client, method: &str, given: Given) -> Result<Rea
             let request = scoring::GetFeaturesRequest { account, at };
             let answer = call!(client, scoring.get_features, request);
             Read::of(&answer).about(answer.freshness.as_ref())
+        },
+        "ListFeatures" => {
+            let request = scoring::ListFeaturesRequest {
+                at,
+                page_size,
+                page_token,
+            };
+            let answer = call!(client, scoring.list_features, request);
+            let export = Export::of_pages(&[&answer.arrow_ipc]).unwrap();
+            let rows = (0..export.n_accounts()).map(|row| export.texts(row).unwrap());
+            Read::of(&(rows.collect::<Vec<_>>(), &answer.freshness))
+                .about(answer.freshness.as_ref())
+                .paged(&answer.next_page_token)
         },
         "GetScores" => {
             let request = scoring::GetScoresRequest { account, at };
