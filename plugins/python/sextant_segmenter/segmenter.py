@@ -76,7 +76,7 @@ class Segmenter:
         self.config = config
 
     def segment(self, rows: pa.RecordBatch, call: Call) -> Iterable[str | None]:
-        """Judges every row: its segment's key, NONE or ABSTAIN. A pair of lists adds a score for each row."""
+        """Judges every row, of which there is at least one: its segment's key, NONE or ABSTAIN. A pair of lists adds scores."""
         raise NotImplementedError
 
     # A class that gives reasons defines this, too:
@@ -109,6 +109,8 @@ class Description:
             self.id: str = document["id"]
             self.version: str = document["version"]
             self.features: list[str] = []
+            #: What becomes of a row that lacks a feature, and what stands in for it where that says default.
+            self.on_missing: list[tuple[str, Any]] = []
             self.schema = pa.schema(self._fields(document))
             self.segments = {segment["key"]: index for index, segment in enumerate(document["segments"])}
             self.examples: list[dict] = document.get("examples", [])
@@ -123,6 +125,7 @@ class Description:
             if kind not in TYPES:
                 raise ValueError(f"feature {feature['feature']} has type {feature['type']}; there are {', '.join(TYPES)}")
             self.features.append(feature["feature"])
+            self.on_missing.append((feature.get("on_missing", "null"), feature.get("default")))
             yield pa.field(feature["feature"], TYPES[kind], nullable=True)
 
 

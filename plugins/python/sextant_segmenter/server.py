@@ -94,7 +94,8 @@ class _Evaluations(rpc.EvaluationServiceServicer):
         try:
             rows = _rows(request.batch)
             with instance.turn:
-                given = instance.segmenter.segment(rows, _call(request.context))
+                # Most models refuse to be asked about no rows.
+                given = instance.segmenter.segment(rows, _call(request.context)) if rows.num_rows else []
                 answer = answers.answer(self._description, given, rows.num_rows)
         except Exception as error:
             return pb.SegmentResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))
@@ -110,7 +111,7 @@ class _Evaluations(rpc.EvaluationServiceServicer):
         try:
             rows = _rows(request.batch)
             with instance.turn:
-                given = instance.segmenter.explain(rows, _call(request.context), request.top_k)
+                given = instance.segmenter.explain(rows, _call(request.context), request.top_k) if rows.num_rows else []
                 told = answers.reasons(self._description, given, rows.num_rows, request.top_k)
         except Exception as error:
             return pb.ExplainResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))

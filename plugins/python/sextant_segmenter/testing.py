@@ -29,22 +29,44 @@ class Session:
 
     def segments(self, rows: list[list[Any]], as_of_us: int = AS_OF_US) -> list[str | None]:
         """The segment of each row."""
-        batch = self.rows(rows)
-        given = self._segmenter.segment(batch, self._call(as_of_us))
-        answer = answers.answer(self.description, given, batch.num_rows)
+        shown, places = self._shown(rows)
+        given = self._segmenter.segment(shown, self._call(as_of_us)) if places else []
+        answer = answers.answer(self.description, given, shown.num_rows)
         keys = {index: key for key, index in self.description.segments.items()} | {0xFFFF: "", 0xFFFE: None}
-        return [keys[index] for index in answer.column("segment").to_pylist()]
+        return _spread([keys[index] for index in answer.column("segment").to_pylist()], places, len(rows), None)
 
     def reasons(self, rows: list[list[Any]], top_k: int = 3, as_of_us: int = AS_OF_US) -> list[list[tuple[str, float, str]]]:
-        """The strongest reasons of each row."""
-        batch = self.rows(rows)
-        given = self._segmenter.explain(batch, self._call(as_of_us), top_k)
-        told = answers.reasons(self.description, given, batch.num_rows, top_k)
-        return [[(self.description.features[feature], weight, text) for feature, weight, text in of_row] for of_row in told]
+        """The strongest reasons of each row that is shown to the segmenter; of the others none."""
+        shown, places = self._shown(rows)
+        given = self._segmenter.explain(shown, self._call(as_of_us), top_k) if places else []
+        told = answers.reasons(self.description, given, shown.num_rows, top_k)
+        told = [[(self.description.features[feature], weight, text) for feature, weight, text in of_row] for of_row in told]
+        return _spread(told, places, len(rows), [])
+
+    def _shown(self, rows: list[list[Any]]) -> tuple[pa.RecordBatch, list[int]]:
+        """The rows that a segmenter is shown, as every feature's on_missing says, and their places."""
+        shown, places = [], []
+        for place, row in enumerate(rows):
+            lacking = [position for position, value in enumerate(row) if value is None]
+            policies = {position: self.description.on_missing[position] for position in lacking}
+            for position, (policy, _) in policies.items():
+                if policy == "fail":
+                    raise ValueError(f"row {place} has no value for {self.description.features[position]}, whose on_missing is fail")
+            if any(policy == "skip_row" for policy, _ in policies.values()):
+                continue
+            shown.append([policies[position][1] if position in policies else value for position, value in enumerate(row)])
+            places.append(place)
+        return self.rows(shown), places
 
     @staticmethod
     def _call(as_of_us: int) -> Call:
         return Call(tenant_id="test", as_of_us=as_of_us, seed=7)
+
+
+def _spread(answers: list, places: list[int], rows: int, otherwise: Any) -> list:
+    """Answers at their places; the rows between them have none."""
+    by_place = dict(zip(places, answers))
+    return [by_place.get(place, otherwise) for place in range(rows)]
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

@@ -38,6 +38,39 @@ def test_a_configuration_changes_the_answer_and_defaults_are_filled_in():
     assert Session(Health, {"arr_min_minor": 1}).segments([[100, 0.9]]) == ["key"]
 
 
+def test_a_row_that_lacks_a_feature_is_skipped_filled_or_refused_as_sextant_does_it():
+    class Told(Segmenter):
+        descriptor = {
+            "id": "a.b",
+            "version": "1.0.0",
+            "requires": [
+                {"feature": "skipped", "type": "int64", "on_missing": "skip_row"},
+                {"feature": "filled", "type": "int64", "on_missing": "default", "default": 7},
+                {"feature": "refused", "type": "int64", "on_missing": "fail"},
+            ],
+            "optional": [{"feature": "null", "type": "int64"}],
+            "segments": [{"key": "all"}],
+        }
+
+        def segment(self, rows, call):
+            self.shown.append(rows.to_pydict())
+            return ["all"] * rows.num_rows
+
+        def explain(self, rows, call, top_k):
+            return [[Reason("null", 1.0)]] * rows.num_rows
+
+    Told.shown = []
+    rows = [[None, 1, 1, 1], [1, None, 1, None], [2, 2, 2, 2]]
+    assert Session(Told).segments(rows) == [None, "all", "all"]
+    assert Told.shown == [{"skipped": [1, 2], "filled": [7, 2], "refused": [1, 2], "null": [None, 2]}]
+    assert Session(Told).reasons(rows) == [[], [("null", 1.0, "")], [("null", 1.0, "")]]
+    # A model is not asked about no rows.
+    assert Session(Told).segments([[None, 1, 1, 1]]) == [None]
+    assert len(Told.shown) == 1
+    with pytest.raises(ValueError, match="row 0 has no value for refused"):
+        Session(Told).segments([[1, 1, None, 1]])
+
+
 def test_reasons_come_strongest_first_and_no_more_than_asked_for():
     session = Session(Health)
     [told] = session.reasons([[9_000_000, 0.9]], top_k=2)
@@ -117,6 +150,10 @@ def test_what_goes_wrong_is_a_failure_and_the_server_goes_on(served, gives, code
     Odd.gives = ["key", None]
     answer = pa.ipc.open_stream(served.Segment(request, metadata=KEY).batch).read_all()
     assert answer.column("segment").to_pylist() == [0, 0xFFFE]
+    Odd.gives = KeyError("asked about no rows")
+    empty = pb.SegmentRequest(instance_id=request.instance_id, batch=stream(Session(Odd).rows([])))
+    answer = pa.ipc.open_stream(served.Segment(empty, metadata=KEY).batch).read_all()
+    assert answer.num_rows == 0
 
 
 def test_an_instance_that_is_not_known_is_told(served):
