@@ -32,6 +32,7 @@ mod readiness;
 mod records;
 mod refusals;
 mod rejects;
+mod scikit;
 mod scopes;
 mod seats;
 mod story;

@@ -12,9 +12,11 @@ use crate::worlds::world::{Shape, World, tenant};
 /// What introduces a command that goes on.
 const OWN_TERMINAL: &str = "In a terminal of its own:";
 
-/// The commands below a heading of the guide, as one script.
-fn script(heading: &str) -> String {
-    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/README.md");
+/// The commands below a heading of a README, as one script.
+pub(crate) fn script(readme: &str, heading: &str) -> String {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(readme);
     let guide = fs::read_to_string(guide).unwrap();
     let (_, section) = guide.split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split("\n## ").next().unwrap();
@@ -50,22 +52,30 @@ async fn follow(heading: &str) -> String {
     });
     accept(&client, accounts.collect()).await;
     let folder = tempfile::tempdir().unwrap();
-    // The program is called as its users call it.
+    let script = script("plugins/README.md", heading);
+    shell(&script, folder.path(), |shell| {
+        shell
+            .env_remove("CARGO_TARGET_DIR")
+            .env("SEXTANT_ADDRESS", &world.addresses().segmentation)
+            .env("SEXTANT_KEY", world.key().expose())
+            .env("SEXTANT_TENANT", "guide");
+    })
+}
+
+/// Runs a script in a folder to its end and gives what it printed. The program is called as its users call it.
+pub(crate) fn shell(script: &str, folder: &Path, prepare: impl FnOnce(&mut Command)) -> String {
     let own = tempfile::tempdir().unwrap();
     symlink(program_path(), own.path().join("sextant")).unwrap();
     let path = std::env::var_os("PATH").unwrap();
     let path = format!("{}:{}", own.path().display(), path.to_str().unwrap());
-    let output = Command::new("bash")
-        .args(["-c", &script(heading)])
-        .current_dir(folder.path())
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-c", script])
+        .current_dir(folder)
         .env("PATH", path)
-        .env_remove("CARGO_TARGET_DIR")
-        .env("SEXTANT_ADDRESS", &world.addresses().segmentation)
-        .env("SEXTANT_KEY", world.key().expose())
-        .env("SEXTANT_TENANT", "guide")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+        .stdin(Stdio::null());
+    prepare(&mut shell);
+    let output = shell.output().unwrap();
     let (said, told) = (
         String::from_utf8_lossy(&output.stdout).into_owned(),
         String::from_utf8_lossy(&output.stderr),
