@@ -1,44 +1,59 @@
 //! Plugins that were compiled with the header of a released ABI load for ever.
 
+mod foreign;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sextant_plugin_host::conformance::{Outcome, judge};
-use sextant_plugin_host::{ABSTAIN, Allowance, Plugin, Segmenter, Verified, rows};
+use sextant_plugin_host::{ABSTAIN, Allowance, Plugin, Segmenter, rows};
 
 use crate::fixture::{call, hosts};
+
+/// The machines of the archive.
+const MACHINES: [&str; 2] = ["x86_64", "aarch64"];
 
 fn archive() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../abi/archive")
 }
 
-fn archived() -> Vec<PathBuf> {
-    let files = fs::read_dir(archive().join("1.0")).unwrap();
+/// The plugins for a machine.
+fn archived(machine: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(archive().join("1.0").join(machine)).unwrap();
     let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
     files
 }
 
+/// Those for this one.
+fn own() -> Vec<PathBuf> {
+    archived(std::env::consts::ARCH)
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
 #[test]
 fn every_archived_plugin_is_the_one_that_was_archived() {
     let listed = fs::read_to_string(archive().join("README.md")).unwrap();
-    assert!(archived().len() >= 2);
-    for path in archived() {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let digest = Verified::read(&path).unwrap().digest_hex();
-        let line = listed
-            .lines()
-            .find(|line| line.contains(&format!("`1.0/{name}`")));
-        assert!(
-            line.is_some_and(|line| line.contains(&digest)),
-            "{name} {digest}"
-        );
+    for machine in MACHINES {
+        assert_eq!(archived(machine).len(), 3, "{machine}");
+        for path in archived(machine) {
+            let digest = foreign::digest(&fs::read(&path).unwrap());
+            let name = format!("`1.0/{machine}/{}`", name(&path));
+            let line = listed.lines().find(|line| line.contains(&name));
+            assert!(
+                line.is_some_and(|line| line.contains(&digest)),
+                "{name} {digest}"
+            );
+        }
     }
 }
 
 #[test]
 fn every_archived_plugin_loads_and_holds_to_its_examples() {
-    for path in archived() {
+    for path in own() {
         let segmenter = Segmenter::from(Plugin::load(&path).unwrap());
         let descriptor = segmenter.descriptor();
         assert!(!descriptor.examples.is_empty());
@@ -59,7 +74,7 @@ fn every_archived_plugin_loads_and_holds_to_its_examples() {
 #[test]
 fn every_archived_plugin_passes_the_check() {
     let hosts = hosts();
-    for path in archived() {
+    for path in own() {
         let verdicts = judge(&hosts, &path, &Allowance::default());
         let failed: Vec<_> = verdicts
             .iter()
