@@ -47,7 +47,7 @@ def new_pipeline():
 
 def held_out(accounts):
     """Whether an account is kept from the training, in all periods alike: by its id, so that the same are kept every time."""
-    shares = [int.from_bytes(hashlib.sha256(account.encode()).digest()[:4]) / 2**32 for account in accounts]
+    shares = [int.from_bytes(hashlib.sha256(account.encode()).digest()[:4], "big") / 2**32 for account in accounts]
     return np.array(shares) < HELD_OUT
 
 
