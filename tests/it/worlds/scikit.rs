@@ -1,10 +1,14 @@
 //! A data scientist's way with scikit-learn, as the README of the Python package tells it, word for word: from the demo's data to a
 //! model that judges every account.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
 
 use sextant::client::Client;
 use sextant::links::{Addresses, Links};
@@ -61,12 +65,6 @@ fn with_python(shell: &mut Command) {
         .env("PYTHONDONTWRITEBYTECODE", "1");
 }
 
-fn client(address: &str, key: &str) -> Client {
-    let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
-    let links = Links::connect(&Addresses::all_at(address), &options).unwrap();
-    Client::new(links, Some(&Key::parse(key).unwrap()))
-}
-
 /// The accounts of a segment, by account.
 async fn members(client: &Client, segment: &str) -> Vec<Member> {
     let request = ListMembersRequest {
@@ -90,66 +88,86 @@ fn the_example_is_trained_with_the_versions_that_its_users_install() {
     assert_eq!(required.trim(), format!("scikit-learn=={pinned}"));
 }
 
-#[tokio::test]
-async fn the_way_from_an_export_to_a_scikit_learn_model_judges_every_account_as_the_model_does() {
-    let folder = tempfile::tempdir().unwrap();
-    let listen = free_address().to_string();
-    let settings = [
-        "store.data_dir=data".to_owned(),
-        format!("plugins.builtin_dir={}", segmenters().display()),
-        format!("server.listen={listen}"),
-        format!("server.admin_listen={}", free_address()),
-        "server.drain_notice_ms=0".to_owned(),
-    ];
-    let arguments = ["--dataset", "saas", "--accounts", "150"];
-    let (_demo, told) = Process::demo(&arguments, folder.path(), &settings);
-    let (_, key) = told.split_once("export SEXTANT_KEY=").unwrap();
-    let key = key.split_whitespace().next().unwrap();
-    let address = format!("http://{listen}");
+/// The demo's company, and how it is called.
+struct Demo {
+    _process: Process,
+    folder: TempDir,
+    address: String,
+    key: String,
+}
 
-    let churn = folder.path().join("churn");
-    let copied = Command::new("cp")
-        .arg("-r")
-        .arg(root().join("plugins/python/examples/churn"))
-        .arg(&churn)
-        .status();
-    assert!(copied.unwrap().success());
-    let heading = "A scikit-learn model, from its data to reasons";
-    let said = shell(
-        &script("plugins/python/README.md", heading),
-        &churn,
-        |shell| {
-            shell
-                .env("SEXTANT_ADDRESS", &address)
-                .env("SEXTANT_KEY", key)
-                .env("SEXTANT_TENANT", TENANT);
-            with_python(shell);
-        },
-    );
-    for told in [
-        "area under the ROC curve",
-        "1 examples hold",
-        "High risk",
-        "all where the model puts them",
-    ] {
-        assert!(said.contains(told), "{told}: {said}");
+impl Demo {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = free_address().to_string();
+        let settings = [
+            "store.data_dir=data".to_owned(),
+            format!("plugins.builtin_dir={}", segmenters().display()),
+            format!("server.listen={listen}"),
+            format!("server.admin_listen={}", free_address()),
+            "server.drain_notice_ms=0".to_owned(),
+        ];
+        let arguments = ["--dataset", "saas", "--accounts", "150"];
+        let (process, told) = Process::demo(&arguments, folder.path(), &settings);
+        let (_, key) = told.split_once("export SEXTANT_KEY=").unwrap();
+        Self {
+            _process: process,
+            folder,
+            address: format!("http://{listen}"),
+            key: key.split_whitespace().next().unwrap().to_owned(),
+        }
     }
 
-    // The reasons of one account, with weights.
-    let client = client(&address, key);
-    let client = client.of_tenant(&client.find_tenant(Some(TENANT)).await.unwrap());
-    let high = members(&client.unwrap(), "high").await;
+    /// The folder that the example was copied into.
+    fn churn(&self) -> PathBuf {
+        self.folder.path().join("churn")
+    }
+
+    /// Runs a script in it as the user would.
+    fn shell(&self, script: &str, variables: &[(&str, &str)]) -> String {
+        shell(script, &self.churn(), |shell| {
+            shell
+                .env("SEXTANT_ADDRESS", &self.address)
+                .env("SEXTANT_KEY", &self.key)
+                .env("SEXTANT_TENANT", TENANT)
+                .envs(variables.iter().copied());
+            with_python(shell);
+        })
+    }
+
+    async fn client(&self) -> Client {
+        let options = LinkOptions::new(Duration::from_secs(30), Meters::none());
+        let links = Links::connect(&Addresses::all_at(&self.address), &options).unwrap();
+        let client = Client::new(links, Some(&Key::parse(&self.key).unwrap()));
+        let tenant = client.find_tenant(Some(TENANT)).await.unwrap();
+        client.of_tenant(&tenant).unwrap()
+    }
+
+    /// Segments by account, of lines of JSON.
+    fn segments(&self, file: &str) -> BTreeMap<String, Value> {
+        let lines = fs::read_to_string(self.churn().join(file)).unwrap();
+        let rows = lines.lines().map(|line| {
+            let row: Value = serde_json::from_str(line).unwrap();
+            (
+                row["account"].as_str().unwrap().to_owned(),
+                row["segment"].clone(),
+            )
+        });
+        rows.collect()
+    }
+}
+
+/// The reasons of an account are what its features weigh.
+async fn check_reasons(demo: &Demo) {
+    let high = members(&demo.client().await, "high").await;
     let membership = high
         .first()
         .and_then(|one| one.membership.as_ref())
         .unwrap();
     assert_eq!(membership.state(), MembershipState::Member);
     let account = &membership.account.as_ref().unwrap().id;
-    let differences = format!("python -c \"$DIFFERENCES\" {account}");
-    let differences = shell(&differences, &churn, |shell| {
-        shell.env("DIFFERENCES", DIFFERENCES);
-        with_python(shell);
-    });
+    let script = format!("python -c \"$DIFFERENCES\" {account}");
+    let differences = demo.shell(&script, &[("DIFFERENCES", DIFFERENCES)]);
     assert!(membership.reasons.len() > 1);
     for reason in &membership.reasons {
         let found = differences
@@ -166,4 +184,45 @@ async fn the_way_from_an_export_to_a_scikit_learn_model_judges_every_account_as_
             "{reason:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_way_from_an_export_to_a_scikit_learn_model_judges_every_account_as_the_model_does() {
+    let demo = Demo::start();
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(root().join("plugins/python/examples/churn"))
+        .arg(demo.churn())
+        .status();
+    assert!(copied.unwrap().success());
+    let heading = "A scikit-learn model, from its data to reasons";
+    let said = demo.shell(&script("plugins/python/README.md", heading), &[]);
+    for told in [
+        "area under the ROC curve",
+        "1 examples hold",
+        "High risk",
+        "all where the model puts them",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    check_reasons(&demo).await;
+    // It is not pleased with everything.
+    let altered = "sed '0,/\"high\"/s//\"low\"/' members.ndjson >altered.ndjson
+        if python compare.py today.arrow altered.ndjson 2>&1; then exit 1; fi";
+    let said = demo.shell(altered, &[]);
+    assert!(
+        said.contains("1 of ") && said.contains("accounts differ"),
+        "{said}"
+    );
+
+    // A built-in segmenter says of the rows of an export what the service has stored.
+    let built_in = segmenters().join("libsextant_segmenter_value_tiers.so");
+    let again = "set -e
+        sextant export today.csv
+        sextant plugin run \"$SEGMENTER\" --csv today.csv --output ndjson >again.ndjson
+        sextant members value --limit 0 --output ndjson >stored.ndjson";
+    demo.shell(again, &[("SEGMENTER", built_in.to_str().unwrap())]);
+    let stored = demo.segments("stored.ndjson");
+    assert!(stored.len() > 150, "{}", stored.len());
+    assert_eq!(demo.segments("again.ndjson"), stored);
 }
