@@ -103,6 +103,7 @@ impl Engine {
             segmenter_version: told.version.clone(),
             digest: told.digest.clone(),
             config: bound.config().to_owned(),
+            fit: Vec::new(),
             created_at: self.clock.now(),
             created_by: by.0.clone(),
             note: told::shortened(&note),

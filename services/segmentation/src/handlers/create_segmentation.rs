@@ -141,6 +141,7 @@ async fn parse(
         config: String::new(),
         version: 1,
         plugin_digest: told.digest.clone(),
+        fit: Vec::new(),
         revision: 1,
         created_at: handlers.engine.clock.now(),
         closed_on: None,

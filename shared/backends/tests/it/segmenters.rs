@@ -83,6 +83,7 @@ async fn create(store: &Segmentation) -> Result<Vec<u8>> {
         config: "{}".to_owned(),
         version: 1,
         plugin_digest: "aa".to_owned(),
+        fit: Vec::new(),
         revision: 1,
         created_at: NOON,
         closed_on: None,

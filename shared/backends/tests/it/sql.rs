@@ -65,7 +65,7 @@ const SYSTEM_STATEMENTS: [&str; 38] = [
 const OF_THE_DATABASES_CLOCK: [&str; 3] =
     ["replica_forget.sql", "replica_insert.sql", "replicas.sql"];
 
-const TENANT_TABLES: [&str; 17] = [
+const TENANT_TABLES: [&str; 18] = [
     "account",
     "account_move",
     "dedupe",
@@ -80,6 +80,7 @@ const TENANT_TABLES: [&str; 17] = [
     "replica_fact",
     "request",
     "segmentation_revision",
+    "segmenter_state",
     "rollup_month",
     "segmentation",
     "source_count",

@@ -122,6 +122,8 @@ macro_rules! conformance_suite {
                 of_concurrent_activations_one_decides,
                 a_revision_decides_only_by_the_report_that_was_judged,
                 revisions_of_tenants_are_apart,
+                what_was_learned_is_kept_with_all_of_its_bytes,
+                a_revision_answers_from_what_it_was_fitted_to,
             ]
             catalogue: [
                 a_segmenter_is_published_once_with_all_of_its_code,

@@ -88,6 +88,7 @@ async fn create(store: &Segmentation, key: &str, digest: &str) -> Result<()> {
         config: "{}".to_owned(),
         version: 1,
         plugin_digest: digest.to_owned(),
+        fit: Vec::new(),
         revision: 1,
         created_at: at(1),
         closed_on: None,

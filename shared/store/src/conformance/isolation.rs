@@ -189,6 +189,7 @@ fn definition(config: &str) -> SegmentationRow {
         config: config.to_owned(),
         version: 1,
         plugin_digest: String::new(),
+        fit: Vec::new(),
         revision: 1,
         created_at: at(1),
         closed_on: None,

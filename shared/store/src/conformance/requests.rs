@@ -36,6 +36,7 @@ fn segmentation(key: &str) -> SegmentationRow {
         config: "{}".to_owned(),
         version: 1,
         plugin_digest: "0a1b".to_owned(),
+        fit: Vec::new(),
         revision: 1,
         created_at: at(1),
         closed_on: None,

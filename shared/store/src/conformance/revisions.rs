@@ -8,7 +8,8 @@ use sextant_domain::time::Day;
 use crate::conformance::make::{ACME, BOLT, answer, at, first, once};
 use crate::conformance::{Harness, Segmentation};
 use crate::port::{
-    Activation, EventFilter, EventRow, RevisionRow, RevisionState, SegmentationRow, UseRow,
+    Activation, CODE_CHUNK_BYTES, EventFilter, EventRow, RevisionRow, RevisionState,
+    SegmentationRow, UseRow,
 };
 use crate::{Error, Result};
 
@@ -22,6 +23,7 @@ fn segmentation() -> SegmentationRow {
         config: "{}".to_owned(),
         version: 1,
         plugin_digest: "aa".to_owned(),
+        fit: Vec::new(),
         revision: 1,
         created_at: at(1),
         closed_on: None,
@@ -37,6 +39,7 @@ pub(super) fn proposed(digest: &str) -> RevisionRow {
         segmenter_version: "2.0.0".to_owned(),
         digest: digest.to_owned(),
         config: "{\"min\":1}".to_owned(),
+        fit: Vec::new(),
         created_at: at(2),
         created_by: "a key".to_owned(),
         note: "because".to_owned(),
@@ -133,6 +136,7 @@ pub async fn a_revision_is_proposed_activated_and_taken_back<H: Harness>(harness
         version: 2,
         config: "{\"min\":1}".to_owned(),
         plugin_digest: "cc".to_owned(),
+        fit: Vec::new(),
         revision: 3,
         closed_on: Some(Day(20_000)),
         ..segmentation()
@@ -187,6 +191,46 @@ pub async fn a_revision_is_proposed_activated_and_taken_back<H: Harness>(harness
     let told: Vec<u32> = told.iter().map(|event| event.revision).collect();
     // Of the proposals the number that was assigned; the others say what they were given.
     assert_eq!(told, [0, 0, 3, 2]);
+}
+
+pub async fn what_was_learned_is_kept_with_all_of_its_bytes<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    let states = &store.segmentations;
+    let learned: Vec<u8> = (0..=250_u8)
+        .cycle()
+        .take(2 * CODE_CHUNK_BYTES + 7)
+        .collect();
+    assert_eq!(states.state(ACME, "aa").await.unwrap(), None);
+    // The second time changes nothing.
+    for _ in 0..2 {
+        states
+            .keep_state(ACME, "aa", learned.clone())
+            .await
+            .unwrap();
+    }
+    assert_eq!(states.state(ACME, "aa").await.unwrap(), Some(learned));
+    assert_eq!(states.state(ACME, "bb").await.unwrap(), None);
+    assert_eq!(states.state(BOLT, "aa").await.unwrap(), None);
+}
+
+pub async fn a_revision_answers_from_what_it_was_fitted_to<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    create(&store, ACME).await;
+    let fitted = RevisionRow {
+        fit: b"fit".to_vec(),
+        ..proposed("bb")
+    };
+    let (event, once) = (event(ACME, "proposed"), once(Some(ACME), "fitted", 0));
+    let stored = store.segmentations.propose(ACME, &fitted, event, once);
+    stored.await.unwrap();
+    let before = store.segmentations.all(ACME).await.unwrap();
+    assert!(before[0].fit.is_empty());
+    activate(&store, ACME, &activation(1, 2)).await.unwrap();
+    let decided = store.segmentations.all(ACME).await.unwrap();
+    assert_eq!(decided[0].fit, b"fit");
+    let of_all = store.segmentations.revisions(ACME, 1, HIGHEST, 9).await;
+    let fits: Vec<Vec<u8>> = of_all.unwrap().into_iter().map(|one| one.fit).collect();
+    assert_eq!(fits, [b"fit".to_vec(), Vec::new()]);
 }
 
 pub async fn of_concurrent_activations_one_decides<H: Harness>(harness: H) {

@@ -17,6 +17,7 @@ fn row(key: &str) -> SegmentationRow {
         config: "{\"classes\":5}".to_owned(),
         version: 1,
         plugin_digest: "0a1b".to_owned(),
+        fit: Vec::new(),
         revision: 1,
         created_at: at(1),
         closed_on: Some(Day(20_000)),

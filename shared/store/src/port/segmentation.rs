@@ -21,6 +21,8 @@ pub struct SegmentationRow {
     pub version: u32,
     /// SHA-256 of the plugin, in hexadecimal.
     pub plugin_digest: String,
+    /// What it answers from, encoded; empty: it is not fitted.
+    pub fit: Vec<u8>,
     /// Number of the revision that decides.
     pub revision: u32,
     /// When it was made.
@@ -79,6 +81,8 @@ pub struct RevisionRow {
     pub digest: String,
     /// Canonical configuration.
     pub config: String,
+    /// What it answers from, encoded; empty: it is not fitted.
+    pub fit: Vec<u8>,
     /// When it was proposed.
     pub created_at: Instant,
     /// Who has proposed it.
@@ -101,6 +105,7 @@ impl RevisionRow {
             segmenter_version: segmenter_version.to_owned(),
             digest: of.plugin_digest.clone(),
             config: of.config.clone(),
+            fit: of.fit.clone(),
             created_at: of.created_at,
             created_by: created_by.to_owned(),
             note: String::new(),
@@ -198,6 +203,22 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
         before: u32,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<RevisionRow>>>;
+
+    /// Keeps what a segmenter has learned from a tenant's accounts, at most 256 MiB, by its digest in hexadecimal digits. What is kept
+    /// already stays as it is.
+    fn keep_state<'a>(
+        &'a self,
+        tenant: TenantId,
+        digest: &'a str,
+        state: Vec<u8>,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// What a segmenter has learned; `None`: it is not kept.
+    fn state<'a>(
+        &'a self,
+        tenant: TenantId,
+        digest: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
 
     /// All segmentations of a tenant (at most 200), by key.
     fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>>;

@@ -1,1 +1,1 @@
-SELECT key, number, segmenter_id, config, version, plugin_digest, created_at, closed_on, revision FROM segmentation WHERE tenant_id = $1 ORDER BY key
+SELECT key, number, segmenter_id, config, version, plugin_digest, created_at, closed_on, revision, fit FROM segmentation WHERE tenant_id = $1 ORDER BY key

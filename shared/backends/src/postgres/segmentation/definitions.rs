@@ -4,7 +4,8 @@ use tokio_postgres::types::ToSql;
 
 use sextant_domain::id::TenantId;
 use sextant_store::port::{
-    Activation, EventRow, Once, RevisionRow, RevisionState, SegmentationRow, Segmentations,
+    Activation, CODE_CHUNK_BYTES, EventRow, Once, RevisionRow, RevisionState, SegmentationRow,
+    Segmentations,
 };
 use sextant_store::{BoxFuture, Error, Result};
 
@@ -26,6 +27,8 @@ const LEAVE: &str = include_str!("../../../queries/postgres/segmentation/revisio
 const ENTER: &str = include_str!("../../../queries/postgres/segmentation/revision_enter.sql");
 const KEEP_SHADOW: &str =
     include_str!("../../../queries/postgres/segmentation/revision_keep_shadow.sql");
+const INSERT_STATE: &str = include_str!("../../../queries/postgres/segmentation/state_insert.sql");
+const STATE: &str = include_str!("../../../queries/postgres/segmentation/state.sql");
 const CLEAR_USES: &str = include_str!("../../../queries/postgres/segmentation/uses_clear.sql");
 const NOTE_USES: &str = include_str!("../../../queries/postgres/segmentation/uses_note.sql");
 
@@ -40,6 +43,7 @@ fn segmentation(row: &mut Fields<'_>) -> Result<SegmentationRow> {
         created_at: row.instant()?,
         closed_on: row.maybe_day()?,
         revision: row.number::<i64, u32>()?,
+        fit: row.take()?,
     })
 }
 
@@ -56,6 +60,7 @@ fn revision(row: &mut Fields<'_>) -> Result<RevisionRow> {
         created_by: row.take()?,
         note: row.take()?,
         shadow: row.take()?,
+        fit: row.take()?,
     })
 }
 
@@ -70,7 +75,7 @@ async fn insert_revision(session: &Session, tenant: TenantId, row: &RevisionRow)
     let (id, segmentation) = (rows::tenant(tenant), i32::from(row.segmentation));
     let (revision, state) = (i64::from(row.revision), i16::from(row.state.code()));
     let (config, note) = (rows::text(&row.config), rows::text(&row.note));
-    let params: [&(dyn ToSql + Sync); 12] = [
+    let params: [&(dyn ToSql + Sync); 13] = [
         &id,
         &segmentation,
         &revision,
@@ -83,6 +88,7 @@ async fn insert_revision(session: &Session, tenant: TenantId, row: &RevisionRow)
         &row.created_by,
         &note,
         &row.shadow,
+        &row.fit,
     ];
     session.execute(&statement, &params).await.map(|_rows| ())
 }
@@ -142,7 +148,7 @@ impl Segmentation {
         };
         let (number, version) = (i32::from(row.number), i64::from(row.version));
         let (closed_on, revision) = (row.closed_on.map(|day| day.0), i64::from(row.revision));
-        let params: [&(dyn ToSql + Sync); 10] = [
+        let params: [&(dyn ToSql + Sync); 11] = [
             &id,
             &row.key,
             &number,
@@ -153,6 +159,7 @@ impl Segmentation {
             &row.created_at.0,
             &closed_on,
             &revision,
+            &row.fit,
         ];
         session.query(&insert, &params).await?;
         let first = RevisionRow {
@@ -234,7 +241,7 @@ impl Segmentation {
             i64::from(found.revision),
         );
         let closed_on = activation.closed_on.map(|day| day.0);
-        let params: [&(dyn ToSql + Sync); 8] = [
+        let params: [&(dyn ToSql + Sync); 9] = [
             &id,
             &number,
             &from_version,
@@ -243,6 +250,7 @@ impl Segmentation {
             &found.digest,
             &revision,
             &closed_on,
+            &found.fit,
         ];
         let decided = session.query(&decide, &params).await?;
         let Some(row) = decode::first(&decided, "segmentation", segmentation)? else {
@@ -332,6 +340,40 @@ impl Segmentations for Segmentation {
                 .read(tenant, "reading revisions", REVISIONS, &params)
                 .await?;
             decode::all(&found, "revision", revision)
+        })
+    }
+
+    fn keep_state<'a>(
+        &'a self,
+        tenant: TenantId,
+        digest: &'a str,
+        state: Vec<u8>,
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let session = self.pool.session("keeping a state").await?;
+            let (insert, id) = (session.prepare(INSERT_STATE).await?, rows::tenant(tenant));
+            session.begin(tenant);
+            for (place, chunk) in (0_i32..).zip(state.chunks(CODE_CHUNK_BYTES)) {
+                let params: [&(dyn ToSql + Sync); 4] = [&id, &digest, &place, &chunk];
+                session.execute(&insert, &params).await?;
+            }
+            session.commit().await
+        })
+    }
+
+    fn state<'a>(
+        &'a self,
+        tenant: TenantId,
+        digest: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        Box::pin(async move {
+            let params: [&(dyn ToSql + Sync); 2] = [&rows::tenant(tenant), &digest];
+            let found = self
+                .pool
+                .read(tenant, "reading a state", STATE, &params)
+                .await?;
+            let chunks = decode::all(&found, "state of a segmenter", |row| row.take::<Vec<u8>>())?;
+            Ok((!chunks.is_empty()).then(|| chunks.concat()))
         })
     }
 

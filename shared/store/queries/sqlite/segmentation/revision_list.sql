@@ -1,3 +1,3 @@
-SELECT segmentation, revision, state, segmenter_id, segmenter_version, digest, config, created_at, created_by, note, shadow
+SELECT segmentation, revision, state, segmenter_id, segmenter_version, digest, config, created_at, created_by, note, shadow, fit
 FROM revision WHERE tenant_id = ?1 AND segmentation = ?2 AND revision < ?3
 ORDER BY revision DESC LIMIT ?4;

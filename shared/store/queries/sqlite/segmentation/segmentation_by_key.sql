@@ -1,2 +1,2 @@
-SELECT segmentation_key, number, segmenter_id, config, version, plugin_digest, created_at, closed_on, revision
+SELECT segmentation_key, number, segmenter_id, config, version, plugin_digest, created_at, closed_on, revision, fit
 FROM segmentation WHERE tenant_id = ?1 AND segmentation_key = ?2;

@@ -1,3 +1,3 @@
-SELECT segmentation_key, number, segmenter_id, config, version, plugin_digest, created_at, closed_on, revision
+SELECT segmentation_key, number, segmenter_id, config, version, plugin_digest, created_at, closed_on, revision, fit
 FROM segmentation WHERE tenant_id = ?1
 ORDER BY segmentation_key;

@@ -8,7 +8,8 @@ use crate::embedded::segmentation::{Segmentation, catalogue};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, rows};
 use crate::port::{
-    Activation, EventRow, Once, RevisionRow, RevisionState, SegmentationRow, Segmentations,
+    Activation, CODE_CHUNK_BYTES, EventRow, Once, RevisionRow, RevisionState, SegmentationRow,
+    Segmentations,
 };
 use crate::{BoxFuture, Error, Result};
 
@@ -83,6 +84,38 @@ impl Segmentations for Segmentation {
         })
     }
 
+    fn keep_state<'a>(
+        &'a self,
+        tenant: TenantId,
+        digest: &'a str,
+        state: Vec<u8>,
+    ) -> BoxFuture<'a, Result<()>> {
+        let digest = digest.to_owned();
+        self.file.write("keeping a state", move |connection| {
+            let mut insert =
+                connection.prepare_cached(sql!("segmentation/segmenter_state_insert"))?;
+            for (place, chunk) in (0_i64..).zip(state.chunks(CODE_CHUNK_BYTES)) {
+                insert.execute(params![id(tenant.0), digest, place, chunk])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn state<'a>(
+        &'a self,
+        tenant: TenantId,
+        digest: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        let digest = digest.to_owned();
+        self.file.read("reading a state", move |connection| {
+            let mut list = connection.prepare_cached(sql!("segmentation/segmenter_state_list"))?;
+            let bound = params![id(tenant.0), digest];
+            let chunks = list.query_map(bound, |row| row.get::<_, Vec<u8>>(0))?;
+            let chunks = chunks.collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok((!chunks.is_empty()).then(|| chunks.concat()))
+        })
+    }
+
     fn all(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SegmentationRow>>> {
         self.file.read("listing segmentations", move |connection| {
             let mut list = connection.prepare_cached(sql!("segmentation/segmentation_list"))?;
@@ -128,7 +161,8 @@ fn create(
             row.plugin_digest,
             row.created_at.0,
             row.closed_on.map(|day| day.0),
-            row.revision
+            row.revision,
+            row.fit
         ])?;
     let first = RevisionRow {
         segmentation: row.number,
@@ -153,7 +187,8 @@ fn insert_revision(connection: &Connection, tenant: TenantId, row: &RevisionRow)
             row.created_at.0,
             row.created_by,
             row.note,
-            row.shadow
+            row.shadow,
+            row.fit
         ])?;
     Ok(())
 }
@@ -253,7 +288,8 @@ fn activate(
             revision.config,
             revision.digest,
             revision.revision,
-            activation.closed_on.map(|day| day.0)
+            activation.closed_on.map(|day| day.0),
+            revision.fit
         ])?;
     catalogue::tell(connection, event)?;
     let row = SegmentationRow {
@@ -261,6 +297,7 @@ fn activate(
         config: revision.config,
         version: before.version.saturating_add(1),
         plugin_digest: revision.digest,
+        fit: revision.fit,
         revision: revision.revision,
         closed_on: activation.closed_on,
         ..before
@@ -279,6 +316,7 @@ fn segmentation_row(row: &Row<'_>) -> rusqlite::Result<SegmentationRow> {
         created_at: row.instant(6)?,
         closed_on: row.day_or_none(7)?,
         revision: row.get(8)?,
+        fit: row.get(9)?,
     })
 }
 
@@ -295,5 +333,6 @@ fn revision_row(row: &Row<'_>) -> rusqlite::Result<RevisionRow> {
         created_by: row.get(8)?,
         note: row.get(9)?,
         shadow: row.get(10)?,
+        fit: row.get(11)?,
     })
 }

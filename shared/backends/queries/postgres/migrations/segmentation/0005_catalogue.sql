@@ -66,13 +66,25 @@ CREATE TABLE segmentation_revision (
   created_by text NOT NULL,
   note text NOT NULL,
   shadow bytea NOT NULL,
+  fit bytea NOT NULL,
   PRIMARY KEY (tenant_id, segmentation, revision)
 );
 
+-- What segmenters have learned from the accounts of a tenant. Written once.
+CREATE TABLE segmenter_state (
+  tenant_id uuid NOT NULL,
+  digest text COLLATE "C" NOT NULL,
+  chunk integer NOT NULL,
+  learned bytea NOT NULL,
+  PRIMARY KEY (tenant_id, digest, chunk)
+);
+ALTER TABLE segmenter_state ALTER COLUMN learned SET STORAGE EXTERNAL;
+
 ALTER TABLE segmentation ADD COLUMN revision bigint NOT NULL DEFAULT 1;
+ALTER TABLE segmentation ADD COLUMN fit bytea NOT NULL DEFAULT '';
 ALTER TABLE segmentation NO FORCE ROW LEVEL SECURITY;
-INSERT INTO segmentation_revision (tenant_id, segmentation, revision, state, segmenter_id, segmenter_version, digest, config, created_at, created_by, note, shadow)
-SELECT tenant_id, number, 1, 2, segmenter_id, '', plugin_digest, config, created_at, '', '', '' FROM segmentation;
+INSERT INTO segmentation_revision (tenant_id, segmentation, revision, state, segmenter_id, segmenter_version, digest, config, created_at, created_by, note, shadow, fit)
+SELECT tenant_id, number, 1, 2, segmenter_id, '', plugin_digest, config, created_at, '', '', '', '' FROM segmentation;
 INSERT INTO segmenter_use (tenant_id, segmentation_number, revision, state, digest)
 SELECT tenant_id, number, 1, 2, plugin_digest FROM segmentation;
 ALTER TABLE segmentation FORCE ROW LEVEL SECURITY;
@@ -81,7 +93,8 @@ ALTER TABLE segmentation FORCE ROW LEVEL SECURITY;
 ALTER TABLE cursor ADD COLUMN judged bytea NOT NULL DEFAULT '';
 
 SELECT isolate('segmentation_revision'::regclass);
+SELECT isolate('segmenter_state'::regclass);
 
-GRANT SELECT, INSERT ON segmenter_code, segmenter_event TO sextant_app;
+GRANT SELECT, INSERT ON segmenter_code, segmenter_event, segmenter_state TO sextant_app;
 GRANT SELECT, INSERT, UPDATE ON segmenter, segmentation, segmentation_revision TO sextant_app;
 GRANT SELECT, INSERT, DELETE ON replica, segmenter_use TO sextant_app;

@@ -53,14 +53,25 @@ CREATE TABLE revision (
     created_by TEXT NOT NULL,
     note TEXT NOT NULL,
     shadow BLOB NOT NULL,
+    fit BLOB NOT NULL,
     PRIMARY KEY (tenant_id, segmentation, revision)
 ) WITHOUT ROWID;
 -- Those that are not retired.
 CREATE INDEX revision_in_use ON revision (digest, tenant_id, segmentation, revision, state) WHERE state <> 4;
 
+-- What segmenters have learned from the accounts of a tenant. Written once.
+CREATE TABLE segmenter_state (
+    tenant_id BLOB NOT NULL,
+    digest TEXT NOT NULL,
+    chunk INTEGER NOT NULL,
+    learned BLOB NOT NULL,
+    PRIMARY KEY (tenant_id, digest, chunk)
+);
+
 ALTER TABLE segmentation ADD COLUMN revision INTEGER NOT NULL DEFAULT 1;
-INSERT INTO revision (tenant_id, segmentation, revision, state, segmenter_id, segmenter_version, digest, config, created_at, created_by, note, shadow)
-SELECT tenant_id, number, 1, 2, segmenter_id, '', plugin_digest, config, created_at, '', '', x'' FROM segmentation;
+ALTER TABLE segmentation ADD COLUMN fit BLOB NOT NULL DEFAULT x'';
+INSERT INTO revision (tenant_id, segmentation, revision, state, segmenter_id, segmenter_version, digest, config, created_at, created_by, note, shadow, fit)
+SELECT tenant_id, number, 1, 2, segmenter_id, '', plugin_digest, config, created_at, '', '', x'', x'' FROM segmentation;
 
 -- By which version of each segmentation all accounts of the slice are judged: its number (2 bytes) and the version (4 bytes), big-endian.
 ALTER TABLE slice_cursor ADD COLUMN judged BLOB NOT NULL DEFAULT x'';
