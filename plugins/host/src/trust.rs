@@ -1,4 +1,4 @@
-//! Whose segmenters are run: keys that may sign them, and what they have signed.
+//! Whose segmenters are asked: keys that may sign them, what they have signed, and servers that may be asked.
 //!
 //! A signature is of a manifest, and not of the file alone: it says for which id, version and platform the file is, so that what was
 //! signed once cannot be passed off as something else. Keys lie in a file that the operator mounts: whoever can write to the store
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use minisign_verify::{PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tonic::transport::Uri;
 
 use crate::Descriptor;
 use crate::segmenter::hex;
@@ -119,12 +120,32 @@ impl fmt::Display for Distrust {
 
 impl std::error::Error for Distrust {}
 
-/// Keys that may sign segmenters.
+/// Keys that may sign segmenters, and servers that may be segmenters.
 #[derive(Debug, Clone, Default)]
 pub struct Roots {
     keys: Vec<Root>,
     revoked: Vec<Revoked>,
+    /// `None`: the file has no list of them.
+    servers: Option<Vec<ListedServer>>,
 }
+
+/// Which servers may be segmenters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Servers {
+    /// All of them, unless there is a list.
+    AllUnlessListed,
+    /// Those that are listed.
+    Listed,
+}
+
+#[derive(Debug, Clone)]
+struct ListedServer {
+    origin: Origin,
+    ids: Vec<String>,
+}
+
+/// What is connected to: scheme, host and port.
+type Origin = (String, String, u16);
 
 #[derive(Debug, Clone)]
 struct Root {
@@ -145,9 +166,18 @@ struct Revoked {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RootsFile {
+    #[serde(default)]
     keys: Vec<RootEntry>,
     #[serde(default)]
     revoked: Vec<Revoked>,
+    servers: Option<Vec<ServerEntry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerEntry {
+    address: String,
+    ids: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -162,7 +192,8 @@ struct RootEntry {
 
 impl Roots {
     /// Reads the file: `{"keys": [{"name": "acme", "public_key": "RW...", "ids": ["acme.*"], "tenants": []}], "revoked": [{"digest":
-    /// "..."}]}`. A pattern of ids is an id, or the beginning of one with `*`; no tenants means all.
+    /// "..."}], "servers": [{"address": "https://models.acme.example:443", "ids": ["acme.*"]}]}`, of which each part may be left out. A
+    /// pattern of ids is an id, or the beginning of one with `*`; no tenants means all.
     ///
     /// # Errors
     /// What is wrong with it, in words.
@@ -184,10 +215,47 @@ impl Roots {
                 tenants: entry.tenants,
             });
         }
+        let servers = file.servers.map(|entries| {
+            let listed = entries.into_iter().map(ServerEntry::listed);
+            listed.collect::<Result<Vec<_>, _>>()
+        });
         Ok(Self {
             keys,
             revoked: file.revoked,
+            servers: servers.transpose()?,
         })
+    }
+
+    /// Whether a server may be asked at all (no id), or as the segmenter with this id.
+    ///
+    /// # Errors
+    /// It is not listed, or not with this id.
+    pub fn check_server(
+        &self,
+        address: &str,
+        id: Option<&str>,
+        which: Servers,
+    ) -> Result<(), Distrust> {
+        if which == Servers::AllUnlessListed && self.servers.is_none() {
+            return Ok(());
+        }
+        let origin = origin(address);
+        let listed = self.servers.iter().flatten();
+        let mut listed = listed
+            .filter(|one| origin.as_ref() == Some(&one.origin))
+            .peekable();
+        if listed.peek().is_none() {
+            let found = format!("the server \"{address}\" is not listed");
+            return Err(distrust("S-server", found));
+        }
+        let mut patterns = listed.flat_map(|one| &one.ids);
+        match id {
+            Some(id) if !patterns.any(|pattern| covers(pattern, id)) => {
+                let found = format!("the server \"{address}\" may not be \"{id}\"");
+                Err(distrust("S-server", found))
+            },
+            _asked_or_covered => Ok(()),
+        }
     }
 
     /// The name of the key that has signed this file as what it is, so that it may be run at this moment.
@@ -263,6 +331,34 @@ impl Roots {
     }
 }
 
+impl ServerEntry {
+    fn listed(self) -> Result<ListedServer, String> {
+        let origin = origin(&self.address).ok_or_else(|| {
+            format!(
+                "\"{}\" is no address such as https://models.acme.example:443",
+                self.address
+            )
+        })?;
+        Ok(ListedServer {
+            origin,
+            ids: self.ids,
+        })
+    }
+}
+
+/// What an address leads to; `None`: it is none.
+fn origin(address: &str) -> Option<Origin> {
+    let uri: Uri = address.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_ascii_lowercase();
+    let usual = match scheme.as_str() {
+        "https" => Some(443),
+        "http" => Some(80),
+        _other => None,
+    };
+    let port = uri.port_u16().or(usual)?;
+    Some((scheme, uri.host()?.to_ascii_lowercase(), port))
+}
+
 impl Manifest {
     fn fits(&self, about: &About<'_>) -> Result<(), Distrust> {
         let of_platform = self.digests.get(about.platform).map(String::as_str);
@@ -311,6 +407,10 @@ fn distrust(check: &'static str, found: String) -> Distrust {
             "a signature is of one file, under one id and version",
             "sign this very file: sextant plugin sign",
         ),
+        "S-server" => (
+            "a server sees what is known of accounts, and whose segmenters it may be is the operator's to say",
+            "have the operator list its address with its ids under \"servers\" in plugins.trust_file",
+        ),
         "S-time" => (
             "a manifest holds for the time that its signer gave it",
             "sign it again: sextant plugin sign",
@@ -327,3 +427,6 @@ fn distrust(check: &'static str, found: String) -> Distrust {
         fix,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2917,7 +2917,8 @@ pub mod segmenter_service_client {
             self.inner.client_streaming(req, path, codec).await
         }
         /// Publishes a server that a team runs. What it says of itself is its digest: once it says something else it is not asked any more, and
-        /// has to be registered again. Scope: plugins.publish.
+        /// has to be registered again. Where the installation lists servers, only those are taken, with the ids that they are listed for.
+        /// Scope: plugins.publish.
         pub async fn register_segmenter(
             &mut self,
             request: impl tonic::IntoRequest<super::RegisterSegmenterRequest>,
@@ -3340,7 +3341,8 @@ pub mod segmenter_service_server {
             tonic::Status,
         >;
         /// Publishes a server that a team runs. What it says of itself is its digest: once it says something else it is not asked any more, and
-        /// has to be registered again. Scope: plugins.publish.
+        /// has to be registered again. Where the installation lists servers, only those are taken, with the ids that they are listed for.
+        /// Scope: plugins.publish.
         async fn register_segmenter(
             &self,
             request: tonic::Request<super::RegisterSegmenterRequest>,

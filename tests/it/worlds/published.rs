@@ -1,6 +1,7 @@
 //! Segmenters that teams publish to the running service.
 
 mod life;
+mod listed;
 mod quarantined;
 mod refused;
 mod remote;

@@ -236,15 +236,21 @@ impl Segmenters {
         token_name: &str,
         by: &Actor,
     ) -> Result<(pb::Segmenter, bool), Problem> {
+        let unknown = pb::Segmenter {
+            kind: SegmenterKind::Remote.into(),
+            address: address.to_owned(),
+            ..pb::Segmenter::default()
+        };
+        // Nobody is connected to, and sees a token, who is not trusted.
+        if let Err(distrust) = self.listed(&unknown)? {
+            let refusal = Refusal::from(distrust);
+            return self.refuse(&unknown, by, Some(refusal)).await;
+        }
         let server = servers::server(&self.isolation, address, token_name)?;
         let _judging = self.publishing.lock().await;
         let (hosts, allowance) = self.allowed();
         let connecting =
             blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)));
-        let unknown = pb::Segmenter {
-            address: address.to_owned(),
-            ..pb::Segmenter::default()
-        };
         let external = match connecting.await? {
             Ok(external) => external,
             Err(error) => return self.refuse(&unknown, by, Some(Refusal::from(&error))).await,

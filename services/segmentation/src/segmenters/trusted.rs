@@ -1,4 +1,4 @@
-//! Whose segmenters are run here: what the installation asks of a version before it may be used, and of one that is used.
+//! Whose segmenters are asked here: what the installation asks of a version before it may be used, and of one that is used.
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
-use sextant_plugin_host::trust::{About, Distrust, Roots, Signed};
+use sextant_plugin_host::trust::{About, Distrust, Roots, Servers, Signed};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterKind, SegmenterState};
@@ -29,12 +29,12 @@ pub enum TrustLevel {
     Signed,
 }
 
-/// What the installation asks of segmenters, and which keys it trusts.
+/// What the installation asks of segmenters, and which keys and servers it trusts.
 #[derive(Debug, Clone)]
 pub struct Trust {
     /// What has to be true.
     pub level: TrustLevel,
-    /// The file with the keys; `None`: there are none.
+    /// The file with the keys and the servers; `None`: there are none.
     pub file: Option<PathBuf>,
 }
 
@@ -99,7 +99,7 @@ impl Segmenters {
                 let is_told = known.problem.as_ref() == Some(&why);
                 drop(known);
                 if !is_told {
-                    tracing::error!(file = %file.display(), why, "the keys that may sign segmenters cannot be read: nobody is trusted");
+                    tracing::error!(file = %file.display(), why, "the keys and servers that are trusted with segmenters cannot be read: nobody is trusted");
                 }
                 (Arc::default(), Some(why))
             },
@@ -126,6 +126,9 @@ impl Segmenters {
     ) -> Result<Result<(SegmenterState, String), Distrust>, Problem> {
         let roots = self.roots()?;
         let is_native = told.kind() == SegmenterKind::Native;
+        if let Err(distrust) = self.check_server(&roots, told) {
+            return Ok(Err(distrust));
+        }
         let mut signed_by = String::new();
         if is_native && (self.isolation.trust.level == TrustLevel::Signed || !signed.is_absent()) {
             let about = About {
@@ -149,7 +152,25 @@ impl Segmenters {
         Ok(Ok((state, signed_by)))
     }
 
-    /// Whether a published version is still trusted: its key may have been taken away, its time may be over.
+    /// Whether a server may be connected to, before anything is known of what it is.
+    pub(super) fn listed(&self, server: &pb::Segmenter) -> Result<Result<(), Distrust>, Problem> {
+        Ok(self.check_server(&*self.roots()?, server))
+    }
+
+    /// Whether a server may be asked, and as what it says that it is, if that is known.
+    fn check_server(&self, roots: &Roots, told: &pb::Segmenter) -> Result<(), Distrust> {
+        if told.kind() != SegmenterKind::Remote {
+            return Ok(());
+        }
+        let which = match self.isolation.trust.level {
+            TrustLevel::Open => Servers::AllUnlessListed,
+            TrustLevel::Digest | TrustLevel::Signed => Servers::Listed,
+        };
+        let id = Some(told.segmenter_id.as_str()).filter(|id| !id.is_empty());
+        roots.check_server(&told.address, id, which)
+    }
+
+    /// Whether a published version is still trusted: its key or its server may have been taken away, its time may be over.
     pub(crate) fn distrusted(&self, told: &pb::Segmenter) -> Result<Option<Distrust>, Problem> {
         let roots = self.roots()?;
         let signed = Signed {
@@ -162,7 +183,8 @@ impl Segmenters {
             let now = seconds(self.clock.now());
             roots.check(&signed, &about(told), now).map(|_key| ())
         } else {
-            roots.check_revoked(&told.digest)
+            let listed = self.check_server(&roots, told);
+            listed.and_then(|()| roots.check_revoked(&told.digest))
         };
         Ok(checked.err())
     }

@@ -353,7 +353,7 @@ fn publishing_commands() -> Vec<Command> {
             .arg(option("settings", "JSON", "With --segmentation: its configuration; default: the present one"))
             .arg(why()),
         named("register")
-            .about("Publishes a segmenter that runs on a server of your own")
+            .about("Publishes a segmenter that runs on a server of your own, which the operator may have to list in plugins.trust_file")
             .arg(text("server", "ADDRESS", "Its address, such as https://models.internal:8443"))
             .arg(option("token-name", "NAME", "File of the installation's plugins.token_dir with the token that it asks for")),
         named("list")

@@ -221,12 +221,12 @@ pub(crate) const KEYS: &[Key] = &[
         "plugins.trust",
         Kind::OneOf(&["open", "digest", "signed"]),
         "open",
-        "open = what is published may be used, digest = once an admin has approved it, signed = where a key of plugins.trust_file has signed it",
+        "open = what is published may be used, digest = once an admin has approved it, signed = where a key of plugins.trust_file has signed it; with the last two, of servers only those that are listed there",
     ),
     optional(
         "plugins.trust_file",
         Kind::Path,
-        "JSON file with the keys that may sign segmenters, and what was taken back; read again when it changes",
+        "JSON file with the keys that may sign segmenters, the servers that may be registered, and what was taken back; read again when it changes",
     ),
     optional(
         "plugins.token_dir",

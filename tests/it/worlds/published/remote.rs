@@ -24,10 +24,10 @@ class Seats(Segmenter):
 ";
 
 /// A server of the model; ended with it.
-struct Server(Child);
+pub(super) struct Server(Child);
 
 impl Server {
-    fn start(folder: &Path, listen: &str) -> Self {
+    pub(super) fn start(folder: &Path, listen: &str) -> Self {
         let Some(python) = std::env::var_os("SEXTANT_TEST_PYTHON") else {
             panic!("SEXTANT_TEST_PYTHON: a Python with grpcio and pyarrow");
         };
@@ -58,7 +58,7 @@ impl Drop for Server {
 }
 
 /// Writes the model into a folder; the segments that it knows are in its descriptor.
-fn write(folder: &Path, version: &str) {
+pub(super) fn write(folder: &Path, version: &str) {
     let descriptor = format!(
         r#"{{"id":"team.seats","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"revenue.seats","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small"}},{{"key":"large"}}]}}"#
     );
