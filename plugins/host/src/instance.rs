@@ -64,7 +64,8 @@ impl Instance {
         Self::with_state(plugin, config_json, None)
     }
 
-    /// The same, answering from what a fit has left.
+    /// The same, answering from what a fit has left. Without a state, one that has to be fitted answers nothing, and its segments may
+    /// be missing.
     ///
     /// # Errors
     ///
@@ -74,6 +75,9 @@ impl Instance {
         config_json: &str,
         state: Option<&State>,
     ) -> Result<Self, CallError> {
+        if plugin.fits() && state.is_none() {
+            return Self::to_fit(plugin, config_json);
+        }
         let mut instance = Self::made(plugin, config_json)?;
         let features = instance.features_json()?;
         if let Some(state) = state {

@@ -2373,6 +2373,26 @@ pub struct Revision {
     /// What it would change, as its last shadow found; absent before the first, and only of the answer about one revision.
     #[prost(message, optional, tag = "11")]
     pub diff: ::core::option::Option<ShadowDiff>,
+    /// What its segmenter has learned from, and how much that is; absent of one that does not learn.
+    #[prost(message, optional, tag = "12")]
+    pub fit: ::core::option::Option<Fit>,
+}
+/// A fit: what a segmenter has learned from all accounts of the tenant as they were when its revision was proposed, or its segmentation
+/// made. Nothing else is learned afterwards: to learn anew is to propose once more.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Fit {
+    /// SHA-256 of what was learned, in lower-case hexadecimal digits. The same accounts leave the same.
+    #[prost(string, tag = "1")]
+    pub state_digest: ::prost::alloc::string::String,
+    /// Bytes of it.
+    #[prost(uint64, tag = "2")]
+    pub state_bytes: u64,
+    /// Accounts that there were.
+    #[prost(uint64, tag = "3")]
+    pub accounts: u64,
+    /// The moment.
+    #[prost(message, optional, tag = "4")]
+    pub as_of: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// What a proposed revision would change: both revisions asked about all accounts, with the features of one moment.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -215,7 +215,7 @@ impl Engine {
         }
         let lost = state.lost();
         if !lost.is_empty() {
-            state.found(self.uses_of(lost).await?);
+            state.found(self.uses_of(state.tenant, lost).await?);
         }
         Ok(())
     }
@@ -373,10 +373,20 @@ impl Engine {
     }
 
     /// Segmentations with their segmenters, which may have to be waited for.
-    async fn uses_of(&self, rows: Vec<SegmentationRow>) -> Result<Vec<Use>, Problem> {
+    async fn uses_of(
+        &self,
+        tenant: TenantId,
+        rows: Vec<SegmentationRow>,
+    ) -> Result<Vec<Use>, Problem> {
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
-            let segmenter = self.segmenters.of(&row).await;
+            let segmenter = match self.segmenters.of(&row).await {
+                Ok(segmenter) => {
+                    let state = self.learned(tenant, &row.fit).await;
+                    state.map(|state| (segmenter, state))
+                },
+                Err(problem) => Err(problem),
+            };
             found.push((row, segmenter));
         }
         blocking(move || {
@@ -395,7 +405,7 @@ impl Engine {
             let known = state.by_key(&row.key);
             known.is_none_or(|known| known.row.version != row.version)
         });
-        for one in self.uses_of(rows).await? {
+        for one in self.uses_of(state.tenant, rows).await? {
             state.uses.retain(|known| known.row.key != one.row.key);
             state.decided_anew(one.row.number);
             state.uses.push(one);

@@ -11,6 +11,7 @@ mod decide;
 mod engine;
 mod evaluate;
 mod feed;
+mod fitting;
 mod follower;
 mod gates;
 mod grounds;

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use sextant_domain::money::Currency;
-use sextant_plugin_host::{Bound, CallError, Segmenter};
+use sextant_plugin_host::{Bound, CallError, Segmenter, State};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
+use sextant_runtime::blocking;
 use sextant_wire::status::Problem;
 
 /// Segmenters that can be asked, by id.
@@ -87,13 +88,27 @@ pub(crate) fn taken_over(segmenter: &Segmenter, config: &str) -> String {
     }
 }
 
-/// An instance bound to feature columns. May wait for another process: not for threads of the runtime.
+/// An instance bound to feature columns; of a segmenter that learns, with what it has learned. May wait for another process: not for threads of the runtime.
 ///
 /// # Errors
 /// CONFIG_INVALID with the JSON pointer, or what the segmenter said.
-pub(crate) fn instance(segmenter: &Segmenter, config: &str) -> Result<Bound, Problem> {
-    let bound = segmenter.bind(config, None, &crate::columns::input_schema());
+pub(crate) fn instance(
+    segmenter: &Segmenter,
+    config: &str,
+    state: Option<&State>,
+) -> Result<Bound, Problem> {
+    let bound = segmenter.bind(config, state, &crate::columns::input_schema());
     bound.map_err(config_problem)
+}
+
+/// The configuration with every default filled in, once the segmenter has taken it.
+///
+/// # Errors
+/// As [`instance`].
+pub(crate) async fn canonical(segmenter: &Segmenter, config: String) -> Result<String, Problem> {
+    let segmenter = segmenter.clone();
+    let bound = blocking(move || instance(&segmenter, &config, None)).await?;
+    Ok(bound.config().to_owned())
 }
 
 fn config_problem(error: CallError) -> Problem {

@@ -7,13 +7,14 @@ use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::SegmenterAction;
-use sextant_runtime::{blocking, follow};
+use sextant_runtime::follow;
 use sextant_store::port::{Activation, Once, Request, RevisionRow, RevisionState, SegmentationRow};
 use sextant_wire::request;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::engine::{Engine, Writing};
+use crate::fitting::fit_of;
 use crate::gates;
 use crate::registry;
 use crate::segmenters::{Actor, told, usable};
@@ -90,11 +91,12 @@ impl Engine {
             config
         };
         let config = registry::with_currency(&segmenter, &config, base_currency);
-        let bound = blocking(move || registry::instance(&segmenter, &config)).await;
-        let bound = bound.map_err(|problem| Problem {
+        let config = registry::canonical(&segmenter, config).await;
+        let config = config.map_err(|problem| Problem {
             field: problem.field.replace("segmentation.", ""),
             ..problem
         })?;
+        let fit = self.fitted(tenant, segmenter, config.clone()).await?;
         let row = RevisionRow {
             segmentation: of.number,
             revision: 0,
@@ -102,8 +104,8 @@ impl Engine {
             segmenter_id: told.segmenter_id.clone(),
             segmenter_version: told.version.clone(),
             digest: told.digest.clone(),
-            config: bound.config().to_owned(),
-            fit: Vec::new(),
+            config,
+            fit,
             created_at: self.clock.now(),
             created_by: by.0.clone(),
             note: told::shortened(&note),
@@ -277,6 +279,7 @@ pub(crate) fn revision_to_wire(segmentation: &str, row: &RevisionRow) -> pb::Rev
         created_by: row.created_by.clone(),
         note: row.note.clone(),
         diff: None,
+        fit: fit_of(&row.fit),
     }
 }
 

@@ -16,9 +16,8 @@ use uuid::Uuid;
 
 use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, TenantId};
-use sextant_domain::position::Position;
 use sextant_domain::time;
-use sextant_plugin_host::{Assignments, Bound, Segmenter};
+use sextant_plugin_host::{Assignments, Bound, Segmenter, State};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_runtime::blocking;
@@ -26,7 +25,7 @@ use sextant_store::port::{RevisionRow, RevisionState, SegmentationRow, UseRow};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time as wire_time;
 
-use crate::columns::{self, Of};
+use crate::columns;
 use crate::decide;
 use crate::engine::Engine;
 use crate::gates;
@@ -92,8 +91,8 @@ struct Compared {
 }
 
 impl Side {
-    fn new(segmenter: Segmenter, config: &str) -> Result<Self, Problem> {
-        let bound = instance(&segmenter, config)?;
+    fn new((segmenter, state): (Segmenter, Option<State>), config: &str) -> Result<Self, Problem> {
+        let bound = instance(&segmenter, config, state.as_ref())?;
         Ok(Self {
             segmenter,
             bound,
@@ -143,8 +142,7 @@ impl Engine {
         of: &SegmentationRow,
         proposed: &RevisionRow,
     ) -> Result<pb::ShadowDiff, Status> {
-        let now = self.now(tenant, &Position::default()).await?;
-        let (known, slices) = {
+        let known = {
             let reading = self.read(tenant).await?;
             let state = reading.as_ref().ok_or_else(unloaded)?;
             let mut known = Known::default();
@@ -157,26 +155,29 @@ impl Engine {
                 .iter()
                 .map(|(uid, names)| (*uid, Arc::clone(&names.id)));
             known.ids.extend(ids);
-            (known, state.slices.keys().copied().collect::<Vec<_>>())
+            known
         };
-        let mut tables = Vec::new();
-        for slice in slices {
-            let columns = self.columns(tenant, slice, Of::Present, Vec::new());
-            tables.extend(columns.await?.tables);
-        }
+        let (now, tables) = self.present(tenant).await?;
         let as_proposed = SegmentationRow {
             segmenter_id: proposed.segmenter_id.clone(),
             plugin_digest: proposed.digest.clone(),
             config: proposed.config.clone(),
             ..of.clone()
         };
-        let active = self.segmenters.of(of).await.ok();
+        let active = match self.segmenters.of(of).await {
+            Ok(segmenter) => {
+                let state = self.learned(tenant, &of.fit).await.ok();
+                state.map(|state| (segmenter, state))
+            },
+            Err(_problem) => None,
+        };
         let segmenter = self.segmenters.of(&as_proposed).await?;
+        let state = self.learned(tenant, &proposed.fit).await?;
         let rows_before = diff_of(proposed).map_or(0, |diff| diff.rows);
         let active_config = of.config.clone();
         let comparing = blocking(move || {
             let active = active.and_then(|active| Side::new(active, &active_config).ok());
-            let proposed = Side::new(segmenter, &as_proposed.config)?;
+            let proposed = Side::new((segmenter, state), &as_proposed.config)?;
             let text = Uuid::from_u128(tenant.0).to_string();
             Ok::<_, Problem>(compare(
                 (active, proposed),

@@ -9,7 +9,7 @@ use tracing::warn;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::money::Currency;
 use sextant_domain::time::{Day, Instant, Zone};
-use sextant_plugin_host::{Bound, Segmenter};
+use sextant_plugin_host::{Bound, Segmenter, State};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_store::port::{self, MembershipRow, SegmentationRow};
@@ -37,9 +37,12 @@ pub(crate) struct Usable<'u> {
 
 impl Use {
     /// A segmentation with its segmenter, if that can be asked. May wait for another process: not for threads of the runtime.
-    pub(crate) fn new(mut row: SegmentationRow, segmenter: Result<Segmenter, Problem>) -> Self {
-        let segmenter = segmenter.and_then(|segmenter| {
-            let bound = instance(&segmenter, &row.config)?;
+    pub(crate) fn new(
+        mut row: SegmentationRow,
+        segmenter: Result<(Segmenter, Option<State>), Problem>,
+    ) -> Self {
+        let segmenter = segmenter.and_then(|(segmenter, state)| {
+            let bound = instance(&segmenter, &row.config, state.as_ref())?;
             Ok((segmenter, bound))
         });
         match &segmenter {

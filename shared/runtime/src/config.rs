@@ -152,6 +152,8 @@ pub struct Plugins {
     pub memory_mb: u32,
     /// Longest time of one call of their code, in milliseconds.
     pub call_ms: u64,
+    /// Longest time of a fit, in milliseconds.
+    pub fit_ms: u64,
 }
 
 /// What has to be true of a segmenter before it is run.

@@ -1,5 +1,6 @@
 //! Segmenters that teams publish to the running service.
 
+mod learned;
 mod life;
 mod listed;
 mod quarantined;

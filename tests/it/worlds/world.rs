@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use prost_types::Timestamp;
 use tempfile::TempDir;
+use tonic::Status;
 use uuid::Uuid;
 
 use sextant::client::Client;
@@ -421,9 +422,21 @@ pub(crate) async fn segmentation(client: &Client, name: &str) {
 
 /// One by a built-in segmenter, under a key of its own and with a configuration.
 pub(crate) async fn segmentation_by(client: &Client, key: &str, segmenter: &str, config: &str) {
+    let segmenter = format!("sextant.{segmenter}");
+    let made = segmentation_of(client, key, &segmenter, config).await;
+    made.unwrap();
+}
+
+/// The same by any segmenter, or why it is refused.
+pub(crate) async fn segmentation_of(
+    client: &Client,
+    key: &str,
+    segmenter: &str,
+    config: &str,
+) -> Result<(), Status> {
     let segmentation = Segmentation {
         key: key.to_owned(),
-        segmenter_id: format!("sextant.{segmenter}"),
+        segmenter_id: segmenter.to_owned(),
         config: config.to_owned(),
         ..Segmentation::default()
     };
@@ -434,7 +447,7 @@ pub(crate) async fn segmentation_by(client: &Client, key: &str, segmenter: &str,
     };
     let mut segmentations = client.segmentation();
     let made = segmentations.create_segmentation(client.request(request));
-    made.await.unwrap();
+    made.await.map(|_made| ())
 }
 
 /// The id of a request that is made once.

@@ -203,6 +203,8 @@ impl Segmentations for Dying<dyn Segmentations> {
 
     passed_on! {
         keep_shadow<'a>(tenant: TenantId, segmentation: u16, revision: u32, shadow: Vec<u8>) -> ();
+        keep_state<'a>(tenant: TenantId, digest: &'a str, state: Vec<u8>) -> ();
+        state<'a>(tenant: TenantId, digest: &'a str) -> Option<Vec<u8>>;
         revisions<'a>(tenant: TenantId, segmentation: u16, before: u32, limit: usize) -> Vec<RevisionRow>;
         all<'a>(tenant: TenantId) -> Vec<SegmentationRow>;
     }

@@ -46,11 +46,15 @@ impl Segmenter for Clusters {
     const DYNAMIC_SEGMENTS: bool = true;
 
     fn create(config: &Config) -> Result<Self, ConfigError> {
-        let counts = config.texts("counts")?.into_iter();
-        let counts = counts.map(|name| (name.to_owned(), ValueType::Int64));
-        let shares = config.texts("shares")?.into_iter();
-        let shares = shares.map(|name| (name.to_owned(), ValueType::Float64));
-        let names: Vec<_> = counts.chain(shares).collect();
+        let (counts, shares) = (config.texts("counts")?, config.texts("shares")?);
+        if let Some(name) = shares.iter().find(|name| counts.contains(name)) {
+            let message = format!("\"{name}\" is among the counts, too");
+            return Err(ConfigError::at("shares", message));
+        }
+        let counts = counts.into_iter().map(|name| (name, ValueType::Int64));
+        let shares = shares.into_iter().map(|name| (name, ValueType::Float64));
+        let names = counts.chain(shares);
+        let names: Vec<_> = names.map(|(name, kind)| (name.to_owned(), kind)).collect();
         if names.is_empty() {
             return Err(ConfigError::at(
                 "counts",

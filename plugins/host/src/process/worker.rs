@@ -103,9 +103,6 @@ impl Worker {
     pub(crate) fn configure(&self, request: &pb::ConfigureRequest) -> pb::ConfigureResponse {
         let configured = || {
             let state = self.state(&request.state_digest)?;
-            if self.plugin.fits() && state.is_none() {
-                return Instance::to_fit(&self.plugin, &request.config_json)?.lists();
-            }
             Instance::with_state(&self.plugin, &request.config_json, state)?.lists()
         };
         let result = match configured() {

@@ -4,12 +4,13 @@ use prost::Message;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::money::Currency;
+use sextant_plugin_host::Segmenter;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::SegmenterKind;
 use sextant_runtime::auth::{Principal, Scope};
+use sextant_runtime::follow;
 use sextant_runtime::tenant::tenant_of;
-use sextant_runtime::{blocking, follow};
 use sextant_store::port::{Once, RevisionRow, SegmentationRow};
 use sextant_wire::request;
 use sextant_wire::status::{Problem, store};
@@ -34,8 +35,12 @@ pub(super) async fn handle(
         principal.is_some_and(|scopes| scopes.contains(Scope::PluginsActivate)),
     );
     let request = request.into_inner();
-    let base_currency = handlers.engine.view(tenant).await?.base_currency;
-    let (mut row, told) = parse(handlers, &request, base_currency).await?;
+    let view = handlers.engine.view(tenant).await?;
+    let Asked {
+        mut row,
+        told,
+        segmenter,
+    } = parse(handlers, &request, view.base_currency).await?;
     if told.kind() != SegmenterKind::BuiltIn && !may_activate {
         let message = "the key lacks the scope plugins.activate, which putting a published segmenter to work needs";
         return Err(Problem::new(ErrorReason::ScopeMissing, message).into());
@@ -52,6 +57,10 @@ pub(super) async fn handle(
         .wait_for_replicas(&told.digest)
         .await?;
     let engine = &handlers.engine;
+    // Of one that is there nothing is learned: the request came before, or is refused.
+    if !view.segmentations.iter().any(|known| known.key == row.key) {
+        row.fit = engine.fitted(tenant, segmenter, row.config.clone()).await?;
+    }
     let asked = (&request, request.request_id.as_str());
     let now = engine.clock.now();
     let asked = request::read(Some(tenant), "CreateSegmentation", asked, now)?;
@@ -99,11 +108,18 @@ pub(super) async fn handle(
     Ok(Response::new(answer))
 }
 
+/// What is asked for.
+struct Asked {
+    row: SegmentationRow,
+    told: Arc<pb::Segmenter>,
+    segmenter: Segmenter,
+}
+
 async fn parse(
     handlers: &Handlers,
     request: &pb::CreateSegmentationRequest,
     base_currency: Currency,
-) -> Result<(SegmentationRow, Arc<pb::Segmenter>), Problem> {
+) -> Result<Asked, Problem> {
     let missing = || Problem::field(ErrorReason::FieldMissing, "segmentation", "must be set");
     let segmentation = request.segmentation.as_ref().ok_or_else(missing)?;
     let valid_key = |key: &str| {
@@ -153,7 +169,10 @@ async fn parse(
         &segmentation.config
     };
     let config = registry::with_currency(&segmenter, config, base_currency);
-    let instance = blocking(move || registry::instance(&segmenter, &config)).await?;
-    instance.config().clone_into(&mut row.config);
-    Ok((row, told))
+    row.config = registry::canonical(&segmenter, config).await?;
+    Ok(Asked {
+        row,
+        told,
+        segmenter,
+    })
 }

@@ -17,6 +17,7 @@ pub(super) fn isolation(config: &Config) -> Result<Isolation, BoxError> {
         allowance: Allowance {
             memory_mb: plugins.memory_mb,
             longest_call: Duration::from_millis(plugins.call_ms),
+            longest_fit: Duration::from_millis(plugins.fit_ms),
             needs_whole_sandbox: plugins.sandbox == Sandbox::Whole,
             ..Allowance::default()
         },

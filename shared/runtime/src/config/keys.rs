@@ -252,6 +252,12 @@ pub(crate) const KEYS: &[Key] = &[
         "longest time of one call of such a segmenter",
     ),
     key(
+        "plugins.fit_ms",
+        integer(1, 3_600_000),
+        "60000",
+        "longest time in which such a segmenter learns from the accounts of a tenant",
+    ),
+    key(
         "telemetry.log_filter",
         Kind::Text,
         "info",

@@ -3,7 +3,7 @@
 use clap::ArgMatches;
 
 use sextant_proto::segmentation::v1::{
-    ActivateRevisionRequest, GetRevisionRequest, ListRevisionsRequest, MembershipState,
+    ActivateRevisionRequest, Fit, GetRevisionRequest, ListRevisionsRequest, MembershipState,
     ProposeRevisionRequest, Revision, RollBackRevisionRequest, Segmentation, SegmenterRef,
     ShadowDiff, ShadowMove,
 };
@@ -160,6 +160,7 @@ fn revisions(revisions: &[Revision]) -> Block {
 /// A revision with what it would change.
 fn document(revision: &Revision, currency: &str) -> Document {
     let mut blocks = vec![revisions(std::slice::from_ref(revision))];
+    blocks.extend(revision.fit.as_ref().map(fit));
     if let Some(diff) = &revision.diff {
         blocks.push(gates(diff));
         blocks.push(moves(&diff.moves, currency));
@@ -168,6 +169,23 @@ fn document(revision: &Revision, currency: &str) -> Document {
         }
     }
     Document::from(blocks)
+}
+
+fn fit(fit: &Fit) -> Block {
+    let columns = vec![
+        Column::right("accounts", "Accounts"),
+        Column::left("as_of", "As of"),
+        Column::right("state_bytes", "Bytes"),
+        Column::left("state_digest", "Digest"),
+    ];
+    let mut block = Block::new("fit", "What it has learned from", columns);
+    block.rows.push(vec![
+        Cell::Count(fit.accounts),
+        Cell::moment(fit.as_of.as_ref()),
+        Cell::Count(fit.state_bytes),
+        Cell::text(fit.state_digest.clone()),
+    ]);
+    block
 }
 
 fn gates(diff: &ShadowDiff) -> Block {
