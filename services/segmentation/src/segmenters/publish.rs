@@ -243,8 +243,9 @@ impl Segmenters {
         };
         // Nobody is connected to, and sees a token, who is not trusted.
         if let Err(distrust) = self.listed(&unknown)? {
-            let refusal = Refusal::from(distrust);
-            return self.refuse(&unknown, by, Some(refusal)).await;
+            return self
+                .refuse(&unknown, by, Some(Refusal::from(distrust)))
+                .await;
         }
         let server = servers::server(&self.isolation, address, token_name)?;
         let _judging = self.publishing.lock().await;
@@ -261,6 +262,9 @@ impl Segmenters {
             token_name: token_name.to_owned(),
             ..told::published(&segmenter, SegmenterKind::Remote, by, &[])
         };
+        if let Err(distrust) = self.listed(&told)? {
+            return self.refuse(&told, by, Some(Refusal::from(distrust))).await;
+        }
         if let Some(known) = self.now_published().await?.get(&told.digest) {
             return Ok((pb::Segmenter::clone(known), true));
         }

@@ -126,9 +126,6 @@ impl Segmenters {
     ) -> Result<Result<(SegmenterState, String), Distrust>, Problem> {
         let roots = self.roots()?;
         let is_native = told.kind() == SegmenterKind::Native;
-        if let Err(distrust) = self.check_server(&roots, told) {
-            return Ok(Err(distrust));
-        }
         let mut signed_by = String::new();
         if is_native && (self.isolation.trust.level == TrustLevel::Signed || !signed.is_absent()) {
             let about = About {
@@ -152,7 +149,7 @@ impl Segmenters {
         Ok(Ok((state, signed_by)))
     }
 
-    /// Whether a server may be connected to, before anything is known of what it is.
+    /// Whether a server may be connected to, where nothing is known of it, or else be what it says that it is.
     pub(super) fn listed(&self, server: &pb::Segmenter) -> Result<Result<(), Distrust>, Problem> {
         Ok(self.check_server(&*self.roots()?, server))
     }

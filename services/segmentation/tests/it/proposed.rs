@@ -1,4 +1,4 @@
-//! Proposed revisions: what is judged is what decides.
+//! What segmentations are decided by: it may be used, and is what was judged, when that is stored.
 
 use tonic::Code;
 use uuid::Uuid;
@@ -64,4 +64,40 @@ async fn a_report_that_comes_while_a_revision_is_activated_is_judged() {
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition, "{refused}");
     assert_eq!(reason_of(&refused).as_deref(), Some("GATES_NOT_PASSED"));
+}
+
+#[tokio::test]
+async fn what_was_taken_out_of_use_meanwhile_is_refused_when_it_is_stored() {
+    let world = World::new();
+    let segmentation = world.start();
+    let tiers = segmentation.create_tiers().await;
+    world.put(&[("a", 60_000)]);
+    let position = world.close("2027-03-09");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let revision = propose(&world, &segmentation).await;
+    world.retire_unheard(&tiers.plugin_digest).await;
+
+    let config = r#"{"mode":"cut_points"}"#;
+    let created = segmentation.create("other", "sextant.value_tiers", config);
+    let mut segmenters = segmentation.segmenters.clone();
+    let activation = pb::ActivateRevisionRequest {
+        segmentation: TIERS.to_owned(),
+        revision,
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ActivateRevisionRequest::default()
+    };
+    let refusals = [
+        created.await.unwrap_err(),
+        segmenters
+            .activate_revision(about(activation))
+            .await
+            .unwrap_err(),
+    ];
+    for refused in refusals {
+        assert_eq!(reason_of(&refused).as_deref(), Some("SEGMENTER_STATE"));
+        assert_eq!(
+            refused.message(),
+            "segmenter \"acme.health\" 1.0.0 was taken out of use; nothing was stored"
+        );
+    }
 }

@@ -35,7 +35,9 @@ use sextant_runtime::tenant::TENANT_HEADER;
 use sextant_segmentation::{Deps, Isolation, Registry, Replicas, Trust, TrustLevel, part};
 use sextant_store::cache::Cache;
 use sextant_store::embedded::Embedded;
-use sextant_store::port::{Feed, Segmentations as _};
+use sextant_store::port::{
+    Catalogue as _, EventRow, Feed, Segmentations as _, SegmenterRow, SegmenterState,
+};
 use sextant_wire::page::Pager;
 use sextant_wire::time;
 
@@ -229,6 +231,30 @@ impl World {
         let entries = feed.entries(ACME, slice, 0, 1_000).await.unwrap();
         let last = entries.last().unwrap();
         pb::MoveEntry::decode(&*last.payload).unwrap().behind
+    }
+
+    /// Another process takes a version out of use, of which this one has not heard.
+    pub(crate) async fn retire_unheard(&self, digest: &str) {
+        let row = SegmenterRow {
+            digest: digest.to_owned(),
+            segmenter_id: "acme.health".to_owned(),
+            version: "1.0.0".to_owned(),
+            platform: String::new(),
+            state: SegmenterState::Retired,
+            published_at: START,
+            segmenter: Vec::new(),
+        };
+        let event = EventRow {
+            number: 0,
+            at: START,
+            tenant: None,
+            segmenter_id: row.segmenter_id.clone(),
+            segmentation: String::new(),
+            revision: 0,
+            event: Vec::new(),
+        };
+        let store = self.store.segmentation();
+        store.publish(row, Vec::new(), event).await.unwrap();
     }
 
     /// Keeps what a proposed revision of the first segmentation is said to change.

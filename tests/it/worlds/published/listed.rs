@@ -54,9 +54,9 @@ async fn failure(team: &Team) -> String {
 async fn news_until(team: &Team, minute: &mut u32, is_so: impl AsyncFn(&str) -> bool) {
     let give_up = Instant::now() + LONGEST_WAIT;
     loop {
-        let hour = 9 + *minute / 60;
-        let time = at(&format!("2026-01-20T{hour:02}:{:02}", *minute % 60));
         *minute += 1;
+        let (day, hour) = (21 + *minute / 1_440, *minute / 60 % 24);
+        let time = at(&format!("2026-01-{day}T{hour:02}:{:02}", *minute % 60));
         let changed = subscription("account-1", time, 11, 1_000);
         let position = accept(&team.client, vec![changed]).await;
         if is_so(&position).await {
