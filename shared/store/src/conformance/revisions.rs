@@ -136,7 +136,6 @@ pub async fn a_revision_is_proposed_activated_and_taken_back<H: Harness>(harness
         version: 2,
         config: "{\"min\":1}".to_owned(),
         plugin_digest: "cc".to_owned(),
-        fit: Vec::new(),
         revision: 3,
         closed_on: Some(Day(20_000)),
         ..segmentation()
