@@ -32,17 +32,24 @@ const ALLOWED: [&str; 9] = [
     "ld-linux-aarch64.so.1",
 ];
 
-/// Where distributions keep them. The dynamic loader's own folders come first, as it looks there first.
-pub(crate) const FOLDERS: [&str; 8] = [
-    "/lib/x86_64-linux-gnu",
-    "/usr/lib/x86_64-linux-gnu",
-    "/lib/aarch64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/lib64",
-    "/usr/lib64",
-    "/lib",
-    "/usr/lib",
-];
+/// Where distributions keep those of this machine; an emulated one may have the other's beside them. The dynamic loader's own
+/// folders come first, as it looks there first.
+pub(crate) const FOLDERS: [&str; 6] = if cfg!(target_arch = "aarch64") {
+    of("/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu")
+} else {
+    of("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu")
+};
+
+const fn of(architecture: &'static str, beside_programs: &'static str) -> [&'static str; 6] {
+    [
+        architecture,
+        beside_programs,
+        "/lib64",
+        "/usr/lib64",
+        "/lib",
+        "/usr/lib",
+    ]
+}
 
 /// A library of this machine.
 struct Library {
@@ -271,3 +278,6 @@ fn check_stack(file: &ElfFile64<'_>) -> Result<(), Finding> {
     };
     Err(Finding::new(Check::ExecutableStack, what))
 }
+
+#[cfg(test)]
+mod tests;
