@@ -7,29 +7,58 @@ from typing import Any, Iterable
 
 import pyarrow as pa
 
-from .segmenter import Description, Reason
+from .description import Description, Mistake
+from .segmenter import Reason
+
+__all__ = ["Mistake", "answer", "output_schema", "reasons"]
 
 _NO_SEGMENT = 0xFFFF
 _ABSTAINED = 0xFFFE
 
 
-class Mistake(Exception):
-    """What a segmenter gave breaks the contract."""
-
-
 def answer(description: Description, given: Any, rows: int) -> pa.RecordBatch:
-    """The batch that tells the segments."""
-    keys, scores = given if isinstance(given, tuple) else (given, None)
-    keys = list(keys.to_pylist() if isinstance(keys, (pa.Array, pa.ChunkedArray)) else keys)
-    if len(keys) != rows:
-        raise Mistake(f"segment gave {len(keys)} answers for {rows} rows")
+    """The batch that tells the segments, or the scores that Sextant cuts into segments."""
+    first, second = given if isinstance(given, tuple) else (given, None)
+    if description.output == "score":
+        columns = {"score": _numbers("scores", first, rows)}
+        if second is not None:
+            columns["confidence"] = _numbers("confidences", second, rows)
+        return pa.RecordBatch.from_pydict(columns)
+    keys = _listed("answers", first, rows)
     columns = {"segment": pa.array([_index(description, row, key) for row, key in enumerate(keys)], pa.uint16())}
-    if scores is not None:
-        scores = [None if score is None else float(score) for score in scores]
-        if len(scores) != rows:
-            raise Mistake(f"segment gave {len(scores)} scores for {rows} rows")
-        columns["score"] = pa.array(scores, pa.float32())
+    if second is not None:
+        columns["score"] = _numbers("scores", second, rows)
     return pa.RecordBatch.from_pydict(columns)
+
+
+def output_schema(description: Description) -> pa.Schema:
+    """The columns that an answer has at least."""
+    if description.output == "score":
+        return pa.schema([pa.field("score", pa.float32())])
+    return pa.schema([pa.field("segment", pa.uint16(), nullable=False)])
+
+
+def _listed(what: str, given: Any, rows: int) -> list:
+    values = list(given.to_pylist() if isinstance(given, (pa.Array, pa.ChunkedArray)) else given)
+    if len(values) != rows:
+        raise Mistake(f"segment gave {len(values)} {what} for {rows} rows")
+    return values
+
+
+def _numbers(what: str, given: Any, rows: int) -> pa.Array:
+    return pa.array([_number(what, row, value) for row, value in enumerate(_listed(what, given, rows))], pa.float32())
+
+
+def _number(what: str, row: int, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        # float() takes texts, too.
+        if not isinstance(value, str):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise Mistake(f"row {row}: {value!r} among the {what} is no number")
 
 
 def _index(description: Description, row: int, key: Any) -> int:
@@ -39,7 +68,7 @@ def _index(description: Description, row: int, key: Any) -> int:
         return _NO_SEGMENT
     index = description.segments.get(str(key))
     if index is None:
-        raise Mistake(f"row {row} is in \"{key}\", which the descriptor does not list; it lists {', '.join(description.segments)}")
+        raise Mistake(f"row {row} is in \"{key}\", which is none of its segments: {', '.join(description.segments)}")
     return index
 
 
@@ -55,7 +84,7 @@ def _of_row(description: Description, row: int, of_row: list[Reason]) -> list[tu
     told = []
     for reason in of_row:
         if reason.feature not in description.features:
-            raise Mistake(f"row {row}: a reason names {reason.feature}, which the descriptor does not list")
+            raise Mistake(f"row {row}: a reason names {reason.feature}, which is none of its features")
         if not math.isfinite(reason.contribution):
             raise Mistake(f"row {row}: the contribution of {reason.feature} is {reason.contribution}")
         told.append((description.features.index(reason.feature), float(reason.contribution), reason.text))

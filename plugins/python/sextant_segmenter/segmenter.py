@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Iterable, Union
@@ -14,16 +12,6 @@ import pyarrow as pa
 NONE = ""
 #: What `segment` gives for a row that could not be judged, because data is missing.
 ABSTAIN = None
-
-#: The Arrow types of features.
-TYPES = {
-    "float64": pa.float64(),
-    "int64": pa.int64(),
-    "bool": pa.bool_(),
-    "utf8": pa.utf8(),
-    "dictionary<int32,utf8>": pa.dictionary(pa.int32(), pa.utf8()),
-    "timestamp[us,UTC]": pa.timestamp("us", tz="UTC"),
-}
 
 
 class Refused(Exception):
@@ -76,13 +64,26 @@ class Segmenter:
         self.config = config
 
     def segment(self, rows: pa.RecordBatch, call: Call) -> Iterable[str | None]:
-        """Judges every row, of which there is at least one: its segment's key, NONE or ABSTAIN. A pair of lists adds scores."""
+        """Judges every row, of which there is at least one: its segment's key, NONE or ABSTAIN. A pair of lists adds scores.
+
+        Where the descriptor says output "score": the score of every row, None or NaN where it abstains. A pair of lists adds
+        confidences.
+        """
         raise NotImplementedError
 
     # A class that gives reasons defines this, too:
     #
     #   def explain(self, rows: pa.RecordBatch, call: Call, top_k: int) -> Iterable[Sequence[Reason]]:
     #       """The reasons of every row; Sextant takes the strongest top_k."""
+    #
+    # One whose configurations decide on what is read or answered defines one of these, or both. What they give depends on the
+    # configuration alone:
+    #
+    #   def features(self) -> list[dict]:
+    #       """With dynamic_features: features like those in requires, whose columns come behind the descriptor's."""
+    #
+    #   def segments(self) -> list[dict]:
+    #       """With dynamic_segments: segments like the descriptor's."""
 
     @classmethod
     def explains(cls) -> bool:
@@ -97,47 +98,3 @@ class Segmenter:
         with Server(cls, listen=listen, token=token) as server:
             print(f"{server.description.id} {server.description.version} answers at {server.address}", flush=True)
             server.wait()
-
-
-class Description:
-    """A descriptor as far as a server needs it."""
-
-    def __init__(self, segmenter: type[Segmenter]):
-        self.json = _text_of(segmenter)
-        try:
-            document = json.loads(self.json)
-            self.id: str = document["id"]
-            self.version: str = document["version"]
-            self.features: list[str] = []
-            #: What becomes of a row that lacks a feature, and what stands in for it where that says default.
-            self.on_missing: list[tuple[str, Any]] = []
-            self.schema = pa.schema(self._fields(document))
-            self.segments = {segment["key"]: index for index, segment in enumerate(document["segments"])}
-            self.examples: list[dict] = document.get("examples", [])
-            properties = document.get("config_schema", {}).get("properties", {})
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"the descriptor of {segmenter.__name__} cannot be used: {error!r}") from error
-        self.defaults = {name: rule["default"] for name, rule in properties.items() if "default" in rule}
-
-    def _fields(self, document: dict) -> Iterable[pa.Field]:
-        for feature in [*document["requires"], *document.get("optional", [])]:
-            kind = feature["type"].replace(" ", "")
-            if kind not in TYPES:
-                raise ValueError(f"feature {feature['feature']} has type {feature['type']}; there are {', '.join(TYPES)}")
-            self.features.append(feature["feature"])
-            self.on_missing.append((feature.get("on_missing", "null"), feature.get("default")))
-            yield pa.field(feature["feature"], TYPES[kind], nullable=True)
-
-
-def _text_of(segmenter: type[Segmenter]) -> str:
-    descriptor = getattr(segmenter, "descriptor", None)
-    if isinstance(descriptor, dict):
-        return json.dumps(descriptor, ensure_ascii=False)
-    if isinstance(descriptor, (str, Path)):
-        path = Path(descriptor)
-        if not path.is_absolute():
-            # Beside the class that names it, which may be a base of this one.
-            owner = next(one for one in segmenter.__mro__ if "descriptor" in vars(one))
-            path = Path(inspect.getfile(owner)).parent / path
-        return path.read_text(encoding="utf-8")
-    raise TypeError(f"{segmenter.__name__}.descriptor is missing: a dict, or the path of a JSON file")

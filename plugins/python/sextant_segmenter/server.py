@@ -17,7 +17,8 @@ import pyarrow as pa
 from . import answers
 from .contract import evaluation_service_pb2 as pb
 from .contract import evaluation_service_pb2_grpc as rpc
-from .segmenter import Call, Description, Refused, Segmenter
+from .description import Configured, Description
+from .segmenter import Call, Refused, Segmenter
 
 _LOG = logging.getLogger("sextant_segmenter")
 #: Largest message: 16,384 rows of 60 columns are 8 MiB.
@@ -29,9 +30,9 @@ _MAX_INSTANCES = 256
 class _Instance:
     """A segmenter with a configuration. Its calls never overlap."""
 
-    def __init__(self, segmenter: Segmenter, schema: pa.Schema):
+    def __init__(self, segmenter: Segmenter, description: Configured):
         self.segmenter = segmenter
-        self.schema = schema
+        self.description = description
         self.turn = threading.Lock()
 
 
@@ -62,22 +63,44 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             row_independent=self._segmenter.row_independent,
         )
 
+    def Configure(self, request: pb.ConfigureRequest, context: grpc.ServicerContext) -> pb.ConfigureResponse:
+        self._check(context)
+        try:
+            _, instance = self._made(request.config_json)
+        except Exception as error:  # whatever an author's code raises is an answer
+            return pb.ConfigureResponse(failure=_failure(error, pb.FAILURE_CODE_INVALID_CONFIG))
+        told = instance.description
+        return pb.ConfigureResponse(configured=pb.Configured(features_json=told.features_json, segments_json=told.segments_json))
+
     def Prepare(self, request: pb.PrepareRequest, context: grpc.ServicerContext) -> pb.PrepareResponse:
         self._check(context)
-        # What it is made of names it, so that it has the same name in every replica.
-        name = hashlib.sha256(request.config_json.encode() + b"\0" + request.input_schema).digest()
         try:
-            schema = pa.ipc.open_stream(request.input_schema).schema
-            config = {**self._description.defaults, **json.loads(request.config_json or "{}")}
-            instance = _Instance(self._segmenter(config), schema)
-        except Exception as error:  # whatever an author's code raises is an answer
+            name, instance = self._made(request.config_json)
+        except Exception as error:
             return pb.PrepareResponse(failure=_failure(error, pb.FAILURE_CODE_INVALID_CONFIG))
-        with self._lock:
-            self._instances[name] = instance
-            while len(self._instances) > _MAX_INSTANCES:
-                self._instances.popitem(last=False)
-        output = pa.schema([pa.field("segment", pa.uint16(), nullable=False)])
+        try:
+            columns = pa.ipc.open_stream(request.input_schema).schema.names
+            if columns != instance.description.features:
+                raise Refused(f"the columns are {', '.join(columns)}, and not {', '.join(instance.description.features)}")
+        except Exception as error:
+            return pb.PrepareResponse(failure=_failure(error, pb.FAILURE_CODE_INVALID_INPUT))
+        output = answers.output_schema(instance.description)
         return pb.PrepareResponse(instance=pb.Instance(id=name, output_schema=_stream(output)))
+
+    def _made(self, config_json: str) -> tuple[bytes, _Instance]:
+        """The instance of a configuration, which is made where there is none, and its name."""
+        # Its configuration names it, so that it has the same name in every replica: what it reads follows from that.
+        name = hashlib.sha256(config_json.encode()).digest()
+        instance = self._instance(name)
+        if instance is None:
+            segmenter = self._segmenter(self._description.config(json.loads(config_json or "{}")))
+            instance = _Instance(segmenter, self._description.configured(segmenter))
+            with self._lock:
+                # Who was asked for the same at the same time may have been faster.
+                instance = self._instances.setdefault(name, instance)
+                while len(self._instances) > _MAX_INSTANCES:
+                    self._instances.popitem(last=False)
+        return name, instance
 
     def _instance(self, name: bytes) -> _Instance | None:
         with self._lock:
@@ -96,7 +119,7 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             with instance.turn:
                 # Most models refuse to be asked about no rows.
                 given = instance.segmenter.segment(rows, _call(request.context)) if rows.num_rows else []
-                answer = answers.answer(self._description, given, rows.num_rows)
+                answer = answers.answer(instance.description, given, rows.num_rows)
         except Exception as error:
             return pb.SegmentResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))
         return pb.SegmentResponse(batch=_stream(answer.schema, answer))
@@ -112,7 +135,7 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             rows = _rows(request.batch)
             with instance.turn:
                 given = instance.segmenter.explain(rows, _call(request.context), request.top_k) if rows.num_rows else []
-                told = answers.reasons(self._description, given, rows.num_rows, request.top_k)
+                told = answers.reasons(instance.description, given, rows.num_rows, request.top_k)
         except Exception as error:
             return pb.ExplainResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))
         explanations = [

@@ -8,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from . import answers
-from .segmenter import Call, Description, Segmenter
+from .configuration import judged
+from .description import Description
+from .segmenter import Call, Segmenter
 
 #: The "now" of calls that name none: 2026-01-01.
 AS_OF_US = 1_767_225_600_000_000
@@ -18,22 +20,38 @@ class Session:
     """A segmenter with a configuration, asked as Sextant asks it."""
 
     def __init__(self, segmenter: type[Segmenter], config: dict[str, Any] | None = None):
-        self.description = Description(segmenter)
-        self._segmenter = segmenter({**self.description.defaults, **(config or {})})
+        description = Description(segmenter)
+        self._segmenter = segmenter(judged(description.config_schema, description.config(config or {})))
+        #: What it reads and answers with the configuration.
+        self.description = description.configured(self._segmenter)
 
     def rows(self, rows: list[list[Any]]) -> pa.RecordBatch:
-        """Rows with a value for each feature, in the descriptor's order; None: unknown."""
+        """Rows with a value for each feature, the descriptor's before those of the configuration; None: unknown."""
+        self._check_width(rows)
         columns = zip(*rows) if rows else [[] for _ in self.description.features]
         arrays = [_array(column, field.type) for column, field in zip(columns, self.description.schema)]
         return pa.RecordBatch.from_arrays(arrays, schema=self.description.schema)
 
     def segments(self, rows: list[list[Any]], as_of_us: int = AS_OF_US) -> list[str | None]:
-        """The segment of each row."""
+        """The segment of each row; of one that answers scores, as Sextant cuts them."""
+        answer, places = self._answer(rows, as_of_us)
+        if self.description.output == "score":
+            told = [self.description.cut(score) for score in answer.column("score").to_pylist()]
+        else:
+            keys = {index: key for key, index in self.description.segments.items()} | {0xFFFF: "", 0xFFFE: None}
+            told = [keys[index] for index in answer.column("segment").to_pylist()]
+        return _spread(told, places, len(rows), None)
+
+    def scores(self, rows: list[list[Any]], as_of_us: int = AS_OF_US) -> list[float | None]:
+        """The score of each row, with the 32 bits that Sextant keeps; None: it has none."""
+        answer, places = self._answer(rows, as_of_us)
+        told = answer.column("score").to_pylist() if "score" in answer.schema.names else []
+        return _spread(told, places, len(rows), None)
+
+    def _answer(self, rows: list[list[Any]], as_of_us: int) -> tuple[pa.RecordBatch, list[int]]:
         shown, places = self._shown(rows)
         given = self._segmenter.segment(shown, self._call(as_of_us)) if places else []
-        answer = answers.answer(self.description, given, shown.num_rows)
-        keys = {index: key for key, index in self.description.segments.items()} | {0xFFFF: "", 0xFFFE: None}
-        return _spread([keys[index] for index in answer.column("segment").to_pylist()], places, len(rows), None)
+        return answers.answer(self.description, given, shown.num_rows), places
 
     def reasons(self, rows: list[list[Any]], top_k: int = 3, as_of_us: int = AS_OF_US) -> list[list[tuple[str, float, str]]]:
         """The strongest reasons of each row that is shown to the segmenter; of the others none."""
@@ -46,6 +64,7 @@ class Session:
     def _shown(self, rows: list[list[Any]]) -> tuple[pa.RecordBatch, list[int]]:
         """The rows that a segmenter is shown, as every feature's on_missing says, and their places."""
         shown, places = [], []
+        self._check_width(rows)
         for place, row in enumerate(rows):
             lacking = [position for position, value in enumerate(row) if value is None]
             policies = {position: self.description.on_missing[position] for position in lacking}
@@ -57,6 +76,12 @@ class Session:
             shown.append([policies[position][1] if position in policies else value for position, value in enumerate(row)])
             places.append(place)
         return self.rows(shown), places
+
+    def _check_width(self, rows: list[list[Any]]) -> None:
+        width = len(self.description.features)
+        for place, row in enumerate(rows):
+            if len(row) != width:
+                raise ValueError(f"row {place} has {len(row)} values, there are {width} features")
 
     @staticmethod
     def _call(as_of_us: int) -> Call:

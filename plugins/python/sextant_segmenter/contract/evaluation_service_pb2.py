@@ -15,43 +15,67 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-sextant/segmenter/v1/evaluation_service.proto\x12\x14sextant.segmenter.v1\"\x11\n\x0f\x44\x65scribeRequest\"}\n\x10\x44\x65scribeResponse\x12\x17\n\x0f\x64\x65scriptor_json\x18\x01 \x01(\t\x12\x0e\n\x06server\x18\x02 \x01(\t\x12\x10\n\x08\x65xplains\x18\x03 \x01(\x08\x12\x15\n\rdeterministic\x18\x04 \x01(\x08\x12\x17\n\x0frow_independent\x18\x05 \x01(\x08\";\n\x0ePrepareRequest\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\x12\x14\n\x0cinput_schema\x18\x02 \x01(\x0c\"\x81\x01\n\x0fPrepareResponse\x12\x32\n\x08instance\x18\x01 \x01(\x0b\x32\x1e.sextant.segmenter.v1.InstanceH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x08\n\x06result\"-\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x15\n\routput_schema\x18\x02 \x01(\x0c\"<\n\x07\x43ontext\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x61s_of_us\x18\x02 \x01(\x03\x12\x0c\n\x04seed\x18\x03 \x01(\x04\"d\n\x0eSegmentRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12.\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.Context\x12\r\n\x05\x62\x61tch\x18\x03 \x01(\x0c\"^\n\x0fSegmentResponse\x12\x0f\n\x05\x62\x61tch\x18\x01 \x01(\x0cH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x08\n\x06result\"s\n\x0e\x45xplainRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12.\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.Context\x12\r\n\x05\x62\x61tch\x18\x03 \x01(\x0c\x12\r\n\x05top_k\x18\x04 \x01(\r\"\x89\x01\n\x0f\x45xplainResponse\x12:\n\x0c\x65xplanations\x18\x01 \x01(\x0b\x32\".sextant.segmenter.v1.ExplanationsH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x08\n\x06result\"?\n\x0c\x45xplanations\x12/\n\x04rows\x18\x01 \x03(\x0b\x32!.sextant.segmenter.v1.Explanation\"<\n\x0b\x45xplanation\x12-\n\x07grounds\x18\x01 \x03(\x0b\x32\x1c.sextant.segmenter.v1.Ground\"=\n\x06Ground\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\r\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x02\x12\x0c\n\x04text\x18\x03 \x01(\t\"\x87\x01\n\x07\x46\x61ilure\x12/\n\x04\x63ode\x18\x01 \x01(\x0e\x32!.sextant.segmenter.v1.FailureCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x10\n\x03row\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x11\n\tretryable\x18\x05 \x01(\x08\x42\x06\n\x04_row*\x80\x03\n\x0b\x46\x61ilureCode\x12\x1c\n\x18\x46\x41ILURE_CODE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x46\x41ILURE_CODE_INVALID_CONFIG\x10\x01\x12\x1e\n\x1a\x46\x41ILURE_CODE_INVALID_INPUT\x10\x02\x12\x1b\n\x17\x46\x41ILURE_CODE_NOT_FITTED\x10\x03\x12\x1a\n\x16\x46\x41ILURE_CODE_CANCELLED\x10\x04\x12\x19\n\x15\x46\x41ILURE_CODE_DEADLINE\x10\x05\x12\x19\n\x15\x46\x41ILURE_CODE_RESOURCE\x10\x06\x12\x1c\n\x18\x46\x41ILURE_CODE_UNSUPPORTED\x10\x07\x12\x16\n\x12\x46\x41ILURE_CODE_STATE\x10\x08\x12\x16\n\x12\x46\x41ILURE_CODE_PANIC\x10\t\x12\x19\n\x15\x46\x41ILURE_CODE_INTERNAL\x10\n\x12!\n\x1d\x46\x41ILURE_CODE_INSTANCE_UNKNOWN\x10\x0b\x12\x17\n\x13\x46\x41ILURE_CODE_OUTPUT\x10\x0c\x32\xf6\x02\n\x11\x45valuationService\x12Y\n\x08\x44\x65scribe\x12%.sextant.segmenter.v1.DescribeRequest\x1a&.sextant.segmenter.v1.DescribeResponse\x12V\n\x07Prepare\x12$.sextant.segmenter.v1.PrepareRequest\x1a%.sextant.segmenter.v1.PrepareResponse\x12V\n\x07Segment\x12$.sextant.segmenter.v1.SegmentRequest\x1a%.sextant.segmenter.v1.SegmentResponse\x12V\n\x07\x45xplain\x12$.sextant.segmenter.v1.ExplainRequest\x1a%.sextant.segmenter.v1.ExplainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-sextant/segmenter/v1/evaluation_service.proto\x12\x14sextant.segmenter.v1\"\x11\n\x0f\x44\x65scribeRequest\"\x8b\x01\n\x10\x44\x65scribeResponse\x12\x17\n\x0f\x64\x65scriptor_json\x18\x01 \x01(\t\x12\x0e\n\x06server\x18\x02 \x01(\t\x12\x10\n\x08\x65xplains\x18\x03 \x01(\x08\x12\x15\n\rdeterministic\x18\x04 \x01(\x08\x12\x17\n\x0frow_independent\x18\x05 \x01(\x08\x12\x0c\n\x04\x66its\x18\x06 \x01(\x08\"=\n\x10\x43onfigureRequest\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\x12\x14\n\x0cstate_digest\x18\x02 \x01(\x0c\"\x87\x01\n\x11\x43onfigureResponse\x12\x36\n\nconfigured\x18\x01 \x01(\x0b\x32 .sextant.segmenter.v1.ConfiguredH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x08\n\x06result\":\n\nConfigured\x12\x15\n\rfeatures_json\x18\x01 \x01(\t\x12\x15\n\rsegments_json\x18\x02 \x01(\t\"!\n\x10LoadStateRequest\x12\r\n\x05piece\x18\x01 \x01(\x0c\"#\n\x11LoadStateResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\x0c\"\'\n\x10SaveStateRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\"^\n\x11SaveStateResponse\x12\x0f\n\x05piece\x18\x01 \x01(\x0cH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x06\n\x04part\"\x8c\x01\n\nFitRequest\x12/\n\x05start\x18\x01 \x01(\x0b\x32\x1e.sextant.segmenter.v1.FitStartH\x00\x12\x0f\n\x05\x62\x61tch\x18\x02 \x01(\x0cH\x00\x12\x34\n\x08pass_end\x18\x03 \x01(\x0b\x32 .sextant.segmenter.v1.FitPassEndH\x00\x42\x06\n\x04part\"s\n\x08\x46itStart\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\x12\x14\n\x0cinput_schema\x18\x02 \x01(\x0c\x12.\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1d.sextant.segmenter.v1.Context\x12\x0c\n\x04rows\x18\x04 \x01(\x04\"\x0c\n\nFitPassEnd\"\x8b\x01\n\x0b\x46itResponse\x12\x30\n\x07\x66\x61ilure\x18\x01 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x12\x31\n\x06passed\x18\x02 \x01(\x0b\x32\x1f.sextant.segmenter.v1.FitPassedH\x00\x12\x0f\n\x05state\x18\x03 \x01(\x0cH\x00\x42\x06\n\x04part\"\x1a\n\tFitPassed\x12\r\n\x05\x61gain\x18\x01 \x01(\x08\"Q\n\x0ePrepareRequest\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\x12\x14\n\x0cinput_schema\x18\x02 \x01(\x0c\x12\x14\n\x0cstate_digest\x18\x03 \x01(\x0c\"\x81\x01\n\x0fPrepareResponse\x12\x32\n\x08instance\x18\x01 \x01(\x0b\x32\x1e.sextant.segmenter.v1.InstanceH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x08\n\x06result\"-\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\x0c\x12\x15\n\routput_schema\x18\x02 \x01(\x0c\"<\n\x07\x43ontext\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x61s_of_us\x18\x02 \x01(\x03\x12\x0c\n\x04seed\x18\x03 \x01(\x04\"d\n\x0eSegmentRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12.\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.Context\x12\r\n\x05\x62\x61tch\x18\x03 \x01(\x0c\"^\n\x0fSegmentResponse\x12\x0f\n\x05\x62\x61tch\x18\x01 \x01(\x0cH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x08\n\x06result\"s\n\x0e\x45xplainRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\x0c\x12.\n\x07\x63ontext\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.Context\x12\r\n\x05\x62\x61tch\x18\x03 \x01(\x0c\x12\r\n\x05top_k\x18\x04 \x01(\r\"\x89\x01\n\x0f\x45xplainResponse\x12:\n\x0c\x65xplanations\x18\x01 \x01(\x0b\x32\".sextant.segmenter.v1.ExplanationsH\x00\x12\x30\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x1d.sextant.segmenter.v1.FailureH\x00\x42\x08\n\x06result\"?\n\x0c\x45xplanations\x12/\n\x04rows\x18\x01 \x03(\x0b\x32!.sextant.segmenter.v1.Explanation\"<\n\x0b\x45xplanation\x12-\n\x07grounds\x18\x01 \x03(\x0b\x32\x1c.sextant.segmenter.v1.Ground\"=\n\x06Ground\x12\x0f\n\x07\x66\x65\x61ture\x18\x01 \x01(\r\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x02\x12\x0c\n\x04text\x18\x03 \x01(\t\"\x87\x01\n\x07\x46\x61ilure\x12/\n\x04\x63ode\x18\x01 \x01(\x0e\x32!.sextant.segmenter.v1.FailureCode\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x10\n\x03row\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x11\n\tretryable\x18\x05 \x01(\x08\x42\x06\n\x04_row*\xa0\x03\n\x0b\x46\x61ilureCode\x12\x1c\n\x18\x46\x41ILURE_CODE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x46\x41ILURE_CODE_INVALID_CONFIG\x10\x01\x12\x1e\n\x1a\x46\x41ILURE_CODE_INVALID_INPUT\x10\x02\x12\x1b\n\x17\x46\x41ILURE_CODE_NOT_FITTED\x10\x03\x12\x1a\n\x16\x46\x41ILURE_CODE_CANCELLED\x10\x04\x12\x19\n\x15\x46\x41ILURE_CODE_DEADLINE\x10\x05\x12\x19\n\x15\x46\x41ILURE_CODE_RESOURCE\x10\x06\x12\x1c\n\x18\x46\x41ILURE_CODE_UNSUPPORTED\x10\x07\x12\x16\n\x12\x46\x41ILURE_CODE_STATE\x10\x08\x12\x16\n\x12\x46\x41ILURE_CODE_PANIC\x10\t\x12\x19\n\x15\x46\x41ILURE_CODE_INTERNAL\x10\n\x12!\n\x1d\x46\x41ILURE_CODE_INSTANCE_UNKNOWN\x10\x0b\x12\x17\n\x13\x46\x41ILURE_CODE_OUTPUT\x10\x0c\x12\x1e\n\x1a\x46\x41ILURE_CODE_STATE_UNKNOWN\x10\r2\xe4\x05\n\x11\x45valuationService\x12Y\n\x08\x44\x65scribe\x12%.sextant.segmenter.v1.DescribeRequest\x1a&.sextant.segmenter.v1.DescribeResponse\x12\\\n\tConfigure\x12&.sextant.segmenter.v1.ConfigureRequest\x1a\'.sextant.segmenter.v1.ConfigureResponse\x12^\n\tLoadState\x12&.sextant.segmenter.v1.LoadStateRequest\x1a\'.sextant.segmenter.v1.LoadStateResponse(\x01\x12^\n\tSaveState\x12&.sextant.segmenter.v1.SaveStateRequest\x1a\'.sextant.segmenter.v1.SaveStateResponse0\x01\x12N\n\x03\x46it\x12 .sextant.segmenter.v1.FitRequest\x1a!.sextant.segmenter.v1.FitResponse(\x01\x30\x01\x12V\n\x07Prepare\x12$.sextant.segmenter.v1.PrepareRequest\x1a%.sextant.segmenter.v1.PrepareResponse\x12V\n\x07Segment\x12$.sextant.segmenter.v1.SegmentRequest\x1a%.sextant.segmenter.v1.SegmentResponse\x12V\n\x07\x45xplain\x12$.sextant.segmenter.v1.ExplainRequest\x1a%.sextant.segmenter.v1.ExplainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sextant.segmenter.v1.evaluation_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_FAILURECODE']._serialized_start=1303
-  _globals['_FAILURECODE']._serialized_end=1687
+  _globals['_FAILURECODE']._serialized_start=2254
+  _globals['_FAILURECODE']._serialized_end=2670
   _globals['_DESCRIBEREQUEST']._serialized_start=71
   _globals['_DESCRIBEREQUEST']._serialized_end=88
-  _globals['_DESCRIBERESPONSE']._serialized_start=90
-  _globals['_DESCRIBERESPONSE']._serialized_end=215
-  _globals['_PREPAREREQUEST']._serialized_start=217
-  _globals['_PREPAREREQUEST']._serialized_end=276
-  _globals['_PREPARERESPONSE']._serialized_start=279
-  _globals['_PREPARERESPONSE']._serialized_end=408
-  _globals['_INSTANCE']._serialized_start=410
-  _globals['_INSTANCE']._serialized_end=455
-  _globals['_CONTEXT']._serialized_start=457
-  _globals['_CONTEXT']._serialized_end=517
-  _globals['_SEGMENTREQUEST']._serialized_start=519
-  _globals['_SEGMENTREQUEST']._serialized_end=619
-  _globals['_SEGMENTRESPONSE']._serialized_start=621
-  _globals['_SEGMENTRESPONSE']._serialized_end=715
-  _globals['_EXPLAINREQUEST']._serialized_start=717
-  _globals['_EXPLAINREQUEST']._serialized_end=832
-  _globals['_EXPLAINRESPONSE']._serialized_start=835
-  _globals['_EXPLAINRESPONSE']._serialized_end=972
-  _globals['_EXPLANATIONS']._serialized_start=974
-  _globals['_EXPLANATIONS']._serialized_end=1037
-  _globals['_EXPLANATION']._serialized_start=1039
-  _globals['_EXPLANATION']._serialized_end=1099
-  _globals['_GROUND']._serialized_start=1101
-  _globals['_GROUND']._serialized_end=1162
-  _globals['_FAILURE']._serialized_start=1165
-  _globals['_FAILURE']._serialized_end=1300
-  _globals['_EVALUATIONSERVICE']._serialized_start=1690
-  _globals['_EVALUATIONSERVICE']._serialized_end=2064
+  _globals['_DESCRIBERESPONSE']._serialized_start=91
+  _globals['_DESCRIBERESPONSE']._serialized_end=230
+  _globals['_CONFIGUREREQUEST']._serialized_start=232
+  _globals['_CONFIGUREREQUEST']._serialized_end=293
+  _globals['_CONFIGURERESPONSE']._serialized_start=296
+  _globals['_CONFIGURERESPONSE']._serialized_end=431
+  _globals['_CONFIGURED']._serialized_start=433
+  _globals['_CONFIGURED']._serialized_end=491
+  _globals['_LOADSTATEREQUEST']._serialized_start=493
+  _globals['_LOADSTATEREQUEST']._serialized_end=526
+  _globals['_LOADSTATERESPONSE']._serialized_start=528
+  _globals['_LOADSTATERESPONSE']._serialized_end=563
+  _globals['_SAVESTATEREQUEST']._serialized_start=565
+  _globals['_SAVESTATEREQUEST']._serialized_end=604
+  _globals['_SAVESTATERESPONSE']._serialized_start=606
+  _globals['_SAVESTATERESPONSE']._serialized_end=700
+  _globals['_FITREQUEST']._serialized_start=703
+  _globals['_FITREQUEST']._serialized_end=843
+  _globals['_FITSTART']._serialized_start=845
+  _globals['_FITSTART']._serialized_end=960
+  _globals['_FITPASSEND']._serialized_start=962
+  _globals['_FITPASSEND']._serialized_end=974
+  _globals['_FITRESPONSE']._serialized_start=977
+  _globals['_FITRESPONSE']._serialized_end=1116
+  _globals['_FITPASSED']._serialized_start=1118
+  _globals['_FITPASSED']._serialized_end=1144
+  _globals['_PREPAREREQUEST']._serialized_start=1146
+  _globals['_PREPAREREQUEST']._serialized_end=1227
+  _globals['_PREPARERESPONSE']._serialized_start=1230
+  _globals['_PREPARERESPONSE']._serialized_end=1359
+  _globals['_INSTANCE']._serialized_start=1361
+  _globals['_INSTANCE']._serialized_end=1406
+  _globals['_CONTEXT']._serialized_start=1408
+  _globals['_CONTEXT']._serialized_end=1468
+  _globals['_SEGMENTREQUEST']._serialized_start=1470
+  _globals['_SEGMENTREQUEST']._serialized_end=1570
+  _globals['_SEGMENTRESPONSE']._serialized_start=1572
+  _globals['_SEGMENTRESPONSE']._serialized_end=1666
+  _globals['_EXPLAINREQUEST']._serialized_start=1668
+  _globals['_EXPLAINREQUEST']._serialized_end=1783
+  _globals['_EXPLAINRESPONSE']._serialized_start=1786
+  _globals['_EXPLAINRESPONSE']._serialized_end=1923
+  _globals['_EXPLANATIONS']._serialized_start=1925
+  _globals['_EXPLANATIONS']._serialized_end=1988
+  _globals['_EXPLANATION']._serialized_start=1990
+  _globals['_EXPLANATION']._serialized_end=2050
+  _globals['_GROUND']._serialized_start=2052
+  _globals['_GROUND']._serialized_end=2113
+  _globals['_FAILURE']._serialized_start=2116
+  _globals['_FAILURE']._serialized_end=2251
+  _globals['_EVALUATIONSERVICE']._serialized_start=2673
+  _globals['_EVALUATIONSERVICE']._serialized_end=3413
 # @@protoc_insertion_point(module_scope)

@@ -22,6 +22,7 @@ class FailureCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FAILURE_CODE_INTERNAL: _ClassVar[FailureCode]
     FAILURE_CODE_INSTANCE_UNKNOWN: _ClassVar[FailureCode]
     FAILURE_CODE_OUTPUT: _ClassVar[FailureCode]
+    FAILURE_CODE_STATE_UNKNOWN: _ClassVar[FailureCode]
 FAILURE_CODE_UNSPECIFIED: FailureCode
 FAILURE_CODE_INVALID_CONFIG: FailureCode
 FAILURE_CODE_INVALID_INPUT: FailureCode
@@ -35,32 +36,129 @@ FAILURE_CODE_PANIC: FailureCode
 FAILURE_CODE_INTERNAL: FailureCode
 FAILURE_CODE_INSTANCE_UNKNOWN: FailureCode
 FAILURE_CODE_OUTPUT: FailureCode
+FAILURE_CODE_STATE_UNKNOWN: FailureCode
 
 class DescribeRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class DescribeResponse(_message.Message):
-    __slots__ = ("descriptor_json", "server", "explains", "deterministic", "row_independent")
+    __slots__ = ("descriptor_json", "server", "explains", "deterministic", "row_independent", "fits")
     DESCRIPTOR_JSON_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     EXPLAINS_FIELD_NUMBER: _ClassVar[int]
     DETERMINISTIC_FIELD_NUMBER: _ClassVar[int]
     ROW_INDEPENDENT_FIELD_NUMBER: _ClassVar[int]
+    FITS_FIELD_NUMBER: _ClassVar[int]
     descriptor_json: str
     server: str
     explains: bool
     deterministic: bool
     row_independent: bool
-    def __init__(self, descriptor_json: _Optional[str] = ..., server: _Optional[str] = ..., explains: bool = ..., deterministic: bool = ..., row_independent: bool = ...) -> None: ...
+    fits: bool
+    def __init__(self, descriptor_json: _Optional[str] = ..., server: _Optional[str] = ..., explains: bool = ..., deterministic: bool = ..., row_independent: bool = ..., fits: bool = ...) -> None: ...
 
-class PrepareRequest(_message.Message):
-    __slots__ = ("config_json", "input_schema")
+class ConfigureRequest(_message.Message):
+    __slots__ = ("config_json", "state_digest")
+    CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
+    STATE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    config_json: str
+    state_digest: bytes
+    def __init__(self, config_json: _Optional[str] = ..., state_digest: _Optional[bytes] = ...) -> None: ...
+
+class ConfigureResponse(_message.Message):
+    __slots__ = ("configured", "failure")
+    CONFIGURED_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    configured: Configured
+    failure: Failure
+    def __init__(self, configured: _Optional[_Union[Configured, _Mapping]] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class Configured(_message.Message):
+    __slots__ = ("features_json", "segments_json")
+    FEATURES_JSON_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_JSON_FIELD_NUMBER: _ClassVar[int]
+    features_json: str
+    segments_json: str
+    def __init__(self, features_json: _Optional[str] = ..., segments_json: _Optional[str] = ...) -> None: ...
+
+class LoadStateRequest(_message.Message):
+    __slots__ = ("piece",)
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    piece: bytes
+    def __init__(self, piece: _Optional[bytes] = ...) -> None: ...
+
+class LoadStateResponse(_message.Message):
+    __slots__ = ("digest",)
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    digest: bytes
+    def __init__(self, digest: _Optional[bytes] = ...) -> None: ...
+
+class SaveStateRequest(_message.Message):
+    __slots__ = ("instance_id",)
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    instance_id: bytes
+    def __init__(self, instance_id: _Optional[bytes] = ...) -> None: ...
+
+class SaveStateResponse(_message.Message):
+    __slots__ = ("piece", "failure")
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    piece: bytes
+    failure: Failure
+    def __init__(self, piece: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class FitRequest(_message.Message):
+    __slots__ = ("start", "batch", "pass_end")
+    START_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    PASS_END_FIELD_NUMBER: _ClassVar[int]
+    start: FitStart
+    batch: bytes
+    pass_end: FitPassEnd
+    def __init__(self, start: _Optional[_Union[FitStart, _Mapping]] = ..., batch: _Optional[bytes] = ..., pass_end: _Optional[_Union[FitPassEnd, _Mapping]] = ...) -> None: ...
+
+class FitStart(_message.Message):
+    __slots__ = ("config_json", "input_schema", "context", "rows")
     CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
     INPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
     config_json: str
     input_schema: bytes
-    def __init__(self, config_json: _Optional[str] = ..., input_schema: _Optional[bytes] = ...) -> None: ...
+    context: Context
+    rows: int
+    def __init__(self, config_json: _Optional[str] = ..., input_schema: _Optional[bytes] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., rows: _Optional[int] = ...) -> None: ...
+
+class FitPassEnd(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class FitResponse(_message.Message):
+    __slots__ = ("failure", "passed", "state")
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    failure: Failure
+    passed: FitPassed
+    state: bytes
+    def __init__(self, failure: _Optional[_Union[Failure, _Mapping]] = ..., passed: _Optional[_Union[FitPassed, _Mapping]] = ..., state: _Optional[bytes] = ...) -> None: ...
+
+class FitPassed(_message.Message):
+    __slots__ = ("again",)
+    AGAIN_FIELD_NUMBER: _ClassVar[int]
+    again: bool
+    def __init__(self, again: bool = ...) -> None: ...
+
+class PrepareRequest(_message.Message):
+    __slots__ = ("config_json", "input_schema", "state_digest")
+    CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
+    INPUT_SCHEMA_FIELD_NUMBER: _ClassVar[int]
+    STATE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    config_json: str
+    input_schema: bytes
+    state_digest: bytes
+    def __init__(self, config_json: _Optional[str] = ..., input_schema: _Optional[bytes] = ..., state_digest: _Optional[bytes] = ...) -> None: ...
 
 class PrepareResponse(_message.Message):
     __slots__ = ("instance", "failure")

@@ -25,6 +25,26 @@ class EvaluationServiceStub(object):
                 request_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.DescribeRequest.SerializeToString,
                 response_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.DescribeResponse.FromString,
                 )
+        self.Configure = channel.unary_unary(
+                '/sextant.segmenter.v1.EvaluationService/Configure',
+                request_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.ConfigureRequest.SerializeToString,
+                response_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.ConfigureResponse.FromString,
+                )
+        self.LoadState = channel.stream_unary(
+                '/sextant.segmenter.v1.EvaluationService/LoadState',
+                request_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.LoadStateRequest.SerializeToString,
+                response_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.LoadStateResponse.FromString,
+                )
+        self.SaveState = channel.unary_stream(
+                '/sextant.segmenter.v1.EvaluationService/SaveState',
+                request_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.SaveStateRequest.SerializeToString,
+                response_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.SaveStateResponse.FromString,
+                )
+        self.Fit = channel.stream_stream(
+                '/sextant.segmenter.v1.EvaluationService/Fit',
+                request_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.FitRequest.SerializeToString,
+                response_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.FitResponse.FromString,
+                )
         self.Prepare = channel.unary_unary(
                 '/sextant.segmenter.v1.EvaluationService/Prepare',
                 request_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.PrepareRequest.SerializeToString,
@@ -52,6 +72,36 @@ class EvaluationServiceServicer(object):
 
     def Describe(self, request, context):
         """What the segmenter reads, what it answers, how it is configured.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Configure(self, request, context):
+        """What it reads and answers with one configuration. Asked only of a segmenter whose descriptor says dynamic_features or
+        dynamic_segments.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadState(self, request_iterator, context):
+        """Takes a state that a fit has left, in pieces, so that configurations can be made ready with it. Asked only of one that fits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SaveState(self, request, context):
+        """Gives back the state that an instance answers from, in pieces. Asked only of one that fits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Fit(self, request_iterator, context):
+        """Fits the segmenter to a population: a beginning, and for every pass its batches and the end of it. Answers every end of a
+        pass, and after the last one the state in pieces. Asked only of one that fits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +135,26 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.Describe,
                     request_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.DescribeRequest.FromString,
                     response_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.DescribeResponse.SerializeToString,
+            ),
+            'Configure': grpc.unary_unary_rpc_method_handler(
+                    servicer.Configure,
+                    request_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.ConfigureRequest.FromString,
+                    response_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.ConfigureResponse.SerializeToString,
+            ),
+            'LoadState': grpc.stream_unary_rpc_method_handler(
+                    servicer.LoadState,
+                    request_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.LoadStateRequest.FromString,
+                    response_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.LoadStateResponse.SerializeToString,
+            ),
+            'SaveState': grpc.unary_stream_rpc_method_handler(
+                    servicer.SaveState,
+                    request_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.SaveStateRequest.FromString,
+                    response_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.SaveStateResponse.SerializeToString,
+            ),
+            'Fit': grpc.stream_stream_rpc_method_handler(
+                    servicer.Fit,
+                    request_deserializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.FitRequest.FromString,
+                    response_serializer=sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.FitResponse.SerializeToString,
             ),
             'Prepare': grpc.unary_unary_rpc_method_handler(
                     servicer.Prepare,
@@ -130,6 +200,74 @@ class EvaluationService(object):
         return grpc.experimental.unary_unary(request, target, '/sextant.segmenter.v1.EvaluationService/Describe',
             sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.DescribeRequest.SerializeToString,
             sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.DescribeResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Configure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/sextant.segmenter.v1.EvaluationService/Configure',
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.ConfigureRequest.SerializeToString,
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.ConfigureResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def LoadState(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(request_iterator, target, '/sextant.segmenter.v1.EvaluationService/LoadState',
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.LoadStateRequest.SerializeToString,
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.LoadStateResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SaveState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/sextant.segmenter.v1.EvaluationService/SaveState',
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.SaveStateRequest.SerializeToString,
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.SaveStateResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Fit(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(request_iterator, target, '/sextant.segmenter.v1.EvaluationService/Fit',
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.FitRequest.SerializeToString,
+            sextant_dot_segmenter_dot_v1_dot_evaluation__service__pb2.FitResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

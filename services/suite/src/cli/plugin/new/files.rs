@@ -170,6 +170,10 @@ pub(crate) const PYTHON: &[File] = &[
         include_str!("../../../../../../plugins/python/sextant_segmenter/answers.py"),
     ),
     (
+        "sextant_segmenter/sextant_segmenter/configuration.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/configuration.py"),
+    ),
+    (
         "sextant_segmenter/sextant_segmenter/contract/__init__.py",
         include_str!("../../../../../../plugins/python/sextant_segmenter/contract/__init__.py"),
     ),
@@ -190,6 +194,10 @@ pub(crate) const PYTHON: &[File] = &[
         include_str!(
             "../../../../../../plugins/python/sextant_segmenter/contract/evaluation_service_pb2_grpc.py"
         ),
+    ),
+    (
+        "sextant_segmenter/sextant_segmenter/description.py",
+        include_str!("../../../../../../plugins/python/sextant_segmenter/description.py"),
     ),
     (
         "sextant_segmenter/sextant_segmenter/py.typed",
