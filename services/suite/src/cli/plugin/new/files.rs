@@ -38,12 +38,20 @@ pub(crate) const SDK: &[File] = &[
         include_str!("../../../../../../plugins/sdk/src/column.rs"),
     ),
     (
+        "sextant-segmenter/src/column/list.rs",
+        include_str!("../../../../../../plugins/sdk/src/column/list.rs"),
+    ),
+    (
         "sextant-segmenter/src/column/raw.rs",
         include_str!("../../../../../../plugins/sdk/src/column/raw.rs"),
     ),
     (
         "sextant-segmenter/src/column/text.rs",
         include_str!("../../../../../../plugins/sdk/src/column/text.rs"),
+    ),
+    (
+        "sextant-segmenter/src/column/wanted.rs",
+        include_str!("../../../../../../plugins/sdk/src/column/wanted.rs"),
     ),
     (
         "sextant-segmenter/src/config.rs",
@@ -54,8 +62,16 @@ pub(crate) const SDK: &[File] = &[
         include_str!("../../../../../../plugins/sdk/src/entry.rs"),
     ),
     (
+        "sextant-segmenter/src/entry/fitting.rs",
+        include_str!("../../../../../../plugins/sdk/src/entry/fitting.rs"),
+    ),
+    (
         "sextant-segmenter/src/entry/guard.rs",
         include_str!("../../../../../../plugins/sdk/src/entry/guard.rs"),
+    ),
+    (
+        "sextant-segmenter/src/entry/lists.rs",
+        include_str!("../../../../../../plugins/sdk/src/entry/lists.rs"),
     ),
     (
         "sextant-segmenter/src/export.rs",
