@@ -21,6 +21,8 @@ const SPANS: usize = 3;
 const HABIT_BYTES: u64 = 400 << 10;
 /// Rows of the batches after which something may be left.
 const LEFT_ROWS: usize = 6_000;
+/// How often it is told to stop.
+const ROUNDS: usize = 4;
 /// Rows that take a while.
 const MANY_ROWS: usize = 16_384;
 
@@ -140,16 +142,25 @@ fn cancel(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
+    // On a machine with other work, one that listens may not get to it in time; one that does not is lost every time.
     let lost = || -> Result<u64, String> {
         let rows = batch(subject, MANY_ROWS)?;
         let instance = subject.fresh("{}")?;
-        for micros in [1, 100, 500, 1_000, 3_000] {
-            let answered = instance.segment(&rows, &call(Duration::from_micros(micros)));
-            answered.map_err(|error| error.to_string())?;
+        let mut least = u64::MAX;
+        for _ in 0..ROUNDS {
+            let before = instance.plugin().losses();
+            for micros in [1, 100, 500, 1_000, 3_000] {
+                let answered = instance.segment(&rows, &call(Duration::from_micros(micros)));
+                answered.map_err(|error| error.to_string())?;
+            }
+            // What was told to stop has done so, or is lost by now.
+            answers(&instance, &rows)?;
+            least = least.min(instance.plugin().losses() - before);
+            if least == 0 {
+                break;
+            }
         }
-        // What was told to stop has done so, or is lost by now.
-        answers(&instance, &rows)?;
-        Ok(instance.plugin().losses())
+        Ok(least)
     };
     match lost() {
         Ok(0) => pass("it stops when it is told to"),
