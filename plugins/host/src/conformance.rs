@@ -1,4 +1,5 @@
-//! The conformance check: what a segmenter has to keep to so that the service can live with it, each test in a process of its own.
+//! The conformance check: what a segmenter has to keep to so that the service can live with it, each test in a process of its own;
+//! of a server those tests that are about its answers.
 //!
 //! A test says what it found, why it exists and how to fix the cause. Those that judge the file and its loading have the ids of
 //! [`Check`]; the others begin with the letter of their family.
@@ -12,6 +13,7 @@ mod tests_of_resources;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
@@ -19,7 +21,7 @@ use serde::Serialize;
 
 use crate::check::ALL;
 use crate::conformance::subject::Subject;
-use crate::{Allowance, Check, Descriptor, Hosts, LoadError, Server, Verified};
+use crate::{Allowance, Check, Deadline, Descriptor, Hosts, LoadError, Server, Verified};
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,6 +62,9 @@ struct Test {
 
 /// Why a test is not made of a server.
 const OF_A_PROCESS: &str = "it is about a process, and this is a server";
+
+/// How long a server that has failed a test is judged by more of them.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a test found: how it ended, and what there is to say.
 type Found = (Outcome, String);
@@ -104,17 +109,29 @@ pub fn judge_verified(hosts: &Hosts, file: &Arc<Verified>, allowance: &Allowance
     verdicts
 }
 
-/// Judges what a server answers.
-///
-/// # Errors
-/// It does not answer, or with a descriptor that fails a check.
-pub fn judge_server(
-    hosts: &Hosts,
-    server: &Server,
-    allowance: &Allowance,
-) -> Result<Vec<Verdict>, LoadError> {
-    let subject = Subject::server(hosts, server, allowance)?;
-    Ok(tests().map(|test| judged(test, &subject)).collect())
+/// Judges what a server answers. Of one that does not answer, or with a descriptor that fails a check, nothing else is judged.
+#[must_use]
+pub fn judge_server(hosts: &Hosts, server: &Server, allowance: &Allowance) -> Vec<Verdict> {
+    let subject = match Subject::server(hosts, server, allowance) {
+        Ok(subject) => subject,
+        Err(refused) => {
+            let failed = of_check(refused.check(), Outcome::Fail, refused.told());
+            let untested = tests().map(|test| untested(test, "it is not asked"));
+            return [failed].into_iter().chain(untested).collect();
+        },
+    };
+    let patience = Deadline::after(PATIENCE);
+    let mut has_failed = false;
+    let judged = tests().map(|test| {
+        // Somebody waits for what is judged, and one that hangs takes as long as it may in every call.
+        if has_failed && patience.left().is_zero() {
+            return untested(test, "an earlier test failed, and time is up");
+        }
+        let verdict = judged(test, &subject);
+        has_failed |= verdict.outcome == Outcome::Fail;
+        verdict
+    });
+    judged.collect()
 }
 
 /// Made up rows of the features of a segmenter, the same ones each time: values as accounts have them, some of them unknown where that
@@ -185,12 +202,16 @@ pub fn refused_by(refused: &LoadError) -> Vec<Verdict> {
         };
         verdicts.push(of_check(check, outcome, what));
     }
-    verdicts.extend(tests().map(|test| Verdict {
+    verdicts.extend(tests().map(|test| untested(test, "it is not loaded")));
+    verdicts
+}
+
+fn untested(test: &Test, because: &str) -> Verdict {
+    Verdict {
         id: test.id,
         outcome: Outcome::Skipped,
-        what: "it is not loaded".to_owned(),
+        what: because.to_owned(),
         why: test.why,
         fix: test.fix,
-    }));
-    verdicts
+    }
 }

@@ -13,7 +13,7 @@ use sextant_proto::segmenter::v1 as pb;
 use crate::assignment::{Answer, Unanswered};
 use crate::binding::{Binding, Prepared};
 use crate::external::answering::{Answering, Ask, Explain, Found, Segment, prepared, to_prepare};
-use crate::external::{External, Trouble};
+use crate::external::{External, Purpose, Trouble};
 use crate::{Assignments, Call, CallError, Descriptor, Reason, State, explanation, messages, rows};
 
 /// A segmenter with a configuration, bound to columns, outside of this process. None of its calls may be made on a thread of an
@@ -178,6 +178,12 @@ impl ExternalInstance {
         } else {
             self.ask(&prepared, call, Explain { top_k })?
         };
+        // Whoever is judged is told what is wrong with its reasons.
+        if self.plugin.shared.purpose != Purpose::Serve
+            && let Some((_, trouble)) = found.without.into_iter().next()
+        {
+            return Err(CallError::Lost(trouble));
+        }
         let mut said = vec![Vec::new(); prepared.rows];
         for (range, answer) in found.answers {
             for (row, reasons) in range.zip(answer) {

@@ -189,7 +189,7 @@ fn a_model_in_python_is_asked_about_what_its_configuration_reads_and_answers_seg
     let outside = outside.unwrap_err().to_string();
     assert!(outside.contains("outside of feature_scope"), "{outside}");
 
-    let verdicts = judge_server(&hosts(), &python.server(), &Allowance::default()).unwrap();
+    let verdicts = judge_server(&hosts(), &python.server(), &Allowance::default());
     let failed = verdicts.iter().filter(|one| one.outcome == Outcome::Fail);
     assert_eq!(failed.collect::<Vec<_>>(), Vec::<&Verdict>::new());
     let asked = |id: &str| verdicts.iter().find(|one| one.id == id).unwrap().outcome;

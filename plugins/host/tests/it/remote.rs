@@ -1,5 +1,7 @@
 //! Segmenters on servers that teams run: right ones, and ones that hang, lie, change and vanish.
 
+mod judged;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,6 +24,7 @@ use sextant_plugin_host::{
     Allowance, Assignments, Call, CallError, Deadline, External, ExternalInstance, Server, Trouble,
 };
 use sextant_proto::segmenter::v1 as pb;
+use sextant_proto::segmenter::v1::configure_response::Result as Told;
 use sextant_proto::segmenter::v1::evaluation_service_server::{
     EvaluationService, EvaluationServiceServer,
 };
@@ -33,7 +36,7 @@ use crate::fixture::{DESCRIPTOR, call, hosts, values};
 
 const TOKEN: &str = "Bearer open-sesame";
 
-/// How a model behaves; it answers each value as a segment.
+/// How a model behaves; the remainder of each value by three is its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Right,
@@ -43,6 +46,12 @@ enum Way {
     FarSegment,
     NoBatch,
     ManyReasons,
+    NoReasons,
+    Counts,
+    FirstRow,
+    OutsideScope,
+    ManySegments,
+    OtherSegments,
 }
 
 #[derive(Debug)]
@@ -50,6 +59,7 @@ struct Model {
     way: Mutex<Way>,
     descriptor: Mutex<String>,
     prepared: AtomicU64,
+    calls: AtomicU64,
     token: Option<&'static str>,
 }
 
@@ -59,8 +69,13 @@ impl Model {
             way: Mutex::new(Way::Right),
             descriptor: Mutex::new(DESCRIPTOR.to_owned()),
             prepared: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
             token: None,
         })
+    }
+
+    fn way(&self) -> Way {
+        *self.way.lock().unwrap()
     }
 
     fn go(&self, way: Way) {
@@ -103,9 +118,27 @@ fn encoded(column: ArrayRef) -> Vec<u8> {
 impl EvaluationService for Model {
     async fn configure(
         &self,
-        _request: Request<pb::ConfigureRequest>,
+        request: Request<pb::ConfigureRequest>,
     ) -> Result<Response<pb::ConfigureResponse>, Status> {
-        Err(Status::unimplemented("it has one configuration"))
+        self.checked(&request)?;
+        let name = match self.way() {
+            Way::OutsideScope => "revenue.seats",
+            _ => "test.more",
+        };
+        let features_json = format!(r#"[{{"feature":"{name}","type":"int64","optional":true}}]"#);
+        let count = match self.way() {
+            Way::ManySegments => 5,
+            Way::OtherSegments => 3 + self.calls.fetch_add(1, Ordering::SeqCst) % 2,
+            _ => 3,
+        };
+        let segments: Vec<String> = (0..count).map(|n| format!(r#"{{"key":"{n}"}}"#)).collect();
+        let configured = pb::Configured {
+            features_json,
+            segments_json: format!("[{}]", segments.join(",")),
+        };
+        Ok(Response::new(pb::ConfigureResponse {
+            result: Some(Told::Configured(configured)),
+        }))
     }
 
     async fn load_state(
@@ -177,9 +210,11 @@ impl EvaluationService for Model {
         let mut reader = StreamReader::try_new(io::Cursor::new(request.batch), None).unwrap();
         let batch = reader.next().unwrap().unwrap();
         let said = batch.column(0).as_primitive::<Int64Type>().values().iter();
-        let mut said: Vec<u16> = said.map(|value| u16::try_from(*value).unwrap()).collect();
-        let way = *self.way.lock().unwrap();
-        let batch = match way {
+        let mut said: Vec<u16> = said
+            .map(|value| u16::try_from(value.rem_euclid(3)).unwrap())
+            .collect();
+        let calls = self.calls.fetch_add(1, Ordering::SeqCst);
+        let batch = match self.way() {
             Way::Hangs => std::future::pending().await,
             Way::OtherType => encoded(Arc::new(Float64Array::from(vec![1.0; said.len()]))),
             Way::NoBatch => b"no stream".to_vec(),
@@ -188,7 +223,15 @@ impl EvaluationService for Model {
                 encoded(Arc::new(UInt16Array::from(said)))
             },
             Way::FarSegment => encoded(Arc::new(UInt16Array::from(vec![7; said.len()]))),
-            Way::Right | Way::ManyReasons => encoded(Arc::new(UInt16Array::from(said))),
+            Way::Counts => {
+                let segment = u16::try_from(calls % 3).unwrap();
+                encoded(Arc::new(UInt16Array::from(vec![segment; said.len()])))
+            },
+            Way::FirstRow => {
+                let first = said.first().copied().unwrap_or(0);
+                encoded(Arc::new(UInt16Array::from(vec![first; said.len()])))
+            },
+            _ => encoded(Arc::new(UInt16Array::from(said))),
         };
         Ok(Response::new(pb::SegmentResponse {
             result: Some(Segmented::Batch(batch.into())),
@@ -208,9 +251,13 @@ impl EvaluationService for Model {
             contribution: 0.5,
             text: "because".to_owned(),
         };
-        let many = *self.way.lock().unwrap() == Way::ManyReasons;
+        let count = match self.way() {
+            Way::ManyReasons => 9,
+            Way::NoReasons => 0,
+            _ => request.top_k.min(1),
+        };
         let explanation = pb::Explanation {
-            grounds: vec![ground; if many { 9 } else { 1 }],
+            grounds: vec![ground; usize::try_from(count).unwrap()],
         };
         let explanations = pb::Explanations {
             rows: vec![explanation; rows],

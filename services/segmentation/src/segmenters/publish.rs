@@ -6,7 +6,9 @@ use std::sync::Arc;
 use semver::Version;
 
 use sextant_plugin_host::trust::{Distrust, Signed};
-use sextant_plugin_host::{Descriptor, External, LoadError, Segmenter, Verified, conformance};
+use sextant_plugin_host::{
+    Descriptor, External, LoadError, Segmenter, Server, Verified, conformance,
+};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterKind};
@@ -250,8 +252,9 @@ impl Segmenters {
         let server = servers::server(&self.isolation, address, token_name)?;
         let _judging = self.publishing.lock().await;
         let (hosts, allowance) = self.allowed();
+        let asked = server.clone();
         let connecting =
-            blocking(move || Ok::<_, Problem>(External::connect(&hosts, &server, allowance)));
+            blocking(move || Ok::<_, Problem>(External::connect(&hosts, &asked, allowance)));
         let external = match connecting.await? {
             Ok(external) => external,
             Err(error) => return self.refuse(&unknown, by, Some(Refusal::from(&error))).await,
@@ -278,7 +281,26 @@ impl Segmenters {
             },
             Err(distrust) => return self.refuse(&told, by, Some(Refusal::from(distrust))).await,
         };
-        self.store(told, Vec::new(), by).await
+        match self.judged_server(server, told).await? {
+            (told, None) => self.store(told, Vec::new(), by).await,
+            (told, refusal) => self.refuse(&told, by, refusal).await,
+        }
+    }
+
+    /// Makes every test of a server: what is told of it, and why it is not taken.
+    async fn judged_server(
+        &self,
+        server: Server,
+        told: pb::Segmenter,
+    ) -> Result<(pb::Segmenter, Option<Refusal>), Problem> {
+        let (hosts, allowance) = self.allowed();
+        let judging = blocking(move || {
+            let verdicts = conformance::judge_server(&hosts, &server, &allowance);
+            Ok::<_, Problem>(verdicts)
+        });
+        let verdicts: Vec<_> = judging.await?.iter().map(told::verdict).collect();
+        let refusal = Refusal::of(&verdicts);
+        Ok((pb::Segmenter { verdicts, ..told }, refusal))
     }
 
     async fn store(

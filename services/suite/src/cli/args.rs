@@ -268,8 +268,12 @@ fn plugin() -> Command {
         )
         .subcommand(
             named("check")
-                .about("Judges a segmenter by what the service relies on, each test in a process of its own")
-                .arg(segmenter())
+                .about("Judges a segmenter by what the service relies on, each test in a process of its own; of a server, what it answers")
+                .arg(file("file", "FILE", "The segmenter: a shared object (.so), or the address of a server such as http://127.0.0.1:8080"))
+                .arg(
+                    option("token-file", "FILE", "With a server: a file with the token that it asks for")
+                        .value_parser(value_parser!(PathBuf)),
+                )
                 .arg(switch("only-failed", "Only what failed, and warnings"))
                 .arg(
                     option("junit", "FILE", "Also write the verdicts as JUnit does")

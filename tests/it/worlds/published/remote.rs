@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use tokio::time::Instant;
 
 use crate::worlds::process::free_address;
-use crate::worlds::published::{LONGEST_WAIT, Team, with_seats};
+use crate::worlds::published::{LONGEST_WAIT, Team, column, with_seats};
 use crate::worlds::records::{accept, membership, now};
 use crate::worlds::world::Shape;
 
@@ -21,6 +21,19 @@ class Seats(Segmenter):
     def segment(self, rows, call):
         seats = rows.column('revenue.seats').to_pylist()
         return ['large' if one >= 50 else 'small' for one in seats]
+";
+
+/// What it answers depends on how often it was asked.
+const COUNTING: &str = "\
+from sextant_segmenter import Segmenter
+
+class Seats(Segmenter):
+    descriptor = 'seats.json'
+    calls = 0
+
+    def segment(self, rows, call):
+        self.calls += 1
+        return ['large' if self.calls % 2 else 'small'] * rows.num_rows
 ";
 
 /// A server of the model; ended with it.
@@ -148,4 +161,58 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
         "a new model",
     ]);
     wait_for(&team, ("account-8", "small"), &position).await;
+}
+
+#[tokio::test]
+async fn a_server_whose_answers_break_a_test_is_not_registered_and_the_service_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.0.0");
+    fs::write(folder.path().join("seats.py"), COUNTING).unwrap();
+    let tokens: PathBuf = folder.path().join("tokens");
+    fs::create_dir(&tokens).unwrap();
+    let settings = [format!("plugins.token_dir={}", tokens.display())];
+    let team = Team::start_with(Shape::Embedded, &settings).await;
+    let listen = free_address().to_string();
+    let address = format!("http://{listen}");
+    fs::write(tokens.join("seats"), format!("{address}\na secret\n")).unwrap();
+    let register = ["register", &address, "--token-name", "seats"];
+    let token = folder.path().join("token");
+    let check = ["check", &address, "--token-file", token.to_str().unwrap()];
+
+    let server = Server::start(folder.path(), &listen);
+    let told = team.refused(&register);
+    for part in ["SEGMENTER_REJECTED", "X-again", "give other answers"] {
+        assert!(told.contains(part), "{told}");
+    }
+    let events = team.plugin(&["events"]);
+    assert_eq!(column(&events, "events", "action"), ["rejected"]);
+    assert!(events.to_string().contains("X-again"), "{events}");
+    let listed = team.plugin(&["list"]);
+    let ids = column(&listed, "segmenters", "segmenter");
+    assert!(!ids.contains(&"team.seats".into()), "{listed}");
+    // Its author finds the same.
+    team.refused(&check);
+    drop(server);
+
+    write(folder.path(), "1.0.1");
+    let _server = Server::start(folder.path(), &listen);
+    let verdicts = team.plugin(&check);
+    let outcome = |id: &str| {
+        let verdicts = verdicts["verdicts"].as_array().unwrap();
+        let found = verdicts.iter().find(|one| one["check"] == id).unwrap();
+        found["outcome"].clone()
+    };
+    assert_eq!(
+        (outcome("X-again"), outcome("R-leak")),
+        ("ok".into(), "skipped".into())
+    );
+    team.plugin(&register);
+    let report = team.plugin(&["report", "team.seats"]);
+    let checks = column(&report, "verdicts", "check");
+    assert!(checks.contains(&"X-again".into()), "{report}");
+    let create = "segmentations create seats --segmenter team.seats --tenant seats";
+    let made = team.world.cli(&create.split(' ').collect::<Vec<_>>());
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
 }
