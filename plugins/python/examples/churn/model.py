@@ -30,10 +30,14 @@ FEATURES = {
 }
 
 
+#: Beyond this a value is as large as can be: systems that tell of accounts have defects.
+LARGEST = 1e12
+
+
 def matrix(table):
     """The model's inputs, of an export as of a batch: a row for each account, NaN where a value is unknown."""
-    columns = [table.column(name).cast(pa.float64()).to_numpy(zero_copy_only=False) for name in FEATURES]
-    return np.column_stack(columns)
+    columns = [table.column(name).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) for name in FEATURES]
+    return np.clip(np.column_stack(columns), -LARGEST, LARGEST)
 
 
 @functools.cache
@@ -80,7 +84,7 @@ class Churn(Segmenter):
         for status, row, of_row in zip(rows.column(STATUS).to_pylist(), values, parts):
             weights = np.bincount(owners, of_row)
             told = [self._reason(name, weight, value) for name, weight, value in zip(FEATURES, weights, row)]
-            reasons.append(told if status in STAYING else [])
+            reasons.append(told if status in STAYING else [Reason(STATUS, 1.0, f"{status}: it does not pay, or has cancelled")])
         return reasons
 
     @staticmethod
