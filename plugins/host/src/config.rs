@@ -5,12 +5,15 @@
 //! `minItems`, `maxItems`, `uniqueItems` of an array; and annotations. A schema with any other keyword is refused, so that no rule
 //! is silently not applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
+
+/// Items of an array, at most.
+const MAX_ITEMS: usize = 10_000;
 
 const ANNOTATIONS: [&str; 6] = [
     "title",
@@ -335,7 +338,7 @@ impl List {
         };
         Ok(Self {
             item,
-            lengths: length("minItems", 0)?..=length("maxItems", usize::MAX)?,
+            lengths: length("minItems", 0)?..=length("maxItems", MAX_ITEMS)?.min(MAX_ITEMS),
             is_unique,
         })
     }
@@ -352,11 +355,11 @@ impl List {
         if items.len() > *most {
             return Err(format!("has {} items, the most is {most}", items.len()));
         }
-        let mut accepted = Vec::with_capacity(items.len());
+        let (mut accepted, mut known) = (Vec::with_capacity(items.len()), BTreeSet::new());
         for (k, item) in items.iter().enumerate() {
             let item = self.item.accept(item);
             let item = item.map_err(|message| format!("item {k}: {message}"))?;
-            if self.is_unique && accepted.contains(&item) {
+            if self.is_unique && !known.insert(item.to_string()) {
                 return Err(format!("item {k}: {item} is there twice"));
             }
             accepted.push(item);

@@ -2,6 +2,8 @@
 
 mod parse;
 
+pub(crate) use parse::MAX_LIST_BYTES;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;

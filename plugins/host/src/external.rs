@@ -338,6 +338,10 @@ impl External {
             ))
         })?;
         let descriptor = elf::descriptor(told.descriptor_json.as_bytes())?;
+        if told.fits {
+            let what = "it has to be fitted, and a server learns by itself";
+            return Err(Finding::new(Check::Supported, what));
+        }
         let peer = ServerPeer::new(client, &allowance, &told);
         Ok(Self::of(Shared {
             hosts: hosts.clone(),

@@ -19,6 +19,7 @@ use sextant_segmenter_abi::{
 use crate::assignment::OutputShape;
 use crate::binding::Binding;
 use crate::columns::copied;
+use crate::descriptor::MAX_LIST_BYTES;
 use crate::foreign::{OwnedArray, OwnedSchema, output_columns};
 use crate::services::Services;
 use crate::{
@@ -26,9 +27,6 @@ use crate::{
 };
 
 pub(crate) use fitting::MAX_PASSES;
-
-/// Bytes of the longest list of features or segments that a configuration has.
-const MAX_LIST_BYTES: usize = 64 << 10;
 
 /// A segmenter with a configuration. It may be called from several threads: where the segmenter itself may not, calls
 /// wait for each other.
@@ -38,6 +36,8 @@ pub struct Instance {
     config: String,
     /// With the features and segments of the configuration.
     descriptor: Arc<Descriptor>,
+    /// Those as it wrote them; empty where the descriptor has them.
+    lists: (String, String),
     handle: *mut SegInstance,
     binding: Option<Binding>,
     poisoned: AtomicBool,
@@ -87,7 +87,7 @@ impl Instance {
             Some(segments) => instance.text(segments)?,
             None => String::new(),
         };
-        instance.configure(&features, &segments)?;
+        instance.configure(features, segments)?;
         Ok(instance)
     }
 
@@ -98,16 +98,13 @@ impl Instance {
         let mut descriptor = plugin.descriptor().clone();
         descriptor.dynamic_segments = None;
         instance.descriptor = Arc::new(descriptor);
-        instance.configure(&features, "")?;
+        instance.configure(features, String::new())?;
         Ok(instance)
     }
 
-    /// The features and segments that it has said it has, as it wrote them; empty where the descriptor has them.
-    pub(crate) fn lists(&self) -> Result<(String, String), CallError> {
-        let is_asked = self.descriptor.dynamic_segments.is_some();
-        let segments = self.plugin.table().segments.filter(|_| is_asked);
-        let segments = segments.map(|segments| self.text(segments)).transpose()?;
-        Ok((self.features_json()?, segments.unwrap_or_default()))
+    /// The features and segments of its configuration as it wrote them; empty where the descriptor has them.
+    pub(crate) fn lists(&self) -> (String, String) {
+        self.lists.clone()
     }
 
     fn features_json(&self) -> Result<String, CallError> {
@@ -125,10 +122,11 @@ impl Instance {
         })
     }
 
-    fn configure(&mut self, features: &str, segments: &str) -> Result<(), CallError> {
-        let configured = self.descriptor.configured(features, segments);
+    fn configure(&mut self, features: String, segments: String) -> Result<(), CallError> {
+        let configured = self.descriptor.configured(&features, &segments);
         let configured = configured.map_err(|fault| CallError::output(fault.to_string()))?;
         self.descriptor = Arc::new(configured);
+        self.lists = (features, segments);
         Ok(())
     }
 
@@ -164,6 +162,7 @@ impl Instance {
             plugin: plugin.clone(),
             config,
             descriptor: Arc::new(plugin.descriptor().clone()),
+            lists: (String::new(), String::new()),
             handle,
             binding: None,
             poisoned: AtomicBool::new(false),

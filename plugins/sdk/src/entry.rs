@@ -19,7 +19,7 @@ use sextant_segmenter_abi::{
 };
 
 use crate::export::{Array, Buffer, Schema};
-use crate::{Call, Columns, Config, Extra, Features, Output, Reasons, Segmenter, Wanted};
+use crate::{Call, Columns, Config, Extra, Features, Kind, Output, Reasons, Segmenter, Wanted};
 
 pub use fitting::fitted_table;
 pub use guard::record_panic_locations;
@@ -181,16 +181,18 @@ unsafe fn resolve<S: Segmenter>(
             let name = unsafe { CStr::from_ptr(child.name) };
             if name.to_bytes() == feature.as_bytes() {
                 // SAFETY: as above.
-                found = Some((position, unsafe { CStr::from_ptr(child.format) }));
+                found = Some((position, unsafe { CStr::from_ptr(child.format) }, child));
                 break;
             }
         }
-        let Some((position, format)) = found else {
+        let Some((position, format, column)) = found else {
             let message = "the segmenter reads this feature, so requires or optional of its descriptor must list it";
             return Err(Failure::new(SEG_E_INVALID_INPUT, feature, message));
         };
         let format = format.to_str().unwrap_or_default();
-        if !kind.accepts(format) {
+        // SAFETY: by the promise of the caller.
+        let has_items = kind != Kind::List || unsafe { is_of_floats(column) };
+        if !kind.accepts(format) || !has_items {
             let message =
                 format!("the segmenter reads {kind:?}, the column has Arrow format \"{format}\"",);
             return Err(Failure::new(SEG_E_INVALID_INPUT, feature, message));
@@ -198,6 +200,23 @@ unsafe fn resolve<S: Segmenter>(
         positions.push(position);
     }
     Ok(positions)
+}
+
+/// Whether the items of a list are float64.
+///
+/// # Safety
+///
+/// The schema follows the Arrow C Data Interface.
+unsafe fn is_of_floats(list: &ArrowSchema) -> bool {
+    if list.n_children != 1 || list.children.is_null() {
+        return false;
+    }
+    // SAFETY: an array of one pointer, by the promise of the caller.
+    let item = unsafe { *list.children };
+    // SAFETY: a child of the schema is valid, by the promise of the caller.
+    let format = unsafe { (*item).format };
+    // SAFETY: formats are NUL-terminated, by the promise of the caller.
+    unsafe { CStr::from_ptr(format) }.to_bytes() == b"g"
 }
 
 unsafe extern "C" fn segment<S: Segmenter>(

@@ -64,6 +64,13 @@ impl Json {
         }
     }
 
+    pub(crate) fn as_f32(&self) -> Option<f32> {
+        match self {
+            Self::Number(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

@@ -2381,7 +2381,8 @@ pub struct Revision {
 /// made. Nothing else is learned afterwards: to learn anew is to propose once more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Fit {
-    /// SHA-256 of what was learned, in lower-case hexadecimal digits. The same accounts leave the same.
+    /// SHA-256 of what was learned, in lower-case hexadecimal digits. The same accounts at the same moment leave the same, if the
+    /// segmenter keeps its promises.
     #[prost(string, tag = "1")]
     pub state_digest: ::prost::alloc::string::String,
     /// Bytes of it.
@@ -2393,6 +2394,9 @@ pub struct Fit {
     /// The moment.
     #[prost(message, optional, tag = "4")]
     pub as_of: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the segmenter marks its states with.
+    #[prost(uint32, tag = "5")]
+    pub state_version: u32,
 }
 /// What a proposed revision would change: both revisions asked about all accounts, with the features of one moment.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
@@ -112,6 +112,8 @@ pub(crate) struct Engine {
     loaded: Mutex<HashSet<TenantId>>,
     pub(crate) cells: Arc<Kept<TenantCell>>,
     pub(crate) unbegun: Unbegun,
+    /// Fits at one time.
+    pub(crate) fits: Semaphore,
 }
 
 impl Engine {
@@ -140,6 +142,7 @@ impl Engine {
             loaded: Mutex::default(),
             cells: Arc::new(Kept::new(deps.clock.clone(), deps.room)),
             unbegun: Unbegun::default(),
+            fits: Semaphore::new(1),
             clock: deps.clock,
         }
     }

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
 use sextant_domain::position::Position;
-use sextant_plugin_host::{Call, CallError, FailureCode, Segmenter, State};
+use sextant_plugin_host::{Call, CallError, Deadline, FailureCode, Segmenter, State};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
-use sextant_runtime::blocking;
+use sextant_runtime::{blocking, deadline};
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
@@ -33,7 +33,11 @@ impl Engine {
         if !segmenter.fits() {
             return Ok(Vec::new());
         }
+        // One at a time: it takes a processor, and the features of all accounts.
+        let _turn = self.fits.acquire().await;
         let (as_of, tables) = self.present(tenant).await?;
+        let state_version = segmenter.descriptor().state_version.unwrap_or_default();
+        let remaining = deadline::remaining();
         let (state, accounts) = blocking(move || {
             let batches = tables
                 .iter()
@@ -44,13 +48,22 @@ impl Engine {
                 tenant: &Uuid::from_u128(tenant.0).to_string(),
                 as_of_us: as_of.0,
                 seed: 0,
-                deadline: None,
+                // Who asks does not wait longer.
+                deadline: remaining.map(Deadline::after),
                 cancel: None,
             };
             let state = segmenter.fit(&config, &batches, &call);
             let state = state.map_err(|error| not_fitted(&segmenter, accounts, &error))?;
             // What it does not take itself is no state.
-            instance(&segmenter, &config, Some(&state))?;
+            let taken = instance(&segmenter, &config, Some(&state));
+            taken.map_err(|problem| Problem {
+                reason: match problem.reason {
+                    ErrorReason::Unavailable => ErrorReason::Unavailable,
+                    _ => ErrorReason::SegmenterState,
+                },
+                field: String::new(),
+                ..problem
+            })?;
             Ok::<_, Problem>((state, accounts))
         })
         .await?;
@@ -60,6 +73,7 @@ impl Engine {
             state_bytes: bytes.len() as u64,
             accounts: accounts as u64,
             as_of: Some(time::timestamp(as_of)),
+            state_version,
         };
         let kept = self.segmentations.keep_state(tenant, &digest, bytes);
         kept.await.map_err(store)?;

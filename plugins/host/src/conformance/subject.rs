@@ -22,6 +22,8 @@ const LAST_WORDS_BYTES: usize = 600;
 const LONGEST: Duration = Duration::from_secs(5);
 /// Longest time of a fit to made up rows.
 const FIT: Duration = Duration::from_secs(20);
+/// Longest time of all tests together.
+const JUDGEMENT: Duration = Duration::from_secs(180);
 /// Rows of a population that is made up.
 const POPULATION: usize = 2_000;
 
@@ -45,6 +47,8 @@ pub(super) struct Subject {
     pub(super) sandbox_lacks: Vec<String>,
     /// What fits to made up rows have left, by configuration.
     states: Mutex<BTreeMap<String, Result<State, String>>>,
+    /// When nothing more is tried.
+    until: Deadline,
 }
 
 impl Subject {
@@ -76,6 +80,7 @@ impl Subject {
             row_independent: asked.is_row_independent(),
             sandbox_lacks: asked.sandbox_lacks().to_vec(),
             states: Mutex::default(),
+            until: Deadline::after(JUDGEMENT),
         })
     }
 
@@ -102,7 +107,7 @@ impl Subject {
     /// The same in a process that shows batches at an offset and looks at them again afterwards.
     pub(super) fn observed(&self) -> Result<ExternalInstance, String> {
         let state = self.state("{}")?;
-        instance(&self.started(Purpose::Observe)?, ("{}", state.as_ref()))
+        instance(&self.observing()?, ("{}", state.as_ref()))
     }
 
     /// A new process.
@@ -110,7 +115,16 @@ impl Subject {
         self.started(Purpose::Judge)
     }
 
+    /// A new process that shows batches at an offset and looks at them again afterwards.
+    pub(super) fn observing(&self) -> Result<External, String> {
+        self.started(Purpose::Observe)
+    }
+
     fn started(&self, purpose: Purpose) -> Result<External, String> {
+        // Somebody waits for what is judged, and others after it.
+        if self.until.left().is_zero() {
+            return Err("the tests have taken too long by now".to_owned());
+        }
         let started = started(&self.hosts, &self.origin, (&self.allowance, purpose));
         started.map_err(|refused| refused.told())
     }
@@ -127,6 +141,8 @@ impl Subject {
         let process = self.process()?;
         let population = population(&process, config);
         let state = population.and_then(|population| fitted(&process, config, &population));
+        // They may be long: that of the default configuration and the last one.
+        states.retain(|known, _| known == "{}");
         states.insert(config.to_owned(), state.clone());
         state.map(Some)
     }

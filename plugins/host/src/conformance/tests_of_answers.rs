@@ -13,6 +13,8 @@ const ROWS: usize = 1_000;
 /// More than fit into one batch of the service, and no round number.
 const MANY_ROWS: usize = 16_411;
 
+/// Configurations that are tried, at most.
+const MAX_CONFIGS: usize = 16;
 /// Other processes that have to answer the same.
 const OTHERS: usize = 3;
 
@@ -252,7 +254,9 @@ pub(super) fn configs(subject: &Subject) -> Vec<String> {
     let examples = subject.descriptor().examples.iter();
     let mut configs: Vec<String> = examples.map(|example| example.config.to_string()).collect();
     configs.push("{}".to_owned());
+    configs.sort_unstable();
     configs.dedup();
+    configs.truncate(MAX_CONFIGS);
     configs
 }
 

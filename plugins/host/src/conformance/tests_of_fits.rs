@@ -2,7 +2,7 @@
 
 use crate::conformance::subject::{Subject, answers, configured, fitted, instance, population};
 use crate::conformance::{Found, Test, fail, pass, skipped, warning};
-use crate::{CallError, ExternalInstance, FailureCode, State, rows};
+use crate::{CallError, ExternalInstance, FailureCode, State, Trouble, rows};
 
 pub(super) const TESTS: &[Test] = &[
     Test {
@@ -81,10 +81,12 @@ fn again(subject: &Subject) -> Found {
         let first = state(subject)?;
         let process = subject.process()?;
         let population = population(&process, "{}")?;
-        for _ in 0..2 {
-            if fitted(&process, "{}", &population)? != first {
-                return Err("the same rows, moment and seed leave another state".to_owned());
-            }
+        if fitted(&process, "{}", &population)? != first {
+            return Err("the same rows, moment and seed leave another state".to_owned());
+        }
+        // With columns at an offset, which are looked at again afterwards.
+        if fitted(&subject.observing()?, "{}", &population)? != first {
+            return Err("columns at an offset leave another state".to_owned());
         }
         Ok("the same state three times".to_owned())
     })
@@ -109,7 +111,22 @@ fn refused(subject: &Subject, state: Vec<u8>) -> Result<Option<CallError>, Strin
     let schema = rows::schema(&*configured(&process, "{}")?);
     let made = ExternalInstance::with_state(&process, ("{}", Some(&State::new(state))), &schema);
     match made {
-        Ok(_taken) => Ok(None),
+        // What it has taken it answers from.
+        Ok(taken) => {
+            let rows = crate::conformance::made_up(taken.descriptor(), 100);
+            let rows = rows.map_err(|error| error.to_string())?;
+            let call = super::subject::call(std::time::Duration::from_secs(5));
+            let answered = taken.segment(&rows, &call);
+            let lost = |trouble| format!("it was taken, and segment went down with it: {trouble}");
+            match answered {
+                Err(CallError::Lost(trouble)) => Err(lost(trouble)),
+                Ok(answers) => match answers.unanswered.into_iter().next().map(|one| one.trouble) {
+                    Some(trouble @ Trouble::Crashed(_)) => Err(lost(trouble)),
+                    _ => Ok(None),
+                },
+                Err(_refused) => Ok(None),
+            }
+        },
         Err(CallError::Lost(trouble)) => Err(format!("state_load brought it down: {trouble}")),
         Err(error) => Ok(Some(error)),
     }

@@ -12,6 +12,10 @@ use crate::ConfigSchema;
 use crate::check::{Check, Finding};
 use crate::descriptor::{AbiVersion, Descriptor, DescriptorFault, LocalText, Output, Segment};
 
+/// Bytes of the longest list of features or segments that a configuration has.
+pub(crate) const MAX_LIST_BYTES: usize = 64 << 10;
+/// Features of a configuration, with those of the descriptor, at most.
+const MAX_FEATURES: usize = 1_024;
 /// Positions from here on mean "abstain" and "no segment".
 const MAX_SEGMENTS: usize = 0xFFFE;
 
@@ -241,6 +245,11 @@ impl Descriptor {
         if let Some(scope) = &self.dynamic_features {
             let more = features::dynamic(&list(features_json, "requirements")?, scope)?;
             configured.features.extend(more);
+            if configured.features.len() > MAX_FEATURES {
+                let message =
+                    format!("are more than {MAX_FEATURES} features, with those of the descriptor");
+                return Err(fault("requirements", message));
+            }
             features::judge_names(&configured.features, "requirements")?;
         }
         if let Some(most) = self.dynamic_segments {
@@ -257,5 +266,9 @@ impl Descriptor {
 
 /// A list that a segmenter has written.
 fn list(json: &str, at: &str) -> Result<Vec<Value>, DescriptorFault> {
+    if json.len() > MAX_LIST_BYTES {
+        let message = format!("has {} bytes, the most are {MAX_LIST_BYTES}", json.len());
+        return Err(fault(at, message));
+    }
     serde_json::from_str(json).map_err(|error| fault(at, format!("is no JSON array: {error}")))
 }

@@ -19,6 +19,7 @@ use sextant_proto::segmenter::v1::segment_response::Result as Segmented;
 
 use crate::assignment::Answer;
 use crate::external::client::Client;
+use crate::external::configuring::is_same;
 use crate::external::peer::Lost;
 use crate::external::{Purpose, Shared, Trouble};
 use crate::{CallError, Deadline, Descriptor, FailureCode, Reason, State, explanation, messages};
@@ -370,6 +371,17 @@ impl<A: Ask> Answering<A> {
         }
         self.shared.peer.forgot(&mut client).await?;
         let state = self.state.as_ref();
+        let longest_call = self.until_deadline(self.shared.allowance.longest_call);
+        let (known, of) = (&self.descriptor, &self.shared.descriptor);
+        let said = is_same(
+            &mut client,
+            &self.prepare,
+            (known, state),
+            (of, longest_call),
+        );
+        if !said.await?.map_err(sorted)? {
+            return Err(Lost::All(CallError::DescriptorChanged).into());
+        }
         let to_prepare = to_prepare(self.shared.allowance.longest_call, state);
         let to_prepare = self.until_deadline(to_prepare);
         let prepared = prepared(&mut client, &self.prepare, (state, to_prepare));

@@ -40,22 +40,13 @@ impl External {
         let sent = state.cloned();
         let longest = to_prepare(self.shared.allowance.longest_call, state);
         let said = self.asked(longest, move |mut client| async move {
-            let said = said(client.configure(request.clone(), longest).await?);
-            match (said, &sent) {
-                (Err(CallError::StateUnknown), Some(state)) => {
-                    client.load_state(state, longest).await?;
-                    Ok(self::said(client.configure(request, longest).await?))
-                },
-                (said, _) => Ok(said),
-            }
+            said(&mut client, &request, (sent.as_ref(), longest)).await
         })?;
         let mut of = Descriptor::clone(descriptor);
         if said.segments_json.is_empty() && self.shared.told.fits && state.is_none() {
             of.dynamic_segments = None;
         }
-        let configured = of.configured(&said.features_json, &said.segments_json);
-        let configured = configured.map_err(|fault| CallError::output(fault.to_string()))?;
-        Ok(Arc::new(configured))
+        Ok(Arc::new(taken(&of, &said)?))
     }
 
     /// Makes a call that shows no rows, at most so long.
@@ -87,10 +78,56 @@ impl External {
     }
 }
 
-fn said(answer: pb::ConfigureResponse) -> Result<pb::Configured, CallError> {
+/// Whether a segmenter that had forgotten an instance says the same of its configuration as before. The descriptor alone does not
+/// tell.
+pub(super) async fn is_same(
+    client: &mut Client,
+    prepare: &pb::PrepareRequest,
+    (known, state): (&Descriptor, Option<&State>),
+    (of, longest): (&Descriptor, Duration),
+) -> Result<Result<bool, CallError>, Status> {
+    if !of.is_dynamic() {
+        return Ok(Ok(true));
+    }
+    let request = pb::ConfigureRequest {
+        config_json: prepare.config_json.clone(),
+        state_digest: prepare.state_digest.clone(),
+    };
+    let said = said(client, &request, (state, longest)).await?;
+    let mut of = of.clone();
+    of.dynamic_segments = known.dynamic_segments;
+    let now = said.and_then(|said| taken(&of, &said));
+    Ok(now.map(|now| now.features == known.features && now.segments == known.segments))
+}
+
+/// What a segmenter says of a configuration. Who does not have its state is sent it first.
+async fn said(
+    client: &mut Client,
+    request: &pb::ConfigureRequest,
+    (state, longest): (Option<&State>, Duration),
+) -> Result<Result<pb::Configured, CallError>, Status> {
+    let answer = answer(client.configure(request.clone(), longest).await?);
+    match (answer, state) {
+        (Err(CallError::StateUnknown), Some(state)) => {
+            client.load_state(state, longest).await?;
+            Ok(self::answer(
+                client.configure(request.clone(), longest).await?,
+            ))
+        },
+        (answer, _) => Ok(answer),
+    }
+}
+
+fn answer(answer: pb::ConfigureResponse) -> Result<pb::Configured, CallError> {
     match answer.result {
         Some(Configured::Configured(configured)) => Ok(configured),
         Some(Configured::Failure(failure)) => Err(messages::call_error(failure)),
         None => Err(CallError::output("the answer is empty")),
     }
+}
+
+/// The descriptor with what was said.
+fn taken(of: &Descriptor, said: &pb::Configured) -> Result<Descriptor, CallError> {
+    let configured = of.configured(&said.features_json, &said.segments_json);
+    configured.map_err(|fault| CallError::output(messages::told(&fault.to_string())))
 }

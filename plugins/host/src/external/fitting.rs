@@ -91,12 +91,18 @@ impl External {
         let fitting = fitted(hosts, file, how, fit);
         let ended = || CallError::Lost(Trouble::Gone("the service ends".to_owned()));
         let fitted = self.shared.hosts.wait_for(None, fitting.boxed());
-        fitted.unwrap_or_else(|| Err(ended()))
+        // Not on the thread that speaks with all processes: it may be long.
+        fitted.unwrap_or_else(|| Err(ended())).map(State::new)
     }
 }
 
 /// Starts a process, has it fit, and ends it.
-async fn fitted(hosts: Hosts, file: Arc<Verified>, how: How, fit: Fit) -> Result<State, CallError> {
+async fn fitted(
+    hosts: Hosts,
+    file: Arc<Verified>,
+    how: How,
+    fit: Fit,
+) -> Result<Vec<u8>, CallError> {
     let process = HostProcess::start(&hosts, &file, &how).await;
     let process =
         process.map_err(|error| CallError::Lost(Trouble::NotStarted(error.finding().told())))?;
@@ -120,7 +126,7 @@ async fn learned(
     fit: Fit,
     send: mpsc::Sender<pb::FitRequest>,
     mut answers: Streaming<pb::FitResponse>,
-) -> Result<Result<State, CallError>, Status> {
+) -> Result<Result<Vec<u8>, CallError>, Status> {
     let mut start = Some(Part::Start(fit.start));
     for _pass in 0..MAX_PASSES {
         let parts = start.take().into_iter();
@@ -131,7 +137,7 @@ async fn learned(
             Some(Answer::Passed(passed)) if passed.again => {},
             Some(Answer::Passed(_)) => {
                 drop(send);
-                return Ok(state(answers).await?.map(State::new));
+                return state(answers).await;
             },
             Some(Answer::Failure(failure)) => return Ok(Err(messages::call_error(failure))),
             Some(Answer::State(_)) | None => {

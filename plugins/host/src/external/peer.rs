@@ -247,12 +247,7 @@ fn gone(status: &Status) -> Trouble {
 
 /// What a server is taken to be: its descriptor and its promises. The name of its software may change.
 pub(crate) fn digest_of(told: &pb::DescribeResponse) -> [u8; 32] {
-    let promises = [
-        told.explains,
-        told.deterministic,
-        told.row_independent,
-        told.fits,
-    ];
+    let promises = [told.explains, told.deterministic, told.row_independent];
     Sha256::new_with_prefix(promises.map(u8::from))
         .chain_update(&told.descriptor_json)
         .finalize()

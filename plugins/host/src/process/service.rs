@@ -80,9 +80,9 @@ async fn done<T: Send + 'static>(
 }
 
 /// A state as it travels.
-fn pieces(state: &[u8]) -> impl Iterator<Item = Bytes> {
-    let pieces = state.chunks(PIECE_BYTES);
-    pieces.map(Bytes::copy_from_slice)
+fn pieces(state: Bytes) -> impl Iterator<Item = Bytes> {
+    let starts = (0..state.len()).step_by(PIECE_BYTES);
+    starts.map(move |start| state.slice(start..state.len().min(start + PIECE_BYTES)))
 }
 
 /// A fit that is under way.
@@ -121,7 +121,7 @@ impl Fitting {
                 Ok(FitStep::Again) => self.left.push_back(passed(true)),
                 Ok(FitStep::Learned(state)) => {
                     self.left.push_back(passed(false));
-                    self.left.extend(pieces(&state).map(Fitted::State));
+                    self.left.extend(pieces(state.into()).map(Fitted::State));
                 },
                 Err(failure) => {
                     self.has_failed = true;
@@ -194,7 +194,7 @@ impl EvaluationService for Evaluations {
             worker.save_state(&request.instance_id)
         });
         let parts: Vec<Part> = match saved.await {
-            Ok(bytes) => pieces(&bytes).map(Part::Piece).collect(),
+            Ok(bytes) => pieces(bytes.into()).map(Part::Piece).collect(),
             Err(failure) => vec![Part::Failure(failure)],
         };
         let parts = parts.into_iter().map(Some);

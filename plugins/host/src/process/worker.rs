@@ -103,7 +103,8 @@ impl Worker {
     pub(crate) fn configure(&self, request: &pb::ConfigureRequest) -> pb::ConfigureResponse {
         let configured = || {
             let state = self.state(&request.state_digest)?;
-            Instance::with_state(&self.plugin, &request.config_json, state)?.lists()
+            let instance = Instance::with_state(&self.plugin, &request.config_json, state)?;
+            Ok::<_, CallError>(instance.lists())
         };
         let result = match configured() {
             Ok((features_json, segments_json)) => Configured::Configured(pb::Configured {

@@ -142,6 +142,10 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
   if (!self->is_fitted) return SEG_E_NOT_FITTED;
 #endif
   double mean = self->learned.mean;
+#if IS(91)
+  static volatile char page[4096];
+  page[self->learned.length] = 1; /* the length of a state is an index here */
+#endif
 #if IS(89)
   mean = shared_mean;
 #endif
@@ -185,7 +189,17 @@ static seg_status fit_batch(seg_instance *self, const seg_call *call, struct Arr
 #if IS(92)
   self->rows = 0;
 #endif
-  for (int64_t i = 0; i < in->length; i++) self->total += amount_of(in, i), self->rows++;
+#if IS(78)
+  if (in->length > 0) ((int64_t *)in->children[0]->buffers[1])[in->children[0]->offset] ^= 1;
+#endif
+  for (int64_t i = 0; i < in->length; i++) {
+#if IS(90)
+    self->total += (double)((const int64_t *)in->children[0]->buffers[1])[i]; /* forgets the offset */
+#else
+    self->total += amount_of(in, i);
+#endif
+    self->rows++;
+  }
   return SEG_OK;
 }
 
@@ -249,6 +263,10 @@ static seg_status state_load(seg_instance *self, const void *bytes, size_t len, 
 #if IS(85)
   volatile char *copy = malloc(64);
   for (uint64_t k = 0; k < state.length; k += 4096) copy[k] = 1; /* trusts the length */
+#endif
+#if IS(91)
+  self->learned = state, self->is_fitted = 1;
+  return SEG_OK; /* believes everything behind the mark */
 #endif
   if (state.length != sizeof state || state.sum != sum_of(&state) || !isfinite(state.mean)) return SEG_E_STATE;
 #endif

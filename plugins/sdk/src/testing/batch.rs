@@ -139,6 +139,9 @@ fn column(kind: Kind, values: &[&Json]) -> Option<Array> {
         Kind::List => {
             let (mut ends, mut items) = (vec![0_i32], Vec::new());
             for value in values {
+                if !matches!(value, Json::Null | Json::Array(_)) {
+                    return None;
+                }
                 for item in value.as_array() {
                     items.push(item.as_f64()?);
                 }

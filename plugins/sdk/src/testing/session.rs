@@ -104,7 +104,7 @@ pub struct Session<S> {
     features: Vec<Feature>,
     keys: Vec<String>,
     /// Least scores of the segments, where the model answers scores.
-    cuts: Vec<Option<f64>>,
+    cuts: Vec<Option<f32>>,
     marker: PhantomData<S>,
 }
 
@@ -157,7 +157,7 @@ impl<S: Segmenter> Session<S> {
             key.unwrap_or_default().to_owned()
         };
         self.keys = list.as_array().iter().map(key).collect();
-        let cut = |segment: &Json| segment.get("from_score").and_then(Json::as_f64);
+        let cut = |segment: &Json| segment.get("from_score").and_then(Json::as_f32);
         self.cuts = list.as_array().iter().map(cut).collect();
         Ok(())
     }
@@ -252,7 +252,7 @@ impl<S: Segmenter> Session<S> {
         let column = output.child(0)?;
         if S::OUTPUT == Output::Score {
             let scores = column.values::<f32>()?.iter();
-            return Ok(scores.map(|score| self.cut(f64::from(*score))).collect());
+            return Ok(scores.map(|score| self.cut(*score)).collect());
         }
         let mut keys = Vec::new();
         for index in column.values::<u16>()? {
@@ -270,11 +270,11 @@ impl<S: Segmenter> Session<S> {
     }
 
     /// The key of the segment that a score reaches, as the host cuts it.
-    fn cut(&self, score: f64) -> Option<String> {
+    fn cut(&self, score: f32) -> Option<String> {
         if score.is_nan() {
             return None;
         }
-        let least = self.cuts.iter().map(|cut| cut.unwrap_or(f64::NEG_INFINITY));
+        let least = self.cuts.iter().map(|cut| cut.unwrap_or(f32::NEG_INFINITY));
         let reached = self
             .keys
             .iter()
