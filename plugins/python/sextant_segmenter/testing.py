@@ -28,6 +28,8 @@ class Session:
     def rows(self, rows: list[list[Any]]) -> pa.RecordBatch:
         """Rows with a value for each feature, the descriptor's before those of the configuration; None: unknown."""
         self._check_width(rows)
+        if not self.description.features:
+            return pa.RecordBatch.from_struct_array(pa.array([{} for _ in rows], pa.struct([])))
         columns = zip(*rows) if rows else [[] for _ in self.description.features]
         arrays = [_array(column, field.type) for column, field in zip(columns, self.description.schema)]
         return pa.RecordBatch.from_arrays(arrays, schema=self.description.schema)

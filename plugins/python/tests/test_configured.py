@@ -71,6 +71,19 @@ def test_the_features_of_a_configuration_come_behind_those_of_the_descriptor():
         session.segments([[1, 1.0, 1.0], [1, 1.0]])
 
 
+def test_a_configuration_may_read_nothing():
+    class Blind(Above):
+        descriptor = {**Above.descriptor, "requires": []}
+
+        def features(self):
+            return []
+
+        def segment(self, rows, call):
+            return ["above_0"] * rows.num_rows
+
+    assert Session(Blind).segments([[], []]) == ["above_0", "above_0"]
+
+
 @pytest.mark.parametrize(("policy", "segment"), [("skip_row", None), ("null", "above_0"), ("default", "above_1")])
 def test_what_becomes_of_a_row_without_them_is_what_the_configuration_says(policy, segment):
     assert Session(Above, {"on_missing": policy}).segments([[1, None]]) == [segment]
