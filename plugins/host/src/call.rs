@@ -113,6 +113,8 @@ pub enum CallError {
     Lost(Trouble),
     /// The segmenter's server says something else of itself than when it was registered.
     DescriptorChanged,
+    /// The segmenter says something else of a configuration than before.
+    ConfigurationChanged,
     /// The segmenter's answer breaks the contract.
     Output {
         /// What is wrong with it.
@@ -170,6 +172,9 @@ impl fmt::Display for CallError {
             Self::DescriptorChanged => f.write_str(
                 "the segmenter's server says something else of itself than when it was registered; register it again",
             ),
+            Self::ConfigurationChanged => f.write_str(
+                "the segmenter reads other features or has other segments with this configuration than before; publish it as another version",
+            ),
             Self::Output { what } => {
                 write!(f, "the segmenter's answer breaks the contract: {what}")
             },
@@ -213,6 +218,7 @@ impl CallError {
             Self::Poisoned => "poisoned",
             Self::Lost(trouble) => trouble.kind(),
             Self::DescriptorChanged => "descriptor_changed",
+            Self::ConfigurationChanged => "configuration_changed",
             Self::Output { .. } => "output",
             Self::Arrow(_) => "arrow",
         }

@@ -82,6 +82,10 @@ impl Instance {
         let features = instance.features_json()?;
         if let Some(state) = state {
             instance.load(state.bytes())?;
+            if instance.features_json()? != features {
+                let what = "it asks for other features once it has what was learned";
+                return Err(CallError::output(what));
+            }
         }
         let segments = match plugin.table().segments {
             Some(segments) => instance.text(segments)?,

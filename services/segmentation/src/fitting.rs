@@ -12,6 +12,7 @@ use sextant_plugin_host::{Call, CallError, Deadline, FailureCode, Segmenter, Sta
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::{blocking, deadline};
+use sextant_store::port::Request;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
@@ -20,19 +21,33 @@ use crate::engine::Engine;
 use crate::registry::{chain, instance};
 
 impl Engine {
-    /// What a segmenter learns from the accounts of the tenant as they are now, encoded; empty of one that does not learn.
+    /// What a segmenter learns from the accounts of the tenant as they are now, encoded; empty of one that does not learn, and for a
+    /// request that changes nothing any more: it came before, or is refused.
     ///
     /// # Errors
-    /// SEGMENTER_STATE where it cannot learn from these accounts, UNAVAILABLE where it was lost.
-    pub(crate) async fn fitted(
+    /// SEGMENTER_STATE where it cannot learn from these accounts, UNAVAILABLE where it was lost, REQUEST_ID_REUSED.
+    pub(crate) async fn fitted_once(
+        &self,
+        tenant: TenantId,
+        (segmenter, config): (Segmenter, String),
+        (request, is_there): (&Request, bool),
+    ) -> Result<Vec<u8>, Status> {
+        if is_there || !segmenter.fits() {
+            return Ok(Vec::new());
+        }
+        let answered = self.segmentations.answered(request).await;
+        if answered.map_err(store)?.is_some() {
+            return Ok(Vec::new());
+        }
+        self.fitted(tenant, segmenter, config).await
+    }
+
+    async fn fitted(
         &self,
         tenant: TenantId,
         segmenter: Segmenter,
         config: String,
     ) -> Result<Vec<u8>, Status> {
-        if !segmenter.fits() {
-            return Ok(Vec::new());
-        }
         // One at a time: it takes a processor, and the features of all accounts.
         let _turn = self.fits.acquire().await;
         let (as_of, tables) = self.present(tenant).await?;

@@ -96,7 +96,8 @@ impl Engine {
             field: problem.field.replace("segmentation.", ""),
             ..problem
         })?;
-        let fit = self.fitted(tenant, segmenter, config.clone()).await?;
+        let fit_to = (segmenter, config.clone());
+        let fit = self.fitted_once(tenant, fit_to, (&request, false)).await?;
         let row = RevisionRow {
             segmentation: of.number,
             revision: 0,

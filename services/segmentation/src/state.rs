@@ -17,7 +17,11 @@ use sextant_wire::status::Problem;
 
 use crate::decide::decode;
 use crate::evaluate::Which;
+use crate::fitting::fit_of;
 use crate::registry::instance;
+
+/// What an entry of a tenant's state takes, about.
+const BYTES_OF_ENTRY: u64 = 100;
 
 /// A segmentation and the segmenter behind it.
 #[derive(Debug)]
@@ -54,6 +58,11 @@ impl Use {
             },
         }
         Self { row, segmenter }
+    }
+
+    /// Bytes of what its segmenter answers from.
+    fn learned_bytes(&self) -> u64 {
+        fit_of(&self.row.fit).map_or(0, |fit| fit.state_bytes)
     }
 
     /// The segmentation, if its segmenter can be asked.
@@ -194,7 +203,8 @@ impl TenantState {
         let table = self.table.iter().flat_map(|table| table.iter());
         let n_rows: usize = table.map(RecordBatch::num_rows).sum();
         let n_worth: usize = self.worth.values().map(HashMap::len).sum();
-        (self.names.len() + n_present + n_rows + n_worth) as u64
+        let learned: u64 = self.uses.iter().map(Use::learned_bytes).sum();
+        (self.names.len() + n_present + n_rows + n_worth) as u64 + learned / BYTES_OF_ENTRY
     }
 
     /// A segmentation by key.

@@ -29,6 +29,8 @@ use crate::links::Links;
 
 /// How long one call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a call may take in which something is tried or learned.
+const LONG_DEADLINE: Duration = Duration::from_secs(600);
 /// How long a read may wait for what was written, over all its calls: the evaluation of an imported history takes its time.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// Largest answer that is taken.
@@ -139,6 +141,13 @@ impl Client {
     pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = self.stream(message);
         request.set_timeout(DEADLINE);
+        request
+    }
+
+    /// The same for a call in which a segmenter is tried, or learns: that takes its time.
+    pub fn long_request<T>(&self, message: T) -> Request<T> {
+        let mut request = self.stream(message);
+        request.set_timeout(LONG_DEADLINE);
         request
     }
 

@@ -9,7 +9,7 @@ use sextant_domain::time::{Day, Instant};
 use sextant_store::port::{
     Activation, AllMovesProgress, Committed, EventRow, FactBatch, Facts, Import, KeyRow, Keys,
     MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress,
-    Once, Page, ReplicaAccount, RevisionRow, Scoring, ScoringCommit, SegmentCount,
+    Once, Page, ReplicaAccount, Request, RevisionRow, Scoring, ScoringCommit, SegmentCount,
     SegmentationCommit, SegmentationRow, Segmentations, SliceHeads, SliceProgress, SliceState,
     SliceStates, SlicesProgress, TenantRow, Tenants, TransitionFilter, TransitionRow,
 };
@@ -203,6 +203,7 @@ impl Segmentations for Dying<dyn Segmentations> {
 
     passed_on! {
         keep_shadow<'a>(tenant: TenantId, segmentation: u16, revision: u32, shadow: Vec<u8>) -> ();
+        answered<'a>(request: &'a Request) -> Option<Vec<u8>>;
         keep_state<'a>(tenant: TenantId, digest: &'a str, state: Vec<u8>) -> ();
         state<'a>(tenant: TenantId, digest: &'a str) -> Option<Vec<u8>>;
         revisions<'a>(tenant: TenantId, segmentation: u16, before: u32, limit: usize) -> Vec<RevisionRow>;

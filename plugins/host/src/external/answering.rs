@@ -380,7 +380,7 @@ impl<A: Ask> Answering<A> {
             (of, longest_call),
         );
         if !said.await?.map_err(sorted)? {
-            return Err(Lost::All(CallError::DescriptorChanged).into());
+            return Err(Lost::All(CallError::ConfigurationChanged).into());
         }
         let to_prepare = to_prepare(self.shared.allowance.longest_call, state);
         let to_prepare = self.until_deadline(to_prepare);

@@ -15,6 +15,9 @@ use crate::{Call, CallError, Deadline, Instance, Plugin, State, messages};
 /// Instances that are kept; the one that was not asked for longest is the first to go.
 const MAX_INSTANCES: usize = 256;
 
+/// Bytes of what was learned in all of them, about, where that is much.
+const MAX_LEARNED_BYTES: usize = 64 << 20;
+
 /// When a call is of no use any more.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ends {
@@ -200,7 +203,16 @@ impl Worker {
             instance.observe();
         }
         let output_schema = messages::encode_schema(&instance.output_schema())?;
-        if self.instances.len() >= MAX_INSTANCES {
+        // What was learned is in each of them.
+        let learned = self
+            .state
+            .as_ref()
+            .filter(|_| !request.state_digest.is_empty());
+        let learned = learned.map_or(0, |state| state.bytes().len());
+        let most = MAX_LEARNED_BYTES
+            .checked_div(learned)
+            .unwrap_or(MAX_INSTANCES);
+        while self.instances.len() >= most.clamp(1, MAX_INSTANCES) {
             self.instances.remove(0);
         }
         self.instances.push((id.clone(), instance));

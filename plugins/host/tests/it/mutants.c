@@ -244,7 +244,7 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #endif
     r->values[i] = judge(self, in, i);
 #if IS(48) || IS(49)
-    if (i % 100 == 0) spend(IS(48) ? 90000 : 400000);
+    if (i % 100 == 0) spend(IS(48) ? 250000 : 400000);
 #endif
 #if IS(31)
     struct timespec now;

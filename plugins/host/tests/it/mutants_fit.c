@@ -145,6 +145,7 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #if IS(91)
   static volatile char page[4096];
   page[self->learned.length] = 1; /* the length of a state is an index here */
+  if (page[0] == 7) return SEG_E_INTERNAL;
 #endif
 #if IS(89)
   mean = shared_mean;

@@ -57,13 +57,15 @@ pub(super) async fn handle(
         .wait_for_replicas(&told.digest)
         .await?;
     let engine = &handlers.engine;
-    // Of one that is there nothing is learned: the request came before, or is refused.
-    if !view.segmentations.iter().any(|known| known.key == row.key) {
-        row.fit = engine.fitted(tenant, segmenter, row.config.clone()).await?;
-    }
     let asked = (&request, request.request_id.as_str());
     let now = engine.clock.now();
     let asked = request::read(Some(tenant), "CreateSegmentation", asked, now)?;
+    // Of one that is there nothing is learned: the request came before, or is refused.
+    let is_there = view.segmentations.iter().any(|known| known.key == row.key);
+    let fit_to = (segmenter, row.config.clone());
+    row.fit = engine
+        .fitted_once(tenant, fit_to, (&asked, is_there))
+        .await?;
     let mut writing = engine.write(tenant).await?;
     // Where it is there already, as for a request that came before, nothing is made.
     let is_new = |state: &TenantState| state.by_key(&row.key).is_none();

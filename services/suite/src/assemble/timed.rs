@@ -12,7 +12,7 @@ use sextant_store::port::{
     EventFilter, EventRow, FactBatch, FactEntry, FactVersion, Facts, Feed, FeedEntry, HeldRow,
     Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow,
     MonthRow, MoveRow, MovesProgress, Once, Page, RejectionRow, Replica, ReplicaAccount,
-    ReplicaRow, RevisionRow, Scoring, ScoringCommit, SegmentCount, SegmentationCommit,
+    ReplicaRow, Request, RevisionRow, Scoring, ScoringCommit, SegmentCount, SegmentationCommit,
     SegmentationRow, Segmentations, SegmenterRow, SliceCursors, SliceHeads, SliceProgress,
     SliceState, SliceStates, SlicesProgress, SourceCount, StateChange, TenantRow, Tenants,
     TransitionFilter, TransitionRow, UseRow,
@@ -119,6 +119,7 @@ timed! {
             tenant: TenantId, activation: &'a Activation, event: EventRow, once: Once<SegmentationRow>
         ) -> Option<Vec<u8>>;
         keep_shadow<'a>(tenant: TenantId, segmentation: u16, revision: u32, shadow: Vec<u8>) -> ();
+        answered<'a>(request: &'a Request) -> Option<Vec<u8>>;
         keep_state<'a>(tenant: TenantId, digest: &'a str, state: Vec<u8>) -> ();
         state<'a>(tenant: TenantId, digest: &'a str) -> Option<Vec<u8>>;
         revisions<'a>(tenant: TenantId, segmentation: u16, before: u32, limit: usize) -> Vec<RevisionRow>;

@@ -305,7 +305,7 @@ async fn create_segmentation(context: &Context<'_>, matches: &ArgMatches) -> Res
     };
     let answer = client
         .segmentation()
-        .create_segmentation(client.request(request))
+        .create_segmentation(client.long_request(request))
         .await?
         .into_inner();
     // Who may define need not be one who may read.

@@ -224,7 +224,7 @@ async fn make_segmentation(
     };
     match client
         .segmentation()
-        .create_segmentation(client.request(request))
+        .create_segmentation(client.long_request(request))
         .await
     {
         Ok(_) => Ok(()),

@@ -1,11 +1,13 @@
 //! The answers to requests, which ingestion and segmentation keep alike.
 
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
 use sextant_store::port::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_request};
 use sextant_store::{Error, Result};
 
+use super::pool::Pool;
 use super::session::Session;
 use super::{decode, rows};
 
@@ -47,6 +49,20 @@ pub(super) async fn claim<T>(session: &Session, once: &Once<T>) -> Result<Option
     // It can only have passed its time between the two statements.
     let gone = || Error::unavailable("repeating a request", "its answer was just removed");
     same_request(request, found.ok_or_else(gone)?).map(Some)
+}
+
+/// The answer that was given to a request before; `None`: it comes for the first time.
+pub(super) async fn answered(pool: &Pool, request: &Request) -> Result<Option<Vec<u8>>> {
+    let (owner, id) = (owner(request), Uuid::from_u128(request.id));
+    let params: [&(dyn ToSql + Sync); 3] = [&rows::tenant(owner), &request.method, &id];
+    let found = pool
+        .read(owner, "looking for an answer", FIND, &params)
+        .await?;
+    let found = decode::first(&found, "answer to a request", |row| {
+        Ok((row.id()?, row.take::<Vec<u8>>()?))
+    })?;
+    let answer = found.map(|found| same_request(request, found));
+    answer.transpose()
 }
 
 /// Keeps the answer to the change that this transaction has made, commits, and gives the answer.

@@ -124,6 +124,7 @@ macro_rules! conformance_suite {
                 revisions_of_tenants_are_apart,
                 what_was_learned_is_kept_with_all_of_its_bytes,
                 a_revision_answers_from_what_it_was_fitted_to,
+                what_a_request_was_answered_is_known_before_it_is_made_again,
             ]
             catalogue: [
                 a_segmenter_is_published_once_with_all_of_its_code,

@@ -5,10 +5,10 @@ use futures_util::future::join_all;
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Day;
 
-use crate::conformance::make::{ACME, BOLT, answer, at, first, once};
+use crate::conformance::make::{ACME, BOLT, answer, asked, at, first, once};
 use crate::conformance::{Harness, Segmentation};
 use crate::port::{
-    Activation, CODE_CHUNK_BYTES, EventFilter, EventRow, RevisionRow, RevisionState,
+    Activation, CODE_CHUNK_BYTES, EventFilter, EventRow, Once, RevisionRow, RevisionState,
     SegmentationRow, UseRow,
 };
 use crate::{Error, Result};
@@ -210,6 +210,29 @@ pub async fn what_was_learned_is_kept_with_all_of_its_bytes<H: Harness>(harness:
     assert_eq!(states.state(ACME, "aa").await.unwrap(), Some(learned));
     assert_eq!(states.state(ACME, "bb").await.unwrap(), None);
     assert_eq!(states.state(BOLT, "aa").await.unwrap(), None);
+}
+
+pub async fn what_a_request_was_answered_is_known_before_it_is_made_again<H: Harness>(harness: H) {
+    let store = harness.segmentation().await;
+    create(&store, ACME).await;
+    let first: Once<RevisionRow> = once(Some(ACME), "again", 0);
+    let request = first.request.clone();
+    let segmentations = &store.segmentations;
+    assert_eq!(segmentations.answered(&request).await.unwrap(), None);
+    let (row, event) = (proposed("bb"), event(ACME, "proposed"));
+    let answer = segmentations
+        .propose(ACME, &row, event, first)
+        .await
+        .unwrap();
+    assert_eq!(
+        segmentations.answered(&request).await.unwrap(),
+        Some(answer)
+    );
+    let other: Once<RevisionRow> = asked(Some(ACME), "again", "others", 0);
+    let reused = segmentations.answered(&other.request).await;
+    assert!(matches!(reused, Err(Error::RequestIdReused)), "{reused:?}");
+    let theirs: Once<RevisionRow> = once(Some(BOLT), "again", 0);
+    assert_eq!(segmentations.answered(&theirs.request).await.unwrap(), None);
 }
 
 pub async fn a_revision_answers_from_what_it_was_fitted_to<H: Harness>(harness: H) {

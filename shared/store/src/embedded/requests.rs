@@ -11,7 +11,11 @@ use crate::port::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_re
 
 /// The answer that was given before; `None`: the change is still to be made.
 pub(super) fn answered<T>(connection: &Connection, once: &Once<T>) -> Work<Option<Vec<u8>>> {
-    let request = &once.request;
+    answer_to(connection, &once.request)
+}
+
+/// The same of a request that changes nothing yet.
+pub(super) fn answer_to(connection: &Connection, request: &Request) -> Work<Option<Vec<u8>>> {
     let mut find = connection.prepare_cached(sql!("request/find"))?;
     let found = find
         .query_row(

@@ -3,7 +3,7 @@ use sextant_domain::time::{Day, Instant};
 
 use crate::port::catalogue::EventRow;
 use crate::port::replica::{Page, ReplicaAccount};
-use crate::port::requests::Once;
+use crate::port::requests::{Once, Request};
 use crate::{BoxFuture, Result};
 
 /// One configured use of a segmenter.
@@ -203,6 +203,12 @@ pub trait Segmentations: Send + Sync + std::fmt::Debug {
         before: u32,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<RevisionRow>>>;
+
+    /// The answer that was given to a request before; `None`: it comes for the first time.
+    ///
+    /// # Errors
+    /// [`crate::Error::RequestIdReused`].
+    fn answered<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
 
     /// Keeps what a segmenter has learned from a tenant's accounts, at most 256 MiB, by its digest in hexadecimal digits. What is kept
     /// already stays as it is.

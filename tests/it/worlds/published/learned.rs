@@ -2,11 +2,11 @@
 
 use std::env;
 
-use sextant_proto::segmentation::v1::{GetRevisionRequest, Revision};
+use sextant_proto::segmentation::v1::{GetRevisionRequest, ProposeRevisionRequest, Revision};
 
 use crate::worlds::published::{Team, with_seats};
 use crate::worlds::records::{accept, membership, now, segments};
-use crate::worlds::world::{Shape, segmentation_of};
+use crate::worlds::world::{Shape, request_id, segmentation_of};
 
 const CONFIG: &str = r#"{"counts":["revenue.seats"],"shares":[],"clusters":2}"#;
 
@@ -125,6 +125,32 @@ async fn a_proposal_learns_anew_and_decides_when_it_is_activated() {
         assert_eq!(sizes(&team, &position).await, before);
         assert_eq!(revision(&team, 1).await.fit, Some(first));
     }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_learns_nothing_more() {
+    let team = Team::start(Shape::Embedded).await;
+    team.plugin(&["push", &clusters()]);
+    two_groups(&team).await;
+    let made = segmentation_of(&team.client, "groups", "example.clusters", CONFIG).await;
+    made.unwrap();
+    let request = ProposeRevisionRequest {
+        segmentation: "groups".to_owned(),
+        config: CONFIG.replace('2', "3"),
+        request_id: request_id(),
+        ..ProposeRevisionRequest::default()
+    };
+    let propose = async || {
+        let mut segmenters = team.client.segmenters();
+        let proposed = segmenters.propose_revision(team.client.request(request.clone()));
+        proposed.await.unwrap().into_inner().revision.unwrap()
+    };
+    let first = propose().await;
+    assert_eq!(first.fit.as_ref().unwrap().accounts, 5);
+    // There are more accounts now, and what was answered stays.
+    accept(&team.client, with_seats("account-5", 9, 1_000).to_vec()).await;
+    let second = propose().await;
+    assert_eq!((first.revision, first.fit), (second.revision, second.fit));
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ pub(crate) async fn register(context: &Context<'_>, matches: &ArgMatches) -> Res
     };
     let answer = client
         .segmenters()
-        .register_segmenter(client.request(request))
+        .register_segmenter(client.long_request(request))
         .await?;
     let segmenter = answer.into_inner().segmenter.unwrap_or_default();
     context.print(matches, &Zone::utc(), &versions(&[segmenter]).into())

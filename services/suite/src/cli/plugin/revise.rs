@@ -37,7 +37,7 @@ pub(crate) async fn propose_one(
     };
     let answer = client
         .segmenters()
-        .propose_revision(client.request(request))
+        .propose_revision(client.long_request(request))
         .await?;
     let revision = answer.into_inner().revision.unwrap_or_default();
     let shown = document(&revision, &tenant.base_currency);

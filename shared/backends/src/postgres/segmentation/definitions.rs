@@ -4,8 +4,8 @@ use tokio_postgres::types::ToSql;
 
 use sextant_domain::id::TenantId;
 use sextant_store::port::{
-    Activation, CODE_CHUNK_BYTES, EventRow, Once, RevisionRow, RevisionState, SegmentationRow,
-    Segmentations,
+    Activation, CODE_CHUNK_BYTES, EventRow, Once, Request, RevisionRow, RevisionState,
+    SegmentationRow, Segmentations,
 };
 use sextant_store::{BoxFuture, Error, Result};
 
@@ -341,6 +341,10 @@ impl Segmentations for Segmentation {
                 .await?;
             decode::all(&found, "revision", revision)
         })
+    }
+
+    fn answered<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        Box::pin(requests::answered(&self.pool, request))
     }
 
     fn keep_state<'a>(

@@ -8,8 +8,8 @@ use crate::embedded::segmentation::{Segmentation, catalogue};
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, rows};
 use crate::port::{
-    Activation, CODE_CHUNK_BYTES, EventRow, Once, RevisionRow, RevisionState, SegmentationRow,
-    Segmentations,
+    Activation, CODE_CHUNK_BYTES, EventRow, Once, Request, RevisionRow, RevisionState,
+    SegmentationRow, Segmentations,
 };
 use crate::{BoxFuture, Error, Result};
 
@@ -81,6 +81,13 @@ impl Segmentations for Segmentation {
             let bound = params![id(tenant.0), segmentation, before, rows(limit)];
             let revisions = list.query_map(bound, revision_row)?;
             Ok(revisions.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn answered<'a>(&'a self, request: &'a Request) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        let request = request.clone();
+        self.file.read("looking for an answer", move |connection| {
+            requests::answer_to(connection, &request)
         })
     }
 
