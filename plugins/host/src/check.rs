@@ -225,7 +225,7 @@ impl Check {
             Self::Abi => {
                 "upgrade the host, or compile with its segmenter.h and say so in the descriptor's abi"
             },
-            Self::Supported => "declare static features and segments with output \"single\"",
+            Self::Supported => "answer one segment or a score; let a server learn by itself",
             Self::Libraries => {
                 "link it statically, or do without it; allowed are libc, libm, libgcc_s, libpthread, libdl, librt and \
                  libstdc++"

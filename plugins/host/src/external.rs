@@ -17,6 +17,7 @@ mod peer;
 mod poison;
 mod server;
 mod usage;
+mod watch;
 
 use std::fmt;
 use std::io;
@@ -280,7 +281,7 @@ impl External {
             return Err(Finding::new(Check::WholeSandbox, what));
         }
         let peer = HostPeer::new(hosts.clone(), Arc::clone(&file), how, process);
-        Ok(Self::of(Shared {
+        let started = Self::of(Shared {
             hosts: hosts.clone(),
             descriptor: Arc::new(file.descriptor().clone()),
             told,
@@ -292,7 +293,11 @@ impl External {
             breaker: Mutex::default(),
             batches: AtomicU64::default(),
             poison: Mutex::default(),
-        }))
+        });
+        if purpose == Purpose::Serve {
+            let _until_nobody_has_it = hosts.go_on(watch::watch(Arc::downgrade(&started.shared)));
+        }
+        Ok(started)
     }
 
     /// Asks a server what it is. It is looked at again from time to time; one that says something else of itself is not asked any more.
@@ -415,6 +420,13 @@ impl External {
         self.shared.poison().forget();
     }
 
+    /// Ends its process, if it has one, as soon as it is at rest: it is not to be asked any more.
+    pub fn end_process(&self) {
+        if let Peer::Process(peer) = &self.shared.peer {
+            peer.end_at_rest();
+        }
+    }
+
     /// What this kernel does not offer of the sandbox, one entry each.
     pub fn sandbox_lacks(&self) -> &[String] {
         &self.shared.sandbox_lacks
@@ -437,6 +449,11 @@ impl External {
 }
 
 impl Shared {
+    /// Something that has nothing to do with a batch or a configuration.
+    fn incident_of_all(&self, number: u64, trouble: &Trouble) {
+        self.breaker().incident(number, trouble.clone());
+    }
+
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -158,6 +158,10 @@ impl Segmenters {
             if is_ready(&published) && !is_ready(&before) {
                 segmenter.release();
             }
+            // Who may not be asked any more takes nothing of the machine.
+            if !is_ready(&published) && is_ready(&before) {
+                segmenter.end_process();
+            }
         }
         let mut known = self
             .published

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 
 use crate::conformance::rows::{Kind, made_up};
-use crate::external::Purpose;
+use crate::external::{Purpose, Usage};
 use crate::{
     Allowance, Assignments, Call, CallError, Deadline, Descriptor, External, ExternalInstance,
     Hosts, LoadError, Server, State, Trouble, Verified, rows,
@@ -21,9 +21,9 @@ const LAST_WORDS_BYTES: usize = 600;
 /// Longest time of a call that is not about time.
 const LONGEST: Duration = Duration::from_secs(5);
 /// Longest time of a fit to made up rows.
-const FIT: Duration = Duration::from_secs(20);
+const FIT: Duration = Duration::from_secs(15);
 /// Longest time of all tests together.
-const JUDGEMENT: Duration = Duration::from_secs(180);
+const JUDGEMENT: Duration = Duration::from_secs(90);
 /// Rows of a population that is made up.
 const POPULATION: usize = 2_000;
 
@@ -102,6 +102,15 @@ impl Subject {
     pub(super) fn fresh(&self, config: &str) -> Result<ExternalInstance, String> {
         let state = self.state(config)?;
         instance(&self.process()?, (config, state.as_ref()))
+    }
+
+    /// What a new process takes once it has loaded the segmenter, and an instance in it.
+    pub(super) fn measured(&self, config: &str) -> Result<(Usage, ExternalInstance), String> {
+        let state = self.state(config)?;
+        let process = self.process()?;
+        let usage = process.usage();
+        let usage = usage.ok_or_else(|| "its process cannot be looked at".to_owned())?;
+        Ok((usage, instance(&process, (config, state.as_ref()))?))
     }
 
     /// The same in a process that shows batches at an offset and looks at them again afterwards.

@@ -118,8 +118,8 @@ fn threads(subject: &Subject) -> Found {
     }
     let counted = || -> Result<(u64, u64), String> {
         let rows = batch(subject, ROWS)?;
-        let instance = subject.fresh("{}")?;
-        let before = usage(&instance)?.threads;
+        let (before, instance) = subject.measured("{}")?;
+        let before = before.threads;
         for _ in 0..10 {
             answers(&instance, &rows)?;
         }
@@ -202,8 +202,8 @@ fn memory(subject: &Subject) -> Found {
     }
     let taken = || -> Result<u64, String> {
         let rows = batch(subject, MANY_ROWS)?;
-        let instance = subject.fresh("{}")?;
-        let before = usage(&instance)?.peak_bytes;
+        let (before, instance) = subject.measured("{}")?;
+        let before = before.peak_bytes;
         for _ in 0..3 {
             answers(&instance, &rows)?;
         }

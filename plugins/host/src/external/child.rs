@@ -19,7 +19,7 @@ use tower::service_fn;
 use crate::Verified;
 use crate::external::client::Client;
 use crate::external::log::{Lines, Log};
-use crate::external::{Crash, Hosts, StartError};
+use crate::external::{Crash, Hosts, StartError, Usage};
 use crate::messages::WINDOW_BYTES;
 use crate::process::{Greeting, Hello, Lacks, PROGRAM, length, send_greeting};
 
@@ -48,6 +48,8 @@ pub(crate) struct HostProcess {
     client: Client,
     printer: Printer,
     pub(crate) sandbox_lacks: Lacks,
+    /// Its threads once the segmenter was loaded.
+    pub(crate) loaded_threads: u64,
 }
 
 /// What takes up what a process prints.
@@ -117,7 +119,9 @@ impl HostProcess {
         let client = connect(socket).await.map_err(StartError::Connection)?;
         let child = starting.child.take();
         let child = child.ok_or_else(|| io::Error::other("the process is gone"))?;
+        let usage = Usage::of(child.id());
         Ok(Self {
+            loaded_threads: usage.map_or(0, |usage| usage.threads),
             child,
             client,
             printer,

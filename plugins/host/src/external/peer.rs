@@ -139,6 +139,37 @@ impl HostPeer {
         (Arc::clone(&self.file), how)
     }
 
+    /// Its process, the threads that this had once it was loaded, and what it takes, if it is at rest.
+    pub(crate) fn at_rest(&self) -> Option<(u32, u64, Usage)> {
+        let process = self.process.try_lock().ok()?;
+        let process = process.as_ref()?;
+        let usage = Usage::of(process.id())?;
+        Some((process.id(), process.loaded_threads, usage))
+    }
+
+    /// Ends a process that is at rest; false: it is not.
+    pub(crate) fn end(&self, number: u32) -> bool {
+        let Ok(mut process) = self.process.try_lock() else {
+            return false;
+        };
+        let is_it = process
+            .as_ref()
+            .is_some_and(|process| process.id() == number);
+        if is_it {
+            self.losses.fetch_add(1, Ordering::Relaxed);
+            *process = None;
+        }
+        is_it
+    }
+
+    /// Ends its process as soon as it is at rest. The next call starts another one.
+    pub(crate) fn end_at_rest(&self) {
+        let process = Arc::clone(&self.process);
+        let _goes_on = self.hosts.go_on(async move {
+            *process.lock().await = None;
+        });
+    }
+
     async fn turn(&self) -> Result<(Turn, Client), Lost> {
         let mut process = Arc::clone(&self.process).lock_owned().await;
         let client = match process.as_ref() {

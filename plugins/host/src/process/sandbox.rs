@@ -27,6 +27,9 @@ const HEADROOM_BYTES: u64 = 64 << 20;
 /// Open files: the socket, the memory, pipes, what the runtime waits with, and system libraries while they are read.
 const MAX_FILES: u64 = 64;
 
+/// The stack of the main thread, which the limit of memory does not count.
+const MAX_STACK_BYTES: u64 = 8 << 20;
+
 /// Where the dynamic loader looks up which library is where.
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
 
@@ -121,6 +124,7 @@ pub(crate) fn limit(memory_bytes: u64) -> Lacks {
     let limits = [
         (Resource::Core, 0),
         (Resource::Nofile, MAX_FILES),
+        (Resource::Stack, MAX_STACK_BYTES),
         (
             Resource::Data,
             data_bytes()
@@ -212,6 +216,10 @@ fn one(
     Ok((call, vec![SeccompRule::new(conditions)?]))
 }
 
+/// Bits of a mapping's flags that are looked at: its kind, in the lowest four, and whether it is a stack, which the limit of memory does
+/// not count.
+const MAPPING: u64 = 0x0f | libc::MAP_GROWSDOWN.unsigned_abs() as u64;
+
 const fn flag(number: libc::c_int) -> u64 {
     // Flags are bits, whatever sign C gives them.
     number.unsigned_abs() as u64
@@ -222,8 +230,7 @@ const fn flag(number: libc::c_int) -> u64 {
 fn confined() -> Result<Rules, BackendError> {
     let thread = flag(libc::CLONE_THREAD);
     let process = u64::from(std::process::id());
-    // Kinds of mappings are the lowest four bits.
-    let (kind, private) = (0x0f, flag(libc::MAP_PRIVATE));
+    let (kind, private) = (MAPPING, flag(libc::MAP_PRIVATE));
     let is = |argument, number| SeccompRule::new(vec![bits(argument, u64::MAX, number)?]);
     let with = |argument, numbers: &[libc::c_int]| {
         let rules = numbers.iter().map(|number| is(argument, flag(*number)));
@@ -257,7 +264,7 @@ fn confined() -> Result<Rules, BackendError> {
 /// The same once it is loaded: no more code is put in place.
 fn narrowed() -> Result<Rules, BackendError> {
     let executable = flag(libc::PROT_EXEC);
-    let (kind, private) = (0x0f, flag(libc::MAP_PRIVATE));
+    let (kind, private) = (MAPPING, flag(libc::MAP_PRIVATE));
     let mut rules = confined()?;
     rules.extend([
         one(

@@ -92,6 +92,10 @@ fn memory_that_is_never_enough_ends_the_process_and_not_the_machine() {
     let shared = "for (;;) { char *more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); \
                   if (more == MAP_FAILED) abort(); memset(more, 1, 1 << 20); }";
     assert_eq!(signal_of(shared), Some(6));
+    // A stack is not counted, so there is none but those that the process has.
+    let stack = "for (;;) { char *more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0); \
+                 if (more == MAP_FAILED) abort(); memset(more, 1, 1 << 20); }";
+    assert_eq!(signal_of(stack), Some(6));
     let polite = trouble_of(&at_nine(
         "void *most = malloc(2ul << 30); if (most == NULL) return SEG_E_RESOURCE; free(most);",
     ));

@@ -70,7 +70,7 @@ async fn upload(client: &Client, code: Vec<u8>, signed: Signed) -> Result<Segmen
         .collect();
     let answer = client
         .segmenters()
-        .upload_segmenter(client.request(iter(parts)))
+        .upload_segmenter(client.long_request(iter(parts)))
         .await?;
     Ok(answer.into_inner().segmenter.unwrap_or_default())
 }
