@@ -6,6 +6,7 @@
 
 mod answering;
 mod breaker;
+mod breakers;
 mod child;
 mod client;
 mod configuring;
@@ -29,13 +30,14 @@ use std::time::Duration;
 use sextant_proto::segmenter::v1 as pb;
 
 use crate::check::{Check, Finding};
-use crate::external::breaker::Breaker;
+use crate::external::breakers::Breakers;
 use crate::external::child::{HostProcess, How};
 use crate::external::log::Lines;
 use crate::external::peer::{HostPeer, Peer, ServerPeer};
 use crate::external::poison::Poison;
 use crate::{Descriptor, LoadError, Verified, elf, messages};
 
+pub use crate::external::breakers::Failing;
 pub use crate::external::hosts::Hosts;
 pub use crate::external::instance::ExternalInstance;
 pub use crate::external::log::WrittenLine;
@@ -226,7 +228,7 @@ struct Shared {
     allowance: Allowance,
     purpose: Purpose,
     peer: Peer,
-    breaker: Mutex<Breaker>,
+    breakers: Mutex<Breakers>,
     /// Batches until now.
     batches: AtomicU64,
     poison: Mutex<Poison>,
@@ -290,7 +292,7 @@ impl External {
             allowance,
             purpose,
             peer: Peer::Process(peer),
-            breaker: Mutex::default(),
+            breakers: Mutex::default(),
             batches: AtomicU64::default(),
             poison: Mutex::default(),
         });
@@ -357,7 +359,7 @@ impl External {
             allowance,
             purpose,
             peer: Peer::Server(Box::new(peer)),
-            breaker: Mutex::default(),
+            breakers: Mutex::default(),
             batches: AtomicU64::default(),
             poison: Mutex::default(),
         }))
@@ -404,19 +406,24 @@ impl External {
         self.shared.told.row_independent
     }
 
-    /// Whether it has failed too often to be asked for now.
+    /// Whether it has failed too often to be asked for now, whatever its configuration.
     pub fn is_quarantined(&self) -> bool {
-        self.shared.breaker().is_open()
+        self.failure().is_some()
     }
 
-    /// What it has failed with last, where that was too often for it to be asked for now.
+    /// What it has failed with last, where that was too often for it to be asked for now, whatever its configuration.
     pub fn failure(&self) -> Option<Trouble> {
-        self.shared.breaker().last().cloned()
+        self.shared.breakers().failure()
+    }
+
+    /// The configurations with which it has failed too often to be asked for now.
+    pub fn failing(&self) -> Vec<Failing> {
+        self.shared.breakers().failing()
     }
 
     /// Lets it be asked again, also about rows with which it has failed.
     pub fn release(&self) {
-        self.shared.breaker().close();
+        self.shared.breakers().close();
         self.shared.poison().forget();
     }
 
@@ -451,11 +458,11 @@ impl External {
 impl Shared {
     /// Something that has nothing to do with a batch or a configuration.
     fn incident_of_all(&self, number: u64, trouble: &Trouble) {
-        self.breaker().incident(number, trouble.clone());
+        self.breakers().incident_of_all(number, trouble.clone());
     }
 
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn breakers(&self) -> MutexGuard<'_, Breakers> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn poison(&self) -> MutexGuard<'_, Poison> {

@@ -39,7 +39,8 @@ pub use descriptor::{
 };
 pub use explanation::Reason;
 pub use external::{
-    Allowance, Crash, External, ExternalInstance, Hosts, Server, Trouble, Usage, WrittenLine,
+    Allowance, Crash, External, ExternalInstance, Failing, Hosts, Server, Trouble, Usage,
+    WrittenLine,
 };
 pub use instance::Instance;
 

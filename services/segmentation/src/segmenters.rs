@@ -18,7 +18,8 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
 
 use sextant_domain::time::Instant;
 use sextant_plugin_host::{
-    Allowance, Check, External, Hosts, LoadError, Segmenter, Trouble, Verified, WrittenLine,
+    Allowance, Check, External, Failing, Hosts, LoadError, Segmenter, Trouble, Verified,
+    WrittenLine,
 };
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -450,6 +451,18 @@ impl Segmenters {
             )),
         });
         failed.collect()
+    }
+
+    /// Configurations with which segmenters have failed too often here, by digest.
+    pub(crate) fn failing(&self) -> Vec<(String, Failing)> {
+        let running = self.running().into_iter();
+        let failing = running.flat_map(|(digest, segmenter)| {
+            let failing = segmenter.failing().into_iter();
+            failing.map(move |one| (digest.clone(), one))
+        });
+        let is_away =
+            |one: &Failing| matches!(one.trouble, Trouble::Gone(_) | Trouble::NotStarted(_));
+        failing.filter(|(_, one)| !is_away(one)).collect()
     }
 
     /// Where a segmenter is started, and what it may have.

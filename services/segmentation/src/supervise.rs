@@ -10,12 +10,16 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use sextant_domain::id::{PayloadHash, TenantId};
+use sextant_plugin_host::Failing;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterState};
-use sextant_store::port::{self, Once, Request, RevisionState, StateChange, UseRow};
+use sextant_store::port::{
+    self, Once, Request, RevisionState, SegmentationRow, StateChange, UseRow,
+};
 use sextant_wire::status::store;
 
 use crate::engine::Engine;
+use crate::fitting::fit_of;
 use crate::revise::{Decision, Gates};
 use crate::segmenters::{Actor, told};
 
@@ -84,6 +88,7 @@ impl Engine {
         for (digest, why) in self.segmenters.fallen() {
             self.quarantine_failed(&digest, &why).await?;
         }
+        self.leave_failing().await?;
         // Whoever asks for a segmenter takes over what was done, too.
         let edition = self.segmenters.edition();
         let changed = followed.edition != Some(edition);
@@ -233,6 +238,41 @@ impl Engine {
         Ok(())
     }
 
+    /// Segmentations whose segmenter has failed too often with their configuration go back to their revision before, if they have one.
+    /// The segmenter goes on answering with the others.
+    async fn leave_failing(&self) -> Result<(), Status> {
+        let failing = self.segmenters.failing();
+        if failing.is_empty() {
+            return Ok(());
+        }
+        let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
+        let failed = |digest: &str| failing.iter().any(|(of, _)| of == digest);
+        let active = |one: &&UseRow| one.state == RevisionState::Active && failed(&one.digest);
+        for one in uses.iter().filter(active) {
+            let before = uses.iter().find(|other| {
+                (other.tenant, other.segmentation) == (one.tenant, one.segmentation)
+                    && other.state == RevisionState::Previous
+            });
+            let Some(before) = before else { continue };
+            let rows = self.segmentations.all(one.tenant).await.map_err(store)?;
+            let row = rows.iter().find(|row| row.number == one.segmentation);
+            let found = failing.iter().find(|(digest, failing)| {
+                row.is_some_and(|row| *digest == row.plugin_digest && is_of(failing, row))
+            });
+            if let Some((_, failing)) = found {
+                let trouble = &failing.trouble;
+                let why = format!(
+                    "it has failed too often with its configuration, at last so: {trouble}"
+                );
+                let number = (one.segmentation, before.revision);
+                if let Err(status) = self.go_back(one.tenant, number, &why).await {
+                    warn!(tenant = %Uuid::from_u128(one.tenant.0), code = ?status.code(), message = status.message(), "a segmentation is decided by what has failed too often, and does not go back yet");
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn go_back(
         &self,
         tenant: TenantId,
@@ -258,6 +298,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether a segmentation is decided by a configuration.
+fn is_of(failing: &Failing, row: &SegmentationRow) -> bool {
+    let digest = fit_of(&row.fit).map(|fit| fit.state_digest);
+    row.config == failing.config && digest == failing.state_digest_hex()
 }
 
 /// What decides, as this process knows it, and the tenants of which it waits for what others find.

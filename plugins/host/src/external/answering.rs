@@ -161,8 +161,10 @@ pub(crate) struct Answering<A> {
     pub(crate) state: Option<State>,
     /// Its name in the last answer to that; empty: there was none.
     pub(crate) instance_id: Arc<Mutex<Bytes>>,
-    /// What it is made of, whatever its name.
+    /// What it is made of, whatever its name, and what is asked.
     pub(crate) made_of: [u8; 32],
+    /// What it is made of.
+    pub(crate) config: [u8; 32],
     pub(crate) context: pb::Context,
     pub(crate) deadline: Option<Deadline>,
     /// Which batch it is.
@@ -288,7 +290,8 @@ impl<A: Ask> Answering<A> {
                 .extend(range.map(|row| (row, trouble.clone())));
         }
         if let Some(trouble) = incident.filter(|_| serves) {
-            self.shared.breaker().incident(self.number, trouble);
+            let mut breakers = self.shared.breakers();
+            breakers.incident(&self.config, self.number, trouble);
         }
         Ok(found)
     }
@@ -343,9 +346,11 @@ impl<A: Ask> Answering<A> {
             },
             Err(Broken::Off(_) | Broken::Late) => {
                 let (shared, number) = (Arc::clone(&self.shared), self.number);
+                let config = self.config;
                 let killed = move || {
                     if shared.purpose == Purpose::Serve {
-                        shared.breaker().incident(number, Trouble::Overran);
+                        let mut breakers = shared.breakers();
+                        breakers.incident(&config, number, Trouble::Overran);
                     }
                 };
                 Err(Lost::Trouble(peer.overran(turn, client, (longest, killed))))

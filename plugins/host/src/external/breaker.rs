@@ -62,6 +62,12 @@ impl Breaker {
         self.open
     }
 
+    /// Whether its incidents still matter.
+    pub(crate) fn counts(&self) -> bool {
+        let last = self.incidents.back();
+        last.is_some_and(|last| !is_older(*last, monotonic_ns(), WITHIN))
+    }
+
     fn pause(&self) -> Duration {
         match self.last {
             Some(Trouble::Gone(_)) => AWAY,

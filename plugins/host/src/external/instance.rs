@@ -75,6 +75,10 @@ impl ExternalInstance {
         let id = plugin.asked(longest, move |mut client| async move {
             prepared(&mut client, &request, (made_with.as_ref(), longest)).await
         })?;
+        let state_digest = state.map(|state| *state.digest());
+        let mut breakers = plugin.shared.breakers();
+        breakers.made(made_of, &config, state_digest);
+        drop(breakers);
         Ok(Self {
             plugin: plugin.clone(),
             config,
@@ -209,7 +213,7 @@ impl ExternalInstance {
                 .map(|row| (row, trouble.clone()))
                 .collect(),
         };
-        if shared.breaker().is_open() {
+        if shared.breakers().is_open(&self.made_of) {
             return Ok(everyone(Trouble::Quarantined));
         }
         let batch = self.shown(prepared)?;
@@ -224,6 +228,7 @@ impl ExternalInstance {
             state: self.state.clone(),
             instance_id: Arc::clone(&self.id),
             made_of,
+            config: self.made_of,
             context: pb::Context {
                 tenant_id: call.tenant.to_owned(),
                 as_of_us: call.as_of_us,
@@ -243,5 +248,11 @@ impl ExternalInstance {
         let schema = Schema::new(self.binding.fields().clone());
         let columns = prepared.columns().to_vec();
         Ok(rows::batch(schema, prepared.rows, columns)?)
+    }
+}
+
+impl Drop for ExternalInstance {
+    fn drop(&mut self) {
+        self.plugin.shared.breakers().dropped(&self.made_of);
     }
 }

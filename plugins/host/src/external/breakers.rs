@@ -1,0 +1,180 @@
+//! A breaker for each configuration, and one for what has to do with none: who is asked with a configuration that it cannot bear goes
+//! on answering with the others.
+
+use std::collections::BTreeMap;
+
+use crate::external::Trouble;
+use crate::external::breaker::Breaker;
+use crate::segmenter::hex;
+
+/// What an instance is made of.
+type Key = [u8; 32];
+
+/// A configuration with which a segmenter has failed too often to be asked for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Failing {
+    /// The canonical configuration.
+    pub config: String,
+    /// SHA-256 of what it answers from, if it learns.
+    pub state_digest: Option<[u8; 32]>,
+    /// What it has failed with last.
+    pub trouble: Trouble,
+}
+
+impl Failing {
+    /// SHA-256 of what it answers from, in lower-case hexadecimal digits.
+    pub fn state_digest_hex(&self) -> Option<String> {
+        self.state_digest.as_ref().map(|digest| hex(digest))
+    }
+}
+
+#[derive(Debug)]
+struct OfConfiguration {
+    config: String,
+    state_digest: Option<[u8; 32]>,
+    /// Instances that there are.
+    n_instances: usize,
+    breaker: Breaker,
+}
+
+/// The breakers of a segmenter.
+#[derive(Debug, Default)]
+pub(crate) struct Breakers {
+    whole: Breaker,
+    configurations: BTreeMap<Key, OfConfiguration>,
+}
+
+impl Breakers {
+    /// An instance is made.
+    pub(crate) fn made(&mut self, key: Key, config: &str, state_digest: Option<[u8; 32]>) {
+        let of = self.configurations.entry(key);
+        let of = of.or_insert_with(|| OfConfiguration {
+            config: config.to_owned(),
+            state_digest,
+            n_instances: 0,
+            breaker: Breaker::default(),
+        });
+        of.n_instances += 1;
+    }
+
+    /// An instance is dropped. Incidents are remembered while they count.
+    pub(crate) fn dropped(&mut self, key: &Key) {
+        if let Some(of) = self.configurations.get_mut(key) {
+            of.n_instances = of.n_instances.saturating_sub(1);
+        }
+        self.configurations
+            .retain(|_, of| of.n_instances > 0 || of.breaker.counts());
+    }
+
+    /// It has failed in a batch.
+    pub(crate) fn incident(&mut self, key: &Key, batch: u64, trouble: Trouble) {
+        match self.configurations.get_mut(key) {
+            Some(of) => of.breaker.incident(batch, trouble),
+            None => self.whole.incident(batch, trouble),
+        }
+    }
+
+    /// It has failed in what has to do with no configuration.
+    pub(crate) fn incident_of_all(&mut self, batch: u64, trouble: Trouble) {
+        self.whole.incident(batch, trouble);
+    }
+
+    /// Whether it is not asked with a configuration.
+    pub(crate) fn is_open(&mut self, key: &Key) -> bool {
+        let of = self.configurations.get_mut(key);
+        self.whole.is_open() || of.is_some_and(|of| of.breaker.is_open())
+    }
+
+    /// What it has failed with last, where it is not asked with any of its configurations.
+    pub(crate) fn failure(&mut self) -> Option<Trouble> {
+        if let Some(trouble) = self.whole.last() {
+            return Some(trouble.clone());
+        }
+        let in_use = self.configurations.values_mut();
+        let mut in_use = in_use.filter(|of| of.n_instances > 0);
+        let first = in_use.next()?.breaker.last().cloned()?;
+        in_use.all(|of| of.breaker.is_open()).then_some(first)
+    }
+
+    /// The configurations with which it is not asked.
+    pub(crate) fn failing(&mut self) -> Vec<Failing> {
+        let failing = self.configurations.values_mut().filter_map(|of| {
+            Some(Failing {
+                trouble: of.breaker.last().cloned()?,
+                config: of.config.clone(),
+                state_digest: of.state_digest,
+            })
+        });
+        failing.collect()
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.whole.close();
+        let all = self.configurations.values_mut();
+        all.for_each(|of| of.breaker.close());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(breakers: &mut Breakers, key: Key, batches: std::ops::Range<u64>) {
+        for batch in batches {
+            breakers.incident(&key, batch, Trouble::Overran);
+        }
+    }
+
+    #[test]
+    fn one_configuration_takes_no_other_one_along() {
+        let mut breakers = Breakers::default();
+        let (good, bad) = ([1; 32], [2; 32]);
+        breakers.made(good, "{}", None);
+        breakers.made(bad, r#"{"odd":1}"#, None);
+        fails(&mut breakers, bad, 0..3);
+        assert!(breakers.is_open(&bad));
+        assert!(!breakers.is_open(&good));
+        assert_eq!(breakers.failure(), None);
+        let failing = breakers.failing();
+        assert_eq!(failing.len(), 1);
+        assert_eq!(failing[0].config, r#"{"odd":1}"#);
+    }
+
+    #[test]
+    fn with_its_last_configuration_it_has_failed_as_a_whole() {
+        let mut breakers = Breakers::default();
+        let (one, other) = ([1; 32], [2; 32]);
+        breakers.made(one, "{}", None);
+        breakers.made(other, r#"{"odd":1}"#, None);
+        fails(&mut breakers, one, 0..3);
+        fails(&mut breakers, other, 3..6);
+        assert_eq!(breakers.failure(), Some(Trouble::Overran));
+        breakers.close();
+        assert_eq!(breakers.failure(), None);
+    }
+
+    #[test]
+    fn a_configuration_that_is_made_again_is_as_it_was() {
+        let mut breakers = Breakers::default();
+        breakers.made([1; 32], "{}", None);
+        fails(&mut breakers, [1; 32], 0..3);
+        breakers.dropped(&[1; 32]);
+        // One that nobody uses does not tell of the others.
+        breakers.made([2; 32], r#"{"odd":1}"#, None);
+        assert_eq!(breakers.failure(), None);
+        breakers.made([1; 32], "{}", None);
+        assert!(breakers.is_open(&[1; 32]));
+    }
+
+    #[test]
+    fn what_has_to_do_with_no_configuration_is_of_all() {
+        let mut breakers = Breakers::default();
+        breakers.made([1; 32], "{}", None);
+        for batch in 0..3 {
+            breakers.incident_of_all(batch, Trouble::Overran);
+        }
+        assert!(breakers.is_open(&[1; 32]));
+        assert_eq!(breakers.failure(), Some(Trouble::Overran));
+    }
+}
