@@ -11,6 +11,7 @@ mod tests_of_configurations;
 mod tests_of_fits;
 mod tests_of_resources;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use crate::check::ALL;
 use crate::conformance::subject::Subject;
@@ -59,6 +61,28 @@ struct Test {
     fix: &'static str,
     run: fn(&Subject) -> Found,
 }
+
+/// Fields of a descriptor.
+const FIELDS: [&str; 18] = [
+    "id",
+    "version",
+    "abi",
+    "title",
+    "description",
+    "license",
+    "requires",
+    "optional",
+    "dynamic_features",
+    "feature_scope",
+    "output",
+    "segments",
+    "dynamic_segments",
+    "config_schema",
+    "limits",
+    "examples",
+    "platforms",
+    "state_version",
+];
 
 /// Why a test is not made of a server.
 const OF_A_PROCESS: &str = "it is about a process, and this is a server";
@@ -102,11 +126,30 @@ pub fn judge_verified(hosts: &Hosts, file: &Arc<Verified>, allowance: &Allowance
         Err(refused) => return refused_by(&refused),
     };
     let passed = ALL.into_iter().filter(|check| is_of_a_file(*check));
+    let unknown = unknown_fields(file.descriptor_json());
     let mut verdicts: Vec<Verdict> = passed
-        .map(|check| of_check(check, Outcome::Pass, String::new()))
+        .map(|check| match (check, &unknown) {
+            (Check::DescriptorSchema, Some(what)) => {
+                of_check(check, Outcome::Warning, what.clone())
+            },
+            _ => of_check(check, Outcome::Pass, String::new()),
+        })
         .collect();
     verdicts.extend(tests().map(|test| judged(test, &subject)));
     verdicts
+}
+
+/// Fields of a descriptor that this host does not know: of a later version, or mistyped.
+fn unknown_fields(descriptor: &str) -> Option<String> {
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_str(descriptor).ok()?;
+    let unknown = fields
+        .keys()
+        .filter(|name| !FIELDS.contains(&name.as_str()));
+    let unknown: Vec<String> = unknown.map(|name| format!("\"{name}\"")).collect();
+    (!unknown.is_empty()).then(|| {
+        let (unknown, known) = (unknown.join(", "), FIELDS.join(", "));
+        format!("it has {unknown}, which this host leaves alone; it knows {known}")
+    })
 }
 
 /// Judges what a server answers. Of one that does not answer, or with a descriptor that fails a check, nothing else is judged.

@@ -1,6 +1,7 @@
 //! Segmenters that do harm, on purpose or by mistake: their rows have no answer, and everything else goes on.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sextant_plugin_host::{Allowance, Call, Deadline, External, Trouble, Verified};
 
@@ -399,4 +400,49 @@ fn one_row_of_thousands_that_never_ends_is_found_and_the_others_are_answered() {
         .enumerate()
         .filter(|(row, _)| *row != 1_234);
     assert!(others.all(|(row, segment)| usize::from(*segment) == row % 3));
+}
+
+/// Waits until something is so.
+fn until(is_so: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < until, "it is not ended");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_process_that_takes_more_than_it_may_between_calls_is_ended_and_at_last_not_asked() {
+    let idle = "static void *more(void *nothing) { for (;;) pause(); return nothing; }";
+    let spins =
+        "static void *more(void *nothing) { for (volatile int k = 0;; k++) {} return nothing; }";
+    for (prelude, n_threads, told) in [
+        (idle, 100, "threads, 1 are declared"),
+        (spins, 1, "takes a processor while nobody asks"),
+    ] {
+        let starts = format!(
+            "pthread_t thread; pthread_attr_t small; pthread_attr_init(&small); \
+             pthread_attr_setstacksize(&small, 16384); \
+             for (int k = 0; k < {n_threads}; k++) if (pthread_create(&thread, &small, more, NULL) != 0) abort(); \
+             return answer(out, values, rows);"
+        );
+        let fixture = Fixture {
+            prelude: prelude.to_owned(),
+            segment: starts,
+            ..Fixture::default()
+        };
+        let plugin = fixture.isolated();
+        let instance = bound(&plugin);
+        for n_lost in 1..=3 {
+            assert!(!plugin.is_quarantined());
+            let answers = instance.segment(&values([Some(1)]), &call()).unwrap();
+            assert_eq!((answers.unanswered.len(), answers.segment[0]), (0, 1));
+            until(|| plugin.losses() >= n_lost);
+        }
+        until(|| plugin.is_quarantined());
+        let failure = plugin.failure().unwrap().to_string();
+        assert!(failure.contains(told), "{failure}");
+        let answers = instance.segment(&values([Some(1)]), &call()).unwrap();
+        assert_eq!(answers.unanswered[0].trouble, Trouble::Quarantined);
+    }
 }

@@ -114,6 +114,7 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
         columns.push(Column::prose("current_reasons", "Why, now"));
     }
     columns.push(Column::prose("reasons", ENTERED));
+    columns.push(Column::rare("trouble", "Not judged anew"));
     let mut block = Block::new(show.key, "", columns);
     for member in members {
         let Some(membership) = &member.membership else {
@@ -133,6 +134,7 @@ pub(crate) fn members(members: &[Member], show: MemberColumns<'_>, titles: &Titl
             row.push(why(&membership.current_reasons, show.currency));
         }
         row.push(why(&membership.reasons, show.currency));
+        row.push(Cell::text(membership.trouble.clone()));
         block.rows.push(row);
     }
     block

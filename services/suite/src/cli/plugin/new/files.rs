@@ -232,3 +232,6 @@ pub(crate) const PYTHON: &[File] = &[
         include_str!("../../../../../../plugins/python/sextant_segmenter/testing.py"),
     ),
 ];
+
+#[cfg(test)]
+mod tests;
