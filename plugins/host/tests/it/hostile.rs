@@ -1,7 +1,9 @@
 //! Segmenters that do harm, on purpose or by mistake: their rows have no answer, and everything else goes on.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use sextant_plugin_host::{Allowance, Call, Deadline, External, Trouble, Verified};
 
@@ -407,7 +409,7 @@ fn until(is_so: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         assert!(Instant::now() < until, "it is not ended");
-        thread::sleep(Duration::from_millis(20));
+        thread::park_timeout(Duration::from_millis(20));
     }
 }
 
