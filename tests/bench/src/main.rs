@@ -12,6 +12,7 @@
     reason = "a bench fails by panicking and prints its result"
 )]
 
+mod author;
 mod company;
 mod demo;
 mod echo;
@@ -41,10 +42,11 @@ use tokio::runtime::Builder;
 
 use crate::report::Report;
 
-const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside|plugins|swaps]...";
-const ROWS: [&str; 7] = [
+const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside|plugins|swaps|author]...";
+const ROWS: [&str; 8] = [
     "inside",
     "plugins",
+    "author",
     "swaps",
     "reads",
     "ingest",
@@ -109,6 +111,7 @@ fn main() -> ExitCode {
             match row.as_str() {
                 "inside" => inside::measure(&mut report, plan.rounds).await,
                 "plugins" => plugins::measure(&mut report, plan.rounds),
+                "author" => author::measure(&mut report, plan.rounds),
                 "swaps" => swaps::measure(&mut report, plan.rounds).await,
                 "reads" => reads::measure(&mut report, plan.rounds).await,
                 "ingest" => ingest::measure(&mut report, plan.rounds).await,

@@ -74,15 +74,18 @@ impl Process {
         Self(child.unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")))
     }
 
-    /// Resident memory, in MiB.
+    /// Resident memory, in MiB, with that of the processes that it has started.
     pub(crate) fn resident_mib(&self) -> f64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap();
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-        kib / 1_024.0
+        let own = self.0.id();
+        let threads = fs::read_dir(format!("/proc/{own}/task")).unwrap();
+        let children = threads.map(|thread| {
+            let children = thread.unwrap().path().join("children");
+            fs::read_to_string(children).unwrap_or_default()
+        });
+        let children: Vec<String> = children.collect();
+        let children = children.iter().flat_map(|some| some.split_whitespace());
+        let children: f64 = children.map(resident_mib).sum();
+        resident_mib(&own.to_string()) + children
     }
 
     /// Processor time that it has used, in seconds. Linux counts it in hundredths.
@@ -93,6 +96,14 @@ impl Process {
         let times = behind_name.split(' ').skip(11).take(2);
         times.map(|time| time.parse::<f64>().unwrap()).sum::<f64>() / 100.0
     }
+}
+
+/// Resident memory of a process, in MiB; none of one that has ended.
+fn resident_mib(process: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.map_or("0", |line| line.trim().trim_end_matches(" kB"));
+    kib.parse::<f64>().unwrap() / 1_024.0
 }
 
 impl Drop for Process {
