@@ -6,9 +6,9 @@ use std::path::Path;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use sextant_plugin_host::Verified;
+use sextant_plugin_host::{Allowance, External, Verified};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, bound, call, hosts, values};
 
 #[test]
 fn a_thousand_damaged_files_are_judged_and_none_does_harm() {
@@ -19,6 +19,7 @@ fn a_thousand_damaged_files_are_judged_and_none_does_harm() {
     let folder = tempfile::tempdir().unwrap();
     let whole = fs::read(Fixture::default().compile_with(folder.path(), &[])).unwrap();
     let digest = *Verified::new(Path::new("whole"), &whole).unwrap().digest();
+    let hosts = hosts();
     let (mut refused, mut taken) = (0, 0);
     for k in 0..1_000 {
         let mut bytes = whole.clone();
@@ -38,6 +39,10 @@ fn a_thousand_damaged_files_are_judged_and_none_does_harm() {
             Ok(file) => {
                 assert_ne!(*file.digest(), digest, "{k}");
                 taken += 1;
+                // What is damaged where nothing can be said of it is loaded, and whatever comes of that is told.
+                if let Err(error) = External::start(&hosts, file, Allowance::default()) {
+                    assert!(error.check_id().starts_with("L-"), "{k}: {error}");
+                }
             },
         }
     }
@@ -46,4 +51,7 @@ fn a_thousand_damaged_files_are_judged_and_none_does_harm() {
         refused > 500 && taken > 0,
         "{refused} refused, {taken} taken"
     );
+    let good = Fixture::default().isolated();
+    let answers = bound(&good).segment(&values([Some(2)]), &call()).unwrap();
+    assert_eq!(answers.segment, [2]);
 }

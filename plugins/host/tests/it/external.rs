@@ -301,3 +301,17 @@ fn log_lines_reach_the_service_and_what_it_prints_is_in_the_report_of_its_crash(
     assert_eq!(&*crash.printed, "last words");
     assert_eq!(crash.to_string(), "it crashed (SIGSEGV)");
 }
+
+#[test]
+fn a_process_that_is_ended_takes_nothing_until_somebody_asks_again() {
+    let plugin = Fixture::default().isolated();
+    let instance = bound(&plugin);
+    assert!(plugin.usage().is_some());
+    plugin.end_process();
+    // Once nobody has it any more, there is nothing to look at.
+    while plugin.usage().is_some() {
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    let answers = instance.segment(&values([Some(1)]), &call()).unwrap();
+    assert_eq!((answers.unanswered.len(), answers.segment[0]), (0, 1));
+}

@@ -1,5 +1,6 @@
 //! What is not fit to be published is refused with the check that it fails, and nobody notices.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
@@ -108,6 +109,60 @@ async fn bytes_that_are_damaged_or_do_not_all_arrive_are_no_segmenter() {
     let events = team.plugin(&["events"]);
     let told = column(&events, "events", "action");
     assert_eq!(told, ["rejected", "rejected", "rejected", "published"]);
+}
+
+/// Numbers from a seed (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_damaged_libraries_are_told_what_they_fail_and_nobody_notices() {
+    let seed = 20_261_130;
+    println!("seed {seed}");
+    let mut numbers = Numbers(seed);
+    let (team, _, position) = Team::published().await;
+    // Of an older version: what is damaged where nothing can be said of it is refused for that, and not run.
+    let older = team.library(Seats {
+        version: "0.9.0",
+        ..Seats::default()
+    });
+    let mut checks = BTreeSet::new();
+    for k in 0..1_000 {
+        let mut code = older.clone();
+        if k % 2 == 0 {
+            code.truncate(numbers.below(code.len()));
+        } else {
+            for _ in 0..=numbers.below(7) {
+                let place = numbers.below(code.len());
+                code[place] ^= 1 << numbers.below(8);
+            }
+        }
+        let (_, reason, message) = upload(&team.client, &code, &code).await;
+        if code.is_empty() {
+            continue;
+        }
+        assert_eq!(reason, "SEGMENTER_REJECTED", "{k}: {message}");
+        let check = message.split(':').next().unwrap().to_owned();
+        assert!(
+            check.starts_with("V-") || check == "D-downgrade",
+            "{k}: {message}"
+        );
+        checks.insert(check);
+        assert_eq!(team.sizes(&position).await, (4, 6), "{k}");
+    }
+    assert!(
+        checks.contains("V-elf") && checks.contains("D-downgrade"),
+        "{checks:?}"
+    );
 }
 
 #[tokio::test]
