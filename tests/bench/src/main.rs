@@ -14,6 +14,7 @@
 
 mod author;
 mod company;
+mod delivery;
 mod demo;
 mod echo;
 mod ingest;
@@ -42,12 +43,13 @@ use tokio::runtime::Builder;
 
 use crate::report::Report;
 
-const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside|plugins|swaps|author]...";
-const ROWS: [&str; 8] = [
+const USAGE: &str = "usage: sextant-bench [--json FILE] [--rounds N] [reads|ingest|transitions|demo|inside|plugins|swaps|delivery|author]...";
+const ROWS: [&str; 9] = [
     "inside",
     "plugins",
     "author",
     "swaps",
+    "delivery",
     "reads",
     "ingest",
     "transitions",
@@ -112,6 +114,7 @@ fn main() -> ExitCode {
                 "inside" => inside::measure(&mut report, plan.rounds).await,
                 "plugins" => plugins::measure(&mut report, plan.rounds),
                 "author" => author::measure(&mut report, plan.rounds),
+                "delivery" => delivery::measure(&mut report, plan.rounds).await,
                 "swaps" => swaps::measure(&mut report, plan.rounds).await,
                 "reads" => reads::measure(&mut report, plan.rounds).await,
                 "ingest" => ingest::measure(&mut report, plan.rounds).await,

@@ -24,7 +24,7 @@ use crate::seats::Seats;
 use crate::session::{Session, membership_request, request_id};
 
 const N_ACCOUNTS: usize = 2_000;
-const SEGMENTATION: &str = "seats";
+pub(crate) const SEGMENTATION: &str = "seats";
 const SECONDS: u64 = 60;
 const SWAPS: usize = 20;
 const BETWEEN_SWAPS: Duration = Duration::from_secs(3);
@@ -45,7 +45,12 @@ struct Seen {
     answered: AtomicU64,
 }
 
-async fn push(session: &Session, folder: &Path, version: &'static str, large_from: u64) -> String {
+pub(crate) async fn push(
+    session: &Session,
+    folder: &Path,
+    version: &'static str,
+    large_from: u64,
+) -> String {
     let seats = Seats {
         version,
         large_from,
@@ -74,7 +79,7 @@ async fn push(session: &Session, folder: &Path, version: &'static str, large_fro
     digest
 }
 
-async fn swap_to(session: &Session, digest: &str) {
+pub(crate) async fn swap_to(session: &Session, digest: &str) {
     let mut segmenters = session.segmenters();
     let segmenter = SegmenterRef {
         digest: digest.to_owned(),
