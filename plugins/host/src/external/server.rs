@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::Endpoint;
+use tonic::transport::{Endpoint, Uri};
 
 use crate::check::{Check, Finding};
 use crate::external::Hosts;
@@ -37,9 +37,14 @@ impl Server {
     /// A client that connects when it is first used, and again whenever the connection is lost.
     pub(super) fn client(&self, hosts: &Hosts) -> Result<Client, Finding> {
         let malformed = |what: String| Finding::new(Check::Address, what);
-        let endpoint = Endpoint::from_shared(self.address.clone()).map_err(|_no_uri| {
-            malformed("it is no address such as http://models.internal:8080".to_owned())
-        })?;
+        let no_address =
+            || malformed("it is no address such as http://models.internal:8080".to_owned());
+        let uri: Uri = self.address.parse().map_err(|_no_uri| no_address())?;
+        let is_whole = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
+        if !is_whole {
+            return Err(no_address());
+        }
+        let endpoint = Endpoint::from(uri);
         let authorization = self.authorization();
         let authorization = authorization
             .map_err(|_no_header| malformed("its token is no header value".to_owned()))?;

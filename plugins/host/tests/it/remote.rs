@@ -412,6 +412,8 @@ fn an_address_without_a_server_is_told() {
     for (address, id) in [
         ("http://127.0.0.1:1", "R-answers"),
         ("no address", "R-address"),
+        ("models", "R-address"),
+        ("ftp://127.0.0.1:1", "R-address"),
     ] {
         let server = Server {
             address: address.to_owned(),
