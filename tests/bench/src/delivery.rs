@@ -70,7 +70,7 @@ pub(crate) async fn measure(report: &mut Report, rounds: usize) {
     // Everybody is large by one, and small by the next.
     let mut before = push(&session, sources.path(), "0.1.0", 0).await;
     session
-        .create_segmentation(SEGMENTATION, "sextant.seats", "{}")
+        .create_segmentation(SEGMENTATION, "acme.seats", "{}")
         .await;
     let started_s = now_s() - 30 * DAY_S;
     let records = (0..N_ACCOUNTS).flat_map(|number| {

@@ -154,7 +154,7 @@ pub(crate) async fn measure(report: &mut Report, rounds: usize) {
     let large = push(&session, sources.path(), "0.1.0", 0).await;
     note(&large, "large");
     session
-        .create_segmentation(SEGMENTATION, "sextant.seats", "{}")
+        .create_segmentation(SEGMENTATION, "acme.seats", "{}")
         .await;
     let small = push(&session, sources.path(), "0.2.0", NOBODY).await;
     note(&small, "small");

@@ -33,7 +33,7 @@ async fn an_account_with_which_a_segmenter_crashes_or_hangs_stays_where_it_is() 
     for shape in [Shape::Embedded, Shape::Apart] {
         let world = World::start_with(shape, &settings).await;
         let client = tenant(&world.client(), "seats", at("2026-02-01T12:00")).await;
-        segmentation_by(&client, "seats", "seats", "{}").await;
+        segmentation_by(&client, "seats", "acme.seats", "{}").await;
         segmentation(&client, "value_tiers").await;
         let seats = |name: &str, hour: u32, seats: u64| {
             let time = at(&format!("2026-01-20T{hour:02}:00"));

@@ -13,6 +13,7 @@ pub(crate) const HANGS: u64 = 141_414;
 /// One of its versions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seats {
+    pub(crate) id: &'static str,
     pub(crate) version: &'static str,
     /// Accounts with so many seats or more are large, others small.
     pub(crate) large_from: u64,
@@ -23,6 +24,7 @@ pub(crate) struct Seats {
 impl Default for Seats {
     fn default() -> Self {
         Self {
+            id: "acme.seats",
             version: "1.0.0",
             large_from: 50,
             crashes: CRASHES,
@@ -35,13 +37,14 @@ impl Seats {
     /// Compiles it into a folder; a file for each version.
     pub(crate) fn compile_into(self, folder: &Path) -> PathBuf {
         let Self {
+            id,
             version,
             large_from,
             crashes,
             feature,
         } = self;
         let descriptor = format!(
-            r#"{{"id":"sextant.seats","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"{feature}","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small"}},{{"key":"large"}}],"config_schema":{{"type":"object","additionalProperties":false,"properties":{{"unit":{{"type":"string","default":"seat"}}}}}}}}"#
+            r#"{{"id":"{id}","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"{feature}","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small"}},{{"key":"large"}}],"config_schema":{{"type":"object","additionalProperties":false,"properties":{{"unit":{{"type":"string","default":"seat"}}}}}}}}"#
         );
         let judge = format!(
             "static int64_t said[16384]; volatile int spin = 1; \

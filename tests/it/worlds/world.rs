@@ -422,7 +422,11 @@ pub(crate) async fn segmentation(client: &Client, name: &str) {
 
 /// One by a built-in segmenter, under a key of its own and with a configuration.
 pub(crate) async fn segmentation_by(client: &Client, key: &str, segmenter: &str, config: &str) {
-    let segmenter = format!("sextant.{segmenter}");
+    let segmenter = if segmenter.contains('.') {
+        segmenter.to_owned()
+    } else {
+        format!("sextant.{segmenter}")
+    };
     let made = segmentation_of(client, key, &segmenter, config).await;
     made.unwrap();
 }

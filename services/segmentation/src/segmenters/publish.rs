@@ -20,6 +20,9 @@ use sextant_wire::status::Problem;
 use crate::columns::input_schema;
 use crate::segmenters::{Actor, PLATFORM, Segmenters, row, servers, told};
 
+/// How the ids begin of segmenters that come with the service.
+const OUR_IDS: &str = "sextant.";
+
 /// Tests whose outcome depends on what else the machine has to do: they are told, and keep nothing from being published.
 const OF_TIME: [&str; 2] = ["P-time", "R-cancel"];
 
@@ -354,11 +357,12 @@ impl Segmenters {
 
     /// Why a segmenter cannot be used here, whatever it answers.
     fn unfit(&self, descriptor: &Descriptor) -> Result<Option<Refusal>, Problem> {
-        if self.built_in.get(&descriptor.id).is_ok() {
+        let is_ours = descriptor.id.starts_with(OUR_IDS);
+        if is_ours || self.built_in.get(&descriptor.id).is_ok() {
             return Ok(Some(Refusal::new(
                 "D-id",
                 format!(
-                    "\"{}\" is the id of a segmenter that comes with the service",
+                    "\"{}\" is, or begins like, the id of a segmenter that comes with the service",
                     descriptor.id
                 ),
                 "an id stands for one segmenter",

@@ -15,7 +15,7 @@ async fn watched(shape: Shape) -> (Team, String, Value) {
     let team = Team::start(shape).await;
     let published = team.plugin(&["push", &team.version("1.0.0", 50)]);
     assert_eq!(published["segmenters"][0]["state"], "ready", "{published}");
-    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
     let position = team.ten_accounts().await;
     assert_eq!(team.sizes(&position).await, (4, 6));
     let second = team.version("1.1.0", 60);
@@ -117,9 +117,9 @@ async fn a_roll_back_returns_to_what_decided_before_and_everything_is_told() {
             ["fifty it was".into(), Value::Null, "sixty it is".into()]
         );
         // The version that nothing is decided by any more can end, and the other one cannot.
-        let retired = team.plugin(&["retire", "sextant.seats", "--segmenter-version", "1.1.0"]);
+        let retired = team.plugin(&["retire", "acme.seats", "--segmenter-version", "1.1.0"]);
         assert_eq!(retired["segmenters"][0]["state"], "retired");
-        let told = team.refused(&["retire", "sextant.seats", "--segmenter-version", "1.0.0"]);
+        let told = team.refused(&["retire", "acme.seats", "--segmenter-version", "1.0.0"]);
         assert!(told.contains("can be retired"), "{told}");
     }
 }

@@ -59,7 +59,7 @@ async fn a_segmenter_that_keeps_failing_leaves_and_the_one_before_decides_again(
             })
         };
         team.plugin(&["push", &seats("1.0.0", 1_000_000)]);
-        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
         team.ten_accounts().await;
         team.plugin(&["push", &seats("1.1.0", CRASHES), "--segmentation", "seats"]);
         team.plugin(&["activate", "seats"]);
@@ -83,15 +83,10 @@ async fn a_segmenter_that_keeps_failing_leaves_and_the_one_before_decides_again(
         let bad = listed.iter().find(|one| one["version"] == "1.1.0").unwrap();
         assert_eq!(bad["state"], "quarantined");
         assert!(bad["why"].as_str().unwrap().contains("SIGSEGV"), "{bad}");
-        let again = [
-            "--segmenter",
-            "sextant.seats",
-            "--segmenter-version",
-            "1.1.0",
-        ];
+        let again = ["--segmenter", "acme.seats", "--segmenter-version", "1.1.0"];
         let told = team.refused(&[&["propose", "seats"][..], &again].concat());
         assert!(told.contains("is in quarantine"), "{told}");
-        let version = ["sextant.seats", "--segmenter-version", "1.1.0"];
+        let version = ["acme.seats", "--segmenter-version", "1.1.0"];
         let told = team.refused(&[&["release"][..], &version].concat());
         assert!(told.contains("must say why"), "{told}");
         let released = [&["release"][..], &version, &["--note", "tried again"]].concat();
@@ -103,7 +98,7 @@ async fn a_segmenter_that_keeps_failing_leaves_and_the_one_before_decides_again(
 async fn an_operator_takes_a_version_out_of_use_and_segmentations_leave_it_at_once() {
     let team = Team::start(Shape::Embedded).await;
     team.plugin(&["push", &team.version("1.0.0", 50)]);
-    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
     let position = team.ten_accounts().await;
     team.plugin(&[
         "push",
@@ -113,11 +108,11 @@ async fn an_operator_takes_a_version_out_of_use_and_segmentations_leave_it_at_on
     ]);
     team.plugin(&["activate", "seats"]);
     assert_eq!(team.sizes(&position).await, (5, 5));
-    team.plugin(&["quarantine", "sextant.seats", "--note", "found a fault"]);
+    team.plugin(&["quarantine", "acme.seats", "--note", "found a fault"]);
     assert_eq!(team.sizes(&position).await, (4, 6));
     // What has no revision before stays as it was, and says that it is behind.
     let only = ["--segmenter-version", "1.0.0", "--note", "this one, too"];
-    team.plugin(&[&["quarantine", "sextant.seats"][..], &only].concat());
+    team.plugin(&[&["quarantine", "acme.seats"][..], &only].concat());
     let [_, changed] = with_seats("account-9", 9, 10);
     let position = accept(&team.client, vec![changed]).await;
     assert_eq!(team.sizes(&position).await, (4, 6));
@@ -126,6 +121,6 @@ async fn an_operator_takes_a_version_out_of_use_and_segmentations_leave_it_at_on
         .cli(&["segmentations", "list", "--tenant", "seats", "-o", "json"]);
     let shown = String::from_utf8(shown.stdout).unwrap();
     assert!(shown.contains("is in quarantine: this one, too"), "{shown}");
-    let logs = team.plugin(&["logs", "sextant.seats", "--segmenter-version", "1.0.0"]);
+    let logs = team.plugin(&["logs", "acme.seats", "--segmenter-version", "1.0.0"]);
     assert!(logs["lines"].is_array());
 }

@@ -61,7 +61,7 @@ impl Team {
         let team = Self::start(Shape::Embedded).await;
         let first = team.library(Seats::default());
         assert_eq!(upload(&team.client, &first, &first).await.0, Code::Ok);
-        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
         let position = team.ten_accounts().await;
         (team, first, position)
     }
@@ -181,6 +181,12 @@ async fn a_version_has_one_digest_and_the_next_one_is_newer() {
         version: "0.9.0",
         ..Seats::default()
     });
+    let ours = team.library(Seats {
+        id: "sextant.seats",
+        ..Seats::default()
+    });
+    let not_theirs = ("SEGMENTER_REJECTED", "D-id");
+    team.is_refused(&ours, &position, not_theirs).await;
     let downgrade = ("SEGMENTER_REJECTED", "D-downgrade");
     team.is_refused(&older, &position, downgrade).await;
 }
@@ -204,7 +210,7 @@ async fn a_segmenter_that_fails_a_test_or_asks_for_what_is_not_there_is_refused(
     let crashed = ("SEGMENTER_REJECTED", "SIGSEGV");
     team.is_refused(&crashing, &position, crashed).await;
     // What was found of the one that was taken can be read.
-    let report = team.plugin(&["report", "sextant.seats"]);
+    let report = team.plugin(&["report", "acme.seats"]);
     let checks = column(&report, "verdicts", "check");
     assert!(checks.contains(&"D-many".into()), "{report}");
 }

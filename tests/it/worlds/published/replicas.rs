@@ -34,7 +34,7 @@ async fn a_revision_decides_in_every_process_once_all_of_them_have_its_segmenter
     let (second, client) = team.world.replica(Role::Segmentation, &[]);
     let other = of_tenant(&client).await;
     team.plugin(&["push", &team.version("1.0.0", 50)]);
-    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
     let position = team.ten_accounts().await;
     wait_for(&other, ("account-5", "large"), &position).await;
     team.plugin(&[
@@ -63,7 +63,7 @@ async fn a_revision_decides_in_every_process_once_all_of_them_have_its_segmenter
 async fn a_process_that_cannot_have_a_segmenter_keeps_it_from_deciding() {
     let team = Team::start(Shape::Apart).await;
     team.plugin(&["push", &team.version("1.0.0", 50)]);
-    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
     let position = team.ten_accounts().await;
     // It asks for signatures, and nothing is signed.
     let strict = ["plugins.trust=signed".to_owned()];

@@ -87,7 +87,7 @@ async fn read_lists(client: &Client, seen: &Seen) {
 async fn swap_to(client: &Client, version: &str) {
     let mut segmenters = client.segmenters();
     let segmenter = SegmenterRef {
-        segmenter_id: "sextant.seats".to_owned(),
+        segmenter_id: "acme.seats".to_owned(),
         version: version.to_owned(),
         ..SegmenterRef::default()
     };
@@ -119,7 +119,7 @@ async fn no_read_fails_or_mixes_what_decides_while_it_is_swapped() {
     for shape in [Shape::Embedded, Shape::Apart] {
         let team = Team::start(shape).await;
         team.plugin(&["push", &team.version("1.0.0", 0)]);
-        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
         let position = team.ten_accounts().await;
         assert_eq!(team.sizes(&position).await, (0, 10));
         team.plugin(&[

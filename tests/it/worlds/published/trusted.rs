@@ -52,7 +52,7 @@ impl Signing {
             _folder: folder,
         };
         signing.trust(&json!({"keys": [
-            {"name": "ours", "public_key": our_public, "ids": ["sextant.seats"]},
+            {"name": "ours", "public_key": our_public, "ids": ["acme.seats"]},
             {"name": "theirs", "public_key": their_public, "ids": ["other.*"]},
         ]}));
         signing
@@ -95,7 +95,7 @@ async fn where_signatures_are_asked_for_a_segmenter_runs_only_under_its_own_team
     assert_eq!(verdict["verified"][0]["signed_by"], "ours");
     let published = team.plugin(&["push", &file]);
     assert_eq!(published["segmenters"][0]["signed_by"], "ours");
-    segmentation_by(&team.client, "seats", "seats", "{}").await;
+    segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
     let position = team.ten_accounts().await;
     assert_eq!(team.sizes(&position).await, (4, 6));
     let events = team.plugin(&["events"]);
@@ -116,22 +116,20 @@ async fn a_key_that_is_taken_away_takes_its_segmenters_out_of_use() {
         let file = team.version("1.0.0", 50);
         team.plugin(&["sign", &file, "--secret-key", ours]);
         let published = team.plugin(&["push", &file]);
-        segmentation_by(&team.client, "seats", "seats", "{}").await;
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
         let position = team.ten_accounts().await;
         assert_eq!(team.sizes(&position).await, (4, 6));
 
         let digest = published["segmenters"][0]["digest"].clone();
         signing.trust(&json!({
-            "keys": [{"name": "ours", "public_key": our_public, "ids": ["sextant.*"]}],
+            "keys": [{"name": "ours", "public_key": our_public, "ids": ["acme.*"]}],
             "revoked": [{"digest": digest, "why": "a stolen laptop"}],
         }));
         let give_up = tokio::time::Instant::now() + super::LONGEST_WAIT;
         let why = loop {
             let listed = team.plugin(&["list"]);
             let listed = listed["segmenters"].as_array().unwrap().iter();
-            let ours = listed
-                .clone()
-                .find(|one| one["segmenter"] == "sextant.seats");
+            let ours = listed.clone().find(|one| one["segmenter"] == "acme.seats");
             let ours = ours.unwrap();
             if ours["state"] == "quarantined" {
                 break ours["why"].clone();
@@ -154,7 +152,7 @@ async fn a_key_may_be_trusted_with_one_tenant_alone() {
         ..
     } = &signing;
     let of = |tenants: Value| {
-        let key = json!({"name": "ours", "public_key": our_public, "ids": ["sextant.*"], "tenants": tenants});
+        let key = json!({"name": "ours", "public_key": our_public, "ids": ["acme.*"], "tenants": tenants});
         signing.trust(&json!({ "keys": [key] }));
     };
     of(json!(["00000000-0000-7000-8000-000000000001"]));
@@ -166,7 +164,7 @@ async fn a_key_may_be_trusted_with_one_tenant_alone() {
         "create",
         "seats",
         "--segmenter",
-        "sextant.seats",
+        "acme.seats",
         "--tenant",
         "seats",
     ];
@@ -195,7 +193,7 @@ async fn where_digests_are_approved_a_segmenter_waits_for_somebody() {
         "create",
         "seats",
         "--segmenter",
-        "sextant.seats",
+        "acme.seats",
         "--tenant",
         "seats",
     ];
@@ -204,7 +202,7 @@ async fn where_digests_are_approved_a_segmenter_waits_for_somebody() {
     assert!(told.contains("1.0.0 (waiting)"), "{told}");
     let digest = published["segmenters"][0]["digest"].as_str().unwrap();
     // There is no way around it.
-    let told = team.refused(&["quarantine", "sextant.seats", "--note", "and back"]);
+    let told = team.refused(&["quarantine", "acme.seats", "--note", "and back"]);
     assert!(told.contains("waiting"), "{told}");
     let approved = team.plugin(&["approve", digest, "--note", "read it"]);
     assert_eq!(approved["segmenters"][0]["state"], "ready");
