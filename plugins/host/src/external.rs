@@ -456,11 +456,6 @@ impl External {
 }
 
 impl Shared {
-    /// Something that has nothing to do with a batch or a configuration.
-    fn incident_of_all(&self, number: u64, trouble: &Trouble) {
-        self.breakers().incident_of_all(number, trouble.clone());
-    }
-
     fn breakers(&self) -> MutexGuard<'_, Breakers> {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }

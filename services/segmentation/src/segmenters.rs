@@ -453,6 +453,11 @@ impl Segmenters {
         failed.collect()
     }
 
+    /// Whether a segmenter has failed too often here, whatever its configuration.
+    pub(crate) fn has_failed(&self, digest: &str) -> bool {
+        self.failed().iter().any(|(failed, _)| failed == digest)
+    }
+
     /// Configurations with which segmenters have failed too often here, by digest.
     pub(crate) fn failing(&self) -> Vec<(String, Failing)> {
         let running = self.running().into_iter();

@@ -85,10 +85,11 @@ impl Engine {
             self.segmenters.look_into_directory().await;
         }
         self.segmenters.refresh().await.map_err(store)?;
+        // A segmentation that has left what fails with its configuration is asked with another one: the segmenter may be sound.
+        self.leave_failing().await?;
         for (digest, why) in self.segmenters.fallen() {
             self.quarantine_failed(&digest, &why).await?;
         }
-        self.leave_failing().await?;
         // Whoever asks for a segmenter takes over what was done, too.
         let edition = self.segmenters.edition();
         let changed = followed.edition != Some(edition);
@@ -254,6 +255,10 @@ impl Engine {
                     && other.state == RevisionState::Previous
             });
             let Some(before) = before else { continue };
+            // Where other code decided before, one that fails as a whole goes into quarantine, and takes its segmentations back.
+            if before.digest != one.digest && self.segmenters.has_failed(&one.digest) {
+                continue;
+            }
             let rows = self.segmentations.all(one.tenant).await.map_err(store)?;
             let row = rows.iter().find(|row| row.number == one.segmentation);
             let found = failing.iter().find(|(digest, failing)| {

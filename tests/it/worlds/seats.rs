@@ -49,6 +49,7 @@ impl Seats {
         let judge = format!(
             "static int64_t said[16384]; volatile int spin = 1; \
              for (int64_t k = 0; k < rows; k++) {{ \
+               if (strstr(self->config, \"crash\") != NULL) abort(); \
                if (values[k] >= {crashes} && values[k] < {crashes} + 10) *(volatile int *)0 = 1; \
                while (values[k] == {HANGS} && spin) {{}} \
                said[k] = values[k] >= {large_from}; }} \

@@ -1,7 +1,7 @@
 //! A breaker for each configuration, and one for what has to do with none: who is asked with a configuration that it cannot bear goes
 //! on answering with the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::external::Trouble;
 use crate::external::breaker::Breaker;
@@ -42,6 +42,8 @@ struct OfConfiguration {
 #[derive(Debug, Default)]
 pub(crate) struct Breakers {
     whole: Breaker,
+    /// What it was asked with since its process was last found sound.
+    asked: BTreeSet<Key>,
     configurations: BTreeMap<Key, OfConfiguration>,
 }
 
@@ -63,6 +65,7 @@ impl Breakers {
         if let Some(of) = self.configurations.get_mut(key) {
             of.n_instances = of.n_instances.saturating_sub(1);
         }
+        self.asked.remove(key);
         self.configurations
             .retain(|_, of| of.n_instances > 0 || of.breaker.counts());
     }
@@ -75,9 +78,26 @@ impl Breakers {
         }
     }
 
-    /// It has failed in what has to do with no configuration.
-    pub(crate) fn incident_of_all(&mut self, batch: u64, trouble: Trouble) {
-        self.whole.incident(batch, trouble);
+    /// It is asked with a configuration.
+    pub(crate) fn asked(&mut self, key: Key) {
+        self.asked.insert(key);
+    }
+
+    /// Its process was found to be as it should, so far.
+    pub(crate) fn is_sound(&mut self) {
+        self.asked.clear();
+    }
+
+    /// Its process was found to take more than it may: an incident of the configuration that it was asked with since it was sound. Of
+    /// several, nobody knows which it was; where it was none, it is the segmenter's own.
+    pub(crate) fn excess(&mut self, batch: u64, trouble: Trouble) {
+        let asked = std::mem::take(&mut self.asked);
+        let mut asked = asked.iter();
+        match (asked.next(), asked.next()) {
+            (None, _) => self.whole.incident(batch, trouble),
+            (Some(only), None) => self.incident(only, batch, trouble),
+            (Some(_), Some(_)) => {},
+        }
     }
 
     /// Whether it is not asked with a configuration.
@@ -168,11 +188,32 @@ mod tests {
     }
 
     #[test]
+    fn excess_is_of_the_one_configuration_that_was_asked_with_or_of_nobody() {
+        let mut breakers = Breakers::default();
+        let (good, bad) = ([1; 32], [2; 32]);
+        breakers.made(good, "{}", None);
+        breakers.made(bad, r#"{"odd":1}"#, None);
+        for batch in 0..9 {
+            breakers.asked(good);
+            breakers.asked(bad);
+            breakers.excess(batch, Trouble::Overran);
+        }
+        assert!(!breakers.is_open(&good) && !breakers.is_open(&bad));
+        for batch in 9..12 {
+            breakers.asked(good);
+            breakers.is_sound();
+            breakers.asked(bad);
+            breakers.excess(batch, Trouble::Overran);
+        }
+        assert!(!breakers.is_open(&good) && breakers.is_open(&bad));
+    }
+
+    #[test]
     fn what_has_to_do_with_no_configuration_is_of_all() {
         let mut breakers = Breakers::default();
         breakers.made([1; 32], "{}", None);
         for batch in 0..3 {
-            breakers.incident_of_all(batch, Trouble::Overran);
+            breakers.excess(batch, Trouble::Overran);
         }
         assert!(breakers.is_open(&[1; 32]));
         assert_eq!(breakers.failure(), Some(Trouble::Overran));

@@ -78,6 +78,7 @@ impl ExternalInstance {
         let state_digest = state.map(|state| *state.digest());
         let mut breakers = plugin.shared.breakers();
         breakers.made(made_of, &config, state_digest);
+        breakers.asked(made_of);
         drop(breakers);
         Ok(Self {
             plugin: plugin.clone(),
@@ -213,9 +214,12 @@ impl ExternalInstance {
                 .map(|row| (row, trouble.clone()))
                 .collect(),
         };
-        if shared.breakers().is_open(&self.made_of) {
+        let mut breakers = shared.breakers();
+        if breakers.is_open(&self.made_of) {
             return Ok(everyone(Trouble::Quarantined));
         }
+        breakers.asked(self.made_of);
+        drop(breakers);
         let batch = self.shown(prepared)?;
         // A row that cannot be explained may be judged all the same.
         let made_of = Sha256::new_with_prefix(A::NAME).chain_update(self.made_of);

@@ -8,6 +8,8 @@ use std::fs;
 pub struct Usage {
     /// Memory that it holds, in bytes.
     pub resident_bytes: u64,
+    /// Memory that the kernel holds to tell where its memory is, in bytes.
+    pub table_bytes: u64,
     /// The most that it has held, in bytes.
     pub peak_bytes: u64,
     /// Its threads.
@@ -34,6 +36,7 @@ impl Usage {
             .ok()?;
         Some(Self {
             resident_bytes: number("VmRSS:")? << 10,
+            table_bytes: number("VmPTE:")? << 10,
             peak_bytes: number("VmHWM:")? << 10,
             threads: number("Threads:")?,
             processor_ms: ticks.into_iter().map(f64::from).sum::<f64>() * 10.0,

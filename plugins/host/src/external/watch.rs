@@ -70,7 +70,10 @@ fn look(shared: &Arc<Shared>, seen: &mut Seen) {
             "the process of a segmenter is ended"
         );
         let number = shared.batches.fetch_add(1, Ordering::Relaxed);
-        shared.incident_of_all(number, &Trouble::Failed(what));
+        shared.breakers().excess(number, Trouble::Failed(what));
+        *seen = Seen::default();
+    } else if seen.n_busy == 0 {
+        shared.breakers().is_sound();
     }
 }
 
@@ -83,8 +86,9 @@ fn excess(shared: &Shared, loaded_threads: u64, usage: Usage, n_busy: u32) -> Op
             "its process has {} threads, {declared} are declared",
             usage.threads
         ))
-    } else if usage.resident_bytes > most {
-        let (held, most) = (usage.resident_bytes >> 20, most >> 20);
+    } else if usage.resident_bytes + usage.table_bytes > most {
+        let held = (usage.resident_bytes + usage.table_bytes) >> 20;
+        let most = most >> 20;
         Some(format!("its process holds {held} MiB, {most} are the most"))
     } else if n_busy > MOST_BUSY {
         Some("its process takes a processor while nobody asks it anything".to_owned())

@@ -15,14 +15,15 @@
 
 SEG_DESCRIPTOR("@DESCRIPTOR@");
 
-struct seg_instance { int unused; };
+struct seg_instance { char config[256]; };
 
 @PRELUDE@
 
 static seg_status create(const seg_host *host, const char *config, size_t len, seg_instance **out, seg_error *err) {
-  (void)config, (void)len, (void)err;
+  (void)err;
   host->log(host->ctx, SEG_LOG_DEBUG, "created", 7, NULL, 0);
   *out = calloc(1, sizeof **out);
+  if (*out != NULL) memcpy((*out)->config, config, len < 255 ? len : 255);
   return *out == NULL ? SEG_E_RESOURCE : SEG_OK;
 }
 
