@@ -406,17 +406,17 @@ impl External {
         self.shared.told.row_independent
     }
 
-    /// Whether it has failed too often to be asked for now, whatever its configuration.
+    /// Whether it has failed too often and is not asked at present, whatever its configuration.
     pub fn is_quarantined(&self) -> bool {
         self.failure().is_some()
     }
 
-    /// What it has failed with last, where that was too often for it to be asked for now, whatever its configuration.
+    /// What it has failed with last, where it is not asked at present, whatever its configuration.
     pub fn failure(&self) -> Option<Trouble> {
         self.shared.breakers().failure()
     }
 
-    /// The configurations with which it has failed too often to be asked for now.
+    /// The configurations with which it has failed too often, and is not asked at present.
     pub fn failing(&self) -> Vec<Failing> {
         self.shared.breakers().failing()
     }

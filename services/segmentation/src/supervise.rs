@@ -221,11 +221,7 @@ impl Engine {
         for one in &uses {
             let is_out = |digest: &str| out_of_use.contains(digest);
             let decides = one.state == RevisionState::Active && is_out(&one.digest);
-            let before = uses.iter().find(|other| {
-                (other.tenant, other.segmentation) == (one.tenant, one.segmentation)
-                    && other.state == RevisionState::Previous
-                    && !is_out(&other.digest)
-            });
+            let before = revision_before(&uses, one).filter(|before| !is_out(&before.digest));
             if let Some(before) = before.filter(|_| decides) {
                 let why = published.get(&one.digest).map_or("", |told| &told.why);
                 let why = format!("its segmenter is in quarantine: {why}");
@@ -250,11 +246,9 @@ impl Engine {
         let failed = |digest: &str| failing.iter().any(|(of, _)| of == digest);
         let active = |one: &&UseRow| one.state == RevisionState::Active && failed(&one.digest);
         for one in uses.iter().filter(active) {
-            let before = uses.iter().find(|other| {
-                (other.tenant, other.segmentation) == (one.tenant, one.segmentation)
-                    && other.state == RevisionState::Previous
-            });
-            let Some(before) = before else { continue };
+            let Some(before) = revision_before(&uses, one) else {
+                continue;
+            };
             // Where other code decided before, one that fails as a whole goes into quarantine, and takes its segmentations back.
             if before.digest != one.digest && self.segmenters.has_failed(&one.digest) {
                 continue;
@@ -303,6 +297,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The revision that a segmentation goes back to, if it has one: there is at most one.
+fn revision_before<'u>(uses: &'u [UseRow], of: &UseRow) -> Option<&'u UseRow> {
+    uses.iter().find(|one| {
+        (one.tenant, one.segmentation) == (of.tenant, of.segmentation)
+            && one.state == RevisionState::Previous
+    })
 }
 
 /// Whether a segmentation is decided by a configuration.

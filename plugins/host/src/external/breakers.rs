@@ -10,7 +10,7 @@ use crate::segmenter::hex;
 /// What an instance is made of.
 type Key = [u8; 32];
 
-/// A configuration with which a segmenter has failed too often to be asked for now.
+/// A configuration with which a segmenter has failed too often, and is not asked at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failing {
