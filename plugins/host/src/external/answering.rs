@@ -336,6 +336,8 @@ impl<A: Ask> Answering<A> {
             return Err(Lost::Trouble(Trouble::Overran));
         };
         let (turn, client) = turn?;
+        // Nobody looks after it before it is at rest again.
+        self.shared.breakers().asked(self.config);
         let longest = self.longest(rows.len(), shown_before);
         let peer = &self.shared.peer;
         match self.asked(client.clone(), about, longest).await {

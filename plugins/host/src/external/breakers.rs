@@ -42,8 +42,10 @@ struct OfConfiguration {
 #[derive(Debug, Default)]
 pub(crate) struct Breakers {
     whole: Breaker,
-    /// What it was asked with since its process was last found sound.
+    /// What it was asked with since its process was last looked at and found sound, and in the time before that look, whose effects
+    /// may not have been seen in it.
     asked: BTreeSet<Key>,
+    asked_before: BTreeSet<Key>,
     configurations: BTreeMap<Key, OfConfiguration>,
 }
 
@@ -66,6 +68,7 @@ impl Breakers {
             of.n_instances = of.n_instances.saturating_sub(1);
         }
         self.asked.remove(key);
+        self.asked_before.remove(key);
         self.configurations
             .retain(|_, of| of.n_instances > 0 || of.breaker.counts());
     }
@@ -85,13 +88,13 @@ impl Breakers {
 
     /// Its process was found to be as it should, so far.
     pub(crate) fn is_sound(&mut self) {
-        self.asked.clear();
+        self.asked_before = std::mem::take(&mut self.asked);
     }
 
-    /// Its process was found to take more than it may: an incident of the configuration that it was asked with since it was sound. Of
-    /// several, nobody knows which it was; where it was none, it is the segmenter's own.
+    /// Its process was found to take more than it may: an incident of the configuration that it was asked with lately. Of several, nobody knows which it was; where it was none, it is the segmenter's own.
     pub(crate) fn excess(&mut self, batch: u64, trouble: Trouble) {
-        let asked = std::mem::take(&mut self.asked);
+        let mut asked = std::mem::take(&mut self.asked);
+        asked.append(&mut self.asked_before);
         let mut asked = asked.iter();
         match (asked.next(), asked.next()) {
             (None, _) => self.whole.incident(batch, trouble),
@@ -202,7 +205,9 @@ mod tests {
         for batch in 9..12 {
             breakers.asked(good);
             breakers.is_sound();
+            // It was asked just before the look that finds nothing yet.
             breakers.asked(bad);
+            breakers.is_sound();
             breakers.excess(batch, Trouble::Overran);
         }
         assert!(!breakers.is_open(&good) && breakers.is_open(&bad));

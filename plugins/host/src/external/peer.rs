@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tonic::Status;
 
@@ -40,7 +40,7 @@ pub(crate) enum Peer {
 /// The right to make a call. Of a process one call has it, so that a process that has to be killed has one call in it.
 #[derive(Debug)]
 pub(crate) enum Turn {
-    Process(OwnedMutexGuard<Option<HostProcess>>),
+    Process(InCall),
     Server { _call: OwnedSemaphorePermit },
 }
 
@@ -56,7 +56,7 @@ impl Peer {
     /// The call broke off.
     pub(crate) async fn broke_off(&self, turn: Turn, status: &Status) -> Trouble {
         match (self, turn) {
-            (Self::Process(peer), Turn::Process(process)) => peer.broke_off(process).await,
+            (Self::Process(peer), Turn::Process(call)) => peer.broke_off(call).await,
             _ => gone(status),
         }
     }
@@ -69,8 +69,8 @@ impl Peer {
         client: Client,
         (longest, killed): (Duration, impl FnOnce() + Send + 'static),
     ) -> Trouble {
-        if let (Self::Process(peer), Turn::Process(process)) = (self, turn) {
-            peer.overran(process, client, (longest, killed));
+        if let (Self::Process(peer), Turn::Process(call)) = (self, turn) {
+            peer.overran(call, client, (longest, killed));
         }
         Trouble::Overran
     }
@@ -117,6 +117,43 @@ pub(crate) struct HostPeer {
     how: How,
     process: Arc<Mutex<Option<HostProcess>>>,
     losses: Arc<AtomicU64>,
+    /// Time in which calls were made of them.
+    asked_ns: Arc<AtomicU64>,
+}
+
+/// A process between two calls.
+#[derive(Debug)]
+pub(crate) struct Rest<'p> {
+    process: MutexGuard<'p, Option<HostProcess>>,
+    losses: &'p AtomicU64,
+}
+
+impl Rest<'_> {
+    pub(crate) fn process(&self) -> Option<&HostProcess> {
+        self.process.as_ref()
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&mut self) {
+        self.losses.fetch_add(1, Ordering::Relaxed);
+        *self.process = None;
+    }
+}
+
+/// A process in a call.
+#[derive(Debug)]
+pub(crate) struct InCall {
+    process: OwnedMutexGuard<Option<HostProcess>>,
+    since_ns: i64,
+    asked_ns: Arc<AtomicU64>,
+}
+
+impl Drop for InCall {
+    fn drop(&mut self) {
+        let took = monotonic_ns().saturating_sub(self.since_ns);
+        self.asked_ns
+            .fetch_add(took.unsigned_abs(), Ordering::Relaxed);
+    }
 }
 
 impl HostPeer {
@@ -127,6 +164,7 @@ impl HostPeer {
             how,
             process: Arc::new(Mutex::new(Some(process))),
             losses: Arc::default(),
+            asked_ns: Arc::default(),
         }
     }
 
@@ -139,27 +177,17 @@ impl HostPeer {
         (Arc::clone(&self.file), how)
     }
 
-    /// Its process, the threads that this had once it was loaded, and what it takes, if it is at rest.
-    pub(crate) fn at_rest(&self) -> Option<(u32, u64, Usage)> {
-        let process = self.process.try_lock().ok()?;
-        let process = process.as_ref()?;
-        let usage = Usage::of(process.id())?;
-        Some((process.id(), process.loaded_threads, usage))
+    /// Its process between two calls. Nothing is asked of it meanwhile.
+    pub(crate) async fn rest(&self) -> Rest<'_> {
+        Rest {
+            process: self.process.lock().await,
+            losses: &self.losses,
+        }
     }
 
-    /// Ends a process that is at rest; false: it is not.
-    pub(crate) fn end(&self, number: u32) -> bool {
-        let Ok(mut process) = self.process.try_lock() else {
-            return false;
-        };
-        let is_it = process
-            .as_ref()
-            .is_some_and(|process| process.id() == number);
-        if is_it {
-            self.losses.fetch_add(1, Ordering::Relaxed);
-            *process = None;
-        }
-        is_it
+    /// Time in which calls were made of its processes, in milliseconds.
+    pub(crate) fn asked_ms(&self) -> f64 {
+        Duration::from_nanos(self.asked_ns.load(Ordering::Relaxed)).as_secs_f64() * 1e3
     }
 
     /// Ends its process as soon as it is at rest. The next call starts another one.
@@ -179,12 +207,17 @@ impl HostPeer {
                 process.insert(started.map_err(not_started)?).client()
             },
         };
-        Ok((Turn::Process(process), client))
+        let call = InCall {
+            process,
+            since_ns: monotonic_ns(),
+            asked_ns: Arc::clone(&self.asked_ns),
+        };
+        Ok((Turn::Process(call), client))
     }
 
-    async fn broke_off(&self, mut process: OwnedMutexGuard<Option<HostProcess>>) -> Trouble {
+    async fn broke_off(&self, mut call: InCall) -> Trouble {
         self.losses.fetch_add(1, Ordering::Relaxed);
-        let crash = match process.take() {
+        let crash = match call.process.take() {
             Some(process) => process.end().await,
             None => Crash::default(),
         };
@@ -193,7 +226,7 @@ impl HostPeer {
 
     fn overran(
         &self,
-        mut process: OwnedMutexGuard<Option<HostProcess>>,
+        mut call: InCall,
         mut client: Client,
         (longest, killed): (Duration, impl FnOnce() + Send + 'static),
     ) {
@@ -205,7 +238,7 @@ impl HostPeer {
             if !matches!(stopped, Ok(Ok(_))) {
                 losses.fetch_add(1, Ordering::Relaxed);
                 killed();
-                *process = None;
+                *call.process = None;
             }
         });
     }

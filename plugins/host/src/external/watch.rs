@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::external::peer::Peer;
+use crate::external::peer::{HostPeer, Peer};
 use crate::external::{Shared, Trouble, Usage};
 
 /// Between two looks.
@@ -18,52 +18,60 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const MORE_THREADS: u64 = 32;
 /// Memory beside what it may ask for: what is loaded, and batches that are read and answered.
 const MORE_BYTES: u64 = 192 << 20;
-/// Share of a processor that a process may take while nobody asks it anything.
-const IDLE_SHARE: f64 = 0.5;
-/// Looks in which it may take more.
-const MOST_BUSY: u32 = 3;
+/// Processors that a process may take beside those that it declares, while it is asked: its runtime clears up meanwhile.
+const MORE_WHILE_ASKED: f64 = 0.5;
+/// Share of a processor that it may take at any time.
+const IDLE_SHARE: f64 = 0.1;
+/// Processor time beyond that it may have taken, in milliseconds. It is paid off by taking less.
+const MOST_OVER_MS: f64 = 1_000.0;
 
 /// What was seen in the last look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     process: u32,
-    batches: u64,
+    at: Instant,
     processor_ms: f64,
-    n_busy: u32,
+    asked_ms: f64,
+    /// Processor time beyond what it may take, as it adds up.
+    over_ms: f64,
 }
 
 /// Looks after the process of a segmenter as long as there is one to ask.
 pub(super) async fn watch(shared: Weak<Shared>) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut seen = Seen::default();
+    let mut seen = None;
     loop {
         ticks.tick().await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        look(&shared, &mut seen);
+        if let Peer::Process(peer) = &shared.peer {
+            look(&shared, peer, &mut seen).await;
+        }
     }
 }
 
-fn look(shared: &Arc<Shared>, seen: &mut Seen) {
-    let Peer::Process(peer) = &shared.peer else {
+/// Looks between two calls, for which it waits as another call would: one that is asked all the time is looked at, too.
+async fn look(shared: &Arc<Shared>, peer: &HostPeer, seen: &mut Option<Seen>) {
+    let mut rest = peer.rest().await;
+    let Some((process, usage)) = rest
+        .process()
+        .and_then(|one| Some((one, Usage::of(one.id())?)))
+    else {
+        *seen = None;
         return;
     };
-    // One that is being asked is looked at the next time.
-    let Some((process, loaded_threads, usage)) = peer.at_rest() else {
-        seen.n_busy = 0;
-        return;
-    };
-    let batches = shared.batches.load(Ordering::Relaxed);
-    let was_idle = (seen.process, seen.batches) == (process, batches);
-    let idle_ms = usage.processor_ms - seen.processor_ms;
-    let is_busy = was_idle && idle_ms > IDLE_SHARE * LOOK_EVERY.as_secs_f64() * 1e3;
-    seen.n_busy = if is_busy { seen.n_busy + 1 } else { 0 };
-    (seen.process, seen.batches, seen.processor_ms) = (process, batches, usage.processor_ms);
-    if let Some(what) = excess(shared, loaded_threads, usage, seen.n_busy)
-        && peer.end(process)
-    {
+    let (at, asked_ms) = (Instant::now(), peer.asked_ms());
+    let before = seen.take().filter(|seen| seen.process == process.id());
+    let over_ms = before.map_or(0.0, |before| {
+        let declared = f64::from(shared.descriptor.limits.threads.max(1));
+        let while_asked = (asked_ms - before.asked_ms) * (declared + MORE_WHILE_ASKED);
+        let at_any_time = at.duration_since(before.at).as_secs_f64() * 1e3 * IDLE_SHARE;
+        let taken = usage.processor_ms - before.processor_ms;
+        (before.over_ms + taken - while_asked - at_any_time).max(0.0)
+    });
+    if let Some(what) = excess(shared, process.loaded_threads, usage, over_ms) {
         tracing::warn!(
             segmenter = shared.descriptor.id,
             what,
@@ -71,14 +79,23 @@ fn look(shared: &Arc<Shared>, seen: &mut Seen) {
         );
         let number = shared.batches.fetch_add(1, Ordering::Relaxed);
         shared.breakers().excess(number, Trouble::Failed(what));
-        *seen = Seen::default();
-    } else if seen.n_busy == 0 {
+        rest.end();
+        return;
+    }
+    if over_ms == 0.0 {
         shared.breakers().is_sound();
     }
+    *seen = Some(Seen {
+        process: process.id(),
+        at,
+        processor_ms: usage.processor_ms,
+        asked_ms,
+        over_ms,
+    });
 }
 
 /// What a process takes that it may not.
-fn excess(shared: &Shared, loaded_threads: u64, usage: Usage, n_busy: u32) -> Option<String> {
+fn excess(shared: &Shared, loaded_threads: u64, usage: Usage, over_ms: f64) -> Option<String> {
     let declared = u64::from(shared.descriptor.limits.threads);
     let most = super::memory_bytes(&shared.descriptor, &shared.allowance) + MORE_BYTES;
     if usage.threads > loaded_threads + declared + MORE_THREADS {
@@ -90,8 +107,8 @@ fn excess(shared: &Shared, loaded_threads: u64, usage: Usage, n_busy: u32) -> Op
         let held = (usage.resident_bytes + usage.table_bytes) >> 20;
         let most = most >> 20;
         Some(format!("its process holds {held} MiB, {most} are the most"))
-    } else if n_busy > MOST_BUSY {
-        Some("its process takes a processor while nobody asks it anything".to_owned())
+    } else if over_ms > MOST_OVER_MS {
+        Some("its process takes a processor beside the calls that are made of it".to_owned())
     } else {
         None
     }

@@ -418,14 +418,17 @@ fn a_process_that_takes_more_than_it_may_between_calls_is_ended_and_at_last_not_
     let idle = "static void *more(void *nothing) { for (;;) pause(); return nothing; }";
     let spins =
         "static void *more(void *nothing) { for (volatile int k = 0;; k++) {} return nothing; }";
-    for (prelude, n_threads, told) in [
-        (idle, 100, "threads, 1 are declared"),
-        (spins, 1, "takes a processor while nobody asks"),
+    let takes = "takes a processor beside the calls";
+    for (prelude, n_threads, is_asked_meanwhile, told) in [
+        (idle, 100, false, "threads, 1 are declared"),
+        (spins, 1, false, takes),
+        (spins, 1, true, takes),
     ] {
         let starts = format!(
             "pthread_t thread; pthread_attr_t small; pthread_attr_init(&small); \
              pthread_attr_setstacksize(&small, 16384); \
-             for (int k = 0; k < {n_threads}; k++) if (pthread_create(&thread, &small, more, NULL) != 0) abort(); \
+             static int n_threads = 0; \
+             for (; n_threads < {n_threads}; n_threads++) if (pthread_create(&thread, &small, more, NULL) != 0) abort(); \
              return answer(out, values, rows);"
         );
         let fixture = Fixture {
@@ -439,7 +442,13 @@ fn a_process_that_takes_more_than_it_may_between_calls_is_ended_and_at_last_not_
             assert!(!plugin.is_quarantined());
             let answers = instance.segment(&values([Some(1)]), &call()).unwrap();
             assert_eq!((answers.unanswered.len(), answers.segment[0]), (0, 1));
-            until(|| plugin.losses() >= n_lost);
+            until(|| {
+                if is_asked_meanwhile {
+                    thread::park_timeout(Duration::from_millis(80));
+                    instance.segment(&values([Some(1)]), &call()).unwrap();
+                }
+                plugin.losses() >= n_lost
+            });
         }
         until(|| plugin.is_quarantined());
         let failure = plugin.failure().unwrap().to_string();
