@@ -191,19 +191,16 @@ impl Engine {
         let Some(stored) = stored.await.map_err(store)? else {
             return Ok((writing, None));
         };
-        let answer: pb::Segmentation = request::answer(&stored)?;
+        let mut answer: pb::Segmentation = request::answer(&stored)?;
         let mut begun = self.begin(writing).await;
         if begun.as_ref().is_err_and(follow::is_overtaken) {
             begun = self.begin(self.write(tenant).await?).await;
         }
         let begun = begun?;
-        let decided = begun.as_ref().and_then(|state| {
-            let one = state.by_key(&row.key)?;
-            state.failure(one)
-        });
-        if let Some(problem) = decided {
-            return Err(problem.clone().into());
-        }
+        // It decides, also where it could not be asked yet: that is told, and made up for.
+        answer.failure = begun
+            .as_ref()
+            .map_or(String::new(), |state| state.why_behind(&row.key));
         Ok((begun, Some(answer)))
     }
 

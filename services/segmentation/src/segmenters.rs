@@ -40,6 +40,8 @@ pub use trusted::{Trust, TrustLevel};
 pub(crate) const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Uploads that are in memory at one time, at most.
 const MAX_UPLOADS: usize = 4;
+/// Segmenters that are judged at one time, at most: one that takes all the time there is holds up nobody else.
+const MAX_JUDGED: usize = 2;
 
 /// Where segmenters run that were published, and what is asked of them.
 #[derive(Debug, Clone)]
@@ -99,8 +101,10 @@ pub(crate) struct Segmenters {
     edition: AtomicU64,
     /// Uploads that may be in memory at one time.
     uploads: Semaphore,
-    /// Held by whoever publishes: judging takes processors, and what is newest is judged by what was published before.
-    publishing: AsyncMutex<()>,
+    /// Segmenters that may be judged at one time: it takes processors.
+    judges: Semaphore,
+    /// Held by whoever stores one: what is newest is found by what was stored before.
+    storing: AsyncMutex<()>,
     /// This process among the replicas, and what it can ask.
     replica: u128,
     ready: AsyncMutex<Vec<ReadyRow>>,
@@ -126,7 +130,8 @@ impl Segmenters {
             unwelcome: Mutex::default(),
             edition: AtomicU64::new(0),
             uploads: Semaphore::new(MAX_UPLOADS),
-            publishing: AsyncMutex::default(),
+            judges: Semaphore::new(MAX_JUDGED),
+            storing: AsyncMutex::default(),
             replica: uuid::Uuid::new_v4().as_u128(),
             ready: AsyncMutex::default(),
         }

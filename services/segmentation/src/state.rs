@@ -405,6 +405,12 @@ impl TenantState {
         one.segmenter.as_ref().err().or(failed)
     }
 
+    /// The same in words; empty: it is not behind.
+    pub(crate) fn why_behind(&self, key: &str) -> String {
+        let failure = self.by_key(key).and_then(|one| self.failure(one));
+        failure.map_or(String::new(), |problem| problem.message.clone())
+    }
+
     /// Leaves those behind whose segmenters cannot be asked.
     pub(crate) fn leave_unusable_behind(&mut self, slice: Slice) {
         let uses = self.uses.iter();

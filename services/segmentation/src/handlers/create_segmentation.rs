@@ -95,17 +95,16 @@ pub(super) async fn handle(
         .create(tenant, &row, &first, Once::new(asked, kept))
         .await
         .map_err(store)?;
-    let answer: pb::CreateSegmentationResponse = request::answer(&stored)?;
+    let mut answer: pb::CreateSegmentationResponse = request::answer(&stored)?;
     let mut begun = engine.begin(writing).await;
     if begun.as_ref().is_err_and(follow::is_overtaken) {
         // Perhaps by an earlier delivery in another process, which what was in memory here did not know of.
         begun = engine.begin(engine.write(tenant).await?).await;
     }
     let begun = begun?;
-    let state = begun.as_ref();
-    let one = state.and_then(|state| Some((state, state.by_key(&row.key)?)));
-    if let Some(problem) = one.and_then(|(state, one)| state.failure(one)) {
-        return Err(problem.clone().into());
+    // It is made, also where its segmenter could not be asked yet: that is told, and made up for.
+    if let (Some(state), Some(made)) = (begun.as_ref(), answer.segmentation.as_mut()) {
+        made.failure = state.why_behind(&row.key);
     }
     Ok(Response::new(answer))
 }

@@ -18,7 +18,7 @@ use sextant_store::port::SegmenterState;
 use sextant_wire::status::Problem;
 
 use crate::columns::input_schema;
-use crate::segmenters::{Actor, PLATFORM, Segmenters, row, servers, told};
+use crate::segmenters::{Actor, PLATFORM, Published, Segmenters, row, servers, told};
 
 /// How the ids begin of segmenters that come with the service.
 const OUR_IDS: &str = "sextant.";
@@ -134,7 +134,7 @@ impl Segmenters {
             signed,
             by,
         } = offer;
-        let _judging = self.publishing.lock().await;
+        let _judging = self.judges.acquire().await;
         let code = Arc::new(code);
         let verifying = Arc::clone(&code);
         let verified = blocking(move || {
@@ -253,7 +253,7 @@ impl Segmenters {
                 .await;
         }
         let server = servers::server(&self.isolation, address, token_name)?;
-        let _judging = self.publishing.lock().await;
+        let _judging = self.judges.acquire().await;
         let (hosts, allowance) = self.allowed();
         let asked = server.clone();
         let connecting =
@@ -312,6 +312,14 @@ impl Segmenters {
         code: Vec<u8>,
         by: &Actor,
     ) -> Result<(pb::Segmenter, bool), Problem> {
+        let _storing = self.storing.lock().await;
+        // What was published while this was judged counts, too.
+        let published = self.now_published().await?;
+        if !published.contains_key(&told.digest)
+            && let Some(refusal) = downgrade(&published, &told.segmenter_id, &told.version)
+        {
+            return self.refuse(&told, by, Some(refusal)).await;
+        }
         let now = self.clock.now();
         let state = match told.state() {
             pb::SegmenterState::Waiting => SegmenterState::Waiting,
@@ -372,28 +380,11 @@ impl Segmenters {
         if let Some(refusal) = unknown_feature(descriptor) {
             return Ok(Some(refusal));
         }
-        let version = |text: &str| Version::parse(text).ok();
-        let published = self.published();
-        let newest = published
-            .values()
-            .filter(|one| one.segmenter_id == descriptor.id);
-        let newest = newest.filter_map(|one| version(&one.version)).max();
-        if newest
-            .as_ref()
-            .is_some_and(|newest| Some(newest) > version(&descriptor.version).as_ref())
-        {
-            let newest = newest.map(|newest| newest.to_string()).unwrap_or_default();
-            return Ok(Some(Refusal::new(
-                "D-downgrade",
-                format!(
-                    "version {} is older than {newest}, which was published",
-                    descriptor.version
-                ),
-                "what comes later must not be older: whoever asks for the newest would get something else than was tried",
-                "count its version up; to return to an older version, roll back",
-            )));
-        }
-        Ok(None)
+        Ok(downgrade(
+            &self.published(),
+            &descriptor.id,
+            &descriptor.version,
+        ))
     }
 
     async fn refuse<T>(
@@ -425,6 +416,22 @@ impl Segmenters {
         let row = told::event_row(&event, None, self.clock.now());
         Ok(self.catalogue.tell(row).await?)
     }
+}
+
+/// A version that is older than one that was published.
+fn downgrade(published: &Published, id: &str, version: &str) -> Option<Refusal> {
+    let of_id = published.values().filter(|one| one.segmenter_id == id);
+    let newest = of_id.filter_map(|one| Version::parse(&one.version).ok());
+    let newest = newest.max()?;
+    if Version::parse(version).is_ok_and(|version| version >= newest) {
+        return None;
+    }
+    Some(Refusal::new(
+        "D-downgrade",
+        format!("version {version} is older than {newest}, which was published"),
+        "what comes later must not be older: whoever asks for the newest would get something else than was tried",
+        "count its version up; to return to an older version, roll back",
+    ))
 }
 
 /// A feature that it needs and that is none, or is of another type.

@@ -113,6 +113,7 @@ fn decided(segmentation: &Segmentation) -> Block {
         Column::left("segmenter", "Segmenter"),
         Column::left("segmenter_version", "Version"),
         Column::prose("config", "Configuration"),
+        Column::rare("failure", "Is behind, for"),
         Column::unseen("digest"),
     ];
     let mut block = Block::new("segmentations", "", columns);
@@ -123,6 +124,10 @@ fn decided(segmentation: &Segmentation) -> Block {
         Cell::text(segmentation.segmenter_id.clone()),
         Cell::text(segmentation.segmenter_version.clone()),
         Cell::text(segmentation.config.clone()),
+        match segmentation.failure.as_str() {
+            "" => Cell::Nothing,
+            why => Cell::text(why.to_owned()),
+        },
         Cell::text(segmentation.plugin_digest.clone()),
     ]);
     block
