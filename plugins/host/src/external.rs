@@ -114,8 +114,8 @@ pub enum Trouble {
     Overran,
     /// The segmenter answered with an error, or with what breaks the contract.
     Failed(String),
-    /// It has failed too often, and is not asked any more.
-    Quarantined,
+    /// It has failed too often, at last so, and is not asked any more.
+    Quarantined(Arc<str>),
 }
 
 impl Trouble {
@@ -124,7 +124,7 @@ impl Trouble {
     pub const fn is_of_all_rows(&self) -> bool {
         matches!(
             self,
-            Self::Gone(_) | Self::NotStarted(_) | Self::Quarantined
+            Self::Gone(_) | Self::NotStarted(_) | Self::Quarantined(_)
         )
     }
 
@@ -137,7 +137,7 @@ impl Trouble {
             Self::NotStarted(_) => "not_started",
             Self::Overran => "overran",
             Self::Failed(_) => "failed",
-            Self::Quarantined => "quarantined",
+            Self::Quarantined(_) => "quarantined",
         }
     }
 }
@@ -150,7 +150,10 @@ impl fmt::Display for Trouble {
             Self::NotStarted(why) => write!(f, "no process could be started for it: {why}"),
             Self::Overran => f.write_str("it did not answer in time"),
             Self::Failed(what) => f.write_str(what),
-            Self::Quarantined => f.write_str("it has failed too often and is not asked any more"),
+            Self::Quarantined(last) => write!(
+                f,
+                "it has failed too often and is not asked any more; at last so: {last}"
+            ),
         }
     }
 }
@@ -439,9 +442,16 @@ impl External {
         &self.shared.sandbox_lacks
     }
 
-    /// What its process takes, where it has one of its own that is at rest.
+    /// What its process takes, where it has one of its own. Waits until that is at rest.
     pub fn usage(&self) -> Option<Usage> {
-        self.shared.peer.usage()
+        let shared = Arc::clone(&self.shared);
+        let looking = async move {
+            let Peer::Process(peer) = &shared.peer else {
+                return None;
+            };
+            Usage::of(peer.rest().await.process()?.id())
+        };
+        self.shared.hosts.wait_for(None, looking)?
     }
 
     /// The last lines that its processes have written here, newest first: none of a server.

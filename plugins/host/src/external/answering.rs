@@ -241,6 +241,7 @@ impl<A: Ask> Answering<A> {
             answers: Vec::new(),
             without: poison,
         };
+        let n_known = found.without.len();
         let serves = self.shared.purpose == Purpose::Serve;
         let (mut losses, mut incident) = (0, None);
         while let Some((range, shown)) = open.pop() {
@@ -289,11 +290,27 @@ impl<A: Ask> Answering<A> {
                 .without
                 .extend(range.map(|row| (row, trouble.clone())));
         }
-        if let Some(trouble) = incident.filter(|_| serves) {
-            let mut breakers = self.shared.breakers();
-            breakers.incident(&self.config, self.number, trouble);
+        if serves {
+            self.note(&found, n_known, incident);
         }
         Ok(found)
+    }
+
+    /// Notes what the segmenter has failed with and for how many rows, beside those that were known.
+    fn note(&self, found: &Found<A::Answer>, n_known: usize, incident: Option<Trouble>) {
+        let mut breakers = self.shared.breakers();
+        if let Some(trouble) = incident {
+            breakers.incident(&self.config, self.number, trouble);
+        }
+        // Where they stand or fall together, one row is enough for all of them.
+        let counts = |trouble: &Trouble| {
+            self.shared.told.row_independent
+                && matches!(trouble, Trouble::Crashed(_) | Trouble::Failed(_))
+        };
+        let failed = found.without.iter().skip(n_known);
+        let n_failed = failed.filter(|(_, trouble)| counts(trouble)).count();
+        let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
+        breakers.rows(&self.config, n_answered, n_failed);
     }
 
     fn is_late(&self) -> bool {

@@ -1,6 +1,7 @@
 //! When a segmenter is not asked any more.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use tracing::error;
@@ -11,6 +12,10 @@ use crate::external::Trouble;
 /// So many incidents within [`WITHIN`] are too many. One batch is one incident, however often it is halved.
 const MOST: usize = 3;
 const WITHIN: Duration = Duration::from_secs(300);
+/// More than one row in so many without an answer are too many, if they are at least [`FEWEST`]; all rows are, if they are several.
+const ONE_IN: u64 = 100;
+/// Fewer rows than this are some odd accounts of a small tenant.
+const FEWEST: u64 = 20;
 /// How long a server is not asked that does not answer: it was away, and has done nothing wrong.
 const AWAY: Duration = Duration::from_secs(10);
 
@@ -28,6 +33,8 @@ pub(crate) struct Breaker {
     batch: Option<u64>,
     /// What happened in it.
     last: Option<Trouble>,
+    /// Rows that were answered, and those that it has failed for, since it was last closed.
+    rows: (u64, u64),
 }
 
 impl Breaker {
@@ -44,10 +51,27 @@ impl Breaker {
         {
             self.incidents.pop_front();
         }
-        if self.incidents.len() >= MOST && !self.open {
+        if self.incidents.len() >= MOST {
+            self.open(format_args!("in {MOST} batches within {WITHIN:?}"));
+        }
+    }
+
+    /// Rows of a batch were answered, and the segmenter has failed for others, each of them told once.
+    pub(crate) fn rows(&mut self, n_answered: u64, n_failed: u64) {
+        self.rows = (self.rows.0 + n_answered, self.rows.1 + n_failed);
+        let (answered, failed) = self.rows;
+        let is_of_many = failed >= FEWEST && failed > (answered + failed) / ONE_IN;
+        let is_of_all = answered == 0 && n_failed > 1;
+        if is_of_all || (n_failed > 0 && is_of_many) {
+            self.open(format_args!("for {failed} of {} rows", answered + failed));
+        }
+    }
+
+    fn open(&mut self, how_often: fmt::Arguments<'_>) {
+        if !self.open {
             self.open = true;
             error!(
-                "a segmenter has failed in {MOST} batches within {WITHIN:?}: it is not asked any more for {:?}",
+                "a segmenter has failed {how_often}: it is not asked any more for {:?}",
                 self.pause()
             );
         }
@@ -56,8 +80,8 @@ impl Breaker {
     /// Whether it is not asked: until so much time has passed since the last incident, or somebody releases it.
     pub(crate) fn is_open(&mut self) -> bool {
         let (last, pause) = (self.incidents.back().copied(), self.pause());
-        if last.is_none_or(|last| is_older(last, monotonic_ns(), pause)) {
-            self.open = false;
+        if self.open && last.is_none_or(|last| is_older(last, monotonic_ns(), pause)) {
+            self.close();
         }
         self.open
     }
@@ -87,5 +111,6 @@ impl Breaker {
     pub(crate) fn close(&mut self) {
         self.open = false;
         self.incidents.clear();
+        self.rows = (0, 0);
     }
 }

@@ -75,10 +75,18 @@ impl Breakers {
 
     /// It has failed in a batch.
     pub(crate) fn incident(&mut self, key: &Key, batch: u64, trouble: Trouble) {
-        match self.configurations.get_mut(key) {
-            Some(of) => of.breaker.incident(batch, trouble),
-            None => self.whole.incident(batch, trouble),
-        }
+        self.of(key).incident(batch, trouble);
+    }
+
+    /// Rows were answered, and it has failed for others, which are told once.
+    pub(crate) fn rows(&mut self, key: &Key, n_answered: usize, n_failed: usize) {
+        let count = |n_rows| u64::try_from(n_rows).unwrap_or(u64::MAX);
+        self.of(key).rows(count(n_answered), count(n_failed));
+    }
+
+    fn of(&mut self, key: &Key) -> &mut Breaker {
+        let of = self.configurations.get_mut(key);
+        of.map_or(&mut self.whole, |of| &mut of.breaker)
     }
 
     /// It is asked with a configuration.
@@ -103,10 +111,11 @@ impl Breakers {
         }
     }
 
-    /// Whether it is not asked with a configuration.
-    pub(crate) fn is_open(&mut self, key: &Key) -> bool {
+    /// What it has failed with last, where it is not asked with a configuration.
+    pub(crate) fn failure_with(&mut self, key: &Key) -> Option<Trouble> {
         let of = self.configurations.get_mut(key);
-        self.whole.is_open() || of.is_some_and(|of| of.breaker.is_open())
+        let whole = self.whole.last();
+        whole.or_else(|| of?.breaker.last()).cloned()
     }
 
     /// What it has failed with last, where it is not asked with any of its configurations.
@@ -156,8 +165,8 @@ mod tests {
         breakers.made(good, "{}", None);
         breakers.made(bad, r#"{"odd":1}"#, None);
         fails(&mut breakers, bad, 0..3);
-        assert!(breakers.is_open(&bad));
-        assert!(!breakers.is_open(&good));
+        assert!(breakers.failure_with(&bad).is_some());
+        assert!(breakers.failure_with(&good).is_none());
         assert_eq!(breakers.failure(), None);
         let failing = breakers.failing();
         assert_eq!(failing.len(), 1);
@@ -178,6 +187,28 @@ mod tests {
     }
 
     #[test]
+    fn who_fails_for_all_rows_or_for_more_than_one_in_a_hundred_is_not_asked_any_more() {
+        let is_open = |batches: &[(usize, usize)]| {
+            let mut breakers = Breakers::default();
+            breakers.made([1; 32], "{}", None);
+            for (batch, (answered, failed)) in (0..).zip(batches) {
+                breakers.incident(&[1; 32], batch / 2, Trouble::Overran);
+                breakers.rows(&[1; 32], *answered, *failed);
+            }
+            breakers.failure_with(&[1; 32]).is_some()
+        };
+        // All of them, or twenty of a thousand.
+        assert!(is_open(&[(0, 2)]));
+        assert!(is_open(&[(1_000, 20)]));
+        assert!(is_open(&[(1_000, 10), (0, 10)]));
+        // One account, some odd ones of a small tenant, one in a thousand.
+        assert!(!is_open(&[(0, 1)]));
+        assert!(!is_open(&[(30, 19)]));
+        assert!(!is_open(&[(1_000, 1), (0, 1)]));
+        assert!(!is_open(&[(50_000, 50)]));
+    }
+
+    #[test]
     fn a_configuration_that_is_made_again_is_as_it_was() {
         let mut breakers = Breakers::default();
         breakers.made([1; 32], "{}", None);
@@ -187,7 +218,7 @@ mod tests {
         breakers.made([2; 32], r#"{"odd":1}"#, None);
         assert_eq!(breakers.failure(), None);
         breakers.made([1; 32], "{}", None);
-        assert!(breakers.is_open(&[1; 32]));
+        assert!(breakers.failure_with(&[1; 32]).is_some());
     }
 
     #[test]
@@ -201,7 +232,7 @@ mod tests {
             breakers.asked(bad);
             breakers.excess(batch, Trouble::Overran);
         }
-        assert!(!breakers.is_open(&good) && !breakers.is_open(&bad));
+        assert!(breakers.failure_with(&good).is_none() && breakers.failure_with(&bad).is_none());
         for batch in 9..12 {
             breakers.asked(good);
             breakers.is_sound();
@@ -210,7 +241,7 @@ mod tests {
             breakers.is_sound();
             breakers.excess(batch, Trouble::Overran);
         }
-        assert!(!breakers.is_open(&good) && breakers.is_open(&bad));
+        assert!(breakers.failure_with(&good).is_none() && breakers.failure_with(&bad).is_some());
     }
 
     #[test]
@@ -220,7 +251,7 @@ mod tests {
         for batch in 0..3 {
             breakers.excess(batch, Trouble::Overran);
         }
-        assert!(breakers.is_open(&[1; 32]));
+        assert!(breakers.failure_with(&[1; 32]).is_some());
         assert_eq!(breakers.failure(), Some(Trouble::Overran));
     }
 }

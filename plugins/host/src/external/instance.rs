@@ -214,11 +214,10 @@ impl ExternalInstance {
                 .map(|row| (row, trouble.clone()))
                 .collect(),
         };
-        let mut breakers = shared.breakers();
-        if breakers.is_open(&self.made_of) {
-            return Ok(everyone(Trouble::Quarantined));
+        let failure = shared.breakers().failure_with(&self.made_of);
+        if let Some(failure) = failure {
+            return Ok(everyone(Trouble::Quarantined(failure.to_string().into())));
         }
-        drop(breakers);
         let batch = self.shown(prepared)?;
         // A row that cannot be explained may be judged all the same.
         let made_of = Sha256::new_with_prefix(A::NAME).chain_update(self.made_of);

@@ -15,7 +15,7 @@ use crate::call::monotonic_ns;
 use crate::external::child::{HostProcess, How};
 use crate::external::client::Client;
 use crate::external::log::WrittenLine;
-use crate::external::{Allowance, Crash, Hosts, StartError, Trouble, Usage};
+use crate::external::{Allowance, Crash, Hosts, StartError, Trouble};
 use crate::{CallError, Verified, messages};
 
 /// Least time that a call has to end after it was cancelled, which the ABI promises.
@@ -81,15 +81,6 @@ impl Peer {
             Self::Process(_) => Ok(()),
             Self::Server(peer) => peer.look(client).await,
         }
-    }
-
-    /// What the process takes, if it is at rest.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        let Self::Process(peer) = self else {
-            return None;
-        };
-        let process = peer.process.try_lock().ok()?;
-        Usage::of(process.as_ref()?.id())
     }
 
     /// The last lines that its processes have written, newest first.

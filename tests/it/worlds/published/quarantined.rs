@@ -6,7 +6,7 @@ use sextant_proto::segmentation::v1::{
     ListMembersRequest, ListSegmenterEventsRequest, SegmenterAction,
 };
 
-use crate::worlds::published::{LONGEST_WAIT, Team, with_seats};
+use crate::worlds::published::{LONGEST_WAIT, Team, column, with_seats};
 use crate::worlds::records::{accept, ask, membership, now};
 use crate::worlds::seats::{CRASHES, Seats};
 use crate::worlds::world::{Shape, segmentation_by};
@@ -91,6 +91,41 @@ async fn a_segmenter_that_keeps_failing_leaves_and_the_one_before_decides_again(
         assert!(told.contains("must say why"), "{told}");
         let released = [&["release"][..], &version, &["--note", "tried again"]].concat();
         assert_eq!(team.plugin(&released)["segmenters"][0]["state"], "ready");
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_fails_for_everybody_is_left_and_the_segmenter_goes_on_with_the_other_one()
+ {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let team = Team::start(shape).await;
+        team.plugin(&["push", &team.version("1.0.0", 50)]);
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
+        let position = team.ten_accounts().await;
+        let config = r#"{"unit":"crash"}"#;
+        team.plugin(&["propose", "seats", "--settings", config]);
+        let accepted = ["--accept-diff", "--note", "tried all the same"];
+        let activated = team.plugin(&[&["activate", "seats"][..], &accepted].concat());
+        let told = activated["segmentations"][0]["failure"].as_str();
+        assert!(
+            told.is_some_and(|told| told.contains("SIGABRT")),
+            "{activated}"
+        );
+        // Without news of any account.
+        let before = team.wait_for_the_way_back().await;
+        assert_eq!(before, SegmenterAction::Activated);
+        team.wait_until_all_are_judged(&position).await;
+        assert_eq!(team.sizes(&position).await, (4, 6));
+        let listed = team.plugin(&["list"]);
+        assert_eq!(listed["segmenters"][0]["state"], "ready", "{listed}");
+        let revisions = team.plugin(&["list", "--segmentation", "seats"]);
+        assert_eq!(
+            column(&revisions, "revisions", "state"),
+            ["retired", "active"]
+        );
+        let [_, changed] = with_seats("account-9", 9, 10);
+        let position = accept(&team.client, vec![changed]).await;
+        team.wait_until_all_are_judged(&position).await;
     }
 }
 
