@@ -70,7 +70,7 @@ pub enum Replicas {
 }
 
 /// Everything that is known of published versions, by digest.
-type Published = BTreeMap<String, Arc<pb::Segmenter>>;
+pub(crate) type Published = BTreeMap<String, Arc<pb::Segmenter>>;
 
 /// A published segmenter that can be asked here, or why it cannot.
 type Loading = Arc<AsyncMutex<Option<Loaded>>>;

@@ -24,10 +24,10 @@ use crate::revise::{Decision, Gates};
 use crate::segmenters::{Actor, told};
 
 /// Between two looks: one query for all tenants.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Looks between two sayings of how this process stands, and between two looks into the directory.
-const PREPARE_EVERY: u32 = 5;
-const DIRECTORY_EVERY: u32 = 2;
+const PREPARE_EVERY: u32 = 10;
+const DIRECTORY_EVERY: u32 = 4;
 /// Between two sayings that this process lives.
 const BEAT_EVERY: Duration = Duration::from_secs(4);
 /// How long the evaluation of another process is waited for.

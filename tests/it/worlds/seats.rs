@@ -44,7 +44,7 @@ impl Seats {
             feature,
         } = self;
         let descriptor = format!(
-            r#"{{"id":"{id}","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"{feature}","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small"}},{{"key":"large"}}],"config_schema":{{"type":"object","additionalProperties":false,"properties":{{"unit":{{"type":"string","default":"seat"}}}}}}}}"#
+            r#"{{"id":"{id}","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"{feature}","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small","title":"Small"}},{{"key":"large","title":"Large"}}],"config_schema":{{"type":"object","additionalProperties":false,"properties":{{"unit":{{"type":"string","default":"seat"}}}}}}}}"#
         );
         let judge = format!(
             "static int64_t said[16384]; volatile int spin = 1; \

@@ -41,9 +41,9 @@ const MAX_CALLS_OF_A_START: u64 = 20;
 /// Transactions of a start, whatever the number of tenants: connections, versions of tables, cursors, and looks at all feeds at
 /// once for as long as it takes. A start that looked at each tenant would need a thousand.
 const MAX_TRANSACTIONS_OF_A_START: i64 = 400;
-/// Transactions of a silence: three services look at all feeds at once every two seconds, connections are checked, and those of
-/// the test itself. A look at each tenant would need a thousand.
-const MAX_TRANSACTIONS_OF_A_SILENCE: i64 = 100;
+/// Transactions of a silence: three services look at all feeds at once every two seconds and one at its segmenters every half
+/// second, connections are checked, and those of the test itself. A look at each tenant would need a thousand.
+const MAX_TRANSACTIONS_OF_A_SILENCE: i64 = 250;
 /// Records that are sent at once.
 const BATCH: usize = 1_000;
 /// A clock tick is 10 ms.

@@ -14,6 +14,7 @@ use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, numeric_feature, offset};
 use crate::registry::segment_definition;
+use crate::segmenters::Published;
 use crate::state::{TenantState, Use, state as state_of};
 
 /// State and segment of a group of accounts.
@@ -98,7 +99,10 @@ async fn answer(
         )
         .into());
     };
-    let mut segments = summaries(state, &request.segmentation, &groups, &features);
+    let published = handlers.engine.segmenters.published();
+    let one = state.by_key(&request.segmentation);
+    let segments = one.map(|one| definitions(one, &groups, &published));
+    let mut segments = summaries(segments.unwrap_or_default(), &groups, &features);
     let behind = skip.min(segments.len());
     segments.drain(..behind);
     let more = segments.len() > size;
@@ -126,14 +130,10 @@ fn past_sums() -> Problem {
 }
 
 fn summaries(
-    state: &TenantState,
-    key: &str,
+    segments: Vec<pb::SegmentDefinition>,
     groups: &BTreeMap<Group, Totals>,
     features: &[Feature],
 ) -> Vec<pb::SegmentSummary> {
-    let Some(one) = state.by_key(key) else {
-        return Vec::new();
-    };
     let nobody = Totals {
         accounts: 0,
         sums: vec![(0.0, 0); features.len()],
@@ -156,7 +156,7 @@ fn summaries(
     };
     let mut summaries: Vec<pb::SegmentSummary> = Vec::new();
     let member = MembershipState::Member;
-    for segment in definitions(one, groups) {
+    for segment in segments {
         let totals = groups.get(&(member.into(), segment.key.clone()));
         let totals = totals.unwrap_or(&nobody);
         summaries.push(summary(member, Some(segment), totals));
@@ -169,22 +169,37 @@ fn summaries(
     summaries
 }
 
-/// The segments of a segmentation, and by their keys those that have accounts and that its segmenter does not know: of one that is
-/// missing all, and of the past those of an earlier version.
-fn definitions(one: &Use, groups: &BTreeMap<Group, Totals>) -> Vec<pb::SegmentDefinition> {
-    let mut segments: Vec<pb::SegmentDefinition> = Vec::new();
-    if let Some(one) = one.usable() {
-        let declared = &one.instance.descriptor().segments;
-        segments.extend(declared.iter().map(segment_definition));
-    }
+/// The segments of a segmentation, and those that have accounts and that its segmenter does not know, for an earlier version has put
+/// them there: as some version declares them, and by their keys where none does.
+fn definitions(
+    one: &Use,
+    groups: &BTreeMap<Group, Totals>,
+    published: &Published,
+) -> Vec<pb::SegmentDefinition> {
+    let mut segments: Vec<pb::SegmentDefinition> = match one.usable() {
+        Some(one) => {
+            let declared = one.instance.descriptor().segments.iter();
+            declared.map(segment_definition).collect()
+        },
+        // It cannot be asked, and is known all the same.
+        None => published
+            .get(&one.row.plugin_digest)
+            .map_or_else(Vec::new, |told| told.segments.clone()),
+    };
+    let versions = published.values();
+    let versions = versions.filter(|told| told.segmenter_id == one.row.segmenter_id);
+    let declared: Vec<_> = versions.flat_map(|told| &told.segments).collect();
     for (_, key) in groups.keys().filter(|(_, key)| !key.is_empty()) {
-        if segments.iter().all(|segment| segment.key != *key) {
-            segments.push(pb::SegmentDefinition {
-                key: key.clone(),
-                title: key.clone(),
-                ..pb::SegmentDefinition::default()
-            });
+        if segments.iter().any(|segment| segment.key == *key) {
+            continue;
         }
+        let known = declared.iter().find(|segment| segment.key == *key);
+        let unknown = || pb::SegmentDefinition {
+            key: key.clone(),
+            title: key.clone(),
+            ..pb::SegmentDefinition::default()
+        };
+        segments.push(known.map_or_else(unknown, |known| pb::SegmentDefinition::clone(known)));
     }
     segments
 }

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use sextant_proto::segmentation::v1::{
-    ListMembersRequest, ListSegmenterEventsRequest, SegmenterAction,
+    ListMembersRequest, ListSegmenterEventsRequest, ListSegmentsRequest, SegmenterAction,
 };
 
 use crate::worlds::published::{LONGEST_WAIT, Team, column, with_seats};
@@ -151,6 +151,15 @@ async fn an_operator_takes_a_version_out_of_use_and_segmentations_leave_it_at_on
     let [_, changed] = with_seats("account-9", 9, 10);
     let position = accept(&team.client, vec![changed]).await;
     assert_eq!(team.sizes(&position).await, (4, 6));
+    let request = ListSegmentsRequest {
+        segmentation: "seats".to_owned(),
+        ..ListSegmentsRequest::default()
+    };
+    let listed = ask!(team.client, segmentation.list_segments, request).segments;
+    let titles = listed
+        .into_iter()
+        .filter_map(|one| Some(one.segment?.title));
+    assert_eq!(titles.collect::<Vec<_>>(), ["Small", "Large"]);
     let shown = team
         .world
         .cli(&["segmentations", "list", "--tenant", "seats", "-o", "json"]);
