@@ -6,7 +6,7 @@ use std::process::Command;
 
 const SOURCE: &str = include_str!("../../../plugins/host/tests/it/fixture.c");
 
-/// Seats from which on it crashes, ten of them, and with which it never ends: none that the check of a segmenter tries.
+/// Seats from which on it crashes, and with which it never ends, ten of them each: none that the check of a segmenter tries.
 pub(crate) const CRASHES: u64 = 131_313;
 pub(crate) const HANGS: u64 = 141_414;
 
@@ -18,6 +18,7 @@ pub(crate) struct Seats {
     /// Accounts with so many seats or more are large, others small.
     pub(crate) large_from: u64,
     pub(crate) crashes: u64,
+    pub(crate) hangs: u64,
     pub(crate) feature: &'static str,
 }
 
@@ -28,6 +29,7 @@ impl Default for Seats {
             version: "1.0.0",
             large_from: 50,
             crashes: CRASHES,
+            hangs: HANGS,
             feature: "revenue.seats",
         }
     }
@@ -41,6 +43,7 @@ impl Seats {
             version,
             large_from,
             crashes,
+            hangs,
             feature,
         } = self;
         let descriptor = format!(
@@ -51,7 +54,7 @@ impl Seats {
              for (int64_t k = 0; k < rows; k++) {{ \
                if (strstr(self->config, \"crash\") != NULL) abort(); \
                if (values[k] >= {crashes} && values[k] < {crashes} + 10) *(volatile int *)0 = 1; \
-               while (values[k] == {HANGS} && spin) {{}} \
+               while (values[k] >= {hangs} && values[k] < {hangs} + 10 && spin) {{}} \
                said[k] = values[k] >= {large_from}; }} \
              return answer(out, said, rows);"
         );

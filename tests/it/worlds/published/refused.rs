@@ -214,3 +214,36 @@ async fn a_segmenter_that_fails_a_test_or_asks_for_what_is_not_there_is_refused(
     let checks = column(&report, "verdicts", "check");
     assert!(checks.contains(&"D-many".into()), "{report}");
 }
+
+#[tokio::test]
+async fn one_that_takes_all_the_time_that_there_is_to_judge_it_holds_up_nobody_else() {
+    let (team, _, position) = Team::published().await;
+    let hangs = team.library(Seats {
+        id: "acme.endless",
+        hangs: 0,
+        ..Seats::default()
+    });
+    let later = ["1.1.0", "1.2.0", "1.3.0"].map(|version| {
+        team.library(Seats {
+            version,
+            ..Seats::default()
+        })
+    });
+    let endless = async {
+        let (code, _, message) = upload(&team.client, &hangs, &hangs).await;
+        assert_ne!(code, Code::Ok, "{message}");
+    };
+    // One after the other, so that it is judged before the last of them at the latest.
+    let others = async {
+        for code in &later {
+            let (answered, _, message) = upload(&team.client, code, code).await;
+            assert_eq!(answered, Code::Ok, "{message}");
+        }
+    };
+    tokio::select! {
+        biased;
+        () = endless => panic!("it was answered first"),
+        () = others => {},
+    }
+    assert_eq!(team.sizes(&position).await, (4, 6));
+}
