@@ -278,6 +278,15 @@ impl fmt::Display for DescriptorFault {
 impl Error for DescriptorFault {}
 
 impl Descriptor {
+    /// Whether a segmenter may be called so: parts of [a-z0-9_-] with dots between them, at most 128 bytes, such as acme.health.
+    #[must_use]
+    pub fn is_id(id: &str) -> bool {
+        let letters =
+            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(letters);
+        id.len() <= 128 && id.contains('.') && id.split('.').all(plain)
+    }
+
     /// The features that the catalogue must have.
     pub fn required(&self) -> impl Iterator<Item = &Feature> {
         self.features.iter().filter(|feature| feature.is_required)

@@ -154,12 +154,7 @@ fn items<T: DeserializeOwned>(
 
 fn id(fields: &Map<String, Value>) -> Result<String, DescriptorFault> {
     let id: String = required(fields, "id")?;
-    let plain = |part: &str| {
-        let letters =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-        !part.is_empty() && part.bytes().all(letters)
-    };
-    if id.len() <= 128 && id.contains('.') && id.split('.').all(plain) {
+    if Descriptor::is_id(&id) {
         return Ok(id);
     }
     let message = format!(

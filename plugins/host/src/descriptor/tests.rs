@@ -266,3 +266,23 @@ fn what_a_configuration_may_not_ask_for_is_refused_with_its_place() {
         .unwrap_err();
     assert!(fault.to_string().contains("is listed twice"), "{fault}");
 }
+
+#[test]
+fn an_id_has_parts_with_dots_between_them() {
+    for id in ["acme.health", "acme.models.health_2", "a-b.c"] {
+        assert!(Descriptor::is_id(id), "{id}");
+    }
+    let long = format!("acme.{}", "h".repeat(124));
+    for id in [
+        "acme",
+        "NotOk",
+        "acme.",
+        ".health",
+        "acme..health",
+        "acme.he alth",
+        "",
+        &long,
+    ] {
+        assert!(!Descriptor::is_id(id), "{id}");
+    }
+}

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
@@ -111,24 +113,11 @@ async fn bytes_that_are_damaged_or_do_not_all_arrive_are_no_segmenter() {
     assert_eq!(told, ["rejected", "rejected", "rejected", "published"]);
 }
 
-/// Numbers from a seed (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % end as u64).unwrap()
-    }
-}
-
 #[tokio::test]
 async fn a_thousand_damaged_libraries_are_told_what_they_fail_and_nobody_notices() {
     let seed = 20_261_130;
     println!("seed {seed}");
-    let mut numbers = Numbers(seed);
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (team, _, position) = Team::published().await;
     // Of an older version: what is damaged where nothing can be said of it is refused for that, and not run.
     let older = team.library(Seats {
@@ -139,11 +128,11 @@ async fn a_thousand_damaged_libraries_are_told_what_they_fail_and_nobody_notices
     for k in 0..1_000 {
         let mut code = older.clone();
         if k % 2 == 0 {
-            code.truncate(numbers.below(code.len()));
+            code.truncate(random.random_range(0..code.len()));
         } else {
-            for _ in 0..=numbers.below(7) {
-                let place = numbers.below(code.len());
-                code[place] ^= 1 << numbers.below(8);
+            for _ in 0..random.random_range(1..8) {
+                let place = random.random_range(0..code.len());
+                code[place] ^= 1 << random.random_range(0..8);
             }
         }
         let (_, reason, message) = upload(&team.client, &code, &code).await;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use sextant_domain::time::Zone;
+use sextant_plugin_host::Descriptor;
 
 use crate::cli::context::{Context, text_of};
 use crate::cli::plugin::new::files::{C, File, PYTHON, RUST, SDK};
@@ -38,7 +39,7 @@ pub(crate) fn new(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Err
         id if id.is_empty() => format!("example.{name}"),
         id => id,
     };
-    if !is_id(&id) {
+    if !Descriptor::is_id(&id) {
         let message = format!(
             "\"{id}\" is no id such as acme.health: parts of [a-z0-9_-] with a dot between them"
         );
@@ -85,12 +86,6 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.bytes().all(is_of_name)
 }
 
-fn is_id(id: &str) -> bool {
-    let letters = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
-    let plain = |part: &str| !part.is_empty() && part.bytes().all(letters);
-    id.len() <= 128 && id.contains('.') && id.split('.').all(plain)
-}
-
 fn write(folder: &Path, (path, text): &File, (name, id): (&str, &str)) -> Result<(), Error> {
     let path = folder.join(path.replace("NAME", name));
     let failed = |source| Error::File {
@@ -105,27 +100,4 @@ fn write(folder: &Path, (path, text): &File, (name, id): (&str, &str)) -> Result
         text = text.replace(example, id);
     }
     fs::write(&path, text).map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_are_those_that_a_descriptor_may_have() {
-        for id in ["acme.health", "acme.models.health_2", "a-b.c"] {
-            assert!(is_id(id), "{id}");
-        }
-        for id in [
-            "acme",
-            "NotOk",
-            "acme.",
-            ".health",
-            "acme..health",
-            "acme.he alth",
-            "",
-        ] {
-            assert!(!is_id(id), "{id}");
-        }
-    }
 }
