@@ -46,6 +46,8 @@ pub(crate) struct Breakers {
     /// may not have been seen in it.
     asked: BTreeSet<Key>,
     asked_before: BTreeSet<Key>,
+    /// What it may have been each time that its process took more than it may.
+    suspects: BTreeSet<Key>,
     configurations: BTreeMap<Key, OfConfiguration>,
 }
 
@@ -99,15 +101,19 @@ impl Breakers {
         self.asked_before = std::mem::take(&mut self.asked);
     }
 
-    /// Its process was found to take more than it may: an incident of the configuration that it was asked with lately. Of several, nobody knows which it was; where it was none, it is the segmenter's own.
+    /// Its process was found to take more than it may: an incident of the configuration that it was asked with lately, or of the one
+    /// that it was asked with each time. While that may be several, or none, it is the segmenter's own.
     pub(crate) fn excess(&mut self, batch: u64, trouble: Trouble) {
         let mut asked = std::mem::take(&mut self.asked);
         asked.append(&mut self.asked_before);
-        let mut asked = asked.iter();
-        match (asked.next(), asked.next()) {
-            (None, _) => self.whole.incident(batch, trouble),
-            (Some(only), None) => self.incident(only, batch, trouble),
-            (Some(_), Some(_)) => {},
+        if self.whole.counts() && !self.suspects.is_disjoint(&asked) {
+            self.suspects.retain(|key| asked.contains(key));
+        } else {
+            self.suspects = asked;
+        }
+        match (self.suspects.len(), self.suspects.first().copied()) {
+            (1, Some(only)) => self.incident(&only, batch, trouble),
+            _ => self.whole.incident(batch, trouble),
         }
     }
 
@@ -222,26 +228,44 @@ mod tests {
     }
 
     #[test]
-    fn excess_is_of_the_one_configuration_that_was_asked_with_or_of_nobody() {
-        let mut breakers = Breakers::default();
-        let (good, bad) = ([1; 32], [2; 32]);
-        breakers.made(good, "{}", None);
-        breakers.made(bad, r#"{"odd":1}"#, None);
-        for batch in 0..9 {
+    fn excess_is_of_the_one_configuration_that_was_asked_with_and_of_all_while_nobody_knows() {
+        let (good, bad, other) = ([1; 32], [2; 32], [3; 32]);
+        let made = || {
+            let mut breakers = Breakers::default();
+            for key in [good, bad, other] {
+                breakers.made(key, "{}", None);
+            }
+            breakers
+        };
+        // It was asked with one, just before a look that found nothing yet.
+        let mut breakers = made();
+        for batch in 0..3 {
+            breakers.asked(good);
+            breakers.is_sound();
+            breakers.asked(bad);
+            breakers.is_sound();
+            breakers.excess(batch, Trouble::Overran);
+        }
+        assert!(breakers.failure_with(&bad).is_some());
+        assert!(breakers.failure_with(&good).is_none());
+        // With one of several, the same each time.
+        let mut breakers = made();
+        for (batch, beside) in (0..).zip([good, other, good, other]) {
+            breakers.asked(beside);
+            breakers.asked(bad);
+            breakers.excess(batch, Trouble::Overran);
+        }
+        assert!(breakers.failure_with(&bad).is_some());
+        assert!(breakers.failure_with(&good).is_none());
+        // With the same several.
+        let mut breakers = made();
+        for batch in 0..3 {
+            assert!(breakers.failure_with(&good).is_none());
             breakers.asked(good);
             breakers.asked(bad);
             breakers.excess(batch, Trouble::Overran);
         }
-        assert!(breakers.failure_with(&good).is_none() && breakers.failure_with(&bad).is_none());
-        for batch in 9..12 {
-            breakers.asked(good);
-            breakers.is_sound();
-            // It was asked just before the look that finds nothing yet.
-            breakers.asked(bad);
-            breakers.is_sound();
-            breakers.excess(batch, Trouble::Overran);
-        }
-        assert!(breakers.failure_with(&good).is_none() && breakers.failure_with(&bad).is_some());
+        assert!(breakers.failure_with(&good).is_some());
     }
 
     #[test]
