@@ -35,6 +35,9 @@ pub struct Unanswered {
     pub row: usize,
     /// Why.
     pub trouble: Trouble,
+    /// True: the segmenter fails for this row, which is not shown again until it or the configuration change. False: it was among
+    /// others when the search ended, and is to be asked again.
+    pub is_its_own: bool,
 }
 
 /// A row without a value for a feature that the segmenter needs.
@@ -49,8 +52,13 @@ pub struct Missing {
 impl Assignments {
     /// Why a row has no answer.
     pub fn trouble_of(&self, row: usize) -> Option<&Trouble> {
+        Some(&self.unanswered_of(row)?.trouble)
+    }
+
+    /// A row without an answer; `None`: it has one.
+    pub fn unanswered_of(&self, row: usize) -> Option<&Unanswered> {
         let place = self.unanswered.binary_search_by_key(&row, |one| one.row);
-        Some(&self.unanswered.get(place.ok()?)?.trouble)
+        self.unanswered.get(place.ok()?)
     }
 
     /// What a row lacks; empty if the segmenter saw it.

@@ -4,6 +4,7 @@
 //! A test says what it found, why it exists and how to fix the cause. Those that judge the file and its loading have the ids of
 //! [`Check`]; the others begin with the letter of their family.
 
+mod culprit;
 mod rows;
 mod subject;
 mod tests_of_answers;

@@ -5,6 +5,9 @@ use crate::binding::Prepared;
 use crate::foreign::{OwnedArray, View};
 use crate::{CallError, Descriptor};
 
+/// Bytes of the longest text of a reason: a sentence or two for people, which is stored with every move.
+const MAX_TEXT_BYTES: usize = 1_024;
+
 /// Why a row is in its segment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
@@ -12,7 +15,7 @@ pub struct Reason {
     pub feature_index: u16,
     /// Signed contribution on the segmenter's own scale.
     pub contribution: f32,
-    /// A sentence for people.
+    /// A sentence for people, at most 1 KiB.
     pub text: Option<String>,
 }
 
@@ -70,10 +73,16 @@ pub(crate) fn check(
 /// What is wrong with the reasons of a row.
 fn fault(of_row: &[Reason], row: usize, features: usize, top_k: usize) -> Option<String> {
     let unknown = |reason: &&Reason| usize::from(reason.feature_index) >= features;
+    let bytes = |reason: &Reason| reason.text.as_ref().map_or(0, String::len);
+    let longest = of_row.iter().map(bytes).max().unwrap_or_default();
     if of_row.len() > top_k {
         let found = of_row.len();
         Some(format!(
             "row {row} has {found} reasons, {top_k} were asked for"
+        ))
+    } else if longest > MAX_TEXT_BYTES {
+        Some(format!(
+            "the text of a reason of row {row} has {longest} bytes, at most {MAX_TEXT_BYTES} are shown to people"
         ))
     } else if of_row.iter().any(|reason| !reason.contribution.is_finite()) {
         Some("a contribution is not a number".to_owned())

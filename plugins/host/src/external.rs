@@ -295,7 +295,7 @@ impl External {
             allowance,
             purpose,
             peer: Peer::Process(peer),
-            breakers: Mutex::default(),
+            breakers: Mutex::new(Breakers::of(&file.descriptor().id)),
             batches: AtomicU64::default(),
             poison: Mutex::default(),
         });
@@ -353,6 +353,7 @@ impl External {
             return Err(Finding::new(Check::Supported, what));
         }
         let peer = ServerPeer::new(client, &allowance, &told);
+        let breakers = Breakers::of(&descriptor.id);
         Ok(Self::of(Shared {
             hosts: hosts.clone(),
             descriptor: Arc::new(descriptor),
@@ -362,7 +363,7 @@ impl External {
             allowance,
             purpose,
             peer: Peer::Server(Box::new(peer)),
-            breakers: Mutex::default(),
+            breakers: Mutex::new(breakers),
             batches: AtomicU64::default(),
             poison: Mutex::default(),
         }))

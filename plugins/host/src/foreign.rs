@@ -128,11 +128,18 @@ impl<'a> View<'a> {
         else {
             return Err(CallError::output("a length or offset is negative"));
         };
-        Ok(Self {
+        let view = Self {
             array,
             rows,
             offset,
-        })
+        };
+        // -1: not counted.
+        if array.null_count > 0 && view.buffer(0)?.is_null() {
+            return Err(CallError::output(
+                "a column counts nulls and does not say which they are",
+            ));
+        }
+        Ok(view)
     }
 
     /// A child. Children of a struct must be as long as the struct.

@@ -10,6 +10,9 @@ import pyarrow as pa
 from .description import Description, Mistake
 from .segmenter import Reason
 
+#: Bytes of the longest text of a reason, which the contract names.
+_MAX_TEXT_BYTES = 1024
+
 __all__ = ["Mistake", "answer", "output_schema", "reasons"]
 
 _NO_SEGMENT = 0xFFFF
@@ -87,5 +90,8 @@ def _of_row(description: Description, row: int, of_row: list[Reason]) -> list[tu
             raise Mistake(f"row {row}: a reason names {reason.feature}, which is none of its features")
         if not math.isfinite(reason.contribution):
             raise Mistake(f"row {row}: the contribution of {reason.feature} is {reason.contribution}")
+        length = len((reason.text or "").encode())
+        if length > _MAX_TEXT_BYTES:
+            raise Mistake(f"row {row}: the text about {reason.feature} has {length} bytes, at most {_MAX_TEXT_BYTES} are shown to people")
         told.append((description.features.index(reason.feature), float(reason.contribution), reason.text))
     return sorted(told, key=lambda one: -abs(one[1]))

@@ -187,6 +187,8 @@ class Server:
     def __init__(self, segmenter: type[Segmenter], listen: str = "127.0.0.1:0", token: str | None = None, workers: int = 4):
         self.description = Description(segmenter)
         options = [("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
+        # Another server at the same port would answer half of the calls.
+        options.append(("grpc.so_reuseport", 0))
         self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=options)
         rpc.add_EvaluationServiceServicer_to_server(_Evaluations(segmenter, self.description, token), self._server)
         port = self._server.add_insecure_port(listen)

@@ -847,6 +847,10 @@ pub struct SegmentSummary {
     /// Sums of the features asked for, in their order.
     #[prost(message, repeated, tag = "4")]
     pub sums: ::prost::alloc::vec::Vec<FeatureSum>,
+    /// Accounts in it for which the segmenter has failed: they stand where they stood before, or are taken for abstained where they were
+    /// nowhere; their memberships say why. 0 of a past moment.
+    #[prost(uint64, tag = "5")]
+    pub unanswered: u64,
 }
 /// Sum of a feature over a segment.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -27,7 +27,7 @@ pub(crate) fn standing(descriptor: &Descriptor, answer: u16) -> Standing {
 }
 
 /// Rows whose answer differs from where the account stands. Of one that the segmenter could not be asked about, the account stays
-/// where it is; it could not be judged, if it is nowhere.
+/// where it is; it could not be judged, if it is nowhere and the segmenter fails for it, and is not judged yet, if it is to be asked again.
 pub(crate) fn moved<'a>(
     descriptor: &Descriptor,
     answers: &Assignments,
@@ -39,8 +39,8 @@ pub(crate) fn moved<'a>(
         .enumerate()
         .map(|(row, answer)| (row, standing(descriptor, *answer)));
     let moves = |row: usize, standing: &Standing| match standing_of(row) {
-        Some(before) => before != standing && answers.trouble_of(row).is_none(),
-        None => true,
+        Some(before) => before != standing && answers.unanswered_of(row).is_none(),
+        None => answers.unanswered_of(row).is_none_or(|one| one.is_its_own),
     };
     answered
         .filter(|(row, standing)| moves(*row, standing))

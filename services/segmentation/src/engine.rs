@@ -215,6 +215,7 @@ impl Engine {
         if state.edition != edition {
             state.edition = edition;
             state.take_permissions(|row| self.segmenters.allows(row));
+            self.publish(state);
         }
         let lost = state.lost();
         if !lost.is_empty() {
@@ -233,6 +234,18 @@ impl Engine {
         }
         drop(reading);
         Ok(self.write(tenant).await?.downgrade())
+    }
+
+    /// Has tenants that are in memory take over what was done to the catalogue: which of their segmentations are behind is told
+    /// before anything happens to them.
+    pub(crate) async fn renew_known(&self, tenants: BTreeSet<TenantId>) {
+        for tenant in tenants {
+            if self.cells.has(tenant)
+                && let Err(status) = self.read(tenant).await
+            {
+                tracing::debug!(code = ?status.code(), message = status.message(), "a tenant does not follow the catalogue yet");
+            }
+        }
     }
 
     async fn load(&self, tenant: TenantId) -> Result<TenantState, Status> {

@@ -108,6 +108,8 @@ struct Answered {
     grounds: Grounds,
     /// Why rows have no answer.
     troubles: BTreeMap<usize, Arc<str>>,
+    /// Rows that are to be asked about again.
+    unresolved: Option<Failed>,
 }
 
 /// What one evaluation changes.
@@ -159,26 +161,8 @@ impl TenantState {
         let begins = at_beginning || evaluation.closed_on.is_some() || !tables.is_empty();
         let meant: Vec<usize> = self.meant(slice, which).map(|(index, _)| index).collect();
         for index in meant {
-            let Some(one) = self.uses[index].usable() else {
-                continue;
-            };
-            let (number, version) = (one.row.number, one.row.version);
-            let answered = tables.iter().map(|table| self.ask(one, evaluation, table));
-            match answered.collect::<Result<Vec<_>, _>>() {
-                Ok(answered) => {
-                    for (answered, (_, uids)) in answered.into_iter().zip(&tables) {
-                        self.move_on(index, (evaluation, which), answered, uids, &mut changes);
-                    }
-                    if begins {
-                        self.begun.insert((slice, number));
-                        self.judged.insert((slice, number), version);
-                    }
-                },
-                Err(failed) => {
-                    self.leave_behind(slice, number, failed.problem.clone());
-                    failures.push(failed);
-                },
-            }
+            let judging = (evaluation, which, begins);
+            failures.extend(self.judge(index, judging, &tables, &mut changes));
         }
         if !which.is_behind() {
             self.note_worth(evaluation, &columns.tables);
@@ -210,6 +194,40 @@ impl TenantState {
             entries: feed::encoded(&entry, changes.moves.into_iter().zip(sizes)),
         };
         Ok((commit, failures))
+    }
+
+    /// Has one segmentation decide about the accounts of tables. Where its segmenter fails, it is left behind: what was answered counts,
+    /// and for the rest it is asked again.
+    fn judge(
+        &mut self,
+        index: usize,
+        (evaluation, which, begins): (&Evaluation, Which, bool),
+        tables: &[Accounts<'_>],
+        changes: &mut Changes,
+    ) -> Vec<Failed> {
+        let Some(one) = self.uses[index].usable() else {
+            return Vec::new();
+        };
+        let (slice, number, version) = (evaluation.slice, one.row.number, one.row.version);
+        let answered = tables.iter().map(|table| self.ask(one, evaluation, table));
+        let mut failures = Vec::new();
+        match answered.collect::<Result<Vec<_>, _>>() {
+            Ok(answered) => {
+                for (mut answered, (_, uids)) in answered.into_iter().zip(tables) {
+                    failures.extend(answered.unresolved.take());
+                    self.move_on(index, (evaluation, which), answered, uids, changes);
+                }
+            },
+            Err(failed) => failures.push(failed),
+        }
+        if begins && failures.is_empty() {
+            self.begun.insert((slice, number));
+            self.judged.insert((slice, number), version);
+        }
+        for failed in &failures {
+            self.leave_behind(slice, number, failed.problem.clone());
+        }
+        failures
     }
 
     /// Notes how far the slice is after an evaluation; returns the version before, and how far it is.
@@ -332,6 +350,7 @@ impl TenantState {
             moved,
             grounds,
             troubles: troubles.collect(),
+            unresolved: grounds::unresolved(one, &answers),
         })
     }
 
@@ -351,6 +370,7 @@ impl TenantState {
             moved,
             grounds,
             troubles,
+            unresolved: _,
         } = answered;
         let number = one.row.number;
         let present = self.present.entry(number).or_default();

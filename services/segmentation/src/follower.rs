@@ -447,6 +447,7 @@ impl Engine {
         for failed in failures {
             let problem = failed.counted(&self.meters).message;
             warn!(
+                tenant = %uuid::Uuid::from_u128(tenant.0),
                 problem,
                 "a segmentation is left behind; its segmenter is asked again"
             );

@@ -66,6 +66,25 @@ pub(crate) fn answers(
     }
 }
 
+/// Rows that were among others when the search for those ended that the segmenter fails for: it is to be asked again.
+pub(crate) fn unresolved(one: Usable<'_>, answers: &Assignments) -> Option<Failed> {
+    let mut rows = answers.unanswered.iter().filter(|row| !row.is_its_own);
+    let n_rows = rows.clone().count();
+    let last = rows.next_back()?;
+    let failed = failed(one, &CallError::Lost(last.trouble.clone()));
+    let message = format!(
+        "{}; {n_rows} accounts have no answer yet",
+        failed.problem.message
+    );
+    Some(Failed {
+        problem: Problem {
+            message,
+            ..failed.problem
+        },
+        ..failed
+    })
+}
+
 /// How an account began a day, which is as the close before said; `None`: it was not known then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Began<'b> {

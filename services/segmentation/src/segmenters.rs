@@ -1,6 +1,7 @@
 //! The segmenters that there are: those that come with the service, and those that were published.
 
 mod directory;
+mod fallen;
 mod publish;
 mod replicas;
 mod servers;
@@ -18,8 +19,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
 
 use sextant_domain::time::Instant;
 use sextant_plugin_host::{
-    Allowance, Check, External, Failing, Hosts, LoadError, Segmenter, Trouble, Verified,
-    WrittenLine,
+    Allowance, Check, External, Hosts, LoadError, Segmenter, Verified, WrittenLine,
 };
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -38,6 +38,8 @@ pub use trusted::{Trust, TrustLevel};
 
 /// Bytes of the largest file.
 pub(crate) const MAX_FILE_BYTES: u64 = 64 << 20;
+/// Digits of a digest that people are shown.
+const SHOWN_DIGITS: usize = 12;
 /// Uploads that are in memory at one time, at most.
 const MAX_UPLOADS: usize = 4;
 /// Segmenters that are judged at one time, at most: one that takes all the time there is holds up nobody else.
@@ -69,6 +71,9 @@ pub enum Replicas {
     Several,
 }
 
+/// Between two attempts to reach a server that is away, in microseconds.
+const AWAY_US: i64 = 10_000_000;
+
 /// Everything that is known of published versions, by digest.
 pub(crate) type Published = BTreeMap<String, Arc<pb::Segmenter>>;
 
@@ -80,6 +85,8 @@ struct Loaded {
     segmenter: Result<External, Problem>,
     /// When something was last decided by it.
     wanted_at: Instant,
+    /// When it was started, or could not be.
+    since: Instant,
 }
 
 /// The segmenters of this process.
@@ -194,19 +201,24 @@ impl Segmenters {
         Ok(self.published())
     }
 
-    /// The version that a reference names.
+    /// The version that a reference names; where that leaves it open, the newest in one of these states.
     ///
     /// # Errors
     /// SEGMENTER_UNKNOWN, naming those that there are.
     pub(crate) async fn find(
         &self,
         named: &pb::SegmenterRef,
+        states: &[port::SegmenterState],
     ) -> Result<Arc<pb::Segmenter>, Problem> {
         let published = self.now_published().await?;
         let field = |field: &str| format!("segmenter.{field}");
         if !named.digest.is_empty() {
-            let found = published.get(&named.digest).map(Arc::clone);
-            return found.ok_or_else(|| {
+            // As it is shown to people, too.
+            let found = published.range(named.digest.clone()..);
+            let mut found = found.take_while(|(digest, _)| digest.starts_with(&named.digest));
+            let only = found.next().filter(|_| named.digest.len() >= SHOWN_DIGITS);
+            let only = only.filter(|_| found.next().is_none());
+            return only.map(|(_, one)| Arc::clone(one)).ok_or_else(|| {
                 let message = format!(
                     "no segmenter was published with the digest \"{}\"",
                     named.digest
@@ -226,8 +238,12 @@ impl Segmenters {
         });
         let found = if named.version.is_empty() {
             of_id
-                .filter(|one| is_for_here(one))
-                .max_by_key(|one| Version::parse(&one.version).ok())
+                .filter(|one| {
+                    states
+                        .iter()
+                        .any(|state| told::state(*state) == one.state())
+                })
+                .max_by_key(|one| by_age(&one.version))
         } else {
             of_id.find(|one| one.version == named.version)
         };
@@ -238,9 +254,9 @@ impl Segmenters {
 
     /// Digests of the newest version of each segmenter that can be used here.
     fn newest_ready(&self, published: &Published) -> Vec<String> {
-        let mut newest: BTreeMap<&str, (Option<Version>, &str)> = BTreeMap::new();
+        let mut newest: BTreeMap<&str, (Age, &str)> = BTreeMap::new();
         for one in published.values().filter(|one| is_for_here(one)) {
-            let found = (Version::parse(&one.version).ok(), one.digest.as_str());
+            let found = (by_age(&one.version), one.digest.as_str());
             let known = newest
                 .entry(&one.segmenter_id)
                 .or_insert_with(|| found.clone());
@@ -265,10 +281,14 @@ impl Segmenters {
             .chain(built_in)
             .collect();
         if !versions.is_empty() {
+            let which = if named.version.is_empty() {
+                "no version that can be taken by itself, name one".to_owned()
+            } else {
+                format!("no version \"{}\"", named.version)
+            };
             let message = format!(
-                "segmenter \"{}\" has no version \"{}\" that can be used; there are: {}",
+                "segmenter \"{}\" has {which}; there are: {}",
                 named.segmenter_id,
-                named.version,
                 versions.join(", ")
             );
             return Problem::field(ErrorReason::SegmenterUnknown, "segmenter.version", message);
@@ -360,9 +380,12 @@ impl Segmenters {
         let now = self.clock.now();
         if let Some(loaded) = loaded.as_mut() {
             loaded.wanted_at = now;
+            // Not everybody waits for a server that is away.
+            let is_due =
+                told.kind() != SegmenterKind::Remote || now >= loaded.since.plus_us(AWAY_US);
             match &loaded.segmenter {
                 // Only what the bytes themselves are to blame for does not pass.
-                Err(problem) if problem.reason != ErrorReason::SegmenterRejected => {},
+                Err(problem) if problem.reason != ErrorReason::SegmenterRejected && is_due => {},
                 known => return known.clone(),
             }
         }
@@ -370,6 +393,7 @@ impl Segmenters {
         *loaded = Some(Loaded {
             segmenter: segmenter.clone(),
             wanted_at: now,
+            since: self.clock.now(),
         });
         segmenter
     }
@@ -414,65 +438,6 @@ impl Segmenters {
     /// Waits for the memory that an upload takes.
     pub(crate) async fn room_to_upload(&self) -> Option<SemaphorePermit<'_>> {
         self.uploads.acquire().await.ok()
-    }
-
-    /// Those that may not be asked any more, anywhere: they have failed too often, were taken back, or their time is over. With what
-    /// each has done.
-    pub(crate) fn fallen(&self) -> Vec<(String, String)> {
-        let mut fallen = self.failed();
-        let mut unwelcome = BTreeSet::new();
-        for told in self.published().values() {
-            // While the keys cannot be read nothing new is loaded, and what runs goes on.
-            if told.state() == SegmenterState::Ready
-                && let Ok(Some(distrust)) = self.distrusted(told)
-            {
-                if matches!(distrust.check, "S-revoked" | "S-time") {
-                    fallen.push((told.digest.clone(), distrust.to_string()));
-                } else {
-                    // Other processes may have read other keys: nothing is asked of it here, and that is all.
-                    unwelcome.insert(told.digest.clone());
-                }
-            }
-        }
-        let mut known = self
-            .unwelcome
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *known != unwelcome {
-            *known = unwelcome;
-            self.edition.fetch_add(1, Ordering::Release);
-        }
-        fallen
-    }
-
-    /// Those that are asked no more, for they have failed too often, and with what. A server that is away is not among them: it comes back.
-    fn failed(&self) -> Vec<(String, String)> {
-        let running = self.running().into_iter();
-        let failed = running.filter_map(|(digest, segmenter)| match segmenter.failure()? {
-            Trouble::Gone(_) | Trouble::NotStarted(_) => None,
-            trouble => Some((
-                digest,
-                format!("it has failed too often, at last so: {trouble}"),
-            )),
-        });
-        failed.collect()
-    }
-
-    /// Whether a segmenter has failed too often here, whatever its configuration.
-    pub(crate) fn has_failed(&self, digest: &str) -> bool {
-        self.failed().iter().any(|(failed, _)| failed == digest)
-    }
-
-    /// Configurations with which segmenters have failed too often here, by digest.
-    pub(crate) fn failing(&self) -> Vec<(String, Failing)> {
-        let running = self.running().into_iter();
-        let failing = running.flat_map(|(digest, segmenter)| {
-            let failing = segmenter.failing().into_iter();
-            failing.map(move |one| (digest.clone(), one))
-        });
-        let is_away =
-            |one: &Failing| matches!(one.trouble, Trouble::Gone(_) | Trouble::NotStarted(_));
-        failing.filter(|(_, one)| !is_away(one)).collect()
     }
 
     /// Where a segmenter is started, and what it may have.
@@ -535,6 +500,17 @@ pub const PLATFORM: &str = if cfg!(target_arch = "aarch64") {
 fn is_for_here(told: &pb::Segmenter) -> bool {
     let runs = told.platform.is_empty() || told.platform == PLATFORM;
     runs && told.state() == SegmenterState::Ready
+}
+
+/// What makes a version newer than another one: a release is what people mean who name none, whatever is tried behind it.
+type Age = (bool, Option<Version>);
+
+fn by_age(version: &str) -> Age {
+    let version = Version::parse(version).ok();
+    let is_release = version
+        .as_ref()
+        .is_some_and(|version| version.pre.is_empty());
+    (is_release, version)
 }
 
 /// Whether something may be decided by a version.

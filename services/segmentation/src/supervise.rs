@@ -97,6 +97,8 @@ impl Engine {
         if changed {
             let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
             followed.note(&uses);
+            let tenants = uses.iter().map(|one| one.tenant);
+            self.renew_known(tenants.collect()).await;
             followed.edition = Some(edition);
         }
         self.take_over_decisions(followed).await?;
@@ -351,7 +353,7 @@ pub(crate) enum Change {
 
 impl Change {
     /// The states that it may be in, the one that it gets, and how that is called.
-    fn states(
+    pub(crate) const fn states(
         self,
     ) -> (
         &'static [port::SegmenterState],
@@ -364,11 +366,7 @@ impl Change {
             Self::Approve => (&[Waiting], Ready, SegmenterAction::Approved),
             Self::Quarantine => (&[Ready], Quarantined, SegmenterAction::Quarantined),
             Self::Release => (&[Quarantined], Ready, SegmenterAction::Released),
-            Self::Retire => (
-                &[Waiting, Ready, Quarantined],
-                Retired,
-                SegmenterAction::Retired,
-            ),
+            Self::Retire => (&told::LIVING, Retired, SegmenterAction::Retired),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
+use crate::conformance::culprit;
 use crate::conformance::rows::{Kind, made_up};
 use crate::external::{Purpose, Usage};
 use crate::{
@@ -283,7 +284,14 @@ pub(super) fn answers(
         Some(first) => {
             let n_rows = answers.unanswered.len();
             let (row, trouble) = (first.row, &first.trouble);
-            let told = format!("no answer for {n_rows} rows, the first is row {row}: {trouble}");
+            let crash = matches!(trouble, Trouble::Crashed(_));
+            let culprit = crash.then(|| culprit::row(instance, rows)).flatten();
+            let told = match culprit {
+                Some(culprit) => format!(
+                    "no answer for {n_rows} rows: {trouble} when it is shown {culprit}; whatever else failed may have failed for that"
+                ),
+                None => format!("no answer for {n_rows} rows, the first is row {row}: {trouble}"),
+            };
             Err(with_last_words(told, trouble))
         },
     }

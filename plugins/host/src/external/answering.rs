@@ -17,15 +17,18 @@ use sextant_proto::segmenter::v1::explain_response::Result as Explained;
 use sextant_proto::segmenter::v1::prepare_response::Result as Made;
 use sextant_proto::segmenter::v1::segment_response::Result as Segmented;
 
-use crate::assignment::Answer;
+use crate::assignment::{Answer, Unanswered};
+use crate::call::monotonic_ns;
+use crate::external::breaker;
 use crate::external::client::Client;
 use crate::external::configuring::is_same;
 use crate::external::peer::Lost;
 use crate::external::{Purpose, Shared, Trouble};
 use crate::{CallError, Deadline, Descriptor, FailureCode, Reason, State, explanation, messages};
 
-/// Calls that one batch may cost in vain. A row among a thousand costs at most twelve.
-const MAX_LOSSES: usize = 64;
+/// Longest time in which the rows of one batch are looked for that a segmenter fails for. A row among a thousand costs at most twelve
+/// calls in vain.
+const LONGEST_SEARCH: Duration = Duration::from_secs(5);
 
 /// What becomes of a question: the outer error says that the process could not be asked, the inner one what the segmenter itself
 /// says went wrong.
@@ -140,7 +143,7 @@ fn not_arrow(error: arrow_schema::ArrowError) -> CallError {
 #[derive(Debug)]
 pub(crate) struct Found<A> {
     pub(crate) answers: Vec<(Range<usize>, A)>,
-    pub(crate) without: Vec<(usize, Trouble)>,
+    pub(crate) without: Vec<Unanswered>,
 }
 
 impl<A> Default for Found<A> {
@@ -224,6 +227,34 @@ fn between(out: &[(usize, Trouble)], rows: usize) -> Vec<(Range<usize>, Shown)> 
     ranges
 }
 
+/// The search for the rows of a batch that a segmenter fails for.
+#[derive(Debug)]
+struct Search {
+    /// When the first call was made in vain, on the machine's monotonic clock.
+    since_ns: Option<i64>,
+    /// Rows that were found.
+    n_found: usize,
+    /// What happened last that is the segmenter's fault.
+    incident: Option<Trouble>,
+}
+
+impl Search {
+    /// A call was made in vain. One that has stopped when it was told to has not failed: perhaps it was given too little time.
+    fn failed(&mut self, trouble: &Trouble) {
+        self.since_ns.get_or_insert_with(monotonic_ns);
+        if !matches!(trouble, Trouble::Overran | Trouble::NotStarted(_)) {
+            self.incident = Some(trouble.clone());
+        }
+    }
+
+    /// Whether so many of so many rows were found that the segmenter is not to be asked any more, or it has taken too long.
+    fn is_over(&self, n_rows: usize) -> bool {
+        let since_ns = self.since_ns.unwrap_or_else(monotonic_ns);
+        let took = monotonic_ns().saturating_sub(since_ns).unsigned_abs();
+        Duration::from_nanos(took) > LONGEST_SEARCH || breaker::are_too_many(self.n_found, n_rows)
+    }
+}
+
 impl<A: Ask> Answering<A> {
     /// Answers what can be answered: all rows but those that are known to bring the segmenter down. A process that is lost may have
     /// died for no fault of the rows, so they are shown once more; if it is lost again, they are halved until those are found that
@@ -236,81 +267,102 @@ impl<A: Ask> Answering<A> {
         batch: RecordBatch,
         poison: Vec<(usize, Trouble)>,
     ) -> Result<Found<A::Answer>, CallError> {
-        let mut open = between(&poison, batch.num_rows());
+        let n_rows = batch.num_rows();
+        let mut open = between(&poison, n_rows);
+        let known = poison.into_iter().map(|(row, trouble)| Unanswered {
+            row,
+            trouble,
+            is_its_own: true,
+        });
         let mut found = Found {
             answers: Vec::new(),
-            without: poison,
+            without: known.collect(),
         };
         let n_known = found.without.len();
         let serves = self.shared.purpose == Purpose::Serve;
-        let (mut losses, mut incident) = (0, None);
+        let independent = serves && self.shared.told.row_independent;
+        let mut search = Search {
+            since_ns: None,
+            n_found: 0,
+            incident: None,
+        };
         while let Some((range, shown)) = open.pop() {
             let mut answered = self.one(&batch, range.clone(), shown).await;
-            let is_lost = matches!(
-                answered,
-                Err(Lost::Trouble(Trouble::Crashed(_) | Trouble::Gone(_)))
-            );
-            if serves && shown == Shown::First && is_lost && !self.is_late() {
-                losses += 1;
-                incident = trouble_of(&answered);
+            if let Some(trouble) = trouble_of(&answered)
+                && matches!(trouble, Trouble::Crashed(_) | Trouble::Gone(_))
+                && serves
+                && shown == Shown::First
+                && !self.is_late()
+            {
+                search.failed(trouble);
                 answered = self.one(&batch, range.clone(), shown).await;
             }
-            let trouble = match answered {
+            let (row, trouble) = match answered {
                 Ok(answer) => {
                     found.answers.push((range, answer));
                     continue;
                 },
                 Err(Lost::All(error)) => return Err(error),
-                Err(Lost::Trouble(trouble)) => trouble,
+                Err(Lost::Trouble(trouble)) => (None, trouble),
+                Err(Lost::Row(row, trouble)) => (Some(range.start.saturating_add(row)), trouble),
             };
             if range.is_empty() {
                 // There is no row to be without an answer.
                 return Err(CallError::Lost(trouble));
             }
-            losses += 1;
-            // One that has stopped when it was told to has not failed: perhaps it was given too little time.
-            if !matches!(trouble, Trouble::Overran | Trouble::NotStarted(_)) {
-                incident = Some(trouble.clone());
+            search.failed(&trouble);
+            // Of what has nothing to do with the rows nothing is learned about them.
+            let is_searched = independent && !trouble.is_of_all_rows();
+            // Of one row alone it is known that it is the row, unless there was no time for it.
+            let only = (range.len() == 1 && !self.is_late()).then_some(range.start);
+            let named = row.filter(|row| range.contains(row) && !search.is_over(n_rows));
+            if let Some(row) = named.or(only).filter(|_| is_searched) {
+                let mut poison = self.shared.poison();
+                poison.remember(&self.made_of, &batch, row, trouble.clone());
+                drop(poison);
+                search.n_found += 1;
+                found.without.push(Unanswered {
+                    row,
+                    trouble: trouble.clone(),
+                    is_its_own: true,
+                });
+                let rest = [row + 1..range.end, range.start..row];
+                let rest = rest.into_iter().filter(|rest| !rest.is_empty());
+                open.extend(rest.map(|rest| (rest, Shown::Again)));
+                continue;
             }
-            // Of what has nothing to do with the rows nothing is learned by halves.
-            let independent =
-                serves && self.shared.told.row_independent && !matches!(trouble, Trouble::Gone(_));
-            if independent && range.len() > 1 && losses < MAX_LOSSES && !self.is_late() {
+            if is_searched && range.len() > 1 && !search.is_over(n_rows) && !self.is_late() {
                 let middle = range.start + range.len() / 2;
                 open.push((middle..range.end, Shown::Again));
                 open.push((range.start..middle, Shown::Again));
                 continue;
             }
-            // Of one row alone it is known that it is the row, unless there was no time for it.
-            if independent && range.len() == 1 && !self.is_late() {
-                let mut poison = self.shared.poison();
-                poison.remember(&self.made_of, &batch, range.start, trouble.clone());
-            }
-            found
-                .without
-                .extend(range.map(|row| (row, trouble.clone())));
+            found.without.extend(range.map(|row| Unanswered {
+                row,
+                trouble: trouble.clone(),
+                // Without that promise the rows of a batch stand or fall together.
+                is_its_own: !independent && !trouble.is_of_all_rows(),
+            }));
         }
         if serves {
-            self.note(&found, n_known, incident);
+            self.note(&found, n_known, search);
         }
         Ok(found)
     }
 
     /// Notes what the segmenter has failed with and for how many rows, beside those that were known.
-    fn note(&self, found: &Found<A::Answer>, n_known: usize, incident: Option<Trouble>) {
+    fn note(&self, found: &Found<A::Answer>, n_known: usize, search: Search) {
         let mut breakers = self.shared.breakers();
-        if let Some(trouble) = incident {
+        if let Some(trouble) = search.incident {
             breakers.incident(&self.config, self.number, trouble);
         }
-        // Where they stand or fall together, one row is enough for all of them.
-        let counts = |trouble: &Trouble| {
-            self.shared.told.row_independent
-                && matches!(trouble, Trouble::Crashed(_) | Trouble::Failed(_))
-        };
-        let failed = found.without.iter().skip(n_known);
-        let n_failed = failed.filter(|(_, trouble)| counts(trouble)).count();
-        let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
-        breakers.rows(&self.config, n_answered, n_failed);
+        // A row without reasons has its answer.
+        if A::NAME == Segment::NAME && self.shared.told.row_independent {
+            let found_now = found.without.iter().skip(n_known);
+            let n_failed = found_now.filter(|one| one.is_its_own).count();
+            let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
+            breakers.rows(&self.config, n_answered, n_failed);
+        }
     }
 
     fn is_late(&self) -> bool {
@@ -372,7 +424,8 @@ impl<A: Ask> Answering<A> {
                         breakers.incident(&config, number, Trouble::Overran);
                     }
                 };
-                Err(Lost::Trouble(peer.overran(turn, client, (longest, killed))))
+                let overran = peer.overran(turn, client, (longest, killed));
+                Err(Lost::Trouble(overran.await))
             },
         }
     }
@@ -480,15 +533,21 @@ fn sorted(error: CallError) -> Lost {
             FailureCode::InvalidInput
             | FailureCode::Resource
             | FailureCode::Panic
-            | FailureCode::Internal => Lost::Trouble(Trouble::Failed(error.to_string())),
+            | FailureCode::Internal => {
+                let trouble = Trouble::Failed(error.to_string());
+                match failure.row {
+                    Some(row) => Lost::Row(row, trouble),
+                    None => Lost::Trouble(trouble),
+                }
+            },
         },
         _ => Lost::Trouble(Trouble::Failed(error.to_string())),
     }
 }
 
-fn trouble_of<T>(answered: &Result<T, Lost>) -> Option<Trouble> {
+fn trouble_of<T>(answered: &Result<T, Lost>) -> Option<&Trouble> {
     match answered {
-        Err(Lost::Trouble(trouble)) => Some(trouble.clone()),
+        Err(Lost::Trouble(trouble) | Lost::Row(_, trouble)) => Some(trouble),
         Ok(_) | Err(Lost::All(_)) => None,
     }
 }

@@ -1,10 +1,7 @@
 //! When a segmenter is not asked any more.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::Duration;
-
-use tracing::error;
 
 use crate::call::monotonic_ns;
 use crate::external::Trouble;
@@ -13,11 +10,16 @@ use crate::external::Trouble;
 const MOST: usize = 3;
 const WITHIN: Duration = Duration::from_secs(300);
 /// More than one row in so many without an answer are too many, if they are at least [`FEWEST`]; all rows are, if they are several.
-const ONE_IN: u64 = 100;
+const ONE_IN: usize = 100;
 /// Fewer rows than this are some odd accounts of a small tenant.
-const FEWEST: u64 = 20;
+const FEWEST: usize = 20;
 /// How long a server is not asked that does not answer: it was away, and has done nothing wrong.
 const AWAY: Duration = Duration::from_secs(10);
+
+/// Whether a segmenter that fails for so many of so many rows is not to be asked any more.
+pub(crate) const fn are_too_many(failed: usize, rows: usize) -> bool {
+    failed >= FEWEST && failed > rows / ONE_IN
+}
 
 fn is_older(at: i64, now: i64, than: Duration) -> bool {
     now.saturating_sub(at) > i64::try_from(than.as_nanos()).unwrap_or(i64::MAX)
@@ -34,15 +36,15 @@ pub(crate) struct Breaker {
     /// What happened in it.
     last: Option<Trouble>,
     /// Rows that were answered, and those that it has failed for, since it was last closed.
-    rows: (u64, u64),
+    rows: (usize, usize),
 }
 
 impl Breaker {
-    /// The segmenter has failed in a batch, perhaps once more.
-    pub(crate) fn incident(&mut self, batch: u64, trouble: Trouble) {
+    /// The segmenter has failed in a batch, perhaps once more. How often it has, where that is too often from now on.
+    pub(crate) fn incident(&mut self, batch: u64, trouble: Trouble) -> Option<String> {
         self.last = Some(trouble);
         if self.batch.replace(batch) == Some(batch) {
-            return;
+            return None;
         }
         let now = monotonic_ns();
         self.incidents.push_back(now);
@@ -51,30 +53,26 @@ impl Breaker {
         {
             self.incidents.pop_front();
         }
-        if self.incidents.len() >= MOST {
-            self.open(format_args!("in {MOST} batches within {WITHIN:?}"));
-        }
+        let how_often = || format!("in {MOST} batches within {WITHIN:?}");
+        self.open(self.incidents.len() >= MOST, how_often)
     }
 
-    /// Rows of a batch were answered, and the segmenter has failed for others, each of them told once.
-    pub(crate) fn rows(&mut self, n_answered: u64, n_failed: u64) {
+    /// Rows of a batch were answered, and the segmenter has failed for others, each of them told once. As [`incident`](Self::incident).
+    pub(crate) fn rows(&mut self, n_answered: usize, n_failed: usize) -> Option<String> {
         self.rows = (self.rows.0 + n_answered, self.rows.1 + n_failed);
         let (answered, failed) = self.rows;
-        let is_of_many = failed >= FEWEST && failed > (answered + failed) / ONE_IN;
+        let is_of_many = are_too_many(failed, answered + failed);
         let is_of_all = answered == 0 && n_failed > 1;
-        if is_of_all || (n_failed > 0 && is_of_many) {
-            self.open(format_args!("for {failed} of {} rows", answered + failed));
-        }
+        let how_often = || format!("for {failed} of {} rows", answered + failed);
+        self.open(is_of_all || (n_failed > 0 && is_of_many), how_often)
     }
 
-    fn open(&mut self, how_often: fmt::Arguments<'_>) {
-        if !self.open {
-            self.open = true;
-            error!(
-                "a segmenter has failed {how_often}: it is not asked any more for {:?}",
-                self.pause()
-            );
+    fn open(&mut self, is_too_often: bool, how_often: impl FnOnce() -> String) -> Option<String> {
+        if self.open || !is_too_often {
+            return None;
         }
+        self.open = true;
+        Some(how_often())
     }
 
     /// Whether it is not asked: until so much time has passed since the last incident, or somebody releases it.

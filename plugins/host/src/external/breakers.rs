@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tracing::error;
+
 use crate::external::Trouble;
 use crate::external::breaker::Breaker;
 use crate::segmenter::hex;
@@ -41,6 +43,8 @@ struct OfConfiguration {
 /// The breakers of a segmenter.
 #[derive(Debug, Default)]
 pub(crate) struct Breakers {
+    /// Id of the segmenter.
+    segmenter: String,
     whole: Breaker,
     /// What it was asked with since its process was last looked at and found sound, and in the time before that look, whose effects
     /// may not have been seen in it.
@@ -52,6 +56,14 @@ pub(crate) struct Breakers {
 }
 
 impl Breakers {
+    /// The breakers of a segmenter.
+    pub(crate) fn of(segmenter: &str) -> Self {
+        Self {
+            segmenter: segmenter.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// An instance is made.
     pub(crate) fn made(&mut self, key: Key, config: &str, state_digest: Option<[u8; 32]>) {
         let of = self.configurations.entry(key);
@@ -77,16 +89,32 @@ impl Breakers {
 
     /// It has failed in a batch.
     pub(crate) fn incident(&mut self, key: &Key, batch: u64, trouble: Trouble) {
-        self.of(key).incident(batch, trouble);
+        let told = trouble.to_string();
+        let opened = self.with(key).incident(batch, trouble);
+        self.tell(key, opened, &told);
     }
 
     /// Rows were answered, and it has failed for others, which are told once.
     pub(crate) fn rows(&mut self, key: &Key, n_answered: usize, n_failed: usize) {
-        let count = |n_rows| u64::try_from(n_rows).unwrap_or(u64::MAX);
-        self.of(key).rows(count(n_answered), count(n_failed));
+        let opened = self.with(key).rows(n_answered, n_failed);
+        self.tell(key, opened, "");
     }
 
-    fn of(&mut self, key: &Key) -> &mut Breaker {
+    /// Tells of what is not asked any more from now on.
+    fn tell(&mut self, key: &Key, opened: Option<String>, trouble: &str) {
+        if let Some(how_often) = opened {
+            let config = self.configurations.get(key).map(|of| of.config.as_str());
+            error!(
+                segmenter = self.segmenter,
+                config,
+                how_often,
+                trouble,
+                "a segmenter has failed too often, and is not asked any more for some minutes"
+            );
+        }
+    }
+
+    fn with(&mut self, key: &Key) -> &mut Breaker {
         let of = self.configurations.get_mut(key);
         of.map_or(&mut self.whole, |of| &mut of.breaker)
     }
@@ -113,7 +141,11 @@ impl Breakers {
         }
         match (self.suspects.len(), self.suspects.first().copied()) {
             (1, Some(only)) => self.incident(&only, batch, trouble),
-            _ => self.whole.incident(batch, trouble),
+            _ => {
+                let told = trouble.to_string();
+                let opened = self.whole.incident(batch, trouble);
+                self.tell(&Key::default(), opened, &told);
+            },
         }
     }
 

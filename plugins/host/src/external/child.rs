@@ -187,11 +187,14 @@ async fn end(child: &mut Child, printer: &mut Printer) -> Crash {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     kill(child);
-    Crash {
+    let crash = Crash {
         signal: status.and_then(|status| status.signal()),
         code: status.and_then(|status| status.code()),
         printed: printer.last().await.into(),
-    }
+    };
+    let log = printer.log.lock().unwrap_or_else(PoisonError::into_inner);
+    log.ended(&crash);
+    crash
 }
 
 /// How often, and how far apart, it is looked whether a process that hung up has ended: ten milliseconds in all.

@@ -14,7 +14,7 @@ use crate::messages::{MAX_MESSAGE_BYTES, PIECE_BYTES};
 use crate::{MAX_STATE_BYTES, State};
 
 /// Longest wait for a description.
-const DESCRIBE: Duration = Duration::from_secs(5);
+const DESCRIBE: Duration = Duration::from_secs(2);
 
 /// Calls one peer. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -61,14 +61,14 @@ impl External {
         let shared = Arc::clone(&self.shared);
         let asking = async move {
             let lost = |lost: Lost| match lost {
-                Lost::Trouble(trouble) => CallError::Lost(trouble),
+                Lost::Trouble(trouble) | Lost::Row(_, trouble) => CallError::Lost(trouble),
                 Lost::All(error) => error,
             };
             let (turn, client) = shared.peer.turn().await.map_err(lost)?;
             let trouble = match timeout(longest, ask(client.clone())).await {
                 Ok(Ok(answer)) => return answer,
                 Ok(Err(status)) => shared.peer.broke_off(turn, &status).await,
-                Err(_elapsed) => shared.peer.overran(turn, client, (longest, || ())),
+                Err(_elapsed) => shared.peer.overran(turn, client, (longest, || ())).await,
             };
             Err(CallError::Lost(trouble))
         };

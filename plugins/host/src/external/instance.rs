@@ -147,9 +147,9 @@ impl ExternalInstance {
                 .as_ref()
                 .map_or(row, |origins| origins[row])
         };
-        let unanswered = found.without.into_iter().map(|(row, trouble)| Unanswered {
-            row: row_of(row),
-            trouble,
+        let unanswered = found.without.into_iter().map(|one| Unanswered {
+            row: row_of(one.row),
+            ..one
         });
         let mut unanswered: Vec<Unanswered> = unanswered.collect();
         unanswered.sort_unstable_by_key(|one| one.row);
@@ -185,9 +185,9 @@ impl ExternalInstance {
         };
         // Whoever is judged is told what is wrong with its reasons.
         if self.plugin.shared.purpose != Purpose::Serve
-            && let Some((_, trouble)) = found.without.into_iter().next()
+            && let Some(first) = found.without.into_iter().next()
         {
-            return Err(CallError::Lost(trouble));
+            return Err(CallError::Lost(first.trouble));
         }
         let mut said = vec![Vec::new(); prepared.rows];
         for (range, answer) in found.answers {
@@ -211,7 +211,11 @@ impl ExternalInstance {
         let everyone = |trouble: Trouble| Found {
             answers: Vec::new(),
             without: (0..prepared.rows)
-                .map(|row| (row, trouble.clone()))
+                .map(|row| Unanswered {
+                    row,
+                    trouble: trouble.clone(),
+                    is_its_own: false,
+                })
                 .collect(),
         };
         let failure = shared.breakers().failure_with(&self.made_of);

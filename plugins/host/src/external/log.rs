@@ -1,9 +1,14 @@
 //! What a host process prints: log lines of its segmenter, and the last words of a process that crashes.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
+
+use crate::external::Crash;
 use crate::process::{Line, MARK};
 
 /// Bytes that are kept of what is no log line.
@@ -15,6 +20,9 @@ const LINE_BYTES: usize = 8 << 10;
 const KEPT_LINES: usize = 500;
 /// Longest text of one of them.
 const KEPT_BYTES: usize = 1 << 10;
+
+/// Lines of a segmenter that go to the log of the service in a second; the newest ones are kept beside it all the same.
+const LINES_A_SECOND: usize = 50;
 
 /// A line that a segmenter has written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +41,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     fn add(&self, level: &str, text: &str) {
+        let text = plain(text);
         let end = text.floor_char_boundary(KEPT_BYTES);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT_LINES {
@@ -58,6 +67,14 @@ pub(crate) struct Log {
     lines: Lines,
     line: Vec<u8>,
     tail: VecDeque<u8>,
+    told: Told,
+}
+
+/// Lines that went to the log of the service in a second.
+#[derive(Debug)]
+struct Told {
+    since: Instant,
+    lines: usize,
 }
 
 impl Log {
@@ -67,6 +84,10 @@ impl Log {
             lines,
             line: Vec::new(),
             tail: VecDeque::new(),
+            told: Told {
+                since: Instant::now(),
+                lines: 0,
+            },
         }))
     }
 
@@ -98,15 +119,26 @@ impl Log {
     }
 
     /// The segmenter's own lines go where those of segmenters in this process go.
-    fn tell(&self, line: &Line) {
-        let Line {
-            level,
-            message,
-            details,
-        } = line;
+    fn tell(&mut self, line: &Line) {
+        let level = &line.level;
+        let (message, details) = (plain(&line.message), plain(&line.details));
         let end = if details.is_empty() { "" } else { " " };
         self.lines.add(level, &format!("{message}{end}{details}"));
-        let plugin = &self.plugin;
+        let (plugin, details) = (&self.plugin, &*details);
+        if self.told.since.elapsed() >= Duration::from_secs(1) {
+            let left_out = self.told.lines.saturating_sub(LINES_A_SECOND);
+            if left_out > 0 {
+                tracing::warn!(target: "sextant::segmenter", plugin, left_out, "it writes more lines than are told here");
+            }
+            self.told = Told {
+                since: Instant::now(),
+                lines: 0,
+            };
+        }
+        self.told.lines += 1;
+        if self.told.lines > LINES_A_SECOND {
+            return;
+        }
         match level.as_str() {
             "ERROR" => {
                 tracing::error!(target: "sextant::segmenter", plugin, details, "{message}");
@@ -118,9 +150,34 @@ impl Log {
         }
     }
 
+    /// The process has ended before it was told to.
+    pub(crate) fn ended(&self, crash: &Crash) {
+        let message = match crash.printed.lines().last() {
+            None => format!("{crash}; it printed nothing"),
+            Some(last) => format!("{crash}; at last it printed: {}", plain(last)),
+        };
+        self.lines.add("ERROR", &message);
+    }
+
     /// The last that was printed and is no log line.
     pub(crate) fn tail(&self) -> String {
         let bytes: Vec<u8> = self.tail.iter().chain(&self.line).copied().collect();
         String::from_utf8_lossy(&bytes).trim_end().to_owned()
     }
+}
+
+/// A text without what would begin another line of a log, or mean something to a terminal.
+fn plain(text: &str) -> Cow<'_, str> {
+    let means_something = |letter: char| letter.is_control() && letter != '\t';
+    if !text.contains(means_something) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = text.chars().map(|letter| {
+        if means_something(letter) {
+            letter.escape_default().to_string()
+        } else {
+            letter.to_string()
+        }
+    });
+    Cow::Owned(escaped.collect())
 }

@@ -18,6 +18,12 @@ use crate::external::log::WrittenLine;
 use crate::external::{Allowance, Crash, Hosts, StartError, Trouble};
 use crate::{CallError, Verified, messages};
 
+/// How long a server is not asked that did not answer, and how long it may take to: whoever waits for one that hangs waits for little.
+const AWAY: Duration = Duration::from_secs(10);
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
+/// A call that breaks off later has cost somebody time.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
 /// Least time that a call has to end after it was cancelled, which the ABI promises.
 const LEAST_GRACE: Duration = Duration::from_millis(10);
 
@@ -26,6 +32,8 @@ const LEAST_GRACE: Duration = Duration::from_millis(10);
 pub(crate) enum Lost {
     /// These rows are in trouble, others may not be.
     Trouble(Trouble),
+    /// This row, as the segmenter saw it, is in trouble: it says so itself.
+    Row(usize, Trouble),
     /// No row would be answered: the configuration is refused, for one.
     All(CallError),
 }
@@ -41,7 +49,10 @@ pub(crate) enum Peer {
 #[derive(Debug)]
 pub(crate) enum Turn {
     Process(InCall),
-    Server { _call: OwnedSemaphorePermit },
+    Server {
+        _call: OwnedSemaphorePermit,
+        since_ns: i64,
+    },
 }
 
 impl Peer {
@@ -57,22 +68,30 @@ impl Peer {
     pub(crate) async fn broke_off(&self, turn: Turn, status: &Status) -> Trouble {
         match (self, turn) {
             (Self::Process(peer), Turn::Process(call)) => peer.broke_off(call).await,
+            (Self::Server(peer), Turn::Server { since_ns, .. }) => {
+                peer.broke_off(since_ns);
+                gone(status)
+            },
             _ => gone(status),
         }
     }
 
     /// The call did not end in time, and was told to stop. A process that does not do so within the grace is killed, with nobody
-    /// waiting.
-    pub(crate) fn overran(
+    /// waiting. A server that does not answer anything else either is away.
+    pub(crate) async fn overran(
         &self,
         turn: Turn,
         client: Client,
         (longest, killed): (Duration, impl FnOnce() + Send + 'static),
     ) -> Trouble {
-        if let (Self::Process(peer), Turn::Process(call)) = (self, turn) {
-            peer.overran(call, client, (longest, killed));
+        match (self, turn) {
+            (Self::Process(peer), Turn::Process(call)) => {
+                peer.overran(call, client, (longest, killed));
+                Trouble::Overran
+            },
+            (Self::Server(peer), _) => peer.overran(client).await,
+            (Self::Process(_), Turn::Server { .. }) => Trouble::Overran,
         }
-        Trouble::Overran
     }
 
     /// It does not know what it knew before: a server may have become another one.
@@ -250,6 +269,8 @@ pub(crate) struct ServerPeer {
     trusted_for_ns: i64,
     /// When it last said the same, on the machine's monotonic clock.
     same_at_ns: AtomicI64,
+    /// Until when it is not asked.
+    away_until_ns: AtomicI64,
 }
 
 impl ServerPeer {
@@ -261,14 +282,37 @@ impl ServerPeer {
             digest: digest_of(told),
             trusted_for_ns: i64::try_from(allowance.trusted_for.as_nanos()).unwrap_or(i64::MAX),
             same_at_ns: AtomicI64::new(monotonic_ns()),
+            away_until_ns: AtomicI64::default(),
         }
     }
 
+    /// A call broke off.
+    fn broke_off(&self, since_ns: i64) {
+        let took = monotonic_ns().saturating_sub(since_ns).unsigned_abs();
+        if Duration::from_nanos(took) > AT_ONCE {
+            note_away(&self.away_until_ns);
+        }
+    }
+
+    /// A call did not end in time: for its rows, or because it answers nothing.
+    async fn overran(&self, mut client: Client) -> Trouble {
+        if matches!(timeout(LONGEST_LOOK, client.describe()).await, Ok(Ok(_))) {
+            return Trouble::Overran;
+        }
+        note_away(&self.away_until_ns);
+        Trouble::Gone("it does not answer in time".to_owned())
+    }
+
     async fn turn(&self) -> Result<(Turn, Client), Lost> {
+        if monotonic_ns() < self.away_until_ns.load(Ordering::Relaxed) {
+            let why = "it did not answer a moment ago, and is asked again in some seconds";
+            return Err(Lost::Trouble(Trouble::Gone(why.to_owned())));
+        }
         let calls = Arc::clone(&self.calls).acquire_owned().await;
         let closed = |_closed| Lost::Trouble(Trouble::Gone("it is not used any more".to_owned()));
         let turn = Turn::Server {
             _call: calls.map_err(closed)?,
+            since_ns: monotonic_ns(),
         };
         let mut client = self.client.clone();
         let since_ns = monotonic_ns().saturating_sub(self.same_at_ns.load(Ordering::Relaxed));
@@ -280,16 +324,29 @@ impl ServerPeer {
 
     /// Looks whether it says the same of itself.
     async fn look(&self, client: &mut Client) -> Result<(), Lost> {
-        let told = client
-            .describe()
-            .await
-            .map_err(|status| Lost::Trouble(gone(&status)))?;
+        let since_ns = monotonic_ns();
+        let looked = timeout(LONGEST_LOOK, client.describe()).await;
+        let told = looked.unwrap_or_else(|_elapsed| {
+            Err(Status::deadline_exceeded(
+                "it does not say what it is in time",
+            ))
+        });
+        let told = told.map_err(|status| {
+            self.broke_off(since_ns);
+            Lost::Trouble(gone(&status))
+        })?;
         if digest_of(&told) != self.digest {
             return Err(Lost::All(CallError::DescriptorChanged));
         }
         self.same_at_ns.store(monotonic_ns(), Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// It did not answer, and is not asked for a while.
+fn note_away(until_ns: &AtomicI64) {
+    let away_ns = i64::try_from(AWAY.as_nanos()).unwrap_or(i64::MAX);
+    until_ns.store(monotonic_ns().saturating_add(away_ns), Ordering::Relaxed);
 }
 
 fn gone(status: &Status) -> Trouble {

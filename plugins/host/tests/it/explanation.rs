@@ -80,6 +80,18 @@ fn reasons_that_break_the_contract_are_refused() {
             "not UTF-8",
         ),
         (
+            "static char long_text[2000]; memset(long_text, 'a', sizeof long_text); seg_status s = reasons(out, rows, 1, of); \
+             struct ArrowArray *text = out->children[0]->children[0]->children[2]; \
+             text->buffers[2] = long_text; ((int32_t *)text->buffers[1])[1] = 2000; return s;",
+            2,
+            "has 2000 bytes, at most 1024",
+        ),
+        (
+            "seg_status s = reasons(out, rows, 2, of); out->children[0]->children[0]->children[2]->null_count = 1; return s;",
+            2,
+            "counts nulls and does not say which",
+        ),
+        (
             "seg_status s = reasons(out, rows, 2, of); out->children[0]->children[0]->length = 1; return s;",
             2,
             "reasons end at 2, there are 1",

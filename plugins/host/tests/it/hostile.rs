@@ -59,6 +59,30 @@ fn crashes_cost_their_row_alone() {
 }
 
 #[test]
+fn some_rows_that_crash_it_cost_no_others_and_too_many_are_its_end() {
+    let of = |n_fatal: usize| {
+        let plugin = at_nine("abort();").independent().isolated();
+        let mut cells = [Some(1); 1_000];
+        (0..n_fatal).for_each(|k| cells[k * 50 + 7] = Some(9));
+        let batch = values(cells);
+        let instance = bound(&plugin);
+        let answers = instance.segment(&batch, &within(Duration::from_secs(60)));
+        let again = instance.segment(&batch, &call()).unwrap();
+        (answers.unwrap().unanswered, again.unanswered)
+    };
+    let (lacking, again) = of(17);
+    let rows: Vec<usize> = lacking.iter().map(|one| one.row).collect();
+    assert_eq!(rows, (0..17).map(|k| k * 50 + 7).collect::<Vec<_>>());
+    assert!(lacking.iter().all(|one| one.is_its_own));
+    assert_eq!(again, lacking);
+    // One of fifty: it is not looked for all of them, and nobody takes those that were with them for more of them.
+    let (lacking, again) = of(20);
+    assert_eq!(lacking.iter().filter(|one| one.is_its_own).count(), 20);
+    assert!(again.iter().all(|one| one.trouble.kind() == "quarantined"));
+    assert_eq!(again.len(), 1_000);
+}
+
+#[test]
 fn a_stack_that_overflows_is_a_crash() {
     let deep = "static int deep(volatile int n) { volatile char room[4096]; room[n % 4096] = 1; return n < 0 ? room[0] : deep(n + 1) + room[n % 4096]; }";
     let fixture = Fixture {
@@ -162,6 +186,16 @@ fn a_row_that_it_refuses_is_told_in_its_words() {
         matches!(&failed, Trouble::Failed(told) if told.contains("nine is no number")),
         "{failed:?}"
     );
+    // Who says which row it is is not asked about others in vain.
+    let mut cells = [Some(1); 1_000];
+    cells[100..117].fill(Some(9));
+    let fixture = at_nine("err->row = k; return SEG_E_INVALID_INPUT;");
+    let plugin = fixture.independent().isolated();
+    let answers = bound(&plugin).segment(&values(cells), &call()).unwrap();
+    let own = answers.unanswered.iter().filter(|one| one.is_its_own);
+    let own: Vec<usize> = own.map(|one| one.row).collect();
+    assert_eq!(own, (100..117).collect::<Vec<_>>());
+    assert_eq!(answers.unanswered.len(), 17);
     // After these its instance is made again.
     for code in ["SEG_E_INTERNAL", "SEG_E_PANIC", "77"] {
         let failed = trouble_of(&at_nine(&format!("return {code};")));

@@ -34,7 +34,7 @@ pub(super) async fn handle(
             verdicts: Vec::new(),
             manifest: bytes::Bytes::new(),
             signature: String::new(),
-            ..pb::Segmenter::clone(one)
+            ..segmenters.as_trusted(one)
         };
         told::to(is_operator, shown)
     });

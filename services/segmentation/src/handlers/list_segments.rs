@@ -23,6 +23,8 @@ type Group = (i32, String);
 #[derive(Debug, Clone, Default)]
 struct Totals {
     accounts: u64,
+    /// Of these, those for which the segmenter has failed.
+    unanswered: u64,
     /// Of each feature, in its summands, with the accounts of which it is known.
     sums: Vec<(f64, u64)>,
 }
@@ -80,6 +82,7 @@ async fn answer(
                 (i32::from(state_of(state)), segment),
                 Totals {
                     accounts,
+                    unanswered: 0,
                     sums: Vec::new(),
                 },
             )
@@ -135,8 +138,8 @@ fn summaries(
     features: &[Feature],
 ) -> Vec<pb::SegmentSummary> {
     let nobody = Totals {
-        accounts: 0,
         sums: vec![(0.0, 0); features.len()],
+        ..Totals::default()
     };
     let summary = |state: MembershipState,
                    segment: Option<pb::SegmentDefinition>,
@@ -144,6 +147,7 @@ fn summaries(
         segment,
         state: state.into(),
         accounts: totals.accounts,
+        unanswered: totals.unanswered,
         sums: features
             .iter()
             .zip(&totals.sums)
@@ -236,18 +240,17 @@ fn totals(
         return groups;
     };
     let empty = Totals {
-        accounts: 0,
         sums: vec![(0.0, 0); features.len()],
+        ..Totals::default()
     };
     for one in present.values() {
         let group = (
             i32::from(one.standing.state),
             one.standing.segment.to_string(),
         );
-        groups
-            .entry(group)
-            .or_insert_with(|| empty.clone())
-            .accounts += 1;
+        let totals = groups.entry(group).or_insert_with(|| empty.clone());
+        totals.accounts += 1;
+        totals.unanswered += u64::from(one.trouble.is_some());
     }
     for table in tables {
         for (row, uid) in sextant_columns::uids(table).iter().enumerate() {

@@ -156,8 +156,9 @@ pub(super) async fn get(
 ) -> Result<Response<pb::GetSegmenterResponse>, Status> {
     let is_operator = of_installation(&request).is_ok();
     let named = request.into_inner().segmenter.unwrap_or_default();
-    let segmenter = handlers.engine.segmenters.find(&named).await?;
-    let segmenter = pb::Segmenter::clone(&segmenter);
+    let segmenters = &handlers.engine.segmenters;
+    let segmenter = segmenters.find(&named, &told::LIVING).await?;
+    let segmenter = segmenters.as_trusted(&segmenter);
     Ok(Response::new(pb::GetSegmenterResponse {
         segmenter: Some(told::to(is_operator, segmenter)),
     }))
@@ -193,12 +194,21 @@ pub(super) async fn change<Q: prost::Message>(
         let message = "must say why: it is kept in the journal";
         return Err(Problem::field(ErrorReason::FieldMissing, "note", message).into());
     }
-    let found = engine.segmenters.find_to_use(&segmenter).await?;
+    let segmenters = &engine.segmenters;
+    let found = segmenters
+        .find_to_change(&segmenter, change.states().0)
+        .await?;
     if found.kind() == pb::SegmenterKind::BuiltIn {
         let message = format!(
             "\"{}\" comes with the service and stays",
             found.segmenter_id
         );
+        return Err(Problem::field(ErrorReason::SegmenterState, "segmenter", message).into());
+    }
+    if matches!(change, Change::Approve | Change::Release)
+        && let Some(distrust) = segmenters.distrusted(&found)?
+    {
+        let message = format!("{} {}: {distrust}", found.segmenter_id, found.version);
         return Err(Problem::field(ErrorReason::SegmenterState, "segmenter", message).into());
     }
     match engine.change(&found, change, (by, note), once).await? {
@@ -277,9 +287,8 @@ pub(super) async fn list_lines(
     )?)?;
     let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
     let segmenters = &handlers.engine.segmenters;
-    let found = segmenters
-        .find(&request.segmenter.unwrap_or_default())
-        .await?;
+    let named = request.segmenter.unwrap_or_default();
+    let found = segmenters.find(&named, &told::LIVING).await?;
     let lines = segmenters.lines(&found.digest);
     let more = lines.len() > skipped.saturating_add(size);
     let next_page_token = if more {

@@ -12,6 +12,7 @@ use sextant_plugin_host::trust::Signed;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
+use sextant_store::port::SegmenterState;
 use sextant_wire::status::Problem;
 
 use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, Segmenters};
@@ -37,8 +38,20 @@ impl Segmenters {
         &self,
         named: &pb::SegmenterRef,
     ) -> Result<Arc<pb::Segmenter>, Problem> {
+        self.find_to_change(named, &[SegmenterState::Ready]).await
+    }
+
+    /// The same of versions in some states.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub(crate) async fn find_to_change(
+        &self,
+        named: &pb::SegmenterRef,
+        states: &[SegmenterState],
+    ) -> Result<Arc<pb::Segmenter>, Problem> {
         self.look_into_directory().await;
-        self.find(named).await
+        self.find(named, states).await
     }
 
     /// Publishes what has come to the directory, or has changed, since it was looked into. What is refused is told of once. Two

@@ -46,17 +46,28 @@ pub(crate) fn to(is_operator: bool, segmenter: pb::Segmenter) -> pb::Segmenter {
     }
 }
 
-/// A stored version as callers see it; `None`: it cannot be read.
-pub(crate) fn segmenter(row: &SegmenterRow) -> Option<pb::Segmenter> {
-    let told = pb::Segmenter::decode(row.segmenter.as_slice()).ok()?;
-    let state = match row.state {
+/// States of versions that are not over.
+pub(crate) const LIVING: [port::SegmenterState; 3] = [
+    port::SegmenterState::Waiting,
+    port::SegmenterState::Ready,
+    port::SegmenterState::Quarantined,
+];
+
+/// A stored state as callers see it.
+pub(crate) const fn state(stored: port::SegmenterState) -> SegmenterState {
+    match stored {
         port::SegmenterState::Waiting => SegmenterState::Waiting,
         port::SegmenterState::Ready => SegmenterState::Ready,
         port::SegmenterState::Quarantined => SegmenterState::Quarantined,
         port::SegmenterState::Retired => SegmenterState::Retired,
-    };
+    }
+}
+
+/// A stored version as callers see it; `None`: it cannot be read.
+pub(crate) fn segmenter(row: &SegmenterRow) -> Option<pb::Segmenter> {
+    let told = pb::Segmenter::decode(row.segmenter.as_slice()).ok()?;
     Some(pb::Segmenter {
-        state: state.into(),
+        state: state(row.state).into(),
         published_at: Some(time::timestamp(row.published_at)),
         ..told
     })

@@ -186,6 +186,17 @@ impl Segmenters {
         Ok(checked.err())
     }
 
+    /// A version as it is shown: one that can be used but is not trusted by this process says so.
+    pub(crate) fn as_trusted(&self, told: &pb::Segmenter) -> pb::Segmenter {
+        let mut shown = told.clone();
+        if told.state() == SegmenterState::Ready
+            && let Ok(Some(distrust)) = self.distrusted(told)
+        {
+            shown.why = format!("not asked here: {distrust}");
+        }
+        shown
+    }
+
     /// Whether a version may be used for a tenant.
     ///
     /// # Errors

@@ -289,7 +289,7 @@ fn plugin() -> Command {
                         .value_parser(value_parser!(PathBuf))
                         .required(true),
                 )
-                .arg(option("settings", "JSON", "The segmenter's configuration; default: all defaults"))
+                .arg(option("segmenter-config", "JSON", "The segmenter's configuration; default: all defaults"))
                 .arg(option("as-of", "TIME", "The \"now\" of the model, such as 2026-01-31T09:30:00Z; default: now")),
         )
         .subcommand(
@@ -297,7 +297,7 @@ fn plugin() -> Command {
                 .about("Measures what a segmenter costs, in a process of its own as the service runs it")
                 .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
                 .arg(number("rows", "1000", "Rows of a batch, at most 16,384"))
-                .arg(option("settings", "JSON", "The segmenter's configuration; default: all defaults")),
+                .arg(option("segmenter-config", "JSON", "The segmenter's configuration; default: all defaults")),
         )
         .subcommands(signing_commands())
         .subcommands(publishing_commands())
@@ -354,7 +354,7 @@ fn publishing_commands() -> Vec<Command> {
             .about("Publishes a segmenter: it is checked by the service before it is stored")
             .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
             .arg(segmentation("Also propose it for this segmentation, and show what it would change"))
-            .arg(option("settings", "JSON", "With --segmentation: its configuration; default: the present one"))
+            .arg(option("segmenter-config", "JSON", "With --segmentation: its configuration; default: the present one"))
             .arg(why()),
         named("register")
             .about("Publishes a segmenter that runs on a server of your own, which the operator may have to list in plugins.trust_file")
@@ -391,7 +391,7 @@ fn deciding_commands() -> Vec<Command> {
             .arg(segmentation())
             .arg(option("segmenter", "ID", "Another segmenter; default: the present one"))
             .arg(segmenter_version())
-            .arg(option("settings", "JSON", "Configuration; default: the present one"))
+            .arg(option("segmenter-config", "JSON", "Configuration; default: the present one"))
             .arg(note_of("Why, for the journal")),
         named("diff")
             .about("Shows what the proposed revision of a segmentation would change, as its last shadow found; or what a new file would for the rows of a file")
@@ -401,7 +401,7 @@ fn deciding_commands() -> Vec<Command> {
                 option("csv", "FILE", "With NEW: rows whose header names features, and account_id")
                     .value_parser(value_parser!(PathBuf)),
             )
-            .arg(option("settings", "JSON", "With NEW: configuration of both; default: all defaults"))
+            .arg(option("segmenter-config", "JSON", "With NEW: configuration of both; default: all defaults"))
             .arg(option("as-of", "TIME", "With NEW: the \"now\" of both; default: now")),
         named("activate")
             .about("Lets the proposed revision decide, from now on and for all accounts at once")

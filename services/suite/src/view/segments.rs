@@ -50,6 +50,13 @@ pub(crate) fn segments(
         block = block
             .noted("A blank sum is unknown of every account of the segment, which is not zero.");
     }
+    let unanswered: u64 = answer.segments.iter().map(|one| one.unanswered).sum();
+    if unanswered > 0 {
+        block = block.noted(format!(
+            "For {unanswered} accounts the segmenter has failed: they are where they were, or taken for accounts without enough data. \
+             `sextant members` says why."
+        ));
+    }
     block
 }
 

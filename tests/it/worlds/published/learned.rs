@@ -107,7 +107,7 @@ async fn a_proposal_learns_anew_and_decides_when_it_is_activated() {
         team.plugin(&[
             "propose",
             "groups",
-            "--settings",
+            "--segmenter-config",
             &three,
             "--note",
             "three it is",

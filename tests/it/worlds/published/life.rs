@@ -163,9 +163,14 @@ async fn a_revision_that_would_move_too_much_needs_a_word() {
 #[tokio::test]
 async fn a_configuration_is_a_revision_too() {
     let (team, position, _) = watched(Shape::Embedded).await;
-    let told = team.refused(&["propose", "seats", "--settings", "{\"unit\":1}"]);
+    let told = team.refused(&["propose", "seats", "--segmenter-config", "{\"unit\":1}"]);
     assert!(told.contains("/unit"), "{told}");
-    let proposed = team.plugin(&["propose", "seats", "--settings", "{\"unit\":\"chair\"}"]);
+    let proposed = team.plugin(&[
+        "propose",
+        "seats",
+        "--segmenter-config",
+        "{\"unit\":\"chair\"}",
+    ]);
     assert_eq!(proposed["revisions"][0]["config"], "{\"unit\":\"chair\"}");
     assert_eq!(proposed["revisions"][0]["version"], "1.0.0");
     team.plugin(&["activate", "seats"]);

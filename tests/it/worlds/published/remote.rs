@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::worlds::process::free_address;
 use crate::worlds::published::{LONGEST_WAIT, Team, column, with_seats};
 use crate::worlds::records::{accept, membership, now};
-use crate::worlds::world::Shape;
+use crate::worlds::world::{Shape, segmentation_by};
 
 const MODEL: &str = "\
 from sextant_segmenter import Segmenter
@@ -60,6 +60,15 @@ impl Server {
         BufReader::new(printed).read_line(&mut told).unwrap();
         assert!(told.contains("http://"), "{told}");
         Self(child)
+    }
+}
+
+impl Server {
+    /// Stops it, so that it hangs; or has it go on.
+    fn signal(&self, signal: &str) {
+        let number = self.0.id().to_string();
+        let sent = Command::new("kill").args([signal, &number]).status();
+        assert!(sent.unwrap().success());
     }
 }
 
@@ -161,6 +170,55 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
         "a new model",
     ]);
     wait_for(&team, ("account-8", "small"), &position).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_keeps_nobody_from_reading_however_much_is_decided_by_it() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.0.0");
+    let tokens: PathBuf = folder.path().join("tokens");
+    fs::create_dir(&tokens).unwrap();
+    let settings = [format!("plugins.token_dir={}", tokens.display())];
+    let team = Team::start_with(Shape::Embedded, &settings).await;
+    let listen = free_address().to_string();
+    let address = format!("http://{listen}");
+    fs::write(tokens.join("seats"), format!("{address}\na secret\n")).unwrap();
+    let server = Server::start(folder.path(), &listen);
+    team.plugin(&["register", &address, "--token-name", "seats"]);
+    let keys: Vec<String> = (0..20).map(|k| format!("seats-{k}")).collect();
+    for key in keys.iter().map(String::as_str).chain(["seats"]) {
+        segmentation_by(&team.client, key, "team.seats", "{}").await;
+    }
+    segmentation_by(&team.client, "stages", "sextant.lifecycle", "{}").await;
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+
+    server.signal("-STOP");
+    for hour in 9..12 {
+        let [_, changed] = with_seats("account-9", hour, 10);
+        let position = accept(&team.client, vec![changed]).await;
+        let held = membership(&team.client, "account-9", "seats", &now(&position)).await;
+        assert_eq!(held.segment, "large");
+        let stage = membership(&team.client, "account-9", "stages", &now(&position)).await;
+        assert!(
+            stage.trouble.is_empty() && !stage.segment.is_empty(),
+            "{stage:?}"
+        );
+    }
+    let shown = team
+        .world
+        .cli(&["segmentations", "list", "--tenant", "seats", "-o", "json"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("does not answer"), "{shown}");
+
+    server.signal("-CONT");
+    let position = {
+        let [_, changed] = with_seats("account-8", 12, 10);
+        accept(&team.client, vec![changed]).await
+    };
+    for account in ["account-8", "account-9"] {
+        wait_for(&team, (account, "small"), &position).await;
+    }
 }
 
 #[tokio::test]

@@ -33,7 +33,10 @@ async fn only_who_changes_something_has_published_what_lies_in_the_directory() {
     };
     // That it is refused is told, so one event says that it was looked at.
     let told = async || segmenters.catalogue.newest_event().await.unwrap();
-    let unknown = segmenters.find(&named).await.unwrap_err();
+    let unknown = segmenters
+        .find(&named, &crate::segmenters::told::LIVING)
+        .await
+        .unwrap_err();
     assert_eq!(unknown.reason, ErrorReason::SegmenterUnknown);
     assert_eq!(told().await, 0);
     segmenters.find_to_use(&named).await.unwrap_err();

@@ -24,7 +24,7 @@ pub(crate) async fn diff(
 ) -> Result<(), Error> {
     let csv = matches.get_one::<PathBuf>("csv").cloned();
     let csv = csv.ok_or_else(|| Error::usage("name the rows with --csv FILE"))?;
-    let config = Some(text_of(matches, "settings")).filter(|config| !config.is_empty());
+    let config = Some(text_of(matches, "segmenter-config")).filter(|config| !config.is_empty());
     let config = config.unwrap_or_else(|| "{}".to_owned());
     let as_of = as_of(matches)?;
     let comparing =

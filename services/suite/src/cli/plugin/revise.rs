@@ -31,7 +31,7 @@ pub(crate) async fn propose_one(
     let request = ProposeRevisionRequest {
         segmentation,
         segmenter: Some(named).filter(|named| *named != SegmenterRef::default()),
-        config: text_of(matches, "settings"),
+        config: text_of(matches, "segmenter-config"),
         note: text_of(matches, "note"),
         request_id: request_id(),
     };

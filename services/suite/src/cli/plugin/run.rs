@@ -36,7 +36,7 @@ pub(crate) async fn run(context: &Context<'_>, matches: &ArgMatches) -> Result<(
     let file = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let missing = || Error::usage("name the segmenter and a CSV file");
     let (path, csv) = (file("file").zip(file("csv"))).ok_or_else(missing)?;
-    let config = Some(text_of(matches, "settings")).filter(|config| !config.is_empty());
+    let config = Some(text_of(matches, "segmenter-config")).filter(|config| !config.is_empty());
     let config = config.unwrap_or_else(|| "{}".to_owned());
     let as_of = as_of(matches)?;
     let block = waiting(move || Ok(shown(judge(&path, &csv, &config, as_of)?))).await?;

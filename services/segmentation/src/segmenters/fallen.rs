@@ -1,0 +1,71 @@
+//! Segmenters that are not asked any more: what they have failed with, and who does not trust them.
+
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use sextant_plugin_host::{Failing, Trouble};
+use sextant_proto::segmentation::v1::SegmenterState;
+
+use crate::segmenters::Segmenters;
+
+impl Segmenters {
+    /// Those that may not be asked any more, anywhere: they have failed too often, were taken back, or their time is over. With what
+    /// each has done.
+    pub(crate) fn fallen(&self) -> Vec<(String, String)> {
+        let mut fallen = self.failed();
+        let mut unwelcome = BTreeSet::new();
+        for told in self.published().values() {
+            // While the keys cannot be read nothing new is loaded, and what runs goes on.
+            if told.state() == SegmenterState::Ready
+                && let Ok(Some(distrust)) = self.distrusted(told)
+            {
+                if matches!(distrust.check, "S-revoked" | "S-time") {
+                    fallen.push((told.digest.clone(), distrust.to_string()));
+                } else {
+                    // Other processes may have read other keys: nothing is asked of it here, and that is all.
+                    unwelcome.insert(told.digest.clone());
+                }
+            }
+        }
+        let mut known = self
+            .unwelcome
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *known != unwelcome {
+            *known = unwelcome;
+            self.edition.fetch_add(1, Ordering::Release);
+        }
+        fallen
+    }
+
+    /// Those that are asked no more, for they have failed too often, and with what. A server that is away is not among them: it comes back.
+    fn failed(&self) -> Vec<(String, String)> {
+        let running = self.running().into_iter();
+        let failed = running.filter_map(|(digest, segmenter)| match segmenter.failure()? {
+            Trouble::Gone(_) | Trouble::NotStarted(_) => None,
+            trouble => Some((
+                digest,
+                format!("it has failed too often, at last so: {trouble}"),
+            )),
+        });
+        failed.collect()
+    }
+
+    /// Whether a segmenter has failed too often here, whatever its configuration.
+    pub(crate) fn has_failed(&self, digest: &str) -> bool {
+        self.failed().iter().any(|(failed, _)| failed == digest)
+    }
+
+    /// Configurations with which segmenters have failed too often here, by digest.
+    pub(crate) fn failing(&self) -> Vec<(String, Failing)> {
+        let running = self.running().into_iter();
+        let failing = running.flat_map(|(digest, segmenter)| {
+            let failing = segmenter.failing().into_iter();
+            failing.map(move |one| (digest.clone(), one))
+        });
+        let is_away =
+            |one: &Failing| matches!(one.trouble, Trouble::Gone(_) | Trouble::NotStarted(_));
+        failing.filter(|(_, one)| !is_away(one)).collect()
+    }
+}
