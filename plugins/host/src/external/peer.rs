@@ -326,20 +326,17 @@ impl ServerPeer {
     async fn look(&self, client: &mut Client) -> Result<(), Lost> {
         let since_ns = monotonic_ns();
         let looked = timeout(LONGEST_LOOK, client.describe()).await;
-        let told = looked.unwrap_or_else(|_elapsed| {
-            Err(Status::deadline_exceeded(
-                "it does not say what it is in time",
-            ))
-        });
-        let told = told.map_err(|status| {
-            self.broke_off(since_ns);
-            Lost::Trouble(gone(&status))
-        })?;
-        if digest_of(&told) != self.digest {
-            return Err(Lost::All(CallError::DescriptorChanged));
-        }
-        self.same_at_ns.store(monotonic_ns(), Ordering::Relaxed);
-        Ok(())
+        let trouble = match looked {
+            Ok(Ok(told)) if digest_of(&told) == self.digest => {
+                self.same_at_ns.store(monotonic_ns(), Ordering::Relaxed);
+                return Ok(());
+            },
+            Ok(Ok(_another)) => return Err(Lost::All(CallError::DescriptorChanged)),
+            Ok(Err(status)) => gone(&status),
+            Err(_elapsed) => Trouble::Gone("it does not say what it is in time".to_owned()),
+        };
+        self.broke_off(since_ns);
+        Err(Lost::Trouble(trouble))
     }
 }
 
