@@ -125,6 +125,9 @@ impl Answer {
     }
 }
 
+/// Bytes of the longest text of a reason that a host takes.
+const MAX_TEXT_BYTES: usize = 1_024;
+
 /// Collects the reasons of one row.
 #[derive(Debug, Default)]
 pub struct Reasons {
@@ -140,7 +143,8 @@ pub(crate) struct Reason {
 
 impl Reasons {
     /// Adds a reason: the column it comes from, how much it contributed (sign and scale are the model's own; a number
-    /// that is not finite counts as 0), and a sentence such as `recency 2 of 5: last purchase 143 days ago`.
+    /// that is not finite counts as 0), and a sentence such as `recency 2 of 5: last purchase 143 days ago`, which is cut behind
+    /// 1,024 bytes.
     pub fn push<'a>(
         &mut self,
         column: &impl Column<'a>,
@@ -157,10 +161,12 @@ impl Reasons {
         } else {
             0.0
         };
+        let mut text = text.into();
+        text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
         self.items.push(Reason {
             feature: position,
             contribution,
-            text: text.into(),
+            text,
         });
     }
 

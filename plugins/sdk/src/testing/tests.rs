@@ -105,6 +105,10 @@ fn reasons_are_ordered_by_strength_and_cut() {
     );
     assert!(all[1].is_empty());
     assert_eq!(session.reasons(rows, 2).unwrap()[0].len(), 2);
+    // A letter of two bytes is left out whole.
+    let long = format!(r#"[[null,null,true,"a{}",null]]"#, "\u{e9}".repeat(600));
+    let reasons = session.reasons(&long, 9).unwrap();
+    assert_eq!(reasons[0][0].text.len(), 1_023);
 }
 
 #[test]
