@@ -136,7 +136,7 @@ impl Segmenters {
         } = offer;
         let _judging = self.judges.acquire().await;
         let code = Arc::new(code);
-        let verifying = Arc::clone(&code);
+        let (verifying, named_so) = (Arc::clone(&code), name.clone());
         let verified = blocking(move || {
             let verified = Verified::new(Path::new(&name), &verifying);
             Ok::<_, Problem>(verified.map(Arc::new))
@@ -150,7 +150,12 @@ impl Segmenters {
                     digest,
                     ..pb::Segmenter::default()
                 };
-                return self.refuse(&unknown, &by, Refusal::of(&verdicts)).await;
+                // Nobody knows what it is but by its name.
+                let refusal = Refusal::of(&verdicts).map(|refusal| Refusal {
+                    found: format!("{named_so}: {}", refusal.found),
+                    ..refusal
+                });
+                return self.refuse(&unknown, &by, refusal).await;
             },
         };
         let named = named(&verified);

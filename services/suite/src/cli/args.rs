@@ -375,7 +375,7 @@ fn publishing_commands() -> Vec<Command> {
         version("retire").about("Ends a version that nothing is decided by").arg(why()),
         version("logs").about("What a segmenter has written in the process that answers").arg(limit()),
         named("events")
-            .about("What was done to segmenters and revisions, by whom and why")
+            .about("What was done to segmenters, and with a tenant to its revisions, by whom and why")
             .arg(option("segmenter", "ID", "Only of this segmenter"))
             .arg(segmentation("Only of this segmentation"))
             .arg(limit()),

@@ -70,13 +70,17 @@ pub(crate) fn new(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Err
     let columns = vec![
         Column::left("folder", "Folder"),
         Column::left("segmenter", "Segmenter"),
-        Column::prose("next", "Next, within it"),
+        Column::unseen("next"),
     ];
-    let mut block = Block::new("segmenters", "", columns);
+    let next = next.replace("NAME", name);
+    let shown = folder.display().to_string();
+    // In one line, to be copied.
+    let note = format!("Next: cd {shown} && {next}");
+    let mut block = Block::new("segmenters", "", columns).noted(note);
     block.rows.push(vec![
-        Cell::text(folder.display().to_string()),
+        Cell::text(shown),
         Cell::text(id.clone()),
-        Cell::text(next.replace("NAME", name)),
+        Cell::text(next),
     ]);
     context.print(matches, &Zone::utc(), &block.into())
 }

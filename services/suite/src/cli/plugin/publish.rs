@@ -230,7 +230,7 @@ pub(crate) async fn logs(context: &Context<'_>, matches: &ArgMatches) -> Result<
 /// What was done to segmenters and revisions.
 pub(crate) async fn events(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let segmentation = text_of(matches, "segmentation");
-    let (client, zone) = if segmentation.is_empty() {
+    let (client, zone) = if segmentation.is_empty() && !context.names_tenant() {
         (context.client()?, Zone::utc())
     } else {
         let (client, _) = context.of_tenant().await?;
