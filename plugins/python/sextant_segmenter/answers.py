@@ -90,8 +90,6 @@ def _of_row(description: Description, row: int, of_row: list[Reason]) -> list[tu
             raise Mistake(f"row {row}: a reason names {reason.feature}, which is none of its features")
         if not math.isfinite(reason.contribution):
             raise Mistake(f"row {row}: the contribution of {reason.feature} is {reason.contribution}")
-        length = len((reason.text or "").encode())
-        if length > _MAX_TEXT_BYTES:
-            raise Mistake(f"row {row}: the text about {reason.feature} has {length} bytes, at most {_MAX_TEXT_BYTES} are shown to people")
-        told.append((description.features.index(reason.feature), float(reason.contribution), reason.text))
+        text = (reason.text or "").encode()[:_MAX_TEXT_BYTES].decode(errors="ignore")
+        told.append((description.features.index(reason.feature), float(reason.contribution), text))
     return sorted(told, key=lambda one: -abs(one[1]))

@@ -45,7 +45,7 @@ class Reason:
     feature: str
     #: Signed weight; the greater its absolute value, the stronger.
     contribution: float
-    #: A sentence for people, at most 1,024 bytes.
+    #: A sentence for people, cut behind 1,024 bytes.
     text: str = ""
 
 

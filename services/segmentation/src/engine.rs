@@ -236,6 +236,26 @@ impl Engine {
         Ok(self.write(tenant).await?.downgrade())
     }
 
+    /// Takes over a segmentation that another process has made, if it has: nothing tells of it before something happens to its accounts.
+    pub(crate) async fn take_over_made(&self, tenant: TenantId, key: &str) -> Result<(), Status> {
+        let all = self.segmentations.all(tenant).await.map_err(store)?;
+        if !all.iter().any(|row| row.key == key) {
+            return Ok(());
+        }
+        let mut writing = self.write(tenant).await?;
+        if writing
+            .as_ref()
+            .is_some_and(|state| state.by_key(key).is_none())
+        {
+            // It is loaded again, with what was found by then.
+            *writing = None;
+        }
+        drop(writing);
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.remove(&tenant);
+        Ok(())
+    }
+
     /// Has tenants that are in memory take over what was done to the catalogue: which of their segmentations are behind is told
     /// before anything happens to them.
     pub(crate) async fn renew_known(&self, tenants: BTreeSet<TenantId>) {

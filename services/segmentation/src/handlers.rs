@@ -58,10 +58,20 @@ pub(crate) struct Reading {
 }
 
 impl Handlers {
-    async fn begin(&self, tenant: TenantId, at: Option<&ReadAt>) -> Result<Reading, Status> {
+    /// Begins a read of a segmentation, or of all: empty.
+    async fn begin(
+        &self,
+        (tenant, segmentation): (TenantId, &str),
+        at: Option<&ReadAt>,
+    ) -> Result<Reading, Status> {
         let at = read::moment(at, tenant)?;
         let position = self.engine.progress.wait_for(tenant, &at.floor).await?;
-        let view = self.engine.view(tenant).await?;
+        let mut view = self.engine.view(tenant).await?;
+        let is_known = |view: &View| view.segmentations.iter().any(|one| one.key == segmentation);
+        if !segmentation.is_empty() && !is_known(&view) {
+            self.engine.take_over_made(tenant, segmentation).await?;
+            view = self.engine.view(tenant).await?;
+        }
         // What was evaluated has passed. Of what is later scoring knows whether the tenant's clock has reached it.
         let at = if at.latest() > view.evaluated_at {
             let clock = self.engine.now(tenant, &at.floor).await?;

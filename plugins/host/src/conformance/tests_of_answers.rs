@@ -1,15 +1,21 @@
 //! What a segmenter answers: its examples, odd rows, and the same again.
 
+use std::time::Duration;
+
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
 use crate::conformance::{Found, OF_A_PROCESS, Test, fail, pass, skipped, warning};
-use crate::{ABSTAIN, Assignments, Descriptor, Example, NO_SEGMENT};
+use crate::{ABSTAIN, Assignments, Descriptor, Example, ExternalInstance, NO_SEGMENT, Reason};
 
 /// Rows of most tests.
 const ROWS: usize = 1_000;
+/// Rows whose reasons are asked for, so many of each, within this time.
+const EXPLAINED: usize = 100;
+const MOST_REASONS: u32 = 4;
+const LONGEST_EXPLANATION: Duration = Duration::from_secs(5);
 /// More than fit into one batch of the service, and no round number.
 const MANY_ROWS: usize = 16_411;
 
@@ -81,8 +87,8 @@ pub(super) const TESTS: &[Test] = &[
     },
     Test {
         id: "C-explain",
-        why: "people see the reasons of every move: at most as many as asked for, strongest first, of features that there are",
-        fix: "sort by the absolute contribution, cut off at top_k, and index features as the descriptor lists them",
+        why: "people see the reasons of every move: at most as many as asked for, strongest first, of features that there are, in a sentence",
+        fix: "give reasons for every row that segment judges, whatever its values; sort by the absolute contribution, cut off at top_k, index features as the descriptor lists them, and keep a text below 1,024 bytes",
         run: explains,
     },
     Test {
@@ -289,24 +295,22 @@ fn explains(subject: &Subject) -> Found {
         return warning("it gives no reasons: people see only which features it reads");
     }
     let told = || -> Result<usize, String> {
-        let rows = rows(subject, 100, Kind::Plain)?;
         let instance = subject.fresh("{}")?;
+        let plain = rows(subject, EXPLAINED, Kind::Plain)?;
         let mut most = 0;
-        for top_k in [0, 1, 4] {
-            let reasons = instance.explain(&rows, &call(std::time::Duration::from_secs(5)), top_k);
-            let reasons = reasons.map_err(|error| error.to_string())?;
-            let asked_of = answers(&instance, &rows)?;
-            let silent = reasons.iter().enumerate().find(|(row, of_row)| {
-                let is_judged = asked_of
-                    .segment
-                    .get(*row)
-                    .is_some_and(|segment| *segment != ABSTAIN);
-                top_k > 0 && of_row.is_empty() && is_judged
-            });
-            if let Some((row, _)) = silent {
+        for top_k in [0, 1, MOST_REASONS] {
+            most = explained(&instance, &plain, top_k)?;
+            if let Some(row) = silent(&instance, &plain, top_k)? {
                 return Err(format!("row {row} is judged, and there is no reason"));
             }
-            most = reasons.iter().map(Vec::len).max().unwrap_or(0);
+        }
+        for kind in [Kind::Unknown, Kind::Extreme] {
+            explained(&instance, &rows(subject, EXPLAINED, kind)?, MOST_REASONS)?;
+        }
+        for (k, example) in subject.descriptor().examples.iter().enumerate() {
+            let (instance, rows) = subject.of_example(example)?;
+            let told = explained(&instance, &rows, MOST_REASONS);
+            told.map_err(|what| format!("of example {k}: {what}"))?;
         }
         Ok(most)
     };
@@ -314,6 +318,33 @@ fn explains(subject: &Subject) -> Found {
         Ok(most) => pass(format!("up to {most} reasons a row")),
         Err(what) => fail(what),
     }
+}
+
+/// The most reasons that a row has.
+fn explained(instance: &ExternalInstance, rows: &RecordBatch, top_k: u32) -> Result<usize, String> {
+    let reasons = reasons(instance, rows, top_k)?;
+    Ok(reasons.iter().map(Vec::len).max().unwrap_or_default())
+}
+
+/// A row that is judged and has no reason.
+fn silent(
+    instance: &ExternalInstance,
+    rows: &RecordBatch,
+    top_k: u32,
+) -> Result<Option<usize>, String> {
+    let reasons = reasons(instance, rows, top_k)?;
+    let asked_of = answers(instance, rows)?;
+    let mut rows = reasons.iter().zip(&asked_of.segment);
+    Ok(rows.position(|(of_row, segment)| top_k > 0 && of_row.is_empty() && *segment != ABSTAIN))
+}
+
+fn reasons(
+    instance: &ExternalInstance,
+    rows: &RecordBatch,
+    top_k: u32,
+) -> Result<Vec<Vec<Reason>>, String> {
+    let reasons = instance.explain(rows, &call(LONGEST_EXPLANATION), top_k);
+    reasons.map_err(|error| error.to_string())
 }
 
 fn segments(subject: &Subject) -> Found {

@@ -356,9 +356,22 @@ impl<A: Ask> Answering<A> {
         if let Some(trouble) = search.incident {
             breakers.incident(&self.config, self.number, trouble);
         }
-        // A row without reasons has its answer.
-        if A::NAME == Segment::NAME && self.shared.told.row_independent {
-            let found_now = found.without.iter().skip(n_known);
+        let found_now = found.without.iter().skip(n_known);
+        if A::NAME != Segment::NAME {
+            drop(breakers);
+            // A row without reasons has its answer: its author is told.
+            if let Some(first) = found_now.clone().next() {
+                let (id, rows, row) = (&self.descriptor.id, found_now.count(), first.row);
+                let trouble = &first.trouble;
+                let what = format!("no reasons for {rows} rows, the first is row {row}: {trouble}");
+                tracing::warn!(
+                    segmenter = id,
+                    what,
+                    "a segmenter gives no reasons for some rows"
+                );
+                self.shared.peer.tell(&what);
+            }
+        } else if self.shared.told.row_independent {
             let n_failed = found_now.filter(|one| one.is_its_own).count();
             let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
             breakers.rows(&self.config, n_answered, n_failed);

@@ -97,7 +97,8 @@ impl Breakers {
     /// Rows were answered, and it has failed for others, which are told once.
     pub(crate) fn rows(&mut self, key: &Key, n_answered: usize, n_failed: usize) {
         let opened = self.with(key).rows(n_answered, n_failed);
-        self.tell(key, opened, "");
+        let last = self.with(key).last().map(ToString::to_string);
+        self.tell(key, opened, &last.unwrap_or_default());
     }
 
     /// Tells of what is not asked any more from now on.

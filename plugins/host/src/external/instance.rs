@@ -220,7 +220,11 @@ impl ExternalInstance {
         };
         let failure = shared.breakers().failure_with(&self.made_of);
         if let Some(failure) = failure {
-            return Ok(everyone(Trouble::Quarantined(failure.to_string().into())));
+            // Who was away is asked again soon.
+            return Ok(everyone(match failure {
+                Trouble::Gone(_) => failure,
+                other => Trouble::Quarantined(other.to_string().into()),
+            }));
         }
         let batch = self.shown(prepared)?;
         // A row that cannot be explained may be judged all the same.

@@ -40,7 +40,7 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    fn add(&self, level: &str, text: &str) {
+    pub(crate) fn add(&self, level: &str, text: &str) {
         let text = plain(text);
         let end = text.floor_char_boundary(KEPT_BYTES);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);

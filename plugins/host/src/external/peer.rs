@@ -110,6 +110,13 @@ impl Peer {
         }
     }
 
+    /// Writes a line among those of its processes.
+    pub(crate) fn tell(&self, what: &str) {
+        if let Self::Process(peer) = self {
+            peer.how.lines.add("WARN", what);
+        }
+    }
+
     /// Processes that were lost.
     pub(crate) fn losses(&self) -> u64 {
         match self {

@@ -322,6 +322,10 @@ static seg_status explain(seg_instance *self, const seg_call *call, uint32_t top
 #if IS(44)
   if (rows > 1) abort();
 #endif
+#if IS(65) || IS(66)
+  const int64_t *amounts = (const int64_t *)in->children[0]->buffers[1] + in->children[0]->offset;
+  for (int64_t k = 0; k < rows; k++) if (IS(65) ? amounts[k] == 500 : amounts[k] == INT64_MIN) abort();
+#endif
   size_t n = (size_t)rows * per_row;
   struct reasons *r = calloc(1, sizeof *r + ((size_t)rows + 1) * 4 + (n + 1) * (4 + 4 + 4 + 1) + 64);
   if (r == NULL) return SEG_E_RESOURCE;

@@ -118,6 +118,8 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (62, "it refuses unknown values", "D-unknown", &[]),
     (63, "a buffer is NULL", "D-one", &[]),
     (64, "its answer is freed already", "R-leak", &[]),
+    (65, "it cannot explain its own example", "C-explain", &[]),
+    (66, "it cannot explain the least number", "C-explain", &[]),
     (
         71,
         "it asks for features outside of its scope",

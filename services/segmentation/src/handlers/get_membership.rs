@@ -24,7 +24,9 @@ pub(super) async fn handle(
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
     let account = read::account(request.account.as_ref(), "account")?;
-    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let reading = handlers
+        .begin((tenant, &request.segmentation), request.at.as_ref())
+        .await?;
     let known = reading.segmentation(&request.segmentation)?;
     let membership = if reading.at.is_now() {
         handlers.present(&reading, known, &account).await?

@@ -41,7 +41,9 @@ async fn answer(
     tenant: TenantId,
     request: &pb::ListMembersRequest,
 ) -> Result<pb::ListMembersResponse, Status> {
-    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let reading = handlers
+        .begin((tenant, &request.segmentation), request.at.as_ref())
+        .await?;
     let known = reading.segmentation(&request.segmentation)?;
     check_segments(handlers, &reading, request).await?;
     let bound = pb::ListMembersRequest {

@@ -29,7 +29,7 @@ pub(super) async fn handle(
         .pager
         .cursor(tenant.0, &bound, &request.page_token)?
         .unwrap_or_default();
-    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let reading = handlers.begin((tenant, ""), request.at.as_ref()).await?;
     reading.check_freshness(None)?;
     let Some(uid) = handlers.uid(&reading, &account).await? else {
         return Ok(Response::new(pb::ListMembershipsResponse {

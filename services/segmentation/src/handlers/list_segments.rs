@@ -58,7 +58,9 @@ async fn answer(
             .cursor(tenant.0, &bound, &request.page_token)?,
     )?;
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let reading = handlers
+        .begin((tenant, &request.segmentation), request.at.as_ref())
+        .await?;
     let known = reading.segmentation(&request.segmentation)?;
     let features = request
         .sum_features

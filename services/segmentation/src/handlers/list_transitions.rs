@@ -79,7 +79,9 @@ pub(super) async fn handle(
         .pager
         .cursor(tenant.0, &bound, &request.page_token)?;
     let begin = cursor.map_or(Ok(Place::default()), |cursor| Place::read(&cursor))?;
-    let reading = handlers.begin(tenant, request.at.as_ref()).await?;
+    let reading = handlers
+        .begin((tenant, &request.segmentation), request.at.as_ref())
+        .await?;
     let segmentation = reading.named(&request.segmentation)?;
     let uid = match account {
         Some(account) => {

@@ -19,8 +19,9 @@ use super::Handlers;
 use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, told};
 use crate::supervise::Change;
 
-/// How long a file may take to arrive.
+/// How long a file may take to arrive, and its next piece: whoever stops sending gives way to others.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const DIGEST_DIGITS: usize = 64;
 /// Bytes of the largest manifest, and of the largest signature.
 const MAX_MANIFEST_BYTES: usize = 16 << 10;
@@ -39,7 +40,6 @@ pub(super) async fn upload(
     };
     let size = check(&head)?;
     let _room = handlers.engine.segmenters.room_to_upload().await;
-    // Whoever stops sending keeps nobody from it.
     let receiving = tokio::time::timeout(LONGEST_UPLOAD, received(&mut parts, size));
     let code = receiving.await.map_err(|_too_long| {
         let message = format!("the file did not come within {LONGEST_UPLOAD:?}: send it again");
@@ -67,7 +67,15 @@ async fn received(
     size: usize,
 ) -> Result<Vec<u8>, Status> {
     let mut code = Vec::new();
-    while let Some(part) = parts.next().await.transpose()? {
+    loop {
+        let next = tokio::time::timeout(LONGEST_PAUSE, parts.next()).await;
+        let next = next.map_err(|_elapsed| {
+            let message = format!("nothing came for {LONGEST_PAUSE:?}: send it again");
+            Problem::new(ErrorReason::DeadlineExceeded, message)
+        })?;
+        let Some(part) = next.transpose()? else {
+            break;
+        };
         let Some(Part::Chunk(chunk)) = part.part else {
             let message = "must be what every message behind the first holds";
             return Err(Problem::field(ErrorReason::FieldMissing, "chunk", message).into());

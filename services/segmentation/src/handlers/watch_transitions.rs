@@ -18,7 +18,9 @@ pub(super) async fn handle(
 ) -> Result<Response<Answers>, Status> {
     let tenant = tenant_of(&request)?;
     let request = request.into_inner();
-    let reading = handlers.begin(tenant, None).await?;
+    let reading = handlers
+        .begin((tenant, &request.segmentation), None)
+        .await?;
     if !request.segmentation.is_empty() {
         reading.segmentation(&request.segmentation)?;
     }

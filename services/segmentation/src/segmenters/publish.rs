@@ -159,11 +159,14 @@ impl Segmenters {
             },
         };
         let named = named(&verified);
+        if let Some(refusal) = other_bytes(&digest, &named.digest) {
+            return self.refuse(&named, &by, Some(refusal)).await;
+        }
         if let Some(known) = self.now_published().await?.get(&named.digest) {
-            return Ok((pb::Segmenter::clone(known), true));
+            return known_already(known);
         }
         // Nothing of it has run until here.
-        let trusted = match self.admitted(&named, &verified, (&digest, &signed))? {
+        let trusted = match self.admitted(&named, &verified, &signed)? {
             Ok(trusted) => trusted,
             Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
         };
@@ -189,19 +192,8 @@ impl Segmenters {
         &self,
         named: &pb::Segmenter,
         verified: &Verified,
-        (announced, signed): (&str, &Signed),
+        signed: &Signed,
     ) -> Result<Result<(pb::SegmenterState, String), Refusal>, Problem> {
-        if !announced.is_empty() && announced != named.digest {
-            return Ok(Err(Refusal::new(
-                "D-digest",
-                format!(
-                    "the bytes have the digest {}, and {announced} was announced",
-                    named.digest
-                ),
-                "what arrives must be what was sent",
-                "send it again",
-            )));
-        }
         if let Some(refusal) = self.unfit(verified.descriptor())? {
             return Ok(Err(refusal));
         }
@@ -277,7 +269,7 @@ impl Segmenters {
             return self.refuse(&told, by, Some(Refusal::from(distrust))).await;
         }
         if let Some(known) = self.now_published().await?.get(&told.digest) {
-            return Ok((pb::Segmenter::clone(known), true));
+            return known_already(known);
         }
         if let Some(refusal) = self.unfit(segmenter.descriptor())? {
             return self.refuse(&told, by, Some(refusal)).await;
@@ -421,6 +413,34 @@ impl Segmenters {
         let row = told::event_row(&event, None, self.clock.now());
         Ok(self.catalogue.tell(row).await?)
     }
+}
+
+/// What was published before, if it is not over.
+fn known_already(known: &pb::Segmenter) -> Result<(pb::Segmenter, bool), Problem> {
+    if known.state() != pb::SegmenterState::Retired {
+        return Ok((known.clone(), true));
+    }
+    let message = format!(
+        "{} {} was retired, which is for ever: count its version up",
+        known.segmenter_id, known.version
+    );
+    Err(Problem::field(
+        ErrorReason::SegmenterState,
+        "segmenter",
+        message,
+    ))
+}
+
+/// Bytes that are not those that were announced.
+fn other_bytes(announced: &str, found: &str) -> Option<Refusal> {
+    (!announced.is_empty() && announced != found).then(|| {
+        Refusal::new(
+            "D-digest",
+            format!("the bytes have the digest {found}, and {announced} was announced"),
+            "what arrives must be what was sent",
+            "send it again",
+        )
+    })
 }
 
 /// A version that is older than one that was published.

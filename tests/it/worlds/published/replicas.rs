@@ -7,7 +7,7 @@ use sextant::installation::Role;
 use sextant_proto::segmentation::v1::Membership;
 
 use crate::worlds::published::{LONGEST_WAIT, TENANT, Team, with_seats};
-use crate::worlds::records::{accept, membership, now};
+use crate::worlds::records::{accept, membership, now, segments};
 use crate::worlds::world::{Shape, segmentation_by};
 
 /// A client of the team's tenant that calls another process.
@@ -56,6 +56,11 @@ async fn a_revision_decides_in_every_process_once_all_of_them_have_its_segmenter
             assert_eq!(found.plugin_digest, here.plugin_digest);
         }
     }
+    // One that is made here is known there at once, before anything happens to its accounts.
+    segmentation_by(&team.client, "more-seats", "acme.seats", "{}").await;
+    let found = segments(&other, "more-seats", &now(&position)).await;
+    let accounts: Vec<u64> = found.iter().map(|one| one.accounts).collect();
+    assert_eq!(accounts, [7, 3]);
     drop(second);
 }
 
