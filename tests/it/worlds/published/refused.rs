@@ -236,3 +236,19 @@ async fn one_that_takes_all_the_time_that_there_is_to_judge_it_holds_up_nobody_e
     }
     assert_eq!(team.sizes(&position).await, (4, 6));
 }
+
+#[tokio::test]
+async fn who_stops_sending_is_told_so_and_gives_way() {
+    let (team, first, _) = Team::published().await;
+    let stalled = (0..12).map(|_| async {
+        let begun = tokio_stream::iter(parts(&first, &first)).take(2);
+        let stream = begun.chain(tokio_stream::pending());
+        let mut segmenters = team.client.segmenters();
+        let stream = team.client.stream(stream);
+        segmenters.upload_segmenter(stream).await.unwrap_err()
+    });
+    for status in futures_util::future::join_all(stalled).await {
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    }
+    assert_eq!(upload(&team.client, &first, &first).await.0, Code::Ok);
+}
