@@ -14,7 +14,7 @@ class Health(Segmenter):
             []
             if share is None
             else [
-                Reason("usage.seat_share", share - self.config["seat_share_min"], f"{share:.0%} of the seats are in use"),
+                Reason("usage.seat_share", self._beyond(share), f"{share:.0%} of the seats are in use"),
                 Reason("revenue.arr_minor", 0.1 if self._is_large(arr) else -0.1, f"{arr / 100:,.0f} a year"),
             ]
             for arr, share in self._pairs(rows)
@@ -22,6 +22,10 @@ class Health(Segmenter):
 
     def _pairs(self, rows):
         return zip(rows.column("revenue.arr_minor").to_pylist(), rows.column("usage.seat_share").to_pylist())
+
+    def _beyond(self, share):
+        # Sources have defects: a share may be infinite, or no number.
+        return max(-1.0, min(1.0, share - self.config["seat_share_min"]))
 
     def _is_large(self, arr):
         return arr >= self.config["arr_min_minor"]
