@@ -91,7 +91,8 @@ fn leak(subject: &Subject) -> Found {
                     reasons.map_err(|error| error.to_string())?;
                 }
             }
-            Ok(usage(&instance)?.resident_bytes)
+            // What it holds of that grows by what the kernel gives at a time, which may be two MiB.
+            Ok(usage(&instance)?.data_bytes)
         };
         let mut before = show(WARM_UP)?;
         let mut least = u64::MAX;

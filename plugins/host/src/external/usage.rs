@@ -10,6 +10,8 @@ pub struct Usage {
     pub resident_bytes: u64,
     /// Memory that the kernel holds to tell where its memory is, in bytes.
     pub table_bytes: u64,
+    /// Memory of its own that it has asked for, whether it holds it or not, in bytes.
+    pub data_bytes: u64,
     /// The most that it has held, in bytes.
     pub peak_bytes: u64,
     /// Its threads.
@@ -37,6 +39,7 @@ impl Usage {
         Some(Self {
             resident_bytes: number("VmRSS:")? << 10,
             table_bytes: number("VmPTE:")? << 10,
+            data_bytes: number("VmData:")? << 10,
             peak_bytes: number("VmHWM:")? << 10,
             threads: number("Threads:")?,
             processor_ms: ticks.into_iter().map(f64::from).sum::<f64>() * 10.0,
