@@ -299,10 +299,16 @@ fn explains(subject: &Subject) -> Found {
         let plain = rows(subject, EXPLAINED, Kind::Plain)?;
         let mut most = 0;
         for top_k in [0, 1, MOST_REASONS] {
-            most = explained(&instance, &plain, top_k)?;
-            if let Some(row) = silent(&instance, &plain, top_k)? {
+            let reasons = explained(&instance, &plain, top_k)?;
+            let asked_of = answers(&instance, &plain)?;
+            let mut rows = reasons.iter().zip(&asked_of.segment);
+            let silent = rows.position(|(of_row, segment)| {
+                top_k > 0 && of_row.is_empty() && *segment != ABSTAIN
+            });
+            if let Some(row) = silent {
                 return Err(format!("row {row} is judged, and there is no reason"));
             }
+            most = reasons.iter().map(Vec::len).max().unwrap_or_default();
         }
         for kind in [Kind::Unknown, Kind::Extreme] {
             explained(&instance, &rows(subject, EXPLAINED, kind)?, MOST_REASONS)?;
@@ -320,25 +326,7 @@ fn explains(subject: &Subject) -> Found {
     }
 }
 
-/// The most reasons that a row has.
-fn explained(instance: &ExternalInstance, rows: &RecordBatch, top_k: u32) -> Result<usize, String> {
-    let reasons = reasons(instance, rows, top_k)?;
-    Ok(reasons.iter().map(Vec::len).max().unwrap_or_default())
-}
-
-/// A row that is judged and has no reason.
-fn silent(
-    instance: &ExternalInstance,
-    rows: &RecordBatch,
-    top_k: u32,
-) -> Result<Option<usize>, String> {
-    let reasons = reasons(instance, rows, top_k)?;
-    let asked_of = answers(instance, rows)?;
-    let mut rows = reasons.iter().zip(&asked_of.segment);
-    Ok(rows.position(|(of_row, segment)| top_k > 0 && of_row.is_empty() && *segment != ABSTAIN))
-}
-
-fn reasons(
+fn explained(
     instance: &ExternalInstance,
     rows: &RecordBatch,
     top_k: u32,

@@ -293,11 +293,18 @@ impl ServerPeer {
         }
     }
 
+    /// It did not answer, and is not asked for a while.
+    fn note_away(&self) {
+        let away_ns = i64::try_from(AWAY.as_nanos()).unwrap_or(i64::MAX);
+        let until_ns = monotonic_ns().saturating_add(away_ns);
+        self.away_until_ns.store(until_ns, Ordering::Relaxed);
+    }
+
     /// A call broke off.
     fn broke_off(&self, since_ns: i64) {
         let took = monotonic_ns().saturating_sub(since_ns).unsigned_abs();
         if Duration::from_nanos(took) > AT_ONCE {
-            note_away(&self.away_until_ns);
+            self.note_away();
         }
     }
 
@@ -306,7 +313,7 @@ impl ServerPeer {
         if matches!(timeout(LONGEST_LOOK, client.describe()).await, Ok(Ok(_))) {
             return Trouble::Overran;
         }
-        note_away(&self.away_until_ns);
+        self.note_away();
         Trouble::Gone("it does not answer in time".to_owned())
     }
 
@@ -345,12 +352,6 @@ impl ServerPeer {
         self.broke_off(since_ns);
         Err(Lost::Trouble(trouble))
     }
-}
-
-/// It did not answer, and is not asked for a while.
-fn note_away(until_ns: &AtomicI64) {
-    let away_ns = i64::try_from(AWAY.as_nanos()).unwrap_or(i64::MAX);
-    until_ns.store(monotonic_ns().saturating_add(away_ns), Ordering::Relaxed);
 }
 
 fn gone(status: &Status) -> Trouble {

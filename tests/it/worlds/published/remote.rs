@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tokio::time::Instant;
@@ -89,6 +89,17 @@ pub(super) fn write(folder: &Path, version: &str) {
     fs::write(folder.join("token"), "a secret").unwrap();
 }
 
+/// A team whose installation has the token of a server, and where that is to listen.
+async fn with_a_token(folder: &Path) -> (Team, String) {
+    let tokens = folder.join("tokens");
+    fs::create_dir(&tokens).unwrap();
+    let settings = [format!("plugins.token_dir={}", tokens.display())];
+    let team = Team::start_with(Shape::Embedded, &settings).await;
+    let listen = free_address().to_string();
+    fs::write(tokens.join("seats"), format!("http://{listen}\na secret\n")).unwrap();
+    (team, listen)
+}
+
 /// Waits until an account is judged as expected.
 async fn wait_for(team: &Team, (account, segment): (&str, &str), position: &str) {
     let give_up = Instant::now() + LONGEST_WAIT;
@@ -105,13 +116,8 @@ async fn wait_for(team: &Team, (account, segment): (&str, &str), position: &str)
 async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_another_one() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "1.0.0");
-    let tokens: PathBuf = folder.path().join("tokens");
-    fs::create_dir(&tokens).unwrap();
-    let settings = [format!("plugins.token_dir={}", tokens.display())];
-    let team = Team::start_with(Shape::Embedded, &settings).await;
-    let listen = free_address().to_string();
+    let (team, listen) = with_a_token(folder.path()).await;
     let address = format!("http://{listen}");
-    fs::write(tokens.join("seats"), format!("{address}\na secret\n")).unwrap();
 
     let told = team.refused(&["register", &address]);
     assert!(told.contains("R-answers"), "{told}");
@@ -176,13 +182,8 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
 async fn a_server_that_hangs_keeps_nobody_from_reading_however_much_is_decided_by_it() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "1.0.0");
-    let tokens: PathBuf = folder.path().join("tokens");
-    fs::create_dir(&tokens).unwrap();
-    let settings = [format!("plugins.token_dir={}", tokens.display())];
-    let team = Team::start_with(Shape::Embedded, &settings).await;
-    let listen = free_address().to_string();
+    let (team, listen) = with_a_token(folder.path()).await;
     let address = format!("http://{listen}");
-    fs::write(tokens.join("seats"), format!("{address}\na secret\n")).unwrap();
     let server = Server::start(folder.path(), &listen);
     team.plugin(&["register", &address, "--token-name", "seats"]);
     let keys: Vec<String> = (0..20).map(|k| format!("seats-{k}")).collect();
@@ -226,13 +227,8 @@ async fn a_server_whose_answers_break_a_test_is_not_registered_and_the_service_g
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "1.0.0");
     fs::write(folder.path().join("seats.py"), COUNTING).unwrap();
-    let tokens: PathBuf = folder.path().join("tokens");
-    fs::create_dir(&tokens).unwrap();
-    let settings = [format!("plugins.token_dir={}", tokens.display())];
-    let team = Team::start_with(Shape::Embedded, &settings).await;
-    let listen = free_address().to_string();
+    let (team, listen) = with_a_token(folder.path()).await;
     let address = format!("http://{listen}");
-    fs::write(tokens.join("seats"), format!("{address}\na secret\n")).unwrap();
     let register = ["register", &address, "--token-name", "seats"];
     let token = folder.path().join("token");
     let check = ["check", &address, "--token-file", token.to_str().unwrap()];
