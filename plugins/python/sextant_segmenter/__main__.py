@@ -32,6 +32,8 @@ def main() -> None:
     serve.add_argument("segmenter", help="MODULE:CLASS, such as health:Health")
     serve.add_argument("--listen", default="127.0.0.1:8080", help="address and port (default: %(default)s; port 0: a free one)")
     serve.add_argument("--token-file", type=Path, help="file with the token that Sextant has to send")
+    serve.add_argument("--certificate", type=Path, help="file with its chain of certificates (PEM): callers speak TLS; needs --private-key")
+    serve.add_argument("--private-key", type=Path, help="file with the key for it (PEM)")
     serve.add_argument("--workers", type=int, default=4, help="calls that are answered at one time (default: %(default)s)")
     check = commands.add_parser("check", help="hold it to the examples of its descriptor")
     check.add_argument("segmenter", help="MODULE:CLASS")
@@ -41,8 +43,13 @@ def main() -> None:
     if arguments.command == "check":
         print(f"{check_examples(segmenter)} examples hold")
         return
+    if (arguments.certificate is None) != (arguments.private_key is None):
+        parser.error("--certificate and --private-key need each other")
+    certificate = None
+    if arguments.certificate is not None:
+        certificate = (arguments.private_key.read_bytes(), arguments.certificate.read_bytes())
     token = arguments.token_file.read_text(encoding="utf-8").strip() if arguments.token_file else None
-    with Server(segmenter, listen=arguments.listen, token=token, workers=arguments.workers) as server:
+    with Server(segmenter, listen=arguments.listen, token=token, workers=arguments.workers, certificate=certificate) as server:
         print(f"{server.description.id} {server.description.version} answers at {server.address}", flush=True)
         server.wait()
 

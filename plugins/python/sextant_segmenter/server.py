@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
@@ -25,6 +27,8 @@ _LOG = logging.getLogger("sextant_segmenter")
 _MAX_MESSAGE_BYTES = 64 << 20
 #: Instances that are kept; the one that was not asked for longest is the first to go.
 _MAX_INSTANCES = 256
+#: Calls that may wait for the model: what the server is can be asked meanwhile.
+_MAX_WAITING = 60
 
 
 class _Instance:
@@ -37,10 +41,11 @@ class _Instance:
 
 
 class _Evaluations(rpc.EvaluationServiceServicer):
-    def __init__(self, segmenter: type[Segmenter], description: Description, token: str | None):
+    def __init__(self, segmenter: type[Segmenter], description: Description, token: str | None, workers: int):
         self._segmenter = segmenter
         self._description = description
         self._token = token
+        self._models = threading.BoundedSemaphore(workers)
         self._instances: OrderedDict[bytes, _Instance] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -109,6 +114,14 @@ class _Evaluations(rpc.EvaluationServiceServicer):
                 self._instances.move_to_end(name)
             return instance
 
+    @contextlib.contextmanager
+    def _turn(self, instance: _Instance, context: grpc.ServicerContext) -> Iterator[None]:
+        """A call of an instance, beside a few of others. Who has gone meanwhile is not answered."""
+        with instance.turn, self._models:
+            if not context.is_active():
+                raise Refused("nobody waits for the answer any more")
+            yield
+
     def Segment(self, request: pb.SegmentRequest, context: grpc.ServicerContext) -> pb.SegmentResponse:
         self._check(context)
         instance = self._instance(request.instance_id)
@@ -116,7 +129,7 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             return pb.SegmentResponse(failure=_unknown())
         try:
             rows = _rows(request.batch)
-            with instance.turn:
+            with self._turn(instance, context):
                 # Most models refuse to be asked about no rows.
                 given = instance.segmenter.segment(rows, _call(request.context)) if rows.num_rows else []
                 answer = answers.answer(instance.description, given, rows.num_rows)
@@ -133,7 +146,7 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             return pb.ExplainResponse(failure=pb.Failure(code=pb.FAILURE_CODE_UNSUPPORTED, message="it gives no reasons"))
         try:
             rows = _rows(request.batch)
-            with instance.turn:
+            with self._turn(instance, context):
                 given = instance.segmenter.explain(rows, _call(request.context), request.top_k) if rows.num_rows else []
                 told = answers.reasons(instance.description, given, rows.num_rows, request.top_k)
         except Exception as error:
@@ -182,18 +195,32 @@ def _failure(error: Exception, otherwise: int) -> pb.Failure:
 
 
 class Server:
-    """A server of one class, from when it is entered until it is left."""
+    """A server of one class, from when it is entered until it is left.
 
-    def __init__(self, segmenter: type[Segmenter], listen: str = "127.0.0.1:0", token: str | None = None, workers: int = 4):
+    `token` is what callers have to send; `workers` calls are answered at one time. With `certificate`, a private key and the chain of
+    certificates for it, both PEM, callers speak TLS.
+    """
+
+    def __init__(
+        self,
+        segmenter: type[Segmenter],
+        listen: str = "127.0.0.1:0",
+        token: str | None = None,
+        workers: int = 4,
+        certificate: tuple[bytes, bytes] | None = None,
+    ):
         self.description = Description(segmenter)
         options = [("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
         # Another server at the same port would answer half of the calls.
         options.append(("grpc.so_reuseport", 0))
-        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers), options=options)
-        rpc.add_EvaluationServiceServicer_to_server(_Evaluations(segmenter, self.description, token), self._server)
-        port = self._server.add_insecure_port(listen)
+        self._server = grpc.server(futures.ThreadPoolExecutor(max_workers=workers + _MAX_WAITING), options=options)
+        rpc.add_EvaluationServiceServicer_to_server(_Evaluations(segmenter, self.description, token, workers), self._server)
+        if certificate is None:
+            port = self._server.add_insecure_port(listen)
+        else:
+            port = self._server.add_secure_port(listen, grpc.ssl_server_credentials([certificate]))
         #: Where it answers, with the port that it was given.
-        self.address = f"http://{listen.rsplit(':', 1)[0]}:{port}"
+        self.address = f"{'http' if certificate is None else 'https'}://{listen.rsplit(':', 1)[0]}:{port}"
 
     def __enter__(self) -> "Server":
         self._server.start()

@@ -106,10 +106,13 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def check_examples(segmenter: type[Segmenter]) -> int:
-    """Holds a segmenter to the examples of its descriptor; returns how many there are."""
+    """Holds a segmenter to the examples of its descriptor, of which it has to be able to say why; returns how many there are."""
     description = Description(segmenter)
     for number, example in enumerate(description.examples):
-        found = Session(segmenter, example.get("config")).segments(example["rows"])
+        session = Session(segmenter, example.get("config"))
+        found = session.segments(example["rows"])
         if found != example["expect"]:
             raise AssertionError(f"example {number} of {description.id}: expected {example['expect']}, answered {found}")
+        if segmenter.explains():
+            session.reasons(example["rows"])
     return len(description.examples)

@@ -1,6 +1,7 @@
 """The package against its example, over real gRPC where that matters."""
 
 import sys
+import threading
 from pathlib import Path
 
 import grpc
@@ -31,6 +32,15 @@ class Odd(Health):
 
 def test_the_examples_of_the_descriptor_hold():
     assert check_examples(Health) == 1
+
+
+def test_an_example_whose_reasons_cannot_be_told_does_not_hold():
+    class Vague(Health):
+        def explain(self, rows, call, top_k):
+            return [[Reason("usage.mood", 1.0)]] * rows.num_rows
+
+    with pytest.raises(Mistake, match="a reason names usage.mood"):
+        check_examples(Vague)
 
 
 def test_a_configuration_changes_the_answer_and_defaults_are_filled_in():
@@ -188,3 +198,31 @@ def test_two_servers_do_not_share_a_port():
     with Server(Odd) as server:
         with pytest.raises(RuntimeError):
             Server(Odd, listen=server.address.removeprefix("http://"))
+
+
+def test_what_it_is_can_be_asked_while_calls_wait_and_who_has_gone_is_not_answered():
+    asked, may_end = [], threading.Event()
+
+    class Slow(Odd):
+        def segment(self, rows, call):
+            asked.append(call.seed)
+            may_end.wait()
+            return [None] * rows.num_rows
+
+    with Server(Slow, token="sesame", workers=1) as server:
+        with grpc.insecure_channel(server.address.removeprefix("http://")) as channel:
+            stub = rpc.EvaluationServiceStub(channel)
+            batch = stream(Session(Odd).rows([[1, 0.5]]))
+            request = pb.SegmentRequest(instance_id=prepared(stub), batch=batch, context=pb.Context(seed=1))
+            first = stub.Segment.future(request, metadata=KEY)
+            while not asked:
+                pass
+            request.context.seed = 2
+            waiting = [stub.Segment.future(request, metadata=KEY, timeout=0.05) for _ in range(8)]
+            assert {call.code() for call in waiting} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+            assert stub.Describe(pb.DescribeRequest(), metadata=KEY, timeout=30).row_independent
+            may_end.set()
+            first.result()
+            request.context.seed = 3
+            stub.Segment(request, metadata=KEY)
+    assert asked == [1, 3]
