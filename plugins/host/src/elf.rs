@@ -47,6 +47,7 @@ pub(crate) fn verify(bytes: &[u8]) -> Result<(String, Descriptor), Finding> {
             format!("it is of kind {:?}", file.kind()),
         ));
     }
+    check_size(&file)?;
     let entry = file
         .dynamic_symbols()
         .find(|symbol| symbol.name() == Ok(ENTRY_SYMBOL));
@@ -66,6 +67,25 @@ pub(crate) fn verify(bytes: &[u8]) -> Result<(String, Descriptor), Finding> {
     let descriptor = descriptor(text.as_bytes())?;
     needs::check(&file)?;
     Ok((text.to_owned(), descriptor))
+}
+
+/// Most bytes in the names of sections, and of symbols: names may overlap, so that a small file has many long ones.
+const MAX_NAME_BYTES: usize = 16 << 20;
+
+/// Judges what there is to go through: whoever looks at a file for the first time does not know who made it.
+fn check_size(file: &ElfFile64<'_>) -> Result<(), Finding> {
+    let mut sections = file.sections().map(|section| section.name_bytes());
+    let mut symbols = file.dynamic_symbols().map(|symbol| symbol.name_bytes());
+    let within = |n_bytes: usize, name: Result<&[u8], object::Error>| {
+        let n_bytes = n_bytes + name.map_or(0, <[u8]>::len) + 1;
+        (n_bytes <= MAX_NAME_BYTES).then_some(n_bytes)
+    };
+    if sections.try_fold(0, within).is_some() && symbols.try_fold(0, within).is_some() {
+        return Ok(());
+    }
+    let what =
+        format!("the names of its sections or symbols have more than {MAX_NAME_BYTES} bytes");
+    Err(Finding::new(Check::Elf, what))
 }
 
 /// Judges a descriptor, wherever it is from.

@@ -32,6 +32,7 @@ use sextant_proto::segmenter::v1 as pb;
 use crate::check::{Check, Finding};
 use crate::external::breakers::Breakers;
 use crate::external::child::{HostProcess, How};
+use crate::external::client::Undescribed;
 use crate::external::log::Lines;
 use crate::external::peer::{HostPeer, Peer, ServerPeer};
 use crate::external::poison::Poison;
@@ -77,6 +78,11 @@ impl Default for Allowance {
     }
 }
 
+/// Longest wait for a description.
+const LONGEST_DESCRIPTION: Duration = Duration::from_secs(2);
+/// Bytes that are shown of what a process printed.
+const LAST_WORDS_BYTES: usize = 600;
+
 /// How a process ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Crash {
@@ -84,6 +90,8 @@ pub struct Crash {
     pub signal: Option<i32>,
     /// Its exit code, where it ended by itself.
     pub code: Option<i32>,
+    /// Where in its file it crashed, such as "at 0x1139 of its file", which is for `addr2line`; `None`: not known.
+    pub fault: Option<Arc<str>>,
     /// The last that it printed, at most 64 KiB.
     pub printed: Arc<str>,
 }
@@ -91,11 +99,32 @@ pub struct Crash {
 impl fmt::Display for Crash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.signal, self.code) {
-            (Some(11), _) => f.write_str("it crashed (SIGSEGV)"),
+            (Some(4), _) => f.write_str("it crashed (SIGILL)"),
             (Some(6), _) => f.write_str("it aborted (SIGABRT)"),
+            (Some(7), _) => f.write_str("it crashed (SIGBUS)"),
+            (Some(8), _) => f.write_str("it crashed (SIGFPE)"),
+            (Some(11), _) => f.write_str("it crashed (SIGSEGV)"),
             (Some(signal), _) => write!(f, "it ended by signal {signal}"),
             (None, Some(code)) => write!(f, "it ended its process with code {code}"),
             (None, None) => f.write_str("its process hung up"),
+        }
+    }
+}
+
+impl Crash {
+    /// Where it was, to follow the crash in a sentence; empty: not known.
+    pub(crate) fn place(&self) -> String {
+        let fault = self.fault.as_ref();
+        fault.map_or(String::new(), |fault| format!(", {fault}"))
+    }
+
+    /// All that its author may want to know, to follow the crash in a sentence.
+    pub(crate) fn details(&self) -> String {
+        let place = self.place();
+        let end = self.printed.floor_char_boundary(LAST_WORDS_BYTES);
+        match self.printed.get(..end) {
+            None | Some("") => place,
+            Some(printed) => format!("{place}; it printed: {printed}"),
         }
     }
 }
@@ -181,13 +210,9 @@ impl StartError {
                 let check = Check::by_id(&check_id).unwrap_or(Check::Loadable);
                 Finding::new(check, messages::told(&what))
             },
-            Self::Crashed(crash) if crash.printed.is_empty() => {
-                Finding::new(Check::Crash, crash.to_string())
+            Self::Crashed(crash) => {
+                Finding::new(Check::Crash, format!("{crash}{}", crash.details()))
             },
-            Self::Crashed(crash) => Finding::new(
-                Check::Crash,
-                format!("{crash}; it printed: {}", crash.printed),
-            ),
             Self::Overran(longest) => Finding::new(
                 Check::LoadTime,
                 format!("it is not loaded after {longest:?}"),
@@ -335,18 +360,15 @@ impl External {
         (allowance, purpose): (Allowance, Purpose),
     ) -> Result<Self, Finding> {
         let client = server.client(hosts)?;
-        let mut asked = client.clone();
-        let told = hosts.wait_for(None, async move { asked.describe().await });
+        let asked = client.clone();
+        let told = hosts.wait_for(
+            None,
+            async move { asked.describe(LONGEST_DESCRIPTION).await },
+        );
         let no_answer = |why: String| Finding::new(Check::Answers, why);
         let told =
             told.ok_or_else(|| no_answer("the thread of host processes has ended".to_owned()))?;
-        let told = told.map_err(|status| {
-            no_answer(format!(
-                "it answers {:?}: {}",
-                status.code(),
-                status.message()
-            ))
-        })?;
+        let told = told.map_err(|undescribed| no_answer(undescribed.to_string()))?;
         let descriptor = elf::descriptor(told.descriptor_json.as_bytes())?;
         if told.fits {
             let what = "it has to be fitted, and a server learns by itself";
@@ -482,9 +504,10 @@ async fn start(
     how: How,
 ) -> Result<(HostProcess, pb::DescribeResponse), StartError> {
     let process = HostProcess::start(&hosts, &file, &how).await?;
-    match process.client().describe().await {
+    match process.client().describe(LONGEST_DESCRIPTION).await {
         Ok(told) => Ok((process, told)),
-        Err(_hung_up) => Err(StartError::Crashed(process.end().await)),
+        Err(Undescribed::Late) => Err(StartError::Overran(LONGEST_DESCRIPTION)),
+        Err(Undescribed::Off(_hung_up)) => Err(StartError::Crashed(process.end().await)),
     }
 }
 

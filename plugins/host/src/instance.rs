@@ -359,8 +359,10 @@ impl Instance {
             .then(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
         self.check_usable()?;
         let status = function(self.handle, &raw const context, &raw mut record);
+        // Before another call has its turn.
+        let accepted = self.accept(status, &record);
         drop(turn);
-        self.accept(status, &record)
+        accepted
     }
 
     /// True: a failure has left the segmenter in an unknown state, every further call fails, and a new instance is needed.

@@ -5,7 +5,9 @@
 //! the process, and every load of a new version costs its memory and one file descriptor.
 #![expect(unsafe_code, reason = "loads a shared object and reads its table")]
 
+use std::ffi::{c_int, c_void};
 use std::mem::offset_of;
+use std::ops::Range;
 use std::os::fd::IntoRawFd as _;
 use std::slice;
 
@@ -100,6 +102,49 @@ pub(crate) fn load(
 pub(crate) fn is_exported_here(name: &[u8]) -> bool {
     // SAFETY: the address is not looked at.
     unsafe { Library::this().get::<*const ()>(name) }.is_ok()
+}
+
+/// Where the object of a table is in memory; empty: the loader does not know it.
+pub(crate) fn memory_of(table: &Table) -> Range<usize> {
+    let mut found = Found {
+        of: table.create as usize,
+        memory: 0..0,
+    };
+    // SAFETY: the function gets what it takes, and is done before this one.
+    unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
+    found.memory
+}
+
+/// The object of an address.
+struct Found {
+    of: usize,
+    memory: Range<usize>,
+}
+
+/// Looks at one object; another number than 0: it was the right one.
+unsafe extern "C" fn look(
+    object: *mut libc::dl_phdr_info,
+    _size: usize,
+    found: *mut c_void,
+) -> c_int {
+    // SAFETY: the loader gives an object that stays while this runs.
+    let object = unsafe { &*object };
+    // SAFETY: the loader hands on what it got, and nobody else looks at it meanwhile.
+    let found = unsafe { &mut *found.cast::<Found>() };
+    // SAFETY: so many headers are there, says the loader.
+    let headers = unsafe { slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
+    let loaded = headers.iter().filter(|one| one.p_type == libc::PT_LOAD);
+    let end = loaded
+        .map(|one| one.p_vaddr.saturating_add(one.p_memsz))
+        .max();
+    let address = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let begin = address(object.dlpi_addr);
+    let memory = begin..begin.saturating_add(address(end.unwrap_or(0)));
+    let is_it = memory.contains(&found.of);
+    if is_it {
+        found.memory = memory;
+    }
+    is_it.into()
 }
 
 fn open(memory: Sealed) -> Result<SegPluginEntry, Finding> {

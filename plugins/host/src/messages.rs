@@ -240,11 +240,12 @@ fn plugin_failure(failure: &PluginFailure) -> pb::Failure {
 /// A text from another process, as far as people read it: nobody else says how long it is, or what is in it.
 pub(crate) fn told(text: &str) -> String {
     let end = text.floor_char_boundary(MAX_TEXT_BYTES);
-    let start = text.split_at(end).0;
-    start
-        .chars()
-        .map(|one| if one.is_control() { ' ' } else { one })
-        .collect()
+    plain(text.split_at(end).0)
+}
+
+/// A text without what would begin another line of a log, or mean something to a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// What somebody says went wrong.

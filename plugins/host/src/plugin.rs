@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -118,6 +119,11 @@ impl Plugin {
     /// Whether it has to be fitted, and answers from the state that this leaves.
     pub fn fits(&self) -> bool {
         self.inner.table.fit.is_some()
+    }
+
+    /// Where it is in memory, with its first byte at the address 0 of its file.
+    pub(crate) fn memory(&self) -> Range<usize> {
+        library::memory_of(&self.inner.table)
     }
 
     pub(crate) fn table(&self) -> &Table {

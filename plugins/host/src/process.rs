@@ -5,6 +5,7 @@
 //! once the sandbox is closed, speaks gRPC, watches deadlines and ends the process with the connection. Whatever the segmenter
 //! does to this process, the service has only lost a socket.
 
+mod fault;
 mod greeting;
 mod lines;
 mod sandbox;
@@ -41,7 +42,7 @@ use crate::sealed::Sealed;
 use crate::{Plugin, Verified};
 
 pub(crate) use crate::process::greeting::{Greeting, Hello, length, send_greeting};
-pub(crate) use crate::process::lines::{Line, MARK};
+pub(crate) use crate::process::lines::{FAULT, Line, MARK};
 pub(crate) use crate::process::sandbox::Lacks;
 
 /// The name under which the service's program is a host process.
@@ -65,6 +66,7 @@ pub fn run() -> ExitCode {
 }
 
 fn try_run() -> Result<(), Box<dyn Error>> {
+    let mut lacks = sandbox::close_inherited();
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (greeting, memory) = greeting::receive_greeting(&socket)?;
     end_with(greeting.parent)?;
@@ -75,8 +77,8 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     tracing::subscriber::set_global_default(lines::Lines)?;
     // Made while it may still open what it needs.
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    sandbox::crash_at_once();
-    let mut lacks = sandbox::limit(greeting.memory_bytes);
+    fault::tell();
+    lacks.extend(sandbox::limit(greeting.memory_bytes));
     lacks.extend(sandbox::close_for_loading());
     let loaded = Sealed::received(memory)
         .and_then(|memory| Verified::received(memory, greeting.descriptor.clone()))
@@ -85,6 +87,7 @@ fn try_run() -> Result<(), Box<dyn Error>> {
         Ok(plugin) => plugin,
         Err(finding) => return Ok(greeting::send_hello(&socket, &refused(&finding))?),
     };
+    fault::is_at(&plugin.memory());
     lacks.extend(sandbox::close());
     let sandbox_lacks = lacks;
     greeting::send_hello(&socket, &Hello::Ready { sandbox_lacks })?;

@@ -199,8 +199,14 @@ impl Roots {
     /// What is wrong with it, in words.
     pub fn parse(text: &str) -> Result<Self, String> {
         let file: RootsFile = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let mut keys = Vec::with_capacity(file.keys.len());
+        let mut keys: Vec<Root> = Vec::with_capacity(file.keys.len());
         for entry in file.keys {
+            if keys.iter().any(|key| key.name == entry.name) {
+                return Err(format!(
+                    "there are two keys with the name \"{}\"",
+                    entry.name
+                ));
+            }
             let public = PublicKey::from_base64(entry.public_key.trim());
             let public = public.map_err(|error| {
                 format!(
@@ -214,6 +220,17 @@ impl Roots {
                 ids: entry.ids,
                 tenants: entry.tenants,
             });
+        }
+        // What names no file would take none back, without a word.
+        let is_digest = |text: &str| {
+            let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+            text.len() == 64 && text.bytes().all(is_digit)
+        };
+        if let Some(odd) = file.revoked.iter().find(|one| !is_digest(&one.digest)) {
+            return Err(format!(
+                "\"{}\" is no digest: 64 digits, 0 to 9 and a to f",
+                odd.digest
+            ));
         }
         let servers = file.servers.map(|entries| {
             let listed = entries.into_iter().map(ServerEntry::listed);
@@ -389,11 +406,23 @@ fn covers(pattern: &str, id: &str) -> bool {
     }
 }
 
+impl Distrust {
+    /// It may be used once somebody has approved it, and nobody has.
+    #[must_use]
+    pub fn not_approved() -> Self {
+        distrust("S-approved", "nobody has approved it".to_owned())
+    }
+}
+
 fn distrust(check: &'static str, found: String) -> Distrust {
     let (why, fix) = match check {
         "S-signed" => (
             "this installation runs what a trusted key has signed, and nothing else",
             "sign it: sextant plugin sign",
+        ),
+        "S-approved" => (
+            "this installation runs files that an admin has approved, and no others",
+            "have an admin approve its digest: sextant plugin approve",
         ),
         "S-signature" => (
             "what cannot be read cannot be checked",

@@ -1712,7 +1712,7 @@ pub enum Scope {
     Ingest = 2,
     /// Define segmentations.
     Define = 3,
-    /// Publish segmenter plugins.
+    /// Publish segmenter plugins, which tenants share; only in keys of the installation.
     PluginsPublish = 4,
     /// Activate segmenter plugins.
     PluginsActivate = 5,

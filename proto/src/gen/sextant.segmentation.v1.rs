@@ -547,6 +547,13 @@ pub struct Segmenter {
     /// Signature of the manifest; only of the answer about one version.
     #[prost(string, tag = "20")]
     pub signature: ::prost::alloc::string::String,
+    /// Key with which its digest was approved, by its public part; empty: it was not.
+    #[prost(string, tag = "21")]
+    pub approved_by: ::prost::alloc::string::String,
+    /// What the kernel under the process that answers does not offer of the sandbox, one entry each; empty: nothing, or it is not
+    /// loaded there.
+    #[prost(string, repeated, tag = "22")]
+    pub sandbox_lacks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A segment as its segmenter declares it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -66,6 +66,11 @@ pub(crate) fn may_open_installation(bits: u32) -> bool {
     is_admin(bits) || granted(bits).all(is_about_segmenters)
 }
 
+/// Whether one of these is of use to the installation alone: tenants share what is published.
+pub(crate) fn is_for_installation(bits: u32) -> bool {
+    granted(bits).any(|scope| scope == pb::Scope::PluginsPublish)
+}
+
 /// What scopes allow: admin includes all that can be granted.
 fn allowed(bits: u32) -> Scopes {
     let admin = is_admin(bits);

@@ -1,7 +1,7 @@
 //! The first evaluation of a segmentation, over all accounts. It belongs to the request that makes the segmentation; where that
 //! was cut off, it is made up for as soon as the tenant is in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,25 +26,42 @@ use crate::state::TenantState;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// Longest pause before segmenters are asked again that have failed, as they probably will: that costs features of all accounts.
 const LONGEST_OF_SEGMENTERS: Duration = Duration::from_secs(60);
+/// Failures of a tenant that are remembered as told; a segmenter can say something else each time.
+const MAX_TOLD: usize = 256;
 
 /// Tenants with segmentations that may still have to be evaluated for the first time, or are behind.
 #[derive(Debug, Default)]
 pub(crate) struct Unbegun {
-    tenants: Mutex<BTreeSet<TenantId>>,
+    /// With the failures that were told since they are noted.
+    tenants: Mutex<BTreeMap<TenantId, BTreeSet<String>>>,
     noted: Notify,
 }
 
 impl Unbegun {
     /// Notes a tenant; false: it was noted before, and somebody is about it.
     pub(crate) fn note(&self, tenant: TenantId) -> bool {
-        let is_new = self.locked().insert(tenant);
+        let mut tenants = self.locked();
+        let is_new = !tenants.contains_key(&tenant);
         if is_new {
+            tenants.insert(tenant, BTreeSet::new());
             self.noted.notify_one();
         }
         is_new
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeSet<TenantId>> {
+    /// False: this failure was told since the tenant is noted, in whatever slice it was then.
+    pub(crate) fn is_news(&self, tenant: TenantId, failure: &str) -> bool {
+        let mut tenants = self.locked();
+        let Some(told) = tenants.get_mut(&tenant) else {
+            return true;
+        };
+        if told.len() >= MAX_TOLD {
+            told.clear();
+        }
+        told.insert(failure.to_owned())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<TenantId, BTreeSet<String>>> {
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -191,14 +208,14 @@ impl Engine {
     pub(crate) async fn keep_beginning(&self, stop: CancellationToken) {
         let mut pause = PAUSE.0;
         while !stop.is_cancelled() {
-            let tenants = self.unbegun.locked().clone();
+            let tenants: Vec<TenantId> = self.unbegun.locked().keys().copied().collect();
             let (mut is_open, mut longest) = (false, LONGEST_OF_SEGMENTERS);
             for tenant in tenants {
                 let Some(begun) = stop.run_until_cancelled(self.begin_tenant(tenant)).await else {
                     return;
                 };
                 self.lag.ended((tenant, None), &begun, self.clock.now());
-                is_open |= self.unbegun.locked().contains(&tenant);
+                is_open |= self.unbegun.locked().contains_key(&tenant);
                 let Err(status) = begun else { continue };
                 longest = PAUSE.1;
                 if !follow::is_overtaken(&status) {
@@ -233,3 +250,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

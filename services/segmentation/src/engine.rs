@@ -113,7 +113,7 @@ pub(crate) struct Engine {
     pub(crate) cells: Arc<Kept<TenantCell>>,
     pub(crate) unbegun: Unbegun,
     /// Fits at one time.
-    pub(crate) fits: Semaphore,
+    pub(crate) fits: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -142,7 +142,7 @@ impl Engine {
             loaded: Mutex::default(),
             cells: Arc::new(Kept::new(deps.clock.clone(), deps.room)),
             unbegun: Unbegun::default(),
-            fits: Semaphore::new(1),
+            fits: Arc::new(Semaphore::new(1)),
             clock: deps.clock,
         }
     }
@@ -214,12 +214,19 @@ impl Engine {
         let edition = self.segmenters.edition();
         if state.edition != edition {
             state.edition = edition;
-            state.take_permissions(|row| self.segmenters.allows(row));
+            let tenant = state.tenant;
+            state.take_permissions(|row| self.segmenters.allows(tenant, row));
             self.publish(state);
         }
         let lost = state.lost();
-        if !lost.is_empty() {
+        let n_lost = lost.len();
+        if n_lost > 0 {
             state.found(self.uses_of(state.tenant, lost).await?);
+        }
+        if state.lost().len() < n_lost {
+            // What is told of them is of before, and nobody may have been about them since.
+            self.publish(state);
+            self.unbegun.note(state.tenant);
         }
         Ok(())
     }
@@ -251,15 +258,22 @@ impl Engine {
             *writing = None;
         }
         drop(writing);
-        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.remove(&tenant);
+        self.forget_view(tenant);
         Ok(())
     }
 
+    /// Whether a tenant is being written: whoever wants to be next may wait for long.
+    pub(crate) fn is_written(&self, tenant: TenantId) -> bool {
+        let cell = self.cells.known(tenant);
+        cell.is_some_and(|cell| cell.try_read().is_err())
+    }
+
     /// Has tenants that are in memory take over what was done to the catalogue: which of their segmentations are behind is told
-    /// before anything happens to them.
-    pub(crate) async fn renew_known(&self, tenants: BTreeSet<TenantId>) {
-        for tenant in tenants {
+    /// before anything happens to them. Those that are being written are left, for the others not to wait for them.
+    pub(crate) async fn renew_known(&self, tenants: &mut BTreeSet<TenantId>) {
+        let free = tenants.iter().copied().filter(|of| !self.is_written(*of));
+        for tenant in free.collect::<Vec<_>>() {
+            tenants.remove(&tenant);
             if self.cells.has(tenant)
                 && let Err(status) = self.read(tenant).await
             {
@@ -387,6 +401,10 @@ impl Engine {
             }
             *state = None;
         }
+        self.forget_view(tenant);
+    }
+
+    fn forget_view(&self, tenant: TenantId) {
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
         views.remove(&tenant);
     }

@@ -1,6 +1,7 @@
 //! What segmenters learn from the accounts of a tenant, and answer from afterwards.
 
 use std::iter;
+use std::sync::Arc;
 
 use prost::Message as _;
 use tonic::Status;
@@ -49,11 +50,13 @@ impl Engine {
         config: String,
     ) -> Result<Vec<u8>, Status> {
         // One at a time: it takes a processor, and the features of all accounts.
-        let _turn = self.fits.acquire().await;
+        let turn = Arc::clone(&self.fits).acquire_owned().await;
         let (as_of, tables) = self.present(tenant).await?;
         let state_version = segmenter.descriptor().state_version.unwrap_or_default();
         let remaining = deadline::remaining();
         let (state, accounts) = blocking(move || {
+            // Also where nobody waits for it any more.
+            let _turn = turn;
             let batches = tables
                 .iter()
                 .map(|table| columns::with_previous(table, iter::repeat_n(None, table.num_rows())));

@@ -439,18 +439,20 @@ impl Engine {
         Ok(writing)
     }
 
-    /// Segmentations were left behind: says why, and has their segmenters asked again.
+    /// Segmentations were left behind: says why, once, and has their segmenters asked again.
     fn tell_failures(&self, tenant: TenantId, failures: Vec<Failed>) {
         if !failures.is_empty() {
             self.unbegun.note(tenant);
         }
         for failed in failures {
             let problem = failed.counted(&self.meters).message;
-            warn!(
-                tenant = %uuid::Uuid::from_u128(tenant.0),
-                problem,
-                "a segmentation is left behind; its segmenter is asked again"
-            );
+            if self.unbegun.is_news(tenant, &problem) {
+                warn!(
+                    tenant = %uuid::Uuid::from_u128(tenant.0),
+                    problem,
+                    "a segmentation is left behind; its segmenter is asked again"
+                );
+            }
         }
     }
 

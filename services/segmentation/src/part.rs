@@ -175,6 +175,7 @@ pub fn part(deps: Deps) -> Part {
         listening,
         beginning,
         supervising,
+        publishing,
         living,
         shadowing,
     ] = std::array::from_fn(|_| Arc::clone(&engine));
@@ -203,6 +204,9 @@ pub fn part(deps: Deps) -> Part {
         })
         .task("segmentation-segmenters", |stop| async move {
             supervising.supervise(stop).await;
+        })
+        .task("segmentation-directory", |stop| async move {
+            publishing.follow_directory(stop).await;
         })
         .task("segmentation-replica", |stop| async move {
             living.live(stop).await;

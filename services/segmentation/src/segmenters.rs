@@ -8,7 +8,7 @@ mod servers;
 pub(crate) mod told;
 mod trusted;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,6 +17,7 @@ use prost::Message as _;
 use semver::Version;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
 
+use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
 use sextant_plugin_host::{
     Allowance, Check, External, Hosts, LoadError, Segmenter, Verified, WrittenLine,
@@ -102,14 +103,12 @@ pub(crate) struct Segmenters {
     loaded: Mutex<BTreeMap<String, Loading>>,
     watched: AsyncMutex<Watched>,
     keys: trusted::Keys,
-    /// Those that this process does not trust any more.
-    unwelcome: Mutex<BTreeSet<String>>,
     /// Counts what changes which of them may be asked.
     edition: AtomicU64,
     /// Uploads that may be in memory at one time.
     uploads: Semaphore,
     /// Segmenters that may be judged at one time: it takes processors.
-    judges: Semaphore,
+    judges: Arc<Semaphore>,
     /// Held by whoever stores one: what is newest is found by what was stored before.
     storing: AsyncMutex<()>,
     /// This process among the replicas, and what it can ask.
@@ -134,10 +133,9 @@ impl Segmenters {
             loaded: Mutex::default(),
             watched: AsyncMutex::default(),
             keys: trusted::Keys::default(),
-            unwelcome: Mutex::default(),
             edition: AtomicU64::new(0),
             uploads: Semaphore::new(MAX_UPLOADS),
-            judges: Semaphore::new(MAX_JUDGED),
+            judges: Arc::new(Semaphore::new(MAX_JUDGED)),
             storing: AsyncMutex::default(),
             replica: uuid::Uuid::new_v4().as_u128(),
             ready: AsyncMutex::default(),
@@ -338,13 +336,16 @@ impl Segmenters {
     ///
     /// # Errors
     /// SEGMENTER_STATE or SEGMENTER_UNKNOWN.
-    pub(crate) fn allows(&self, row: &SegmentationRow) -> Result<(), Problem> {
+    pub(crate) fn allows(&self, tenant: TenantId, row: &SegmentationRow) -> Result<(), Problem> {
         if self.built_in.get(&row.segmenter_id).is_ok() {
             return Ok(());
         }
         let published = self.published();
         match published.get(&row.plugin_digest) {
-            Some(told) => self.usable_here(told),
+            Some(told) => {
+                self.usable_here(told)?;
+                self.check_open_to(told, tenant)
+            },
             None => Err(missing(&row.segmenter_id, &row.plugin_digest)),
         }
     }
@@ -485,6 +486,13 @@ impl Segmenters {
             digest = told.digest,
             "a published segmenter is loaded"
         );
+        if !external.sandbox_lacks().is_empty() {
+            tracing::warn!(
+                segmenter = told.segmenter_id,
+                lacks = external.sandbox_lacks().join(", "),
+                "the sandbox of a segmenter is not whole on this kernel; plugins.sandbox=whole refuses it"
+            );
+        }
         Ok(external)
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior};
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{error, warn};
@@ -25,11 +27,16 @@ use crate::segmenters::{Actor, told};
 
 /// Between two looks: one query for all tenants.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Looks between two sayings of how this process stands, and between two looks into the directory.
+/// Looks between two sayings of how this process stands.
 const PREPARE_EVERY: u32 = 10;
-const DIRECTORY_EVERY: u32 = 4;
+/// Between two looks into the directory.
+const DIRECTORY_EVERY: Duration = Duration::from_secs(2);
 /// Between two sayings that this process lives.
 const BEAT_EVERY: Duration = Duration::from_secs(4);
+/// Segmentations that are named in the way of an end.
+const MAX_USES_TOLD: usize = 5;
+/// How long a tenant is waited for that is being written: there are others.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// How long the evaluation of another process is waited for.
 const LONGEST_EVALUATION: Duration = Duration::from_secs(10);
 
@@ -80,14 +87,33 @@ impl Engine {
         }
     }
 
-    async fn look(&self, n_looks: u32, followed: &mut Followed) -> Result<(), Status> {
-        if n_looks.is_multiple_of(DIRECTORY_EVERY) {
-            self.segmenters.look_into_directory().await;
+    /// Publishes what comes to the directory, until `stop`: judging takes a while, and nothing else waits for that.
+    pub(crate) async fn follow_directory(&self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(DIRECTORY_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {},
+                () = stop.cancelled() => return,
+            }
+            let looking = Box::pin(self.segmenters.look_into_directory());
+            stop.run_until_cancelled(looking).await;
         }
+    }
+
+    async fn look(&self, n_looks: u32, followed: &mut Followed) -> Result<(), Status> {
         self.segmenters.refresh().await.map_err(store)?;
         // A segmentation that has left what fails with its configuration is asked with another one: the segmenter may be sound.
         self.leave_failing().await?;
-        for (digest, why) in self.segmenters.fallen() {
+        // Looked for again after each: somebody may have released one meanwhile.
+        let mut seen = BTreeSet::new();
+        let mut next = || {
+            self.segmenters
+                .fallen()
+                .into_iter()
+                .find(|(of, _)| seen.insert(of.clone()))
+        };
+        while let Some((digest, why)) = next() {
             self.quarantine_failed(&digest, &why).await?;
         }
         // Whoever asks for a segmenter takes over what was done, too.
@@ -98,13 +124,16 @@ impl Engine {
             let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
             followed.note(&uses);
             let tenants = uses.iter().map(|one| one.tenant);
-            self.renew_known(tenants.collect()).await;
+            followed.not_renewed.extend(tenants);
             followed.edition = Some(edition);
         }
+        self.renew_known(&mut followed.not_renewed).await;
         self.take_over_decisions(followed).await?;
         if changed || is_due {
             self.segmenters.prepare().await?;
-            self.leave_quarantined().await?;
+        }
+        if changed || is_due || !followed.have_gone_back {
+            followed.have_gone_back = self.leave_quarantined().await?;
         }
         Ok(())
     }
@@ -122,7 +151,9 @@ impl Engine {
                     known.map_or(1, |known| known.version) == row.version
                 })
             });
-            if is_judged {
+            if is_judged && self.is_written(tenant) {
+                continue;
+            } else if is_judged {
                 for (slice, progress) in &slices {
                     self.take_over(tenant, *slice, progress.version).await;
                     self.note_stored(tenant, *slice, progress);
@@ -178,10 +209,13 @@ impl Engine {
         request: Request,
     ) -> Result<Option<pb::Segmenter>, Status> {
         let (from, to, action) = change.states();
-        let told = pb::Segmenter {
+        let mut told = pb::Segmenter {
             why: told::shortened(why),
             ..of.clone()
         };
+        if change == Change::Approve {
+            told.approved_by.clone_from(&by.0);
+        }
         let event = told::event(action, of, by, why);
         let stored = StateChange {
             digest: of.digest.clone(),
@@ -207,9 +241,41 @@ impl Engine {
         Ok(Some(sextant_wire::request::answer(&changed)?))
     }
 
+    /// The segmentations that a version is of use to, as the rest of a sentence; empty: there are none.
+    pub(crate) async fn used_by(&self, digest: &str) -> Result<String, Status> {
+        let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
+        let uses: Vec<UseRow> = uses
+            .into_iter()
+            .filter(|one| one.digest == digest)
+            .collect();
+        let mut told = Vec::new();
+        for one in uses.iter().take(MAX_USES_TOLD) {
+            let rows = self.segmentations.all(one.tenant).await.map_err(store)?;
+            let row = rows.iter().find(|row| row.number == one.segmentation);
+            let used = match one.state {
+                RevisionState::Active => "is decided by it",
+                RevisionState::Proposed => "is proposed with it",
+                RevisionState::Previous => "would go back to it",
+                RevisionState::Retired => continue,
+            };
+            told.push(format!(
+                "\"{}\" of tenant {} {used}",
+                row.map_or("", |row| &row.key),
+                Uuid::from_u128(one.tenant.0)
+            ));
+        }
+        Ok(match (uses.len(), told.join(", ")) {
+            (0, _) => String::new(),
+            (n_uses, told) if n_uses > MAX_USES_TOLD => {
+                format!(": {told} and {} more", n_uses - MAX_USES_TOLD)
+            },
+            (_, told) => format!(": {told}"),
+        })
+    }
+
     /// Segmentations that are decided by a version in quarantine go back to their revision before, where they have one that can be
-    /// used. Whoever comes first does it, and it is done once.
-    async fn leave_quarantined(&self) -> Result<(), Status> {
+    /// used. Whoever comes first does it, and it is done once. False: some have not yet.
+    async fn leave_quarantined(&self) -> Result<bool, Status> {
         let published = self.segmenters.published();
         let out_of_use: BTreeSet<&str> = published
             .values()
@@ -217,24 +283,25 @@ impl Engine {
             .map(|one| one.digest.as_str())
             .collect();
         if out_of_use.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
+        let mut backs = Vec::new();
         for one in &uses {
             let is_out = |digest: &str| out_of_use.contains(digest);
             let decides = one.state == RevisionState::Active && is_out(&one.digest);
             let before = revision_before(&uses, one).filter(|before| !is_out(&before.digest));
             if let Some(before) = before.filter(|_| decides) {
                 let why = published.get(&one.digest).map_or("", |told| &told.why);
-                let why = format!("its segmenter is in quarantine: {why}");
-                let number = (one.segmentation, before.revision);
-                // What keeps one tenant from going back keeps no other one from it.
-                if let Err(status) = self.go_back(one.tenant, number, &why).await {
-                    warn!(tenant = %Uuid::from_u128(one.tenant.0), code = ?status.code(), message = status.message(), "a segmentation is decided by a segmenter in quarantine, and does not go back yet");
-                }
+                backs.push(Back {
+                    tenant: one.tenant,
+                    segmentation: one.segmentation,
+                    revision: before.revision,
+                    why: format!("its segmenter is in quarantine: {why}"),
+                });
             }
         }
-        Ok(())
+        Ok(self.go_back_all(backs).await)
     }
 
     /// Segmentations whose segmenter has failed too often with their configuration go back to their revision before, if they have one.
@@ -247,6 +314,7 @@ impl Engine {
         let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
         let failed = |digest: &str| failing.iter().any(|(of, _)| of == digest);
         let active = |one: &&UseRow| one.state == RevisionState::Active && failed(&one.digest);
+        let mut backs = Vec::new();
         for one in uses.iter().filter(active) {
             let Some(before) = revision_before(&uses, one) else {
                 continue;
@@ -262,24 +330,55 @@ impl Engine {
             });
             if let Some((_, failing)) = found {
                 let trouble = &failing.trouble;
-                let why = format!(
-                    "it has failed too often with its configuration, at last so: {trouble}"
-                );
-                let number = (one.segmentation, before.revision);
-                if let Err(status) = self.go_back(one.tenant, number, &why).await {
-                    warn!(tenant = %Uuid::from_u128(one.tenant.0), code = ?status.code(), message = status.message(), "a segmentation is decided by what has failed too often, and does not go back yet");
-                }
+                backs.push(Back {
+                    tenant: one.tenant,
+                    segmentation: one.segmentation,
+                    revision: before.revision,
+                    why: format!(
+                        "it has failed too often with its configuration, at last so: {trouble}"
+                    ),
+                });
             }
         }
+        // Those that do not yet are found again.
+        let _all_have = self.go_back_all(backs).await;
         Ok(())
     }
 
-    async fn go_back(
-        &self,
-        tenant: TenantId,
-        (segmentation, revision): (u16, u32),
-        why: &str,
-    ) -> Result<(), Status> {
+    /// True: all segmentations have gone back. What keeps one tenant from it keeps no other one.
+    async fn go_back_all(&self, backs: Vec<Back>) -> bool {
+        let going = backs
+            .into_iter()
+            .map(|back| self.has_gone_back(back).boxed());
+        join_all(going).await.into_iter().all(|has_gone| has_gone)
+    }
+
+    async fn has_gone_back(&self, back: Back) -> bool {
+        if !self.is_free_soon(back.tenant).await {
+            return false;
+        }
+        let gone = self.go_back(&back).await;
+        if let Err(status) = &gone {
+            warn!(tenant = %Uuid::from_u128(back.tenant.0), code = ?status.code(), message = status.message(), why = back.why, "a segmentation does not go back yet");
+        }
+        gone.is_ok()
+    }
+
+    /// Whether nobody writes a tenant, or not for long any more.
+    async fn is_free_soon(&self, tenant: TenantId) -> bool {
+        match self.cells.known(tenant) {
+            Some(cell) => timeout(LONGEST_WAIT, cell.read()).await.is_ok(),
+            None => true,
+        }
+    }
+
+    async fn go_back(&self, back: &Back) -> Result<(), Status> {
+        let Back {
+            tenant,
+            segmentation,
+            revision,
+            ref why,
+        } = *back;
         let writing = self.write(tenant).await?;
         let decision = Decision {
             segmentation,
@@ -322,6 +421,19 @@ struct Followed {
     edition: Option<u64>,
     active: BTreeMap<(TenantId, u16), u32>,
     waiting: BTreeMap<TenantId, Instant>,
+    /// Tenants that have not taken over yet what was done to the catalogue.
+    not_renewed: BTreeSet<TenantId>,
+    /// False: some segmentations are still to leave a segmenter in quarantine.
+    have_gone_back: bool,
+}
+
+/// A segmentation that is to go back to a revision.
+#[derive(Debug)]
+struct Back {
+    tenant: TenantId,
+    segmentation: u16,
+    revision: u32,
+    why: String,
 }
 
 impl Followed {
@@ -363,7 +475,7 @@ impl Change {
         use port::SegmenterState::{Quarantined, Ready, Retired, Waiting};
 
         match self {
-            Self::Approve => (&[Waiting], Ready, SegmenterAction::Approved),
+            Self::Approve => (&[Waiting, Ready], Ready, SegmenterAction::Approved),
             Self::Quarantine => (&[Ready], Quarantined, SegmenterAction::Quarantined),
             Self::Release => (&[Quarantined], Ready, SegmenterAction::Released),
             Self::Retire => (&told::LIVING, Retired, SegmenterAction::Retired),
@@ -373,7 +485,7 @@ impl Change {
     /// What has to be true of it, as the rest of a sentence.
     pub(crate) const fn asks(self) -> &'static str {
         match self {
-            Self::Approve => "only one that waits can be approved",
+            Self::Approve => "only one that waits or can be used can be approved",
             Self::Quarantine => "only one that can be used is taken out of use",
             Self::Release => "only one in quarantine can be released",
             Self::Retire => {

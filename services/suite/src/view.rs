@@ -95,12 +95,22 @@ pub(crate) fn segment_columns(key: &str, title: &str) -> [Column; 2] {
 
 /// The cells of a standing outside of all segments.
 pub(crate) fn standing(state: MembershipState) -> [Cell; 2] {
-    let (title, key) = match state {
-        MembershipState::Unspecified | MembershipState::Member => ("(not known)", ""),
-        MembershipState::None => ("(in none)", "none"),
-        MembershipState::Abstained => ("(not enough data)", "abstained"),
-    };
-    [title, key].map(Cell::text)
+    words(state).map(Cell::text)
+}
+
+/// The same in one cell.
+pub(crate) fn place(state: MembershipState) -> Cell {
+    let [title, key] = words(state);
+    Cell::titled(title, key)
+}
+
+/// A standing outside of all segments, for people and for programs.
+fn words(state: MembershipState) -> [&'static str; 2] {
+    match state {
+        MembershipState::Unspecified | MembershipState::Member => ["(not known)", ""],
+        MembershipState::None => ["(in none)", "none"],
+        MembershipState::Abstained => ["(not enough data)", "abstained"],
+    }
 }
 
 /// The position at which an import is complete.

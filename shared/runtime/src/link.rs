@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use tokio::time::Instant;
 use tonic::body::Body;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, GrpcMethod, Status};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
@@ -121,6 +121,13 @@ pub enum LinkError {
         /// What is wrong with it.
         source: tonic::transport::Error,
     },
+    /// There are no authorities by which the certificate of such an address could be judged.
+    AuthoritiesUnknown {
+        /// The address as given.
+        address: String,
+        /// What is wrong.
+        source: tonic::transport::Error,
+    },
 }
 
 impl fmt::Display for LinkError {
@@ -130,6 +137,11 @@ impl fmt::Display for LinkError {
                 f,
                 "\"{address}\" is no address such as http://127.0.0.1:7070"
             ),
+            Self::AuthoritiesUnknown { address, .. } => write!(
+                f,
+                "this machine has no authorities by which the certificate of \"{address}\" could be judged: install ca-certificates, or \
+                 name a file of them in SSL_CERT_FILE"
+            ),
         }
     }
 }
@@ -137,7 +149,9 @@ impl fmt::Display for LinkError {
 impl std::error::Error for LinkError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::AddressMalformed { source, .. } => Some(source),
+            Self::AddressMalformed { source, .. } | Self::AuthoritiesUnknown { source, .. } => {
+                Some(source)
+            },
         }
     }
 }
@@ -167,16 +181,27 @@ impl Link {
         }
     }
 
-    /// A link to another process; connects on the first call and again whenever it has to. Needs a running executor.
+    /// A link to another process; connects on the first call and again whenever it has to. Needs a running executor. Whoever answers
+    /// at an address with `https` has to have a certificate for its name, of an authority that this machine trusts.
     ///
     /// # Errors
-    /// The address cannot be read.
+    /// The address cannot be read, or there is no authority that is trusted.
     pub fn connect(address: &str, options: &LinkOptions) -> Result<Self, LinkError> {
-        let endpoint = Endpoint::from_shared(address.to_owned())
-            .map_err(|source| LinkError::AddressMalformed {
-                address: address.to_owned(),
-                source,
-            })?
+        let malformed = |source| LinkError::AddressMalformed {
+            address: address.to_owned(),
+            source,
+        };
+        let mut endpoint = Endpoint::from_shared(address.to_owned()).map_err(malformed)?;
+        if endpoint.uri().scheme_str() == Some("https") {
+            let trusted = ClientTlsConfig::new().with_native_roots();
+            endpoint = endpoint
+                .tls_config(trusted.timeout(CONNECT_TIMEOUT))
+                .map_err(|source| LinkError::AuthoritiesUnknown {
+                    address: address.to_owned(),
+                    source,
+                })?;
+        }
+        let endpoint = endpoint
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)

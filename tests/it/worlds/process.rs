@@ -31,7 +31,8 @@ pub(crate) fn program_path() -> PathBuf {
     released().unwrap_or_else(|| env!("CARGO_BIN_EXE_sextant-under-test").into())
 }
 
-fn program() -> Command {
+/// The program, without arguments.
+pub(crate) fn program() -> Command {
     plain(program_path())
 }
 

@@ -17,8 +17,6 @@ use crate::{
 /// The "now" of all calls: 2026-01-01, in microseconds.
 pub(super) const AS_OF_US: i64 = 1_767_225_600_000_000;
 
-/// Bytes that are shown of what a process printed.
-const LAST_WORDS_BYTES: usize = 600;
 /// Longest time of a call that is not about time.
 const LONGEST: Duration = Duration::from_secs(5);
 /// Longest time of a fit to made up rows.
@@ -130,11 +128,16 @@ impl Subject {
         self.started(Purpose::Observe)
     }
 
-    fn started(&self, purpose: Purpose) -> Result<External, String> {
-        // Somebody waits for what is judged, and others after it.
+    /// Whether there is time for more: somebody waits for what is judged, and others after it.
+    pub(super) fn in_time(&self) -> Result<(), String> {
         if self.until.left().is_zero() {
             return Err("the tests have taken too long by now".to_owned());
         }
+        Ok(())
+    }
+
+    fn started(&self, purpose: Purpose) -> Result<External, String> {
+        self.in_time()?;
         let started = started(&self.hosts, &self.origin, (&self.allowance, purpose));
         started.map_err(|refused| refused.told())
     }
@@ -297,14 +300,10 @@ pub(super) fn answers(
     }
 }
 
-/// With the beginning of what a process printed before it ended: its author reads that.
+/// With where a process has crashed and what it printed before: its author reads that.
 fn with_last_words(told: String, trouble: &Trouble) -> String {
     match trouble {
-        Trouble::Crashed(crash) if !crash.printed.is_empty() => {
-            let end = crash.printed.floor_char_boundary(LAST_WORDS_BYTES);
-            let printed = crash.printed.get(..end).unwrap_or_default();
-            format!("{told}; it printed: {printed}")
-        },
+        Trouble::Crashed(crash) => told + &crash.details(),
         _ => told,
     }
 }

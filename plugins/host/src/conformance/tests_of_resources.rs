@@ -84,6 +84,7 @@ fn leak(subject: &Subject) -> Found {
         let instance = subject.fresh("{}")?;
         let show = |n_batches: usize| -> Result<u64, String> {
             for _ in 0..n_batches {
+                subject.in_time()?;
                 answers(&instance, &rows)?;
                 if subject.explains {
                     let few = rows.slice(0, 50);

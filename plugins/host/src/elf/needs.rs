@@ -10,11 +10,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use object::elf::{
-    DF_TEXTREL, DT_FLAGS, DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_TEXTREL, PF_X, PT_DYNAMIC,
-    PT_GNU_STACK, SHT_DYNAMIC,
+    DF_TEXTREL, DT_FLAGS, DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRTAB, DT_SYMTAB, DT_TEXTREL, PF_X,
+    PT_DYNAMIC, PT_GNU_STACK, PT_LOAD, SHT_DYNAMIC, SHT_DYNSYM, SectionHeader64,
 };
 use object::read::elf::{ElfFile64, ProgramHeader as _, SectionHeader as _};
-use object::{Object as _, ObjectSymbol as _};
+use object::{Endianness, Object as _, ObjectSymbol as _};
 
 use crate::check::{Check, Finding};
 use crate::library;
@@ -51,6 +51,11 @@ const fn of(architecture: &'static str, beside_programs: &'static str) -> [&'sta
     ]
 }
 
+/// Longest name that is shown whole.
+const MAX_SHOWN_BYTES: usize = 256;
+/// Most versions of libraries that a file may name: they can overlap, so that a small one names many.
+const MAX_VERSIONS: usize = 1_000;
+
 /// A library of this machine.
 struct Library {
     /// Names of the symbols that it exports.
@@ -74,7 +79,8 @@ fn damaged(error: object::Error) -> Finding {
     Finding::new(Check::Elf, "the file is damaged or cut off").caused_by(error)
 }
 
-/// Tools find the dynamic entries by section, the loader by segment; what is judged has to be what is loaded.
+/// Tools find the dynamic entries and their names by section, the loader by segment and by address; what is judged has to be what is
+/// loaded.
 fn check_dynamic_place(file: &ElfFile64<'_>) -> Result<(), Finding> {
     let endian = file.endian();
     let segment = file
@@ -82,31 +88,60 @@ fn check_dynamic_place(file: &ElfFile64<'_>) -> Result<(), Finding> {
         .iter()
         .find(|header| header.p_type(endian) == PT_DYNAMIC)
         .map(|header| (header.p_offset(endian), header.p_vaddr(endian)));
-    let section = file
-        .elf_section_table()
-        .iter()
-        .find(|section| section.sh_type(endian) == SHT_DYNAMIC)
-        .map(|section| (section.sh_offset(endian), section.sh_addr(endian)));
-    if segment.is_some() && segment == section {
+    let sections = || file.elf_section_table().iter();
+    let section = sections().find(|section| section.sh_type(endian) == SHT_DYNAMIC);
+    let place = section.map(|section| (section.sh_offset(endian), section.sh_addr(endian)));
+    let names = section.and_then(|section| {
+        let strings = section.link(endian);
+        file.elf_section_table().section(strings).ok()
+    });
+    let symbols = sections().find(|section| section.sh_type(endian) == SHT_DYNSYM);
+    let table = file.elf_dynamic_table().map_err(damaged)?;
+    let is_said = |tag, section: Option<&SectionHeader64<Endianness>>| {
+        let mut said = table.iter().filter(|entry| entry.tag == tag);
+        section.is_some_and(|section| {
+            is_loaded(file, section) && said.all(|entry| entry.val == section.sh_addr(endian))
+        })
+    };
+    let is_same = segment.is_some() && segment == place;
+    if is_same && is_said(DT_STRTAB, names) && is_said(DT_SYMTAB, symbols) {
         return Ok(());
     }
     let what = "its sections and its segments name different dynamic entries, or none";
     Err(Finding::new(Check::Elf, what))
 }
 
+/// Whether the bytes of a section are those that a segment loads to its address.
+fn is_loaded(file: &ElfFile64<'_>, section: &SectionHeader64<Endianness>) -> bool {
+    let endian = file.endian();
+    let (offset, address) = (section.sh_offset(endian), section.sh_addr(endian));
+    let mut segments = file.elf_program_headers().iter();
+    segments.any(|segment| {
+        let begin = segment.p_offset(endian);
+        let into = offset
+            .checked_sub(begin)
+            .zip(address.checked_sub(segment.p_vaddr(endian)));
+        segment.p_type(endian) == PT_LOAD
+            && into
+                .is_some_and(|(bytes, memory)| bytes == memory && bytes < segment.p_filesz(endian))
+    })
+}
+
 /// The libraries that the file names, after its other dynamic entries were judged.
-fn dynamic_entries(file: &ElfFile64<'_>) -> Result<Vec<String>, Finding> {
+fn dynamic_entries(file: &ElfFile64<'_>) -> Result<BTreeSet<&'static str>, Finding> {
     let table = file.elf_dynamic_table().map_err(damaged)?;
-    let mut needed = Vec::new();
+    let mut needed = BTreeSet::new();
     for entry in table.iter() {
-        let text = || {
-            let text = table.string(entry).map_err(damaged)?;
-            Ok(String::from_utf8_lossy(text).into_owned())
-        };
+        let text = || table.string(entry).map_err(damaged);
         match entry.tag {
-            DT_NEEDED => needed.push(text()?),
+            DT_NEEDED => {
+                let name = text()?;
+                let allowed = ALLOWED.iter().find(|allowed| allowed.as_bytes() == name);
+                let other = || Finding::new(Check::Libraries, format!("it needs {}", lossy(name)));
+                needed.insert(*allowed.ok_or_else(other)?);
+            },
             DT_RPATH | DT_RUNPATH => {
-                let what = format!("it looks for libraries in \"{}\"", text()?);
+                let what = format!("it looks for libraries in \"{}\"", lossy(text()?));
                 return Err(Finding::new(Check::SearchPath, what));
             },
             DT_TEXTREL => return Err(writes_code()),
@@ -122,12 +157,9 @@ fn writes_code() -> Finding {
 }
 
 /// The libraries and what they need themselves, read from this machine.
-fn libraries(needed: &[String]) -> Result<BTreeMap<String, Arc<Library>>, Finding> {
-    if let Some(other) = needed.iter().find(|name| !ALLOWED.contains(&name.as_str())) {
-        return Err(Finding::new(Check::Libraries, format!("it needs {other}")));
-    }
+fn libraries(needed: &BTreeSet<&str>) -> Result<BTreeMap<String, Arc<Library>>, Finding> {
     let mut libraries = BTreeMap::new();
-    let mut open = needed.to_vec();
+    let mut open: Vec<String> = needed.iter().map(|name| (*name).to_owned()).collect();
     while let Some(name) = open.pop() {
         if let Entry::Vacant(place) = libraries.entry(name) {
             let library = library(place.key())?;
@@ -178,8 +210,10 @@ fn read_library(name: &str) -> Result<Library, Finding> {
     })
 }
 
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// A name, as far as people read it.
+fn lossy(name: &[u8]) -> String {
+    let shown = name.get(..MAX_SHOWN_BYTES).unwrap_or(name);
+    String::from_utf8_lossy(shown).into_owned()
 }
 
 fn defined_versions(file: &ElfFile64<'_>) -> object::Result<BTreeSet<String>> {
@@ -202,34 +236,45 @@ fn check_versions(
     file: &ElfFile64<'_>,
     libraries: &BTreeMap<String, Arc<Library>>,
 ) -> Result<(), Finding> {
-    for (library, version) in needed_versions(file).map_err(damaged)? {
-        let Some(here) = libraries.get(&library) else {
-            let what = format!("it needs {version} of {library}, which it does not name");
-            return Err(Finding::new(Check::Libraries, what));
-        };
-        if !here.versions.contains(&version) {
-            let newest = newest_like(&version, &here.versions);
-            let what = format!("it needs {version} of {library}; this machine has {newest}");
-            return Err(Finding::new(Check::LibraryVersions, what));
+    let (endian, data, sections) = (file.endian(), file.data(), file.elf_section_table());
+    let needs = sections.gnu_verneed(endian, data).map_err(damaged)?;
+    let Some((mut needs, link)) = needs else {
+        return Ok(());
+    };
+    let strings = sections.strings(endian, data, link).map_err(damaged)?;
+    let mut left = MAX_VERSIONS;
+    while let Some((need, mut versions)) = needs.next().map_err(damaged)? {
+        left = left.checked_sub(1).ok_or_else(too_many_versions)?;
+        let library = lossy(need.file(endian, strings).map_err(damaged)?);
+        let here = libraries.get(&library);
+        while let Some(version) = versions.next().map_err(damaged)? {
+            left = left.checked_sub(1).ok_or_else(too_many_versions)?;
+            let version = lossy(version.name(endian, strings).map_err(damaged)?);
+            check_version((&library, &version), here.map(|here| &here.versions))?;
         }
     }
     Ok(())
 }
 
-fn needed_versions(file: &ElfFile64<'_>) -> object::Result<Vec<(String, String)>> {
-    let (endian, data, sections) = (file.endian(), file.data(), file.elf_section_table());
-    let mut versions = Vec::new();
-    let Some((mut needs, link)) = sections.gnu_verneed(endian, data)? else {
-        return Ok(versions);
+fn too_many_versions() -> Finding {
+    let what = format!("it names more than {MAX_VERSIONS} versions of libraries");
+    Finding::new(Check::LibraryVersions, what)
+}
+
+fn check_version(
+    (library, version): (&str, &str),
+    here: Option<&BTreeSet<String>>,
+) -> Result<(), Finding> {
+    let Some(here) = here else {
+        let what = format!("it needs {version} of {library}, which it does not name");
+        return Err(Finding::new(Check::Libraries, what));
     };
-    let strings = sections.strings(endian, data, link)?;
-    while let Some((need, mut of_library)) = needs.next()? {
-        let library = lossy(need.file(endian, strings)?);
-        while let Some(version) = of_library.next()? {
-            versions.push((library.clone(), lossy(version.name(endian, strings)?)));
-        }
+    if here.contains(version) {
+        return Ok(());
     }
-    Ok(versions)
+    let newest = newest_like(version, here);
+    let what = format!("it needs {version} of {library}; this machine has {newest}");
+    Err(Finding::new(Check::LibraryVersions, what))
 }
 
 /// The newest version with the same name before its number, such as `GLIBC_2.36` for `GLIBC_2.38`.

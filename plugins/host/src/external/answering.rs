@@ -115,7 +115,7 @@ impl Ask for Explain {
                 batch: about.batch,
                 top_k,
             };
-            let answer = client.explain(request, longest).await?;
+            let answer = client.explain(request, about.rows, longest).await?;
             let most = usize::try_from(top_k).unwrap_or(usize::MAX);
             let features = about.descriptor.features.len();
             Ok(match answer.result {
@@ -239,7 +239,7 @@ struct Search {
 }
 
 impl Search {
-    /// A call was made in vain. One that has stopped when it was told to has not failed: perhaps it was given too little time.
+    /// A call was made in vain. Whether one that was not done in time has failed is known where its time is.
     fn failed(&mut self, trouble: &Trouble) {
         self.since_ns.get_or_insert_with(monotonic_ns);
         if !matches!(trouble, Trouble::Overran | Trouble::NotStarted(_)) {
@@ -372,9 +372,10 @@ impl<A: Ask> Answering<A> {
                 self.shared.peer.tell(&what);
             }
         } else if self.shared.told.row_independent {
-            let n_failed = found_now.filter(|one| one.is_its_own).count();
+            let its_own = found_now.filter(|one| one.is_its_own);
+            let last = its_own.clone().next_back().map(|one| &one.trouble);
             let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
-            breakers.rows(&self.config, n_answered, n_failed);
+            breakers.rows(&self.config, n_answered, (its_own.count(), last));
         }
     }
 
@@ -431,14 +432,20 @@ impl<A: Ask> Answering<A> {
             Err(Broken::Off(_) | Broken::Late) => {
                 let (shared, number) = (Arc::clone(&self.shared), self.number);
                 let config = self.config;
-                let killed = move || {
+                let failed = move || {
                     if shared.purpose == Purpose::Serve {
                         let mut breakers = shared.breakers();
                         breakers.incident(&config, number, Trouble::Overran);
                     }
                 };
-                let overran = peer.overran(turn, client, (longest, killed));
-                Err(Lost::Trouble(overran.await))
+                let overran = peer.overran(turn, client, (longest, failed.clone()));
+                let trouble = overran.await;
+                // Who stops when told to has not failed, where it was given too little time.
+                let had_its_time = longest >= self.shared.allowance.longest_call;
+                if had_its_time && matches!(trouble, Trouble::Overran) {
+                    failed();
+                }
+                Err(Lost::Trouble(trouble))
             },
         }
     }
@@ -459,7 +466,7 @@ impl<A: Ask> Answering<A> {
             Err(CallError::Poisoned) => {},
             Err(error) => return Err(sorted(error).into()),
         }
-        self.shared.peer.forgot(&mut client).await?;
+        self.shared.peer.forgot(&client).await?;
         let state = self.state.as_ref();
         let longest_call = self.until_deadline(self.shared.allowance.longest_call);
         let (known, of) = (&self.descriptor, &self.shared.descriptor);
@@ -469,7 +476,7 @@ impl<A: Ask> Answering<A> {
             (known, state),
             (of, longest_call),
         );
-        if !said.await?.map_err(sorted)? {
+        if !timeout(longest_call, said).await??.map_err(sorted)? {
             return Err(Lost::All(CallError::ConfigurationChanged).into());
         }
         let to_prepare = to_prepare(self.shared.allowance.longest_call, state);

@@ -30,7 +30,8 @@ fn is_older(at: i64, now: i64, than: Duration) -> bool {
 pub(crate) struct Breaker {
     /// When the last ones were, on the machine's monotonic clock.
     incidents: VecDeque<i64>,
-    open: bool,
+    /// Since when it is not asked.
+    open_since: Option<i64>,
     /// The batch of the last one.
     batch: Option<u64>,
     /// What happened in it.
@@ -48,6 +49,8 @@ impl Breaker {
         }
         let now = monotonic_ns();
         self.incidents.push_back(now);
+        // Calls that were made before it opened.
+        self.open_since = self.open_since.map(|_earlier| now);
         while let Some(at) = self.incidents.front()
             && is_older(*at, now, WITHIN)
         {
@@ -57,37 +60,46 @@ impl Breaker {
         self.open(self.incidents.len() >= MOST, how_often)
     }
 
-    /// Rows of a batch were answered, and the segmenter has failed for others, each of them told once. As [`incident`](Self::incident).
-    pub(crate) fn rows(&mut self, n_answered: usize, n_failed: usize) -> Option<String> {
+    /// Rows of a batch were answered, and the segmenter has failed for others, each of them told once, at last so. As
+    /// [`incident`](Self::incident).
+    pub(crate) fn rows(
+        &mut self,
+        n_answered: usize,
+        (n_failed, trouble): (usize, Option<&Trouble>),
+    ) -> Option<String> {
         self.rows = (self.rows.0 + n_answered, self.rows.1 + n_failed);
         let (answered, failed) = self.rows;
         let is_of_many = are_too_many(failed, answered + failed);
         let is_of_all = answered == 0 && n_failed > 1;
         let how_often = || format!("for {failed} of {} rows", answered + failed);
+        if let Some(trouble) = trouble {
+            self.last = Some(trouble.clone());
+        }
         self.open(is_of_all || (n_failed > 0 && is_of_many), how_often)
     }
 
     fn open(&mut self, is_too_often: bool, how_often: impl FnOnce() -> String) -> Option<String> {
-        if self.open || !is_too_often {
+        if self.open_since.is_some() || !is_too_often {
             return None;
         }
-        self.open = true;
+        self.open_since = Some(monotonic_ns());
         Some(how_often())
     }
 
-    /// Whether it is not asked: until so much time has passed since the last incident, or somebody releases it.
+    /// Whether it is not asked: until so much time has passed, or somebody releases it.
     pub(crate) fn is_open(&mut self) -> bool {
-        let (last, pause) = (self.incidents.back().copied(), self.pause());
-        if self.open && last.is_none_or(|last| is_older(last, monotonic_ns(), pause)) {
+        let pause = self.pause();
+        let is_over = |since| is_older(since, monotonic_ns(), pause);
+        if self.open_since.is_some_and(is_over) {
             self.close();
         }
-        self.open
+        self.open_since.is_some()
     }
 
-    /// Whether its incidents still matter.
+    /// Whether what happened still matters.
     pub(crate) fn counts(&self) -> bool {
-        let last = self.incidents.back();
-        last.is_some_and(|last| !is_older(*last, monotonic_ns(), WITHIN))
+        let last = self.incidents.back().copied().max(self.open_since);
+        last.is_some_and(|last| !is_older(last, monotonic_ns(), WITHIN))
     }
 
     fn pause(&self) -> Duration {
@@ -107,7 +119,7 @@ impl Breaker {
     }
 
     pub(crate) fn close(&mut self) {
-        self.open = false;
+        self.open_since = None;
         self.incidents.clear();
         self.rows = (0, 0);
     }

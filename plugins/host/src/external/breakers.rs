@@ -12,6 +12,9 @@ use crate::segmenter::hex;
 /// What an instance is made of.
 type Key = [u8; 32];
 
+/// No instance's: what has to do with no configuration.
+const WHOLE: Key = [0; 32];
+
 /// A configuration with which a segmenter has failed too often, and is not asked at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,9 +97,14 @@ impl Breakers {
         self.tell(key, opened, &told);
     }
 
-    /// Rows were answered, and it has failed for others, which are told once.
-    pub(crate) fn rows(&mut self, key: &Key, n_answered: usize, n_failed: usize) {
-        let opened = self.with(key).rows(n_answered, n_failed);
+    /// Rows were answered, and it has failed for others, which are told once, at last so.
+    pub(crate) fn rows(
+        &mut self,
+        key: &Key,
+        n_answered: usize,
+        (n_failed, trouble): (usize, Option<&Trouble>),
+    ) {
+        let opened = self.with(key).rows(n_answered, (n_failed, trouble));
         let last = self.with(key).last().map(ToString::to_string);
         self.tell(key, opened, &last.unwrap_or_default());
     }
@@ -140,14 +148,9 @@ impl Breakers {
         } else {
             self.suspects = asked;
         }
-        match (self.suspects.len(), self.suspects.first().copied()) {
-            (1, Some(only)) => self.incident(&only, batch, trouble),
-            _ => {
-                let told = trouble.to_string();
-                let opened = self.whole.incident(batch, trouble);
-                self.tell(&Key::default(), opened, &told);
-            },
-        }
+        let only = self.suspects.first().filter(|_| self.suspects.len() == 1);
+        let of = only.copied().unwrap_or(WHOLE);
+        self.incident(&of, batch, trouble);
     }
 
     /// What it has failed with last, where it is not asked with a configuration.
@@ -230,11 +233,10 @@ mod tests {
         let is_open = |batches: &[(usize, usize)]| {
             let mut breakers = Breakers::default();
             breakers.made([1; 32], "{}", None);
-            for (batch, (answered, failed)) in (0..).zip(batches) {
-                breakers.incident(&[1; 32], batch / 2, Trouble::Overran);
-                breakers.rows(&[1; 32], *answered, *failed);
+            for (answered, failed) in batches {
+                breakers.rows(&[1; 32], *answered, (*failed, Some(&Trouble::Overran)));
             }
-            breakers.failure_with(&[1; 32]).is_some()
+            breakers.failure_with(&[1; 32]) == Some(Trouble::Overran)
         };
         // All of them, or twenty of a thousand.
         assert!(is_open(&[(0, 2)]));

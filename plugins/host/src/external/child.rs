@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -44,7 +45,7 @@ pub(crate) struct How {
 /// A host process. Dropped, it is killed.
 #[derive(Debug)]
 pub(crate) struct HostProcess {
-    child: Child,
+    child: Kept,
     client: Client,
     printer: Printer,
     pub(crate) sandbox_lacks: Lacks,
@@ -61,14 +62,19 @@ struct Printer {
 }
 
 impl Printer {
-    /// The last words of a process that has ended.
-    async fn last(&mut self) -> String {
+    /// Writes down how a process ended, with its last words.
+    async fn end(&mut self, status: Option<ExitStatus>) -> Crash {
         // All of them, unless somebody else holds the pipe open.
         let _all_is_read = timeout(LAST_WORDS, &mut self.reading).await;
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .tail()
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let crash = Crash {
+            signal: status.and_then(|status| status.signal()),
+            code: status.and_then(|status| status.code()),
+            fault: log.fault().map(Arc::from),
+            printed: log.tail().into(),
+        };
+        log.ended(&crash);
+        crash
     }
 }
 
@@ -92,7 +98,7 @@ impl HostProcess {
         let log = Log::shared(&file.descriptor().id, how.lines.clone());
         let reading = hosts.go_on(read_log(OwnedFd::from(printed), Arc::clone(&log)));
         let mut printer = Printer { log, reading };
-        let mut starting = Starting { child: Some(child) };
+        let mut child = Kept(Some(child));
         let greeting = Greeting {
             parent: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
             descriptor: file.descriptor_json().to_owned(),
@@ -113,12 +119,12 @@ impl HostProcess {
             Ok(Ok(Hello::Refused { check_id, what })) => {
                 return Err(StartError::Refused { check_id, what });
             },
-            Ok(Err(_hung_up)) => return Err(StartError::Crashed(starting.end(&mut printer).await)),
+            Ok(Err(_hung_up)) => {
+                return Err(StartError::Crashed(end(&mut child, &mut printer).await));
+            },
             Err(_elapsed) => return Err(StartError::Overran(START)),
         };
         let client = connect(socket).await.map_err(StartError::Connection)?;
-        let child = starting.child.take();
-        let child = child.ok_or_else(|| io::Error::other("the process is gone"))?;
         let usage = Usage::of(child.id());
         Ok(Self {
             loaded_threads: usage.map_or(0, |usage| usage.threads),
@@ -144,57 +150,47 @@ impl HostProcess {
     }
 }
 
-impl Drop for HostProcess {
-    fn drop(&mut self) {
-        kill(&mut self.child);
+/// A process that is killed when it is not kept any more, and waited for where that holds up nobody: to give much memory back takes a
+/// while, and one thread speaks with all processes.
+#[derive(Debug)]
+struct Kept(Option<Child>);
+
+impl Kept {
+    fn id(&self) -> u32 {
+        self.0.as_ref().map_or(0, Child::id)
+    }
+
+    /// How it has ended, if it has.
+    fn status(&mut self) -> Option<ExitStatus> {
+        self.0.as_mut()?.try_wait().ok().flatten()
     }
 }
 
-/// A process that is killed unless it becomes a host.
-struct Starting {
-    child: Option<Child>,
-}
-
-impl Starting {
-    async fn end(&mut self, printer: &mut Printer) -> Crash {
-        match &mut self.child {
-            Some(child) => end(child, printer).await,
-            None => Crash::default(),
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if self.status().is_some() {
+            return;
+        }
+        if let Some(mut child) = self.0.take() {
+            let _it_may_have_ended = child.kill();
+            let waiting = thread::Builder::new().name("plugin-end".to_owned());
+            let _the_kernel_keeps_its_number = waiting.spawn(move || child.wait());
         }
     }
 }
 
-impl Drop for Starting {
-    fn drop(&mut self) {
-        self.child.iter_mut().for_each(kill);
-    }
-}
-
-fn kill(child: &mut Child) {
-    // Of one that has ended already there is nothing to kill, and its end is waited for all the same.
-    let _ended = child.kill();
-    let _status = child.wait();
-}
-
-/// A process that has hung up has ended, or ends at once; its socket is closed before it can be waited for.
-async fn end(child: &mut Child, printer: &mut Printer) -> Crash {
+/// How a process that has hung up has ended, or ends at once; its socket is closed before it can be waited for.
+async fn end(child: &mut Kept, printer: &mut Printer) -> Crash {
     let mut status = None;
     for _ in 0..LOOKS {
-        status = child.try_wait().ok().flatten();
+        status = child.status();
         if status.is_some() {
             break;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    kill(child);
-    let crash = Crash {
-        signal: status.and_then(|status| status.signal()),
-        code: status.and_then(|status| status.code()),
-        printed: printer.last().await.into(),
-    };
-    let log = printer.log.lock().unwrap_or_else(PoisonError::into_inner);
-    log.ended(&crash);
-    crash
+    *child = Kept(None);
+    printer.end(status).await
 }
 
 /// How often, and how far apart, it is looked whether a process that hung up has ended: ten milliseconds in all.

@@ -1,8 +1,10 @@
 //! A client of the contract.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::{Stream, stream};
+use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
@@ -11,10 +13,34 @@ use sextant_proto::segmenter::v1 as pb;
 use sextant_proto::segmenter::v1::evaluation_service_client::EvaluationServiceClient;
 
 use crate::messages::{MAX_MESSAGE_BYTES, PIECE_BYTES};
-use crate::{MAX_STATE_BYTES, State};
+use crate::{MAX_STATE_BYTES, State, messages};
 
-/// Longest wait for a description.
-const DESCRIBE: Duration = Duration::from_secs(2);
+/// Most bytes of an answer that says what something is, or what became of it.
+const MAX_SAID_BYTES: usize = 4 << 20;
+/// Most bytes of a reason, whose text has at most 1 KiB, and of the answer around them.
+const REASON_BYTES: usize = 1_200;
+const MAX_AROUND_BYTES: usize = 64 << 10;
+
+/// Why there is no description.
+#[derive(Debug)]
+pub(crate) enum Undescribed {
+    /// The call broke off.
+    Off(Status),
+    /// It took too long.
+    Late,
+}
+
+impl fmt::Display for Undescribed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off(status) => {
+                let said = messages::told(status.message());
+                write!(f, "it answers {:?}: {said}", status.code())
+            },
+            Self::Late => f.write_str("it does not say what it is in time"),
+        }
+    }
+}
 
 /// Calls one peer. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -45,9 +71,24 @@ impl Client {
         request
     }
 
-    pub(crate) async fn describe(&mut self) -> Result<pb::DescribeResponse, Status> {
-        let request = self.request(pb::DescribeRequest {}, DESCRIBE);
-        Ok(self.inner.describe(request).await?.into_inner())
+    /// The same where what it says takes little memory: a message can take many times its bytes before it is looked at.
+    fn saying(&self, most_bytes: usize) -> EvaluationServiceClient<Channel> {
+        let inner = self.inner.clone();
+        inner.max_decoding_message_size(most_bytes.min(MAX_MESSAGE_BYTES))
+    }
+
+    /// What it is. The library's own limit of time ends with the head of the answer, and another one may never follow.
+    pub(crate) async fn describe(
+        &self,
+        longest: Duration,
+    ) -> Result<pb::DescribeResponse, Undescribed> {
+        let request = self.request(pb::DescribeRequest {}, longest);
+        let mut client = self.saying(MAX_SAID_BYTES);
+        match timeout(longest, client.describe(request)).await {
+            Ok(Ok(told)) => Ok(told.into_inner()),
+            Ok(Err(status)) => Err(Undescribed::Off(status)),
+            Err(_elapsed) => Err(Undescribed::Late),
+        }
     }
 
     pub(crate) async fn configure(
@@ -56,7 +97,8 @@ impl Client {
         longest: Duration,
     ) -> Result<pb::ConfigureResponse, Status> {
         let request = self.request(message, longest);
-        Ok(self.inner.configure(request).await?.into_inner())
+        let mut client = self.saying(MAX_SAID_BYTES);
+        Ok(client.configure(request).await?.into_inner())
     }
 
     pub(crate) async fn load_state(
@@ -118,7 +160,8 @@ impl Client {
         longest: Duration,
     ) -> Result<pb::PrepareResponse, Status> {
         let request = self.request(message, longest);
-        Ok(self.inner.prepare(request).await?.into_inner())
+        let mut client = self.saying(MAX_SAID_BYTES);
+        Ok(client.prepare(request).await?.into_inner())
     }
 
     pub(crate) async fn segment(
@@ -130,12 +173,17 @@ impl Client {
         Ok(self.inner.segment(request).await?.into_inner())
     }
 
+    /// Reasons for so many rows.
     pub(crate) async fn explain(
         &mut self,
         message: pb::ExplainRequest,
+        n_rows: usize,
         longest: Duration,
     ) -> Result<pb::ExplainResponse, Status> {
+        let n_reasons = usize::try_from(message.top_k).map(|top_k| top_k.saturating_mul(n_rows));
+        let reasons = n_reasons.unwrap_or(usize::MAX).saturating_mul(REASON_BYTES);
         let request = self.request(message, longest);
-        Ok(self.inner.explain(request).await?.into_inner())
+        let mut client = self.saying(MAX_AROUND_BYTES.saturating_add(reasons));
+        Ok(client.explain(request).await?.into_inner())
     }
 }

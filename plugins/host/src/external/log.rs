@@ -1,6 +1,5 @@
 //! What a host process prints: log lines of its segmenter, and the last words of a process that crashes.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::external::Crash;
-use crate::process::{Line, MARK};
+use crate::messages::{plain, told};
+use crate::process::{FAULT, Line, MARK};
 
 /// Bytes that are kept of what is no log line.
 const TAIL_BYTES: usize = 64 << 10;
@@ -67,6 +67,8 @@ pub(crate) struct Log {
     lines: Lines,
     line: Vec<u8>,
     tail: VecDeque<u8>,
+    /// Where it has crashed.
+    fault: Option<String>,
     told: Told,
 }
 
@@ -84,6 +86,7 @@ impl Log {
             lines,
             line: Vec::new(),
             tail: VecDeque::new(),
+            fault: None,
             told: Told {
                 since: Instant::now(),
                 lines: 0,
@@ -105,16 +108,23 @@ impl Log {
 
     fn end_line(&mut self, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        let told = text.strip_prefix(MARK);
-        match told.and_then(|json| serde_json::from_str::<Line>(json).ok()) {
+        // What was printed before without an end of the line is another one.
+        let begin = text.find(MARK).unwrap_or(text.len());
+        let (printed, ours) = text.split_at(begin);
+        let ours = ours.strip_prefix(MARK);
+        let ours = ours.and_then(|json| serde_json::from_str::<Line>(json).ok());
+        let printed = if ours.is_some() { printed } else { &text };
+        if !printed.is_empty() || ours.is_none() {
+            self.lines.add("", printed);
+            self.tail.extend(printed.as_bytes());
+            self.tail.push_back(b'\n');
+            let over = self.tail.len().saturating_sub(TAIL_BYTES);
+            self.tail.drain(..over);
+        }
+        match ours {
+            Some(line) if line.level == FAULT => self.fault = Some(told(&line.message)),
             Some(line) => self.tell(&line),
-            None => {
-                self.lines.add("", &text);
-                self.tail.extend(line);
-                self.tail.push_back(b'\n');
-                let over = self.tail.len().saturating_sub(TAIL_BYTES);
-                self.tail.drain(..over);
-            },
+            None => {},
         }
     }
 
@@ -124,7 +134,7 @@ impl Log {
         let (message, details) = (plain(&line.message), plain(&line.details));
         let end = if details.is_empty() { "" } else { " " };
         self.lines.add(level, &format!("{message}{end}{details}"));
-        let (plugin, details) = (&self.plugin, &*details);
+        let plugin = &self.plugin;
         if self.told.since.elapsed() >= Duration::from_secs(1) {
             let left_out = self.told.lines.saturating_sub(LINES_A_SECOND);
             if left_out > 0 {
@@ -152,11 +162,17 @@ impl Log {
 
     /// The process has ended before it was told to.
     pub(crate) fn ended(&self, crash: &Crash) {
+        let place = crash.place();
         let message = match crash.printed.lines().last() {
-            None => format!("{crash}; it printed nothing"),
-            Some(last) => format!("{crash}; at last it printed: {}", plain(last)),
+            None => format!("{crash}{place}; it printed nothing"),
+            Some(last) => format!("{crash}{place}; at last it printed: {}", plain(last)),
         };
         self.lines.add("ERROR", &message);
+    }
+
+    /// Where the process has crashed, if it has told.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.fault.clone()
     }
 
     /// The last that was printed and is no log line.
@@ -164,20 +180,4 @@ impl Log {
         let bytes: Vec<u8> = self.tail.iter().chain(&self.line).copied().collect();
         String::from_utf8_lossy(&bytes).trim_end().to_owned()
     }
-}
-
-/// A text without what would begin another line of a log, or mean something to a terminal.
-fn plain(text: &str) -> Cow<'_, str> {
-    let means_something = |letter: char| letter.is_control() && letter != '\t';
-    if !text.contains(means_something) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = text.chars().map(|letter| {
-        if means_something(letter) {
-            letter.escape_default().to_string()
-        } else {
-            letter.to_string()
-        }
-    });
-    Cow::Owned(escaped.collect())
 }

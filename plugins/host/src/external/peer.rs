@@ -1,19 +1,19 @@
 //! Who answers for a segmenter outside of this process, and what becomes of a call without an answer.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, oneshot};
 use tonic::Status;
 
 use sextant_proto::segmenter::v1 as pb;
 
 use crate::call::monotonic_ns;
 use crate::external::child::{HostProcess, How};
-use crate::external::client::Client;
+use crate::external::client::{Client, Undescribed};
 use crate::external::log::WrittenLine;
 use crate::external::{Allowance, Crash, Hosts, StartError, Trouble};
 use crate::{CallError, Verified, messages};
@@ -95,7 +95,7 @@ impl Peer {
     }
 
     /// It does not know what it knew before: a server may have become another one.
-    pub(crate) async fn forgot(&self, client: &mut Client) -> Result<(), Lost> {
+    pub(crate) async fn forgot(&self, client: &Client) -> Result<(), Lost> {
         match self {
             Self::Process(_) => Ok(()),
             Self::Server(peer) => peer.look(client).await,
@@ -216,13 +216,11 @@ impl HostPeer {
     }
 
     async fn turn(&self) -> Result<(Turn, Client), Lost> {
-        let mut process = Arc::clone(&self.process).lock_owned().await;
-        let client = match process.as_ref() {
-            Some(process) => process.client(),
-            None => {
-                let started = HostProcess::start(&self.hosts, &self.file, &self.how).await;
-                process.insert(started.map_err(not_started)?).client()
-            },
+        let process = Arc::clone(&self.process).lock_owned().await;
+        let known = process.as_ref().map(HostProcess::client);
+        let (process, client) = match known {
+            Some(client) => (process, client),
+            None => self.started(process).await?,
         };
         let call = InCall {
             process,
@@ -230,6 +228,26 @@ impl HostPeer {
             asked_ns: Arc::clone(&self.asked_ns),
         };
         Ok((Turn::Process(call), client))
+    }
+
+    /// Starts a process. One that comes too late for this caller is there for the next one.
+    async fn started(
+        &self,
+        mut process: OwnedMutexGuard<Option<HostProcess>>,
+    ) -> Result<(OwnedMutexGuard<Option<HostProcess>>, Client), Lost> {
+        let (hosts, file, how) = (self.hosts.clone(), Arc::clone(&self.file), self.how.clone());
+        let (tell, told) = oneshot::channel();
+        let _goes_on = self.hosts.go_on(async move {
+            let started = HostProcess::start(&hosts, &file, &how).await;
+            let started = started.map(|started| {
+                let client = process.insert(started).client();
+                (process, client)
+            });
+            let _nobody_waits = tell.send(started);
+        });
+        let gone = |_ended| StartError::Io(io::Error::other("the service ends"));
+        let started = told.await.map_err(gone).and_then(|started| started);
+        started.map_err(not_started)
     }
 
     async fn broke_off(&self, mut call: InCall) -> Trouble {
@@ -244,15 +262,14 @@ impl HostPeer {
     fn overran(
         &self,
         mut call: InCall,
-        mut client: Client,
+        client: Client,
         (longest, killed): (Duration, impl FnOnce() + Send + 'static),
     ) {
         let grace = (longest / 5).max(LEAST_GRACE);
         let losses = Arc::clone(&self.losses);
         let _goes_on = self.hosts.go_on(async move {
             // It answers this as soon as it has stopped.
-            let stopped = timeout(grace, client.describe()).await;
-            if !matches!(stopped, Ok(Ok(_))) {
+            if client.describe(grace).await.is_err() {
                 losses.fetch_add(1, Ordering::Relaxed);
                 killed();
                 *call.process = None;
@@ -309,8 +326,8 @@ impl ServerPeer {
     }
 
     /// A call did not end in time: for its rows, or because it answers nothing.
-    async fn overran(&self, mut client: Client) -> Trouble {
-        if matches!(timeout(LONGEST_LOOK, client.describe()).await, Ok(Ok(_))) {
+    async fn overran(&self, client: Client) -> Trouble {
+        if client.describe(LONGEST_LOOK).await.is_ok() {
             return Trouble::Overran;
         }
         self.note_away();
@@ -328,26 +345,25 @@ impl ServerPeer {
             _call: calls.map_err(closed)?,
             since_ns: monotonic_ns(),
         };
-        let mut client = self.client.clone();
+        let client = self.client.clone();
         let since_ns = monotonic_ns().saturating_sub(self.same_at_ns.load(Ordering::Relaxed));
         if since_ns > self.trusted_for_ns {
-            self.look(&mut client).await?;
+            self.look(&client).await?;
         }
         Ok((turn, client))
     }
 
     /// Looks whether it says the same of itself.
-    async fn look(&self, client: &mut Client) -> Result<(), Lost> {
+    async fn look(&self, client: &Client) -> Result<(), Lost> {
         let since_ns = monotonic_ns();
-        let looked = timeout(LONGEST_LOOK, client.describe()).await;
-        let trouble = match looked {
-            Ok(Ok(told)) if digest_of(&told) == self.digest => {
+        let trouble = match client.describe(LONGEST_LOOK).await {
+            Ok(told) if digest_of(&told) == self.digest => {
                 self.same_at_ns.store(monotonic_ns(), Ordering::Relaxed);
                 return Ok(());
             },
-            Ok(Ok(_another)) => return Err(Lost::All(CallError::DescriptorChanged)),
-            Ok(Err(status)) => gone(&status),
-            Err(_elapsed) => Trouble::Gone("it does not say what it is in time".to_owned()),
+            Ok(_another) => return Err(Lost::All(CallError::DescriptorChanged)),
+            Err(Undescribed::Off(status)) => gone(&status),
+            Err(late) => Trouble::Gone(late.to_string()),
         };
         self.broke_off(since_ns);
         Err(Lost::Trouble(trouble))

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Endpoint, Uri};
+use tonic::transport::{ClientTlsConfig, Endpoint, Uri};
 
 use crate::check::{Check, Finding};
 use crate::external::Hosts;
@@ -19,7 +19,8 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where a server is, and how it knows who asks.
 #[derive(Clone)]
 pub struct Server {
-    /// Such as `http://models.internal:8080`.
+    /// Such as `https://models.internal:8443`. Whoever answers at one with `https` has to have a certificate for its name, of an authority
+    /// that this machine trusts; `http` shows the token and all rows to whoever is on the way.
     pub address: String,
     /// Sent as `authorization: Bearer TOKEN`.
     pub token: Option<String>,
@@ -38,13 +39,22 @@ impl Server {
     pub(super) fn client(&self, hosts: &Hosts) -> Result<Client, Finding> {
         let malformed = |what: String| Finding::new(Check::Address, what);
         let no_address =
-            || malformed("it is no address such as http://models.internal:8080".to_owned());
+            || malformed("it is no address such as https://models.internal:8443".to_owned());
         let uri: Uri = self.address.parse().map_err(|_no_uri| no_address())?;
         let is_whole = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
         if !is_whole {
             return Err(no_address());
         }
-        let endpoint = Endpoint::from(uri);
+        let is_secret = uri.scheme_str() == Some("https");
+        let mut endpoint = Endpoint::from(uri);
+        if is_secret {
+            let trusted = ClientTlsConfig::new().with_native_roots();
+            endpoint = endpoint
+                .tls_config(trusted.timeout(CONNECT_TIMEOUT))
+                .map_err(|error| {
+                    malformed("no certificate can be judged here".to_owned()).caused_by(error)
+                })?;
+        }
         let authorization = self.authorization();
         let authorization = authorization
             .map_err(|_no_header| malformed("its token is no header value".to_owned()))?;

@@ -10,13 +10,15 @@ use tracing::{Event, Metadata, Subscriber};
 
 /// Begins a line that is one of ours; what a segmenter prints by itself has none.
 pub(crate) const MARK: char = '\u{1e}';
+/// Level of a line that says where the segmenter has crashed, and that the process ends.
+pub(crate) const FAULT: &str = "FAULT";
 /// A pipe takes lines of up to 4096 bytes whole. Escaping can double a text.
 const MAX_TEXT_BYTES: usize = 1_500;
 
 /// A log line or a measurement of a segmenter.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Line {
-    /// `TRACE` to `ERROR`.
+    /// `TRACE` to `ERROR`, or [`FAULT`].
     pub(crate) level: String,
     pub(crate) message: String,
     /// A flat JSON object; empty: none.

@@ -98,7 +98,6 @@ const TO_LOAD: &[i64] = &[
     libc::SYS_landlock_restrict_self,
     libc::SYS_mprotect,
     libc::SYS_newfstatat,
-    libc::SYS_openat,
     libc::SYS_pread64,
     libc::SYS_readlinkat,
     libc::SYS_rt_sigaction,
@@ -109,7 +108,6 @@ const TO_LOAD: &[i64] = &[
 const TO_LOAD_HERE: &[i64] = &[
     libc::SYS_access,
     libc::SYS_arch_prctl,
-    libc::SYS_open,
     libc::SYS_readlink,
     libc::SYS_stat,
 ];
@@ -118,6 +116,21 @@ const TO_LOAD_HERE: &[i64] = &[];
 
 /// What this kernel does not offer of the sandbox, one entry each.
 pub(crate) type Lacks = Vec<String>;
+
+/// Closes what the process was started with beside its socket and its pipes: what the service itself was given, for one.
+#[expect(
+    unsafe_code,
+    reason = "the standard library closes only what it opened"
+)]
+pub(crate) fn close_inherited() -> Lacks {
+    // SAFETY: nothing in this process has opened anything yet.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+    if closed == 0 {
+        return Vec::new();
+    }
+    let error = std::io::Error::last_os_error();
+    vec![format!("inherited descriptors: {error}")]
+}
 
 /// Memory, files and core dumps. What the process holds already is not the segmenter's.
 pub(crate) fn limit(memory_bytes: u64) -> Lacks {
@@ -155,19 +168,6 @@ fn data_bytes() -> u64 {
     pages.unwrap_or(0).saturating_mul(page)
 }
 
-/// Leaves what a crash does to the kernel: the handlers of the standard library give way by a call that the sandbox refuses, and
-/// would run for ever.
-#[expect(
-    unsafe_code,
-    reason = "the standard library cannot take its handlers away"
-)]
-pub(crate) fn crash_at_once() {
-    for signal in [libc::SIGSEGV, libc::SIGBUS] {
-        // SAFETY: there is one thread, and the default handlers need nothing.
-        let _before = unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
-}
-
 /// Before the segmenter is loaded: it may read system libraries.
 pub(crate) fn close_for_loading() -> Lacks {
     let mut readable = FOLDERS.to_vec();
@@ -175,8 +175,8 @@ pub(crate) fn close_for_loading() -> Lacks {
     let mut lacks = landlocked(&readable);
     let calls = [ALWAYS, ALWAYS_HERE, TO_LOAD, TO_LOAD_HERE].concat();
     let mut rules: Rules = calls.into_iter().map(|call| (call, Vec::new())).collect();
-    match confined() {
-        Ok(confined) => rules.extend(confined),
+    match confined().and_then(|confined| Ok((confined, reading()?))) {
+        Ok((confined, reading)) => rules.extend(confined.into_iter().chain(reading)),
         Err(error) => lacks.push(format!("seccomp: {error}")),
     }
     // Its flags are in memory, where a filter cannot look: who is told that it does not exist uses `clone`. This filter comes
@@ -258,6 +258,17 @@ fn confined() -> Result<Rules, BackendError> {
         // To ask for a limit, not to set one.
         one(libc::SYS_prlimit64, vec![bits(2, u64::MAX, 0)?])?,
         one(libc::SYS_tgkill, vec![bits(0, u64::MAX, process)?])?,
+    ]))
+}
+
+/// Files are opened while it is loaded, and to be read: where the kernel has no Landlock, this is what keeps others from being written.
+fn reading() -> Result<Rules, BackendError> {
+    let writes = flag(libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND);
+    let reads = |flags| bits(flags, writes, flag(libc::O_RDONLY));
+    Ok(Rules::from([
+        one(libc::SYS_openat, vec![reads(2)?])?,
+        #[cfg(target_arch = "x86_64")]
+        one(libc::SYS_open, vec![reads(1)?])?,
     ]))
 }
 

@@ -6,6 +6,9 @@ const LISTED: &str = r#"{"servers": [
     {"address": "http://10.0.0.7:8080", "ids": ["bolt.health"]}
 ]}"#;
 
+/// The key of minisign's own manual.
+const PUBLIC: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
 /// What is found against a server; empty: nothing.
 fn found(file: &str, address: &str, id: Option<&str>, which: Servers) -> String {
     let roots = Roots::parse(file).unwrap();
@@ -71,4 +74,22 @@ fn a_list_that_cannot_be_read_is_refused() {
         assert!(why.contains("is no address such as"), "{address}: {why}");
     }
     Roots::parse(r#"{"servers": [{"address": "http://a"}]}"#).unwrap_err();
+}
+
+#[test]
+fn what_would_be_without_effect_is_refused() {
+    let digest = "0123456789abcdef".repeat(4);
+    let revoked = |digest: &str| format!(r#"{{"revoked": [{{"digest": "{digest}"}}]}}"#);
+    let roots = Roots::parse(&revoked(&digest)).unwrap();
+    assert!(roots.check_revoked(&digest).is_err());
+    let upper = digest.to_uppercase();
+    for odd in ["", "0123456789ab", &upper, &format!("sha256:{digest}")] {
+        let why = Roots::parse(&revoked(odd)).unwrap_err();
+        assert!(why.contains("is no digest"), "{odd}: {why}");
+    }
+    // Of two keys with one name only one would be asked whose tenants they are for.
+    let key = format!(r#"{{"name": "acme", "public_key": "{PUBLIC}", "ids": []}}"#);
+    Roots::parse(&format!(r#"{{"keys": [{key}]}}"#)).unwrap();
+    let why = Roots::parse(&format!(r#"{{"keys": [{key}, {key}]}}"#)).unwrap_err();
+    assert!(why.contains("two keys"), "{why}");
 }

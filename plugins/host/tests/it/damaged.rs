@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use object::Endianness;
+use object::read::elf::ElfFile64;
+use object::{Object as _, ObjectSection as _};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -54,4 +57,37 @@ fn a_thousand_damaged_files_are_judged_and_none_does_harm() {
     let good = Fixture::default().isolated();
     let answers = bound(&good).segment(&values([Some(2)]), &call()).unwrap();
     assert_eq!(answers.segment, [2]);
+}
+
+#[test]
+fn a_file_that_takes_long_to_go_through_is_not_gone_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let exported = "__attribute__((visibility(\"default\")))";
+    let name = "a".repeat(1 << 20);
+    let long = (0..17).map(|k| format!("{exported} void f{k}{name}(void) {{}}\n"));
+    let fixture = Fixture {
+        prelude: long.collect(),
+        ..Fixture::default()
+    };
+    let path = fixture.compile_with(folder.path(), &["-Wno-missing-prototypes"]);
+    let refused = Verified::read(&path).unwrap_err();
+    assert_eq!(refused.check_id(), "V-elf", "{refused}");
+    assert!(refused.what().contains("names"), "{refused}");
+
+    // One version of a library, again and again: the count is the third number of its record, and the next one is nowhere else.
+    let mut bytes = fs::read(Fixture::default().compile_with(folder.path(), &[])).unwrap();
+    let needs = {
+        let file = ElfFile64::<Endianness>::parse(&*bytes).unwrap();
+        let needs = file.section_by_name(".gnu.version_r").unwrap();
+        usize::try_from(needs.file_range().unwrap().0).unwrap()
+    };
+    let number = |at: usize| {
+        usize::try_from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())).unwrap()
+    };
+    let first = needs + number(needs + 8);
+    bytes[needs + 2..needs + 4].fill(0xff);
+    bytes[first + 12..first + 16].fill(0);
+    let refused = Verified::new(Path::new("endless"), &bytes).unwrap_err();
+    assert_eq!(refused.check_id(), "V-library-versions", "{refused}");
+    assert!(refused.what().contains("more than"), "{refused}");
 }

@@ -285,6 +285,49 @@ fn three_incidents_are_too_many_until_an_operator_releases_it() {
 }
 
 #[test]
+fn who_is_never_done_in_time_is_not_asked_any_more_although_it_stops_when_told() {
+    let fixture = Fixture {
+        segment: "while (values[0] != 2 && !SEG_CANCELLED(call)) {} return SEG_CANCELLED(call) ? SEG_E_CANCELLED : answer(out, values, rows);"
+            .to_owned(),
+        ..Fixture::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = fixture.compile_with(folder.path(), &[]);
+    let start = |longest_call: Duration| {
+        let allowance = Allowance {
+            longest_call,
+            ..Allowance::default()
+        };
+        External::start(&hosts(), Verified::read(&path).unwrap(), allowance).unwrap()
+    };
+    let endless = |instance: &ExternalInstance, patience: Duration| {
+        let hurried = Call {
+            deadline: Some(Deadline::after(patience)),
+            ..call()
+        };
+        let answers = instance.segment(&batch_of(vec![Some(1)]), &hurried);
+        answers.unwrap().unanswered[0].trouble.clone()
+    };
+    let plugin = start(Duration::from_millis(20));
+    let instance = bound(&plugin);
+    for _ in 0..3 {
+        assert!(!plugin.is_quarantined());
+        let trouble = endless(&instance, Duration::from_secs(60));
+        assert_eq!(trouble, Trouble::Overran);
+    }
+    assert_eq!(plugin.failure(), Some(Trouble::Overran));
+    assert_eq!(plugin.losses(), 0);
+    // Who gives it little time learns nothing of it.
+    let plugin = start(Duration::from_secs(60));
+    let instance = bound(&plugin);
+    for _ in 0..3 {
+        let trouble = endless(&instance, Duration::from_millis(20));
+        assert_eq!(trouble, Trouble::Overran);
+    }
+    assert_eq!((plugin.failure(), plugin.losses()), (None, 0));
+}
+
+#[test]
 fn log_lines_reach_the_service_and_what_it_prints_is_in_the_report_of_its_crash() {
     let fixture = Fixture {
         segment: "fprintf(stderr, \"last words\\n\"); *(volatile int *)0 = 1; return answer(out, values, rows);"
@@ -300,6 +343,56 @@ fn log_lines_reach_the_service_and_what_it_prints_is_in_the_report_of_its_crash(
     };
     assert_eq!(&*crash.printed, "last words");
     assert_eq!(crash.to_string(), "it crashed (SIGSEGV)");
+}
+
+#[test]
+fn where_it_crashes_is_told_as_a_place_in_its_file() {
+    let crash_of = |prelude: &str, segment: &str| {
+        let fixture = Fixture {
+            prelude: prelude.to_owned(),
+            segment: format!("{segment} return answer(out, values, rows);"),
+            ..Fixture::default()
+        };
+        let plugin = fixture.isolated();
+        let answers = bound(&plugin)
+            .segment(&batch_of(vec![Some(1)]), &call())
+            .unwrap();
+        let Trouble::Crashed(crash) = &answers.unanswered[0].trouble else {
+            panic!("{:?}", answers.unanswered)
+        };
+        let lines = plugin.lines();
+        (crash.clone(), lines.first().unwrap().text.clone())
+    };
+    // The function says where it is: its file begins with the address 0.
+    let (crash, line) = crash_of(
+        "extern const char __ehdr_start;
+         static __attribute__((noinline)) void stumble(void) { __builtin_trap(); }",
+        "fprintf(stderr, \"%#lx\", (unsigned long)((const char *)stumble - &__ehdr_start)); stumble();",
+    );
+    let place = |text: &str| usize::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    let begin = place(&crash.printed);
+    let fault = crash.fault.as_deref().unwrap();
+    let at = fault
+        .strip_prefix("at ")
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap();
+    assert!((begin..begin + 16).contains(&place(at)), "{crash:?}");
+    assert!(line.contains(fault), "{line}");
+
+    // A function of nobody.
+    let (crash, _) = crash_of("", "((void (*volatile)(void))8)();");
+    assert_eq!(crash.fault.as_deref(), Some("outside of its file"));
+    // Nothing is left of its stack, and a signal that comes from itself is no less of an end.
+    let (crash, _) = crash_of(
+        "static int deep(volatile int n) { volatile char frame[4096]; frame[0] = n; return n < 0 ? 0 : deep(n + 1) + frame[0]; }",
+        "deep(0);",
+    );
+    assert_eq!(crash.signal, Some(libc::SIGSEGV), "{crash:?}");
+    assert!(crash.fault.is_some(), "{crash:?}");
+    let (crash, _) = crash_of("#include <signal.h>", "raise(SIGSEGV);");
+    assert_eq!(crash.signal, Some(libc::SIGSEGV), "{crash:?}");
 }
 
 #[test]

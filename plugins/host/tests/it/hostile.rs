@@ -1,8 +1,11 @@
 //! Segmenters that do harm, on purpose or by mistake: their rows have no answer, and everything else goes on.
 
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::time::Instant;
 
 use sextant_plugin_host::{Allowance, Call, Deadline, External, Trouble, Verified};
@@ -240,6 +243,7 @@ static int try(int attempt) {
     case 20: return (int)syscall(SYS_fcntl, 0, F_SETOWN, SERVICE);
     case 21: return mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
     case 22: return (int)syscall(SYS_prctl, 1, 0);
+    case 23: return open("/dev/null", O_WRONLY) < 0 && errno == EPERM ? -1 : 0; /* also where the kernel has no Landlock */
     default: return 0;
   }
 }
@@ -263,11 +267,11 @@ fn files_sockets_processes_and_handlers_are_refused_by_the_kernel() {
     };
     let plugin = fixture.isolated();
     assert_eq!(plugin.sandbox_lacks(), Vec::<String>::new());
-    let attempts = std::array::from_fn::<_, 24, _>(|attempt| i64::try_from(attempt).ok());
+    let attempts = std::array::from_fn::<_, 25, _>(|attempt| i64::try_from(attempt).ok());
     let answers = bound(&plugin).segment(&values(attempts), &call()).unwrap();
-    let allowed: Vec<usize> = (0..24).filter(|row| answers.segment[*row] != 1).collect();
+    let allowed: Vec<usize> = (0..25).filter(|row| answers.segment[*row] != 1).collect();
     // The last one does nothing.
-    assert_eq!(allowed, [23], "{:?}", answers.unanswered);
+    assert_eq!(allowed, [24], "{:?}", answers.unanswered);
     assert_eq!(plugin.losses(), 0);
 }
 
@@ -275,7 +279,7 @@ fn files_sockets_processes_and_handlers_are_refused_by_the_kernel() {
 fn an_initialiser_reads_system_libraries_and_does_nothing_to_others() {
     // Files of the system's libraries, handlers, and code are for the loader.
     let refused = [
-        0, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22,
+        0, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
     ];
     let refused = refused
         .map(|attempt| format!("!is_refused({attempt})"))
@@ -289,6 +293,28 @@ fn an_initialiser_reads_system_libraries_and_does_nothing_to_others() {
     };
     let plugin = fixture.isolated();
     let answers = bound(&plugin).segment(&values([Some(1)]), &call()).unwrap();
+    assert_eq!(answers.segment, [1]);
+}
+
+#[test]
+fn what_the_service_was_started_with_does_not_reach_it() {
+    let inherited = || {
+        let file = File::open("/dev/null").unwrap();
+        fcntl_setfd(&file, FdFlags::empty()).unwrap();
+        file
+    };
+    // The number of the last one is beyond those of what it opens itself.
+    let files: Vec<File> = std::iter::repeat_with(inherited).take(30).collect();
+    let number = files[29].as_raw_fd();
+    let fixture = Fixture {
+        segment: format!(
+            "int64_t said = fcntl({number}, F_GETFD) == -1 && errno == EBADF ? 1 : 2; return answer(out, &said, rows);"
+        ),
+        ..Fixture::default()
+    };
+    let answers = bound(&fixture.isolated())
+        .segment(&values([Some(0)]), &call())
+        .unwrap();
     assert_eq!(answers.segment, [1]);
 }
 
@@ -381,7 +407,7 @@ fn harm_while_it_is_loaded_is_a_failed_check() {
     let (id, _) = refused("", "abort();");
     assert_eq!(id, "L-crash");
     // What a constructor may not do, it does not do.
-    let written = "segmenter_was_here";
+    let written = "/segmenter_was_here";
     let open = format!(
         "if (open(\"{written}\", O_WRONLY | O_CREAT, 0600) >= 0 || socket(AF_INET, SOCK_STREAM, 0) >= 0 || fork() >= 0) abort();"
     );

@@ -146,19 +146,26 @@ fn sections_that_hide_what_is_loaded_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::default();
     let path = fixture.compile_with(folder.path(), &[]);
-    let mut bytes = fs::read(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let place = |at: usize| usize::try_from(number(at)).unwrap();
     // Program header of type 2 (PT_DYNAMIC): its offset in the file is the third of its fields, 8 bytes behind the type.
     let headers = usize::from(u16::from_le_bytes([bytes[56], bytes[57]]));
-    let start = usize::try_from(u64::from_le_bytes(bytes[32..40].try_into().unwrap())).unwrap();
     let dynamic = (0..headers)
-        .map(|k| start + 56 * k)
+        .map(|k| place(32) + 56 * k)
         .find(|at| bytes[*at] == 2)
         .unwrap();
-    bytes[dynamic + 8] ^= 16;
-    let error = Verified::new(&path, &bytes).unwrap_err();
-    assert_eq!(error.check_id(), "V-elf", "{error}");
-    assert!(
-        error.what().contains("different dynamic entries"),
-        "{error}"
-    );
+    // Dynamic entries of the types 5 (DT_STRTAB) and 6 (DT_SYMTAB): their addresses are behind the types.
+    let entry = |kind: u64| {
+        let mut entries = (place(dynamic + 8)..).step_by(16);
+        entries.find(|at| number(*at) == kind).unwrap() + 8
+    };
+    for changed in [dynamic + 8, entry(5), entry(6)] {
+        let mut bytes = bytes.clone();
+        bytes[changed] ^= 16;
+        let error = Verified::new(&path, &bytes).unwrap_err();
+        assert_eq!(error.check_id(), "V-elf", "{error}");
+        let what = "different dynamic entries";
+        assert!(error.what().contains(what), "{error}");
+    }
 }

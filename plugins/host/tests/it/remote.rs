@@ -1,7 +1,9 @@
 //! Segmenters on servers that teams run: right ones, and ones that hang, lie, change and vanish.
 
 mod judged;
+mod silent;
 
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,8 +19,12 @@ use arrow_ipc::writer::StreamWriter;
 use tokio::sync::oneshot;
 use tokio_stream::Empty;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
+use tonic::codegen::http;
+use tonic::server::NamedService;
 use tonic::transport::Server as Grpc;
 use tonic::{Request, Response, Status, Streaming, async_trait};
+use tower::Service;
 
 use sextant_plugin_host::{
     Allowance, Assignments, Call, CallError, Deadline, External, ExternalInstance, Server, Trouble,
@@ -46,6 +52,7 @@ enum Way {
     FarSegment,
     NoBatch,
     ManyReasons,
+    Flood,
     NoReasons,
     Counts,
     FirstRow,
@@ -259,9 +266,12 @@ impl EvaluationService for Model {
         let explanation = pb::Explanation {
             grounds: vec![ground; usize::try_from(count).unwrap()],
         };
-        let explanations = pb::Explanations {
-            rows: vec![explanation; rows],
+        let rows = match self.way() {
+            // An empty one takes two bytes until it is read.
+            Way::Flood => vec![pb::Explanation::default(); 1_000_000],
+            _ => vec![explanation; rows],
         };
+        let explanations = pb::Explanations { rows };
         Ok(Response::new(pb::ExplainResponse {
             result: Some(Explained::Explanations(explanations)),
         }))
@@ -277,10 +287,18 @@ struct Running {
 
 impl Running {
     fn start(model: &Arc<Model>, at: &str) -> Self {
+        Self::serve(EvaluationServiceServer::from_arc(Arc::clone(model)), at)
+    }
+
+    fn serve<S>(service: S, at: &str) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+        S: NamedService + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
         let listener = TcpListener::bind(at).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let service = EvaluationServiceServer::from_arc(Arc::clone(model));
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -445,6 +463,34 @@ fn a_server_that_hangs_costs_its_answers_alone() {
     assert_eq!(answers.unanswered[0].trouble, Trouble::Overran);
     world.model.go(Way::Right);
     world.is_right();
+}
+
+#[test]
+fn a_server_that_is_never_done_although_it_lives_is_not_asked_any_more() {
+    let world = World::new(Allowance {
+        longest_call: Duration::from_millis(50),
+        ..Allowance::default()
+    });
+    world.model.go(Way::Hangs);
+    assert_eq!(world.trouble(), Trouble::Overran);
+    assert!(world.plugin.is_quarantined());
+    let calls = world.model.calls.load(Ordering::SeqCst);
+    assert_eq!(world.trouble().kind(), "quarantined");
+    assert_eq!(world.model.calls.load(Ordering::SeqCst), calls);
+}
+
+#[test]
+fn a_server_whose_explanation_is_a_flood_gives_none() {
+    let world = World::new(Allowance::default());
+    let explain = || {
+        world
+            .instance
+            .explain(&values([Some(1)]), &call(), 1)
+            .unwrap()
+    };
+    assert_eq!(explain()[0].len(), 1);
+    world.model.go(Way::Flood);
+    assert_eq!(explain(), [vec![]]);
 }
 
 #[test]

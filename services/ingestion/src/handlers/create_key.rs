@@ -85,6 +85,12 @@ fn row(
             "must hold SCOPE_ADMIN, or nothing but SCOPE_PLUGINS_PUBLISH and SCOPE_PLUGINS_ACTIVATE, for a key of the installation; name a tenant otherwise",
         ));
     }
+    if tenant.is_some() && keys::is_for_installation(scopes) {
+        return Err(invalid(
+            "scopes",
+            "must not hold SCOPE_PLUGINS_PUBLISH for a key of a tenant, for tenants share what is published: make a key of the installation for it, which names no tenant",
+        ));
+    }
     if asked.title.len() > MAX_TITLE_BYTES {
         let message = format!(
             "has {} bytes, at most {MAX_TITLE_BYTES} are allowed",

@@ -90,7 +90,6 @@ async fn whatever_a_key_may_do_it_sees_the_settings_of_its_own_tenant_and_no_mor
     for scope in [
         pb::Scope::Ingest,
         pb::Scope::Define,
-        pb::Scope::PluginsPublish,
         pb::Scope::PluginsActivate,
         pb::Scope::Read,
     ] {

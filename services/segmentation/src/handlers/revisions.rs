@@ -46,8 +46,6 @@ pub(super) async fn propose(
         by,
     };
     let proposed = engine.propose(tenant, &of, proposal, once).await?;
-    // The other processes load it meanwhile.
-    engine.segmenters.prepare().await?;
     // Of a request that comes again, the one that it has proposed, whatever became of it.
     let revisions = engine.revisions(tenant, of.number).await?;
     let stored = revisions.iter().find(|one| one.revision == proposed);

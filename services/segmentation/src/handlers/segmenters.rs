@@ -203,9 +203,20 @@ pub(super) async fn change<Q: prost::Message>(
         return Err(Problem::field(ErrorReason::FieldMissing, "note", message).into());
     }
     let segmenters = &engine.segmenters;
-    let found = segmenters
-        .find_to_change(&segmenter, change.states().0)
-        .await?;
+    let states = change.states().0;
+    let found = match change {
+        // A part of a digest may be another file's, too.
+        Change::Approve if segmenter.digest.len() < DIGEST_DIGITS => {
+            let message =
+                format!("must have all {DIGEST_DIGITS} digits: one file is approved, and no other");
+            return Err(Problem::field(ErrorReason::FieldInvalid, "digest", message).into());
+        },
+        Change::Approve => segmenters.find_to_change(&segmenter, states).await?,
+        // Nobody who is in a hurry waits for what lies in the directory.
+        Change::Quarantine | Change::Release | Change::Retire => {
+            segmenters.find(&segmenter, states).await?
+        },
+    };
     if found.kind() == pb::SegmenterKind::BuiltIn {
         let message = format!(
             "\"{}\" comes with the service and stays",
@@ -213,8 +224,12 @@ pub(super) async fn change<Q: prost::Message>(
         );
         return Err(Problem::field(ErrorReason::SegmenterState, "segmenter", message).into());
     }
+    let mut judged = pb::Segmenter::clone(&found);
+    if change == Change::Approve {
+        judged.approved_by.clone_from(&by.0);
+    }
     if matches!(change, Change::Approve | Change::Release)
-        && let Some(distrust) = segmenters.distrusted(&found)?
+        && let Some(distrust) = segmenters.distrusted(&judged)?
     {
         let message = format!("{} {}: {distrust}", found.segmenter_id, found.version);
         return Err(Problem::field(ErrorReason::SegmenterState, "segmenter", message).into());
@@ -222,8 +237,12 @@ pub(super) async fn change<Q: prost::Message>(
     match engine.change(&found, change, (by, note), once).await? {
         Some(changed) => Ok(changed),
         None => {
+            let used = match change {
+                Change::Retire => engine.used_by(&found.digest).await?,
+                Change::Approve | Change::Quarantine | Change::Release => String::new(),
+            };
             let message = format!(
-                "{} {} {}; {}",
+                "{} {} {}; {}{used}",
                 found.segmenter_id,
                 found.version,
                 told::stands(found.state()),

@@ -1,9 +1,5 @@
 //! Segmenters that are not asked any more: what they have failed with, and who does not trust them.
 
-use std::collections::BTreeSet;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
-
 use sextant_plugin_host::{Failing, Trouble};
 use sextant_proto::segmentation::v1::SegmenterState;
 
@@ -14,27 +10,15 @@ impl Segmenters {
     /// each has done.
     pub(crate) fn fallen(&self) -> Vec<(String, String)> {
         let mut fallen = self.failed();
-        let mut unwelcome = BTreeSet::new();
         for told in self.published().values() {
-            // While the keys cannot be read nothing new is loaded, and what runs goes on.
+            // While the keys cannot be read nothing new is loaded, and what runs goes on. What is distrusted for another reason is not
+            // asked here, and that is all: other processes may have read other keys.
             if told.state() == SegmenterState::Ready
                 && let Ok(Some(distrust)) = self.distrusted(told)
+                && matches!(distrust.check, "S-revoked" | "S-time")
             {
-                if matches!(distrust.check, "S-revoked" | "S-time") {
-                    fallen.push((told.digest.clone(), distrust.to_string()));
-                } else {
-                    // Other processes may have read other keys: nothing is asked of it here, and that is all.
-                    unwelcome.insert(told.digest.clone());
-                }
+                fallen.push((told.digest.clone(), distrust.to_string()));
             }
-        }
-        let mut known = self
-            .unwelcome
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *known != unwelcome {
-            *known = unwelcome;
-            self.edition.fetch_add(1, Ordering::Release);
         }
         fallen
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use semver::Version;
+use tokio::sync::OwnedSemaphorePermit;
 
 use sextant_plugin_host::trust::{Distrust, Signed};
 use sextant_plugin_host::{
@@ -121,7 +122,16 @@ fn named(verified: &Verified) -> pb::Segmenter {
     }
 }
 
+/// The turn to judge a segmenter.
+type Judging = Arc<OwnedSemaphorePermit>;
+
 impl Segmenters {
+    /// Waits for the turn to judge one, which whoever judges holds, also where nobody waits for the verdict any more.
+    async fn turn_to_judge(&self) -> Option<Judging> {
+        let turn = Arc::clone(&self.judges).acquire_owned().await;
+        turn.ok().map(Arc::new)
+    }
+
     /// Publishes a shared library; true beside it: it was published before.
     ///
     /// # Errors
@@ -134,10 +144,12 @@ impl Segmenters {
             signed,
             by,
         } = offer;
-        let _judging = self.judges.acquire().await;
+        let judging = self.turn_to_judge().await;
         let code = Arc::new(code);
         let (verifying, named_so) = (Arc::clone(&code), name.clone());
+        let held = judging.clone();
         let verified = blocking(move || {
+            let _held = held;
             let verified = Verified::new(Path::new(&name), &verifying);
             Ok::<_, Problem>(verified.map(Arc::new))
         });
@@ -170,7 +182,7 @@ impl Segmenters {
             Ok(trusted) => trusted,
             Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
         };
-        match self.judged(verified, &by).await? {
+        match self.judged(verified, &by, judging).await? {
             Ok(judged) => {
                 let (state, signed_by) = trusted;
                 let told = pb::Segmenter {
@@ -206,9 +218,11 @@ impl Segmenters {
         &self,
         verified: Arc<Verified>,
         by: &Actor,
+        judging: Option<Judging>,
     ) -> Result<Result<pb::Segmenter, Option<Refusal>>, Problem> {
         let (hosts, allowance) = self.allowed();
         let started = blocking(move || {
+            let _held = judging;
             let verdicts = conformance::judge_verified(&hosts, &verified, &allowance);
             let external = External::start(&hosts, verified, allowance);
             Ok::<_, Problem>((verdicts, external))
@@ -250,11 +264,13 @@ impl Segmenters {
                 .await;
         }
         let server = servers::server(&self.isolation, address, token_name)?;
-        let _judging = self.judges.acquire().await;
+        let judging = self.turn_to_judge().await;
         let (hosts, allowance) = self.allowed();
-        let asked = server.clone();
-        let connecting =
-            blocking(move || Ok::<_, Problem>(External::connect(&hosts, &asked, allowance)));
+        let (asked, held) = (server.clone(), judging.clone());
+        let connecting = blocking(move || {
+            let _held = held;
+            Ok::<_, Problem>(External::connect(&hosts, &asked, allowance))
+        });
         let external = match connecting.await? {
             Ok(external) => external,
             Err(error) => return self.refuse(&unknown, by, Some(Refusal::from(&error))).await,
@@ -281,7 +297,7 @@ impl Segmenters {
             },
             Err(distrust) => return self.refuse(&told, by, Some(Refusal::from(distrust))).await,
         };
-        match self.judged_server(server, told).await? {
+        match self.judged_server(server, told, judging).await? {
             (told, None) => self.store(told, Vec::new(), by).await,
             (told, refusal) => self.refuse(&told, by, refusal).await,
         }
@@ -292,13 +308,15 @@ impl Segmenters {
         &self,
         server: Server,
         told: pb::Segmenter,
+        judging: Option<Judging>,
     ) -> Result<(pb::Segmenter, Option<Refusal>), Problem> {
         let (hosts, allowance) = self.allowed();
-        let judging = blocking(move || {
+        let verdicts = blocking(move || {
+            let _held = judging;
             let verdicts = conformance::judge_server(&hosts, &server, &allowance);
             Ok::<_, Problem>(verdicts)
         });
-        let verdicts: Vec<_> = judging.await?.iter().map(told::verdict).collect();
+        let verdicts: Vec<_> = verdicts.await?.iter().map(told::verdict).collect();
         let refusal = Refusal::of(&verdicts);
         Ok((pb::Segmenter { verdicts, ..told }, refusal))
     }

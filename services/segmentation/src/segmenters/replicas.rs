@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::{FutureExt as _, StreamExt as _, stream};
+
 use sextant_domain::id::PayloadHash;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
@@ -17,6 +19,8 @@ const SILENT: Duration = Duration::from_secs(15);
 const FORGOTTEN: Duration = Duration::from_secs(3_600);
 /// Longest time that other processes are waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+/// Segmenters that are loaded at one time.
+const LOADED_AT_ONCE: usize = 8;
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// How long a segmenter stays loaded that nothing is decided by, so that a roll-back finds it.
 const KEPT: Duration = Duration::from_secs(15 * 60);
@@ -43,17 +47,22 @@ impl Segmenters {
     /// Loads what may be asked here, and ends what was not for a while. Says how it stands to those who wait for it.
     pub(crate) async fn prepare(&self) -> Result<(), Problem> {
         let wanted = self.wanted().await?;
-        let mut ready = Vec::with_capacity(wanted.len());
-        for digest in &wanted {
-            let problem = self.load(digest).await.err();
-            ready.push(ReadyRow {
-                digest: digest.clone(),
-                problem: problem.map_or(String::new(), |problem| problem.message),
-            });
-        }
+        // One that is long in coming holds up few others.
+        let loading = wanted.iter().map(|digest| self.stands(digest).boxed());
+        let loading = stream::iter(loading.collect::<Vec<_>>());
+        let ready: Vec<_> = loading.buffered(LOADED_AT_ONCE).collect().await;
         self.end_unwanted(&wanted, before(self.clock.now(), KEPT));
         *self.ready.lock().await = ready;
         self.beat().await
+    }
+
+    /// Loads a version, and says whether it can be asked here.
+    async fn stands(&self, digest: &str) -> ReadyRow {
+        let problem = self.load(digest).await.err();
+        ReadyRow {
+            digest: digest.to_owned(),
+            problem: problem.map_or(String::new(), |problem| problem.message),
+        }
     }
 
     /// Says how this process stands to those who wait for it.

@@ -1,6 +1,7 @@
 //! Whose segmenters are asked here: what the installation asks of a version before it may be used, and of one that is used.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
@@ -114,6 +115,11 @@ impl Segmenters {
             roots: Arc::clone(&roots),
             problem: problem.clone(),
         };
+        drop(known);
+        if problem.is_none() {
+            // Which of them may be asked, and for whom, is another question now.
+            self.edition.fetch_add(1, Ordering::Release);
+        }
         (roots, problem)
     }
 
@@ -170,15 +176,17 @@ impl Segmenters {
     /// Whether a published version is still trusted: its key or its server may have been taken away, its time may be over.
     pub(crate) fn distrusted(&self, told: &pb::Segmenter) -> Result<Option<Distrust>, Problem> {
         let roots = self.roots()?;
-        let signed = Signed {
-            manifest: told.manifest.to_vec(),
-            signature: told.signature.clone(),
-        };
-        let has_to_be = told.kind() == SegmenterKind::Native
-            && self.isolation.trust.level == TrustLevel::Signed;
-        let checked = if has_to_be {
+        let level = self.isolation.trust.level;
+        let has_to_be_signed = told.kind() == SegmenterKind::Native && level == TrustLevel::Signed;
+        let has_to_be_approved =
+            told.kind() != SegmenterKind::BuiltIn && level == TrustLevel::Digest;
+        let checked = if has_to_be_signed {
             let now = seconds(self.clock.now());
-            roots.check(&signed, &about(told), now).map(|_key| ())
+            let checked = roots.check(&signed(told), &about(told), now);
+            checked.map(|_key| ())
+        } else if has_to_be_approved && told.approved_by.is_empty() {
+            // It was published where nobody has to approve anything.
+            Err(Distrust::not_approved())
         } else {
             let listed = self.check_server(&roots, told);
             listed.and_then(|()| roots.check_revoked(&told.digest))
@@ -189,12 +197,21 @@ impl Segmenters {
     /// A version as it is shown: one that can be used but is not trusted by this process says so.
     pub(crate) fn as_trusted(&self, told: &pb::Segmenter) -> pb::Segmenter {
         let mut shown = told.clone();
+        shown.sandbox_lacks = self.sandbox_lacks(&told.digest);
         if told.state() == SegmenterState::Ready
             && let Ok(Some(distrust)) = self.distrusted(told)
         {
             shown.why = format!("not asked here: {distrust}");
         }
         shown
+    }
+
+    /// What the kernel does not offer of the sandbox of one that is loaded here.
+    fn sandbox_lacks(&self, digest: &str) -> Vec<String> {
+        let running = self.running().into_iter();
+        let mut found = running.filter(|(of, _)| of == digest);
+        let found = found.next();
+        found.map_or_else(Vec::new, |(_, one)| one.sandbox_lacks().to_vec())
     }
 
     /// Whether a version may be used for a tenant.
@@ -206,19 +223,31 @@ impl Segmenters {
         told: &pb::Segmenter,
         tenant: TenantId,
     ) -> Result<(), Problem> {
+        let roots = self.roots()?;
+        let (signed, now) = (signed(told), seconds(self.clock.now()));
+        // Whoever can write to the store writes names as well; of one whose time is over the name is all that is left.
+        let checked = roots.check(&signed, &about(told), now);
+        let key = checked.unwrap_or(&told.signed_by);
         let id = Uuid::from_u128(tenant.0).to_string();
-        if told.signed_by.is_empty() || self.roots()?.is_open_to(&told.signed_by, &id) {
+        if signed.is_absent() || roots.is_open_to(key, &id) {
             return Ok(());
         }
         let message = format!(
-            "segmenter \"{}\" {} is signed by \"{}\", which is not trusted with this tenant",
-            told.segmenter_id, told.version, told.signed_by
+            "segmenter \"{}\" {} is signed by \"{key}\", which is not trusted with this tenant",
+            told.segmenter_id, told.version
         );
         Err(Problem::field(
             ErrorReason::SegmenterState,
             "segmenter",
             message,
         ))
+    }
+}
+
+fn signed(told: &pb::Segmenter) -> Signed {
+    Signed {
+        manifest: told.manifest.to_vec(),
+        signature: told.signature.clone(),
     }
 }
 

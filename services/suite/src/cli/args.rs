@@ -289,7 +289,7 @@ fn plugin() -> Command {
                         .value_parser(value_parser!(PathBuf))
                         .required(true),
                 )
-                .arg(option("segmenter-config", "JSON", "The segmenter's configuration; default: all defaults"))
+                .arg(option("segmenter-config", "JSON", "The segmenter's configuration").default_value("{}"))
                 .arg(option("as-of", "TIME", "The \"now\" of the model, such as 2026-01-31T09:30:00Z; default: now")),
         )
         .subcommand(
@@ -297,7 +297,7 @@ fn plugin() -> Command {
                 .about("Measures what a segmenter costs, in a process of its own as the service runs it")
                 .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
                 .arg(number("rows", "1000", "Rows of a batch, at most 16,384"))
-                .arg(option("segmenter-config", "JSON", "The segmenter's configuration; default: all defaults")),
+                .arg(option("segmenter-config", "JSON", "The segmenter's configuration").default_value("{}")),
         )
         .subcommands(signing_commands())
         .subcommands(publishing_commands())
@@ -401,7 +401,7 @@ fn deciding_commands() -> Vec<Command> {
                 option("csv", "FILE", "With NEW: rows whose header names features, and account_id")
                     .value_parser(value_parser!(PathBuf)),
             )
-            .arg(option("segmenter-config", "JSON", "With NEW: configuration of both; default: all defaults"))
+            .arg(option("segmenter-config", "JSON", "With NEW: configuration of both").default_value("{}"))
             .arg(option("as-of", "TIME", "With NEW: the \"now\" of both; default: now")),
         named("activate")
             .about("Lets the proposed revision decide, from now on and for all accounts at once")
@@ -530,7 +530,7 @@ fn admin_commands() -> Vec<Command> {
                     .arg(option("scope", "SCOPE", "What it may do; may be repeated").action(ArgAction::Append).required(true).value_parser(SCOPES.map(|(name, _)| name)))
                     .arg(option("title", "TEXT", "What it is for").default_value(""))
                     .arg(option("expires", "TIME", "When it stops working; a day begins in the tenant's time zone, with --installation in UTC; default: never"))
-                    .arg(switch("installation", "For the installation instead of one tenant")),
+                    .arg(switch("installation", "For the installation instead of one tenant; plugins.publish needs it")),
             )
             .subcommand(named("revoke").about("Makes a key useless").arg(text("id", "ID", "Its public part, 16 hexadecimal digits"))),
         group("segmentations", "Segmentations of the tenant")

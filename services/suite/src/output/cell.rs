@@ -70,6 +70,23 @@ impl Cell {
         }
     }
 
+    /// A text for people, and another one for programs, which get `null` where it is empty.
+    pub fn titled(title: impl Into<String>, key: impl Into<String>) -> Self {
+        Self::Titled {
+            title: title.into(),
+            key: key.into(),
+        }
+    }
+
+    /// The text for programs; empty, if it is no text.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Titled { key: text, .. } => text,
+            _ => "",
+        }
+    }
+
     /// An amount of a currency.
     #[must_use]
     pub fn money(minor: i64, currency: &str) -> Self {
@@ -133,6 +150,7 @@ impl Cell {
     pub fn json(&self) -> Value {
         match self {
             Self::Nothing | Self::Undefined => Value::Null,
+            Self::Titled { key, .. } if key.is_empty() => Value::Null,
             Self::Text(text) | Self::Titled { key: text, .. } => json!(text),
             Self::Count(value) => json!(value),
             Self::Integer(value) => json!(value),

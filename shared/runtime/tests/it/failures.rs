@@ -2,6 +2,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
@@ -203,4 +205,23 @@ fn an_address_that_cannot_be_read_is_refused() {
     let options = LinkOptions::new(Duration::from_secs(1), Meters::none());
     let error = Link::connect("http://not an address", &options).unwrap_err();
     assert!(matches!(error, LinkError::AddressMalformed { .. }));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_to_an_address_with_https() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let options = LinkOptions::new(Duration::from_secs(5), Meters::none());
+    let link = Link::connect(&address, &options).unwrap();
+    let listening = async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut first = [0];
+        connection.read_exact(&mut first).await.unwrap();
+        first
+    };
+    let (first, asked) = within(async { tokio::join!(listening, ask(&link, "echo:hello")) }).await;
+    // The record of a handshake of TLS; in the clear HTTP/2 begins with "PRI".
+    assert_eq!(first, [22]);
+    let status = asked.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
 }

@@ -120,7 +120,8 @@ async fn a_roll_back_returns_to_what_decided_before_and_everything_is_told() {
         let retired = team.plugin(&["retire", "acme.seats", "--segmenter-version", "1.1.0"]);
         assert_eq!(retired["segmenters"][0]["state"], "retired");
         let told = team.refused(&["retire", "acme.seats", "--segmenter-version", "1.0.0"]);
-        assert!(told.contains("can be retired"), "{told}");
+        assert!(told.contains("can be retired: \"seats\" of"), "{told}");
+        assert!(told.contains("is decided by it"), "{told}");
     }
 }
 

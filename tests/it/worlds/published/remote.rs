@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::time::Instant;
 
-use crate::worlds::process::free_address;
+use crate::worlds::process::{free_address, program};
 use crate::worlds::published::{LONGEST_WAIT, Team, column, with_seats};
 use crate::worlds::records::{accept, membership, now};
 use crate::worlds::world::{Shape, segmentation_by};
@@ -36,6 +36,10 @@ class Seats(Segmenter):
         return ['large' if self.calls % 2 else 'small'] * rows.num_rows
 ";
 
+/// What it proves its name with, in its folder, if it does.
+const CERTIFICATE: &str = "certificate.pem";
+const PRIVATE_KEY: &str = "private-key.pem";
+
 /// A server of the model; ended with it.
 pub(super) struct Server(Child);
 
@@ -45,10 +49,12 @@ impl Server {
             panic!("SEXTANT_TEST_PYTHON: a Python with grpcio and pyarrow");
         };
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/python");
-        let token = folder.join("token");
+        let certificate = ["--certificate", CERTIFICATE, "--private-key", PRIVATE_KEY];
+        let has_one = folder.join(CERTIFICATE).exists();
         let mut child = Command::new(python)
             .args(["-m", "sextant_segmenter", "serve", "seats:Seats"])
-            .args(["--listen", listen, "--token-file", token.to_str().unwrap()])
+            .args(["--listen", listen, "--token-file", "token"])
+            .args(if has_one { &certificate[..] } else { &[] })
             .current_dir(folder)
             .env("PYTHONPATH", package)
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -58,7 +64,7 @@ impl Server {
         let mut told = String::new();
         let printed = child.stdout.take().unwrap();
         BufReader::new(printed).read_line(&mut told).unwrap();
-        assert!(told.contains("http://"), "{told}");
+        assert!(told.contains("://"), "{told}");
         Self(child)
     }
 }
@@ -269,4 +275,38 @@ async fn a_server_whose_answers_break_a_test_is_not_registered_and_the_service_g
     assert_eq!(made.status.code(), Some(0), "{made:?}");
     let position = team.ten_accounts().await;
     assert_eq!(team.sizes(&position).await, (4, 6));
+}
+
+#[test]
+fn a_server_with_a_certificate_is_spoken_with_in_secret_if_its_authority_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.0.0");
+    let certified = || rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (own, other) = (certified(), certified());
+    let [known, unknown] = [CERTIFICATE, "other.pem"].map(|name| folder.path().join(name));
+    fs::write(&known, own.cert.pem()).unwrap();
+    fs::write(&unknown, other.cert.pem()).unwrap();
+    let private_key = own.signing_key.serialize_pem();
+    fs::write(folder.path().join(PRIVATE_KEY), private_key).unwrap();
+    let listen = free_address().to_string();
+    let _server = Server::start(folder.path(), &listen);
+    let check = |scheme: &str, authorities: &Path| {
+        let output = program()
+            .args(["plugin", "check", &format!("{scheme}://{listen}")])
+            .args(["--only-failed", "--token-file"])
+            .arg(folder.path().join("token"))
+            .env("SSL_CERT_FILE", authorities)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), told)
+    };
+    let (code, told) = check("https", &known);
+    assert_eq!(code, Some(0), "{told}");
+    // It does not speak with who does not, and is not spoken with by who does not know it.
+    for (scheme, authorities) in [("https", &unknown), ("http", &known)] {
+        let (code, told) = check(scheme, authorities);
+        assert_eq!(code, Some(1), "{scheme}: {told}");
+        assert!(told.contains("R-answers"), "{told}");
+    }
 }

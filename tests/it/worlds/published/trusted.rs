@@ -180,6 +180,61 @@ async fn a_key_may_be_trusted_with_one_tenant_alone() {
     of(json!([found.tenant_id]));
     let made = team.world.cli(&create);
     assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+
+    // With this one no longer: its accounts stay, and nothing is asked for it any more.
+    of(json!(["00000000-0000-7000-8000-000000000001"]));
+    wait_for_failure(team, "is not trusted with this tenant");
+    let position = accept(&team.client, super::with_seats("acme", 8, 70).into()).await;
+    let unjudged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
+    unjudged.unwrap_err();
+    assert_eq!(team.sizes(&position).await, (4, 6));
+}
+
+/// Waits until the segmentation is behind, for that reason; empty: until it is not any more.
+fn wait_for_failure(team: &Team, why: &str) {
+    let give_up = tokio::time::Instant::now() + super::LONGEST_WAIT;
+    loop {
+        let list = ["segmentations", "list", "--tenant", "seats", "-o", "json"];
+        let listed = team.world.cli(&list).stdout;
+        let listed: Value = serde_json::from_slice(&listed).unwrap();
+        let failure = listed["segmentations"][0]["failure"].as_str();
+        if failure.unwrap_or_default().contains(why) && failure.is_some() != why.is_empty() {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < give_up, "{listed}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_published_when_nobody_had_to_approve_is_not_asked_where_somebody_has_to() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let team = Team::start(shape).await;
+        let published = team.plugin(&["push", &team.version("1.0.0", 50)]);
+        assert_eq!(published["segmenters"][0]["state"], "ready");
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
+        let position = team.ten_accounts().await;
+        assert_eq!(team.sizes(&position).await, (4, 6));
+
+        let stricter = ["plugins.trust=digest".to_owned()];
+        for role in team.world.roles() {
+            team.world.kill_and_restart_with(role, &stricter);
+        }
+        let team = team.anew().await;
+        wait_for_failure(&team, "S-approved");
+        let position = accept(&team.client, super::with_seats("acme", 8, 70).into()).await;
+        let unjudged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
+        unjudged.unwrap_err();
+
+        let digest = published["segmenters"][0]["digest"].as_str().unwrap();
+        let told = team.refused(&["approve", digest.split_at(12).0]);
+        assert!(told.contains("64 digits"), "{told}");
+        team.plugin(&["approve", digest, "--note", "read it"]);
+        wait_for_failure(&team, "");
+        let judged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
+        assert_eq!(judged.unwrap().segment, "large");
+    }
 }
 
 #[tokio::test]

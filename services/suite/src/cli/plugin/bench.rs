@@ -24,8 +24,7 @@ pub(crate) async fn bench(context: &Context<'_>, matches: &ArgMatches) -> Result
         .get_one::<PathBuf>("file")
         .cloned()
         .unwrap_or_default();
-    let config = Some(text_of(matches, "segmenter-config")).filter(|config| !config.is_empty());
-    let config = config.unwrap_or_else(|| "{}".to_owned());
+    let config = text_of(matches, "segmenter-config");
     let n_rows = usize::try_from(number_of(matches, "rows")).unwrap_or(1_000);
     let block = waiting(move || measure(&path, &config, n_rows.clamp(1, 16_384))).await?;
     context.print(matches, &Zone::utc(), &block.into())

@@ -24,8 +24,7 @@ pub(crate) async fn diff(
 ) -> Result<(), Error> {
     let csv = matches.get_one::<PathBuf>("csv").cloned();
     let csv = csv.ok_or_else(|| Error::usage("name the rows with --csv FILE"))?;
-    let config = Some(text_of(matches, "segmenter-config")).filter(|config| !config.is_empty());
-    let config = config.unwrap_or_else(|| "{}".to_owned());
+    let config = text_of(matches, "segmenter-config");
     let as_of = as_of(matches)?;
     let comparing =
         waiting(move || compare((Path::new(&old), Path::new(&new)), &csv, &config, as_of));
@@ -45,36 +44,38 @@ fn compare(
     Ok(vec![matrix(&rows), moved(&rows)])
 }
 
-/// Whether rows stay, and from where to where they go.
-type Way = (bool, String, String);
-
 fn matrix(rows: &[(Judged, Judged)]) -> Block {
     let columns = vec![
         Column::left("from", "Is"),
         Column::left("to", "Would be"),
         Column::right("rows", "Rows"),
     ];
-    let mut counts: BTreeMap<Way, (&Judged, &Judged, u64)> = BTreeMap::new();
+    let mut counts: BTreeMap<_, (&Judged, &Judged, u64)> = BTreeMap::new();
     for (before, after) in rows {
-        let stays = before.segment == after.segment;
-        let key = (stays, name(&before.segment), name(&after.segment));
-        let cell = counts.entry(key).or_insert((before, after, 0));
-        cell.2 += 1;
+        let key = (
+            stays(before, after),
+            before.segment.key(),
+            after.segment.key(),
+        );
+        counts.entry(key).or_insert((before, after, 0)).2 += 1;
     }
     let mut block = Block::new("moves", "Who is where, and would be", columns);
-    for ((stays, _, _), (before, after, count)) in counts {
-        let to = match (&after.segment, stays) {
-            (Cell::Titled { key, .. }, true) => Cell::Titled {
-                title: "(stays)".to_owned(),
-                key: key.clone(),
-            },
-            (other, _) => other.clone(),
+    for ((stays, ..), (before, after, count)) in counts {
+        let to = if stays {
+            Cell::titled("(stays)", after.segment.key())
+        } else {
+            after.segment.clone()
         };
         block
             .rows
             .push(vec![before.segment.clone(), to, Cell::Count(count)]);
     }
     block
+}
+
+/// Versions may call a segment by another name.
+fn stays(before: &Judged, after: &Judged) -> bool {
+    before.segment.key() == after.segment.key()
 }
 
 fn moved(rows: &[(Judged, Judged)]) -> Block {
@@ -85,9 +86,7 @@ fn moved(rows: &[(Judged, Judged)]) -> Block {
         Column::prose("reasons", "Why"),
         Column::rare("trouble", "No answer"),
     ];
-    let moved = rows
-        .iter()
-        .filter(|(before, after)| before.segment != after.segment);
+    let moved = rows.iter().filter(|(before, after)| !stays(before, after));
     let n_moved = moved.clone().count();
     let mut block = Block::new("moved", "Who would move", columns);
     for (before, after) in moved.take(MAX_LISTED) {
@@ -103,12 +102,4 @@ fn moved(rows: &[(Judged, Judged)]) -> Block {
         block.note = format!("The first {MAX_LISTED} of {n_moved}.");
     }
     block
-}
-
-fn name(segment: &Cell) -> String {
-    match segment {
-        Cell::Titled { key, .. } => key.clone(),
-        Cell::Text(text) => text.clone(),
-        _ => String::new(),
-    }
 }

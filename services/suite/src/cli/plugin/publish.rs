@@ -303,6 +303,8 @@ fn versions(segmenters: &[Segmenter]) -> Block {
         Column::left("published_by", "By"),
         Column::rare("address", "Server"),
         Column::rare("signed_by", "Signed by"),
+        Column::rare("approved_by", "Approved by"),
+        Column::rare("sandbox_lacks", "Its sandbox lacks"),
         Column::rare("why", "Why"),
         Column::left("digest", "Digest"),
     ];
@@ -318,6 +320,8 @@ fn versions(segmenters: &[Segmenter]) -> Block {
             Cell::text(one.published_by.clone()),
             Cell::text(one.address.clone()),
             Cell::text(one.signed_by.clone()),
+            Cell::text(one.approved_by.clone()),
+            Cell::text(one.sandbox_lacks.join(", ")),
             Cell::text(one.why.clone()),
             Cell::Titled {
                 title: one.digest.chars().take(12).collect(),

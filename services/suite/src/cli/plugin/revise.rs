@@ -14,6 +14,7 @@ use crate::client::{all_pages, request_id};
 use crate::error::Error;
 use crate::import::values;
 use crate::output::{Block, Cell, Column, Document};
+use crate::view;
 
 /// Proposes a version or a configuration for a segmentation.
 pub(crate) async fn propose(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
@@ -223,15 +224,13 @@ fn moves(moves: &[ShadowMove], currency: &str) -> Block {
     let mut block = Block::new("moves", "Who is where, and would be", columns);
     for one in moves {
         let stays = (one.from_state(), &one.from_segment) == (one.to_state(), &one.to_segment);
+        let to = place(one.to_state(), &one.to_segment);
         block.rows.push(vec![
             place(one.from_state(), &one.from_segment),
             if stays {
-                Cell::Titled {
-                    title: "(stays)".to_owned(),
-                    key: key_of(one.to_state(), &one.to_segment),
-                }
+                Cell::titled("(stays)", to.key())
             } else {
-                place(one.to_state(), &one.to_segment)
+                to
             },
             Cell::Count(one.accounts),
             Cell::money(one.mrr_minor, currency),
@@ -241,17 +240,13 @@ fn moves(moves: &[ShadowMove], currency: &str) -> Block {
     block
 }
 
-fn key_of(state: MembershipState, segment: &str) -> String {
-    match state {
-        MembershipState::Member => segment.to_owned(),
-        MembershipState::None => "(in none)".to_owned(),
-        MembershipState::Abstained => "(not enough data)".to_owned(),
-        MembershipState::Unspecified => "(not judged)".to_owned(),
-    }
-}
-
+/// Where accounts are; segments by their keys.
 fn place(state: MembershipState, segment: &str) -> Cell {
-    Cell::text(key_of(state, segment))
+    if state == MembershipState::Member {
+        Cell::text(segment)
+    } else {
+        view::place(state)
+    }
 }
 
 fn drivers(diff: &ShadowDiff) -> Block {

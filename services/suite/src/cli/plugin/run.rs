@@ -11,12 +11,14 @@ use sextant_plugin_host::{
     ABSTAIN, Call, Deadline, Descriptor, External, Feature, FeatureType, NO_SEGMENT, Segmenter,
     Verified, rows,
 };
+use sextant_proto::segmentation::v1::MembershipState;
 use sextant_runtime::clock::Clock;
 
 use crate::cli::context::{Context, text_of};
 use crate::cli::plugin::{hosts, waiting};
 use crate::error::Error;
 use crate::output::{Block, Cell, Column};
+use crate::view;
 
 /// The column that names a row.
 const ACCOUNT: &str = "account_id";
@@ -36,8 +38,7 @@ pub(crate) async fn run(context: &Context<'_>, matches: &ArgMatches) -> Result<(
     let file = |name: &str| matches.get_one::<PathBuf>(name).cloned();
     let missing = || Error::usage("name the segmenter and a CSV file");
     let (path, csv) = (file("file").zip(file("csv"))).ok_or_else(missing)?;
-    let config = Some(text_of(matches, "segmenter-config")).filter(|config| !config.is_empty());
-    let config = config.unwrap_or_else(|| "{}".to_owned());
+    let config = text_of(matches, "segmenter-config");
     let as_of = as_of(matches)?;
     let block = waiting(move || Ok(shown(judge(&path, &csv, &config, as_of)?))).await?;
     context.print(matches, &Zone::utc(), &block.into())
@@ -55,7 +56,7 @@ pub(crate) fn as_of(matches: &ArgMatches) -> Result<Instant, Error> {
 pub(crate) struct Judged {
     /// The row's name.
     pub(crate) account: String,
-    /// Where it is; nothing: it has no answer.
+    /// Where it is, or that it has no answer.
     pub(crate) segment: Cell,
     /// Why.
     pub(crate) reasons: Vec<String>,
@@ -147,14 +148,11 @@ fn shown((title, judged): (String, Vec<Judged>)) -> Block {
 
 fn segment(descriptor: &Descriptor, answers: &[u16], row: usize, is_troubled: bool) -> Cell {
     match answers.get(row).copied() {
-        _ if is_troubled => Cell::Nothing,
-        None | Some(ABSTAIN) => Cell::text("(not enough data)"),
-        Some(NO_SEGMENT) => Cell::text("(in none)"),
+        _ if is_troubled => Cell::titled("(no answer)", ""),
+        None | Some(ABSTAIN) => view::place(MembershipState::Abstained),
+        Some(NO_SEGMENT) => view::place(MembershipState::None),
         Some(index) => match descriptor.segments.get(usize::from(index)) {
-            Some(segment) => Cell::Titled {
-                title: segment.title.get("en").to_owned(),
-                key: segment.key.clone(),
-            },
+            Some(segment) => Cell::titled(segment.title.get("en"), &segment.key),
             None => Cell::Nothing,
         },
     }

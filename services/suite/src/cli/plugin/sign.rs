@@ -30,7 +30,12 @@ pub(crate) fn keygen(context: &Context<'_>, matches: &ArgMatches) -> Result<(), 
     let pair = KeyPair::generate_unencrypted_keypair().map_err(|error| refused(&error))?;
     let secret = pair.sk.to_box(None).map_err(|error| refused(&error))?;
     let public = pair.pk.to_box().map_err(|error| refused(&error))?;
-    let (secret_file, public_file) = (path.with_extension("key"), path.with_extension("pub"));
+    // A name such as "acme.health" has no extension to be replaced.
+    let [secret_file, public_file] = [".key", ".pub"].map(|ending| {
+        let mut name = path.clone().into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    });
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
