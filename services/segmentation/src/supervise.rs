@@ -129,11 +129,11 @@ impl Engine {
         }
         self.renew_known(&mut followed.not_renewed).await;
         self.take_over_decisions(followed).await?;
-        if changed || is_due {
-            self.segmenters.prepare().await?;
-        }
         if changed || is_due || !followed.have_gone_back {
             followed.have_gone_back = self.leave_quarantined().await?;
+        }
+        if changed || is_due {
+            self.segmenters.prepare().await?;
         }
         Ok(())
     }
@@ -151,9 +151,10 @@ impl Engine {
                     known.map_or(1, |known| known.version) == row.version
                 })
             });
-            if is_judged && self.is_written(tenant) {
-                continue;
-            } else if is_judged {
+            if is_judged {
+                if self.is_written(tenant) {
+                    continue;
+                }
                 for (slice, progress) in &slices {
                     self.take_over(tenant, *slice, progress.version).await;
                     self.note_stored(tenant, *slice, progress);
