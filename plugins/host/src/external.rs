@@ -5,6 +5,7 @@
 //! team runs is asked over the same contract.
 
 mod answering;
+mod asking;
 mod breaker;
 mod breakers;
 mod child;

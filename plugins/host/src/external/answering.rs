@@ -6,33 +6,23 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
 use sextant_proto::segmenter::v1 as pb;
-use sextant_proto::segmenter::v1::explain_response::Result as Explained;
 use sextant_proto::segmenter::v1::prepare_response::Result as Made;
-use sextant_proto::segmenter::v1::segment_response::Result as Segmented;
 
-use crate::assignment::{Answer, Unanswered};
+use crate::assignment::Unanswered;
 use crate::call::monotonic_ns;
+use crate::external::asking::{About, Ask};
 use crate::external::breaker;
+use crate::external::breakers::Matter;
 use crate::external::client::Client;
 use crate::external::configuring::is_same;
 use crate::external::peer::Lost;
 use crate::external::{Purpose, Shared, Trouble};
-use crate::{CallError, Deadline, Descriptor, FailureCode, Reason, State, explanation, messages};
-
-/// Longest time in which the rows of one batch are looked for that a segmenter fails for. A row among a thousand costs at most twelve
-/// calls in vain.
-const LONGEST_SEARCH: Duration = Duration::from_secs(5);
-
-/// What becomes of a question: the outer error says that the process could not be asked, the inner one what the segmenter itself
-/// says went wrong.
-type Asked<A> = BoxFuture<'static, Result<Result<A, CallError>, Status>>;
+use crate::{CallError, Deadline, Descriptor, FailureCode, State, messages};
 
 /// Longest wait for a turn of a caller without a deadline.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
@@ -42,102 +32,6 @@ const LONGEST_LOAD: Duration = Duration::from_secs(10);
 const LEAST_AGAIN: Duration = Duration::from_millis(200);
 /// How many times what is declared rows may take that are shown again.
 const PATIENCE: f64 = 20.0;
-
-/// A question about a batch.
-pub(crate) trait Ask: Clone + Send + Sync + 'static {
-    type Answer: Send + 'static;
-
-    /// What kind of question it is.
-    const NAME: &str;
-
-    /// Asks.
-    fn ask(&self, client: Client, about: About, longest: Duration) -> Asked<Self::Answer>;
-}
-
-/// What a question is about.
-#[derive(Debug, Clone)]
-pub(crate) struct About {
-    descriptor: Arc<Descriptor>,
-    instance_id: Bytes,
-    context: pb::Context,
-    rows: usize,
-    batch: Bytes,
-}
-
-/// Which segment?
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Segment;
-
-impl Ask for Segment {
-    type Answer = Answer;
-
-    const NAME: &str = "segment";
-
-    fn ask(&self, mut client: Client, about: About, longest: Duration) -> Asked<Answer> {
-        async move {
-            let request = pb::SegmentRequest {
-                instance_id: about.instance_id,
-                context: Some(about.context),
-                batch: about.batch,
-            };
-            let answer = client.segment(request, longest).await?;
-            let descriptor = about.descriptor;
-            Ok(match answer.result {
-                Some(Segmented::Batch(bytes)) => messages::decode(&bytes)
-                    .map_err(not_arrow)
-                    .and_then(|batch| messages::answer(&batch, about.rows, descriptor.output))
-                    .and_then(|answer| answer.checked(&descriptor)),
-                Some(Segmented::Failure(failure)) => Err(messages::call_error(failure)),
-                None => Err(CallError::output("the answer is empty")),
-            })
-        }
-        .boxed()
-    }
-}
-
-/// Why?
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Explain {
-    pub(crate) top_k: u32,
-}
-
-impl Ask for Explain {
-    type Answer = Vec<Vec<Reason>>;
-
-    const NAME: &str = "explain";
-
-    fn ask(&self, mut client: Client, about: About, longest: Duration) -> Asked<Self::Answer> {
-        let top_k = self.top_k;
-        async move {
-            let request = pb::ExplainRequest {
-                instance_id: about.instance_id,
-                context: Some(about.context),
-                batch: about.batch,
-                top_k,
-            };
-            let answer = client.explain(request, about.rows, longest).await?;
-            let most = usize::try_from(top_k).unwrap_or(usize::MAX);
-            let features = about.descriptor.features.len();
-            Ok(match answer.result {
-                Some(Explained::Explanations(said)) => {
-                    let said = messages::reasons(said);
-                    explanation::check(&said, about.rows, features, most).map(|()| said)
-                },
-                Some(Explained::Failure(failure)) => Err(messages::call_error(failure)),
-                None => Err(CallError::output("the answer is empty")),
-            })
-        }
-        .boxed()
-    }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "used as a function to map errors"
-)]
-fn not_arrow(error: arrow_schema::ArrowError) -> CallError {
-    CallError::output(format!("it is no Arrow stream: {error}"))
-}
 
 /// The answers to a batch: of ranges of its rows, and rows without one.
 #[derive(Debug)]
@@ -210,21 +104,36 @@ enum Shown {
     Again,
 }
 
-/// The rows between some that are left out, the first at the end.
-fn between(out: &[(usize, Trouble)], rows: usize) -> Vec<(Range<usize>, Shown)> {
+/// The rows between some that are left out, so many at once, the first at the end.
+fn between(out: &[(usize, Trouble)], rows: usize, at_once: usize) -> Vec<(Range<usize>, Shown)> {
     if rows == 0 {
         return vec![(0..0, Shown::First)];
     }
     let mut ranges = Vec::new();
     let mut start = 0;
     for end in out.iter().map(|(row, _)| *row).chain([rows]) {
-        if start < end {
-            ranges.push((start..end, Shown::First));
+        while start < end {
+            let stop = end.min(start.saturating_add(at_once));
+            ranges.push((start..stop, Shown::First));
+            start = stop;
         }
         start = end + 1;
     }
     ranges.reverse();
     ranges
+}
+
+/// Rows without an answer.
+fn lacking(
+    rows: Range<usize>,
+    trouble: &Trouble,
+    is_its_own: bool,
+) -> impl Iterator<Item = Unanswered> {
+    rows.map(move |row| Unanswered {
+        row,
+        trouble: trouble.clone(),
+        is_its_own,
+    })
 }
 
 /// The search for the rows of a batch that a segmenter fails for.
@@ -234,7 +143,8 @@ struct Search {
     since_ns: Option<i64>,
     /// Rows that were found.
     n_found: usize,
-    /// What happened last that is the segmenter's fault.
+    /// What happened last, and what did that is the segmenter's fault.
+    last: Option<Trouble>,
     incident: Option<Trouble>,
 }
 
@@ -242,16 +152,17 @@ impl Search {
     /// A call was made in vain. Whether one that was not done in time has failed is known where its time is.
     fn failed(&mut self, trouble: &Trouble) {
         self.since_ns.get_or_insert_with(monotonic_ns);
+        self.last = Some(trouble.clone());
         if !matches!(trouble, Trouble::Overran | Trouble::NotStarted(_)) {
             self.incident = Some(trouble.clone());
         }
     }
 
     /// Whether so many of so many rows were found that the segmenter is not to be asked any more, or it has taken too long.
-    fn is_over(&self, n_rows: usize) -> bool {
+    fn is_over(&self, n_rows: usize, longest: Duration) -> bool {
         let since_ns = self.since_ns.unwrap_or_else(monotonic_ns);
         let took = monotonic_ns().saturating_sub(since_ns).unsigned_abs();
-        Duration::from_nanos(took) > LONGEST_SEARCH || breaker::are_too_many(self.n_found, n_rows)
+        Duration::from_nanos(took) > longest || breaker::are_too_many(self.n_found, n_rows)
     }
 }
 
@@ -268,15 +179,15 @@ impl<A: Ask> Answering<A> {
         poison: Vec<(usize, Trouble)>,
     ) -> Result<Found<A::Answer>, CallError> {
         let n_rows = batch.num_rows();
-        let mut open = between(&poison, n_rows);
-        let known = poison.into_iter().map(|(row, trouble)| Unanswered {
-            row,
-            trouble,
-            is_its_own: true,
-        });
+        let mut open = between(&poison, n_rows, A::ROWS_AT_ONCE);
+        let known = poison.into_iter();
         let mut found = Found {
             answers: Vec::new(),
-            without: known.collect(),
+            without: known
+                .flat_map(|(row, trouble)| {
+                    lacking(row..row + 1, &trouble, true).collect::<Vec<_>>()
+                })
+                .collect(),
         };
         let n_known = found.without.len();
         let serves = self.shared.purpose == Purpose::Serve;
@@ -284,9 +195,18 @@ impl<A: Ask> Answering<A> {
         let mut search = Search {
             since_ns: None,
             n_found: 0,
+            last: None,
             incident: None,
         };
+        let is_over = |search: &Search| search.is_over(n_rows, A::LONGEST_SEARCH);
         while let Some((range, shown)) = open.pop() {
+            if A::MATTER == Matter::Reasons
+                && is_over(&search)
+                && let Some(last) = &search.last
+            {
+                found.without.extend(lacking(range, last, false));
+                continue;
+            }
             let mut answered = self.one(&batch, range.clone(), shown).await;
             if let Some(trouble) = trouble_of(&answered)
                 && matches!(trouble, Trouble::Crashed(_) | Trouble::Gone(_))
@@ -315,34 +235,25 @@ impl<A: Ask> Answering<A> {
             let is_searched = independent && !trouble.is_of_all_rows();
             // Of one row alone it is known that it is the row, unless there was no time for it.
             let only = (range.len() == 1 && !self.is_late()).then_some(range.start);
-            let named = row.filter(|row| range.contains(row) && !search.is_over(n_rows));
+            let named = row.filter(|row| range.contains(row) && !is_over(&search));
             if let Some(row) = named.or(only).filter(|_| is_searched) {
-                let mut poison = self.shared.poison();
-                poison.remember(&self.made_of, &batch, row, trouble.clone());
-                drop(poison);
+                self.remember(&batch, row, &trouble);
                 search.n_found += 1;
-                found.without.push(Unanswered {
-                    row,
-                    trouble: trouble.clone(),
-                    is_its_own: true,
-                });
+                found.without.extend(lacking(row..row + 1, &trouble, true));
                 let rest = [row + 1..range.end, range.start..row];
                 let rest = rest.into_iter().filter(|rest| !rest.is_empty());
                 open.extend(rest.map(|rest| (rest, Shown::Again)));
                 continue;
             }
-            if is_searched && range.len() > 1 && !search.is_over(n_rows) && !self.is_late() {
+            if is_searched && range.len() > 1 && !is_over(&search) && !self.is_late() {
                 let middle = range.start + range.len() / 2;
                 open.push((middle..range.end, Shown::Again));
                 open.push((range.start..middle, Shown::Again));
                 continue;
             }
-            found.without.extend(range.map(|row| Unanswered {
-                row,
-                trouble: trouble.clone(),
-                // Without that promise the rows of a batch stand or fall together.
-                is_its_own: !independent && !trouble.is_of_all_rows(),
-            }));
+            // Without that promise the rows of a batch stand or fall together.
+            let is_its_own = !independent && !trouble.is_of_all_rows();
+            found.without.extend(lacking(range, &trouble, is_its_own));
         }
         if serves {
             self.note(&found, n_known, search);
@@ -352,31 +263,45 @@ impl<A: Ask> Answering<A> {
 
     /// Notes what the segmenter has failed with and for how many rows, beside those that were known.
     fn note(&self, found: &Found<A::Answer>, n_known: usize, search: Search) {
+        let of = (&self.config, A::MATTER);
         let mut breakers = self.shared.breakers();
         if let Some(trouble) = search.incident {
-            breakers.incident(&self.config, self.number, trouble);
+            breakers.incident(of, self.number, trouble);
         }
         let found_now = found.without.iter().skip(n_known);
-        if A::NAME != Segment::NAME {
-            drop(breakers);
-            // A row without reasons has its answer: its author is told.
-            if let Some(first) = found_now.clone().next() {
-                let (id, rows, row) = (&self.descriptor.id, found_now.count(), first.row);
-                let trouble = &first.trouble;
+        let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
+        match A::MATTER {
+            Matter::Answers if self.shared.told.row_independent => {
+                let its_own = found_now.filter(|one| one.is_its_own);
+                let last = its_own.clone().next_back().map(|one| &one.trouble);
+                breakers.rows(of, n_answered, (its_own.count(), last));
+            },
+            Matter::Answers => {},
+            Matter::Reasons => {
+                let Some(first) = found_now.clone().next() else {
+                    return;
+                };
+                let (rows, row, trouble) = (found_now.count(), first.row, &first.trouble);
+                // Of those for whom there was no time nothing is learned.
+                if !self.is_late() {
+                    breakers.rows(of, n_answered, (rows, Some(trouble)));
+                }
+                drop(breakers);
+                // A row without reasons has its answer: its author is told.
                 let what = format!("no reasons for {rows} rows, the first is row {row}: {trouble}");
                 tracing::warn!(
-                    segmenter = id,
+                    segmenter = self.descriptor.id,
                     what,
                     "a segmenter gives no reasons for some rows"
                 );
                 self.shared.peer.tell(&what);
-            }
-        } else if self.shared.told.row_independent {
-            let its_own = found_now.filter(|one| one.is_its_own);
-            let last = its_own.clone().next_back().map(|one| &one.trouble);
-            let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
-            breakers.rows(&self.config, n_answered, (its_own.count(), last));
+            },
         }
+    }
+
+    fn remember(&self, batch: &RecordBatch, row: usize, trouble: &Trouble) {
+        let mut poison = self.shared.poison();
+        poison.remember(&self.made_of, batch, row, trouble.clone());
     }
 
     fn is_late(&self) -> bool {
@@ -435,7 +360,7 @@ impl<A: Ask> Answering<A> {
                 let failed = move || {
                     if shared.purpose == Purpose::Serve {
                         let mut breakers = shared.breakers();
-                        breakers.incident(&config, number, Trouble::Overran);
+                        breakers.incident((&config, A::MATTER), number, Trouble::Overran);
                     }
                 };
                 let overran = peer.overran(turn, client, (longest, failed.clone()));

@@ -15,6 +15,13 @@ type Key = [u8; 32];
 /// No instance's: what has to do with no configuration.
 const WHOLE: Key = [0; 32];
 
+/// What a segmenter is asked for. Reasons are beside the matter: who gives none answers all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Matter {
+    Answers,
+    Reasons,
+}
+
 /// A configuration with which a segmenter has failed too often, and is not asked at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,6 +48,7 @@ struct OfConfiguration {
     /// Instances that there are.
     n_instances: usize,
     breaker: Breaker,
+    reasons: Breaker,
 }
 
 /// The breakers of a segmenter.
@@ -75,6 +83,7 @@ impl Breakers {
             state_digest,
             n_instances: 0,
             breaker: Breaker::default(),
+            reasons: Breaker::default(),
         });
         of.n_instances += 1;
     }
@@ -87,30 +96,32 @@ impl Breakers {
         self.asked.remove(key);
         self.asked_before.remove(key);
         self.configurations
-            .retain(|_, of| of.n_instances > 0 || of.breaker.counts());
+            .retain(|_, of| of.n_instances > 0 || of.breaker.counts() || of.reasons.counts());
     }
 
     /// It has failed in a batch.
-    pub(crate) fn incident(&mut self, key: &Key, batch: u64, trouble: Trouble) {
+    pub(crate) fn incident(&mut self, (key, matter): (&Key, Matter), batch: u64, trouble: Trouble) {
         let told = trouble.to_string();
-        let opened = self.with(key).incident(batch, trouble);
-        self.tell(key, opened, &told);
+        let of = self.with(key, matter);
+        let opened = of.and_then(|of| of.incident(batch, trouble));
+        self.tell((key, matter), opened, &told);
     }
 
     /// Rows were answered, and it has failed for others, which are told once, at last so.
     pub(crate) fn rows(
         &mut self,
-        key: &Key,
+        (key, matter): (&Key, Matter),
         n_answered: usize,
         (n_failed, trouble): (usize, Option<&Trouble>),
     ) {
-        let opened = self.with(key).rows(n_answered, (n_failed, trouble));
-        let last = self.with(key).last().map(ToString::to_string);
-        self.tell(key, opened, &last.unwrap_or_default());
+        let of = self.with(key, matter);
+        let opened = of.and_then(|of| of.rows(n_answered, (n_failed, trouble)));
+        let last = trouble.map_or(String::new(), ToString::to_string);
+        self.tell((key, matter), opened, &last);
     }
 
     /// Tells of what is not asked any more from now on.
-    fn tell(&mut self, key: &Key, opened: Option<String>, trouble: &str) {
+    fn tell(&mut self, (key, matter): (&Key, Matter), opened: Option<String>, trouble: &str) {
         if let Some(how_often) = opened {
             let config = self.configurations.get(key).map(|of| of.config.as_str());
             error!(
@@ -118,14 +129,29 @@ impl Breakers {
                 config,
                 how_often,
                 trouble,
-                "a segmenter has failed too often, and is not asked any more for some minutes"
+                "a segmenter has failed too often, and is not asked any more for some minutes{}",
+                match matter {
+                    Matter::Answers => "",
+                    Matter::Reasons => " why it answers as it does",
+                }
             );
         }
     }
 
-    fn with(&mut self, key: &Key) -> &mut Breaker {
-        let of = self.configurations.get_mut(key);
-        of.map_or(&mut self.whole, |of| &mut of.breaker)
+    /// That of a configuration; else that of what has to do with none, as reasons always have to do with one.
+    fn with(&mut self, key: &Key, matter: Matter) -> Option<&mut Breaker> {
+        match (self.configurations.get_mut(key), matter) {
+            (Some(of), Matter::Answers) => Some(&mut of.breaker),
+            (Some(of), Matter::Reasons) => Some(&mut of.reasons),
+            (None, Matter::Answers) => Some(&mut self.whole),
+            (None, Matter::Reasons) => None,
+        }
+    }
+
+    /// What it has failed with last, where it is not asked why it answers as it does with a configuration.
+    pub(crate) fn no_reasons_with(&mut self, key: &Key) -> Option<Trouble> {
+        let of = self.configurations.get_mut(key)?;
+        of.reasons.last().cloned()
     }
 
     /// It is asked with a configuration.
@@ -150,7 +176,7 @@ impl Breakers {
         }
         let only = self.suspects.first().filter(|_| self.suspects.len() == 1);
         let of = only.copied().unwrap_or(WHOLE);
-        self.incident(&of, batch, trouble);
+        self.incident((&of, Matter::Answers), batch, trouble);
     }
 
     /// What it has failed with last, where it is not asked with a configuration.
@@ -186,7 +212,10 @@ impl Breakers {
     pub(crate) fn close(&mut self) {
         self.whole.close();
         let all = self.configurations.values_mut();
-        all.for_each(|of| of.breaker.close());
+        all.for_each(|of| {
+            of.breaker.close();
+            of.reasons.close();
+        });
     }
 }
 
@@ -196,7 +225,7 @@ mod tests {
 
     fn fails(breakers: &mut Breakers, key: Key, batches: std::ops::Range<u64>) {
         for batch in batches {
-            breakers.incident(&key, batch, Trouble::Overran);
+            breakers.incident((&key, Matter::Answers), batch, Trouble::Overran);
         }
     }
 
@@ -234,7 +263,8 @@ mod tests {
             let mut breakers = Breakers::default();
             breakers.made([1; 32], "{}", None);
             for (answered, failed) in batches {
-                breakers.rows(&[1; 32], *answered, (*failed, Some(&Trouble::Overran)));
+                let failed = (*failed, Some(&Trouble::Overran));
+                breakers.rows((&[1; 32], Matter::Answers), *answered, failed);
             }
             breakers.failure_with(&[1; 32]) == Some(Trouble::Overran)
         };
@@ -247,6 +277,30 @@ mod tests {
         assert!(!is_open(&[(30, 19)]));
         assert!(!is_open(&[(1_000, 1), (0, 1)]));
         assert!(!is_open(&[(50_000, 50)]));
+    }
+
+    #[test]
+    fn who_gives_no_reasons_answers_all_the_same() {
+        let (mut breakers, key) = (Breakers::default(), [1; 32]);
+        breakers.made(key, "{}", None);
+        for batch in 0..3 {
+            breakers.incident((&key, Matter::Reasons), batch, Trouble::Overran);
+        }
+        assert_eq!(breakers.no_reasons_with(&key), Some(Trouble::Overran));
+        assert_eq!(
+            (breakers.failure_with(&key), breakers.failure()),
+            (None, None)
+        );
+        assert!(breakers.failing().is_empty());
+        breakers.close();
+        assert_eq!(breakers.no_reasons_with(&key), None);
+        // At once, where there were none for any of several rows; and what is not known any more takes nobody along.
+        breakers.rows((&key, Matter::Reasons), 0, (2, Some(&Trouble::Overran)));
+        assert_eq!(breakers.no_reasons_with(&key), Some(Trouble::Overran));
+        for batch in 0..3 {
+            breakers.incident((&[2; 32], Matter::Reasons), batch, Trouble::Overran);
+        }
+        assert_eq!(breakers.failure(), None);
     }
 
     #[test]

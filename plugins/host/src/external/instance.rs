@@ -12,7 +12,9 @@ use sextant_proto::segmenter::v1 as pb;
 
 use crate::assignment::{Answer, Unanswered};
 use crate::binding::{Binding, Prepared};
-use crate::external::answering::{Answering, Ask, Explain, Found, Segment, prepared, to_prepare};
+use crate::external::answering::{Answering, Found, prepared, to_prepare};
+use crate::external::asking::{Ask, Explain, Segment};
+use crate::external::breakers::Matter;
 use crate::external::{External, Purpose, Trouble};
 use crate::{Assignments, Call, CallError, Descriptor, Reason, State, explanation, messages, rows};
 
@@ -218,7 +220,13 @@ impl ExternalInstance {
                 })
                 .collect(),
         };
-        let failure = shared.breakers().failure_with(&self.made_of);
+        let mut breakers = shared.breakers();
+        let failure = breakers.failure_with(&self.made_of);
+        let failure = failure.or_else(|| match A::MATTER {
+            Matter::Answers => None,
+            Matter::Reasons => breakers.no_reasons_with(&self.made_of),
+        });
+        drop(breakers);
         if let Some(failure) = failure {
             // Who was away is asked again soon.
             return Ok(everyone(match failure {

@@ -54,6 +54,7 @@ enum Way {
     ManyReasons,
     Flood,
     NoReasons,
+    HangsWhy,
     Counts,
     FirstRow,
     OutsideScope,
@@ -67,6 +68,7 @@ struct Model {
     descriptor: Mutex<String>,
     prepared: AtomicU64,
     calls: AtomicU64,
+    explanations: AtomicU64,
     token: Option<&'static str>,
 }
 
@@ -77,6 +79,7 @@ impl Model {
             descriptor: Mutex::new(DESCRIPTOR.to_owned()),
             prepared: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            explanations: AtomicU64::new(0),
             token: None,
         })
     }
@@ -258,7 +261,9 @@ impl EvaluationService for Model {
             contribution: 0.5,
             text: "because".to_owned(),
         };
+        self.explanations.fetch_add(1, Ordering::SeqCst);
         let count = match self.way() {
+            Way::HangsWhy => std::future::pending().await,
             Way::ManyReasons => 9,
             Way::NoReasons => 0,
             _ => request.top_k.min(1),
@@ -477,6 +482,33 @@ fn a_server_that_is_never_done_although_it_lives_is_not_asked_any_more() {
     let calls = world.model.calls.load(Ordering::SeqCst);
     assert_eq!(world.trouble().kind(), "quarantined");
     assert_eq!(world.model.calls.load(Ordering::SeqCst), calls);
+}
+
+#[test]
+fn a_server_that_never_says_why_is_not_asked_for_that_any_more_and_answers_all_the_same() {
+    let world = World::new(Allowance {
+        longest_call: Duration::from_millis(50),
+        ..Allowance::default()
+    });
+    let rows = values(std::array::from_fn::<_, 1_000, _>(|_| Some(1)));
+    let explain = || world.instance.explain(&rows, &call(), 1).unwrap();
+    let given = explain();
+    assert!(given.iter().all(|reasons| reasons.len() == 1));
+    world.model.go(Way::HangsWhy);
+    let asked = || world.model.explanations.load(Ordering::SeqCst);
+    let before = asked();
+    assert!(explain().iter().all(Vec::is_empty));
+    let calls = asked() - before;
+    assert!((1..20).contains(&calls), "{calls}");
+    explain();
+    assert_eq!(asked() - before, calls);
+    assert!(!world.plugin.is_quarantined());
+    assert!(world.plugin.failing().is_empty());
+    world.is_right();
+    // Somebody has mended it.
+    world.model.go(Way::Right);
+    world.plugin.release();
+    assert_eq!(explain(), given);
 }
 
 #[test]
