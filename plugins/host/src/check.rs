@@ -253,9 +253,9 @@ impl Check {
                 "let descriptor_json point to the descriptor section, and descriptor_len be its length without NUL"
             },
             Self::OneOfItsId => "remove one of the two files",
-            Self::Address => "write http://HOST:PORT",
+            Self::Address => "write https://HOST:PORT, or http://HOST:PORT",
             Self::Answers => {
-                "start the server, and let it take calls of sextant.segmenter.v1 from here with this token"
+                "start the server, and let it take calls of sextant.segmenter.v1 from here with this token; with https, its certificate has to be for this name, by an authority of this machine or of SSL_CERT_FILE"
             },
             Self::Process => {
                 "see what the system says; memory, processes or open files may be used up"

@@ -24,7 +24,7 @@ use serde::de::IgnoredAny;
 
 use crate::check::ALL;
 use crate::conformance::subject::Subject;
-use crate::{Allowance, Check, Deadline, Descriptor, Hosts, LoadError, Server, Verified};
+use crate::{Allowance, Check, Deadline, Descriptor, Hosts, LoadError, Server, Trouble, Verified};
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -204,12 +204,22 @@ fn tests() -> impl Iterator<Item = &'static Test> {
 
 fn judged(test: &Test, subject: &Subject) -> Verdict {
     let (outcome, what) = (test.run)(subject);
+    // Whatever it was asked for, it was not done.
+    let is_late = outcome == Outcome::Fail && what.contains(&Trouble::Overran.to_string());
+    let (why, fix) = if is_late {
+        (
+            "a call that is not done in time has no answer, and one that goes on after that ends with its process",
+            "find the rows with `sextant plugin run --csv`; in what may take long, look at the flag of the call (cancel), and stop",
+        )
+    } else {
+        (test.why, test.fix)
+    };
     Verdict {
         id: test.id,
         outcome,
         what,
-        why: test.why,
-        fix: test.fix,
+        why,
+        fix,
     }
 }
 

@@ -81,13 +81,17 @@ enum TextOrTexts {
 impl From<TextOrTexts> for LocalText {
     fn from(text: TextOrTexts) -> Self {
         match text {
-            TextOrTexts::Text(english) => Self(BTreeMap::from([("en".to_owned(), english)])),
+            TextOrTexts::Text(english) => Self::english(&english),
             TextOrTexts::Texts(texts) => Self(texts),
         }
     }
 }
 
 impl LocalText {
+    fn english(text: &str) -> Self {
+        Self(BTreeMap::from([("en".to_owned(), text.to_owned())]))
+    }
+
     /// The text in a language, else in English, else in any; empty if there is none.
     pub fn get(&self, language: &str) -> &str {
         let text = self

@@ -454,6 +454,20 @@ impl External {
         self.shared.poison().forget();
     }
 
+    /// Asks a server elsewhere from now on; of a segmenter in a host process, nothing.
+    ///
+    /// # Errors
+    ///
+    /// The address or the token cannot be used.
+    pub fn move_to(&self, server: &Server) -> Result<(), LoadError> {
+        if let Peer::Server(peer) = &self.shared.peer {
+            let client = server.client(&self.shared.hosts);
+            let path = Path::new(&server.address);
+            peer.move_to(client.map_err(|finding| LoadError::new(path, finding))?);
+        }
+        Ok(())
+    }
+
     /// Ends its process, if it has one, as soon as it is at rest: it is not to be asked any more.
     pub fn end_process(&self) {
         if let Peer::Process(peer) = &self.shared.peer {
@@ -513,7 +527,7 @@ async fn start(
 }
 
 /// What the descriptor asks for, as far as the operator allows it.
-fn memory_bytes(descriptor: &Descriptor, allowance: &Allowance) -> u64 {
+pub(crate) fn memory_bytes(descriptor: &Descriptor, allowance: &Allowance) -> u64 {
     let asked = descriptor.limits.memory_mb.unwrap_or(DEFAULT_MEMORY_MB);
     u64::from(asked.min(allowance.memory_mb)) << 20
 }

@@ -104,21 +104,28 @@ pub(crate) fn is_exported_here(name: &[u8]) -> bool {
     unsafe { Library::this().get::<*const ()>(name) }.is_ok()
 }
 
-/// Where the object of a table is in memory; empty: the loader does not know it.
-pub(crate) fn memory_of(table: &Table) -> Range<usize> {
+/// Where an object is in memory, with its first byte at the address 0 of its file, and its code among that.
+#[derive(Debug, Default)]
+pub(crate) struct Object {
+    pub(crate) memory: Range<usize>,
+    pub(crate) code: Range<usize>,
+}
+
+/// The object of a table; empty: the loader does not know it.
+pub(crate) fn object_of(table: &Table) -> Object {
     let mut found = Found {
         of: table.create as usize,
-        memory: 0..0,
+        object: Object::default(),
     };
     // SAFETY: the function gets what it takes, and is done before this one.
     unsafe { libc::dl_iterate_phdr(Some(look), (&raw mut found).cast()) };
-    found.memory
+    found.object
 }
 
 /// The object of an address.
 struct Found {
     of: usize,
-    memory: Range<usize>,
+    object: Object,
 }
 
 /// Looks at one object; another number than 0: it was the right one.
@@ -133,16 +140,24 @@ unsafe extern "C" fn look(
     let found = unsafe { &mut *found.cast::<Found>() };
     // SAFETY: so many headers are there, says the loader.
     let headers = unsafe { slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
-    let loaded = headers.iter().filter(|one| one.p_type == libc::PT_LOAD);
-    let end = loaded
-        .map(|one| one.p_vaddr.saturating_add(one.p_memsz))
-        .max();
     let address = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let begin = address(object.dlpi_addr);
-    let memory = begin..begin.saturating_add(address(end.unwrap_or(0)));
+    let base = address(object.dlpi_addr);
+    let loaded = headers.iter().filter(|one| one.p_type == libc::PT_LOAD);
+    let range = |one: &libc::Elf64_Phdr| {
+        let begin = base.saturating_add(address(one.p_vaddr));
+        begin..begin.saturating_add(address(one.p_memsz))
+    };
+    let end = loaded.clone().map(|one| range(one).end).max();
+    let code = loaded
+        .filter(|one| one.p_flags & libc::PF_X != 0)
+        .map(range);
+    let memory = base..end.unwrap_or(base);
     let is_it = memory.contains(&found.of);
     if is_it {
-        found.memory = memory;
+        found.object = Object {
+            code: code.into_iter().next().unwrap_or_default(),
+            memory,
+        };
     }
     is_it.into()
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use sextant_segmenter_abi::{
 };
 
 use crate::check::{Check, Finding};
-use crate::library::{self, Place, Table};
+use crate::library::{self, Object, Place, Table};
 use crate::{ConfigFault, Descriptor, LoadError, Verified};
 
 /// Segmenters are files with this beginning and end.
@@ -121,9 +120,9 @@ impl Plugin {
         self.inner.table.fit.is_some()
     }
 
-    /// Where it is in memory, with its first byte at the address 0 of its file.
-    pub(crate) fn memory(&self) -> Range<usize> {
-        library::memory_of(&self.inner.table)
+    /// Where it is in memory.
+    pub(crate) fn object(&self) -> Object {
+        library::object_of(&self.inner.table)
     }
 
     pub(crate) fn table(&self) -> &Table {

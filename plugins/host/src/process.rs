@@ -87,7 +87,7 @@ fn try_run() -> Result<(), Box<dyn Error>> {
         Ok(plugin) => plugin,
         Err(finding) => return Ok(greeting::send_hello(&socket, &refused(&finding))?),
     };
-    fault::is_at(&plugin.memory());
+    fault::is_at(&plugin.object());
     lacks.extend(sandbox::close());
     let sandbox_lacks = lacks;
     greeting::send_hello(&socket, &Hello::Ready { sandbox_lacks })?;

@@ -554,6 +554,9 @@ pub struct Segmenter {
     /// loaded there.
     #[prost(string, repeated, tag = "22")]
     pub sandbox_lacks: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How often it was released: who is asked again after each.
+    #[prost(uint32, tag = "23")]
+    pub releases: u32,
 }
 /// A segment as its segmenter declares it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2454,6 +2457,12 @@ pub struct ShadowDiff {
     /// Version of the segmentation that it was compared with: after another revision was activated the gates are judged again.
     #[prost(uint32, tag = "14")]
     pub segmentation_version: u32,
+    /// Accounts for which it was asked what drives their moves, those with the most revenue first, at most a thousand.
+    #[prost(uint64, tag = "15")]
+    pub explained: u64,
+    /// Those of them for which it gave no reason.
+    #[prost(uint64, tag = "16")]
+    pub unexplained: u64,
 }
 /// Accounts that are in one place and would be in another.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2719,6 +2728,9 @@ pub struct SegmenterLine {
     /// The line.
     #[prost(string, tag = "2")]
     pub text: ::prost::alloc::string::String,
+    /// When it was read.
+    #[prost(message, optional, tag = "3")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Lines.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2795,6 +2807,8 @@ pub enum SegmenterAction {
     Activated = 8,
     /// A segmentation went back to its revision before.
     RolledBack = 9,
+    /// A version was signed anew, or its server has another address or token.
+    Amended = 10,
 }
 impl SegmenterAction {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2813,6 +2827,7 @@ impl SegmenterAction {
             Self::Proposed => "SEGMENTER_ACTION_PROPOSED",
             Self::Activated => "SEGMENTER_ACTION_ACTIVATED",
             Self::RolledBack => "SEGMENTER_ACTION_ROLLED_BACK",
+            Self::Amended => "SEGMENTER_ACTION_AMENDED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2828,6 +2843,7 @@ impl SegmenterAction {
             "SEGMENTER_ACTION_PROPOSED" => Some(Self::Proposed),
             "SEGMENTER_ACTION_ACTIVATED" => Some(Self::Activated),
             "SEGMENTER_ACTION_ROLLED_BACK" => Some(Self::RolledBack),
+            "SEGMENTER_ACTION_AMENDED" => Some(Self::Amended),
             _ => None,
         }
     }

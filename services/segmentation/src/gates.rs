@@ -61,7 +61,7 @@ pub(crate) fn check(of: &SegmentationRow, proposed: &RevisionRow) -> Result<(), 
         return Ok(());
     }
     let message = format!(
-        "revision {} does not pass: {}; to activate it all the same, accept the difference and say why",
+        "revision {} does not pass: {}; to activate it all the same, set accept_diff, with a note",
         proposed.revision,
         failed.join(", ")
     );
@@ -77,7 +77,12 @@ fn evaluated(diff: &pb::ShadowDiff) -> pb::ShadowGate {
     pb::ShadowGate {
         name: "evaluated".to_owned(),
         limit: format!("all accounts, or {ENOUGH_ROWS} rows"),
-        found: format!("{} accounts, {} rows", diff.accounts, diff.rows),
+        found: format!(
+            "{} of {} accounts, {} rows",
+            diff.accounts.saturating_sub(diff.unanswered),
+            diff.accounts,
+            diff.rows
+        ),
         passed: is_asked_about_all,
     }
 }

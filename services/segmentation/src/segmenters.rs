@@ -34,7 +34,7 @@ use crate::registry::{Registry, chain};
 
 pub(crate) use directory::Watched;
 pub(crate) use publish::Offer;
-pub(crate) use told::Actor;
+pub(crate) use told::{Actor, own_request};
 pub use trusted::{Trust, TrustLevel};
 
 /// Bytes of the largest file.
@@ -166,9 +166,12 @@ impl Segmenters {
                     .get(&digest)
                     .is_some_and(|one| one.state() == SegmenterState::Ready)
             };
-            if is_ready(&published) && !is_ready(&before) {
+            let releases = |known: &Published| known.get(&digest).map(|one| one.releases);
+            let is_released = !is_ready(&before) || releases(&published) != releases(&before);
+            if is_ready(&published) && is_released {
                 segmenter.release();
             }
+            self.move_server(&segmenter, (before.get(&digest), published.get(&digest)));
             // Who may not be asked any more takes nothing of the machine.
             if !is_ready(&published) && is_ready(&before) {
                 segmenter.end_process();

@@ -313,14 +313,14 @@ fn compare(
         }
         inputs.push((place, input));
     }
-    let drivers = drivers(&compared, &proposed, &inputs, (tenant, as_of));
+    let driven = driven(&compared, &proposed, &inputs, (tenant, as_of));
     let cost = pb::ShadowCost {
         active_p50_us: active.as_mut().map_or(0, |side| side.cost(50)),
         active_p99_us: active.as_mut().map_or(0, |side| side.cost(99)),
         proposed_p50_us: proposed.cost(50),
         proposed_p99_us: proposed.cost(99),
     };
-    compared.told(known, drivers, cost, (as_of, rows_before))
+    compared.told(known, driven, cost, (as_of, rows_before))
 }
 
 impl Compared {
@@ -367,7 +367,7 @@ impl Compared {
     fn told(
         self,
         known: &Known,
-        drivers: Vec<pb::ShadowDriver>,
+        driven: Driven,
         cost: pb::ShadowCost,
         (as_of, rows_before): (time::Instant, u64),
     ) -> pb::ShadowDiff {
@@ -382,7 +382,9 @@ impl Compared {
             mrr_minor: self.mrr_minor,
             moved_mrr_minor: self.moved.iter().map(|one| one.mrr_minor).sum(),
             moves,
-            drivers,
+            drivers: driven.drivers,
+            explained: driven.explained,
+            unexplained: driven.unexplained,
             unanswered: self.unanswered,
             trouble: self.trouble,
             cost: Some(cost),
@@ -435,15 +437,25 @@ impl Compared {
     }
 }
 
+/// What drives moves.
+#[derive(Debug, Default)]
+struct Driven {
+    drivers: Vec<pb::ShadowDriver>,
+    /// Accounts that were asked about, and those without a reason.
+    explained: u64,
+    unexplained: u64,
+}
+
 /// What the proposed revision names as the first reason of its moves.
-fn drivers(
+fn driven(
     compared: &Compared,
     proposed: &Side,
     inputs: &[(usize, RecordBatch)],
     (tenant, as_of): (&str, time::Instant),
-) -> Vec<pb::ShadowDriver> {
+) -> Driven {
+    let mut driven = Driven::default();
     if !proposed.segmenter.explains() {
-        return Vec::new();
+        return driven;
     }
     let mut found: BTreeMap<u16, pb::ShadowDriver> = BTreeMap::new();
     let descriptor = proposed.bound.descriptor();
@@ -460,6 +472,9 @@ fn drivers(
             .iter()
             .flatten()
             .filter_map(|reasons| reasons.first());
+        let n_explained = first.clone().count();
+        driven.explained += rows.len() as u64;
+        driven.unexplained += rows.len().saturating_sub(n_explained) as u64;
         for reason in first {
             let driver = found.entry(reason.feature_index).or_default();
             driver.accounts += 1;
@@ -475,10 +490,11 @@ fn drivers(
             ..driver
         })
     });
-    let mut drivers: Vec<_> = named.collect();
+    driven.drivers = named.collect();
+    let drivers = &mut driven.drivers;
     drivers.sort_by_key(|driver| Reverse(driver.accounts));
     drivers.truncate(MAX_DRIVERS);
-    drivers
+    driven
 }
 
 #[expect(

@@ -11,7 +11,7 @@ use tonic::Status;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use sextant_domain::id::{PayloadHash, TenantId};
+use sextant_domain::id::TenantId;
 use sextant_plugin_host::Failing;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterState};
@@ -23,7 +23,7 @@ use sextant_wire::status::store;
 use crate::engine::Engine;
 use crate::fitting::fit_of;
 use crate::revise::{Decision, Gates};
-use crate::segmenters::{Actor, told};
+use crate::segmenters::{Actor, own_request, told};
 
 /// Between two looks: one query for all tenants.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -183,22 +183,11 @@ impl Engine {
                 "a segmenter is put in quarantine"
             );
             let by = Actor::installation();
-            let request = self.own_request("QuarantineSegmenter");
+            let request = own_request("QuarantineSegmenter", self.clock.now());
             self.change(told, Change::Quarantine, (&by, why), request)
                 .await?;
         }
         Ok(())
-    }
-
-    /// A request that nobody has sent.
-    pub(crate) fn own_request(&self, method: &'static str) -> Request {
-        Request {
-            owner: None,
-            method,
-            id: Uuid::new_v4().as_u128(),
-            parameters: PayloadHash::of(&[]),
-            at: self.clock.now(),
-        }
     }
 
     /// Changes the state of a version, and does what follows from it. `None`: it is in another state, or used.
@@ -214,8 +203,10 @@ impl Engine {
             why: told::shortened(why),
             ..of.clone()
         };
-        if change == Change::Approve {
-            told.approved_by.clone_from(&by.0);
+        match change {
+            Change::Approve => told.approved_by.clone_from(&by.0),
+            Change::Release => told.releases += 1,
+            Change::Quarantine | Change::Retire => {},
         }
         let event = told::event(action, of, by, why);
         let stored = StateChange {
@@ -298,6 +289,7 @@ impl Engine {
                     tenant: one.tenant,
                     segmentation: one.segmentation,
                     revision: before.revision,
+                    digest: before.digest.clone(),
                     why: format!("its segmenter is in quarantine: {why}"),
                 });
             }
@@ -335,6 +327,7 @@ impl Engine {
                     tenant: one.tenant,
                     segmentation: one.segmentation,
                     revision: before.revision,
+                    digest: before.digest.clone(),
                     why: format!(
                         "it has failed too often with its configuration, at last so: {trouble}"
                     ),
@@ -358,6 +351,13 @@ impl Engine {
         if !self.is_free_soon(back.tenant).await {
             return false;
         }
+        // Who cannot be asked either is no way back.
+        if self.segmenters.published().contains_key(&back.digest)
+            && let Err(problem) = self.segmenters.load(&back.digest).await
+        {
+            tracing::debug!(tenant = %Uuid::from_u128(back.tenant.0), message = problem.message, why = back.why, "what a segmentation would go back to cannot be asked");
+            return false;
+        }
         let gone = self.go_back(&back).await;
         if let Err(status) = &gone {
             warn!(tenant = %Uuid::from_u128(back.tenant.0), code = ?status.code(), message = status.message(), why = back.why, "a segmentation does not go back yet");
@@ -379,6 +379,7 @@ impl Engine {
             segmentation,
             revision,
             ref why,
+            ..
         } = *back;
         let writing = self.write(tenant).await?;
         let decision = Decision {
@@ -389,7 +390,7 @@ impl Engine {
         };
         let request = Request {
             owner: Some(tenant),
-            ..self.own_request("RollBackRevision")
+            ..own_request("RollBackRevision", self.clock.now())
         };
         let by = Actor::installation();
         let decided = self.decide(writing, decision, (&by, why), request).await;
@@ -434,6 +435,8 @@ struct Back {
     tenant: TenantId,
     segmentation: u16,
     revision: u32,
+    /// What it would be decided by; of a built-in one there is nothing published.
+    digest: String,
     why: String,
 }
 
@@ -478,7 +481,8 @@ impl Change {
         match self {
             Self::Approve => (&[Waiting, Ready], Ready, SegmenterAction::Approved),
             Self::Quarantine => (&[Ready], Quarantined, SegmenterAction::Quarantined),
-            Self::Release => (&[Quarantined], Ready, SegmenterAction::Released),
+            // One that can be used may have configurations with which it is not asked for a while.
+            Self::Release => (&[Quarantined, Ready], Ready, SegmenterAction::Released),
             Self::Retire => (&told::LIVING, Retired, SegmenterAction::Retired),
         }
     }
@@ -488,7 +492,7 @@ impl Change {
         match self {
             Self::Approve => "only one that waits or can be used can be approved",
             Self::Quarantine => "only one that can be used is taken out of use",
-            Self::Release => "only one in quarantine can be released",
+            Self::Release => "only one in quarantine, or that can be used, can be released",
             Self::Retire => {
                 "only one that no segmentation is decided by, proposed with or would go back to can be retired"
             },

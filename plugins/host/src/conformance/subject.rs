@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 
 use crate::conformance::culprit;
 use crate::conformance::rows::{Kind, made_up};
-use crate::external::{Purpose, Usage};
+use crate::external::{self, Purpose, Usage};
 use crate::{
     Allowance, Assignments, Call, CallError, Deadline, Descriptor, External, ExternalInstance,
     Hosts, LoadError, Server, State, Trouble, Verified, rows,
@@ -126,6 +126,11 @@ impl Subject {
     /// A new process that shows batches at an offset and looks at them again afterwards.
     pub(super) fn observing(&self) -> Result<External, String> {
         self.started(Purpose::Observe)
+    }
+
+    /// The most memory that it may ask for.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        external::memory_bytes(self.descriptor(), &self.allowance)
     }
 
     /// Whether there is time for more: somebody waits for what is judged, and others after it.
@@ -291,7 +296,7 @@ pub(super) fn answers(
             let culprit = crash.then(|| culprit::row(instance, rows)).flatten();
             let told = match culprit {
                 Some(culprit) => format!(
-                    "no answer for {n_rows} rows: {trouble} when it is shown {culprit}; whatever else failed may have failed for that"
+                    "whatever else failed may have failed for that: no answer for {n_rows} rows: when it is shown {culprit}, {trouble}"
                 ),
                 None => format!("no answer for {n_rows} rows, the first is row {row}: {trouble}"),
             };

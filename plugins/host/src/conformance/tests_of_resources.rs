@@ -79,7 +79,7 @@ fn leak(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
-    let least_growth = || -> Result<u64, String> {
+    let growth = || -> Result<(u64, u64), String> {
         let rows = batch(subject, LEFT_ROWS)?;
         let instance = subject.fresh("{}")?;
         let show = |n_batches: usize| -> Result<u64, String> {
@@ -95,6 +95,7 @@ fn leak(subject: &Subject) -> Found {
             // What it holds of that grows by what the kernel gives at a time, which may be two MiB.
             Ok(usage(&instance)?.data_bytes)
         };
+        let first = show(1)?;
         let mut before = show(WARM_UP)?;
         let mut least = u64::MAX;
         for _ in 0..SPANS {
@@ -102,11 +103,16 @@ fn leak(subject: &Subject) -> Found {
             least = least.min(after.saturating_sub(before));
             before = after;
         }
-        Ok(least)
+        Ok((least, before.saturating_sub(first)))
     };
-    match least_growth() {
-        Ok(least) if least <= HABIT_BYTES => pass("its memory does not grow and grow"),
-        Ok(least) => fail(format!(
+    match growth() {
+        // What stands still where there is no more to be had has grown until then.
+        Ok((_, whole)) if whole > subject.memory_bytes() / 2 => fail(format!(
+            "{} MiB more after {WARM_UP} batches of {LEFT_ROWS} rows and some",
+            whole >> 20
+        )),
+        Ok((least, _)) if least <= HABIT_BYTES => pass("its memory does not grow and grow"),
+        Ok((least, _)) => fail(format!(
             "at least {} KiB more after each {BATCHES} batches of {LEFT_ROWS} rows",
             least >> 10
         )),

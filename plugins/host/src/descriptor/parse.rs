@@ -74,7 +74,7 @@ fn judge(fields: &Map<String, Value>) -> Result<Descriptor, DescriptorFault> {
             .map_err(|(pointer, message)| fault(format!("/config_schema{pointer}"), message))?,
     };
     let dynamic_segments = dynamic_segments(fields)?;
-    let (of_fields, list): (_, Vec<Segment>) = ("/segments", items(fields, "segments")?);
+    let (of_fields, list) = ("/segments", titled(items(fields, "segments")?));
     match dynamic_segments {
         None => judge_segments(&list, of_fields, (MAX_SEGMENTS, output))?,
         Some(_) if !list.is_empty() => {
@@ -192,6 +192,15 @@ fn abi(fields: &Map<String, Value>) -> Result<AbiVersion, DescriptorFault> {
     Ok(AbiVersion { major, minor })
 }
 
+/// Segments without a title are called by their keys.
+fn titled(mut segments: Vec<Segment>) -> Vec<Segment> {
+    let untitled = segments.iter_mut();
+    for segment in untitled.filter(|one| one.title.get("en").is_empty()) {
+        segment.title = LocalText::english(&segment.key);
+    }
+    segments
+}
+
 /// Judges a list of segments.
 fn judge_segments(
     segments: &[Segment],
@@ -252,7 +261,7 @@ impl Descriptor {
             let values = list(segments_json, at)?;
             let segments = values.iter().enumerate();
             let segments = segments.map(|(k, value)| read(value, &format!("{at}/{k}")));
-            configured.segments = segments.collect::<Result<_, _>>()?;
+            configured.segments = titled(segments.collect::<Result<_, _>>()?);
             judge_segments(&configured.segments, at, (most, self.output))?;
         }
         Ok(configured)

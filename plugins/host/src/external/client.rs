@@ -7,7 +7,7 @@ use futures_util::{Stream, stream};
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 
 use sextant_proto::segmenter::v1 as pb;
 use sextant_proto::segmenter::v1::evaluation_service_client::EvaluationServiceClient;
@@ -35,7 +35,13 @@ impl fmt::Display for Undescribed {
         match self {
             Self::Off(status) => {
                 let said = messages::told(status.message());
-                write!(f, "it answers {:?}: {said}", status.code())
+                match status.code() {
+                    // The words of this side: nobody has answered.
+                    Code::Unavailable | Code::Unknown => {
+                        write!(f, "it cannot be spoken with: {said}")
+                    },
+                    code => write!(f, "it answers {code:?}: {said}"),
+                }
             },
             Self::Late => f.write_str("it does not say what it is in time"),
         }

@@ -1,12 +1,14 @@
 //! What a host process prints: log lines of its segmenter, and the last words of a process that crashes.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::call::monotonic_ns;
 use crate::external::Crash;
 use crate::messages::{plain, told};
 use crate::process::{FAULT, Line, MARK};
@@ -16,7 +18,7 @@ const TAIL_BYTES: usize = 64 << 10;
 /// Longest line that is put together.
 const LINE_BYTES: usize = 8 << 10;
 
-/// Lines that are kept for whoever asks, of all processes of a segmenter.
+/// Lines of each kind that are kept for whoever asks, of all processes of a segmenter.
 const KEPT_LINES: usize = 500;
 /// Longest text of one of them.
 const KEPT_BYTES: usize = 1 << 10;
@@ -24,40 +26,75 @@ const KEPT_BYTES: usize = 1 << 10;
 /// Lines of a segmenter that go to the log of the service in a second; the newest ones are kept beside it all the same.
 const LINES_A_SECOND: usize = 50;
 
-/// A line that a segmenter has written.
+/// A line that a segmenter has written, or that is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenLine {
+    /// When it was read, on the machine's monotonic clock, in nanoseconds.
+    pub at_ns: i64,
     /// Its level, such as "INFO"; empty of what it printed.
     pub level: String,
     /// The line, at most 1 KiB.
     pub text: String,
 }
 
+impl WrittenLine {
+    /// How long ago it was read.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        let age_ns = monotonic_ns().saturating_sub(self.at_ns);
+        Duration::from_nanos(u64::try_from(age_ns).unwrap_or(0))
+    }
+}
+
 /// The last lines of a segmenter, whichever of its processes has written them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lines {
-    lines: Arc<Mutex<VecDeque<WrittenLine>>>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+/// What it has written, and what is told of it: a flood of the one takes nothing of the other away.
+#[derive(Debug, Default)]
+struct Kept {
+    own: VecDeque<WrittenLine>,
+    told: VecDeque<WrittenLine>,
 }
 
 impl Lines {
-    pub(crate) fn add(&self, level: &str, text: &str) {
-        let text = plain(text);
-        let end = text.floor_char_boundary(KEPT_BYTES);
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == KEPT_LINES {
-            lines.pop_front();
-        }
-        lines.push_back(WrittenLine {
-            level: level.to_owned(),
-            text: text.get(..end).unwrap_or_default().to_owned(),
-        });
+    /// It has written a line.
+    fn add(&self, level: &str, text: &str) {
+        push(&mut self.locked().own, level, text);
+    }
+
+    /// Something is told of it.
+    pub(crate) fn tell(&self, level: &str, text: &str) {
+        push(&mut self.locked().told, level, text);
     }
 
     /// All that are kept.
     pub(crate) fn newest_first(&self) -> Vec<WrittenLine> {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().rev().cloned().collect()
+        let kept = self.locked();
+        let mut lines: Vec<_> = kept.told.iter().chain(&kept.own).rev().cloned().collect();
+        drop(kept);
+        lines.sort_by_key(|line| Reverse(line.at_ns));
+        lines
     }
+
+    fn locked(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn push(lines: &mut VecDeque<WrittenLine>, level: &str, text: &str) {
+    let text = plain(text);
+    let end = text.floor_char_boundary(KEPT_BYTES);
+    if lines.len() == KEPT_LINES {
+        lines.pop_front();
+    }
+    lines.push_back(WrittenLine {
+        at_ns: monotonic_ns(),
+        level: level.to_owned(),
+        text: text.get(..end).unwrap_or_default().to_owned(),
+    });
 }
 
 /// What was printed.
@@ -167,7 +204,7 @@ impl Log {
             None => format!("{crash}{place}; it printed nothing"),
             Some(last) => format!("{crash}{place}; at last it printed: {}", plain(last)),
         };
-        self.lines.add("ERROR", &message);
+        self.lines.tell("ERROR", &message);
     }
 
     /// Where the process has crashed, if it has told.

@@ -1,8 +1,8 @@
 //! Who answers for a segmenter outside of this process, and what becomes of a call without an answer.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -113,7 +113,7 @@ impl Peer {
     /// Writes a line among those of its processes.
     pub(crate) fn tell(&self, what: &str) {
         if let Self::Process(peer) = self {
-            peer.how.lines.add("WARN", what);
+            peer.how.lines.tell("WARN", what);
         }
     }
 
@@ -285,7 +285,7 @@ fn not_started(error: StartError) -> Lost {
 /// A server that a team runs.
 #[derive(Debug)]
 pub(crate) struct ServerPeer {
-    client: Client,
+    client: StdMutex<Client>,
     calls: Arc<Semaphore>,
     /// SHA-256 of what it said of itself when it was registered.
     digest: [u8; 32],
@@ -301,13 +301,25 @@ impl ServerPeer {
     /// A server that has just described itself.
     pub(crate) fn new(client: Client, allowance: &Allowance, told: &pb::DescribeResponse) -> Self {
         Self {
-            client,
+            client: StdMutex::new(client),
             calls: Arc::new(Semaphore::new(allowance.calls_at_once)),
             digest: digest_of(told),
             trusted_for_ns: i64::try_from(allowance.trusted_for.as_nanos()).unwrap_or(i64::MAX),
             same_at_ns: AtomicI64::new(monotonic_ns()),
             away_until_ns: AtomicI64::default(),
         }
+    }
+
+    /// It is asked elsewhere from now on, once it has said there what it is.
+    pub(crate) fn move_to(&self, client: Client) {
+        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
+        self.same_at_ns.store(i64::MIN, Ordering::Relaxed);
+        self.away_until_ns.store(i64::MIN, Ordering::Relaxed);
+    }
+
+    fn client(&self) -> Client {
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        client.clone()
     }
 
     /// It did not answer, and is not asked for a while.
@@ -345,7 +357,7 @@ impl ServerPeer {
             _call: calls.map_err(closed)?,
             since_ns: monotonic_ns(),
         };
-        let client = self.client.clone();
+        let client = self.client();
         let since_ns = monotonic_ns().saturating_sub(self.same_at_ns.load(Ordering::Relaxed));
         if since_ns > self.trusted_for_ns {
             self.look(&client).await?;

@@ -381,9 +381,27 @@ fn where_it_crashes_is_told_as_a_place_in_its_file() {
     assert!((begin..begin + 16).contains(&place(at)), "{crash:?}");
     assert!(line.contains(fault), "{line}");
 
-    // A function of nobody.
-    let (crash, _) = crash_of("", "((void (*volatile)(void))8)();");
-    assert_eq!(crash.fault.as_deref(), Some("outside of its file"));
+    // A function of nobody, and one of the system's: where its file was left.
+    for (prelude, stumbles) in [
+        ("", "((void (*volatile)(void))8)()"),
+        ("", "abort()"),
+        ("static const char *volatile nowhere;", "n = (int)strlen(nowhere)"),
+    ] {
+        let (crash, _) = crash_of(
+            &format!(
+                "extern const char __ehdr_start; {prelude}
+                 static __attribute__((noinline)) int stumble(void) {{ volatile int n = 0; {stumbles}; return n; }}"
+            ),
+            "fprintf(stderr, \"%#lx\", (unsigned long)((const char *)stumble - &__ehdr_start)); stumble();",
+        );
+        let fault = crash.fault.as_deref().unwrap();
+        let at = fault.strip_prefix("outside of its file, which was left at ");
+        let begin = place(&crash.printed);
+        assert!(
+            (begin..begin + 64).contains(&place(at.unwrap())),
+            "{crash:?}"
+        );
+    }
     // Nothing is left of its stack, and a signal that comes from itself is no less of an end.
     let (crash, _) = crash_of(
         "static int deep(volatile int n) { volatile char frame[4096]; frame[0] = n; return n < 0 ? 0 : deep(n + 1) + frame[0]; }",

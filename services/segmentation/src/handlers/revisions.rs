@@ -33,6 +33,12 @@ pub(super) async fn propose(
     )?;
     let of = engine.definition(tenant, &request.segmentation).await?;
     let named = match &request.segmenter {
+        Some(named) if named.segmenter_id.is_empty() && !named.version.is_empty() => {
+            pb::SegmenterRef {
+                segmenter_id: of.segmenter_id.clone(),
+                ..named.clone()
+            }
+        },
         Some(named) if *named != pb::SegmenterRef::default() => named.clone(),
         _ => engine.segmenters.decides(&of),
     };

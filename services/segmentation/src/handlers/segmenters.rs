@@ -6,6 +6,7 @@ use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
 
 use sextant_domain::id::TenantId;
+use sextant_domain::time::Instant;
 use sextant_plugin_host::trust::Signed;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
@@ -13,7 +14,7 @@ use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
 use sextant_runtime::tenant::{of_installation, tenant_if_named};
 use sextant_store::port::EventFilter;
 use sextant_wire::status::{Problem, store};
-use sextant_wire::{page, request};
+use sextant_wire::{page, request, time};
 
 use super::Handlers;
 use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, told};
@@ -325,9 +326,15 @@ pub(super) async fn list_lines(
         String::new()
     };
     let lines = lines.into_iter().skip(skipped).take(size);
+    let now = handlers.engine.clock.now();
+    let read_at = |age: Duration| {
+        let age_us = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+        time::timestamp(Instant(now.0.saturating_sub(age_us)))
+    };
     Ok(Response::new(pb::ListSegmenterLinesResponse {
         lines: lines
             .map(|line| pb::SegmenterLine {
+                at: Some(read_at(line.age())),
                 level: line.level,
                 text: line.text,
             })

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use prost::Message as _;
 use semver::Version;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -15,11 +16,11 @@ use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterKind};
 use sextant_runtime::blocking;
 use sextant_runtime::config::nearest;
-use sextant_store::port::SegmenterState;
+use sextant_store::port::{Once, SegmenterState, StateChange};
 use sextant_wire::status::Problem;
 
 use crate::columns::input_schema;
-use crate::segmenters::{Actor, PLATFORM, Published, Segmenters, row, servers, told};
+use crate::segmenters::{Actor, PLATFORM, Published, Segmenters, own_request, row, servers, told};
 
 /// How the ids begin of segmenters that come with the service.
 const OUR_IDS: &str = "sextant.";
@@ -175,7 +176,16 @@ impl Segmenters {
             return self.refuse(&named, &by, Some(refusal)).await;
         }
         if let Some(known) = self.now_published().await?.get(&named.digest) {
-            return known_already(known);
+            let mut told = pb::Segmenter::clone(known);
+            if !signed.is_absent() {
+                match self.admitted(&named, &verified, &signed)? {
+                    Ok((_state, signed_by)) => told.signed_by = signed_by,
+                    Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
+                }
+                told.manifest = signed.manifest.into();
+                told.signature = signed.signature;
+            }
+            return self.amended(known, told, &by).await;
         }
         // Nothing of it has run until here.
         let trusted = match self.admitted(&named, &verified, &signed)? {
@@ -285,7 +295,12 @@ impl Segmenters {
             return self.refuse(&told, by, Some(Refusal::from(distrust))).await;
         }
         if let Some(known) = self.now_published().await?.get(&told.digest) {
-            return known_already(known);
+            let moved = pb::Segmenter {
+                address: told.address,
+                token_name: told.token_name,
+                ..pb::Segmenter::clone(known)
+            };
+            return self.amended(known, moved, by).await;
         }
         if let Some(refusal) = self.unfit(segmenter.descriptor())? {
             return self.refuse(&told, by, Some(refusal)).await;
@@ -319,6 +334,48 @@ impl Segmenters {
         let verdicts: Vec<_> = verdicts.await?.iter().map(told::verdict).collect();
         let refusal = Refusal::of(&verdicts);
         Ok((pb::Segmenter { verdicts, ..told }, refusal))
+    }
+
+    /// What was published before; with another signature, or another place of its server, from now on.
+    async fn amended(
+        &self,
+        known: &pb::Segmenter,
+        told: pb::Segmenter,
+        by: &Actor,
+    ) -> Result<(pb::Segmenter, bool), Problem> {
+        let changed = |message: &str| {
+            let message = format!("{} {} {message}", known.segmenter_id, known.version);
+            Problem::field(ErrorReason::SegmenterState, "segmenter", message)
+        };
+        let state = match known.state() {
+            pb::SegmenterState::Waiting => SegmenterState::Waiting,
+            pb::SegmenterState::Quarantined => SegmenterState::Quarantined,
+            pb::SegmenterState::Retired => {
+                return Err(changed(
+                    "was retired, which is for ever: count its version up",
+                ));
+            },
+            pb::SegmenterState::Ready | pb::SegmenterState::Unspecified => SegmenterState::Ready,
+        };
+        if told == *known {
+            return Ok((told, true));
+        }
+        let now = self.clock.now();
+        let change = StateChange {
+            digest: known.digest.clone(),
+            from: vec![state],
+            to: state,
+            segmenter: told.encode_to_vec(),
+            only_unused: false,
+        };
+        let event = told::event(SegmenterAction::Amended, &told, by, "");
+        let event = told::event_row(&event, None, now);
+        let once = Once::new(own_request("AmendSegmenter", now), |_row| Vec::new());
+        if self.catalogue.change(change, event, once).await?.is_none() {
+            return Err(changed("was changed meanwhile: try again"));
+        }
+        self.refresh().await?;
+        Ok((told, true))
     }
 
     async fn store(
@@ -431,22 +488,6 @@ impl Segmenters {
         let row = told::event_row(&event, None, self.clock.now());
         Ok(self.catalogue.tell(row).await?)
     }
-}
-
-/// What was published before, if it is not over.
-fn known_already(known: &pb::Segmenter) -> Result<(pb::Segmenter, bool), Problem> {
-    if known.state() != pb::SegmenterState::Retired {
-        return Ok((known.clone(), true));
-    }
-    let message = format!(
-        "{} {} was retired, which is for ever: count its version up",
-        known.segmenter_id, known.version
-    );
-    Err(Problem::field(
-        ErrorReason::SegmenterState,
-        "segmenter",
-        message,
-    ))
 }
 
 /// Bytes that are not those that were announced.

@@ -1,12 +1,14 @@
 //! Servers that are asked over the network, and the tokens that open them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use sextant_plugin_host::Server;
+use sextant_plugin_host::{External, Server};
 use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
 
-use crate::segmenters::Isolation;
+use crate::segmenters::{Isolation, Segmenters};
 
 /// A server with the token that it asks for; an empty name: it asks for none.
 ///
@@ -54,4 +56,34 @@ fn token(folder: Option<&PathBuf>, address: &str, name: &str) -> Result<String, 
         )));
     }
     Ok(secret.trim().to_owned())
+}
+
+impl Segmenters {
+    /// A server may have another place from now on.
+    pub(super) fn move_server(
+        &self,
+        segmenter: &External,
+        (before, now): (Option<&Arc<pb::Segmenter>>, Option<&Arc<pb::Segmenter>>),
+    ) {
+        let place = |told: &Arc<pb::Segmenter>| (told.address.clone(), told.token_name.clone());
+        let (Some(before), Some((address, token))) = (before.map(place), now.map(place)) else {
+            return;
+        };
+        if before == (address.clone(), token.clone()) {
+            return;
+        }
+        let server = server(&self.isolation, &address, &token);
+        let moved = server.map_err(|problem| problem.message);
+        let moved = moved.and_then(|server| {
+            let moved = segmenter.move_to(&server);
+            moved.map_err(|refused| refused.to_string())
+        });
+        if let Err(why) = moved {
+            tracing::error!(
+                address,
+                why,
+                "a server of a segmenter is not asked at its new address"
+            );
+        }
+    }
 }

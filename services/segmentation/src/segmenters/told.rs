@@ -3,7 +3,7 @@
 use prost::Message as _;
 use tonic::Request;
 
-use sextant_domain::id::TenantId;
+use sextant_domain::id::{PayloadHash, TenantId};
 use sextant_domain::time::Instant;
 use sextant_plugin_host::{Segmenter, conformance};
 use sextant_proto::segmentation::v1 as pb;
@@ -31,6 +31,17 @@ impl Actor {
     /// The installation, by itself.
     pub(crate) fn installation() -> Self {
         Self("installation".to_owned())
+    }
+}
+
+/// A request that nobody has sent.
+pub(crate) fn own_request(method: &'static str, now: Instant) -> port::Request {
+    port::Request {
+        owner: None,
+        method,
+        id: uuid::Uuid::new_v4().as_u128(),
+        parameters: PayloadHash::of(&[]),
+        at: now,
     }
 }
 
@@ -119,7 +130,9 @@ pub(crate) const fn word(state: SegmenterState) -> &'static str {
 pub(crate) const fn stands(state: SegmenterState) -> &'static str {
     match state {
         SegmenterState::Unspecified => "is in an unknown state",
-        SegmenterState::Waiting => "waits for somebody to approve its digest",
+        SegmenterState::Waiting => {
+            "waits for somebody to approve its digest (sextant plugin approve)"
+        },
         SegmenterState::Ready => "can be used",
         SegmenterState::Quarantined => "is in quarantine",
         SegmenterState::Retired => "is retired",

@@ -354,7 +354,7 @@ fn publishing_commands() -> Vec<Command> {
             .about("Publishes a segmenter: it is checked by the service before it is stored")
             .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
             .arg(segmentation("Also propose it for this segmentation, and show what it would change"))
-            .arg(option("segmenter-config", "JSON", "With --segmentation: its configuration; default: the present one"))
+            .arg(option("segmenter-config", "JSON", "With --segmentation: its configuration; default: the present one").requires("segmentation"))
             .arg(why()),
         named("register")
             .about("Publishes a segmenter that runs on a server of your own, which the operator may have to list in plugins.trust_file")
@@ -370,8 +370,10 @@ fn publishing_commands() -> Vec<Command> {
             .arg(why()),
         version("quarantine")
             .about("Takes a version out of use at once: segmentations go back to their revision before")
-            .arg(why()),
-        version("release").about("Lets a version be used again that is in quarantine").arg(why()),
+            .arg(note_of("Why, for the journal; has to be given")),
+        version("release")
+            .about("Lets a version be used again that is in quarantine, and be asked again with configurations that have failed too often")
+            .arg(note_of("Why, for the journal; has to be given")),
         version("retire").about("Ends a version that nothing is decided by").arg(why()),
         version("logs").about("What a segmenter has written in the process that answers").arg(limit()),
         named("events")
@@ -389,8 +391,8 @@ fn deciding_commands() -> Vec<Command> {
         named("propose")
             .about("Proposes what a segmentation is to be decided by, and shows what that would change")
             .arg(segmentation())
-            .arg(option("segmenter", "ID", "Another segmenter; default: the present one"))
-            .arg(segmenter_version())
+            .arg(option("segmenter", "ID", "The segmenter; default: the present one"))
+            .arg(option("segmenter-version", "VERSION", "Its version; default: with --segmenter the newest that can be used, else the present one"))
             .arg(option("segmenter-config", "JSON", "Configuration; default: the present one"))
             .arg(note_of("Why, for the journal")),
         named("diff")

@@ -1,7 +1,7 @@
 //! What services say about a request, in the words of the command line that made it.
 
 /// Names of the contract, and what they are called on the command line.
-const WORDS: [(&str, &str); 30] = [
+const WORDS: [(&str, &str); 31] = [
     ("at.as_of", "--as-of"),
     ("as_of", "--as-of"),
     ("at.known_at", "--known-at"),
@@ -27,6 +27,7 @@ const WORDS: [(&str, &str); 30] = [
     ("segmenter.segmenter_id", "the segmenter"),
     ("segmenter.version", "--segmenter-version"),
     ("token_name", "--token-name"),
+    ("accept_diff", "--accept-diff"),
     ("GetFeatures", "`sextant account`"),
     ("GetRevenue", "`sextant metrics revenue --by`"),
     ("ListFeatureDefinitions", "`sextant features`"),

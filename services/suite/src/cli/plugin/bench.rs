@@ -7,7 +7,10 @@ use clap::ArgMatches;
 use tokio::time::Instant;
 
 use sextant_domain::time::Zone;
-use sextant_plugin_host::{Call, Deadline, External, Segmenter, Verified, conformance, rows};
+use sextant_plugin_host::{
+    Assignments, Call, CallError, Deadline, External, Reason, Segmenter, Verified, conformance,
+    rows,
+};
 
 use crate::cli::context::{Context, number_of, text_of};
 use crate::cli::plugin::{hosts, waiting};
@@ -15,6 +18,8 @@ use crate::error::Error;
 use crate::output::{Block, Cell, Column};
 
 const LONGEST: Duration = Duration::from_secs(60);
+/// Rows of one batch, as the service shows them.
+const MAX_ROWS: usize = 16_384;
 /// Calls that are measured of each size.
 const CALLS: usize = 101;
 
@@ -25,8 +30,12 @@ pub(crate) async fn bench(context: &Context<'_>, matches: &ArgMatches) -> Result
         .cloned()
         .unwrap_or_default();
     let config = text_of(matches, "segmenter-config");
-    let n_rows = usize::try_from(number_of(matches, "rows")).unwrap_or(1_000);
-    let block = waiting(move || measure(&path, &config, n_rows.clamp(1, 16_384))).await?;
+    let n_rows = usize::try_from(number_of(matches, "rows")).unwrap_or(usize::MAX);
+    if !(1..=MAX_ROWS).contains(&n_rows) {
+        let message = format!("--rows: {n_rows} is not between 1 and {MAX_ROWS}");
+        return Err(Error::usage(message));
+    }
+    let block = waiting(move || measure(&path, &config, n_rows)).await?;
     context.print(matches, &Zone::utc(), &block.into())
 }
 
@@ -81,10 +90,9 @@ fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
         let mut spent = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let began = Instant::now();
-            bound
-                .segment(&batch, &call())
-                .map_err(|error| refused(&error))?;
+            let answers = bound.segment(&batch, &call());
             spent.push(began.elapsed());
+            all_answered(answers)?;
         }
         block.rows.push(row("segment", size, &mut spent));
     }
@@ -93,10 +101,9 @@ fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
         let mut spent = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
             let began = Instant::now();
-            bound
-                .explain(&batch, &call(), 4)
-                .map_err(|error| refused(&error))?;
+            let reasons = bound.explain(&batch, &call(), 4);
             spent.push(began.elapsed());
+            some_reasons(reasons)?;
         }
         block.rows.push(row("explain", n_rows, &mut spent));
     }
@@ -107,6 +114,30 @@ fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
         );
     }
     Ok(block)
+}
+
+/// What is not done takes no time.
+fn all_answered(answers: Result<Assignments, CallError>) -> Result<(), Error> {
+    let unanswered = answers
+        .map_err(|error| Error::usage(error.to_string()))?
+        .unanswered;
+    let Some(first) = unanswered.first() else {
+        return Ok(());
+    };
+    let (rows, row, trouble) = (unanswered.len(), first.row, &first.trouble);
+    let message = format!("no answer for {rows} rows, the first is row {row}: {trouble}");
+    Err(Error::usage(message))
+}
+
+/// The same of reasons, of which some rows may have none.
+fn some_reasons(reasons: Result<Vec<Vec<Reason>>, CallError>) -> Result<(), Error> {
+    let reasons = reasons.map_err(|error| Error::usage(error.to_string()))?;
+    if reasons.iter().any(|reasons| !reasons.is_empty()) {
+        return Ok(());
+    }
+    let n_rows = reasons.len();
+    let message = format!("it gives no reason for any of {n_rows} rows, or not in time");
+    Err(Error::usage(message))
 }
 
 fn row(what: &str, rows: usize, spent: &mut [Duration]) -> Vec<Cell> {

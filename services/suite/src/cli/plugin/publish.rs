@@ -217,12 +217,18 @@ pub(crate) async fn logs(context: &Context<'_>, matches: &ArgMatches) -> Result<
         lines,
         number_of(matches, "limit")
     );
-    let columns = vec![Column::left("level", "Level"), Column::left("text", "Line")];
+    let columns = vec![
+        Column::left("at", "When"),
+        Column::left("level", "Level"),
+        Column::left("text", "Line"),
+    ];
     let mut block = Block::new("lines", "", columns);
     for one in answer.lines.into_iter().rev() {
-        block
-            .rows
-            .push(vec![Cell::text(one.level), Cell::text(one.text)]);
+        block.rows.push(vec![
+            Cell::moment(one.at.as_ref()),
+            Cell::text(one.level),
+            Cell::text(one.text),
+        ]);
     }
     context.print(matches, &Zone::utc(), &block.into())
 }

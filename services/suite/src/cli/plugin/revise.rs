@@ -170,7 +170,7 @@ fn document(revision: &Revision, currency: &str) -> Document {
     if let Some(diff) = &revision.diff {
         blocks.push(gates(diff));
         blocks.push(moves(&diff.moves, currency));
-        if !diff.drivers.is_empty() {
+        if !diff.drivers.is_empty() || diff.unexplained > 0 {
             blocks.push(drivers(diff));
         }
     }
@@ -262,6 +262,12 @@ fn drivers(diff: &ShadowDiff) -> Block {
             Cell::Count(one.accounts),
             Cell::text(one.example.clone()),
         ]);
+    }
+    if diff.unexplained > 0 {
+        let (unexplained, explained) = (diff.unexplained, diff.explained);
+        block.note = format!(
+            "It gives no reason for {unexplained} of the {explained} accounts that it was asked about; sextant plugin logs may say why."
+        );
     }
     block
 }
