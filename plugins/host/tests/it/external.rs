@@ -385,7 +385,10 @@ fn where_it_crashes_is_told_as_a_place_in_its_file() {
     for (prelude, stumbles) in [
         ("", "((void (*volatile)(void))8)()"),
         ("", "abort()"),
-        ("static const char *volatile nowhere;", "n = (int)strlen(nowhere)"),
+        (
+            "static const char *volatile nowhere;",
+            "n = (int)strlen(nowhere)",
+        ),
     ] {
         let (crash, _) = crash_of(
             &format!(

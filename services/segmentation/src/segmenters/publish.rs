@@ -177,11 +177,12 @@ impl Segmenters {
         }
         if let Some(known) = self.now_published().await?.get(&named.digest) {
             let mut told = pb::Segmenter::clone(known);
+            let signed_by = match self.admitted(&named, &verified, &signed)? {
+                Ok((_state, signed_by)) => signed_by,
+                Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
+            };
             if !signed.is_absent() {
-                match self.admitted(&named, &verified, &signed)? {
-                    Ok((_state, signed_by)) => told.signed_by = signed_by,
-                    Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
-                }
+                told.signed_by = signed_by;
                 told.manifest = signed.manifest.into();
                 told.signature = signed.signature;
             }

@@ -185,6 +185,34 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
 }
 
 #[tokio::test]
+async fn a_server_may_move_and_ask_for_another_token() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.0.0");
+    let (team, listen) = with_a_token(folder.path()).await;
+    let server = Server::start(folder.path(), &listen);
+    let address = format!("http://{listen}");
+    team.plugin(&["register", &address, "--token-name", "seats"]);
+    segmentation_by(&team.client, "seats", "team.seats", "{}").await;
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+
+    drop(server);
+    let there = format!("http://{}", free_address());
+    let token = folder.path().join("tokens").join("there");
+    fs::write(token, format!("{there}\nanother secret\n")).unwrap();
+    fs::write(folder.path().join("token"), "another secret").unwrap();
+    let _server = Server::start(folder.path(), there.trim_start_matches("http://"));
+    let [_, changed] = with_seats("account-9", 9, 10);
+    let position = accept(&team.client, vec![changed]).await;
+    let moved = team.plugin(&["register", &there, "--token-name", "there"]);
+    assert_eq!(moved["segmenters"][0]["address"], there.as_str());
+    wait_for(&team, ("account-9", "small"), &position).await;
+    // A request that names the old place moves it back, as long as somebody answers there.
+    let told = team.refused(&["register", &address, "--token-name", "seats"]);
+    assert!(told.contains("R-answers"), "{told}");
+}
+
+#[tokio::test]
 async fn a_server_that_hangs_keeps_nobody_from_reading_however_much_is_decided_by_it() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "1.0.0");

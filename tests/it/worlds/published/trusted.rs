@@ -274,3 +274,42 @@ async fn where_digests_are_approved_a_segmenter_waits_for_somebody() {
     let newer = team.plugin(&["push", &team.compile(seats)]);
     assert_eq!(newer["segmenters"][0]["state"], "waiting");
 }
+
+#[tokio::test]
+async fn a_signature_may_come_after_what_is_signed() {
+    let team = Team::start(Shape::Embedded).await;
+    let file = team.version("1.0.0", 50);
+    team.plugin(&["push", &file]);
+    segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+
+    let [(ours, our_public), (theirs, _)] = ["ours", "theirs"].map(|name| key(&team, name));
+    let trusted = team.folder.path().join("trusted.json");
+    let roots = json!({"keys": [{"name": "ours", "public_key": our_public, "ids": ["acme.*"]}]});
+    fs::write(&trusted, roots.to_string()).unwrap();
+    let stricter = [
+        "plugins.trust=signed".to_owned(),
+        format!("plugins.trust_file={}", trusted.display()),
+    ];
+    for role in team.world.roles() {
+        team.world.kill_and_restart_with(role, &stricter);
+    }
+    let team = team.anew().await;
+    wait_for_failure(&team, "S-signed");
+    let position = accept(&team.client, super::with_seats("acme", 8, 70).into()).await;
+    // Nobody else's will do, and none at all neither.
+    let told = team.refused(&["push", &file]);
+    assert!(told.contains("S-signed"), "{told}");
+    team.plugin(&["sign", &file, "--secret-key", &theirs]);
+    let told = team.refused(&["push", &file]);
+    assert!(told.contains("S-key"), "{told}");
+    team.plugin(&["sign", &file, "--secret-key", &ours]);
+    let pushed = team.plugin(&["push", &file]);
+    assert_eq!(pushed["segmenters"][0]["signed_by"], "ours");
+    wait_for_failure(&team, "");
+    let judged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
+    assert_eq!(judged.unwrap().segment, "large");
+    let events = team.plugin(&["events", "--segmenter", "acme.seats"]);
+    assert_eq!(column(&events, "events", "action")[0], "amended");
+}
