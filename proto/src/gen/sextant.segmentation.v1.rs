@@ -2192,7 +2192,7 @@ pub mod upload_segmenter_request {
         /// What is uploaded.
         #[prost(message, tag = "1")]
         Head(super::UploadHead),
-        /// The next bytes of the file, at most 1 MiB.
+        /// The next bytes of the file: 1 MiB is a good piece, and a message has at most 4 MiB.
         #[prost(bytes, tag = "2")]
         Chunk(::prost::bytes::Bytes),
     }

@@ -100,42 +100,49 @@ impl Breakers {
     }
 
     /// It has failed in a batch.
-    pub(crate) fn incident(&mut self, (key, matter): (&Key, Matter), batch: u64, trouble: Trouble) {
-        let told = trouble.to_string();
-        let of = self.with(key, matter);
-        let opened = of.and_then(|of| of.incident(batch, trouble));
-        self.tell((key, matter), opened, &told);
+    pub(crate) fn incident(&mut self, of: (&Key, Matter), batch: u64, trouble: Trouble) {
+        let told = trouble.clone();
+        let breaker = self.with(of.0, of.1);
+        let opened = breaker.and_then(|breaker| breaker.incident(batch, trouble));
+        self.tell(of, opened, Some(&told));
     }
 
     /// Rows were answered, and it has failed for others, which are told once, at last so.
     pub(crate) fn rows(
         &mut self,
-        (key, matter): (&Key, Matter),
+        of: (&Key, Matter),
         n_answered: usize,
         (n_failed, trouble): (usize, Option<&Trouble>),
     ) {
-        let of = self.with(key, matter);
-        let opened = of.and_then(|of| of.rows(n_answered, (n_failed, trouble)));
-        let last = trouble.map_or(String::new(), ToString::to_string);
-        self.tell((key, matter), opened, &last);
+        let breaker = self.with(of.0, of.1);
+        let opened = breaker.and_then(|breaker| breaker.rows(n_answered, (n_failed, trouble)));
+        self.tell(of, opened, trouble);
     }
 
     /// Tells of what is not asked any more from now on.
-    fn tell(&mut self, (key, matter): (&Key, Matter), opened: Option<String>, trouble: &str) {
-        if let Some(how_often) = opened {
-            let config = self.configurations.get(key).map(|of| of.config.as_str());
-            error!(
-                segmenter = self.segmenter,
-                config,
-                how_often,
-                trouble,
-                "a segmenter has failed too often, and is not asked any more for some minutes{}",
-                match matter {
-                    Matter::Answers => "",
-                    Matter::Reasons => " why it answers as it does",
-                }
-            );
-        }
+    fn tell(
+        &self,
+        (key, matter): (&Key, Matter),
+        opened: Option<String>,
+        trouble: Option<&Trouble>,
+    ) {
+        let Some(how_often) = opened else {
+            return;
+        };
+        let config = self.configurations.get(key).map(|of| of.config.as_str());
+        let is_away = matches!(trouble, Some(Trouble::Gone(_)));
+        error!(
+            segmenter = self.segmenter,
+            config,
+            how_often,
+            trouble = trouble.map(ToString::to_string),
+            "a segmenter has failed too often, and is not asked{} for some {}",
+            match matter {
+                Matter::Answers => "",
+                Matter::Reasons => " why it answers as it does",
+            },
+            if is_away { "seconds" } else { "minutes" }
+        );
     }
 
     /// That of a configuration; else that of what has to do with none, as reasons always have to do with one.

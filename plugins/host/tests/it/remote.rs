@@ -492,23 +492,20 @@ fn a_server_that_never_says_why_is_not_asked_for_that_any_more_and_answers_all_t
     });
     let rows = values(std::array::from_fn::<_, 1_000, _>(|_| Some(1)));
     let explain = || world.instance.explain(&rows, &call(), 1).unwrap();
-    let given = explain();
-    assert!(given.iter().all(|reasons| reasons.len() == 1));
-    world.model.go(Way::HangsWhy);
     let asked = || world.model.explanations.load(Ordering::SeqCst);
-    let before = asked();
+    world.model.go(Way::HangsWhy);
     assert!(explain().iter().all(Vec::is_empty));
-    let calls = asked() - before;
+    let calls = asked();
     assert!((1..20).contains(&calls), "{calls}");
     explain();
-    assert_eq!(asked() - before, calls);
+    assert_eq!(asked(), calls);
     assert!(!world.plugin.is_quarantined());
     assert!(world.plugin.failing().is_empty());
-    world.is_right();
     // Somebody has mended it.
     world.model.go(Way::Right);
     world.plugin.release();
-    assert_eq!(explain(), given);
+    explain();
+    assert!(asked() > calls);
 }
 
 #[test]

@@ -250,7 +250,10 @@ fn server_commands() -> Vec<Command> {
 
 /// What authors of segmenters need, and those who put them to work.
 fn plugin() -> Command {
-    let segmenter = || file("file", "FILE", "The segmenter, a shared object (.so)");
+    let segmenter = || {
+        let help = "The segmenter: a shared object (.so), or the address of a server such as http://127.0.0.1:8080";
+        text("segmenter", "SEGMENTER", help)
+    };
     calling(Command::new("plugin"))
         .about("Segmenters of your own: check and run need no service, the others publish them and put them to work")
         .subcommand_required(true)
@@ -269,11 +272,8 @@ fn plugin() -> Command {
         .subcommand(
             named("check")
                 .about("Judges a segmenter by what the service relies on, each test in a process of its own; of a server, what it answers")
-                .arg(file("file", "FILE", "The segmenter: a shared object (.so), or the address of a server such as http://127.0.0.1:8080"))
-                .arg(
-                    option("token-file", "FILE", "With a server: a file with the token that it asks for")
-                        .value_parser(value_parser!(PathBuf)),
-                )
+                .arg(segmenter())
+                .arg(token_file())
                 .arg(switch("only-failed", "Only what failed, and warnings"))
                 .arg(
                     option("junit", "FILE", "Also write the verdicts as JUnit does")
@@ -282,8 +282,9 @@ fn plugin() -> Command {
         )
         .subcommand(
             named("run")
-                .about("Shows what a segmenter says of the rows of a file, in a process of its own")
+                .about("Shows what a segmenter says of the rows of a file")
                 .arg(segmenter())
+                .arg(token_file())
                 .arg(
                     option("csv", "FILE", "Rows whose header names features, and account_id; an empty cell is unknown")
                         .value_parser(value_parser!(PathBuf))
@@ -294,14 +295,24 @@ fn plugin() -> Command {
         )
         .subcommand(
             named("bench")
-                .about("Measures what a segmenter costs, in a process of its own as the service runs it")
-                .arg(file("file", "FILE", "The segmenter, a shared object (.so)"))
+                .about("Measures what a segmenter costs as the service asks it")
+                .arg(segmenter())
+                .arg(token_file())
                 .arg(number("rows", "1000", "Rows of a batch, at most 16,384"))
                 .arg(option("segmenter-config", "JSON", "The segmenter's configuration").default_value("{}")),
         )
         .subcommands(signing_commands())
         .subcommands(publishing_commands())
         .subcommands(deciding_commands())
+}
+
+fn token_file() -> Arg {
+    option(
+        "token-file",
+        "FILE",
+        "With a server: a file with the token that it asks for",
+    )
+    .value_parser(value_parser!(PathBuf))
 }
 
 fn note_of(help: &'static str) -> Arg {
@@ -397,8 +408,9 @@ fn deciding_commands() -> Vec<Command> {
             .arg(note_of("Why, for the journal")),
         named("diff")
             .about("Shows what the proposed revision of a segmentation would change, as its last shadow found; or what a new file would for the rows of a file")
-            .arg(text("segmentation", "KEY|OLD", "Key of the segmentation; or the segmenter as it is, a shared object (.so)"))
-            .arg(Arg::new("new").value_name("NEW").requires("csv").help("The segmenter as it would be, a shared object (.so)"))
+            .arg(text("segmentation", "KEY|OLD", "Key of the segmentation; or the segmenter as it is, a shared object (.so) or an address"))
+            .arg(Arg::new("new").value_name("NEW").requires("csv").help("The segmenter as it would be"))
+            .arg(token_file())
             .arg(
                 option("csv", "FILE", "With NEW: rows whose header names features, and account_id")
                     .value_parser(value_parser!(PathBuf)),

@@ -9,9 +9,12 @@ mod revise;
 mod run;
 mod sign;
 
+use std::fs;
+use std::path::PathBuf;
+
 use clap::ArgMatches;
 
-use sextant_plugin_host::{Allowance, Hosts};
+use sextant_plugin_host::{Allowance, External, Hosts, LoadError, Server, Verified};
 
 use crate::cli::context::{Context, text_of};
 use crate::error::Error;
@@ -58,6 +61,59 @@ async fn waiting<T: Send + 'static>(
 ) -> Result<T, Error> {
     let ended = tokio::task::spawn_blocking(work).await;
     ended.map_err(|broke_off| Error::Installation(broke_off.into()))?
+}
+
+/// The server that is named, if it is one.
+pub(crate) fn server(name: &str, matches: &ArgMatches) -> Result<Option<Server>, Error> {
+    let token_file = matches.get_one::<PathBuf>("token-file");
+    let is_server = ["http://", "https://"]
+        .into_iter()
+        .any(|scheme| name.starts_with(scheme));
+    if !is_server {
+        return match token_file {
+            None => Ok(None),
+            Some(_) => Err(Error::usage("--token-file is for servers")),
+        };
+    }
+    let token = token_file.map(|path| {
+        let read = fs::read_to_string(path);
+        let read = read.map(|token| token.trim().to_owned());
+        read.map_err(|source| Error::File {
+            path: path.clone(),
+            source,
+        })
+    });
+    Ok(Some(Server {
+        address: name.to_owned(),
+        token: token.transpose()?,
+    }))
+}
+
+/// A segmenter to be asked: a shared object, or a server.
+pub(crate) enum Origin {
+    File(PathBuf),
+    Server(Server),
+}
+
+impl Origin {
+    /// What is named.
+    pub(crate) fn named(name: &str, matches: &ArgMatches) -> Result<Self, Error> {
+        let server = server(name, matches)?;
+        Ok(server.map_or_else(|| Self::File(name.into()), Self::Server))
+    }
+
+    /// Starts or connects to it.
+    pub(crate) fn open(&self) -> Result<External, Error> {
+        let (hosts, allowance) = hosts()?;
+        let refused = |error: LoadError| Error::usage(error.to_string());
+        match self {
+            Self::File(path) => {
+                let file = Verified::read(path).map_err(refused)?;
+                External::start(&hosts, file, allowance).map_err(refused)
+            },
+            Self::Server(server) => External::connect(&hosts, server, allowance).map_err(refused),
+        }
+    }
 }
 
 /// Host processes, and what a segmenter may have here: what its descriptor asks for.

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::worlds::process::{free_address, program};
@@ -303,6 +304,37 @@ async fn a_server_whose_answers_break_a_test_is_not_registered_and_the_service_g
     assert_eq!(made.status.code(), Some(0), "{made:?}");
     let position = team.ten_accounts().await;
     assert_eq!(team.sizes(&position).await, (4, 6));
+}
+
+#[test]
+fn a_server_is_run_measured_and_compared_as_a_file_is() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.0.0");
+    let listen = free_address().to_string();
+    let _server = Server::start(folder.path(), &listen);
+    let rows = folder.path().join("rows.csv");
+    fs::write(&rows, "account_id,revenue.seats\nacme,60\nbeta,5\n").unwrap();
+    let address = format!("http://{listen}");
+    let answer = |arguments: &[&str]| {
+        let output = program()
+            .arg("plugin")
+            .args(arguments)
+            .arg("--token-file")
+            .arg(folder.path().join("token"))
+            .args(["-o", "json"])
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let rows = rows.to_str().unwrap();
+    let run = answer(&["run", &address, "--csv", rows]);
+    assert_eq!(column(&run, "rows", "segment"), ["large", "small"]);
+    let costs = answer(&["bench", &address, "--rows", "10"]);
+    assert_eq!(costs["costs"][2]["rows"], 10, "{costs}");
+    let diff = answer(&["diff", &address, &address, "--csv", rows]);
+    assert_eq!(diff["moved"].as_array().unwrap().len(), 0, "{diff}");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `sextant plugin bench`: what a segmenter costs, in a process of its own as the service runs it.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ArgMatches;
@@ -8,12 +7,11 @@ use tokio::time::Instant;
 
 use sextant_domain::time::Zone;
 use sextant_plugin_host::{
-    Assignments, Call, CallError, Deadline, External, Reason, Segmenter, Verified, conformance,
-    rows,
+    Assignments, Call, CallError, Deadline, Reason, Segmenter, conformance, rows,
 };
 
 use crate::cli::context::{Context, number_of, text_of};
-use crate::cli::plugin::{hosts, waiting};
+use crate::cli::plugin::{Origin, waiting};
 use crate::error::Error;
 use crate::output::{Block, Cell, Column};
 
@@ -25,26 +23,21 @@ const CALLS: usize = 101;
 
 /// Measures it.
 pub(crate) async fn bench(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
-    let path = matches
-        .get_one::<PathBuf>("file")
-        .cloned()
-        .unwrap_or_default();
+    let origin = Origin::named(&text_of(matches, "segmenter"), matches)?;
     let config = text_of(matches, "segmenter-config");
     let n_rows = usize::try_from(number_of(matches, "rows")).unwrap_or(usize::MAX);
     if !(1..=MAX_ROWS).contains(&n_rows) {
         let message = format!("--rows: {n_rows} is not between 1 and {MAX_ROWS}");
         return Err(Error::usage(message));
     }
-    let block = waiting(move || measure(&path, &config, n_rows)).await?;
+    let block = waiting(move || measure(&origin, &config, n_rows)).await?;
     context.print(matches, &Zone::utc(), &block.into())
 }
 
-fn measure(path: &Path, config: &str, n_rows: usize) -> Result<Block, Error> {
+fn measure(origin: &Origin, config: &str, n_rows: usize) -> Result<Block, Error> {
     let refused = |error: &dyn std::fmt::Display| Error::usage(error.to_string());
-    let (hosts, allowance) = hosts()?;
-    let file = Verified::read(path).map_err(|error| refused(&error))?;
     let began = Instant::now();
-    let plugin = External::start(&hosts, file, allowance).map_err(|error| refused(&error))?;
+    let plugin = origin.open()?;
     let started = began.elapsed();
     let usage = plugin.usage();
     let segmenter = Segmenter::from(plugin);

@@ -7,25 +7,22 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use sextant_domain::time::Zone;
-use sextant_plugin_host::Server;
 use sextant_plugin_host::conformance::{Outcome, Verdict, judge, judge_server};
 
-use crate::cli::context::Context;
-use crate::cli::plugin::{hosts, waiting};
+use crate::cli::context::{Context, text_of};
+use crate::cli::plugin::{Origin, hosts, waiting};
 use crate::error::Error;
 use crate::output::{Block, Cell, Column};
 
 /// Judges a file or a server, prints a line for each test, and fails where one has failed.
 pub(crate) async fn check(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
-    let path = matches.get_one::<PathBuf>("file").cloned();
-    let path = path.ok_or_else(|| Error::usage("name the file or the server"))?;
-    let name = path.display().to_string();
-    let server = server(&name, matches)?;
+    let name = text_of(matches, "segmenter");
+    let origin = Origin::named(&name, matches)?;
     let (hosts, allowance) = hosts()?;
     let judging = waiting(move || {
-        Ok(match server {
-            Some(server) => judge_server(&hosts, &server, &allowance),
-            None => judge(&hosts, &path, &allowance),
+        Ok(match origin {
+            Origin::File(path) => judge(&hosts, &path, &allowance),
+            Origin::Server(server) => judge_server(&hosts, &server, &allowance),
         })
     });
     let mut verdicts = judging.await?;
@@ -45,32 +42,6 @@ pub(crate) async fn check(context: &Context<'_>, matches: &ArgMatches) -> Result
         return Err(Error::Incomplete);
     }
     Ok(())
-}
-
-/// The server that is named, if it is one.
-fn server(name: &str, matches: &ArgMatches) -> Result<Option<Server>, Error> {
-    let token_file = matches.get_one::<PathBuf>("token-file");
-    let is_server = ["http://", "https://"]
-        .into_iter()
-        .any(|scheme| name.starts_with(scheme));
-    if !is_server {
-        return match token_file {
-            None => Ok(None),
-            Some(_) => Err(Error::usage("--token-file is for servers")),
-        };
-    }
-    let token = token_file.map(|path| {
-        let read = fs::read_to_string(path);
-        let read = read.map(|token| token.trim().to_owned());
-        read.map_err(|source| Error::File {
-            path: path.clone(),
-            source,
-        })
-    });
-    Ok(Some(Server {
-        address: name.to_owned(),
-        token: token.transpose()?,
-    }))
 }
 
 const fn word(outcome: Outcome) -> &'static str {

@@ -9,7 +9,7 @@ use sextant_domain::time::{Instant, Zone};
 
 use crate::cli::context::{Context, text_of};
 use crate::cli::plugin::run::{Judged, as_of, judge};
-use crate::cli::plugin::waiting;
+use crate::cli::plugin::{Origin, waiting};
 use crate::error::Error;
 use crate::output::{Block, Cell, Column};
 
@@ -26,14 +26,15 @@ pub(crate) async fn diff(
     let csv = csv.ok_or_else(|| Error::usage("name the rows with --csv FILE"))?;
     let config = text_of(matches, "segmenter-config");
     let as_of = as_of(matches)?;
-    let comparing =
-        waiting(move || compare((Path::new(&old), Path::new(&new)), &csv, &config, as_of));
+    let [old, new] = [old, new].map(|name| Origin::named(&name, matches));
+    let (old, new) = (old?, new?);
+    let comparing = waiting(move || compare((&old, &new), &csv, &config, as_of));
     let blocks = comparing.await?;
     context.print(matches, &Zone::utc(), &blocks.into())
 }
 
 fn compare(
-    (old, new): (&Path, &Path),
+    (old, new): (&Origin, &Origin),
     csv: &Path,
     config: &str,
     as_of: Instant,

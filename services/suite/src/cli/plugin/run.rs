@@ -8,14 +8,13 @@ use serde_json::Value;
 
 use sextant_domain::time::{Instant, Zone};
 use sextant_plugin_host::{
-    ABSTAIN, Call, Deadline, Descriptor, External, Feature, FeatureType, NO_SEGMENT, Segmenter,
-    Verified, rows,
+    ABSTAIN, Call, Deadline, Descriptor, Feature, FeatureType, NO_SEGMENT, Segmenter, rows,
 };
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_runtime::clock::Clock;
 
 use crate::cli::context::{Context, text_of};
-use crate::cli::plugin::{hosts, waiting};
+use crate::cli::plugin::{Origin, waiting};
 use crate::error::Error;
 use crate::output::{Block, Cell, Column};
 use crate::view;
@@ -35,12 +34,12 @@ struct Rows {
 
 /// Runs the rows of a CSV file through a segmenter.
 pub(crate) async fn run(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
-    let file = |name: &str| matches.get_one::<PathBuf>(name).cloned();
-    let missing = || Error::usage("name the segmenter and a CSV file");
-    let (path, csv) = (file("file").zip(file("csv"))).ok_or_else(missing)?;
+    let origin = Origin::named(&text_of(matches, "segmenter"), matches)?;
+    let csv = matches.get_one::<PathBuf>("csv").cloned();
+    let csv = csv.ok_or_else(|| Error::usage("name the rows with --csv FILE"))?;
     let config = text_of(matches, "segmenter-config");
     let as_of = as_of(matches)?;
-    let block = waiting(move || Ok(shown(judge(&path, &csv, &config, as_of)?))).await?;
+    let block = waiting(move || Ok(shown(judge(&origin, &csv, &config, as_of)?))).await?;
     context.print(matches, &Zone::utc(), &block.into())
 }
 
@@ -66,16 +65,13 @@ pub(crate) struct Judged {
 
 /// The title of a segmenter, and what it says of the rows of a file.
 pub(crate) fn judge(
-    path: &Path,
+    origin: &Origin,
     csv: &Path,
     config: &str,
     as_of: Instant,
 ) -> Result<(String, Vec<Judged>), Error> {
-    let (hosts, allowance) = hosts()?;
     let refused = |error: &dyn std::fmt::Display| Error::usage(error.to_string());
-    let file = Verified::read(path).map_err(|error| refused(&error))?;
-    let plugin = External::start(&hosts, file, allowance).map_err(|error| refused(&error))?;
-    let segmenter = Segmenter::from(plugin);
+    let segmenter = Segmenter::from(origin.open()?);
     let configured = segmenter.configured(config, None);
     let configured = configured.map_err(|error| refused(&error))?;
     let read = read(csv, &configured)?;

@@ -194,7 +194,7 @@ fn secret_key(matches: &ArgMatches) -> Result<SecretKey, Error> {
         let open = sealed.into_unencrypted_secret_key();
         return open.map_err(|error| {
             Error::usage(format!(
-                "{}: {error}; a key with a password needs --password-file",
+                "{}: {error}; it is no secret key, or one with a password, which needs --password-file",
                 path.display()
             ))
         });
