@@ -220,9 +220,10 @@ impl Engine {
         }
         let lost = state.lost();
         let n_lost = lost.len();
-        if n_lost > 0 {
-            state.found(self.uses_of(state.tenant, lost).await?);
+        if n_lost == 0 {
+            return Ok(());
         }
+        state.found(self.uses_of(state.tenant, lost).await?);
         if state.lost().len() < n_lost {
             // What is told of them is of before, and nobody may have been about them since.
             self.publish(state);

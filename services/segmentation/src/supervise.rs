@@ -71,34 +71,23 @@ impl Engine {
 
     /// Says that this process lives, until `stop`, whatever else it has to do.
     pub(crate) async fn live(&self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(BEAT_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {},
-                () = stop.cancelled() => return,
-            }
-            if let Some(Err(problem)) = stop.run_until_cancelled(self.segmenters.beat()).await {
+        every(BEAT_EVERY, stop, || async {
+            if let Err(problem) = self.segmenters.beat().await {
                 tracing::debug!(
                     message = problem.message,
                     "this process could not say that it lives"
                 );
             }
-        }
+        })
+        .await;
     }
 
     /// Publishes what comes to the directory, until `stop`: judging takes a while, and nothing else waits for that.
     pub(crate) async fn follow_directory(&self, stop: CancellationToken) {
-        let mut ticks = tokio::time::interval(DIRECTORY_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {},
-                () = stop.cancelled() => return,
-            }
-            let looking = Box::pin(self.segmenters.look_into_directory());
-            stop.run_until_cancelled(looking).await;
-        }
+        every(DIRECTORY_EVERY, stop, || {
+            Box::pin(self.segmenters.look_into_directory())
+        })
+        .await;
     }
 
     async fn look(&self, n_looks: u32, followed: &mut Followed) -> Result<(), Status> {
@@ -203,10 +192,8 @@ impl Engine {
             why: told::shortened(why),
             ..of.clone()
         };
-        match change {
-            Change::Approve => told.approved_by.clone_from(&by.0),
-            Change::Release => told.releases += 1,
-            Change::Quarantine | Change::Retire => {},
+        if change == Change::Release {
+            told.releases += 1;
         }
         let event = told::event(action, of, by, why);
         let stored = StateChange {
@@ -414,6 +401,22 @@ fn revision_before<'u>(uses: &'u [UseRow], of: &UseRow) -> Option<&'u UseRow> {
 fn is_of(failing: &Failing, row: &SegmentationRow) -> bool {
     let digest = fit_of(&row.fit).map(|fit| fit.state_digest);
     row.config == failing.config && digest == failing.state_digest_hex()
+}
+
+/// Does something at once and then again and again, until `stop`, which cuts it off.
+async fn every<W>(period: Duration, stop: CancellationToken, work: impl Fn() -> W + Send)
+where
+    W: Future<Output = ()> + Send,
+{
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {},
+            () = stop.cancelled() => return,
+        }
+        stop.run_until_cancelled(work()).await;
+    }
 }
 
 /// What decides, as this process knows it, and the tenants of which it waits for what others find.

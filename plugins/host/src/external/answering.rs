@@ -180,14 +180,14 @@ impl<A: Ask> Answering<A> {
     ) -> Result<Found<A::Answer>, CallError> {
         let n_rows = batch.num_rows();
         let mut open = between(&poison, n_rows, A::ROWS_AT_ONCE);
-        let known = poison.into_iter();
+        let known = poison.into_iter().map(|(row, trouble)| Unanswered {
+            row,
+            trouble,
+            is_its_own: true,
+        });
         let mut found = Found {
             answers: Vec::new(),
-            without: known
-                .flat_map(|(row, trouble)| {
-                    lacking(row..row + 1, &trouble, true).collect::<Vec<_>>()
-                })
-                .collect(),
+            without: known.collect(),
         };
         let n_known = found.without.len();
         let serves = self.shared.purpose == Purpose::Serve;

@@ -145,7 +145,7 @@ impl Breakers {
         );
     }
 
-    /// That of a configuration; else that of what has to do with none, as reasons always have to do with one.
+    /// The breaker of a configuration; of one that is not known, for answers, that of what has to do with none.
     fn with(&mut self, key: &Key, matter: Matter) -> Option<&mut Breaker> {
         match (self.configurations.get_mut(key), matter) {
             (Some(of), Matter::Answers) => Some(&mut of.breaker),

@@ -179,7 +179,7 @@ impl Drop for Kept {
     }
 }
 
-/// How a process that has hung up has ended, or ends at once; its socket is closed before it can be waited for.
+/// How a process ended that has hung up: it ends at once, and its socket is closed before it can be waited for.
 async fn end(child: &mut Kept, printer: &mut Printer) -> Crash {
     let mut status = None;
     for _ in 0..LOOKS {

@@ -9,8 +9,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use sextant_plugin_host::{
-    Allowance, Call, CallError, Deadline, External, ExternalInstance, Instance, Plugin, Trouble,
-    Verified,
+    Allowance, Call, CallError, Crash, Deadline, External, ExternalInstance, Instance, Plugin,
+    Trouble, Verified,
 };
 
 use crate::fixture::{Fixture, bound, built_in_folder, call, hosts, values};
@@ -327,11 +327,11 @@ fn who_is_never_done_in_time_is_not_asked_any_more_although_it_stops_when_told()
     assert_eq!((plugin.failure(), plugin.losses()), (None, 0));
 }
 
-#[test]
-fn log_lines_reach_the_service_and_what_it_prints_is_in_the_report_of_its_crash() {
+/// How a segmenter crashes that does this about a row, and the newest line that is told of it.
+fn crash_of(prelude: &str, segment: &str) -> (Crash, String) {
     let fixture = Fixture {
-        segment: "fprintf(stderr, \"last words\\n\"); *(volatile int *)0 = 1; return answer(out, values, rows);"
-            .to_owned(),
+        prelude: prelude.to_owned(),
+        segment: format!("{segment} return answer(out, values, rows);"),
         ..Fixture::default()
     };
     let plugin = fixture.isolated();
@@ -341,28 +341,22 @@ fn log_lines_reach_the_service_and_what_it_prints_is_in_the_report_of_its_crash(
     let Trouble::Crashed(crash) = &answers.unanswered[0].trouble else {
         panic!("{:?}", answers.unanswered)
     };
+    let lines = plugin.lines();
+    (crash.clone(), lines.first().unwrap().text.clone())
+}
+
+#[test]
+fn log_lines_reach_the_service_and_what_it_prints_is_in_the_report_of_its_crash() {
+    let (crash, _) = crash_of(
+        "",
+        "fprintf(stderr, \"last words\\n\"); *(volatile int *)0 = 1;",
+    );
     assert_eq!(&*crash.printed, "last words");
     assert_eq!(crash.to_string(), "it crashed (SIGSEGV)");
 }
 
 #[test]
 fn where_it_crashes_is_told_as_a_place_in_its_file() {
-    let crash_of = |prelude: &str, segment: &str| {
-        let fixture = Fixture {
-            prelude: prelude.to_owned(),
-            segment: format!("{segment} return answer(out, values, rows);"),
-            ..Fixture::default()
-        };
-        let plugin = fixture.isolated();
-        let answers = bound(&plugin)
-            .segment(&batch_of(vec![Some(1)]), &call())
-            .unwrap();
-        let Trouble::Crashed(crash) = &answers.unanswered[0].trouble else {
-            panic!("{:?}", answers.unanswered)
-        };
-        let lines = plugin.lines();
-        (crash.clone(), lines.first().unwrap().text.clone())
-    };
     // The function says where it is: its file begins with the address 0.
     let (crash, line) = crash_of(
         "extern const char __ehdr_start;

@@ -235,7 +235,7 @@ pub(super) async fn change<Q: prost::Message>(
         let message = format!("{} {}: {distrust}", found.segmenter_id, found.version);
         return Err(Problem::field(ErrorReason::SegmenterState, "segmenter", message).into());
     }
-    match engine.change(&found, change, (by, note), once).await? {
+    match engine.change(&judged, change, (by, note), once).await? {
         Some(changed) => Ok(changed),
         None => {
             let used = match change {

@@ -119,10 +119,8 @@ fn shortened(text: String) -> Cell {
         return Cell::text(text);
     }
     let start: String = text.chars().take(MAX_SHOWN).collect();
-    Cell::Titled {
-        title: format!("{start}… ({} bytes)", text.len()),
-        key: text,
-    }
+    let title = format!("{start}… ({} bytes)", text.len());
+    Cell::titled(title, text)
 }
 
 /// Source and id of a record.

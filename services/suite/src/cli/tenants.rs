@@ -120,10 +120,7 @@ fn fixed_clock(tenant: &Tenant) -> Cell {
         Cell::moment(tenant.fixed_clock.as_ref()),
         Zone::parse(&tenant.time_zone),
     ) {
-        (clock @ Cell::Moment(at), Ok(zone)) => Cell::Titled {
-            title: clock.shown(&zone),
-            key: at.to_string(),
-        },
+        (clock @ Cell::Moment(at), Ok(zone)) => Cell::titled(clock.shown(&zone), at.to_string()),
         (clock, _) => clock,
     }
 }
@@ -252,10 +249,7 @@ fn keys_block(keys: &[Key], tenants: &[Tenant]) -> Block {
             Some(name) => name,
             None => id,
         };
-        let tenant = Cell::Titled {
-            title: title.to_owned(),
-            key: id.to_owned(),
-        };
+        let tenant = Cell::titled(title, id);
         block.rows.push(vec![
             Cell::text(one.key_id.clone()),
             tenant,
@@ -382,10 +376,7 @@ pub(crate) async fn segmenters(context: &Context<'_>, matches: &ArgMatches) -> R
             Cell::List(names),
             Cell::List(keys),
             Cell::List(one.required_features),
-            Cell::Titled {
-                title: "JSON Schema".to_owned(),
-                key: one.config_schema,
-            },
+            Cell::titled("JSON Schema", one.config_schema),
         ]);
     }
     context.print(matches, client.zone(), &block.into())

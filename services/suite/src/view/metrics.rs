@@ -204,10 +204,7 @@ fn causes(movement: &Movement, currency: &str) -> Cell {
         format!("{} {brought}", part.cause)
     };
     let parts: Vec<String> = movement.parts.iter().map(part).collect();
-    Cell::Titled {
-        title: parts.join(", "),
-        key: movement.cause.clone(),
-    }
+    Cell::titled(parts.join(", "), &movement.cause)
 }
 
 /// Single changes of recurring revenue; with the segment just before where titles of segments are given.

@@ -329,10 +329,7 @@ fn versions(segmenters: &[Segmenter]) -> Block {
             Cell::text(one.approved_by.clone()),
             Cell::text(one.sandbox_lacks.join(", ")),
             Cell::text(one.why.clone()),
-            Cell::Titled {
-                title: one.digest.chars().take(12).collect(),
-                key: one.digest.clone(),
-            },
+            Cell::titled(one.digest.chars().take(12).collect::<String>(), &one.digest),
         ]);
     }
     block
