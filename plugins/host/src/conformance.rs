@@ -5,6 +5,7 @@
 //! [`Check`]; the others begin with the letter of their family.
 
 mod culprit;
+mod found;
 mod rows;
 mod subject;
 mod tests_of_answers;
@@ -23,8 +24,9 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use crate::check::ALL;
+use crate::conformance::found::{Found, Wrong};
 use crate::conformance::subject::Subject;
-use crate::{Allowance, Check, Deadline, Descriptor, Hosts, LoadError, Server, Trouble, Verified};
+use crate::{Allowance, Check, Deadline, Descriptor, Hosts, LoadError, Server, Verified};
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -90,25 +92,8 @@ const OF_A_PROCESS: &str = "it is about a process, and this is a server";
 
 /// How long a server that has failed a test is judged by more of them.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a test found: how it ended, and what there is to say.
-type Found = (Outcome, String);
-
-fn pass(what: impl Into<String>) -> Found {
-    (Outcome::Pass, what.into())
-}
-
-fn fail(what: impl Into<String>) -> Found {
-    (Outcome::Fail, what.into())
-}
-
-fn skipped(what: impl Into<String>) -> Found {
-    (Outcome::Skipped, what.into())
-}
-
-fn warning(what: impl Into<String>) -> Found {
-    (Outcome::Warning, what.into())
-}
+/// Tests that may not be done in time until no more are made.
+const MOST_LATE: usize = 2;
 
 /// Judges a file: first without running it, then loaded, then by every test.
 #[must_use]
@@ -136,7 +121,7 @@ pub fn judge_verified(hosts: &Hosts, file: &Arc<Verified>, allowance: &Allowance
             _ => of_check(check, Outcome::Pass, String::new()),
         })
         .collect();
-    verdicts.extend(tests().map(|test| judged(test, &subject)));
+    verdicts.extend(by_every_test(&subject));
     verdicts
 }
 
@@ -164,16 +149,25 @@ pub fn judge_server(hosts: &Hosts, server: &Server, allowance: &Allowance) -> Ve
             return [failed].into_iter().chain(untested).collect();
         },
     };
+    by_every_test(&subject)
+}
+
+/// Makes all tests for as long as that tells more: somebody waits for what is judged, and whatever hangs takes as long as it may in
+/// every call.
+fn by_every_test(subject: &Subject) -> Vec<Verdict> {
     let patience = Deadline::after(PATIENCE);
-    let mut has_failed = false;
+    let (mut has_failed, mut n_late) = (false, 0);
     let judged = tests().map(|test| {
-        // Somebody waits for what is judged, and one that hangs takes as long as it may in every call.
-        if has_failed && patience.left().is_zero() {
+        if n_late >= MOST_LATE {
+            return untested(test, "earlier tests were not done in time");
+        }
+        if has_failed && !subject.has_process() && patience.left().is_zero() {
             return untested(test, "an earlier test failed, and time is up");
         }
-        let verdict = judged(test, &subject);
-        has_failed |= verdict.outcome == Outcome::Fail;
-        verdict
+        let found = (test.run)(subject);
+        has_failed |= found.is_err();
+        n_late += usize::from(found.as_ref().is_err_and(|wrong| wrong.is_late));
+        judged(test, found)
     });
     judged.collect()
 }
@@ -202,17 +196,17 @@ fn tests() -> impl Iterator<Item = &'static Test> {
         .chain(tests_of_resources::TESTS)
 }
 
-fn judged(test: &Test, subject: &Subject) -> Verdict {
-    let (outcome, what) = (test.run)(subject);
-    // Whatever it was asked for, it was not done.
-    let is_late = outcome == Outcome::Fail && what.contains(&Trouble::Overran.to_string());
-    let (why, fix) = if is_late {
-        (
+fn judged(test: &Test, found: Found) -> Verdict {
+    let (outcome, what, why, fix) = match found {
+        Ok((outcome, what)) => (outcome, what, test.why, test.fix),
+        // Whatever it was asked for, it was not done.
+        Err(late @ Wrong { is_late: true, .. }) => (
+            Outcome::Fail,
+            late.to_string(),
             "a call that is not done in time has no answer, and one that goes on after that ends with its process",
-            "find the rows with `sextant plugin run --csv`; in what may take long, look at the flag of the call (cancel), and stop",
-        )
-    } else {
-        (test.why, test.fix)
+            "in what may take long, look at the flag of the call (cancel), and stop; `sextant plugin run --csv` shows it rows of your own",
+        ),
+        Err(wrong) => (Outcome::Fail, wrong.to_string(), test.why, test.fix),
     };
     Verdict {
         id: test.id,
@@ -251,9 +245,9 @@ pub fn refused_by(refused: &LoadError) -> Vec<Verdict> {
         let is_it = check == refused.check();
         is_before &= !is_it;
         let (outcome, what) = match (is_it, is_before) {
-            (true, _) => fail(refused.told()),
-            (false, true) => pass(""),
-            (false, false) => skipped("an earlier check failed"),
+            (true, _) => (Outcome::Fail, refused.told()),
+            (false, true) => (Outcome::Pass, String::new()),
+            (false, false) => (Outcome::Skipped, "an earlier check failed".to_owned()),
         };
         verdicts.push(of_check(check, outcome, what));
     }

@@ -37,7 +37,7 @@ class _Instance:
     def __init__(self, segmenter: Segmenter, description: Configured):
         self.segmenter = segmenter
         self.description = description
-        self.turn = threading.Lock()
+        self.turn = threading.BoundedSemaphore()
 
 
 class _Evaluations(rpc.EvaluationServiceServicer):
@@ -117,10 +117,12 @@ class _Evaluations(rpc.EvaluationServiceServicer):
     @contextlib.contextmanager
     def _turn(self, instance: _Instance, context: grpc.ServicerContext) -> Iterator[None]:
         """A call of an instance, beside a few of others. Who has gone meanwhile is not answered."""
-        with instance.turn, self._models:
+        with _held(instance.turn, context), _held(self._models, context):
             if not context.is_active():
                 raise Refused("nobody waits for the answer any more")
             yield
+            if not context.is_active():
+                _LOG.warning("a call has ended after its time, and nobody has its answer")
 
     def Segment(self, request: pb.SegmentRequest, context: grpc.ServicerContext) -> pb.SegmentResponse:
         self._check(context)
@@ -156,6 +158,18 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             for of_row in told
         ]
         return pb.ExplainResponse(explanations=pb.Explanations(rows=explanations))
+
+
+@contextlib.contextmanager
+def _held(turn: threading.Semaphore, context: grpc.ServicerContext) -> Iterator[None]:
+    """A turn that is waited for as long as the caller waits: behind a call that never ends, callers come and go."""
+    if not turn.acquire(timeout=context.time_remaining()):
+        _LOG.warning("a call has waited for its whole time: those before it have not ended")
+        raise Refused("its turn has not come in time")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 def _rows(batch: bytes) -> pa.RecordBatch:

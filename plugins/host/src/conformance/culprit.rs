@@ -1,5 +1,6 @@
-//! The row that brings a segmenter down, so that its author is told which one it is.
+//! The row that brings a segmenter down or holds it up, so that its author is told which one it is.
 
+use std::mem;
 use std::time::Duration;
 
 use arrow_array::cast::AsArray as _;
@@ -11,20 +12,31 @@ use crate::conformance::subject::call;
 use crate::external::Trouble;
 use crate::{Deadline, ExternalInstance};
 
-/// Longest time of one call of the search, and of all.
+/// Longest time of one call of the search for a row that crashes it, for one that holds it up, and of all calls.
 const ONE: Duration = Duration::from_secs(1);
+const ONE_THAT_HANGS: Duration = Duration::from_millis(200);
 const ALL: Duration = Duration::from_secs(5);
 
-/// The row of a batch that crashes a segmenter when it is shown alone, with its values; `None`: there is none such, or it was not
-/// found in time.
-pub(super) fn row(instance: &ExternalInstance, rows: &RecordBatch) -> Option<String> {
+/// The row of a batch with which the same trouble comes when it is shown alone, with its values; `None`: there is none such, or it was
+/// not found in time.
+pub(super) fn row(
+    instance: &ExternalInstance,
+    rows: &RecordBatch,
+    trouble: &Trouble,
+) -> Option<String> {
+    let longest = match trouble {
+        Trouble::Crashed(_) => ONE,
+        Trouble::Overran => ONE_THAT_HANGS,
+        _ => return None,
+    };
     let until = Deadline::after(ALL);
-    let crashes = |start: usize, length: usize| {
-        let answers = instance.segment(&rows.slice(start, length), &call(ONE));
-        let unanswered = answers.map(|answers| answers.unanswered);
-        unanswered.is_ok_and(|all| {
-            let first = all.first().map(|first| &first.trouble);
-            matches!(first, Some(Trouble::Crashed(_)))
+    let fails = |start: usize, length: usize| {
+        let answers = instance.segment(&rows.slice(start, length), &call(longest));
+        answers.is_ok_and(|answers| {
+            let first = answers.unanswered.first();
+            first.is_some_and(|first| {
+                mem::discriminant(&first.trouble) == mem::discriminant(trouble)
+            })
         })
     };
     let (mut start, mut length) = (0, rows.num_rows());
@@ -33,13 +45,13 @@ pub(super) fn row(instance: &ExternalInstance, rows: &RecordBatch) -> Option<Str
             return None;
         }
         let half = length / 2;
-        if crashes(start, half) {
+        if fails(start, half) {
             length = half;
         } else {
             (start, length) = (start + half, length - half);
         }
     }
-    crashes(start, 1).then(|| {
+    fails(start, 1).then(|| {
         let fields = rows.schema_ref().fields().iter().zip(rows.columns());
         let values =
             fields.map(|(field, column)| format!("{} = {}", field.name(), cell(column, start)));

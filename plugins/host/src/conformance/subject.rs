@@ -7,11 +7,12 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 
 use crate::conformance::culprit;
+use crate::conformance::found::Wrong;
 use crate::conformance::rows::{Kind, made_up};
 use crate::external::{self, Purpose, Usage};
 use crate::{
     Allowance, Assignments, Call, CallError, Deadline, Descriptor, External, ExternalInstance,
-    Hosts, LoadError, Server, State, Trouble, Verified, rows,
+    Hosts, LoadError, Server, State, Verified, rows,
 };
 
 /// The "now" of all calls: 2026-01-01, in microseconds.
@@ -45,7 +46,7 @@ pub(super) struct Subject {
     pub(super) row_independent: bool,
     pub(super) sandbox_lacks: Vec<String>,
     /// What fits to made up rows have left, by configuration.
-    states: Mutex<BTreeMap<String, Result<State, String>>>,
+    states: Mutex<BTreeMap<String, Result<State, Wrong>>>,
     /// When nothing more is tried.
     until: Deadline,
 }
@@ -98,33 +99,33 @@ impl Subject {
     }
 
     /// An instance with this configuration in a new process.
-    pub(super) fn fresh(&self, config: &str) -> Result<ExternalInstance, String> {
+    pub(super) fn fresh(&self, config: &str) -> Result<ExternalInstance, Wrong> {
         let state = self.state(config)?;
         instance(&self.process()?, (config, state.as_ref()))
     }
 
     /// What a new process takes once it has loaded the segmenter, and an instance in it.
-    pub(super) fn measured(&self, config: &str) -> Result<(Usage, ExternalInstance), String> {
+    pub(super) fn measured(&self, config: &str) -> Result<(Usage, ExternalInstance), Wrong> {
         let state = self.state(config)?;
         let process = self.process()?;
         let usage = process.usage();
-        let usage = usage.ok_or_else(|| "its process cannot be looked at".to_owned())?;
+        let usage = usage.ok_or("its process cannot be looked at")?;
         Ok((usage, instance(&process, (config, state.as_ref()))?))
     }
 
     /// The same in a process that shows batches at an offset and looks at them again afterwards.
-    pub(super) fn observed(&self) -> Result<ExternalInstance, String> {
+    pub(super) fn observed(&self) -> Result<ExternalInstance, Wrong> {
         let state = self.state("{}")?;
         instance(&self.observing()?, ("{}", state.as_ref()))
     }
 
     /// A new process.
-    pub(super) fn process(&self) -> Result<External, String> {
+    pub(super) fn process(&self) -> Result<External, Wrong> {
         self.started(Purpose::Judge)
     }
 
     /// A new process that shows batches at an offset and looks at them again afterwards.
-    pub(super) fn observing(&self) -> Result<External, String> {
+    pub(super) fn observing(&self) -> Result<External, Wrong> {
         self.started(Purpose::Observe)
     }
 
@@ -134,21 +135,21 @@ impl Subject {
     }
 
     /// Whether there is time for more: somebody waits for what is judged, and others after it.
-    pub(super) fn in_time(&self) -> Result<(), String> {
+    pub(super) fn in_time(&self) -> Result<(), Wrong> {
         if self.until.left().is_zero() {
-            return Err("the tests have taken too long by now".to_owned());
+            return Err("the tests have taken too long by now".into());
         }
         Ok(())
     }
 
-    fn started(&self, purpose: Purpose) -> Result<External, String> {
+    fn started(&self, purpose: Purpose) -> Result<External, Wrong> {
         self.in_time()?;
         let started = started(&self.hosts, &self.origin, (&self.allowance, purpose));
-        started.map_err(|refused| refused.told())
+        started.map_err(|refused| refused.told().into())
     }
 
     /// What it answers from with a configuration, if it has to be fitted: what a fit to made up rows has left.
-    pub(super) fn state(&self, config: &str) -> Result<Option<State>, String> {
+    pub(super) fn state(&self, config: &str) -> Result<Option<State>, Wrong> {
         if !self.fits() {
             return Ok(None);
         }
@@ -166,7 +167,7 @@ impl Subject {
     }
 
     /// What it reads and answers with a configuration.
-    pub(super) fn configured(&self, config: &str) -> Result<Arc<Descriptor>, String> {
+    pub(super) fn configured(&self, config: &str) -> Result<Arc<Descriptor>, Wrong> {
         Ok(Arc::clone(self.fresh(config)?.descriptor()))
     }
 
@@ -176,20 +177,20 @@ impl Subject {
         config: &str,
         n_rows: usize,
         kind: Kind,
-    ) -> Result<RecordBatch, String> {
+    ) -> Result<RecordBatch, Wrong> {
         let made_up = if self.descriptor.is_dynamic() {
             made_up(&*self.configured(config)?, n_rows, kind)
         } else {
             made_up(&self.descriptor, n_rows, kind)
         };
-        made_up.map_err(|error| error.to_string())
+        Ok(made_up?)
     }
 
     /// An instance that an example is judged by, and the example's rows.
     pub(super) fn of_example(
         &self,
         example: &crate::Example,
-    ) -> Result<(ExternalInstance, RecordBatch), String> {
+    ) -> Result<(ExternalInstance, RecordBatch), Wrong> {
         let config = example.config.to_string();
         let instance = if self.fits() && !example.fit.is_empty() {
             let process = self.process()?;
@@ -224,17 +225,16 @@ fn started(
 }
 
 /// What a segmenter that is not fitted yet reads with a configuration.
-pub(super) fn configured(plugin: &External, config: &str) -> Result<Arc<Descriptor>, String> {
+pub(super) fn configured(plugin: &External, config: &str) -> Result<Arc<Descriptor>, Wrong> {
     let canonical = plugin.descriptor().config_schema.canonical(config);
-    let canonical = canonical.map_err(|faults| CallError::Config(faults).to_string())?;
-    let configured = plugin.configured(&canonical, None);
-    configured.map_err(|error| error.to_string())
+    let canonical = canonical.map_err(CallError::Config)?;
+    Ok(plugin.configured(&canonical, None)?)
 }
 
 /// Made up rows to fit a segmenter to, in two batches.
-pub(super) fn population(plugin: &External, config: &str) -> Result<Vec<RecordBatch>, String> {
+pub(super) fn population(plugin: &External, config: &str) -> Result<Vec<RecordBatch>, Wrong> {
     let descriptor = configured(plugin, config)?;
-    let rows = made_up(&descriptor, POPULATION, Kind::Plain).map_err(|error| error.to_string())?;
+    let rows = made_up(&descriptor, POPULATION, Kind::Plain)?;
     let (first, rest) = (POPULATION / 3, POPULATION - POPULATION / 3);
     Ok(vec![rows.slice(0, first), rows.slice(first, rest)])
 }
@@ -244,27 +244,23 @@ pub(super) fn fitted(
     plugin: &External,
     config: &str,
     population: &[RecordBatch],
-) -> Result<State, String> {
-    let fitted = plugin.fit(config, population, &call(FIT));
-    fitted.map_err(|error| match &error {
-        CallError::Lost(trouble) => with_last_words(error.to_string(), trouble),
-        _ => error.to_string(),
-    })
+) -> Result<State, Wrong> {
+    Ok(plugin.fit(config, population, &call(FIT))?)
 }
 
 /// An instance in the process of a segmenter.
 pub(super) fn instance(
     plugin: &External,
     (config, state): (&str, Option<&State>),
-) -> Result<ExternalInstance, String> {
+) -> Result<ExternalInstance, Wrong> {
     let canonical = plugin.descriptor().config_schema.canonical(config);
-    let canonical = canonical.map_err(|faults| CallError::Config(faults).to_string())?;
-    let schema = plugin
-        .configured(&canonical, state)
-        .map(|of| rows::schema(&of));
-    let made =
-        schema.and_then(|schema| ExternalInstance::with_state(plugin, (config, state), &schema));
-    made.map_err(|error| error.to_string())
+    let canonical = canonical.map_err(CallError::Config)?;
+    let schema = rows::schema(&*plugin.configured(&canonical, state)?);
+    Ok(ExternalInstance::with_state(
+        plugin,
+        (config, state),
+        &schema,
+    )?)
 }
 
 pub(super) fn call(longest: Duration) -> Call<'static> {
@@ -281,34 +277,17 @@ pub(super) fn call(longest: Duration) -> Call<'static> {
 pub(super) fn answers(
     instance: &ExternalInstance,
     rows: &RecordBatch,
-) -> Result<Assignments, String> {
-    let answers = instance.segment(rows, &call(LONGEST));
-    let answers = answers.map_err(|error| match &error {
-        CallError::Lost(trouble) => with_last_words(error.to_string(), trouble),
-        _ => error.to_string(),
-    })?;
-    match answers.unanswered.first() {
-        None => Ok(answers),
-        Some(first) => {
-            let n_rows = answers.unanswered.len();
-            let (row, trouble) = (first.row, &first.trouble);
-            let crash = matches!(trouble, Trouble::Crashed(_));
-            let culprit = crash.then(|| culprit::row(instance, rows)).flatten();
-            let told = match culprit {
-                Some(culprit) => format!(
-                    "whatever else failed may have failed for that: no answer for {n_rows} rows: when it is shown {culprit}, {trouble}"
-                ),
-                None => format!("no answer for {n_rows} rows, the first is row {row}: {trouble}"),
-            };
-            Err(with_last_words(told, trouble))
-        },
-    }
-}
-
-/// With where a process has crashed and what it printed before: its author reads that.
-fn with_last_words(told: String, trouble: &Trouble) -> String {
-    match trouble {
-        Trouble::Crashed(crash) => told + &crash.details(),
-        _ => told,
-    }
+) -> Result<Assignments, Wrong> {
+    let answers = instance.segment(rows, &call(LONGEST))?;
+    let Some(first) = answers.unanswered.first() else {
+        return Ok(answers);
+    };
+    let (n_rows, row, trouble) = (answers.unanswered.len(), first.row, &first.trouble);
+    let told = match culprit::row(instance, rows, trouble) {
+        Some(culprit) => format!(
+            "whatever else failed may have failed for that: no answer for {n_rows} rows: when it is shown {culprit}, {trouble}"
+        ),
+        None => format!("no answer for {n_rows} rows, the first is row {row}: {trouble}"),
+    };
+    Err(Wrong::of_trouble(told, trouble))
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 
+use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
-use crate::conformance::{Found, OF_A_PROCESS, Test, fail, pass, skipped, warning};
+use crate::conformance::{OF_A_PROCESS, Test};
 use crate::{ABSTAIN, Assignments, Descriptor, Example, ExternalInstance, NO_SEGMENT, Reason};
 
 /// Rows of most tests.
@@ -100,22 +101,22 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 /// The key that an example expects, as answers carry it.
-fn index_of(descriptor: &Descriptor, key: Option<&String>) -> Result<u16, String> {
+fn index_of(descriptor: &Descriptor, key: Option<&String>) -> Result<u16, Wrong> {
     match key.map(String::as_str) {
         None => Ok(ABSTAIN),
         Some("") => Ok(NO_SEGMENT),
         Some(key) => {
             let index = descriptor.segment_index(key);
-            index.ok_or_else(|| format!("it expects \"{key}\", which is no segment"))
+            index.ok_or_else(|| format!("it expects \"{key}\", which is no segment").into())
         },
     }
 }
 
-fn example_holds(subject: &Subject, example: &Example) -> Result<(), String> {
+fn example_holds(subject: &Subject, example: &Example) -> Result<(), Wrong> {
     let (instance, rows) = subject.of_example(example)?;
     if example.expect.len() != rows.num_rows() {
         let (expected, found) = (example.expect.len(), rows.num_rows());
-        return Err(format!("it expects {expected} answers for {found} rows"));
+        return Err(format!("it expects {expected} answers for {found} rows").into());
     }
     let answered = answers(&instance, &rows)?;
     let descriptor = instance.descriptor();
@@ -124,10 +125,8 @@ fn example_holds(subject: &Subject, example: &Example) -> Result<(), String> {
         let found = answered.segment.get(row).copied();
         if found != Some(expected) {
             let found = found.map_or_else(String::new, |found| named(descriptor, found));
-            return Err(format!(
-                "row {row}: expected {}, answered {found}",
-                named(descriptor, expected)
-            ));
+            let expected = named(descriptor, expected);
+            return Err(format!("row {row}: expected {expected}, answered {found}").into());
         }
     }
     Ok(())
@@ -150,73 +149,60 @@ fn examples(subject: &Subject) -> Found {
         return warning("there are none");
     }
     for (k, example) in examples.iter().enumerate() {
-        if let Err(what) = example_holds(subject, example) {
-            return fail(format!("example {k}: {what}"));
-        }
+        example_holds(subject, example).map_err(|wrong| wrong.of(format_args!("example {k}")))?;
     }
     pass(format!("{} hold", examples.len()))
 }
 
-fn rows(subject: &Subject, n_rows: usize, kind: Kind) -> Result<RecordBatch, String> {
+fn rows(subject: &Subject, n_rows: usize, kind: Kind) -> Result<RecordBatch, Wrong> {
     subject.rows("{}", n_rows, kind)
 }
 
-fn answered(subject: &Subject, n_rows: usize, kind: Kind) -> Result<Assignments, String> {
+fn answered(subject: &Subject, n_rows: usize, kind: Kind) -> Result<Assignments, Wrong> {
     let rows = rows(subject, n_rows, kind)?;
     answers(&subject.fresh("{}")?, &rows)
 }
 
 fn shows(subject: &Subject, n_rows: usize, kind: Kind) -> Found {
-    match answered(subject, n_rows, kind) {
-        Ok(answers) => {
-            let numbers = [&answers.score, &answers.confidence];
-            let mut numbers = numbers.into_iter().flatten().flatten();
-            if numbers.any(|number| number.is_infinite()) {
-                return fail("a score or confidence is infinite");
-            }
-            pass(format!("{n_rows} rows"))
-        },
-        Err(what) => fail(what),
+    let answers = answered(subject, n_rows, kind)?;
+    let numbers = [&answers.score, &answers.confidence];
+    let mut numbers = numbers.into_iter().flatten().flatten();
+    if numbers.any(|number| number.is_infinite()) {
+        return fail("a score or confidence is infinite");
     }
+    pass(format!("{n_rows} rows"))
 }
 
 fn offset(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
-    let compared = || -> Result<bool, String> {
-        let rows = rows(subject, ROWS, Kind::Plain)?;
-        let plain = answers(&subject.fresh("{}")?, &rows)?;
-        let shifted = answers(&subject.observed()?, &rows)?;
-        Ok(!subject.deterministic || bits(&shifted) == bits(&plain))
-    };
-    match compared() {
-        Ok(true) => pass(format!("{ROWS} rows")),
-        Ok(false) => fail("the same rows give other answers where columns have an offset"),
-        Err(what) => fail(what),
+    let rows = rows(subject, ROWS, Kind::Plain)?;
+    let plain = answers(&subject.fresh("{}")?, &rows)?;
+    let shifted = answers(&subject.observed()?, &rows)?;
+    if subject.deterministic && bits(&shifted) != bits(&plain) {
+        return fail("the same rows give other answers where columns have an offset");
     }
+    pass(format!("{ROWS} rows"))
 }
 
 fn again(subject: &Subject) -> Found {
     if !subject.deterministic {
         return warning("SEG_CAP_DETERMINISTIC is not set: the past cannot be evaluated again");
     }
-    let compared = || -> Result<bool, String> {
-        let rows = rows(subject, ROWS, Kind::Plain)?;
-        let first = subject.fresh("{}")?;
-        let answer = answers(&first, &rows)?;
-        // The same instance, after other rows, and other processes, for addresses may be alike in two.
-        answers(&first, &self::rows(subject, 17, Kind::Plain)?)?;
-        let same = bits(&answers(&first, &rows)?) == bits(&answer);
-        let others = (0..OTHERS).map(|_| answers(&subject.fresh("{}")?, &rows));
-        let others = others.collect::<Result<Vec<_>, _>>()?;
-        Ok(same && others.iter().all(|other| bits(other) == bits(&answer)))
-    };
-    match compared() {
-        Ok(true) => pass("the same in one instance and in other processes"),
-        Ok(false) => fail("the same rows, moment and seed give other answers"),
-        Err(what) => fail(what),
+    let rows = rows(subject, ROWS, Kind::Plain)?;
+    let first = subject.fresh("{}")?;
+    let answer = bits(&answers(&first, &rows)?);
+    // The same instance, after other rows, and other processes, for addresses may be alike in two.
+    answers(&first, &self::rows(subject, 17, Kind::Plain)?)?;
+    let mut is_same = bits(&answers(&first, &rows)?) == answer;
+    for _ in 0..OTHERS {
+        is_same &= bits(&answers(&subject.fresh("{}")?, &rows)?) == answer;
     }
+    if !is_same {
+        return fail("the same rows, moment and seed give other answers");
+    }
+    pass("the same in one instance and in other processes")
 }
 
 /// Answers so that they can be compared, NaN with NaN as well.
@@ -233,26 +219,21 @@ fn order(subject: &Subject) -> Found {
     if !subject.row_independent {
         return skipped("it does not promise SEG_CAP_ROW_INDEPENDENT");
     }
-    let compared = || -> Result<bool, String> {
-        let rows = rows(subject, ROWS, Kind::Plain)?;
-        let instance = subject.fresh("{}")?;
-        let whole = answers(&instance, &rows)?.segment;
-        let backwards: UInt32Array = (0..ROWS).rev().map(|row| u32::try_from(row).ok()).collect();
-        let turned = take_record_batch(&rows, &backwards).map_err(|error| error.to_string())?;
-        let mut turned = answers(&instance, &turned)?.segment;
-        turned.reverse();
-        let mut pieces = Vec::new();
-        for start in (0..ROWS).step_by(77) {
-            let piece = rows.slice(start, 77.min(ROWS - start));
-            pieces.extend(answers(&instance, &piece)?.segment);
-        }
-        Ok(turned == whole && pieces == whole)
-    };
-    match compared() {
-        Ok(true) => pass("backwards and in pieces"),
-        Ok(false) => fail("a row's answer changes with the rows around it"),
-        Err(what) => fail(what),
+    let rows = rows(subject, ROWS, Kind::Plain)?;
+    let instance = subject.fresh("{}")?;
+    let whole = answers(&instance, &rows)?.segment;
+    let backwards: UInt32Array = (0..ROWS).rev().map(|row| u32::try_from(row).ok()).collect();
+    let mut turned = answers(&instance, &take_record_batch(&rows, &backwards)?)?.segment;
+    turned.reverse();
+    let mut pieces = Vec::new();
+    for start in (0..ROWS).step_by(77) {
+        let piece = rows.slice(start, 77.min(ROWS - start));
+        pieces.extend(answers(&instance, &piece)?.segment);
     }
+    if turned != whole || pieces != whole {
+        return fail("a row's answer changes with the rows around it");
+    }
+    pass("backwards and in pieces")
 }
 
 /// Configurations of the examples, and the default one.
@@ -267,91 +248,70 @@ pub(super) fn configs(subject: &Subject) -> Vec<String> {
 }
 
 fn instances(subject: &Subject) -> Found {
-    let compared = || -> Result<Option<String>, String> {
-        let rows = rows(subject, ROWS, Kind::Plain)?;
-        let first = subject.fresh("{}")?;
-        let alone = answers(&first, &rows)?.segment;
-        for config in configs(subject) {
-            let state = subject.state(&config)?;
-            let other = super::subject::instance(first.plugin(), (&config, state.as_ref()))?;
-            answers(&other, &subject.rows(&config, ROWS, Kind::Plain)?)?;
-            if answers(&first, &rows)?.segment != alone {
-                return Ok(Some(config));
-            }
+    let rows = rows(subject, ROWS, Kind::Plain)?;
+    let first = subject.fresh("{}")?;
+    let alone = answers(&first, &rows)?.segment;
+    for config in configs(subject) {
+        let state = subject.state(&config)?;
+        let other = super::subject::instance(first.plugin(), (&config, state.as_ref()))?;
+        answers(&other, &subject.rows(&config, ROWS, Kind::Plain)?)?;
+        if answers(&first, &rows)?.segment != alone {
+            return fail(format!(
+                "an instance answers otherwise once there is one with {config}"
+            ));
         }
-        Ok(None)
-    };
-    match compared() {
-        Ok(None) => pass("none changes another"),
-        Ok(Some(config)) => fail(format!(
-            "an instance answers otherwise once there is one with {config}"
-        )),
-        Err(what) => fail(what),
     }
+    pass("none changes another")
 }
 
 fn explains(subject: &Subject) -> Found {
     if !subject.explains {
         return warning("it gives no reasons: people see only which features it reads");
     }
-    let told = || -> Result<usize, String> {
-        let instance = subject.fresh("{}")?;
-        let plain = rows(subject, EXPLAINED, Kind::Plain)?;
-        let mut most = 0;
-        for top_k in [0, 1, MOST_REASONS] {
-            let reasons = explained(&instance, &plain, top_k)?;
-            let asked_of = answers(&instance, &plain)?;
-            let mut rows = reasons.iter().zip(&asked_of.segment);
-            let silent = rows.position(|(of_row, segment)| {
-                top_k > 0 && of_row.is_empty() && *segment != ABSTAIN
-            });
-            if let Some(row) = silent {
-                return Err(format!("row {row} is judged, and there is no reason"));
-            }
-            most = reasons.iter().map(Vec::len).max().unwrap_or_default();
+    let instance = subject.fresh("{}")?;
+    let plain = rows(subject, EXPLAINED, Kind::Plain)?;
+    let mut most = 0;
+    for top_k in [0, 1, MOST_REASONS] {
+        let reasons = explained(&instance, &plain, top_k)?;
+        let asked_of = answers(&instance, &plain)?;
+        let mut rows = reasons.iter().zip(&asked_of.segment);
+        let silent = rows
+            .position(|(of_row, segment)| top_k > 0 && of_row.is_empty() && *segment != ABSTAIN);
+        if let Some(row) = silent {
+            return fail(format!("row {row} is judged, and there is no reason"));
         }
-        for kind in [Kind::Unknown, Kind::Extreme] {
-            explained(&instance, &rows(subject, EXPLAINED, kind)?, MOST_REASONS)?;
-        }
-        for (k, example) in subject.descriptor().examples.iter().enumerate() {
-            let (instance, rows) = subject.of_example(example)?;
-            let told = explained(&instance, &rows, MOST_REASONS);
-            told.map_err(|what| format!("of example {k}: {what}"))?;
-        }
-        Ok(most)
-    };
-    match told() {
-        Ok(most) => pass(format!("up to {most} reasons a row")),
-        Err(what) => fail(what),
+        most = reasons.iter().map(Vec::len).max().unwrap_or_default();
     }
+    for kind in [Kind::Unknown, Kind::Extreme] {
+        explained(&instance, &rows(subject, EXPLAINED, kind)?, MOST_REASONS)?;
+    }
+    for (k, example) in subject.descriptor().examples.iter().enumerate() {
+        let (instance, rows) = subject.of_example(example)?;
+        let told = explained(&instance, &rows, MOST_REASONS);
+        told.map_err(|wrong| wrong.of(format_args!("of example {k}")))?;
+    }
+    pass(format!("up to {most} reasons a row"))
 }
 
 fn explained(
     instance: &ExternalInstance,
     rows: &RecordBatch,
     top_k: u32,
-) -> Result<Vec<Vec<Reason>>, String> {
-    let reasons = instance.explain(rows, &call(LONGEST_EXPLANATION), top_k);
-    reasons.map_err(|error| error.to_string())
+) -> Result<Vec<Vec<Reason>>, Wrong> {
+    Ok(instance.explain(rows, &call(LONGEST_EXPLANATION), top_k)?)
 }
 
 fn segments(subject: &Subject) -> Found {
-    let reached = || -> Result<Vec<u16>, String> {
-        let mut reached = answered(subject, 10_000, Kind::Plain)?.segment;
-        for example in &subject.descriptor().examples {
-            let (instance, rows) = subject.of_example(example)?;
-            reached.extend(answers(&instance, &rows)?.segment);
-        }
-        Ok(reached)
-    };
-    if subject.descriptor().dynamic_segments.is_some() {
+    let descriptor = subject.descriptor();
+    if descriptor.dynamic_segments.is_some() {
         return skipped("its segments are a configuration's");
     }
-    let reached = match reached() {
-        Ok(reached) => reached,
-        Err(what) => return fail(what),
-    };
-    let segments = subject.descriptor().segments.iter().zip(0_u16..);
+    let mut reached = answered(subject, 10_000, Kind::Plain)?.segment;
+    for example in &descriptor.examples {
+        let (instance, rows) = subject.of_example(example)?;
+        reached.extend(answers(&instance, &rows)?.segment);
+    }
+    let segments = descriptor.segments.iter().zip(0_u16..);
     let unreached: Vec<&str> = segments
         .filter(|(_, index)| !reached.contains(index))
         .map(|(segment, _)| segment.key.as_str())

@@ -1,9 +1,10 @@
 //! What a configuration decides on: features to read, and segments.
 
+use crate::conformance::Test;
+use crate::conformance::found::{Found, Wrong, pass, skipped};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, configured};
 use crate::conformance::tests_of_answers::configs;
-use crate::conformance::{Found, Test, fail, pass, skipped};
 
 /// Rows of a batch here.
 const ROWS: usize = 1_000;
@@ -36,15 +37,13 @@ pub(super) const TESTS: &[Test] = &[
 ];
 
 /// Makes a test of every configuration of the examples.
-fn of_each(subject: &Subject, is_about: bool, test: impl Fn(&str) -> Result<(), String>) -> Found {
+fn of_each(subject: &Subject, is_about: bool, test: impl Fn(&str) -> Result<(), Wrong>) -> Found {
     if !is_about {
         return skipped("no configuration decides on that");
     }
     let configs = configs(subject);
     for config in &configs {
-        if let Err(what) = test(config) {
-            return fail(format!("with {config}: {what}"));
-        }
+        test(config).map_err(|wrong| wrong.of(format_args!("with {config}")))?;
     }
     pass(format!("{} configurations", configs.len()))
 }
@@ -65,10 +64,10 @@ fn stable(subject: &Subject) -> Found {
         let again = super::subject::instance(used.plugin(), (config, state.as_ref()))?;
         for other in [again, subject.fresh(config)?, subject.fresh(config)?] {
             if other.descriptor().features != first.features {
-                return Err("it reads other features when it is asked again".to_owned());
+                return Err("it reads other features when it is asked again".into());
             }
             if other.descriptor().segments != first.segments {
-                return Err("it has other segments when it is asked again".to_owned());
+                return Err("it has other segments when it is asked again".into());
             }
         }
         Ok(())
@@ -82,7 +81,7 @@ fn stateless(subject: &Subject) -> Found {
         if before.features == subject.configured(config)?.features {
             Ok(())
         } else {
-            Err("it reads other features once it is fitted".to_owned())
+            Err("it reads other features once it is fitted".into())
         }
     })
 }

@@ -1,7 +1,8 @@
 //! Fits, and the states that they leave.
 
+use crate::conformance::Test;
+use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::subject::{Subject, answers, configured, fitted, instance, population};
-use crate::conformance::{Found, Test, fail, pass, skipped, warning};
 use crate::{CallError, ExternalInstance, FailureCode, State, Trouble, rows};
 
 pub(super) const TESTS: &[Test] = &[
@@ -49,27 +50,22 @@ pub(super) const TESTS: &[Test] = &[
     },
 ];
 
-fn found(subject: &Subject, test: impl FnOnce() -> Result<String, String>) -> Found {
+fn found(subject: &Subject, test: impl FnOnce() -> Found) -> Found {
     if !subject.fits() {
         return skipped("it is none that is fitted");
     }
-    match test() {
-        Ok(what) => pass(what),
-        Err(what) => fail(what),
-    }
+    test()
 }
 
-fn state(subject: &Subject) -> Result<State, String> {
+fn state(subject: &Subject) -> Result<State, Wrong> {
     let state = subject.state("{}")?;
-    state.ok_or_else(|| "it has no state".to_owned())
+    state.ok_or_else(|| "it has no state".into())
 }
 
 fn fits(subject: &Subject) -> Found {
     found(subject, || {
-        Ok(format!(
-            "its state has {} bytes",
-            state(subject)?.bytes().len()
-        ))
+        let length = state(subject)?.bytes().len();
+        pass(format!("its state has {length} bytes"))
     })
 }
 
@@ -82,42 +78,42 @@ fn again(subject: &Subject) -> Found {
         let process = subject.process()?;
         let population = population(&process, "{}")?;
         if fitted(&process, "{}", &population)? != first {
-            return Err("the same rows, moment and seed leave another state".to_owned());
+            return fail("the same rows, moment and seed leave another state");
         }
         // With columns at an offset, which are looked at again afterwards.
         if fitted(&subject.observing()?, "{}", &population)? != first {
-            return Err("columns at an offset leave another state".to_owned());
+            return fail("columns at an offset leave another state");
         }
-        Ok("the same state three times".to_owned())
+        pass("the same state three times")
     })
 }
 
 fn saves(subject: &Subject) -> Found {
     found(subject, || {
         let state = state(subject)?;
-        let saved = subject.fresh("{}")?.saved();
-        let saved = saved.map_err(|error| error.to_string())?;
-        if saved == state {
-            Ok("the same bytes after loading".to_owned())
+        if subject.fresh("{}")?.saved()? == state {
+            pass("the same bytes after loading")
         } else {
-            Err("it saves other bytes than it has loaded".to_owned())
+            fail("it saves other bytes than it has loaded")
         }
     })
 }
 
 /// What becomes of a state that somebody has changed; `None`: it was taken.
-fn refused(subject: &Subject, state: Vec<u8>) -> Result<Option<CallError>, String> {
+fn refused(subject: &Subject, state: Vec<u8>) -> Result<Option<CallError>, Wrong> {
     let process = subject.process()?;
     let schema = rows::schema(&*configured(&process, "{}")?);
     let made = ExternalInstance::with_state(&process, ("{}", Some(&State::new(state))), &schema);
     match made {
         // What it has taken it answers from.
         Ok(taken) => {
-            let rows = crate::conformance::made_up(taken.descriptor(), 100);
-            let rows = rows.map_err(|error| error.to_string())?;
+            let rows = crate::conformance::made_up(taken.descriptor(), 100)?;
             let call = super::subject::call(std::time::Duration::from_secs(5));
             let answered = taken.segment(&rows, &call);
-            let lost = |trouble| format!("it was taken, and segment went down with it: {trouble}");
+            let lost = |trouble: Trouble| {
+                let what = format!("it was taken, and segment went down with it: {trouble}");
+                Wrong::of_trouble(what, &trouble)
+            };
             match answered {
                 Err(CallError::Lost(trouble)) => Err(lost(trouble)),
                 Ok(answers) => match answers.unanswered.into_iter().next().map(|one| one.trouble) {
@@ -127,7 +123,10 @@ fn refused(subject: &Subject, state: Vec<u8>) -> Result<Option<CallError>, Strin
                 Err(_refused) => Ok(None),
             }
         },
-        Err(CallError::Lost(trouble)) => Err(format!("state_load brought it down: {trouble}")),
+        Err(CallError::Lost(trouble)) => {
+            let what = format!("state_load brought it down: {trouble}");
+            Err(Wrong::of_trouble(what, &trouble))
+        },
         Err(error) => Ok(Some(error)),
     }
 }
@@ -153,11 +152,11 @@ fn foreign(subject: &Subject) -> Found {
         for (what, other) in others {
             match refused(subject, other)? {
                 Some(error) if is_of_a_state(&error) => {},
-                Some(error) => return Err(format!("{what} is refused so: {error}")),
-                None => return Err(format!("{what} is taken for a state")),
+                Some(error) => return fail(format!("{what} is refused so: {error}")),
+                None => return fail(format!("{what} is taken for a state")),
             }
         }
-        Ok("refused as none of its own".to_owned())
+        pass("refused as none of its own")
     })
 }
 
@@ -172,7 +171,7 @@ fn damaged(subject: &Subject) -> Found {
             other[place] ^= 0xff;
             refused(subject, other)?;
         }
-        Ok("taken or refused".to_owned())
+        pass("taken or refused")
     })
 }
 
@@ -180,21 +179,19 @@ fn unfitted(subject: &Subject) -> Found {
     found(subject, || {
         let process = subject.process()?;
         let descriptor = configured(&process, "{}")?;
-        let rows = crate::conformance::made_up(&descriptor, 10);
-        let rows = rows.map_err(|error| error.to_string())?;
+        let rows = crate::conformance::made_up(&descriptor, 10)?;
         let told = instance(&process, ("{}", None));
-        let not_fitted = |what: &str| what.contains("NotFitted");
         let said = match told {
-            Err(what) => what,
+            Err(wrong) => wrong,
             Ok(unfitted) => match answers(&unfitted, &rows) {
-                Err(what) => what,
-                Ok(_) => return Err("it answers although it was not fitted".to_owned()),
+                Err(wrong) => wrong,
+                Ok(_) => return fail("it answers although it was not fitted"),
             },
         };
-        if not_fitted(&said) {
-            Ok("it says so".to_owned())
+        if said.to_string().contains("NotFitted") {
+            pass("it says so")
         } else {
-            Err(format!("it says {said}"))
+            Err(said.of("it says"))
         }
     })
 }
@@ -217,9 +214,11 @@ fn few(subject: &Subject) -> Found {
                         failure.code,
                         FailureCode::InvalidInput | FailureCode::NotFitted
                     ) => {},
-                Err(error) => return Err(format!("{n_rows} rows: {error}")),
+                Err(error) => {
+                    return Err(Wrong::from(error).of(format_args!("{n_rows} rows")));
+                },
             }
         }
-        Ok("none and one".to_owned())
+        pass("none and one")
     })
 }

@@ -6,9 +6,10 @@ use arrow_array::RecordBatch;
 
 use crate::ExternalInstance;
 use crate::call::monotonic_ns;
+use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
-use crate::conformance::{Found, OF_A_PROCESS, Test, fail, pass, skipped, warning};
+use crate::conformance::{OF_A_PROCESS, Test};
 use crate::external::Usage;
 
 /// Rows of a batch here.
@@ -66,148 +67,130 @@ pub(super) const TESTS: &[Test] = &[
     },
 ];
 
-fn batch(subject: &Subject, rows: usize) -> Result<RecordBatch, String> {
+fn batch(subject: &Subject, rows: usize) -> Result<RecordBatch, Wrong> {
     subject.rows("{}", rows, Kind::Plain)
 }
 
-fn usage(instance: &ExternalInstance) -> Result<Usage, String> {
+fn usage(instance: &ExternalInstance) -> Result<Usage, Wrong> {
     let usage = instance.plugin().usage();
-    usage.ok_or_else(|| "its process cannot be looked at".to_owned())
+    usage.ok_or_else(|| "its process cannot be looked at".into())
 }
 
 fn leak(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
-    let growth = || -> Result<(u64, u64), String> {
-        let rows = batch(subject, LEFT_ROWS)?;
-        let instance = subject.fresh("{}")?;
-        let show = |n_batches: usize| -> Result<u64, String> {
-            for _ in 0..n_batches {
-                subject.in_time()?;
-                answers(&instance, &rows)?;
-                if subject.explains {
-                    let few = rows.slice(0, 50);
-                    let reasons = instance.explain(&few, &call(Duration::from_secs(5)), 4);
-                    reasons.map_err(|error| error.to_string())?;
-                }
+    let rows = batch(subject, LEFT_ROWS)?;
+    let instance = subject.fresh("{}")?;
+    let show = |n_batches: usize| -> Result<u64, Wrong> {
+        for _ in 0..n_batches {
+            subject.in_time()?;
+            answers(&instance, &rows)?;
+            if subject.explains {
+                instance.explain(&rows.slice(0, 50), &call(Duration::from_secs(5)), 4)?;
             }
-            // What it holds of that grows by what the kernel gives at a time, which may be two MiB.
-            Ok(usage(&instance)?.data_bytes)
-        };
-        let first = show(1)?;
-        let mut before = show(WARM_UP)?;
-        let mut least = u64::MAX;
-        for _ in 0..SPANS {
-            let after = show(BATCHES)?;
-            least = least.min(after.saturating_sub(before));
-            before = after;
         }
-        Ok((least, before.saturating_sub(first)))
+        // What it holds of that grows by what the kernel gives at a time, which may be two MiB.
+        Ok(usage(&instance)?.data_bytes)
     };
-    match growth() {
-        // What stands still where there is no more to be had has grown until then.
-        Ok((_, whole)) if whole > subject.memory_bytes() / 2 => fail(format!(
+    let first = show(1)?;
+    let mut before = show(WARM_UP)?;
+    let mut least = u64::MAX;
+    for _ in 0..SPANS {
+        let after = show(BATCHES)?;
+        least = least.min(after.saturating_sub(before));
+        before = after;
+    }
+    let whole = before.saturating_sub(first);
+    // What stands still where there is no more to be had has grown until then.
+    if whole > subject.memory_bytes() / 2 {
+        return fail(format!(
             "{} MiB more after {WARM_UP} batches of {LEFT_ROWS} rows and some",
             whole >> 20
-        )),
-        Ok((least, _)) if least <= HABIT_BYTES => pass("its memory does not grow and grow"),
-        Ok((least, _)) => fail(format!(
+        ));
+    }
+    if least > HABIT_BYTES {
+        return fail(format!(
             "at least {} KiB more after each {BATCHES} batches of {LEFT_ROWS} rows",
             least >> 10
-        )),
-        Err(what) => fail(what),
+        ));
     }
+    pass("its memory does not grow and grow")
 }
 
 fn threads(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
-    let counted = || -> Result<(u64, u64), String> {
-        let rows = batch(subject, ROWS)?;
-        let (before, instance) = subject.measured("{}")?;
-        let before = before.threads;
-        for _ in 0..10 {
-            answers(&instance, &rows)?;
-        }
-        Ok((before, usage(&instance)?.threads))
-    };
+    let rows = batch(subject, ROWS)?;
+    let (before, instance) = subject.measured("{}")?;
+    for _ in 0..10 {
+        answers(&instance, &rows)?;
+    }
+    let (before, after) = (before.threads, usage(&instance)?.threads);
     let allowed = u64::from(subject.descriptor().limits.threads);
-    match counted() {
-        // One is its own, the main thread.
-        Ok((before, after)) if after <= before + allowed.saturating_sub(1) => {
-            pass(format!("{after} in its process"))
-        },
-        Ok((before, after)) => fail(format!(
+    // One is its own, the main thread.
+    if after > before + allowed.saturating_sub(1) {
+        return fail(format!(
             "{} more after ten calls, the descriptor declares {allowed}",
             after - before
-        )),
-        Err(what) => fail(what),
+        ));
     }
+    pass(format!("{after} in its process"))
 }
 
 fn cancel(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
+    let rows = batch(subject, MANY_ROWS)?;
+    let instance = subject.fresh("{}")?;
+    answers(&instance, &rows)?;
+    let begun_ns = monotonic_ns();
+    answers(&instance, &rows)?;
+    let whole_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
+    let whole = Duration::from_nanos(whole_ns);
     // On a machine with other work, one that listens may not get to it in time; one that does not is lost every time.
-    let lost = || -> Result<u64, String> {
-        let rows = batch(subject, MANY_ROWS)?;
-        let instance = subject.fresh("{}")?;
-        answers(&instance, &rows)?;
-        let begun_ns = monotonic_ns();
-        answers(&instance, &rows)?;
-        let whole_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
-        let whole = Duration::from_nanos(whole_ns);
-        let mut least = u64::MAX;
-        for _ in 0..ROUNDS {
-            let before = instance.plugin().losses();
-            let soon = [1, 100, 500, 1_000, 3_000].map(Duration::from_micros);
-            // However fast the machine is: while it is at it.
-            for longest in soon.into_iter().chain([whole / 4, whole / 2]) {
-                let answered = instance.segment(&rows, &call(longest));
-                answered.map_err(|error| error.to_string())?;
-            }
-            // What was told to stop has done so, or is lost by now.
-            answers(&instance, &rows)?;
-            least = least.min(instance.plugin().losses() - before);
-            if least == 0 {
-                break;
-            }
+    let mut least = u64::MAX;
+    for _ in 0..ROUNDS {
+        let before = instance.plugin().losses();
+        let soon = [1, 100, 500, 1_000, 3_000].map(Duration::from_micros);
+        // However fast the machine is: while it is at it.
+        for longest in soon.into_iter().chain([whole / 4, whole / 2]) {
+            instance.segment(&rows, &call(longest))?;
         }
-        Ok(least)
-    };
-    match lost() {
-        Ok(0) => pass("it stops when it is told to"),
-        Ok(n_lost) => fail(format!("its process was killed {n_lost} times")),
-        Err(what) => fail(what),
+        // What was told to stop has done so, or is lost by now.
+        answers(&instance, &rows)?;
+        least = least.min(instance.plugin().losses() - before);
+        if least == 0 {
+            return pass("it stops when it is told to");
+        }
     }
+    fail(format!("its process was killed {least} times"))
 }
 
 fn time(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
-    let taken = || -> Result<f64, String> {
-        let rows = batch(subject, MANY_ROWS)?;
-        let instance = subject.fresh("{}")?;
+    let rows = batch(subject, MANY_ROWS)?;
+    let instance = subject.fresh("{}")?;
+    answers(&instance, &rows)?;
+    let before = usage(&instance)?.processor_ms;
+    for _ in 0..10 {
         answers(&instance, &rows)?;
-        let before = usage(&instance)?.processor_ms;
-        for _ in 0..10 {
-            answers(&instance, &rows)?;
-        }
-        let taken = usage(&instance)?.processor_ms - before;
-        Ok(taken / (10 * MANY_ROWS / 1_000) as f64)
-    };
+    }
+    let taken = usage(&instance)?.processor_ms - before;
+    let ms = taken / (10 * MANY_ROWS / 1_000) as f64;
     let most = subject.descriptor().limits.planned_ms_per_1k_rows();
-    match taken() {
-        Ok(ms) if ms <= most => pass(format!("{ms:.2} ms of processor time per 1,000 rows")),
-        Ok(ms) if ms <= 2.0 * most => {
-            warning(format!("{ms:.2} ms per 1,000 rows, {most} are declared"))
-        },
-        Ok(ms) => fail(format!("{ms:.2} ms per 1,000 rows, {most} are declared")),
-        Err(what) => fail(what),
+    if ms <= most {
+        return pass(format!("{ms:.2} ms of processor time per 1,000 rows"));
+    }
+    let told = format!("{ms:.2} ms per 1,000 rows, {most} are declared");
+    if ms <= 2.0 * most {
+        warning(told)
+    } else {
+        fail(told)
     }
 }
 
@@ -215,24 +198,20 @@ fn memory(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
-    let taken = || -> Result<u64, String> {
-        let rows = batch(subject, MANY_ROWS)?;
-        let (before, instance) = subject.measured("{}")?;
-        let before = before.peak_bytes;
-        for _ in 0..3 {
-            answers(&instance, &rows)?;
-        }
-        // The batch itself, as it is read and as it is shown.
-        let shown = 4 * rows.get_array_memory_size() as u64;
-        Ok(usage(&instance)?.peak_bytes.saturating_sub(before + shown))
-    };
-    let declared = subject.descriptor().limits.memory_mb;
-    match (taken(), declared) {
-        (Ok(taken), Some(declared)) if taken > u64::from(declared) << 20 => {
+    let rows = batch(subject, MANY_ROWS)?;
+    let (before, instance) = subject.measured("{}")?;
+    for _ in 0..3 {
+        answers(&instance, &rows)?;
+    }
+    // The batch itself, as it is read and as it is shown.
+    let shown = 4 * rows.get_array_memory_size() as u64;
+    let peak = usage(&instance)?.peak_bytes;
+    let taken = peak.saturating_sub(before.peak_bytes + shown);
+    match subject.descriptor().limits.memory_mb {
+        Some(declared) if taken > u64::from(declared) << 20 => {
             fail(format!("{} MiB, {declared} are declared", taken >> 20))
         },
-        (Ok(taken), _) => pass(format!("{} MiB for {MANY_ROWS} rows", taken >> 20)),
-        (Err(what), _) => fail(what),
+        _ => pass(format!("{} MiB for {MANY_ROWS} rows", taken >> 20)),
     }
 }
 

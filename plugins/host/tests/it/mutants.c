@@ -162,6 +162,12 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
 #if IS(51)
   if (amount == 5) return 9;
 #endif
+#if IS(67)
+  while (amount == 5) pause();
+#endif
+#if IS(68)
+  if (amount == 5) abort();
+#endif
   if (amount >= limit) return HIGH;
   if (is_valid(shares, row) && !isnan(share) && share >= 0.5) return MIDDLE_;
   if (length == 8 && memcmp(kind, "software", 8) == 0) return SOFT;

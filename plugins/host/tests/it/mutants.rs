@@ -120,6 +120,8 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (64, "its answer is freed already", "R-leak", &[]),
     (65, "it cannot explain its own example", "C-explain", &[]),
     (66, "it cannot explain the least number", "C-explain", &[]),
+    (67, "one amount holds it up for ever", "D-many", &[]),
+    (68, "one amount brings it down", "D-many", &[]),
     (
         71,
         "it asks for features outside of its scope",
@@ -262,4 +264,22 @@ fn every_mutant_is_found_by_its_test() {
             .collect()
     });
     assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn an_author_is_told_the_row_that_brings_a_segmenter_down_or_holds_it_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = hosts();
+    for (number, trouble) in [(67, "it did not answer in time"), (68, "SIGABRT")] {
+        let verdicts = judged(&hosts, &mutant(folder.path(), &(number, "", "", &[])));
+        let failed = failed(&verdicts);
+        let many = failed.iter().find(|verdict| verdict.id == "D-many");
+        let what = &many.unwrap().what;
+        let is_told = what.contains("alone (test.amount = 5,") && what.contains(trouble);
+        assert!(is_told, "{number}: {what}");
+        // Each of these takes as long as it may.
+        let left_out = verdicts.last().unwrap();
+        let is_left_out = left_out.what == "earlier tests were not done in time";
+        assert_eq!(is_left_out, number == 67, "{left_out:?}");
+    }
 }

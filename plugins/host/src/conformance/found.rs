@@ -1,0 +1,92 @@
+//! How a test ended, and what there is to say.
+
+use std::fmt;
+
+use arrow_schema::ArrowError;
+
+use crate::conformance::Outcome;
+use crate::{CallError, Trouble};
+
+/// What a test found: how it ended, and what there is to say. An error fails it.
+pub(super) type Found = Result<(Outcome, String), Wrong>;
+
+/// What is wrong with a segmenter.
+#[derive(Debug, Clone)]
+pub(super) struct Wrong {
+    what: String,
+    /// Whether it was not done in time: whatever it was asked for is not known then.
+    pub(super) is_late: bool,
+}
+
+impl Wrong {
+    /// What has become of a call, told in these words and those of the process that went down.
+    pub(super) fn of_trouble(what: String, trouble: &Trouble) -> Self {
+        let details = match trouble {
+            Trouble::Crashed(crash) => crash.details(),
+            _ => String::new(),
+        };
+        Self {
+            what: what + &details,
+            is_late: matches!(trouble, Trouble::Overran),
+        }
+    }
+
+    /// The same, said of something.
+    pub(super) fn of(mut self, of: impl fmt::Display) -> Self {
+        self.what = format!("{of}: {}", self.what);
+        self
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(what: String) -> Self {
+        Self {
+            what,
+            is_late: false,
+        }
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(what: &str) -> Self {
+        what.to_owned().into()
+    }
+}
+
+impl From<ArrowError> for Wrong {
+    fn from(error: ArrowError) -> Self {
+        error.to_string().into()
+    }
+}
+
+impl From<CallError> for Wrong {
+    fn from(error: CallError) -> Self {
+        let what = error.to_string();
+        match &error {
+            CallError::Lost(trouble) => Self::of_trouble(what, trouble),
+            _ => what.into(),
+        }
+    }
+}
+
+pub(super) fn pass(what: impl Into<String>) -> Found {
+    Ok((Outcome::Pass, what.into()))
+}
+
+pub(super) fn fail(what: impl Into<Wrong>) -> Found {
+    Err(what.into())
+}
+
+pub(super) fn skipped(what: impl Into<String>) -> Found {
+    Ok((Outcome::Skipped, what.into()))
+}
+
+pub(super) fn warning(what: impl Into<String>) -> Found {
+    Ok((Outcome::Warning, what.into()))
+}
