@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 import os
+import ssl
 import sys
 from pathlib import Path
 
@@ -19,10 +20,35 @@ def _class(name: str) -> type[Segmenter]:
     if not attribute:
         raise SystemExit(f"{name}: write MODULE:CLASS, such as health:Health")
     sys.path.insert(0, os.getcwd())
-    found = getattr(importlib.import_module(module), attribute, None)
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise SystemExit(f"{name}: there is no module {module} in {os.getcwd()}, and none is installed") from None
     if not (isinstance(found, type) and issubclass(found, Segmenter)):
         raise SystemExit(f"{name}: module {module} has no Segmenter of that name")
     return found
+
+
+def _certificate(chain: Path | None, private_key: Path | None) -> tuple[bytes, bytes] | None:
+    """A private key and the chain of certificates for it."""
+    if chain is None or private_key is None:
+        return None
+    key = _read(private_key)
+    certificates = _read(chain)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, private_key)
+    except ssl.SSLError as error:
+        raise SystemExit(f"{chain} and {private_key} are no certificate and the key for it, both PEM: {error}") from None
+    return key, certificates
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
 
 
 def main() -> None:
@@ -45,11 +71,13 @@ def main() -> None:
         return
     if (arguments.certificate is None) != (arguments.private_key is None):
         parser.error("--certificate and --private-key need each other")
-    certificate = None
-    if arguments.certificate is not None:
-        certificate = (arguments.private_key.read_bytes(), arguments.certificate.read_bytes())
-    token = arguments.token_file.read_text(encoding="utf-8").strip() if arguments.token_file else None
-    with Server(segmenter, listen=arguments.listen, token=token, workers=arguments.workers, certificate=certificate) as server:
+    certificate = _certificate(arguments.certificate, arguments.private_key)
+    token = _read(arguments.token_file).decode("utf-8").strip() if arguments.token_file else None
+    try:
+        server = Server(segmenter, listen=arguments.listen, token=token, workers=arguments.workers, certificate=certificate)
+    except RuntimeError as error:
+        raise SystemExit(f"cannot listen at {arguments.listen}, which has to be an address of this machine with a port that is free: {error}") from None
+    with server:
         print(f"{server.description.id} {server.description.version} answers at {server.address}", flush=True)
         server.wait()
 

@@ -50,7 +50,7 @@ class Reason:
 
 
 class Segmenter:
-    """A model. Sextant makes an instance for each configuration; calls of one instance never overlap."""
+    """A model. An instance answers for a configuration, and another one gives the reasons; calls of one instance never overlap."""
 
     #: The descriptor: a dict, or the path of a JSON file beside the module of the class.
     descriptor: ClassVar[Union[dict, str, Path]]

@@ -34,10 +34,27 @@ _MAX_WAITING = 60
 class _Instance:
     """A segmenter with a configuration. Its calls never overlap."""
 
-    def __init__(self, segmenter: Segmenter, description: Configured):
+    def __init__(self, segmenter: Segmenter):
         self.segmenter = segmenter
-        self.description = description
         self.turn = threading.BoundedSemaphore()
+
+
+class _Configured:
+    """What answers for a configuration. Reasons are asked of an instance of their own: who gives none in time answers all the same."""
+
+    def __init__(self, made: type[Segmenter], description: Description, config: dict[str, Any]):
+        segmenter = made(config)
+        self.description = description.configured(segmenter)
+        self.answers = _Instance(segmenter)
+        self._make = lambda: _Instance(made(config))
+        self._reasons: _Instance | None = None
+        self._lock = threading.Lock()
+
+    def reasons(self) -> _Instance:
+        with self._lock:
+            if self._reasons is None:
+                self._reasons = self._make()
+            return self._reasons
 
 
 class _Evaluations(rpc.EvaluationServiceServicer):
@@ -45,8 +62,9 @@ class _Evaluations(rpc.EvaluationServiceServicer):
         self._segmenter = segmenter
         self._description = description
         self._token = token
-        self._models = threading.BoundedSemaphore(workers)
-        self._instances: OrderedDict[bytes, _Instance] = OrderedDict()
+        self._answering = threading.BoundedSemaphore(workers)
+        self._explaining = threading.BoundedSemaphore(workers)
+        self._instances: OrderedDict[bytes, _Configured] = OrderedDict()
         self._lock = threading.Lock()
 
     def _check(self, context: grpc.ServicerContext) -> None:
@@ -92,14 +110,14 @@ class _Evaluations(rpc.EvaluationServiceServicer):
         output = answers.output_schema(instance.description)
         return pb.PrepareResponse(instance=pb.Instance(id=name, output_schema=_stream(output)))
 
-    def _made(self, config_json: str) -> tuple[bytes, _Instance]:
+    def _made(self, config_json: str) -> tuple[bytes, _Configured]:
         """The instance of a configuration, which is made where there is none, and its name."""
         # Its configuration names it, so that it has the same name in every replica: what it reads follows from that.
         name = hashlib.sha256(config_json.encode()).digest()
         instance = self._instance(name)
         if instance is None:
-            segmenter = self._segmenter(self._description.config(json.loads(config_json or "{}")))
-            instance = _Instance(segmenter, self._description.configured(segmenter))
+            config = self._description.config(json.loads(config_json or "{}"))
+            instance = _Configured(self._segmenter, self._description, config)
             with self._lock:
                 # Who was asked for the same at the same time may have been faster.
                 instance = self._instances.setdefault(name, instance)
@@ -107,7 +125,7 @@ class _Evaluations(rpc.EvaluationServiceServicer):
                     self._instances.popitem(last=False)
         return name, instance
 
-    def _instance(self, name: bytes) -> _Instance | None:
+    def _instance(self, name: bytes) -> _Configured | None:
         with self._lock:
             instance = self._instances.get(name)
             if instance is not None:
@@ -115,9 +133,9 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             return instance
 
     @contextlib.contextmanager
-    def _turn(self, instance: _Instance, context: grpc.ServicerContext) -> Iterator[None]:
+    def _turn(self, instance: _Instance, beside: threading.Semaphore, context: grpc.ServicerContext) -> Iterator[None]:
         """A call of an instance, beside a few of others. Who has gone meanwhile is not answered."""
-        with _held(instance.turn, context), _held(self._models, context):
+        with _held(instance.turn, context), _held(beside, context):
             if not context.is_active():
                 raise Refused("nobody waits for the answer any more")
             yield
@@ -131,9 +149,9 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             return pb.SegmentResponse(failure=_unknown())
         try:
             rows = _rows(request.batch)
-            with self._turn(instance, context):
+            with self._turn(instance.answers, self._answering, context):
                 # Most models refuse to be asked about no rows.
-                given = instance.segmenter.segment(rows, _call(request.context)) if rows.num_rows else []
+                given = instance.answers.segmenter.segment(rows, _call(request.context)) if rows.num_rows else []
                 answer = answers.answer(instance.description, given, rows.num_rows)
         except Exception as error:
             return pb.SegmentResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))
@@ -148,8 +166,9 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             return pb.ExplainResponse(failure=pb.Failure(code=pb.FAILURE_CODE_UNSUPPORTED, message="it gives no reasons"))
         try:
             rows = _rows(request.batch)
-            with self._turn(instance, context):
-                given = instance.segmenter.explain(rows, _call(request.context), request.top_k) if rows.num_rows else []
+            of = instance.reasons()
+            with self._turn(of, self._explaining, context):
+                given = of.segmenter.explain(rows, _call(request.context), request.top_k) if rows.num_rows else []
                 told = answers.reasons(instance.description, given, rows.num_rows, request.top_k)
         except Exception as error:
             return pb.ExplainResponse(failure=_failure(error, pb.FAILURE_CODE_INTERNAL))
@@ -211,7 +230,7 @@ def _failure(error: Exception, otherwise: int) -> pb.Failure:
 class Server:
     """A server of one class, from when it is entered until it is left.
 
-    `token` is what callers have to send; `workers` calls are answered at one time. With `certificate`, a private key and the chain of
+    `token` is what callers have to send; `workers` calls are answered at one time, and as many explained. With `certificate`, a private key and the chain of
     certificates for it, both PEM, callers speak TLS.
     """
 

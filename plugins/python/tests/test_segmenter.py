@@ -229,3 +229,24 @@ def test_what_it_is_can_be_asked_while_calls_wait_and_who_has_gone_is_not_answer
             request.context.seed = 3
             stub.Segment(request, metadata=KEY)
     assert asked == [1, 3]
+
+
+def test_who_gives_no_reasons_in_time_answers_all_the_same():
+    asked, may_end = threading.Event(), threading.Event()
+
+    class Vague(Health):
+        def explain(self, rows, call, top_k):
+            asked.set()
+            may_end.wait()
+            return [[]] * rows.num_rows
+
+    with Server(Vague, token="sesame", workers=1) as server:
+        with grpc.insecure_channel(server.address.removeprefix("http://")) as channel:
+            stub = rpc.EvaluationServiceStub(channel)
+            name, batch = prepared(stub), stream(Session(Vague).rows([[1, 0.5]]))
+            why = stub.Explain.future(pb.ExplainRequest(instance_id=name, batch=batch, top_k=1), metadata=KEY)
+            assert asked.wait(30)
+            answer = stub.Segment(pb.SegmentRequest(instance_id=name, batch=batch), metadata=KEY, timeout=30)
+            assert pa.ipc.open_stream(answer.batch).read_all().num_rows == 1
+            may_end.set()
+            assert len(why.result().explanations.rows) == 1

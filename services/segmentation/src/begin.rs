@@ -17,10 +17,11 @@ use sextant_runtime::telemetry::trace;
 
 use crate::columns::{Columns, Of};
 use crate::correct::Corrections;
-use crate::engine::{Engine, Writing};
+use crate::engine::Engine;
 use crate::evaluate::{Evaluation, Which};
 use crate::follower::Features;
 use crate::state::TenantState;
+use crate::tenant::Writing;
 
 /// Between attempts, at first and at most: as between those to take a feed in.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

@@ -7,9 +7,10 @@ use sextant_domain::id::Slice;
 use sextant_domain::position::Position;
 
 use crate::columns::Columns;
-use crate::engine::{Engine, Writing};
+use crate::engine::Engine;
 use crate::evaluate::Which;
 use crate::follower::{Ready, runs};
+use crate::tenant::Writing;
 
 impl Engine {
     /// Takes in some of what a segmentation has missed in a slice: closes and corrections. When nothing is left, it has still to

@@ -13,20 +13,21 @@ use sextant_columns::{ID_COLUMN, NAME_COLUMN};
 use sextant_domain::feature::Moment;
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::{Day, Instant};
+use sextant_plugin_host::{Call, Deadline};
 use sextant_proto::segmentation::v1 as pb;
-use sextant_runtime::blocking;
 use sextant_runtime::follow::patient;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
 use crate::columns;
 use crate::decide;
-use crate::engine::{Engine, Writing};
+use crate::engine::Engine;
 use crate::evaluate::{Changes, Evaluation, Failed, Which, transition};
 use crate::follower::decoded;
-use crate::grounds::{self, Began, Grounds, call};
+use crate::grounds::{self, Began, Grounds, LONGEST_OF_REASONS, call};
 use crate::settle::{ALL_KNOWLEDGE, about};
 use crate::state::{Names, Present, TenantState, Usable};
+use crate::tenant::Writing;
 use crate::walk::{Late, Step, Walk, Way};
 
 /// Accounts that walk over the closes together: what is in memory for them at a time.
@@ -48,6 +49,16 @@ pub(crate) struct Corrections {
     pub(crate) known_at: Option<Instant>,
 }
 
+/// What corrections of the past come to.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    names: BTreeMap<AccountUid, Names>,
+    /// How accounts stand after them, by segmentation (its number).
+    pub(crate) present: BTreeMap<(u16, AccountUid), Present>,
+    /// What has to be stored of it.
+    changes: Changes,
+}
+
 /// A past close with all that is known now.
 #[derive(Debug)]
 struct Close {
@@ -60,8 +71,12 @@ struct Close {
 }
 
 impl TenantState {
-    fn names_of<'a>(&'a self, uid: AccountUid, found: &'a Corrections) -> Option<&'a Names> {
-        self.names.get(&uid).or_else(|| found.names.get(&uid))
+    fn names_of<'a>(
+        &'a self,
+        uid: AccountUid,
+        found: &'a BTreeMap<AccountUid, Names>,
+    ) -> Option<&'a Names> {
+        self.names.get(&uid).or_else(|| found.get(&uid))
     }
 
     /// Evaluates a past close again for the accounts that have late facts up to it.
@@ -133,11 +148,16 @@ impl TenantState {
             Some(&present.standing)
         });
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
-        let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &call)?;
+        let until = Some(Deadline::after(LONGEST_OF_REASONS));
+        let why = Call {
+            deadline: until,
+            ..call
+        };
+        let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &why);
         let model_version = decide::models_read(descriptor, &close.model_versions);
         for (at, (row, standing)) in moved.into_iter().enumerate() {
             let uid = uids[row];
-            let Some(names) = self.names_of(uid, found) else {
+            let Some(names) = self.names_of(uid, &found.names) else {
                 continue;
             };
             let known = |at: Instant| walk.at((number, uid), at.plus_us(-1), close.end);
@@ -166,26 +186,42 @@ impl TenantState {
         Ok(())
     }
 
-    /// Takes over what walks found; returns what has to be stored of it.
-    pub(crate) fn take_over(&mut self, found: Corrections, evaluation: &Evaluation) -> Changes {
+    /// What becomes of accounts that walks found elsewhere than is stored.
+    pub(crate) fn settled(&self, found: Corrections, evaluation: &Evaluation) -> Settled {
         let mut changes = Changes::default();
-        for (uid, names) in found.names {
-            self.learn_name(uid, &names.id, &names.name, &mut changes);
-        }
+        let mut present = BTreeMap::new();
         let made_again = found.made_again;
         for ((number, uid), way) in found.walked {
             let at_close = found.end.and_then(|end| way.known(end, ALL_KNOWLEDGE));
             let at_close = at_close.map(|present| present.standing.clone());
-            let way = (way, &made_again);
-            if let Some(settled) = self.settle((number, uid), way, evaluation, &mut changes) {
-                let present = Present {
+            let Some(names) = self.names_of(uid, &found.names) else {
+                continue;
+            };
+            let about = about(uid, names, Instant(0), evaluation);
+            if let Some(settled) = self.settle(number, about, (way, &made_again), &mut changes) {
+                let stands = Present {
                     at_close,
                     ..settled
                 };
-                let row = Self::to_row(number, uid, &present);
-                changes.memberships.push(row);
-                self.present.entry(number).or_default().insert(uid, present);
+                changes.memberships.push(Self::to_row(number, uid, &stands));
+                present.insert((number, uid), stands);
             }
+        }
+        Settled {
+            names: found.names,
+            present,
+            changes,
+        }
+    }
+
+    /// Takes over what was settled; returns what has to be stored of it.
+    pub(crate) fn take_over(&mut self, settled: Settled) -> Changes {
+        let mut changes = settled.changes;
+        for (uid, names) in settled.names {
+            self.learn_name(uid, &names.id, &names.name, &mut changes);
+        }
+        for ((number, uid), stands) in settled.present {
+            self.present.entry(number).or_default().insert(uid, stands);
         }
         changes
     }
@@ -278,18 +314,26 @@ impl Engine {
 
 /// Evaluates a close that is passed on the way.
 async fn pass(
-    mut way: OnWay,
+    way: OnWay,
     close: Close,
     late: &Arc<Late>,
     (evaluation, which): (Evaluation, Which),
 ) -> Result<OnWay, Problem> {
     let late = Arc::clone(late);
-    blocking(move || {
-        if let Some(state) = way.writing.as_ref() {
-            let on_way = (&mut way.walk, &mut way.found);
-            state.correct_close(on_way, &late, &close, (&evaluation, which))?;
-        }
-        Ok(way)
+    let OnWay {
+        writing,
+        mut walk,
+        mut found,
+    } = way;
+    let passing = writing.with_readers(move |state| {
+        let on_way = (&mut walk, &mut found);
+        state.correct_close(on_way, &late, &close, (&evaluation, which))?;
+        Ok((walk, found))
+    });
+    let (writing, (walk, found)) = passing.await?;
+    Ok(OnWay {
+        writing,
+        walk,
+        found,
     })
-    .await
 }

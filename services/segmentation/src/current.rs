@@ -1,7 +1,6 @@
 //! Why accounts are where they are now. Asked of the segmenter when somebody looks, never stored, and never of the past.
 
 use arrow_array::RecordBatch;
-use tracing::warn;
 use uuid::Uuid;
 
 use sextant_domain::time::Instant;
@@ -10,45 +9,59 @@ use sextant_wire::status::Problem;
 
 use crate::columns;
 use crate::grounds::{Grounds, call_of_reader};
-use crate::state::{TenantState, Use};
+use crate::state::{Present, TenantState, Use};
+
+/// What a segmenter is to be asked about some accounts. It may take its time: nobody waits for the tenant meanwhile.
+#[derive(Debug)]
+pub(crate) struct Question {
+    of: Use,
+    tenant: String,
+    as_of: Instant,
+    input: RecordBatch,
+    /// How they stand.
+    present: Vec<Option<Present>>,
+}
 
 impl TenantState {
-    /// The reasons of some rows of a table of the present, beside the values of the moment at which each account entered. None
-    /// where the segmenter cannot be asked or fails.
-    pub(crate) fn current_reasons(
+    /// The question why some rows of a table of the present are where they are.
+    pub(crate) fn question(
         &self,
-        one: &Use,
+        of: &Use,
         table: &RecordBatch,
         rows: &[usize],
-    ) -> Result<Vec<Vec<pb::Reason>>, Problem> {
-        let Some(one) = one.usable() else {
-            return Ok(vec![Vec::new(); rows.len()]);
-        };
+    ) -> Result<Question, Problem> {
         let rows = columns::rows(table, rows)?;
         let uids = sextant_columns::uids(&rows);
-        let present = |uid| self.present(one.row.number, uid);
-        let at_close = uids.iter().map(|uid| {
-            let standing = present(*uid)?.at_close.as_ref();
+        let present = uids.iter().map(|uid| self.present(of.row.number, *uid));
+        let present: Vec<Option<Present>> = present.map(Option::<&_>::cloned).collect();
+        let at_close = present.iter().map(|present| {
+            let standing = present.as_ref()?.at_close.as_ref();
             standing.and_then(|standing| standing.member_of())
         });
         let input = columns::with_previous(&rows, at_close)?;
-        let tenant = Uuid::from_u128(self.tenant.0).to_string();
         let as_of = self.slices.values().filter_map(|slice| slice.as_of).max();
-        let call = call_of_reader(&tenant, as_of.unwrap_or(Instant(0)));
-        let grounds = match Grounds::of(one, input, &call) {
-            Ok(grounds) => grounds,
-            Err(failed) => {
-                let problem = failed.problem.message;
-                warn!(
-                    problem,
-                    "a segmenter does not say why accounts are where they are"
-                );
-                return Ok(vec![Vec::new(); uids.len()]);
-            },
+        Ok(Question {
+            of: of.clone(),
+            tenant: Uuid::from_u128(self.tenant.0).to_string(),
+            as_of: as_of.unwrap_or(Instant(0)),
+            input,
+            present,
+        })
+    }
+}
+
+impl Question {
+    /// The reasons of each row, beside the values of the moment at which the account entered; none where the segmenter cannot be
+    /// asked. May wait for another process: not for threads of the runtime.
+    pub(crate) fn asked(self) -> Vec<Vec<pb::Reason>> {
+        let n_rows = self.present.len();
+        let Some(one) = self.of.usable() else {
+            return vec![Vec::new(); n_rows];
         };
-        let rows = uids.iter().enumerate();
-        Ok(rows
-            .map(|(at, uid)| grounds.reasons(one, at, present(*uid)))
-            .collect())
+        let call = call_of_reader(&self.tenant, self.as_of);
+        let grounds = Grounds::of(one, self.input, &call);
+        let rows = self.present.iter().enumerate();
+        rows.map(|(at, present)| grounds.reasons(one, at, present.as_ref()))
+            .collect()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, Semaphore};
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
@@ -40,20 +40,13 @@ use crate::begin::Unbegun;
 use crate::cached::Caches;
 use crate::segmenters::Segmenters;
 use crate::state::{self, TenantState, Use};
+use crate::tenant::{Reading, TenantCell, Writing};
 use crate::wire::cache_keys;
 
 /// Columns of 16,384 accounts, and room to spare.
 const MAX_COLUMNS_BYTES: usize = 64 << 20;
 /// Behind every entry of a feed: what is answered then is of the feed itself.
 const BEHIND_ALL: u64 = i64::MAX.unsigned_abs();
-
-/// A tenant's state while it is written.
-pub(crate) type Writing = OwnedRwLockWriteGuard<Option<TenantState>>;
-/// A tenant's state while it is read.
-pub(crate) type Reading = OwnedRwLockReadGuard<Option<TenantState>>;
-
-/// One tenant; `None`: has to be loaded from the store.
-pub(crate) type TenantCell = RwLock<Option<TenantState>>;
 
 /// What answers say of a tenant without looking at its state.
 #[derive(Debug)]
@@ -194,7 +187,7 @@ impl Engine {
     /// evaluated tries to make up for it, before anybody reads; where that fails, it is tried again in the background.
     pub(crate) async fn write(&self, tenant: TenantId) -> Result<Writing, Status> {
         loop {
-            let mut writing = self.cells.asked(tenant).write_owned().await;
+            let mut writing = self.cells.asked(tenant).write().await;
             if let Some(state) = writing.as_mut() {
                 self.renew(state).await?;
                 return Ok(writing);
@@ -232,16 +225,31 @@ impl Engine {
         Ok(())
     }
 
-    /// The state of a tenant to read, loaded, with segmenters that can be asked.
+    /// The state of a tenant to read, loaded, with segmenters that can be asked. While it is written, it is the one before.
     pub(crate) async fn read(&self, tenant: TenantId) -> Result<Reading, Status> {
-        let reading = self.cells.asked(tenant).read_owned().await;
+        let reading = self.cells.asked(tenant).read().await;
         let edition = self.segmenters.edition();
-        let is_good = |state: &TenantState| state.edition == edition && !state.is_poisoned();
+        let is_good = |state: &TenantState| {
+            (state.edition == edition && !state.is_poisoned()) || reading.is_written()
+        };
         if reading.as_ref().is_some_and(is_good) {
             return Ok(reading);
         }
         drop(reading);
         Ok(self.write(tenant).await?.downgrade())
+    }
+
+    /// The same for somebody who looks at all accounts of a segmentation: while they are being judged by something new, slice by
+    /// slice, that is waited for.
+    pub(crate) async fn read_all(&self, tenant: TenantId, number: u16) -> Result<Reading, Status> {
+        let reading = self.read(tenant).await?;
+        let is_new = |state: &TenantState| state.is_judged_anew(number);
+        if !reading.is_written() || !reading.as_ref().is_some_and(is_new) {
+            return Ok(reading);
+        }
+        drop(reading);
+        self.cells.asked(tenant).is_written_no_more().await;
+        self.read(tenant).await
     }
 
     /// Takes over a segmentation that another process has made, if it has: nothing tells of it before something happens to its accounts.
@@ -266,7 +274,7 @@ impl Engine {
     /// Whether a tenant is being written: whoever wants to be next may wait for long.
     pub(crate) fn is_written(&self, tenant: TenantId) -> bool {
         let cell = self.cells.known(tenant);
-        cell.is_some_and(|cell| cell.try_read().is_err())
+        cell.is_some_and(|cell| cell.is_written())
     }
 
     /// Has tenants that are in memory take over what was done to the catalogue: which of their segmentations are behind is told
@@ -300,7 +308,7 @@ impl Engine {
             judged: BTreeMap::new(),
             behind: BTreeMap::new(),
             worth: BTreeMap::new(),
-            table: None,
+            table: OnceCell::new(),
         };
         self.load_uses(&mut state).await?;
         let slices = self.memberships.slices(tenant).await.map_err(store)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use prost::Message;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use sextant_columns::{ID_COLUMN, NAME_COLUMN};
@@ -20,12 +21,13 @@ use sextant_wire::read::{account_ref, uid_bytes};
 use sextant_wire::status::Problem;
 use sextant_wire::time;
 
-use crate::columns::{self, Columns};
+use crate::ask::{Accounts, Answered, Asked, OfTables, accounts};
+use crate::columns::Columns;
 use crate::correct::Corrections;
 use crate::decide::{self, Told};
 use crate::feed;
-use crate::grounds::{self, Began, Grounds, call};
-use crate::state::{Present, Progress, Standing, TenantState, Usable};
+use crate::grounds::Began;
+use crate::state::{Present, Progress, Standing, TenantState};
 
 /// Lowest bit of the cursor in the id of a transition. The four bits below are the version of the UUID.
 const CURSOR_BIT: u32 = 80;
@@ -94,22 +96,9 @@ pub(crate) enum Which {
 
 impl Which {
     /// True: it is of the past of one segmentation, and says nothing of where the slice is.
-    fn is_behind(self) -> bool {
+    pub(crate) fn is_behind(self) -> bool {
         matches!(self, Self::Behind(_))
     }
-}
-
-/// A table with the accounts of its rows.
-type Accounts<'t> = (&'t RecordBatch, Vec<AccountUid>);
-
-/// Who of a table moves where, and why.
-struct Answered {
-    moved: Vec<(usize, Standing)>,
-    grounds: Grounds,
-    /// Why rows have no answer.
-    troubles: BTreeMap<usize, Arc<str>>,
-    /// Rows that are to be asked about again.
-    unresolved: Option<Failed>,
 }
 
 /// What one evaluation changes.
@@ -122,34 +111,26 @@ pub(crate) struct Changes {
 }
 
 impl TenantState {
-    /// Takes corrections of the past over, evaluates segmentations over tables of accounts, takes the results over and returns
-    /// what has to be stored. Segmentations whose segmenters fail are left behind, and the failures returned, too. When storing
-    /// fails, the state has to be loaded again.
+    /// Takes over what an evaluation has found out and returns what has to be stored. Segmentations whose segmenters fail are left
+    /// behind, and the failures returned, too. When storing fails, the state has to be loaded again.
     pub(crate) fn evaluate(
         &mut self,
-        mut evaluation: Evaluation,
-        mut corrections: Corrections,
+        asked: Asked,
         columns: &Columns,
         which: Which,
-    ) -> Result<(SegmentationCommit, Vec<Failed>), Problem> {
-        if evaluation.closed_on.is_none() {
-            evaluation.known_at = self.known_at(&evaluation, &corrections, columns);
-        }
-        let evaluation = &evaluation;
+    ) -> (SegmentationCommit, Vec<Failed>) {
+        let evaluation = &asked.evaluation;
         let slice = evaluation.slice;
         if which == Which::All {
             self.leave_unusable_behind(slice);
         }
         let mut failures = Vec::new();
-        for (number, failed) in std::mem::take(&mut corrections.failed) {
+        for (number, failed) in asked.failed {
             self.leave_behind(slice, number, failed.problem.clone());
             failures.push(failed);
         }
-        let mut changes = self.take_over(corrections, evaluation);
-        let tables = columns.tables.iter();
-        let tables: Vec<Accounts<'_>> = tables
-            .map(|table| (table, sextant_columns::uids(table)))
-            .collect();
+        let mut changes = self.take_over(asked.settled);
+        let tables = accounts(columns);
         for (table, uids) in &tables {
             self.learn_names(table, uids, &mut changes);
         }
@@ -159,15 +140,14 @@ impl TenantState {
             .get(&slice)
             .is_none_or(|known| known.cursor == 0);
         let begins = at_beginning || evaluation.closed_on.is_some() || !tables.is_empty();
-        let meant: Vec<usize> = self.meant(slice, which).map(|(index, _)| index).collect();
-        for index in meant {
+        for answers in asked.answers {
             let judging = (evaluation, which, begins);
-            failures.extend(self.judge(index, judging, &tables, &mut changes));
+            failures.extend(self.judge(answers, judging, &tables, &mut changes));
         }
         if !which.is_behind() {
             self.note_worth(evaluation, &columns.tables);
         }
-        self.table = None;
+        self.table = OnceCell::new();
         let (version, progress) = self.progress_to(evaluation, (which, !failures.is_empty()));
         let behind = self.behind_in(slice, progress.cursor);
         if let Some(progress) = self.slices.get_mut(&slice) {
@@ -193,14 +173,14 @@ impl TenantState {
             judged: self.judged_in(slice),
             entries: feed::encoded(&entry, changes.moves.into_iter().zip(sizes)),
         };
-        Ok((commit, failures))
+        (commit, failures)
     }
 
     /// Has one segmentation decide about the accounts of tables. Where its segmenter fails, it is left behind: what was answered counts,
     /// and for the rest it is asked again.
     fn judge(
         &mut self,
-        index: usize,
+        (index, answered): (usize, OfTables),
         (evaluation, which, begins): (&Evaluation, Which, bool),
         tables: &[Accounts<'_>],
         changes: &mut Changes,
@@ -209,9 +189,8 @@ impl TenantState {
             return Vec::new();
         };
         let (slice, number, version) = (evaluation.slice, one.row.number, one.row.version);
-        let answered = tables.iter().map(|table| self.ask(one, evaluation, table));
         let mut failures = Vec::new();
-        match answered.collect::<Result<Vec<_>, _>>() {
+        match answered {
             Ok(answered) => {
                 for (mut answered, (_, uids)) in answered.into_iter().zip(tables) {
                     failures.extend(answered.unresolved.take());
@@ -278,7 +257,7 @@ impl TenantState {
 
     /// When the newest of the facts behind what was read became known. What scoring computes is of the moment in which it is asked
     /// for, so facts can be in it that a later entry tells of; and what was found before, with such facts, is compared with.
-    fn known_at(
+    pub(crate) fn known_at(
         &self,
         evaluation: &Evaluation,
         corrections: &Corrections,
@@ -320,38 +299,6 @@ impl TenantState {
                 name: name.to_owned(),
             });
         }
-    }
-
-    /// Asks a segmenter about the accounts of a table.
-    fn ask(
-        &self,
-        one: Usable<'_>,
-        evaluation: &Evaluation,
-        (table, uids): &Accounts<'_>,
-    ) -> Result<Answered, Failed> {
-        let present = self.present.get(&one.row.number);
-        let present = |uid: &AccountUid| present.and_then(|present| present.get(uid));
-        let at_close = |uid: &AccountUid| {
-            let standing = present(uid)?.at_close.as_ref()?;
-            standing.member_of()
-        };
-        let input = columns::with_previous(table, uids.iter().map(at_close))?;
-        let tenant = Uuid::from_u128(self.tenant.0).to_string();
-        let call = call(&tenant, evaluation.as_of);
-        let answers = grounds::answers(one, &input, &call)?;
-        let moved = decide::moved(one.instance.descriptor(), &answers, |row| {
-            present(&uids[row]).map(|present| &present.standing)
-        });
-        let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
-        let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &call)?;
-        let troubles = answers.unanswered.iter();
-        let troubles = troubles.map(|one| (one.row, one.trouble.to_string().into()));
-        Ok(Answered {
-            moved,
-            grounds,
-            troubles: troubles.collect(),
-            unresolved: grounds::unresolved(one, &answers),
-        })
     }
 
     /// Takes over where the accounts of a table are.

@@ -24,9 +24,10 @@ use sextant_wire::time;
 use crate::columns::{Columns, Of};
 use crate::correct::Corrections;
 use crate::decide;
-use crate::engine::{Engine, Writing};
+use crate::engine::Engine;
 use crate::evaluate::{Evaluation, Failed, Which};
 use crate::state::TenantState;
+use crate::tenant::{self, Writing};
 use crate::walk::Late;
 
 /// Accounts that are asked for by uid; more are asked for by asking for all.
@@ -390,7 +391,7 @@ impl Engine {
     /// Evaluates, stores, and tells who listens. When it fails or is given up, the state in memory is dropped.
     pub(crate) async fn evaluate(
         &self,
-        mut writing: Writing,
+        writing: Writing,
         evaluation: Evaluation,
         corrections: Corrections,
         (columns, which): (Columns, Which),
@@ -400,19 +401,23 @@ impl Engine {
             Label::Service("segmentation"),
             Label::Operation(if within_day { "within_day" } else { "close" }),
         ];
-        // What is not stored yet is in no state that anybody finds.
-        let mut state = writing.take().ok_or_else(|| {
-            Problem::new(
-                ErrorReason::Unavailable,
-                "the tenant is being loaded again; try again",
-            )
-        })?;
-        let work = blocking(move || {
-            let (commit, failures) = state.evaluate(evaluation, corrections, &columns, which)?;
-            Ok::<_, Problem>((state, commit, failures))
-        });
+        let work = async {
+            let asking = writing.with_readers(move |state| {
+                let asked = state.ask(evaluation, corrections, &columns, which);
+                Ok((asked, columns))
+            });
+            let (mut writing, (asked, columns)) = asking.await?;
+            // What is not stored yet is in no state that anybody finds.
+            let mut state = writing.take().ok_or_else(tenant::dropped)?;
+            let taking = blocking(move || {
+                let evaluated = state.evaluate(asked, &columns, which);
+                Ok::<_, Problem>((state, evaluated))
+            });
+            let (state, (commit, failures)) = taking.await?;
+            Ok::<_, Problem>((writing, state, commit, failures))
+        };
         let worked = self.meters.time(Metric::RunDuration, &measured, work).await;
-        let (state, commit, failures) = worked?;
+        let (mut writing, state, commit, failures) = worked?;
         let (cursor, n_transitions) = (commit.cursor, commit.transitions.len());
         let (tenant, slice, facts_sequence) = (commit.tenant, commit.slice, commit.facts_sequence);
         let (version, renewal) = (

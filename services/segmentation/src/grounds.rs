@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use tracing::warn;
 
 use sextant_domain::time::Instant;
 use sextant_plugin_host::{Assignments, Call, CallError, Deadline, Reason};
@@ -18,6 +19,8 @@ use crate::state::{Present, Standing, Usable};
 /// Longest time that a batch is waited for, in whatever parts it is asked about.
 const LONGEST: Duration = Duration::from_secs(60);
 const LONGEST_OF_READER: Duration = Duration::from_secs(2);
+/// Longest time that the reasons of an evaluation are waited for: accounts are in their segments without them, too.
+pub(crate) const LONGEST_OF_REASONS: Duration = Duration::from_secs(10);
 /// Reasons kept with a transition.
 const MAX_REASONS: u32 = 4;
 
@@ -103,26 +106,31 @@ impl<'b> Began<'b> {
 }
 
 /// Rows, and what the segmenter says of each.
+#[derive(Debug)]
 pub(crate) struct Grounds {
     rows: RecordBatch,
     said: Vec<Vec<Reason>>,
 }
 
 impl Grounds {
-    /// Asks the segmenter why it answers as it does for these rows.
-    pub(crate) fn of(one: Usable<'_>, rows: RecordBatch, call: &Call<'_>) -> Result<Self, Failed> {
+    /// Asks the segmenter why it answers as it does for these rows. Where it does not say, in time or at all, it is for what it
+    /// reads: what it has answered stands.
+    pub(crate) fn of(one: Usable<'_>, rows: RecordBatch, call: &Call<'_>) -> Self {
         let n_rows = rows.num_rows();
-        let mut said = if one.segmenter.explains() && n_rows > 0 {
-            one.instance
-                .explain(&rows, call, MAX_REASONS)
-                .map_err(|error| failed(one, &error))?
-        } else {
-            vec![Vec::new(); n_rows]
-        };
+        let mut said = vec![Vec::new(); n_rows];
+        if one.segmenter.explains() && n_rows > 0 {
+            match one.instance.explain(&rows, call, MAX_REASONS) {
+                Ok(reasons) => said = reasons,
+                Err(error) => {
+                    let (segmentation, problem) = (&one.row.key, chain(&error));
+                    warn!(segmentation, problem, "a segmenter does not say why");
+                },
+            }
+        }
         for said in said.iter_mut().filter(|said| said.is_empty()) {
             *said = decide::required(one.instance.descriptor());
         }
-        Ok(Self { rows, said })
+        Self { rows, said }
     }
 
     /// The reasons of a row, beside the values of the membership before.

@@ -34,7 +34,8 @@ use sextant_wire::read::{self, Currency, Moment};
 use sextant_wire::status::{Problem, store};
 
 use crate::columns::Of;
-use crate::engine::{Engine, Known, View, Writing};
+use crate::engine::{Engine, Known, View};
+use crate::state::TenantState;
 use crate::watch::Answers;
 
 /// Times that an answer is made again because the segmentation was changed under it.
@@ -147,27 +148,18 @@ impl Handlers {
     }
 
     /// Features of the present, shared until something changes.
-    async fn table(&self, tenant: TenantId) -> Result<(Writing, Arc<Vec<RecordBatch>>), Status> {
-        let mut writing = self.engine.write(tenant).await?;
-        let Some(state) = writing.as_mut() else {
-            return Err(Problem::new(
-                ErrorReason::Unavailable,
-                "the tenant is being loaded again; try again",
-            )
-            .into());
-        };
-        if let Some(table) = &state.table {
-            let table = Arc::clone(table);
-            return Ok((writing, table));
-        }
-        let mut tables = Vec::new();
-        for slice in state.slices.keys() {
-            let columns = self.engine.columns(tenant, *slice, Of::Present, Vec::new());
-            tables.extend(columns.await?.tables);
-        }
-        let table = Arc::new(tables);
-        state.table = Some(Arc::clone(&table));
-        Ok((writing, table))
+    async fn table(&self, state: &TenantState) -> Result<Arc<Vec<RecordBatch>>, Status> {
+        let table = state.table.get_or_try_init(|| async {
+            let mut tables = Vec::new();
+            for slice in state.slices.keys() {
+                let columns = self
+                    .engine
+                    .columns(state.tenant, *slice, Of::Present, Vec::new());
+                tables.extend(columns.await?.tables);
+            }
+            Ok::<_, Status>(Arc::new(tables))
+        });
+        table.await.map(Arc::clone)
     }
 }
 

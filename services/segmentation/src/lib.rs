@@ -1,6 +1,7 @@
 //! Segmentation: runs segmenters over features, keeps who is in which segment since when and why, and tells who moved.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod begin;
 mod behind;
 mod cached;
@@ -24,6 +25,7 @@ mod settle;
 mod shadow;
 mod state;
 mod supervise;
+mod tenant;
 mod walk;
 mod watch;
 mod wire;

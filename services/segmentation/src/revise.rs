@@ -13,11 +13,12 @@ use sextant_wire::request;
 use sextant_wire::status::{Problem, store};
 use sextant_wire::time;
 
-use crate::engine::{Engine, Writing};
+use crate::engine::Engine;
 use crate::fitting::fit_of;
 use crate::gates;
 use crate::registry;
 use crate::segmenters::{Actor, told, usable};
+use crate::tenant::Writing;
 use crate::wire;
 
 /// Revisions that are looked through for the proposed one and the one before: those of the last year, for most.

@@ -31,9 +31,9 @@ impl TenantState {
     /// Notes what has to be stored of the way of an account in a segmentation; returns how it stands after it.
     pub(crate) fn settle(
         &self,
-        (number, uid): (u16, AccountUid),
+        number: u16,
+        about: decide::Move<'_>,
         (way, made_again): (Way, &BTreeSet<Instant>),
-        evaluation: &Evaluation,
         changes: &mut Changes,
     ) -> Option<Present> {
         let mut uses = self.uses.iter().filter_map(Use::usable);
@@ -41,7 +41,7 @@ impl TenantState {
         let Way { steps, lessons } = way;
         let mut settling = Settling {
             one,
-            about: about(uid, self.names.get(&uid)?, Instant(0), evaluation),
+            about,
             steps: [None, None],
             lessons,
             n_settled: 0,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use tokio::sync::OnceCell;
 use tracing::warn;
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
@@ -24,11 +25,11 @@ use crate::registry::instance;
 const BYTES_OF_ENTRY: u64 = 100;
 
 /// A segmentation and the segmenter behind it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Use {
     pub(crate) row: SegmentationRow,
     /// Or why there is none: it is not loaded, or does not take the configuration any more.
-    segmenter: Result<(Segmenter, Bound), Problem>,
+    segmenter: Result<(Segmenter, Arc<Bound>), Problem>,
 }
 
 /// A segmentation whose segmenter can be asked.
@@ -47,7 +48,7 @@ impl Use {
     ) -> Self {
         let segmenter = segmenter.and_then(|(segmenter, state)| {
             let bound = instance(&segmenter, &row.config, state.as_ref())?;
-            Ok((segmenter, bound))
+            Ok((segmenter, Arc::new(bound)))
         });
         match &segmenter {
             // A built-in one is that of the program, whichever it was when the segmentation was made.
@@ -165,6 +166,13 @@ pub(crate) struct Progress {
     pub(crate) leaves_behind: bool,
 }
 
+impl Progress {
+    /// False: it is at the beginning of the feed, where there are no accounts, or evaluates imported history, whose closes are of all.
+    fn is_of_accounts(&self) -> bool {
+        self.cursor > 0 && !self.backfilling
+    }
+}
+
 /// One tenant.
 #[derive(Debug)]
 pub(crate) struct TenantState {
@@ -193,14 +201,14 @@ pub(crate) struct TenantState {
     /// it is asked for: scoring answers the same for a close at any time.
     pub(crate) worth: BTreeMap<Slice, HashMap<AccountUid, i64>>,
     /// Features of the present, until something changes.
-    pub(crate) table: Option<Arc<Vec<RecordBatch>>>,
+    pub(crate) table: OnceCell<Arc<Vec<RecordBatch>>>,
 }
 
 impl TenantState {
     /// About what it holds, in accounts, memberships, rows of features and amounts.
     pub(crate) fn size(&self) -> u64 {
         let n_present: usize = self.present.values().map(BTreeMap::len).sum();
-        let table = self.table.iter().flat_map(|table| table.iter());
+        let table = self.table.get().into_iter().flat_map(|table| table.iter());
         let n_rows: usize = table.map(RecordBatch::num_rows).sum();
         let n_worth: usize = self.worth.values().map(HashMap::len).sum();
         let learned: u64 = self.uses.iter().map(Use::learned_bytes).sum();
@@ -303,12 +311,21 @@ impl TenantState {
         }
     }
 
-    /// True: a segmentation that is not behind has still to be evaluated over all accounts of the slice. At the beginning of the
-    /// feed there are none, and while imported history is evaluated, its closes are of all.
+    /// True: a segmentation that is not behind has still to be evaluated over all accounts of the slice.
     pub(crate) fn is_unbegun(&self, slice: Slice) -> bool {
         let progress = self.slices.get(&slice);
-        progress.is_some_and(|progress| progress.cursor > 0 && !progress.backfilling)
+        progress.is_some_and(Progress::is_of_accounts)
             && self.meant(slice, Which::Unbegun).next().is_some()
+    }
+
+    /// True: something else decides a segmentation, and not all accounts are judged by it.
+    pub(crate) fn is_judged_anew(&self, number: u16) -> bool {
+        self.slices.iter().any(|(slice, progress)| {
+            let key = (*slice, number);
+            progress.is_of_accounts()
+                && !self.begun.contains(&key)
+                && !self.behind.contains_key(&key)
+        })
     }
 
     /// The slices in which a segmentation has still to be evaluated over all accounts.

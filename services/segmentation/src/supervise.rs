@@ -355,7 +355,9 @@ impl Engine {
     /// Whether nobody writes a tenant, or not for long any more.
     async fn is_free_soon(&self, tenant: TenantId) -> bool {
         match self.cells.known(tenant) {
-            Some(cell) => timeout(LONGEST_WAIT, cell.read()).await.is_ok(),
+            Some(cell) => timeout(LONGEST_WAIT, cell.is_written_no_more())
+                .await
+                .is_ok(),
             None => true,
         }
     }

@@ -7,6 +7,7 @@ mod quarantined;
 mod refused;
 mod remote;
 mod replicas;
+mod slow;
 mod swapped;
 mod trusted;
 

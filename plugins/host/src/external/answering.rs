@@ -200,10 +200,8 @@ impl<A: Ask> Answering<A> {
         };
         let is_over = |search: &Search| search.is_over(n_rows, A::LONGEST_SEARCH);
         while let Some((range, shown)) = open.pop() {
-            if A::MATTER == Matter::Reasons
-                && is_over(&search)
-                && let Some(last) = &search.last
-            {
+            if A::MATTER == Matter::Reasons && (self.is_late() || is_over(&search)) {
+                let last = search.last.as_ref().unwrap_or(&Trouble::Overran);
                 found.without.extend(lacking(range, last, false));
                 continue;
             }

@@ -20,6 +20,7 @@ use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, Reading, feature, numeric_feature, offset};
 use crate::columns::Of;
+use crate::current::Question;
 use crate::decide::decode;
 use crate::state::{TenantState, Use};
 use crate::wire::membership;
@@ -146,62 +147,48 @@ impl Handlers {
             .iter()
             .map(|name| feature(name, "show_features"))
             .collect::<Result<Vec<_>, _>>()?;
-        let (state, chosen) = if let Some(order) = order {
-            let skip = usize::try_from(offset(cursor)?).unwrap_or(usize::MAX);
-            let (writing, tables) = self.table(reading.tenant).await?;
-            let state = writing.downgrade();
-            let members = (number, request.segments.as_slice());
-            let chosen = by_feature(state.as_ref(), members, (order, tables), (skip, size));
-            (state, chosen)
-        } else {
-            let state = self.engine.read(reading.tenant).await?;
-            let members = (number, request.segments.as_slice());
-            let mut chosen = by_id(state.as_ref(), members, size, cursor.as_deref());
-            if let Some(state) = state.as_ref() {
-                chosen.tables = Arc::new(self.features_of(state, &mut chosen.page).await?);
-            }
-            (state, chosen)
-        };
-        let key = request.segmentation.clone();
-        let asking = blocking(move || {
-            let state_of = state.as_ref();
-            let current = state_of.map(|state| current_reasons(state, &key, &chosen));
-            let current = current.transpose()?.unwrap_or_default();
-            Ok::<_, Problem>((state, chosen, current))
-        });
-        let (state, chosen, current) = asking.await?;
-        let Some(state) = state.as_ref() else {
+        let looking = self.engine.read_all(reading.tenant, number).await?;
+        let Some(state) = looking.as_ref() else {
             return Ok((Vec::new(), None));
         };
-        let members = chosen
-            .page
-            .iter()
-            .zip(current)
-            .filter_map(|(found, current)| {
-                let present = state.present(number, found.uid)?;
-                let transition = decode(&present.transition)?;
-                let value = |feature: &Feature| {
-                    let (table, row) = found.place?;
-                    sextant_columns::value_text(chosen.tables.get(table)?, *feature, row)
-                };
-                Some(pb::Member {
-                    account_name: transition.account_name.clone(),
-                    membership: Some(pb::Membership {
-                        current_reasons: current,
-                        trouble: present.trouble.as_deref().unwrap_or_default().to_owned(),
-                        ..membership(
-                            transition,
-                            reading.view.currency.closed_on,
-                            &reading.view.zone,
-                        )
-                    }),
-                    feature_values: shown
-                        .iter()
-                        .map(|feature| value(feature).unwrap_or_default())
-                        .collect(),
-                })
-            });
-        let mut members: Vec<pb::Member> = members.collect();
+        let members = (number, request.segments.as_slice());
+        let chosen = if let Some(order) = order {
+            let skip = usize::try_from(offset(cursor)?).unwrap_or(usize::MAX);
+            let tables = self.table(state).await?;
+            by_feature(state, members, (order, tables), (skip, size))
+        } else {
+            let mut chosen = by_id(state, members, size, cursor.as_deref());
+            chosen.tables = Arc::new(self.features_of(state, &mut chosen.page).await?);
+            chosen
+        };
+        let questions = questions(state, &request.segmentation, &chosen)?;
+        let answers_of = |found: &Found| {
+            let present = state.present(number, found.uid)?;
+            let transition = decode(&present.transition)?;
+            let value = |feature: &Feature| {
+                let (table, row) = found.place?;
+                sextant_columns::value_text(chosen.tables.get(table)?, *feature, row)
+            };
+            Some(pb::Member {
+                account_name: transition.account_name.clone(),
+                membership: Some(pb::Membership {
+                    trouble: present.trouble.as_deref().unwrap_or_default().to_owned(),
+                    ..membership(
+                        transition,
+                        reading.view.currency.closed_on,
+                        &reading.view.zone,
+                    )
+                }),
+                feature_values: shown
+                    .iter()
+                    .map(|feature| value(feature).unwrap_or_default())
+                    .collect(),
+            })
+        };
+        let members: Vec<Option<pb::Member>> = chosen.page.iter().map(answers_of).collect();
+        drop(looking);
+        let members = with_reasons(members, questions).await?;
+        let mut members: Vec<pb::Member> = members.into_iter().flatten().collect();
         let fitting = page::fitting(members.iter().map(Message::encoded_len));
         let more = chosen.more || fitting < members.len();
         members.truncate(fitting);
@@ -306,29 +293,45 @@ fn id_of(member: &pb::Member) -> Option<String> {
     Some(account.id.clone())
 }
 
-/// Why each account of a page is where it is now.
-fn current_reasons(
-    state: &TenantState,
-    key: &str,
-    chosen: &Chosen,
-) -> Result<Vec<Vec<pb::Reason>>, Problem> {
-    let mut reasons = vec![Vec::new(); chosen.page.len()];
-    let Some(one) = state.by_key(key) else {
-        return Ok(reasons);
+/// A question about some accounts of a page, and where in it they are.
+type Placed = (Vec<usize>, Question);
+
+/// Why the accounts of a page are where they are now.
+fn questions(state: &TenantState, key: &str, chosen: &Chosen) -> Result<Vec<Placed>, Problem> {
+    let Some(of) = state.by_key(key) else {
+        return Ok(Vec::new());
     };
-    for (at, table) in chosen.tables.iter().enumerate() {
+    let tables = chosen.tables.iter().enumerate().map(|(at, table)| {
         let in_table = |(index, found): (usize, &Found)| {
             let (table, row) = found.place?;
             (table == at).then_some((index, row))
         };
-        let (places, rows): (Vec<usize>, Vec<usize>) =
-            chosen.page.iter().enumerate().filter_map(in_table).unzip();
-        let of_rows = state.current_reasons(one, table, &rows)?;
-        for (place, of_row) in places.into_iter().zip(of_rows) {
-            reasons[place] = of_row;
+        let page = chosen.page.iter().enumerate();
+        let (places, rows): (Vec<usize>, Vec<usize>) = page.filter_map(in_table).unzip();
+        (table, places, rows)
+    });
+    let asked = tables.filter(|(_, places, _)| !places.is_empty());
+    let asked = asked.map(|(table, places, rows)| Ok((places, state.question(of, table, &rows)?)));
+    asked.collect()
+}
+
+/// The members of a page with why they are where they are now.
+async fn with_reasons(
+    mut members: Vec<Option<pb::Member>>,
+    questions: Vec<Placed>,
+) -> Result<Vec<Option<pb::Member>>, Problem> {
+    blocking(move || {
+        for (places, question) in questions {
+            for (place, reasons) in places.into_iter().zip(question.asked()) {
+                let member = members[place].as_mut();
+                if let Some(of) = member.and_then(|member| member.membership.as_mut()) {
+                    of.current_reasons = reasons;
+                }
+            }
         }
-    }
-    Ok(reasons)
+        Ok(members)
+    })
+    .await
 }
 
 /// True: the account is in one of these segments. Where none is named, every account that was evaluated is listed, whatever came
@@ -342,16 +345,14 @@ fn is_listed(state: &TenantState, (number, segments): (u16, &[String]), uid: Acc
 
 /// The page of members that follows an external id.
 fn by_id(
-    state: Option<&TenantState>,
+    state: &TenantState,
     members: (u16, &[String]),
     size: usize,
     after: Option<&str>,
 ) -> Chosen {
     let begin = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let accounts = state.into_iter().flat_map(|state| {
-        let accounts = state.uids.range::<str, _>((begin, Bound::Unbounded));
-        accounts.filter(|(_, uid)| is_listed(state, members, **uid))
-    });
+    let accounts = state.uids.range::<str, _>((begin, Bound::Unbounded));
+    let accounts = accounts.filter(|(_, uid)| is_listed(state, members, **uid));
     let mut found: Vec<(&Arc<str>, &AccountUid)> = accounts.take(size.saturating_add(1)).collect();
     let more = found.len() > size;
     found.truncate(size);
@@ -371,7 +372,7 @@ fn by_id(
 
 /// The page of members behind so many others, the greatest value first, equal ones by external id.
 fn by_feature(
-    state: Option<&TenantState>,
+    state: &TenantState,
     members: (u16, &[String]),
     (order, tables): (Feature, Arc<Vec<RecordBatch>>),
     (skip, size): (usize, usize),
@@ -379,13 +380,13 @@ fn by_feature(
     let mut found = Vec::new();
     for (at, table) in tables.iter().enumerate() {
         for (row, uid) in sextant_columns::uids(table).into_iter().enumerate() {
-            if state.is_some_and(|state| is_listed(state, members, uid)) {
+            if is_listed(state, members, uid) {
                 let value = sextant_columns::number(table, order, row);
                 found.push((value.unwrap_or(f64::NEG_INFINITY), uid, (at, row)));
             }
         }
     }
-    let name = |uid: &AccountUid| Some(&state?.names.get(uid)?.id);
+    let name = |uid: &AccountUid| Some(&state.names.get(uid)?.id);
     let by_value = |left: &(f64, AccountUid, _), right: &(f64, AccountUid, _)| {
         right
             .0

@@ -9,6 +9,7 @@ use sextant_wire::{page, read};
 
 use super::{Handlers, Reading};
 use crate::columns::Of;
+use crate::current::Question;
 use crate::decide::decode;
 use crate::wire::{membership, present};
 
@@ -100,20 +101,18 @@ impl Handlers {
         let Some(table) = tables.next().filter(|table| table.num_rows() > 0) else {
             return Ok(());
         };
-        let keys = memberships.iter().map(|one| one.segmentation.clone());
-        let keys: Vec<String> = keys.collect();
+        let question = |one: &pb::Membership| {
+            let state = state.as_ref()?;
+            let of = state.by_key(&one.segmentation)?;
+            Some(state.question(of, &table, &[0]))
+        };
+        let questions = memberships.iter().map(|one| question(one).transpose());
+        let questions = questions.collect::<Result<Vec<_>, _>>()?;
+        drop(state);
         let reasons = blocking(move || {
-            let of_key = |key: &String| {
-                let of_state = state
-                    .as_ref()
-                    .and_then(|state| Some((state, state.by_key(key)?)));
-                let Some((state, one)) = of_state else {
-                    return Ok(Vec::new());
-                };
-                let mut reasons = state.current_reasons(one, &table, &[0])?;
-                Ok::<_, Problem>(reasons.pop().unwrap_or_default())
-            };
-            keys.iter().map(of_key).collect::<Result<Vec<_>, _>>()
+            let asked = |question: Option<Question>| question.and_then(|one| one.asked().pop());
+            let reasons = questions.into_iter().map(asked);
+            Ok::<_, Problem>(reasons.map(Option::unwrap_or_default).collect::<Vec<_>>())
         });
         for (membership, reasons) in memberships.iter_mut().zip(reasons.await?) {
             membership.current_reasons = reasons;

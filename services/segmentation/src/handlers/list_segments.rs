@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use tonic::{Request, Response, Status};
@@ -217,17 +218,16 @@ impl Handlers {
         number: u16,
         features: &[Feature],
     ) -> Result<BTreeMap<Group, Totals>, Status> {
-        if features.is_empty() {
-            let state = self.engine.read(tenant).await?;
-            return Ok(state
-                .as_ref()
-                .map_or_else(BTreeMap::new, |state| totals(state, number, &[], &[])));
-        }
-        let (writing, tables) = self.table(tenant).await?;
-        let state = writing.downgrade();
-        Ok(state.as_ref().map_or_else(BTreeMap::new, |state| {
-            totals(state, number, features, &tables)
-        }))
+        let reading = self.engine.read_all(tenant, number).await?;
+        let Some(state) = reading.as_ref() else {
+            return Ok(BTreeMap::new());
+        };
+        let tables = if features.is_empty() {
+            Arc::default()
+        } else {
+            self.table(state).await?
+        };
+        Ok(totals(state, number, features, &tables))
     }
 }
 

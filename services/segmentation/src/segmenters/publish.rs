@@ -177,9 +177,10 @@ impl Segmenters {
         }
         if let Some(known) = self.now_published().await?.get(&named.digest) {
             let mut told = pb::Segmenter::clone(known);
-            let signed_by = match self.admitted(&named, &verified, &signed)? {
+            // It was taken once, and may be older than the newest one by now.
+            let signed_by = match self.trusted(&named, verified.descriptor_json(), &signed)? {
                 Ok((_state, signed_by)) => signed_by,
-                Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
+                Err(finding) => return self.refuse(&named, &by, Some(finding.into())).await,
             };
             if !signed.is_absent() {
                 told.signed_by = signed_by;
@@ -189,9 +190,12 @@ impl Segmenters {
             return self.amended(known, told, &by).await;
         }
         // Nothing of it has run until here.
-        let trusted = match self.admitted(&named, &verified, &signed)? {
+        if let Some(refusal) = self.unfit(verified.descriptor())? {
+            return self.refuse(&named, &by, Some(refusal)).await;
+        }
+        let trusted = match self.trusted(&named, verified.descriptor_json(), &signed)? {
             Ok(trusted) => trusted,
-            Err(refusal) => return self.refuse(&named, &by, Some(refusal)).await,
+            Err(finding) => return self.refuse(&named, &by, Some(finding.into())).await,
         };
         match self.judged(verified, &by, judging).await? {
             Ok(judged) => {
@@ -208,20 +212,6 @@ impl Segmenters {
             },
             Err(refusal) => self.refuse(&named, &by, refusal).await,
         }
-    }
-
-    /// The state that a file gets and the name of the key that has signed it, before it was run; or why it is not taken.
-    fn admitted(
-        &self,
-        named: &pb::Segmenter,
-        verified: &Verified,
-        signed: &Signed,
-    ) -> Result<Result<(pb::SegmenterState, String), Refusal>, Problem> {
-        if let Some(refusal) = self.unfit(verified.descriptor())? {
-            return Ok(Err(refusal));
-        }
-        let trusted = self.trusted(named, verified.descriptor_json(), signed)?;
-        Ok(trusted.map_err(Refusal::from))
     }
 
     /// Loads a file and makes every test of it: what is told of it, or why it is not taken.

@@ -1,0 +1,136 @@
+//! A segmenter that takes its time takes nobody else's.
+
+use std::fs;
+use std::path::Path;
+
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
+
+use sextant::client::Client;
+use sextant_proto::segmentation::v1::{
+    ListMembersRequest, ListMembershipsRequest, ListSegmentsRequest,
+};
+
+use crate::worlds::process::free_address;
+use crate::worlds::published::remote::{Server, write};
+use crate::worlds::published::{LONGEST_WAIT, Team, with_seats};
+use crate::worlds::records::{accept, accounts_in, ask, entity, membership, now};
+use crate::worlds::world::{Shape, segmentation, segmentation_by};
+
+/// Seats of an account that it does not judge before it is told to.
+const WAITS: u64 = 151_515;
+
+const MODEL: &str = "\
+import time
+from pathlib import Path
+from sextant_segmenter import Segmenter
+
+class Seats(Segmenter):
+    descriptor = 'seats.json'
+
+    def segment(self, rows, call):
+        seats = rows.column('revenue.seats').to_pylist()
+        if 151515 in seats:
+            Path('asked').touch()
+            while not Path('go').exists():
+                time.sleep(0.01)
+        return ['large' if one >= 50 else 'small' for one in seats]
+";
+
+/// Waits until the model has been asked about the account.
+async fn wait_until_asked(folder: &Path) {
+    let give_up = Instant::now() + LONGEST_WAIT;
+    while !folder.join("asked").exists() {
+        assert!(Instant::now() < give_up, "the model is not asked");
+        yield_now().await;
+    }
+}
+
+/// Whoever looks at anything else of the tenant has an answer.
+async fn others_are_answered(client: &Client, position: &str) {
+    let of = |key: &str| key.to_owned();
+    let at = || Some(now(position));
+    let summed = ListSegmentsRequest {
+        segmentation: of("value_tiers"),
+        sum_features: vec![of("revenue.mrr_minor")],
+        at: at(),
+        ..ListSegmentsRequest::default()
+    };
+    let listed = ListMembersRequest {
+        segmentation: of("value_tiers"),
+        at: at(),
+        ..ListMembersRequest::default()
+    };
+    let of_one = ListMembershipsRequest {
+        account: entity("account-1"),
+        at: at(),
+        ..ListMembershipsRequest::default()
+    };
+    let looking = async {
+        let summed = ask!(client, segmentation.list_segments, summed);
+        assert!(summed.accounts >= 10, "{summed:?}");
+        let listed = ask!(client, segmentation.list_members, listed);
+        assert!(listed.members.len() >= 10, "{listed:?}");
+        let of_one = ask!(client, segmentation.list_memberships, of_one);
+        assert_eq!(of_one.memberships.len(), 2, "{of_one:?}");
+    };
+    timeout(LONGEST_WAIT, looking).await.unwrap();
+}
+
+#[tokio::test]
+async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "1.0.0");
+    fs::write(folder.path().join("seats.py"), MODEL).unwrap();
+    let listen = free_address().to_string();
+    let tokens = folder.path().join("tokens");
+    fs::create_dir(&tokens).unwrap();
+    fs::write(tokens.join("seats"), format!("http://{listen}\na secret\n")).unwrap();
+    let settings = [
+        format!("plugins.token_dir={}", tokens.display()),
+        // As long as the test may take.
+        "plugins.call_ms=60000".to_owned(),
+    ];
+    for shape in [Shape::Embedded, Shape::Apart] {
+        for file in ["asked", "go"] {
+            drop(fs::remove_file(folder.path().join(file)));
+        }
+        let team = Team::start_with(shape, &settings).await;
+        let _server = Server::start(folder.path(), &listen);
+        team.plugin(&[
+            "register",
+            &format!("http://{listen}"),
+            "--token-name",
+            "seats",
+        ]);
+        segmentation_by(&team.client, "seats", "team.seats", "{}").await;
+        segmentation(&team.client, "value_tiers").await;
+        let position = team.ten_accounts().await;
+        assert_eq!(team.sizes(&position).await, (4, 6));
+
+        // A change within a day.
+        let newer = accept(&team.client, with_seats("account-11", 9, WAITS).to_vec()).await;
+        wait_until_asked(folder.path()).await;
+        others_are_answered(&team.client, &position).await;
+        assert_eq!(team.sizes(&position).await, (4, 6));
+        fs::write(folder.path().join("go"), "").unwrap();
+        let judged = membership(&team.client, "account-11", "seats", &now(&newer)).await;
+        assert_eq!(judged.segment, "large");
+
+        // All accounts at once, for a segmentation that is new: it is not seen before it is whole.
+        for file in ["asked", "go"] {
+            fs::remove_file(folder.path().join(file)).unwrap();
+        }
+        let making = segmentation_by(&team.client, "more", "team.seats", "{}");
+        let looking = async {
+            wait_until_asked(folder.path()).await;
+            others_are_answered(&team.client, &newer).await;
+            let at = now(&newer);
+            let reading = accounts_in(&team.client, "more", &at);
+            let going = async { fs::write(folder.path().join("go"), "").unwrap() };
+            let (n_accounts, ()) = tokio::join!(reading, going);
+            assert_eq!(n_accounts, 11);
+        };
+        tokio::join!(making, looking);
+    }
+}
