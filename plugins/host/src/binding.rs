@@ -12,7 +12,7 @@ use arrow_select::concat::concat;
 use arrow_select::filter::FilterBuilder;
 
 use crate::assignment::{Missing, OutputShape};
-use crate::columns::{filled, laid_out};
+use crate::columns::{copied, filled, laid_out};
 use crate::{CallError, Descriptor, Feature, OnMissing};
 
 /// Where the plugin's columns come from, and what it answers.
@@ -40,6 +40,40 @@ impl Prepared {
     /// The plugin's columns.
     pub(crate) fn columns(&self) -> &[ArrayRef] {
         &self.columns
+    }
+}
+
+/// The plugin's columns as the ABI promises them.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    columns: Vec<ArrayData>,
+    /// What was in them before they were shown, to somebody who is being judged.
+    before: Option<Vec<ArrayData>>,
+}
+
+impl Shown {
+    /// Behind a row more, and looked at again, where the plugin is `observed`.
+    pub(crate) fn new(prepared: &Prepared, observed: bool) -> Result<Self, CallError> {
+        let columns = prepared.columns.iter().map(|column| {
+            if !observed || prepared.rows == 0 {
+                return Ok(laid_out(column.to_data()));
+            }
+            let behind = concat(&[&*column.slice(0, 1), &**column])?;
+            Ok(laid_out(behind.to_data()).slice(1, prepared.rows))
+        });
+        let columns = columns.collect::<Result<Vec<_>, CallError>>()?;
+        let before = observed.then(|| columns.iter().map(copied).collect());
+        Ok(Self { columns, before })
+    }
+
+    /// Fails where the plugin has written to them.
+    pub(crate) fn is_unwritten(&self) -> Result<(), CallError> {
+        match &self.before {
+            Some(before) if *before != self.columns => {
+                Err(CallError::output("it wrote to its input"))
+            },
+            _ => Ok(()),
+        }
     }
 }
 
@@ -161,27 +195,9 @@ impl Binding {
         })
     }
 
-    /// The plugin's columns as the ABI promises them; behind a row more if they are to have an offset.
-    pub(crate) fn laid_out(
-        prepared: &Prepared,
-        with_offset: bool,
-    ) -> Result<Vec<ArrayData>, CallError> {
-        let columns = prepared.columns.iter().map(|column| {
-            if !with_offset || prepared.rows == 0 {
-                return Ok(laid_out(column.to_data()));
-            }
-            let behind = concat(&[&*column.slice(0, 1), &**column])?;
-            Ok(laid_out(behind.to_data()).slice(1, prepared.rows))
-        });
-        columns.collect()
-    }
-
     /// The plugin's batch in C. It owns what it points to until it is released.
-    pub(crate) fn export(
-        &self,
-        columns: Vec<ArrayData>,
-        rows: usize,
-    ) -> Result<FFI_ArrowArray, CallError> {
+    pub(crate) fn export(&self, shown: &Shown, rows: usize) -> Result<FFI_ArrowArray, CallError> {
+        let columns = shown.columns.clone();
         let batch = ArrayData::builder(DataType::Struct(self.fields.clone()))
             .len(rows)
             .child_data(columns)

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use crate::check::ALL;
-use crate::conformance::found::{Found, Wrong};
+use crate::conformance::found::{Found, Matter};
 use crate::conformance::subject::Subject;
 use crate::{Allowance, Check, Deadline, Descriptor, Hosts, LoadError, Server, Verified};
 
@@ -156,17 +156,20 @@ pub fn judge_server(hosts: &Hosts, server: &Server, allowance: &Allowance) -> Ve
 /// every call.
 fn by_every_test(subject: &Subject) -> Vec<Verdict> {
     let patience = Deadline::after(PATIENCE);
-    let (mut has_failed, mut n_late) = (false, 0);
+    let (mut has_failed, mut n_late, mut is_over) = (false, 0, false);
     let judged = tests().map(|test| {
-        if n_late >= MOST_LATE {
+        if is_over || n_late >= MOST_LATE {
             return untested(test, "earlier tests were not done in time");
         }
         if has_failed && !subject.has_process() && patience.left().is_zero() {
             return untested(test, "an earlier test failed, and time is up");
         }
-        let found = (test.run)(subject);
-        has_failed |= found.is_err();
-        n_late += usize::from(found.as_ref().is_err_and(|wrong| wrong.is_late));
+        let found = subject.in_time().and_then(|()| (test.run)(subject));
+        if let Err(wrong) = &found {
+            has_failed = true;
+            n_late += usize::from(wrong.matter == Matter::Call);
+            is_over |= wrong.matter == Matter::Tests;
+        }
         judged(test, found)
     });
     judged.collect()
@@ -199,14 +202,20 @@ fn tests() -> impl Iterator<Item = &'static Test> {
 fn judged(test: &Test, found: Found) -> Verdict {
     let (outcome, what, why, fix) = match found {
         Ok((outcome, what)) => (outcome, what, test.why, test.fix),
-        // Whatever it was asked for, it was not done.
-        Err(late @ Wrong { is_late: true, .. }) => (
-            Outcome::Fail,
-            late.to_string(),
-            "a call that is not done in time has no answer, and one that goes on after that ends with its process",
-            "in what may take long, look at the flag of the call (cancel), and stop; `sextant plugin run --csv` shows it rows of your own",
-        ),
-        Err(wrong) => (Outcome::Fail, wrong.to_string(), test.why, test.fix),
+        Err(wrong) => {
+            let (why, fix) = match wrong.matter {
+                Matter::Test => (test.why, test.fix),
+                Matter::Call => (
+                    "a call that is not done in time has no answer, and one that goes on after that ends with its process",
+                    "in what may take long, look at the flag of the call (cancel), and stop; `sextant plugin run --csv` shows it rows of your own",
+                ),
+                Matter::Tests => (
+                    "whoever publishes waits for all tests, and what is not tested is not taken",
+                    "make it faster: `sextant plugin bench` says what its calls cost",
+                ),
+            };
+            (Outcome::Fail, wrong.to_string(), why, fix)
+        },
     };
     Verdict {
         id: test.id,

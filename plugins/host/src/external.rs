@@ -299,6 +299,7 @@ impl External {
             memory_bytes: memory_bytes(file.descriptor(), &allowance),
             lines: Lines::default(),
             observed: purpose == Purpose::Observe,
+            measured: purpose != Purpose::Serve,
             in_background: false,
         };
         let starting = start(hosts.clone(), Arc::clone(&file), how.clone());

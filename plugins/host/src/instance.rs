@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_data::ArrayData;
 use arrow_schema::Schema;
 
 use sextant_segmenter_abi::{
@@ -17,8 +16,7 @@ use sextant_segmenter_abi::{
 };
 
 use crate::assignment::OutputShape;
-use crate::binding::Binding;
-use crate::columns::copied;
+use crate::binding::{Binding, Shown};
 use crate::descriptor::MAX_LIST_BYTES;
 use crate::foreign::{OwnedArray, OwnedSchema, output_columns};
 use crate::services::Services;
@@ -244,10 +242,8 @@ impl Instance {
         if prepared.rows == 0 && rows > 0 {
             return Ok(binding.output.all_missing(prepared, rows));
         }
-        let columns = Binding::laid_out(&prepared, self.observed)?;
-        let before: Option<Vec<ArrayData>> =
-            self.observed.then(|| columns.iter().map(copied).collect());
-        let mut input = binding.export(columns.clone(), prepared.rows)?;
+        let shown = Shown::new(&prepared, self.observed)?;
+        let mut input = binding.export(&shown, prepared.rows)?;
         let function = self.plugin.table().segment;
         let output = self.ask(call, |handle, call, output, record| {
             // SAFETY: the instance is bound to this schema. Both mirrors of ArrowArray have the layout of the Arrow C
@@ -262,9 +258,7 @@ impl Instance {
                 )
             }
         })?;
-        if before.is_some_and(|before| before != columns) {
-            return Err(CallError::output("it wrote to its input"));
-        }
+        shown.is_unwritten()?;
         let answer = binding.output.read(&output, prepared.rows)?;
         let answer = answer.checked(descriptor)?;
         Ok(answer.arranged(prepared, rows))
@@ -296,8 +290,8 @@ impl Instance {
         let said = if prepared.rows == 0 {
             Vec::new()
         } else {
-            let columns = Binding::laid_out(&prepared, self.observed)?;
-            let mut input = binding.export(columns, prepared.rows)?;
+            let shown = Shown::new(&prepared, self.observed)?;
+            let mut input = binding.export(&shown, prepared.rows)?;
             let output = self.ask(call, |handle, call, output, record| {
                 // SAFETY: as in `segment`.
                 unsafe {
@@ -311,6 +305,7 @@ impl Instance {
                     )
                 }
             })?;
+            shown.is_unwritten()?;
             explanation::read(&output, prepared.rows)?
         };
         explanation::check(&said, prepared.rows, descriptor.features.len(), most)?;

@@ -74,6 +74,10 @@ fn try_run() -> Result<(), Box<dyn Error>> {
         // Where this is not allowed, it has its turn like others.
         let _like_others = rustix::process::setpriority_process(None, 19);
     }
+    if greeting.measured {
+        // Where a kernel has none, they are small already.
+        let _small_already = rustix::thread::disable_transparent_huge_pages(true);
+    }
     tracing::subscriber::set_global_default(lines::Lines)?;
     // Made while it may still open what it needs.
     let runtime = Builder::new_current_thread().enable_all().build()?;

@@ -14,8 +14,18 @@ pub(super) type Found = Result<(Outcome, String), Wrong>;
 #[derive(Debug, Clone)]
 pub(super) struct Wrong {
     what: String,
-    /// Whether it was not done in time: whatever it was asked for is not known then.
-    pub(super) is_late: bool,
+    pub(super) matter: Matter,
+}
+
+/// What it has to do with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Matter {
+    /// What the test is about.
+    Test,
+    /// A call was not done in time: what it was to give is not known.
+    Call,
+    /// There is no time for more tests.
+    Tests,
 }
 
 impl Wrong {
@@ -27,7 +37,18 @@ impl Wrong {
         };
         Self {
             what: what + &details,
-            is_late: matches!(trouble, Trouble::Overran),
+            matter: match trouble {
+                Trouble::Overran => Matter::Call,
+                _ => Matter::Test,
+            },
+        }
+    }
+
+    /// The tests take too long.
+    pub(super) fn out_of_time() -> Self {
+        Self {
+            what: "the tests have taken too long by now".to_owned(),
+            matter: Matter::Tests,
         }
     }
 
@@ -48,7 +69,7 @@ impl From<String> for Wrong {
     fn from(what: String) -> Self {
         Self {
             what,
-            is_late: false,
+            matter: Matter::Test,
         }
     }
 }

@@ -137,7 +137,7 @@ impl Subject {
     /// Whether there is time for more: somebody waits for what is judged, and others after it.
     pub(super) fn in_time(&self) -> Result<(), Wrong> {
         if self.until.left().is_zero() {
-            return Err("the tests have taken too long by now".into());
+            return Err(Wrong::out_of_time());
         }
         Ok(())
     }

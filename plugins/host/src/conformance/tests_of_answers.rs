@@ -5,6 +5,7 @@ use std::time::Duration;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 
+use crate::call::monotonic_ns;
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
@@ -13,10 +14,15 @@ use crate::{ABSTAIN, Assignments, Descriptor, Example, ExternalInstance, NO_SEGM
 
 /// Rows of most tests.
 const ROWS: usize = 1_000;
-/// Rows whose reasons are asked for, so many of each, within this time.
+/// Rows that are asked about in another order and in pieces: more than whoever looks at the number of rows makes a difference at.
+const ORDERED_ROWS: usize = 6_000;
+/// How often the same is asked.
+const TIMES: usize = 20;
+/// Rows whose reasons are asked for, so many of each, within this time; and how long people wait for those of a page.
 const EXPLAINED: usize = 100;
 const MOST_REASONS: u32 = 4;
 const LONGEST_EXPLANATION: Duration = Duration::from_secs(5);
+const LONGEST_OF_A_PAGE: Duration = Duration::from_secs(2);
 /// More than fit into one batch of the service, and no round number.
 const MANY_ROWS: usize = 16_411;
 
@@ -91,6 +97,12 @@ pub(super) const TESTS: &[Test] = &[
         why: "people see the reasons of every move: at most as many as asked for, strongest first, of features that there are, in a sentence",
         fix: "give reasons for every row that segment judges, whatever its values; sort by the absolute contribution, cut off at top_k, index features as the descriptor lists them, and keep a text below 1,024 bytes",
         run: explains,
+    },
+    Test {
+        id: "X-explain",
+        why: "reasons are asked for whenever somebody looks: they are the same again, and change nothing",
+        fix: "let explain take time and randomness from the call only, leave its input and the instance as they are, and add the offset of a child to its index",
+        run: explains_again,
     },
     Test {
         id: "C-segments",
@@ -177,13 +189,15 @@ fn offset(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
-    let rows = rows(subject, ROWS, Kind::Plain)?;
-    let plain = answers(&subject.fresh("{}")?, &rows)?;
-    let shifted = answers(&subject.observed()?, &rows)?;
-    if subject.deterministic && bits(&shifted) != bits(&plain) {
-        return fail("the same rows give other answers where columns have an offset");
+    for kind in [Kind::Plain, Kind::Unknown, Kind::Extreme] {
+        let rows = rows(subject, ROWS, kind)?;
+        let plain = answers(&subject.fresh("{}")?, &rows)?;
+        let shifted = answers(&subject.observed()?, &rows)?;
+        if subject.deterministic && bits(&shifted) != bits(&plain) {
+            return fail("the same rows give other answers where columns have an offset");
+        }
     }
-    pass(format!("{ROWS} rows"))
+    pass(format!("{ROWS} rows of each kind"))
 }
 
 fn again(subject: &Subject) -> Found {
@@ -195,7 +209,10 @@ fn again(subject: &Subject) -> Found {
     let answer = bits(&answers(&first, &rows)?);
     // The same instance, after other rows, and other processes, for addresses may be alike in two.
     answers(&first, &self::rows(subject, 17, Kind::Plain)?)?;
-    let mut is_same = bits(&answers(&first, &rows)?) == answer;
+    let mut is_same = true;
+    for _ in 0..TIMES {
+        is_same &= bits(&answers(&first, &rows)?) == answer;
+    }
     for _ in 0..OTHERS {
         is_same &= bits(&answers(&subject.fresh("{}")?, &rows)?) == answer;
     }
@@ -219,15 +236,16 @@ fn order(subject: &Subject) -> Found {
     if !subject.row_independent {
         return skipped("it does not promise SEG_CAP_ROW_INDEPENDENT");
     }
-    let rows = rows(subject, ROWS, Kind::Plain)?;
+    let rows = rows(subject, ORDERED_ROWS, Kind::Plain)?;
     let instance = subject.fresh("{}")?;
     let whole = answers(&instance, &rows)?.segment;
-    let backwards: UInt32Array = (0..ROWS).rev().map(|row| u32::try_from(row).ok()).collect();
+    let backwards = (0..ORDERED_ROWS).rev().map(|row| u32::try_from(row).ok());
+    let backwards: UInt32Array = backwards.collect();
     let mut turned = answers(&instance, &take_record_batch(&rows, &backwards)?)?.segment;
     turned.reverse();
     let mut pieces = Vec::new();
-    for start in (0..ROWS).step_by(77) {
-        let piece = rows.slice(start, 77.min(ROWS - start));
+    for start in (0..ORDERED_ROWS).step_by(77) {
+        let piece = rows.slice(start, 77.min(ORDERED_ROWS - start));
         pieces.extend(answers(&instance, &piece)?.segment);
     }
     if turned != whole || pieces != whole {
@@ -270,6 +288,15 @@ fn explains(subject: &Subject) -> Found {
     }
     let instance = subject.fresh("{}")?;
     let plain = rows(subject, EXPLAINED, Kind::Plain)?;
+    let begun_ns = monotonic_ns();
+    explained(&instance, &plain, MOST_REASONS)?;
+    let took_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
+    let took = Duration::from_nanos(took_ns);
+    if took > LONGEST_OF_A_PAGE {
+        return fail(format!(
+            "the reasons of {EXPLAINED} rows take {took:.1?}, and whoever looks at them waits no longer than {LONGEST_OF_A_PAGE:?}"
+        ));
+    }
     let mut most = 0;
     for top_k in [0, 1, MOST_REASONS] {
         let reasons = explained(&instance, &plain, top_k)?;
@@ -291,6 +318,32 @@ fn explains(subject: &Subject) -> Found {
         told.map_err(|wrong| wrong.of(format_args!("of example {k}")))?;
     }
     pass(format!("up to {most} reasons a row"))
+}
+
+fn explains_again(subject: &Subject) -> Found {
+    if !subject.explains {
+        return skipped("it gives no reasons");
+    }
+    for kind in [Kind::Plain, Kind::Unknown, Kind::Extreme] {
+        let rows = rows(subject, EXPLAINED, kind)?;
+        let instance = subject.fresh("{}")?;
+        let answer = bits(&answers(&instance, &rows)?);
+        let said = explained(&instance, &rows, MOST_REASONS)?;
+        let mut others = vec![explained(&instance, &rows, MOST_REASONS)?];
+        if subject.deterministic && bits(&answers(&instance, &rows)?) != answer {
+            return fail("the same rows get other answers once it was asked why");
+        }
+        others.push(explained(&subject.fresh("{}")?, &rows, MOST_REASONS)?);
+        if subject.has_process() {
+            others.push(explained(&subject.observed()?, &rows, MOST_REASONS)?);
+        }
+        if subject.deterministic && others.iter().any(|other| *other != said) {
+            return fail(
+                "the same rows, moment and seed give other reasons: again, in another process, or where columns have an offset",
+            );
+        }
+    }
+    pass("the same again, and answers stay")
 }
 
 fn explained(

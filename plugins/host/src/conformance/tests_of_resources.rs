@@ -4,24 +4,40 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
-use crate::ExternalInstance;
 use crate::call::monotonic_ns;
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
 use crate::conformance::{OF_A_PROCESS, Test};
 use crate::external::Usage;
+use crate::{Deadline, External, ExternalInstance};
 
 /// Rows of a batch here.
 const ROWS: usize = 1_000;
-/// Batches before anything is measured, and of a span in which it is.
-const WARM_UP: usize = 30;
-const BATCHES: usize = 70;
-/// Spans: what leaks grows in each of them, and an allocator's habits come and go.
+/// Spans in which memory is measured: what leaks grows in each of them, and an allocator's habits come and go.
 const SPANS: usize = 3;
-/// Memory that a span may take and not give back.
-const HABIT_BYTES: u64 = 400 << 10;
-/// Rows of the batches after which something may be left.
+/// A span of one that is slow is shorter.
+const LONGEST_SPAN: Duration = Duration::from_secs(4);
+/// What may leave something behind: how often it is done before anything is measured and in a span, and how much more memory may be
+/// held behind a span.
+const BATCHES: Doing = Doing {
+    what: "batches of 6,000 rows",
+    before: 30,
+    times: 70,
+    habit_bytes: 400 << 10,
+};
+const CALLS: Doing = Doing {
+    what: "calls of one row",
+    before: 100,
+    times: 500,
+    habit_bytes: 64 << 10,
+};
+const INSTANCES: Doing = Doing {
+    what: "instances",
+    before: 5,
+    times: 10,
+    habit_bytes: 64 << 10,
+};
 const LEFT_ROWS: usize = 6_000;
 /// How often it is told to stop.
 const ROUNDS: usize = 3;
@@ -32,7 +48,7 @@ pub(super) const TESTS: &[Test] = &[
     Test {
         id: "R-leak",
         why: "a process serves for months",
-        fix: "free what a call allocates: the output in its release function, the rest before returning",
+        fix: "free what a call allocates: the output in its release function, the rest before returning; what an instance holds in destroy",
         run: leak,
     },
     Test {
@@ -71,9 +87,61 @@ fn batch(subject: &Subject, rows: usize) -> Result<RecordBatch, Wrong> {
     subject.rows("{}", rows, Kind::Plain)
 }
 
-fn usage(instance: &ExternalInstance) -> Result<Usage, Wrong> {
-    let usage = instance.plugin().usage();
+fn usage(plugin: &External) -> Result<Usage, Wrong> {
+    let usage = plugin.usage();
     usage.ok_or_else(|| "its process cannot be looked at".into())
+}
+
+/// Something that is done again and again.
+struct Doing {
+    what: &'static str,
+    before: usize,
+    times: usize,
+    habit_bytes: u64,
+}
+
+impl Doing {
+    /// Does it, and fails where memory is left behind each time.
+    fn leaves_nothing(
+        &self,
+        subject: &Subject,
+        plugin: &External,
+        once: impl Fn() -> Result<(), Wrong>,
+    ) -> Result<(), Wrong> {
+        let again = |times: usize| -> Result<Usage, Wrong> {
+            let until = Deadline::after(LONGEST_SPAN);
+            for _ in 0..times {
+                subject.in_time()?;
+                once()?;
+                if until.left().is_zero() {
+                    break;
+                }
+            }
+            usage(plugin)
+        };
+        let first = again(1)?;
+        let mut before = again(self.before)?;
+        let (mut asked_for, mut touched) = (u64::MAX, u64::MAX);
+        for _ in 0..SPANS {
+            let after = again(self.times)?;
+            asked_for = asked_for.min(after.data_bytes.saturating_sub(before.data_bytes));
+            touched = touched.min(after.touched_bytes.saturating_sub(before.touched_bytes));
+            before = after;
+        }
+        let (times, what) = (self.times, self.what);
+        let whole = before.data_bytes.saturating_sub(first.data_bytes);
+        // What stands still where there is no more to be had has grown until then.
+        if whole > subject.memory_bytes() / 2 {
+            let mib = whole >> 20;
+            return Err(format!("{mib} MiB more after some hundred {what}").into());
+        }
+        let least = asked_for.max(touched);
+        if least > self.habit_bytes {
+            let kib = least >> 10;
+            return Err(format!("at least {kib} KiB more after each {times} {what}").into());
+        }
+        Ok(())
+    }
 }
 
 fn leak(subject: &Subject) -> Found {
@@ -81,40 +149,24 @@ fn leak(subject: &Subject) -> Found {
         return skipped(OF_A_PROCESS);
     }
     let rows = batch(subject, LEFT_ROWS)?;
-    let instance = subject.fresh("{}")?;
-    let show = |n_batches: usize| -> Result<u64, Wrong> {
-        for _ in 0..n_batches {
-            subject.in_time()?;
-            answers(&instance, &rows)?;
-            if subject.explains {
-                instance.explain(&rows.slice(0, 50), &call(Duration::from_secs(5)), 4)?;
-            }
+    let fresh = subject.fresh("{}")?;
+    let plugin = fresh.plugin();
+    let shown = |instance: &ExternalInstance, rows: &RecordBatch| -> Result<(), Wrong> {
+        answers(instance, rows)?;
+        if subject.explains {
+            let few = rows.slice(0, rows.num_rows().min(50));
+            instance.explain(&few, &call(Duration::from_secs(5)), 4)?;
         }
-        // What it holds of that grows by what the kernel gives at a time, which may be two MiB.
-        Ok(usage(&instance)?.data_bytes)
+        Ok(())
     };
-    let first = show(1)?;
-    let mut before = show(WARM_UP)?;
-    let mut least = u64::MAX;
-    for _ in 0..SPANS {
-        let after = show(BATCHES)?;
-        least = least.min(after.saturating_sub(before));
-        before = after;
-    }
-    let whole = before.saturating_sub(first);
-    // What stands still where there is no more to be had has grown until then.
-    if whole > subject.memory_bytes() / 2 {
-        return fail(format!(
-            "{} MiB more after {WARM_UP} batches of {LEFT_ROWS} rows and some",
-            whole >> 20
-        ));
-    }
-    if least > HABIT_BYTES {
-        return fail(format!(
-            "at least {} KiB more after each {BATCHES} batches of {LEFT_ROWS} rows",
-            least >> 10
-        ));
-    }
+    BATCHES.leaves_nothing(subject, plugin, || shown(&fresh, &rows))?;
+    let one = rows.slice(0, 1);
+    CALLS.leaves_nothing(subject, plugin, || shown(&fresh, &one))?;
+    let state = subject.state("{}")?;
+    INSTANCES.leaves_nothing(subject, plugin, || {
+        let another = super::subject::instance(plugin, ("{}", state.as_ref()))?;
+        shown(&another, &one)
+    })?;
     pass("its memory does not grow and grow")
 }
 
@@ -127,7 +179,7 @@ fn threads(subject: &Subject) -> Found {
     for _ in 0..10 {
         answers(&instance, &rows)?;
     }
-    let (before, after) = (before.threads, usage(&instance)?.threads);
+    let (before, after) = (before.threads, usage(instance.plugin())?.threads);
     let allowed = u64::from(subject.descriptor().limits.threads);
     // One is its own, the main thread.
     if after > before + allowed.saturating_sub(1) {
@@ -176,11 +228,11 @@ fn time(subject: &Subject) -> Found {
     let rows = batch(subject, MANY_ROWS)?;
     let instance = subject.fresh("{}")?;
     answers(&instance, &rows)?;
-    let before = usage(&instance)?.processor_ms;
+    let before = usage(instance.plugin())?.processor_ms;
     for _ in 0..10 {
         answers(&instance, &rows)?;
     }
-    let taken = usage(&instance)?.processor_ms - before;
+    let taken = usage(instance.plugin())?.processor_ms - before;
     let ms = taken / (10 * MANY_ROWS / 1_000) as f64;
     let most = subject.descriptor().limits.planned_ms_per_1k_rows();
     if ms <= most {
@@ -205,7 +257,7 @@ fn memory(subject: &Subject) -> Found {
     }
     // The batch itself, as it is read and as it is shown.
     let shown = 4 * rows.get_array_memory_size() as u64;
-    let peak = usage(&instance)?.peak_bytes;
+    let peak = usage(instance.plugin())?.peak_bytes;
     let taken = peak.saturating_sub(before.peak_bytes + shown);
     match subject.descriptor().limits.memory_mb {
         Some(declared) if taken > u64::from(declared) << 20 => {

@@ -38,6 +38,7 @@ pub(crate) struct How {
     pub(crate) lines: Lines,
     /// True: it is being judged.
     pub(crate) observed: bool,
+    pub(crate) measured: bool,
     /// True: it gives way to others.
     pub(crate) in_background: bool,
 }
@@ -104,6 +105,7 @@ impl HostProcess {
             descriptor: file.descriptor_json().to_owned(),
             memory_bytes: how.memory_bytes,
             observed: how.observed,
+            measured: how.measured,
             in_background: how.in_background,
         };
         socket.set_write_timeout(Some(START))?;

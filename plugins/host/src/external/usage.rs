@@ -10,6 +10,8 @@ pub struct Usage {
     pub resident_bytes: u64,
     /// Memory that the kernel holds to tell where its memory is, in bytes.
     pub table_bytes: u64,
+    /// Memory of its own that it holds, in bytes.
+    pub touched_bytes: u64,
     /// Memory of its own that it has asked for, whether it holds it or not, in bytes.
     pub data_bytes: u64,
     /// The most that it has held, in bytes.
@@ -39,6 +41,7 @@ impl Usage {
         Some(Self {
             resident_bytes: number("VmRSS:")? << 10,
             table_bytes: number("VmPTE:")? << 10,
+            touched_bytes: number("RssAnon:")? << 10,
             data_bytes: number("VmData:")? << 10,
             peak_bytes: number("VmHWM:")? << 10,
             threads: number("Threads:")?,

@@ -2,12 +2,10 @@
 #![expect(unsafe_code, reason = "calls the functions of a plugin's table")]
 
 use arrow_array::RecordBatch;
-use arrow_data::ArrayData;
 
 use sextant_segmenter_abi::{ArrowArray, SegError};
 
-use crate::binding::Binding;
-use crate::columns::copied;
+use crate::binding::Shown;
 use crate::library::Fit;
 use crate::sink::Sink;
 use crate::state::MAX_STATE_BYTES;
@@ -42,18 +40,13 @@ impl Instance {
         if prepared.rows == 0 {
             return Ok(());
         }
-        let columns = Binding::laid_out(&prepared, self.observed)?;
-        let before: Option<Vec<ArrayData>> =
-            self.observed.then(|| columns.iter().map(copied).collect());
-        let mut input = binding.export(columns.clone(), prepared.rows)?;
+        let shown = Shown::new(&prepared, self.observed)?;
+        let mut input = binding.export(&shown, prepared.rows)?;
         // SAFETY: as above; the input is moved in, and dropped here if the plugin left it.
         self.within(call, |handle, call, record| unsafe {
             function(handle, call, (&raw mut input).cast::<ArrowArray>(), record)
         })?;
-        if before.is_some_and(|before| before != columns) {
-            return Err(CallError::output("it wrote to its input"));
-        }
-        Ok(())
+        shown.is_unwritten()
     }
 
     /// Ends a pass; true: the population is asked for once more.

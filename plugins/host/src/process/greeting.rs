@@ -28,6 +28,8 @@ pub(crate) struct Greeting {
     pub(crate) memory_bytes: u64,
     /// True: it is being judged. Batches are shown at an offset, and looked at again afterwards.
     pub(crate) observed: bool,
+    /// True: what it takes is measured, so its memory comes in small pieces.
+    pub(crate) measured: bool,
     /// True: it gives way to others.
     pub(crate) in_background: bool,
 }

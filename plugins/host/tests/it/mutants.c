@@ -66,7 +66,7 @@ SEG_DESCRIPTOR(TEXT);
 
 enum { LOW, MIDDLE_, HIGH, SOFT };
 
-struct seg_instance { long limit; struct ArrowSchema column, *columns[1]; };
+struct seg_instance { long limit; void *part; struct ArrowSchema column, *columns[1]; };
 
 #if IS(38)
 static long shared_limit;
@@ -87,6 +87,11 @@ static seg_status create(const seg_host *host, const char *config, size_t len, s
   const char *at = strstr(config, "\"limit\":");
   if (self == NULL || at == NULL) return SEG_E_RESOURCE;
   self->limit = strtol(at + 8, NULL, 10);
+#if IS(107)
+  self->part = malloc(64 << 10);
+  if (self->part == NULL) return SEG_E_RESOURCE;
+  memset(self->part, 1, 64 << 10);
+#endif
 #if IS(38)
   shared_limit = self->limit;
 #endif
@@ -218,10 +223,27 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #if IS(54)
   if (rows > 0) ((int64_t *)in->children[0]->buffers[1])[in->children[0]->offset] += 1;
 #endif
-#if IS(46)
-  void *forgotten = malloc(32 << 10);
+#if IS(46) || IS(105)
+  size_t forgets = IS(46) ? 32 << 10 : 700;
+  void *volatile forgotten = malloc(forgets);
   if (forgotten == NULL) return SEG_E_RESOURCE;
-  memset(forgotten, 1, 32 << 10);
+  memset(forgotten, 1, forgets);
+#endif
+#if IS(108)
+  static int64_t *seen;
+  static size_t n_seen, room;
+  for (int64_t k = 0; k < rows; k++) {
+    if (n_seen == room) {
+      room = room ? 2 * room : 1024;
+      seen = realloc(seen, room * sizeof *seen);
+      if (seen == NULL) return SEG_E_RESOURCE;
+    }
+    seen[n_seen++] = k;
+  }
+#endif
+#if IS(110)
+  const struct ArrowArray *shares = in->children[1];
+  for (int64_t k = 0; k < rows; k++) if (!is_valid(shares, k)) ((double *)shares->buffers[1])[k + shares->offset] += 1;
 #endif
 #if IS(47)
   pthread_t thread;
@@ -272,6 +294,9 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #if IS(35)
     if (r->values[0] == HIGH && r->values[i] == LOW && i > 0) r->values[i] = MIDDLE_;
     if (r->values[0] != HIGH && r->values[i] == LOW && i > 0) r->values[i] = SOFT;
+#endif
+#if IS(111)
+    if (rows > 5000) r->values[i] = LOW;
 #endif
 #if IS(37)
     if (rows > 100 && (double)((const int64_t *)in->children[0]->buffers[1])[i + in->children[0]->offset] * (double)rows < sum) r->values[i] = LOW;
@@ -328,8 +353,30 @@ static seg_status explain(seg_instance *self, const seg_call *call, uint32_t top
 #if IS(44)
   if (rows > 1) abort();
 #endif
-#if IS(65) || IS(66)
+#if IS(112)
+  const int64_t *amounts = (const int64_t *)in->children[0]->buffers[1]; /* forgets the offset */
+#else
   const int64_t *amounts = (const int64_t *)in->children[0]->buffers[1] + in->children[0]->offset;
+#endif
+#if IS(102)
+  if (rows > 0) ((int64_t *)amounts)[0] += 1;
+#endif
+#if IS(103)
+  static unsigned asked;
+  asked++;
+#endif
+#if IS(104)
+  self->limit = 0;
+#endif
+#if IS(106)
+  void *volatile forgotten = malloc(1024);
+  if (forgotten == NULL) return SEG_E_RESOURCE;
+  memset(forgotten, 1, 1024);
+#endif
+#if IS(109)
+  for (int64_t k = 0; k < rows; k++) spend(30000000);
+#endif
+#if IS(65) || IS(66)
   for (int64_t k = 0; k < rows; k++) if (IS(65) ? amounts[k] == 500 : amounts[k] == INT64_MIN) abort();
 #endif
   size_t n = (size_t)rows * per_row;
@@ -352,7 +399,14 @@ static seg_status explain(seg_instance *self, const seg_call *call, uint32_t top
 #if IS(42)
     contributions[k] = NAN;
 #endif
-    letters[k] = 'a';
+    letters[k] = (char)('a' + (amounts[k / per_row] & 7));
+#if IS(101)
+    uint8_t random = 0;
+    if (getentropy(&random, 1) == 0) contributions[k] = first ? 1.0f + (float)random : -0.5f;
+#endif
+#if IS(103)
+    letters[k] = (char)('a' + asked % 8);
+#endif
 #if IS(58)
     letters[k] = (char)0xff;
 #endif

@@ -1,5 +1,6 @@
 //! What the conformance check is worth: it finds each of these defects, and none in good segmenters.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -164,15 +165,42 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
         "F-again",
         &[],
     ),
+    (101, "it draws random contributions", "X-explain", &[]),
+    (102, "it writes to what it explains", "X-explain", &[]),
+    (103, "it counts how often it is asked why", "X-explain", &[]),
+    (
+        104,
+        "it answers otherwise once it was asked why",
+        "X-explain",
+        &[],
+    ),
+    (105, "it forgets 700 bytes of every call", "R-leak", &[]),
+    (106, "it forgets 1 KiB whenever it explains", "R-leak", &[]),
+    (107, "destroy forgets a part of an instance", "R-leak", &[]),
+    (108, "it keeps all that it sees", "R-leak", &[]),
+    (109, "its reasons take three seconds", "C-explain", &[]),
+    (
+        110,
+        "it writes to its input where a value is unknown",
+        "D-offset",
+        &[],
+    ),
+    (111, "it answers otherwise for many rows", "X-order", &[]),
+    (
+        112,
+        "it forgets an offset when it explains",
+        "X-explain",
+        &[],
+    ),
 ];
 
-/// The first of the mutants of `mutants_fit.c`.
-const FIRST_FITTED: u32 = 71;
+/// The mutants of `mutants_fit.c`.
+const FITTED: Range<u32> = 71..101;
 /// No defect of it.
 const GOOD_FITTED: u32 = 999;
 
 fn mutant(folder: &Path, (number, _, _, options): &(u32, &str, &str, &[&str])) -> PathBuf {
-    let file = if *number >= FIRST_FITTED {
+    let file = if FITTED.contains(number) || *number == GOOD_FITTED {
         "tests/it/mutants_fit.c"
     } else {
         "tests/it/mutants.c"
