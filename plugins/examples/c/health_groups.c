@@ -1,6 +1,6 @@
-/* health_groups.c - a complete Sextant segmenter in plain C: four groups from revenue and the share of seats in use.
- * Build, in this folder:
- *   cc -O2 -std=c11 -Wall -Wextra -fvisibility=hidden -shared -fPIC -I ../../abi/include -o libsextant_segmenter_health_groups.so health_groups.c */
+/* A complete Sextant segmenter in plain C: four groups from revenue and the share of seats in use. It becomes a shared object with
+ *   cc -O2 -std=c11 -Wall -Wextra -fvisibility=hidden -shared -fPIC
+ * where segmenter.h is in the include path. */
 #include "segmenter.h"
 #include <stdio.h>
 #include <stdlib.h>

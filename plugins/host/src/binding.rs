@@ -12,7 +12,7 @@ use arrow_select::concat::concat;
 use arrow_select::filter::FilterBuilder;
 
 use crate::assignment::{Missing, OutputShape};
-use crate::columns::{copied, filled, laid_out};
+use crate::columns::{contents, filled, laid_out};
 use crate::{CallError, Descriptor, Feature, OnMissing};
 
 /// Where the plugin's columns come from, and what it answers.
@@ -48,7 +48,7 @@ impl Prepared {
 pub(crate) struct Shown {
     columns: Vec<ArrayData>,
     /// What was in them before they were shown, to somebody who is being judged.
-    before: Option<Vec<ArrayData>>,
+    before: Option<Vec<Box<[u8]>>>,
 }
 
 impl Shown {
@@ -62,18 +62,22 @@ impl Shown {
             Ok(laid_out(behind.to_data()).slice(1, prepared.rows))
         });
         let columns = columns.collect::<Result<Vec<_>, CallError>>()?;
-        let before = observed.then(|| columns.iter().map(copied).collect());
+        let before = observed.then(|| columns.iter().flat_map(contents).collect());
         Ok(Self { columns, before })
     }
 
     /// Fails where the plugin has written to them.
     pub(crate) fn is_unwritten(&self) -> Result<(), CallError> {
-        match &self.before {
-            Some(before) if *before != self.columns => {
-                Err(CallError::output("it wrote to its input"))
-            },
-            _ => Ok(()),
+        let is_as = |before: &Vec<_>| {
+            self.columns
+                .iter()
+                .flat_map(contents)
+                .eq(before.iter().cloned())
+        };
+        if self.before.as_ref().is_none_or(is_as) {
+            return Ok(());
         }
+        Err(CallError::output("it wrote to its input"))
     }
 }
 

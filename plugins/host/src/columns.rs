@@ -91,31 +91,13 @@ pub(crate) fn laid_out(data: ArrayData) -> ArrayData {
     unsafe { builder.build_unchecked() }
 }
 
-/// The column in memory of its own.
-#[expect(
-    unsafe_code,
-    reason = "checking every value again would cost more than the call"
-)]
-pub(crate) fn copied(data: &ArrayData) -> ArrayData {
-    let own = |buffer: &Buffer| Buffer::from_slice_ref(buffer.as_slice());
-    let nulls = data.nulls().map(|nulls| {
-        let bits = nulls.inner();
-        NullBuffer::new(BooleanBuffer::new(
-            own(bits.inner()),
-            bits.offset(),
-            bits.len(),
-        ))
-    });
-    let buffers = data.buffers().iter().map(own).collect();
-    let children = data.child_data().iter().map(copied).collect();
-    let builder = data
-        .clone()
-        .into_builder()
-        .nulls(nulls)
-        .buffers(buffers)
-        .child_data(children);
-    // SAFETY: as in `laid_out`; copies of values are aligned to 64 bytes.
-    unsafe { builder.build_unchecked() }
+/// All bytes of a column, of values that are unknown, too.
+pub(crate) fn contents(data: &ArrayData) -> Vec<Box<[u8]>> {
+    let nulls = data.nulls().map(|nulls| nulls.inner().inner());
+    let own = data.buffers().iter().chain(nulls);
+    let own = own.map(|buffer| Box::from(buffer.as_slice()));
+    own.chain(data.child_data().iter().flat_map(contents))
+        .collect()
 }
 
 fn aligned_nulls(nulls: &NullBuffer) -> NullBuffer {

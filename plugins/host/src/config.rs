@@ -141,6 +141,36 @@ impl ConfigSchema {
         &self.json
     }
 
+    /// Configurations at the edges of what is allowed, canonical: a given one with each property at its least, its greatest, or an
+    /// odd value.
+    pub(crate) fn edges(&self, given: &Map<String, Value>) -> BTreeSet<String> {
+        let odd = [
+            0.into(),
+            1.into(),
+            (-1).into(),
+            i64::MAX.into(),
+            i64::MIN.into(),
+            f64::MAX.into(),
+            f64::MIN_POSITIVE.into(),
+            "".into(),
+            "x".repeat(1_000).into(),
+            false.into(),
+            true.into(),
+            Value::Array(Vec::new()),
+        ];
+        let mut edges = BTreeSet::new();
+        for (key, property) in &self.properties {
+            let bounds = [property.minimum, property.maximum].into_iter().flatten();
+            let values = odd.iter().cloned().chain(bounds.map(Value::from));
+            for value in values.chain(property.choices.iter().cloned()) {
+                let mut config = given.clone();
+                config.insert(key.clone(), value);
+                edges.extend(self.canonical(&Value::Object(config).to_string()));
+            }
+        }
+        edges
+    }
+
     /// Checks a configuration and returns its canonical text: every default filled in, names in byte order, no spaces.
     /// An empty text means an empty object. A whole number such as `30.0` is accepted as an integer.
     ///

@@ -204,7 +204,7 @@ fn judged(test: &Test, found: Found) -> Verdict {
         Ok((outcome, what)) => (outcome, what, test.why, test.fix),
         Err(wrong) => {
             let (why, fix) = match wrong.matter {
-                Matter::Test => (test.why, test.fix),
+                Matter::Test | Matter::Refusal => (test.why, test.fix),
                 Matter::Call => (
                     "a call that is not done in time has no answer, and one that goes on after that ends with its process",
                     "in what may take long, look at the flag of the call (cancel), and stop; `sextant plugin run --csv` shows it rows of your own",

@@ -376,7 +376,7 @@ impl External {
             let what = "it has to be fitted, and a server learns by itself";
             return Err(Finding::new(Check::Supported, what));
         }
-        let peer = ServerPeer::new(client, &allowance, &told);
+        let peer = ServerPeer::new((server.clone(), client), &allowance, &told);
         let breakers = Breakers::of(&descriptor.id);
         Ok(Self::of(Shared {
             hosts: hosts.clone(),
@@ -455,16 +455,19 @@ impl External {
         self.shared.poison().forget();
     }
 
-    /// Asks a server elsewhere from now on; of a segmenter in a host process, nothing.
+    /// Asks a server elsewhere from now on, if that is another place or token; of a segmenter in a host process, nothing.
     ///
     /// # Errors
     ///
     /// The address or the token cannot be used.
     pub fn move_to(&self, server: &Server) -> Result<(), LoadError> {
-        if let Peer::Server(peer) = &self.shared.peer {
+        if let Peer::Server(peer) = &self.shared.peer
+            && !peer.is_at(server)
+        {
             let client = server.client(&self.shared.hosts);
             let path = Path::new(&server.address);
-            peer.move_to(client.map_err(|finding| LoadError::new(path, finding))?);
+            let client = client.map_err(|finding| LoadError::new(path, finding))?;
+            peer.move_to((server.clone(), client));
         }
         Ok(())
     }
@@ -493,9 +496,22 @@ impl External {
         self.shared.hosts.wait_for(None, looking)?
     }
 
-    /// The last lines that its processes have written here, newest first: none of a server.
+    /// Memory that its process has allocated by the allocator of C and not freed, in bytes. Waits until that is at rest.
+    pub(crate) fn heap_bytes(&self) -> Option<u64> {
+        let shared = Arc::clone(&self.shared);
+        let asking = async move {
+            let Peer::Process(peer) = &shared.peer else {
+                return None;
+            };
+            let client = peer.rest().await.process()?.client();
+            client.heap_bytes(LONGEST_DESCRIPTION).await
+        };
+        self.shared.hosts.wait_for(None, asking)?
+    }
+
+    /// The last lines that its processes have written here and that were told of it, newest first.
     pub fn lines(&self) -> Vec<WrittenLine> {
-        self.shared.peer.lines()
+        self.shared.peer.lines().newest_first()
     }
 
     /// Processes that were lost since it was started.

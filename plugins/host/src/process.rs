@@ -7,6 +7,7 @@
 
 mod fault;
 mod greeting;
+pub(crate) mod heap;
 mod lines;
 mod sandbox;
 mod service;

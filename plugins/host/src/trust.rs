@@ -190,10 +190,20 @@ struct RootEntry {
     tenants: Vec<String>,
 }
 
+/// Whether it is a UUID as ids of tenants are written.
+fn is_tenant_id(text: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => is_digit(byte),
+        })
+}
+
 impl Roots {
     /// Reads the file: `{"keys": [{"name": "acme", "public_key": "RW...", "ids": ["acme.*"], "tenants": []}], "revoked": [{"digest":
     /// "..."}], "servers": [{"address": "https://models.acme.example:443", "ids": ["acme.*"]}]}`, of which each part may be left out. A
-    /// pattern of ids is an id, or the beginning of one with `*`; no tenants means all.
+    /// pattern of ids is an id, or the beginning of one with `*`; tenants are given by their ids, none means all.
     ///
     /// # Errors
     /// What is wrong with it, in words.
@@ -204,6 +214,13 @@ impl Roots {
             if keys.iter().any(|key| key.name == entry.name) {
                 return Err(format!(
                     "there are two keys with the name \"{}\"",
+                    entry.name
+                ));
+            }
+            // One that names no tenant would be trusted with none, without a word.
+            if let Some(odd) = entry.tenants.iter().find(|one| !is_tenant_id(one)) {
+                return Err(format!(
+                    "\"{odd}\", of \"{}\", is no id of a tenant, such as 0198c0de-0000-7000-8000-000000000000",
                     entry.name
                 ));
             }

@@ -103,6 +103,8 @@ pub(crate) struct Segmenters {
     loaded: Mutex<BTreeMap<String, Loading>>,
     watched: AsyncMutex<Watched>,
     keys: trusted::Keys,
+    /// Servers, by digest, that cannot be asked where the catalogue says, and why.
+    unplaced: Mutex<BTreeMap<String, String>>,
     /// Counts what changes which of them may be asked.
     edition: AtomicU64,
     /// Uploads that may be in memory at one time.
@@ -133,6 +135,7 @@ impl Segmenters {
             loaded: Mutex::default(),
             watched: AsyncMutex::default(),
             keys: trusted::Keys::default(),
+            unplaced: Mutex::default(),
             edition: AtomicU64::new(0),
             uploads: Semaphore::new(MAX_UPLOADS),
             judges: Arc::new(Semaphore::new(MAX_JUDGED)),
@@ -171,7 +174,6 @@ impl Segmenters {
             if is_ready(&published) && is_released {
                 segmenter.release();
             }
-            self.move_server(&segmenter, (before.get(&digest), published.get(&digest)));
             // Who may not be asked any more takes nothing of the machine.
             if !is_ready(&published) && is_ready(&before) {
                 segmenter.end_process();

@@ -92,6 +92,7 @@ impl Engine {
 
     async fn look(&self, n_looks: u32, followed: &mut Followed) -> Result<(), Status> {
         self.segmenters.refresh().await.map_err(store)?;
+        self.segmenters.place_servers();
         // A segmentation that has left what fails with its configuration is asked with another one: the segmenter may be sound.
         self.leave_failing().await?;
         // Looked for again after each: somebody may have released one meanwhile.

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use sextant_domain::time::{Day, Instant};
 use sextant_plugin_host::Verified;
+use sextant_plugin_host::trust::Roots;
 use sextant_runtime::config::{Config, Loaded, StoreKind};
 
 use crate::assemble;
@@ -105,6 +106,7 @@ pub async fn local_checks(loaded: &Loaded, now: Instant) -> Vec<Finding> {
     findings.extend(services::check(loaded).await);
     findings.push(segmenters(config));
     findings.extend(isolated(config));
+    findings.extend(trusted(config));
     findings.push(clock(now));
     findings
 }
@@ -179,6 +181,21 @@ fn isolated(config: &Config) -> Option<Finding> {
         Finding::ok(CHECK, found)
     } else {
         Finding::failed(CHECK, broken.join("; "), fix)
+    })
+}
+
+/// Whom the installation trusts with segmenters.
+fn trusted(config: &Config) -> Option<Finding> {
+    const CHECK: &str = "trusted keys";
+    let file = config.plugins.trust_file.as_ref()?;
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+    Some(match text.and_then(|text| Roots::parse(&text)) {
+        Ok(_read) => Finding::ok(CHECK, file.display().to_string()),
+        Err(why) => Finding::failed(
+            CHECK,
+            format!("{}: {why}", file.display()),
+            "mend plugins.trust_file: until then nothing new is taken or loaded, what runs is asked on, and nothing is revoked",
+        ),
     })
 }
 

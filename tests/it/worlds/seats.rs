@@ -20,6 +20,8 @@ pub(crate) struct Seats {
     pub(crate) crashes: u64,
     pub(crate) hangs: u64,
     pub(crate) feature: &'static str,
+    /// What it does when a tenant of the service asks why; the check of a segmenter is told.
+    pub(crate) explains: Option<&'static str>,
 }
 
 impl Default for Seats {
@@ -31,6 +33,7 @@ impl Default for Seats {
             crashes: CRASHES,
             hangs: HANGS,
             feature: "revenue.seats",
+            explains: None,
         }
     }
 }
@@ -45,6 +48,7 @@ impl Seats {
             crashes,
             hangs,
             feature,
+            explains,
         } = self;
         let descriptor = format!(
             r#"{{"id":"{id}","version":"{version}","abi":"1.0","title":"Seats","output":"single","requires":[{{"feature":"{feature}","type":"int64","on_missing":"skip_row"}}],"segments":[{{"key":"small","title":"Small"}},{{"key":"large","title":"Large"}}],"config_schema":{{"type":"object","additionalProperties":false,"properties":{{"unit":{{"type":"string","default":"seat"}}}}}}}}"#
@@ -58,15 +62,22 @@ impl Seats {
                said[k] = values[k] >= {large_from}; }} \
              return answer(out, said, rows);"
         );
+        let table = match explains {
+            Some(_) => ".caps = SEG_CAP_ROW_INDEPENDENT | SEG_CAP_DETERMINISTIC | SEG_CAP_EXPLAIN",
+            None => ".caps = SEG_CAP_ROW_INDEPENDENT, .explain = NULL",
+        };
+        let explain = format!(
+            "static const struct reason of[1] = {{{{0, 1.0f, 'a'}}}}; \
+             if (strncmp(call->tenant, \"00000000\", 8) == 0) return reasons(out, in->length, top_k > 0, of); \
+             {}",
+            explains.unwrap_or("return SEG_E_UNSUPPORTED;")
+        );
         let source = SOURCE
             .replace("@DESCRIPTOR@", &descriptor.replace('"', "\\\""))
-            .replace(
-                "@TABLE@",
-                ".caps = SEG_CAP_ROW_INDEPENDENT, .explain = NULL",
-            )
+            .replace("@TABLE@", table)
             .replace("@SEGMENT@", &judge)
             .replace("@ENTRY@", "(void)explain; return &table;")
-            .replace("@EXPLAIN@", "return SEG_E_UNSUPPORTED;")
+            .replace("@EXPLAIN@", &explain)
             .replace("@PRELUDE@", "");
         let file = folder.join(format!("seats-{version}.c"));
         let library = match version {

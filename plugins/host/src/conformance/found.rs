@@ -5,7 +5,7 @@ use std::fmt;
 use arrow_schema::ArrowError;
 
 use crate::conformance::Outcome;
-use crate::{CallError, Trouble};
+use crate::{CallError, FailureCode, Trouble};
 
 /// What a test found: how it ended, and what there is to say. An error fails it.
 pub(super) type Found = Result<(Outcome, String), Wrong>;
@@ -22,6 +22,8 @@ pub(super) struct Wrong {
 pub(super) enum Matter {
     /// What the test is about.
     Test,
+    /// It refuses a configuration, and says so.
+    Refusal,
     /// A call was not done in time: what it was to give is not known.
     Call,
     /// There is no time for more tests.
@@ -42,6 +44,11 @@ impl Wrong {
                 _ => Matter::Test,
             },
         }
+    }
+
+    /// Whether it refuses a configuration.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.matter == Matter::Refusal
     }
 
     /// The tests take too long.
@@ -91,6 +98,10 @@ impl From<CallError> for Wrong {
         let what = error.to_string();
         match &error {
             CallError::Lost(trouble) => Self::of_trouble(what, trouble),
+            CallError::Plugin(failure) if failure.code == FailureCode::InvalidConfig => Self {
+                what,
+                matter: Matter::Refusal,
+            },
             _ => what.into(),
         }
     }

@@ -8,6 +8,10 @@ use crate::conformance::tests_of_answers::configs;
 
 /// Rows of a batch here.
 const ROWS: usize = 1_000;
+/// Configurations at the edges that are tried at most, with so many rows each, and bytes of one that are shown.
+const MAX_EDGES: usize = 64;
+const EDGE_ROWS: usize = 100;
+const SHOWN_BYTES: usize = 200;
 
 pub(super) const TESTS: &[Test] = &[
     Test {
@@ -27,6 +31,12 @@ pub(super) const TESTS: &[Test] = &[
         why: "a segmenter is fitted to the features that it reads afterwards",
         fix: "let requirements depend on the configuration alone, not on what was learned",
         run: stateless,
+    },
+    Test {
+        id: "Q-edges",
+        why: "every tenant may configure whatever the schema allows",
+        fix: "say what is allowed in config_schema (minimum, maximum, enum), and refuse what is useless beyond that in create, with SEG_E_INVALID_CONFIG",
+        run: edges,
     },
     Test {
         id: "Q-answers",
@@ -92,4 +102,35 @@ fn in_list(subject: &Subject) -> Found {
         let rows = subject.rows(config, ROWS, Kind::Plain)?;
         answers(&subject.fresh(config)?, &rows).map(|_in_list| ())
     })
+}
+
+fn edges(subject: &Subject) -> Found {
+    let descriptor = subject.descriptor();
+    let example = descriptor.examples.first();
+    let given = example.and_then(|example| example.config.as_object().cloned());
+    let edges = descriptor.config_schema.edges(&given.unwrap_or_default());
+    if edges.is_empty() {
+        return skipped("there is nothing to configure");
+    }
+    let n_edges = edges.len().min(MAX_EDGES);
+    let (mut n_refused, process) = (0, subject.process()?);
+    for config in edges.into_iter().take(MAX_EDGES) {
+        let asked = subject.state(&config).and_then(|state| {
+            let instance = super::subject::instance(&process, (&config, state.as_ref()))?;
+            let rows = crate::conformance::made_up(instance.descriptor(), EDGE_ROWS)?;
+            answers(&instance, &rows)
+        });
+        match asked {
+            Ok(_answers) => {},
+            Err(wrong) if wrong.is_refusal() => n_refused += 1,
+            Err(wrong) => {
+                let end = config.floor_char_boundary(SHOWN_BYTES);
+                let shown = config.get(..end).unwrap_or_default();
+                return Err(wrong.of(format_args!("with {shown}")));
+            },
+        }
+    }
+    pass(format!(
+        "{n_edges} configurations, of which it refuses {n_refused}"
+    ))
 }

@@ -17,27 +17,27 @@ const ROWS: usize = 1_000;
 /// Spans in which memory is measured: what leaks grows in each of them, and an allocator's habits come and go.
 const SPANS: usize = 3;
 /// A span of one that is slow is shorter.
-const LONGEST_SPAN: Duration = Duration::from_secs(4);
-/// What may leave something behind: how often it is done before anything is measured and in a span, and how much more memory may be
-/// held behind a span.
+const LONGEST_SPAN: Duration = Duration::from_secs(6);
+/// What may leave something behind: how often it is done before anything is measured, and in a span.
 const BATCHES: Doing = Doing {
     what: "batches of 6,000 rows",
-    before: 30,
-    times: 70,
-    habit_bytes: 400 << 10,
+    before: 8,
+    times: 15,
 };
 const CALLS: Doing = Doing {
     what: "calls of one row",
-    before: 100,
-    times: 500,
-    habit_bytes: 64 << 10,
+    before: 30,
+    times: 150,
 };
 const INSTANCES: Doing = Doing {
     what: "instances",
-    before: 5,
-    times: 10,
-    habit_bytes: 64 << 10,
+    before: 4,
+    times: 8,
 };
+/// More memory that may be allocated, and that may be held, behind a span; and behind all of them.
+const HEAP_HABIT_BYTES: u64 = 8 << 10;
+const HABIT_BYTES: u64 = 192 << 10;
+const WHOLE_HABIT_BYTES: u64 = 2 << 20;
 const LEFT_ROWS: usize = 6_000;
 /// How often it is told to stop.
 const ROUNDS: usize = 3;
@@ -97,7 +97,6 @@ struct Doing {
     what: &'static str,
     before: usize,
     times: usize,
-    habit_bytes: u64,
 }
 
 impl Doing {
@@ -108,39 +107,71 @@ impl Doing {
         plugin: &External,
         once: impl Fn() -> Result<(), Wrong>,
     ) -> Result<(), Wrong> {
-        let again = |times: usize| -> Result<Usage, Wrong> {
+        let again = |times: usize| -> Result<(usize, Memory), Wrong> {
             let until = Deadline::after(LONGEST_SPAN);
-            for _ in 0..times {
+            let mut done = 0;
+            while done < times && (done == 0 || !until.left().is_zero()) {
                 subject.in_time()?;
                 once()?;
-                if until.left().is_zero() {
-                    break;
-                }
+                done += 1;
             }
-            usage(plugin)
+            Ok((done, Memory::of(plugin)?))
         };
-        let first = again(1)?;
-        let mut before = again(self.before)?;
-        let (mut asked_for, mut touched) = (u64::MAX, u64::MAX);
+        let (_, first) = again(1)?;
+        let (_, begun) = again(self.before)?;
+        let mut before = begun;
+        let mut always = true;
+        let mut told = String::new();
         for _ in 0..SPANS {
-            let after = again(self.times)?;
-            asked_for = asked_for.min(after.data_bytes.saturating_sub(before.data_bytes));
-            touched = touched.min(after.touched_bytes.saturating_sub(before.touched_bytes));
+            let (done, after) = again(self.times)?;
+            let more = after.more_than(&before);
+            always &= more.heap > HEAP_HABIT_BYTES || more.most() > HABIT_BYTES;
+            let kib = more.most() >> 10;
+            told = format!("{kib} KiB more after {done} {}", self.what);
             before = after;
         }
-        let (times, what) = (self.times, self.what);
-        let whole = before.data_bytes.saturating_sub(first.data_bytes);
+        // What grows by doubling stands still in between.
+        let whole = before.more_than(&begun).most();
         // What stands still where there is no more to be had has grown until then.
-        if whole > subject.memory_bytes() / 2 {
-            let mib = whole >> 20;
-            return Err(format!("{mib} MiB more after some hundred {what}").into());
-        }
-        let least = asked_for.max(touched);
-        if least > self.habit_bytes {
-            let kib = least >> 10;
-            return Err(format!("at least {kib} KiB more after each {times} {what}").into());
+        let has_all = before.more_than(&first).most() > subject.memory_bytes() / 2;
+        if always || whole > WHOLE_HABIT_BYTES || has_all {
+            let (times, kib) = (SPANS * self.times, whole >> 10);
+            let what = format!("{told}, and {kib} KiB after {times} of them");
+            return Err(what.into());
         }
         Ok(())
+    }
+}
+
+/// Memory of a process, in bytes.
+#[derive(Clone, Copy)]
+struct Memory {
+    /// Allocated and not freed.
+    heap: u64,
+    asked_for: u64,
+    touched: u64,
+}
+
+impl Memory {
+    fn of(plugin: &External) -> Result<Self, Wrong> {
+        let usage = usage(plugin)?;
+        Ok(Self {
+            heap: plugin.heap_bytes().unwrap_or_default(),
+            asked_for: usage.data_bytes,
+            touched: usage.touched_bytes,
+        })
+    }
+
+    fn more_than(&self, before: &Self) -> Self {
+        Self {
+            heap: self.heap.saturating_sub(before.heap),
+            asked_for: self.asked_for.saturating_sub(before.asked_for),
+            touched: self.touched.saturating_sub(before.touched),
+        }
+    }
+
+    fn most(&self) -> u64 {
+        self.heap.max(self.asked_for).max(self.touched)
     }
 }
 

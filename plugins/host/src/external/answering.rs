@@ -267,6 +267,17 @@ impl<A: Ask> Answering<A> {
             breakers.incident(of, self.number, trouble);
         }
         let found_now = found.without.iter().skip(n_known);
+        let what = found_now.clone().next().map(|first| {
+            let (rows, row, trouble) = (found_now.clone().count(), first.row, &first.trouble);
+            format!(
+                "{} for {rows} rows, the first is row {row}: {trouble}",
+                A::LACKING
+            )
+        });
+        // Its author is told.
+        if let Some(what) = &what {
+            self.shared.peer.lines().tell("WARN", what);
+        }
         let n_answered = found.answers.iter().map(|(rows, _)| rows.len()).sum();
         match A::MATTER {
             Matter::Answers if self.shared.told.row_independent => {
@@ -279,20 +290,17 @@ impl<A: Ask> Answering<A> {
                 let Some(first) = found_now.clone().next() else {
                     return;
                 };
-                let (rows, row, trouble) = (found_now.count(), first.row, &first.trouble);
                 // Of those for whom there was no time nothing is learned.
                 if !self.is_late() {
-                    breakers.rows(of, n_answered, (rows, Some(trouble)));
+                    let n_rows = found_now.count();
+                    breakers.rows(of, n_answered, (n_rows, Some(&first.trouble)));
                 }
                 drop(breakers);
-                // A row without reasons has its answer: its author is told.
-                let what = format!("no reasons for {rows} rows, the first is row {row}: {trouble}");
                 tracing::warn!(
                     segmenter = self.descriptor.id,
                     what,
                     "a segmenter gives no reasons for some rows"
                 );
-                self.shared.peer.tell(&what);
             },
         }
     }

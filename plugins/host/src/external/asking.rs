@@ -27,6 +27,8 @@ pub(crate) trait Ask: Clone + Send + Sync + 'static {
 
     /// What kind of question it is.
     const NAME: &str;
+    /// What rows are without that have none.
+    const LACKING: &str;
     const MATTER: Matter;
     /// Rows that are shown in one call at most.
     const ROWS_AT_ONCE: usize;
@@ -55,6 +57,7 @@ impl Ask for Segment {
     type Answer = Answer;
 
     const NAME: &str = "segment";
+    const LACKING: &str = "no answer";
     const MATTER: Matter = Matter::Answers;
     const ROWS_AT_ONCE: usize = usize::MAX;
     /// A row among a thousand costs at most twelve calls in vain.
@@ -92,6 +95,7 @@ impl Ask for Explain {
     type Answer = Vec<Vec<Reason>>;
 
     const NAME: &str = "explain";
+    const LACKING: &str = "no reasons";
     const MATTER: Matter = Matter::Reasons;
     /// Reasons can take a thousand times what answers take: of a page, some are better than none.
     const ROWS_AT_ONCE: usize = 64;

@@ -7,12 +7,13 @@ use futures_util::{Stream, stream};
 use tokio::time::timeout;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use sextant_proto::segmenter::v1 as pb;
 use sextant_proto::segmenter::v1::evaluation_service_client::EvaluationServiceClient;
 
 use crate::messages::{MAX_MESSAGE_BYTES, PIECE_BYTES};
+use crate::process::heap;
 use crate::{MAX_STATE_BYTES, State, messages};
 
 /// Most bytes of an answer that says what something is, or what became of it.
@@ -88,10 +89,23 @@ impl Client {
         &self,
         longest: Duration,
     ) -> Result<pb::DescribeResponse, Undescribed> {
+        self.described(longest).await.map(Response::into_inner)
+    }
+
+    /// Bytes that a host process has allocated and not freed.
+    pub(crate) async fn heap_bytes(&self, longest: Duration) -> Option<u64> {
+        let told = self.described(longest).await.ok()?;
+        heap::told(told.metadata())
+    }
+
+    async fn described(
+        &self,
+        longest: Duration,
+    ) -> Result<Response<pb::DescribeResponse>, Undescribed> {
         let request = self.request(pb::DescribeRequest {}, longest);
         let mut client = self.saying(MAX_SAID_BYTES);
         match timeout(longest, client.describe(request)).await {
-            Ok(Ok(told)) => Ok(told.into_inner()),
+            Ok(Ok(told)) => Ok(told),
             Ok(Err(status)) => Err(Undescribed::Off(status)),
             Err(_elapsed) => Err(Undescribed::Late),
         }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard as StdGuard, PoisonError};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -14,8 +14,8 @@ use sextant_proto::segmenter::v1 as pb;
 use crate::call::monotonic_ns;
 use crate::external::child::{HostProcess, How};
 use crate::external::client::{Client, Undescribed};
-use crate::external::log::WrittenLine;
-use crate::external::{Allowance, Crash, Hosts, StartError, Trouble};
+use crate::external::log::Lines;
+use crate::external::{Allowance, Crash, Hosts, Server, StartError, Trouble};
 use crate::{CallError, Verified, messages};
 
 /// How long a server is not asked that did not answer, and how long it may take to: whoever waits for one that hangs waits for little.
@@ -102,18 +102,11 @@ impl Peer {
         }
     }
 
-    /// The last lines that its processes have written, newest first.
-    pub(crate) fn lines(&self) -> Vec<WrittenLine> {
+    /// What its processes have written and what is told of it.
+    pub(crate) fn lines(&self) -> &Lines {
         match self {
-            Self::Process(peer) => peer.how.lines.newest_first(),
-            Self::Server(_) => Vec::new(),
-        }
-    }
-
-    /// Writes a line among those of its processes.
-    pub(crate) fn tell(&self, what: &str) {
-        if let Self::Process(peer) = self {
-            peer.how.lines.tell("WARN", what);
+            Self::Process(peer) => &peer.how.lines,
+            Self::Server(peer) => &peer.lines,
         }
     }
 
@@ -285,7 +278,9 @@ fn not_started(error: StartError) -> Lost {
 /// A server that a team runs.
 #[derive(Debug)]
 pub(crate) struct ServerPeer {
-    client: StdMutex<Client>,
+    /// Where it is, and who asks there.
+    place: StdMutex<(Server, Client)>,
+    lines: Lines,
     calls: Arc<Semaphore>,
     /// SHA-256 of what it said of itself when it was registered.
     digest: [u8; 32],
@@ -299,9 +294,14 @@ pub(crate) struct ServerPeer {
 
 impl ServerPeer {
     /// A server that has just described itself.
-    pub(crate) fn new(client: Client, allowance: &Allowance, told: &pb::DescribeResponse) -> Self {
+    pub(crate) fn new(
+        place: (Server, Client),
+        allowance: &Allowance,
+        told: &pb::DescribeResponse,
+    ) -> Self {
         Self {
-            client: StdMutex::new(client),
+            place: StdMutex::new(place),
+            lines: Lines::default(),
             calls: Arc::new(Semaphore::new(allowance.calls_at_once)),
             digest: digest_of(told),
             trusted_for_ns: i64::try_from(allowance.trusted_for.as_nanos()).unwrap_or(i64::MAX),
@@ -310,16 +310,20 @@ impl ServerPeer {
         }
     }
 
-    /// It is asked elsewhere from now on, once it has said there what it is.
-    pub(crate) fn move_to(&self, client: Client) {
-        *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client;
-        self.same_at_ns.store(i64::MIN, Ordering::Relaxed);
-        self.away_until_ns.store(i64::MIN, Ordering::Relaxed);
+    fn place(&self) -> StdGuard<'_, (Server, Client)> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn client(&self) -> Client {
-        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        client.clone()
+    /// Whether it is asked there already.
+    pub(crate) fn is_at(&self, server: &Server) -> bool {
+        self.place().0 == *server
+    }
+
+    /// It is asked elsewhere from now on, once it has said there what it is.
+    pub(crate) fn move_to(&self, place: (Server, Client)) {
+        *self.place() = place;
+        self.same_at_ns.store(i64::MIN, Ordering::Relaxed);
+        self.away_until_ns.store(i64::MIN, Ordering::Relaxed);
     }
 
     /// It did not answer, and is not asked for a while.
@@ -357,7 +361,7 @@ impl ServerPeer {
             _call: calls.map_err(closed)?,
             since_ns: monotonic_ns(),
         };
-        let client = self.client();
+        let client = self.place().1.clone();
         let since_ns = monotonic_ns().saturating_sub(self.same_at_ns.load(Ordering::Relaxed));
         if since_ns > self.trusted_for_ns {
             self.look(&client).await?;

@@ -17,7 +17,7 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where a server is, and how it knows who asks.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Server {
     /// Such as `https://models.internal:8443`. Whoever answers at one with `https` has to have a certificate for its name, of an authority
     /// that this machine trusts; `http` shows the token and all rows to whoever is on the way.

@@ -19,6 +19,7 @@ use sextant_proto::segmenter::v1::evaluation_service_server::EvaluationService;
 use sextant_proto::segmenter::v1::fit_response::Part as Fitted;
 
 use crate::messages::PIECE_BYTES;
+use crate::process::heap;
 use crate::process::worker::{Ends, FitStep, Worker};
 use crate::state::MAX_STATE_BYTES;
 use crate::{Deadline, messages};
@@ -148,8 +149,11 @@ impl EvaluationService for Evaluations {
         &self,
         request: Request<pb::DescribeRequest>,
     ) -> Result<Response<pb::DescribeResponse>, Status> {
-        self.ask(ends(request.metadata()), |worker, _| worker.describe())
-            .await
+        let mut told = self
+            .ask(ends(request.metadata()), |worker, _| worker.describe())
+            .await?;
+        heap::tell(told.metadata_mut());
+        Ok(told)
     }
 
     async fn configure(

@@ -92,4 +92,19 @@ fn what_would_be_without_effect_is_refused() {
     Roots::parse(&format!(r#"{{"keys": [{key}]}}"#)).unwrap();
     let why = Roots::parse(&format!(r#"{{"keys": [{key}, {key}]}}"#)).unwrap_err();
     assert!(why.contains("two keys"), "{why}");
+    // With a name for an id the key would be trusted with no tenant.
+    let of = |tenant: &str| {
+        let key = key.replace('}', &format!(r#", "tenants": ["{tenant}"]}}"#));
+        Roots::parse(&format!(r#"{{"keys": [{key}]}}"#))
+    };
+    of("0198c0de-0000-7000-8000-00000000abcd").unwrap();
+    for odd in [
+        "",
+        "acme",
+        "0198C0DE-0000-7000-8000-00000000ABCD",
+        "0198c0de00007000800000000000abcd",
+    ] {
+        let why = of(odd).unwrap_err();
+        assert!(why.contains("is no id of a tenant"), "{odd}: {why}");
+    }
 }

@@ -71,15 +71,15 @@ struct reason { uint16_t feature; float contribution; char letter; };
 struct reasons {
   struct ArrowArray list, item, fields[3], *root_children[1], *list_children[1], *item_children[3];
   const void *none[1], *list_buffers[2], *feature_buffers[2], *contribution_buffers[2], *text_buffers[3];
-  int32_t row_ends[9], text_ends[65];
-  uint16_t features[64];
-  float contributions[64];
-  char text[64];
+  int32_t row_ends[129], text_ends[1025];
+  uint16_t features[1024];
+  float contributions[1024];
+  char text[1024];
 };
 
 static seg_status reasons(struct ArrowArray *out, int64_t rows, int per_row, const struct reason *of) {
   struct reasons *r = calloc(1, sizeof *r);
-  if (r == NULL || rows > 8 || per_row > 8) return SEG_E_RESOURCE;
+  if (r == NULL || rows > 128 || per_row > 8) return SEG_E_RESOURCE;
   int n = 0;
   for (int64_t row = 0; row < rows; row++) {
     for (int k = 0; k < per_row; k++, n++) {

@@ -173,6 +173,9 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
 #if IS(68)
   if (amount == 5) abort();
 #endif
+#if IS(113)
+  if (1000000 / (int)limit < 0) return LOW;
+#endif
   if (amount >= limit) return HIGH;
   if (is_valid(shares, row) && !isnan(share) && share >= 0.5) return MIDDLE_;
   if (length == 8 && memcmp(kind, "software", 8) == 0) return SOFT;

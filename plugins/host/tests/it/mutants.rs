@@ -192,6 +192,7 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
         "X-explain",
         &[],
     ),
+    (113, "it divides by what is configured", "Q-edges", &[]),
 ];
 
 /// The mutants of `mutants_fit.c`.

@@ -1,3 +1,4 @@
+use futures_util::future::try_join_all;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
@@ -9,7 +10,6 @@ use sextant_wire::{page, read};
 
 use super::{Handlers, Reading};
 use crate::columns::Of;
-use crate::current::Question;
 use crate::decide::decode;
 use crate::wire::{membership, present};
 
@@ -101,20 +101,24 @@ impl Handlers {
         let Some(table) = tables.next().filter(|table| table.num_rows() > 0) else {
             return Ok(());
         };
-        let question = |one: &pb::Membership| {
-            let state = state.as_ref()?;
-            let of = state.by_key(&one.segmentation)?;
-            Some(state.question(of, &table, &[0]))
-        };
-        let questions = memberships.iter().map(|one| question(one).transpose());
-        let questions = questions.collect::<Result<Vec<_>, _>>()?;
+        let mut questions = Vec::with_capacity(memberships.len());
+        for (place, one) in memberships.iter().enumerate() {
+            let of = state.as_ref().zip(
+                state
+                    .as_ref()
+                    .and_then(|state| state.by_key(&one.segmentation)),
+            );
+            if let Some((state, of)) = of {
+                questions.push((place, state.question(of, &table, &[0])?));
+            }
+        }
         drop(state);
-        let reasons = blocking(move || {
-            let asked = |question: Option<Question>| question.and_then(|one| one.asked().pop());
-            let reasons = questions.into_iter().map(asked);
-            Ok::<_, Problem>(reasons.map(Option::unwrap_or_default).collect::<Vec<_>>())
+        // Side by side: one that is slow keeps no other waiting.
+        let asked = questions.into_iter().map(|(place, question)| {
+            blocking(move || Ok::<_, Problem>((place, question.asked().pop().unwrap_or_default())))
         });
-        for (membership, reasons) in memberships.iter_mut().zip(reasons.await?) {
+        for (place, reasons) in try_join_all(asked).await? {
+            let membership = &mut memberships[place];
             membership.current_reasons = reasons;
         }
         Ok(())

@@ -104,8 +104,8 @@ impl Segmenters {
             Ok(_published) => true,
             Err(problem) if problem.reason == ErrorReason::Unavailable => false,
             Err(problem) => {
-                let problem = format!("{}: {}", problem.field, problem.message);
-                error!(file = %path.display(), problem, "a segmenter is not published");
+                let (field, problem) = (problem.field, problem.message);
+                error!(file = %path.display(), field, problem, "a segmenter is not published");
                 true
             },
         }

@@ -349,6 +349,8 @@ impl Segmenters {
             pb::SegmenterState::Ready | pb::SegmenterState::Unspecified => SegmenterState::Ready,
         };
         if told == *known {
+            // Its token may be another one.
+            self.place_servers();
             return Ok((told, true));
         }
         let now = self.clock.now();
@@ -366,6 +368,7 @@ impl Segmenters {
             return Err(changed("was changed meanwhile: try again"));
         }
         self.refresh().await?;
+        self.place_servers();
         Ok((told, true))
     }
 

@@ -1,11 +1,10 @@
 //! Servers that are asked over the network, and the tokens that open them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::PoisonError;
 
-use sextant_plugin_host::{External, Server};
+use sextant_plugin_host::Server;
 use sextant_proto::common::v1::ErrorReason;
-use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
 
 use crate::segmenters::{Isolation, Segmenters};
@@ -59,31 +58,34 @@ fn token(folder: Option<&PathBuf>, address: &str, name: &str) -> Result<String, 
 }
 
 impl Segmenters {
-    /// A server may have another place from now on.
-    pub(super) fn move_server(
-        &self,
-        segmenter: &External,
-        (before, now): (Option<&Arc<pb::Segmenter>>, Option<&Arc<pb::Segmenter>>),
-    ) {
-        let place = |told: &Arc<pb::Segmenter>| (told.address.clone(), told.token_name.clone());
-        let (Some(before), Some((address, token))) = (before.map(place), now.map(place)) else {
-            return;
-        };
-        if before == (address.clone(), token.clone()) {
-            return;
-        }
-        let server = server(&self.isolation, &address, &token);
-        let moved = server.map_err(|problem| problem.message);
-        let moved = moved.and_then(|server| {
-            let moved = segmenter.move_to(&server);
-            moved.map_err(|refused| refused.to_string())
-        });
-        if let Err(why) = moved {
-            tracing::error!(
-                address,
-                why,
-                "a server of a segmenter is not asked at its new address"
-            );
+    /// Has servers asked where the catalogue says that they are, with the tokens that are in their files by now.
+    pub(crate) fn place_servers(&self) {
+        let published = self.published();
+        let mut unplaced = self.unplaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *unplaced);
+        for (digest, segmenter) in self.running() {
+            let Some(told) = published
+                .get(&digest)
+                .filter(|told| !told.address.is_empty())
+            else {
+                continue;
+            };
+            let server = server(&self.isolation, &told.address, &told.token_name);
+            let placed = server.map_err(|problem| problem.message);
+            let placed = placed.and_then(|server| {
+                let moved = segmenter.move_to(&server);
+                moved.map_err(|refused| refused.to_string())
+            });
+            let Err(why) = placed else { continue };
+            if before.get(&digest) != Some(&why) {
+                let address = &told.address;
+                tracing::error!(
+                    address,
+                    why,
+                    "a server of a segmenter is not asked as the catalogue says: it is asked as before"
+                );
+            }
+            unplaced.insert(digest, why);
         }
     }
 }

@@ -100,7 +100,7 @@ impl Segmenters {
                 let is_told = known.problem.as_ref() == Some(&why);
                 drop(known);
                 if !is_told {
-                    tracing::error!(file = %file.display(), why, "the keys and servers that are trusted with segmenters cannot be read: nobody is trusted");
+                    tracing::error!(file = %file.display(), why, "the keys and servers that are trusted with segmenters cannot be read: nothing new is taken or loaded, and what runs is asked on, also what this was to revoke");
                 }
                 (Arc::default(), Some(why))
             },
@@ -198,10 +198,16 @@ impl Segmenters {
     pub(crate) fn as_trusted(&self, told: &pb::Segmenter) -> pb::Segmenter {
         let mut shown = told.clone();
         shown.sandbox_lacks = self.sandbox_lacks(&told.digest);
-        if told.state() == SegmenterState::Ready
-            && let Ok(Some(distrust)) = self.distrusted(told)
-        {
-            shown.why = format!("not asked here: {distrust}");
+        if told.state() == SegmenterState::Ready && told.kind() != SegmenterKind::BuiltIn {
+            let runs = || self.running().iter().any(|(of, _)| *of == told.digest);
+            shown.why = match self.distrusted(told) {
+                Ok(Some(distrust)) => format!("not asked here: {distrust}"),
+                Ok(None) => shown.why,
+                Err(problem) if runs() => {
+                    format!("asked as before, for now: {}", problem.message)
+                },
+                Err(problem) => format!("not asked here: {}", problem.message),
+            };
         }
         shown
     }

@@ -10,7 +10,7 @@ mod run;
 mod sign;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
@@ -63,19 +63,9 @@ async fn waiting<T: Send + 'static>(
     ended.map_err(|broke_off| Error::Installation(broke_off.into()))?
 }
 
-/// The server that is named, if it is one.
-pub(crate) fn server(name: &str, matches: &ArgMatches) -> Result<Option<Server>, Error> {
-    let token_file = matches.get_one::<PathBuf>("token-file");
-    let is_server = ["http://", "https://"]
-        .into_iter()
-        .any(|scheme| name.starts_with(scheme));
-    if !is_server {
-        return match token_file {
-            None => Ok(None),
-            Some(_) => Err(Error::usage("--token-file is for servers")),
-        };
-    }
-    let token = token_file.map(|path| {
+/// The token that servers are sent.
+fn token(matches: &ArgMatches) -> Result<Option<String>, Error> {
+    let token = matches.get_one::<PathBuf>("token-file").map(|path| {
         let read = fs::read_to_string(path);
         let read = read.map(|token| token.trim().to_owned());
         read.map_err(|source| Error::File {
@@ -83,10 +73,7 @@ pub(crate) fn server(name: &str, matches: &ArgMatches) -> Result<Option<Server>,
             source,
         })
     });
-    Ok(Some(Server {
-        address: name.to_owned(),
-        token: token.transpose()?,
-    }))
+    token.transpose()
 }
 
 /// A segmenter to be asked: a shared object, or a server.
@@ -98,8 +85,43 @@ pub(crate) enum Origin {
 impl Origin {
     /// What is named.
     pub(crate) fn named(name: &str, matches: &ArgMatches) -> Result<Self, Error> {
-        let server = server(name, matches)?;
-        Ok(server.map_or_else(|| Self::File(name.into()), Self::Server))
+        let token = token(matches)?;
+        let named = Self::at(name, token.clone())?;
+        named.takes(token)
+    }
+
+    /// The two that are named; a token is for those that are servers.
+    pub(crate) fn both(names: [&str; 2], matches: &ArgMatches) -> Result<[Self; 2], Error> {
+        let token = token(matches)?;
+        let [old, new] = names.map(|name| Self::at(name, token.clone()));
+        match (old?, new?) {
+            (old @ Self::Server(_), new) => Ok([old, new]),
+            (old, new) => Ok([old, new.takes(token)?]),
+        }
+    }
+
+    fn at(name: &str, token: Option<String>) -> Result<Self, Error> {
+        let schemes = ["http://", "https://"];
+        if schemes.iter().any(|scheme| name.starts_with(scheme)) {
+            return Ok(Self::Server(Server {
+                address: name.to_owned(),
+                token,
+            }));
+        }
+        if name.contains(':') && !Path::new(name).exists() {
+            let message = format!(
+                "\"{name}\" is no file, and no address of a server: those begin with http:// or https://"
+            );
+            return Err(Error::usage(message));
+        }
+        Ok(Self::File(name.into()))
+    }
+
+    fn takes(self, token: Option<String>) -> Result<Self, Error> {
+        match self {
+            Self::File(_) if token.is_some() => Err(Error::usage("--token-file is for servers")),
+            named => Ok(named),
+        }
     }
 
     /// Starts or connects to it.

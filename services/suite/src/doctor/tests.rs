@@ -106,6 +106,23 @@ async fn a_file_that_serve_would_leave_alone_for_its_name_is_named() {
 }
 
 #[tokio::test]
+async fn a_file_of_trusted_keys_that_cannot_be_read_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let found = async || {
+        let found = findings(&[("plugins.trust_file", path)], NOW).await;
+        let mut found = found.into_iter().filter(|one| one.check == "trusted keys");
+        found.next().unwrap()
+    };
+    std::fs::write(path, r#"{"keys": []}"#).unwrap();
+    assert_eq!(found().await.verdict, Verdict::Ok);
+    std::fs::write(path, r#"{"keys": ["#).unwrap();
+    let broken = found().await;
+    assert_eq!(broken.verdict, Verdict::Failed);
+    assert!(broken.found.starts_with(path), "{broken:?}");
+}
+
+#[tokio::test]
 async fn a_port_is_in_order_only_where_sextant_is_what_has_it() {
     let (reporter, health) = tonic_health::server::health_reporter();
     let serving = tonic_health::ServingStatus::Serving;

@@ -200,9 +200,9 @@ async fn a_server_may_move_and_ask_for_another_token() {
     drop(server);
     let there = format!("http://{}", free_address());
     let token = folder.path().join("tokens").join("there");
-    fs::write(token, format!("{there}\nanother secret\n")).unwrap();
+    fs::write(&token, format!("{there}\nanother secret\n")).unwrap();
     fs::write(folder.path().join("token"), "another secret").unwrap();
-    let _server = Server::start(folder.path(), there.trim_start_matches("http://"));
+    let server = Server::start(folder.path(), there.trim_start_matches("http://"));
     let [_, changed] = with_seats("account-9", 9, 10);
     let position = accept(&team.client, vec![changed]).await;
     let moved = team.plugin(&["register", &there, "--token-name", "there"]);
@@ -211,6 +211,19 @@ async fn a_server_may_move_and_ask_for_another_token() {
     // A request that names the old place moves it back, as long as somebody answers there.
     let told = team.refused(&["register", &address, "--token-name", "seats"]);
     assert!(told.contains("R-answers"), "{told}");
+
+    // What asks for another token from now on says so, and is sent that of its file once that is another one.
+    drop(server);
+    fs::write(folder.path().join("token"), "a third secret").unwrap();
+    let _server = Server::start(folder.path(), there.trim_start_matches("http://"));
+    let [_, changed] = with_seats("account-8", 9, 10);
+    let position = accept(&team.client, vec![changed]).await;
+    let held = membership(&team.client, "account-8", "seats", &now(&position)).await;
+    assert_eq!(held.segment, "large");
+    let logs = team.plugin(&["logs", "team.seats"]).to_string();
+    assert!(logs.contains("Unauthenticated"), "{logs}");
+    fs::write(&token, format!("{there}\na third secret\n")).unwrap();
+    wait_for(&team, ("account-8", "small"), &position).await;
 }
 
 #[tokio::test]

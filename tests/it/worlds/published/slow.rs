@@ -15,6 +15,7 @@ use crate::worlds::process::free_address;
 use crate::worlds::published::remote::{Server, write};
 use crate::worlds::published::{LONGEST_WAIT, Team, with_seats};
 use crate::worlds::records::{accept, accounts_in, ask, entity, membership, now};
+use crate::worlds::seats::Seats;
 use crate::worlds::world::{Shape, segmentation, segmentation_by};
 
 /// Seats of an account that it does not judge before it is told to.
@@ -132,5 +133,49 @@ async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read(
             assert_eq!(n_accounts, 11);
         };
         tokio::join!(making, looking);
+    }
+}
+
+#[tokio::test]
+async fn a_segmenter_that_does_not_say_why_answers_all_the_same() {
+    let settings = ["plugins.call_ms=200".to_owned()];
+    for explains in [
+        "return SEG_E_NOT_FITTED;",
+        "return SEG_E_UNSUPPORTED;",
+        "return SEG_E_INVALID_CONFIG;",
+        "return SEG_OK;",
+        "abort();",
+        "for (;;) pause();",
+    ] {
+        let team = Team::start_with(Shape::Embedded, &settings).await;
+        let silent = Seats {
+            explains: Some(explains),
+            ..Seats::default()
+        };
+        team.plugin(&["push", &team.compile(silent)]);
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
+        let position = team.ten_accounts().await;
+        assert_eq!(team.sizes(&position).await, (4, 6), "{explains}");
+        // More often than it may fail with its answers.
+        for hour in 9..14 {
+            let changed = with_seats("account-1", hour, u64::from(hour) * 10);
+            let position = accept(&team.client, changed[1..].to_vec()).await;
+            let request = ListMembershipsRequest {
+                account: entity("account-1"),
+                at: Some(now(&position)),
+                ..ListMembershipsRequest::default()
+            };
+            let listed = ask!(team.client, segmentation.list_memberships, request);
+            let [one] = &listed.memberships[..] else {
+                panic!("{listed:?}");
+            };
+            assert_eq!((&*one.segment, &*one.trouble), ("large", ""), "{explains}");
+            // It is for what it reads.
+            assert_eq!(one.current_reasons[0].feature, "revenue.seats");
+        }
+        let listed = team.plugin(&["list"]);
+        let listed = listed["segmenters"].as_array().unwrap();
+        let state = listed.iter().find(|one| one["segmenter"] == "acme.seats");
+        assert_eq!(state.unwrap()["state"], "ready", "{explains}");
     }
 }

@@ -283,6 +283,8 @@ async fn a_signature_may_come_after_what_is_signed() {
     segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
     let position = team.ten_accounts().await;
     assert_eq!(team.sizes(&position).await, (4, 6));
+    // It is the older one by now, and decides.
+    team.plugin(&["push", &team.version("1.1.0", 60)]);
 
     let [(ours, our_public), (theirs, _)] = ["ours", "theirs"].map(|name| key(&team, name));
     let trusted = team.folder.path().join("trusted.json");

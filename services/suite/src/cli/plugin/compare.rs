@@ -26,8 +26,7 @@ pub(crate) async fn diff(
     let csv = csv.ok_or_else(|| Error::usage("name the rows with --csv FILE"))?;
     let config = text_of(matches, "segmenter-config");
     let as_of = as_of(matches)?;
-    let [old, new] = [old, new].map(|name| Origin::named(&name, matches));
-    let (old, new) = (old?, new?);
+    let [old, new] = Origin::both([&old, &new], matches)?;
     let comparing = waiting(move || compare((&old, &new), &csv, &config, as_of));
     let blocks = comparing.await?;
     context.print(matches, &Zone::utc(), &blocks.into())

@@ -17,6 +17,7 @@ use sextant_proto::segmentation::v1::{
 };
 
 use crate::cli::context::{Context, number_of, pages_up_to, text_of};
+use crate::cli::note;
 use crate::cli::plugin::revise;
 use crate::cli::plugin::sign::signed_beside;
 use crate::client::{Client, all_pages, request_id};
@@ -37,20 +38,26 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
     let code = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
     let segmentation = text_of(matches, "segmentation");
     // A key of the installation may have no tenant to name where nothing is proposed.
-    let client = if segmentation.is_empty() {
-        context.client()?
-    } else {
-        context.of_tenant().await?.0
-    };
-    let segmenter = upload(&client, code, signed).await?;
     if segmentation.is_empty() {
+        let segmenter = upload(&context.client()?, code, signed).await?;
         return context.print(matches, &Zone::utc(), &versions(&[segmenter]).into());
     }
+    let client = context.of_tenant().await?.0;
+    // Before anything is published: there may be no such segmentation.
+    revise::revisions_of(&client, &segmentation).await?;
+    let segmenter = upload(&client, code, signed).await?;
     let named = SegmenterRef {
         digest: segmenter.digest,
         ..SegmenterRef::default()
     };
-    revise::propose_one(context, matches, (segmentation, named)).await
+    let proposed = revise::propose_one(context, matches, (segmentation, named)).await;
+    if proposed.is_err() {
+        let (id, version) = (segmenter.segmenter_id, segmenter.version);
+        note(&format!(
+            "{id} {version} is published, and not proposed: `sextant plugin propose` does that"
+        ));
+    }
+    proposed
 }
 
 async fn upload(client: &Client, code: Vec<u8>, signed: Signed) -> Result<Segmenter, Error> {

@@ -10,7 +10,7 @@ use sextant_proto::segmentation::v1::{
 
 use crate::cli::context::{Context, text_of};
 use crate::cli::plugin::publish::named;
-use crate::client::{all_pages, request_id};
+use crate::client::{Client, all_pages, request_id};
 use crate::error::Error;
 use crate::import::values;
 use crate::output::{Block, Cell, Column, Document};
@@ -64,12 +64,25 @@ pub(crate) async fn diff(context: &Context<'_>, matches: &ArgMatches) -> Result<
 /// The revisions of a segmentation.
 pub(crate) async fn list(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let (client, _) = context.of_tenant().await?;
+    let all = revisions_of(&client, &text_of(matches, "segmentation")).await?;
+    context.print(matches, client.zone(), &revisions(&all).into())
+}
+
+/// The same, as they are told.
+pub(crate) async fn revisions_of(
+    client: &Client,
+    segmentation: &str,
+) -> Result<Vec<Revision>, Error> {
     let request = ListRevisionsRequest {
-        segmentation: text_of(matches, "segmentation"),
+        segmentation: segmentation.to_owned(),
         ..ListRevisionsRequest::default()
     };
-    let all = all_pages!(client, segmenters.list_revisions, request, revisions);
-    context.print(matches, client.zone(), &revisions(&all).into())
+    Ok(all_pages!(
+        client,
+        segmenters.list_revisions,
+        request,
+        revisions
+    ))
 }
 
 /// Lets the proposed revision decide.
