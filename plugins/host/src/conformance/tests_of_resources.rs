@@ -21,18 +21,18 @@ const LONGEST_SPAN: Duration = Duration::from_secs(6);
 /// What may leave something behind: how often it is done before anything is measured, and in a span.
 const BATCHES: Doing = Doing {
     what: "batches of 6,000 rows",
-    before: 8,
-    times: 15,
+    before: 4,
+    times: 8,
 };
 const CALLS: Doing = Doing {
     what: "calls of one row",
-    before: 30,
-    times: 150,
+    before: 20,
+    times: 60,
 };
 const INSTANCES: Doing = Doing {
     what: "instances",
     before: 4,
-    times: 8,
+    times: 5,
 };
 /// More memory that may be allocated, and that may be held, behind a span; and behind all of them.
 const HEAP_HABIT_BYTES: u64 = 8 << 10;
