@@ -645,7 +645,8 @@ pub struct Membership {
     #[prost(string, repeated, tag = "10")]
     pub missing_features: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Why it is there now, with the values of now and those of the moment it entered; computed when it is asked for. Only from
-    /// ListMembers and ListMemberships, and only for the present.
+    /// ListMembers and ListMemberships, and only for the present. Where the segmenter does not say why in time, what it requires, without
+    /// a contribution or a text.
     #[prost(message, repeated, tag = "11")]
     pub current_reasons: ::prost::alloc::vec::Vec<Reason>,
     /// Why the account could not be judged anew: its segmenter crashes with it, or does not answer for it in time. Its membership stays

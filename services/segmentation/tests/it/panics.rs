@@ -24,12 +24,16 @@ async fn members(segmentation: &Segmentation) -> Result<pb::ListMembersResponse,
     Ok(client.list_members(about(request)).await?.into_inner())
 }
 
-/// Where the accounts are, and whether it can be said why.
+/// Where the accounts are, and whether the segmenter says why: if not, it is for what it reads.
 async fn whys(segmentation: &Segmentation) -> Vec<(String, bool)> {
     let members = members(segmentation).await.unwrap().members.into_iter();
     let members = members.map(|one| one.membership.unwrap());
-    let whys = members.map(|one| (one.segment, !one.current_reasons.is_empty()));
-    whys.collect()
+    let why = |one: pb::Membership| {
+        assert!(!one.current_reasons.is_empty(), "{one:?}");
+        let mut reasons = one.current_reasons.iter();
+        (one.segment, reasons.any(|reason| !reason.text.is_empty()))
+    };
+    members.map(why).collect()
 }
 
 #[tokio::test]

@@ -320,6 +320,8 @@ async fn run(stop: Stop, second: Second) -> (BTreeMap<&'static str, Picture>, BT
         stopped = Some(between.columns.stop_after(others));
     }
     let first = sent(FIRST, late_subscriptions(FIRST)).await;
+    // What scoring takes in together it tells of together.
+    taken_in(&scoring, &first).await;
     let known_at = second.known_at();
     let last = if let Some(stopped) = stopped {
         if stop != Stop::Before {
