@@ -538,13 +538,13 @@ impl Engine {
         })
     }
 
-    /// The version of a segmentation by which all its accounts are judged, where that is known.
-    pub(crate) fn version_of(&self, tenant: TenantId, segmentation: &str) -> Option<u32> {
+    /// The version of a segmentation by which all its accounts are judged, where that is known, and whether it is behind.
+    pub(crate) fn standing_of(&self, tenant: TenantId, segmentation: &str) -> Option<(u32, bool)> {
         let view = self.known_view(tenant)?;
         let mut known = view.segmentations.iter();
         known
             .find(|one| one.key == segmentation)
-            .map(|one| one.version)
+            .map(|one| (one.version, one.failure.is_some()))
     }
 
     fn known_view(&self, tenant: TenantId) -> Option<Arc<View>> {

@@ -97,8 +97,8 @@ impl Handlers {
         })
     }
 
-    /// An answer about many accounts, all judged by the version that it says: one that the segmentation got another version under is
-    /// made again.
+    /// An answer about many accounts, all judged by the version that it says, and fresh or behind as it says: one that the segmentation
+    /// got another version under, or fell behind under, is made again.
     async fn of_one_version<A, W>(
         &self,
         (tenant, segmentation): (TenantId, &str),
@@ -107,10 +107,10 @@ impl Handlers {
     where
         W: Future<Output = Result<A, Status>>,
     {
-        let mut before = self.engine.version_of(tenant, segmentation);
+        let mut before = self.engine.standing_of(tenant, segmentation);
         for _ in 0..MOST_SWAPS {
             let answered = answer().await?;
-            let after = self.engine.version_of(tenant, segmentation);
+            let after = self.engine.standing_of(tenant, segmentation);
             if before.is_none() || after == before {
                 return Ok(answered);
             }

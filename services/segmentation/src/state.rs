@@ -318,13 +318,15 @@ impl TenantState {
             && self.meant(slice, Which::Unbegun).next().is_some()
     }
 
-    /// True: something else decides a segmentation, and not all accounts are judged by it.
+    /// True: something else decides a segmentation than before, if anything did, and not all accounts are judged by it.
     pub(crate) fn is_judged_anew(&self, number: u16) -> bool {
+        let version = self.by_number(number).map(|one| one.row.version);
         self.slices.iter().any(|(slice, progress)| {
             let key = (*slice, number);
             progress.is_of_accounts()
                 && !self.begun.contains(&key)
                 && !self.behind.contains_key(&key)
+                && self.judged.get(&key).copied() != version
         })
     }
 

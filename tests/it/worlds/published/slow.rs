@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
@@ -78,8 +79,8 @@ async fn others_are_answered(client: &Client, position: &str) {
     timeout(LONGEST_WAIT, looking).await.unwrap();
 }
 
-#[tokio::test]
-async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read() {
+/// The model in a folder, where it is to listen, and what the service has to know of it.
+fn model() -> (TempDir, String, [String; 2]) {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "1.0.0");
     fs::write(folder.path().join("seats.py"), MODEL).unwrap();
@@ -92,6 +93,12 @@ async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read(
         // As long as the test may take.
         "plugins.call_ms=60000".to_owned(),
     ];
+    (folder, listen, settings)
+}
+
+#[tokio::test]
+async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read() {
+    let (folder, listen, settings) = model();
     for shape in [Shape::Embedded, Shape::Apart] {
         for file in ["asked", "go"] {
             drop(fs::remove_file(folder.path().join(file)));
@@ -133,6 +140,30 @@ async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read(
             assert_eq!(n_accounts, 11);
         };
         tokio::join!(making, looking);
+    }
+}
+
+#[tokio::test]
+async fn a_segmentation_that_is_behind_is_read_while_its_segmenter_is_asked_again() {
+    let (folder, listen, settings) = model();
+    let team = Team::start_with(Shape::Embedded, &settings).await;
+    let address = format!("http://{listen}");
+    let server = Server::start(folder.path(), &listen);
+    team.plugin(&["register", &address, "--token-name", "seats"]);
+    segmentation_by(&team.client, "seats", "team.seats", "{}").await;
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+
+    drop(server);
+    let newer = accept(&team.client, with_seats("account-11", 9, WAITS).to_vec()).await;
+    assert_eq!(team.sizes(&newer).await, (4, 6));
+    let _server = Server::start(folder.path(), &listen);
+    wait_until_asked(folder.path()).await;
+    assert_eq!(team.sizes(&newer).await, (4, 6));
+    fs::write(folder.path().join("go"), "").unwrap();
+    let give_up = Instant::now() + LONGEST_WAIT;
+    while team.sizes(&newer).await != (4, 7) {
+        assert!(Instant::now() < give_up);
     }
 }
 
