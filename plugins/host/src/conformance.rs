@@ -170,7 +170,7 @@ fn by_every_test(subject: &Subject) -> Vec<Verdict> {
             n_late += usize::from(wrong.matter == Matter::Call);
             is_over |= wrong.matter == Matter::Tests;
         }
-        judged(test, found)
+        judged(test, subject, found)
     });
     judged.collect()
 }
@@ -199,7 +199,7 @@ fn tests() -> impl Iterator<Item = &'static Test> {
         .chain(tests_of_resources::TESTS)
 }
 
-fn judged(test: &Test, found: Found) -> Verdict {
+fn judged(test: &Test, subject: &Subject, found: Found) -> Verdict {
     let (outcome, what, why, fix) = match found {
         Ok((outcome, what)) => (outcome, what, test.why, test.fix),
         Err(wrong) => {
@@ -214,7 +214,12 @@ fn judged(test: &Test, found: Found) -> Verdict {
                     "make it faster: `sextant plugin bench` says what its calls cost",
                 ),
             };
-            (Outcome::Fail, wrong.to_string(), why, fix)
+            let mut what = wrong.to_string();
+            if wrong.matter == Matter::Call {
+                let longest = subject.longest_call();
+                what.push_str(&format!("; a call has {longest:?}, whatever is declared"));
+            }
+            (Outcome::Fail, what, why, fix)
         },
     };
     Verdict {

@@ -10,6 +10,7 @@ import ssl
 import sys
 from pathlib import Path
 
+from .description import Description
 from .segmenter import Segmenter
 from .server import Server
 from .testing import check_examples
@@ -44,6 +45,22 @@ def _certificate(chain: Path | None, private_key: Path | None) -> tuple[bytes, b
     return key, certificates
 
 
+def _token(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    token = _read(path).decode("utf-8").strip()
+    if not token:
+        raise SystemExit(f"{path}: is empty, and would let everybody ask")
+    return token
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f'"{text}" is no address with a port up to 65535, such as 127.0.0.1:8080')
+    return text
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -56,7 +73,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="answer Sextant until Ctrl-C")
     serve.add_argument("segmenter", help="MODULE:CLASS, such as health:Health")
-    serve.add_argument("--listen", default="127.0.0.1:8080", help="address and port (default: %(default)s; port 0: a free one)")
+    serve.add_argument("--listen", type=_address, default="127.0.0.1:8080", help="address and port (default: %(default)s; port 0: a free one)")
     serve.add_argument("--token-file", type=Path, help="file with the token that Sextant has to send")
     serve.add_argument("--certificate", type=Path, help="file with its chain of certificates (PEM): callers speak TLS; needs --private-key")
     serve.add_argument("--private-key", type=Path, help="file with the key for it (PEM)")
@@ -66,13 +83,17 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     segmenter = _class(arguments.segmenter)
+    try:
+        Description(segmenter)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{arguments.segmenter}: {error}") from None
     if arguments.command == "check":
         print(f"{check_examples(segmenter)} examples hold")
         return
     if (arguments.certificate is None) != (arguments.private_key is None):
         parser.error("--certificate and --private-key need each other")
     certificate = _certificate(arguments.certificate, arguments.private_key)
-    token = _read(arguments.token_file).decode("utf-8").strip() if arguments.token_file else None
+    token = _token(arguments.token_file)
     try:
         server = Server(segmenter, listen=arguments.listen, token=token, workers=arguments.workers, certificate=certificate)
     except RuntimeError as error:

@@ -27,6 +27,8 @@ use crate::tenant::Writing;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 /// Longest pause before segmenters are asked again that have failed, as they probably will: that costs features of all accounts.
 const LONGEST_OF_SEGMENTERS: Duration = Duration::from_secs(60);
+/// How often it may be overtaken by another process before whoever waits is told.
+const MOST_OVERTAKEN: usize = 8;
 /// Failures of a tenant that are remembered as told; a segmenter can say something else each time.
 const MAX_TOLD: usize = 256;
 
@@ -71,6 +73,17 @@ impl Engine {
     /// Takes in all that scoring has told, and what follows from history that it is evaluating. A segmentation that is made then
     /// is of nothing before it, however far this service was behind.
     pub(crate) async fn level(&self, tenant: TenantId) -> Result<Writing, Status> {
+        // Others that follow the same feed may be faster, again and again while it grows.
+        for _ in 0..MOST_OVERTAKEN {
+            let level = self.try_level(tenant).await;
+            if !level.as_ref().is_err_and(follow::is_overtaken) {
+                return level;
+            }
+        }
+        self.try_level(tenant).await
+    }
+
+    async fn try_level(&self, tenant: TenantId) -> Result<Writing, Status> {
         let writing = self.take_in_told(tenant).await?;
         let slices = writing.iter().flat_map(|state| &state.slices);
         let evaluating = slices.filter(|(_, progress)| progress.backfilling);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use tracing::warn;
+use tracing::debug;
 
 use sextant_domain::time::Instant;
 use sextant_plugin_host::{Assignments, Call, CallError, Deadline, Reason};
@@ -18,7 +18,6 @@ use crate::state::{Present, Standing, Usable};
 
 /// Longest time that a batch is waited for, in whatever parts it is asked about.
 const LONGEST: Duration = Duration::from_secs(60);
-const LONGEST_OF_READER: Duration = Duration::from_secs(2);
 /// Longest time that the reasons of an evaluation are waited for: accounts are in their segments without them, too.
 pub(crate) const LONGEST_OF_REASONS: Duration = Duration::from_secs(10);
 /// Reasons kept with a transition.
@@ -32,14 +31,6 @@ pub(crate) fn call(tenant: &str, as_of: Instant) -> Call<'_> {
         seed: 0,
         deadline: Some(Deadline::after(LONGEST)),
         cancel: None,
-    }
-}
-
-/// The same for somebody who looks: who waits meanwhile is the tenant's evaluation, too.
-pub(crate) fn call_of_reader(tenant: &str, as_of: Instant) -> Call<'_> {
-    Call {
-        deadline: Some(Deadline::after(LONGEST_OF_READER)),
-        ..call(tenant, as_of)
     }
 }
 
@@ -123,7 +114,7 @@ impl Grounds {
                 Ok(reasons) => said = reasons,
                 Err(error) => {
                     let (segmentation, problem) = (&one.row.key, chain(&error));
-                    warn!(segmentation, problem, "a segmenter does not say why");
+                    debug!(segmentation, problem, "a segmenter does not say why");
                 },
             }
         }

@@ -17,6 +17,7 @@ mod follower;
 mod gates;
 mod grounds;
 mod handlers;
+mod judged;
 mod part;
 mod registry;
 mod revise;

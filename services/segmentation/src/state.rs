@@ -168,7 +168,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// False: it is at the beginning of the feed, where there are no accounts, or evaluates imported history, whose closes are of all.
-    fn is_of_accounts(&self) -> bool {
+    pub(crate) fn is_of_accounts(&self) -> bool {
         self.cursor > 0 && !self.backfilling
     }
 }
@@ -277,57 +277,11 @@ impl TenantState {
         }
     }
 
-    /// The version of a segmentation by which all its accounts are judged: while they are being judged by the next one, the last.
-    pub(crate) fn judged_by(&self, one: &Use) -> u32 {
-        let number = one.row.number;
-        let slices = self.slices.keys();
-        let judged = slices.filter_map(|slice| self.judged.get(&(*slice, number)));
-        judged.min().copied().unwrap_or(one.row.version)
-    }
-
-    /// By which versions all accounts of a slice are judged, to be stored.
-    pub(crate) fn judged_in(&self, slice: Slice) -> Vec<port::Judged> {
-        let judged = self.judged.iter().filter(|((of, _), _)| *of == slice);
-        judged
-            .map(|((_, segmentation), version)| port::Judged {
-                segmentation: *segmentation,
-                version: *version,
-            })
-            .collect()
-    }
-
-    /// Takes up by which versions accounts were judged: those of another one are evaluated again.
-    pub(crate) fn recall_judged(&mut self, slice: Slice, stored: &[port::Judged]) {
-        for one in &self.uses {
-            let (number, version) = (one.row.number, one.row.version);
-            let known = stored.iter().find(|known| known.segmentation == number);
-            let judged = known.map_or(1, |known| known.version);
-            if judged != version {
-                self.begun.remove(&(slice, number));
-            }
-            if known.is_some() || self.begun.contains(&(slice, number)) {
-                self.judged.insert((slice, number), judged);
-            }
-        }
-    }
-
     /// True: a segmentation that is not behind has still to be evaluated over all accounts of the slice.
     pub(crate) fn is_unbegun(&self, slice: Slice) -> bool {
         let progress = self.slices.get(&slice);
         progress.is_some_and(Progress::is_of_accounts)
             && self.meant(slice, Which::Unbegun).next().is_some()
-    }
-
-    /// True: something else decides a segmentation than before, if anything did, and not all accounts are judged by it.
-    pub(crate) fn is_judged_anew(&self, number: u16) -> bool {
-        let version = self.by_number(number).map(|one| one.row.version);
-        self.slices.iter().any(|(slice, progress)| {
-            let key = (*slice, number);
-            progress.is_of_accounts()
-                && !self.begun.contains(&key)
-                && !self.behind.contains_key(&key)
-                && self.judged.get(&key).copied() != version
-        })
     }
 
     /// The slices in which a segmentation has still to be evaluated over all accounts.

@@ -402,6 +402,11 @@ pub(crate) async fn tenant_in(
         slices: 1,
         ..Tenant::default()
     };
+    made(client, tenant).await
+}
+
+/// Any tenant.
+pub(crate) async fn made(client: &Client, tenant: Tenant) -> Client {
     let request = CreateTenantRequest {
         tenant: Some(tenant),
         request_id: request_id(),

@@ -129,6 +129,11 @@ impl Subject {
         self.started(Purpose::Observe)
     }
 
+    /// Longest time of one call of its code.
+    pub(super) const fn longest_call(&self) -> Duration {
+        self.allowance.longest_call
+    }
+
     /// The most memory that it may ask for.
     pub(super) fn memory_bytes(&self) -> u64 {
         external::memory_bytes(self.descriptor(), &self.allowance)

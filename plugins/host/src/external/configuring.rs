@@ -10,7 +10,7 @@ use tonic::Status;
 use sextant_proto::segmenter::v1 as pb;
 use sextant_proto::segmenter::v1::configure_response::Result as Configured;
 
-use crate::external::answering::to_prepare;
+use crate::external::answering::{is_late, to_prepare};
 use crate::external::client::Client;
 use crate::external::peer::Lost;
 use crate::external::{External, Trouble};
@@ -67,8 +67,8 @@ impl External {
             let (turn, client) = shared.peer.turn().await.map_err(lost)?;
             let trouble = match timeout(longest, ask(client.clone())).await {
                 Ok(Ok(answer)) => return answer,
-                Ok(Err(status)) => shared.peer.broke_off(turn, &status).await,
-                Err(_elapsed) => shared.peer.overran(turn, client, (longest, || ())).await,
+                Ok(Err(status)) if !is_late(&status) => shared.peer.broke_off(turn, &status).await,
+                Ok(Err(_)) | Err(_) => shared.peer.overran(turn, client, (longest, || ())).await,
             };
             Err(CallError::Lost(trouble))
         };

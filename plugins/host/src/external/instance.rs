@@ -183,7 +183,11 @@ impl ExternalInstance {
         let found = if prepared.rows == 0 {
             Found::default()
         } else {
-            self.ask(&prepared, call, Explain { top_k })?
+            let asked = self.ask(&prepared, call, Explain { top_k });
+            asked.inspect_err(|error| {
+                let lines = self.plugin.shared.peer.lines();
+                lines.tell("WARN", &format!("no reasons: {error}"));
+            })?
         };
         // Whoever is judged is told what is wrong with its reasons.
         if self.plugin.shared.purpose != Purpose::Serve

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::time::Instant;
 
-use sextant_plugin_host::{Allowance, Call, Deadline, External, Trouble, Verified};
+use sextant_plugin_host::{Allowance, Call, CallError, Deadline, External, Trouble, Verified};
 
 use crate::fixture::{DESCRIPTOR, Fixture, bound, call, hosts, values};
 
@@ -151,6 +151,25 @@ fn a_state_of_two_gibibytes_is_refused_by_the_limit_that_its_descriptor_names() 
     let refused = sextant_plugin_host::ExternalInstance::create(&plugin, "", schema.schema_ref());
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("Resource"), "{refused}");
+}
+
+#[test]
+fn an_instance_that_is_never_made_is_said_to_be_late() {
+    let create = "static seg_status never(const seg_host *host, const char *config, size_t len, seg_instance **out, seg_error *err) { \
+                  (void)host, (void)config, (void)len, (void)out, (void)err; for (;;) pause(); return SEG_OK; }";
+    let fixture = Fixture {
+        prelude: create.to_owned(),
+        table: ".create = never".to_owned(),
+        ..Fixture::default()
+    };
+    let plugin = fixture.isolated();
+    let schema = values([]);
+    let refused = sextant_plugin_host::ExternalInstance::create(&plugin, "", schema.schema_ref());
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, CallError::Lost(Trouble::Overran)),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::Feature;
 use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_plugin_host::Deadline;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
@@ -20,7 +21,7 @@ use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, Reading, feature, numeric_feature, offset};
 use crate::columns::Of;
-use crate::current::Question;
+use crate::current::{LONGEST_OF_READER, Question};
 use crate::decide::decode;
 use crate::state::{TenantState, Use};
 use crate::wire::membership;
@@ -310,9 +311,12 @@ fn questions(state: &TenantState, key: &str, chosen: &Chosen) -> Result<Vec<Plac
         let (places, rows): (Vec<usize>, Vec<usize>) = page.filter_map(in_table).unzip();
         (table, places, rows)
     });
-    let asked = tables.filter(|(_, places, _)| !places.is_empty());
-    let asked = asked.map(|(table, places, rows)| Ok((places, state.question(of, table, &rows)?)));
-    asked.collect()
+    let mut questions = Vec::new();
+    for (table, places, rows) in tables.filter(|(_, places, _)| !places.is_empty()) {
+        let question = state.question(of, table, &rows)?;
+        questions.extend(question.map(|question| (places, question)));
+    }
+    Ok(questions)
 }
 
 /// The members of a page with why they are where they are now.
@@ -321,8 +325,9 @@ async fn with_reasons(
     questions: Vec<Placed>,
 ) -> Result<Vec<Option<pb::Member>>, Problem> {
     blocking(move || {
+        let until = Deadline::after(LONGEST_OF_READER);
         for (places, question) in questions {
-            for (place, reasons) in places.into_iter().zip(question.asked()) {
+            for (place, reasons) in places.into_iter().zip(question.asked(until)) {
                 let member = members[place].as_mut();
                 if let Some(of) = member.and_then(|member| member.membership.as_mut()) {
                     of.current_reasons = reasons;

@@ -2,6 +2,7 @@ use futures_util::future::try_join_all;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::id::{AccountUid, ExternalId, Slice};
+use sextant_plugin_host::Deadline;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
 use sextant_runtime::tenant::tenant_of;
@@ -10,6 +11,7 @@ use sextant_wire::{page, read};
 
 use super::{Handlers, Reading};
 use crate::columns::Of;
+use crate::current::LONGEST_OF_READER;
 use crate::decide::decode;
 use crate::wire::{membership, present};
 
@@ -103,19 +105,27 @@ impl Handlers {
         };
         let mut questions = Vec::with_capacity(memberships.len());
         for (place, one) in memberships.iter().enumerate() {
-            let of = state.as_ref().zip(
-                state
-                    .as_ref()
-                    .and_then(|state| state.by_key(&one.segmentation)),
-            );
-            if let Some((state, of)) = of {
-                questions.push((place, state.question(of, &table, &[0])?));
+            let Some((state, of)) = state
+                .as_ref()
+                .and_then(|state| Some((state, state.by_key(&one.segmentation)?)))
+            else {
+                continue;
+            };
+            // It may have moved since the membership was read.
+            let present = state.present(of.row.number, uid);
+            if present.is_some_and(|present| *present.standing.segment == *one.segment) {
+                let question = state.question(of, &table, &[0])?;
+                questions.extend(question.map(|question| (place, question)));
             }
         }
         drop(state);
         // Side by side: one that is slow keeps no other waiting.
+        let until = Deadline::after(LONGEST_OF_READER);
         let asked = questions.into_iter().map(|(place, question)| {
-            blocking(move || Ok::<_, Problem>((place, question.asked().pop().unwrap_or_default())))
+            blocking(move || {
+                let reasons = question.asked(until).pop();
+                Ok::<_, Problem>((place, reasons.unwrap_or_default()))
+            })
         });
         for (place, reasons) in try_join_all(asked).await? {
             let membership = &mut memberships[place];

@@ -90,7 +90,10 @@ impl Segmenters {
     ) -> (Arc<Roots>, Option<String>) {
         let read = std::fs::read_to_string(file).map_err(|error| error.to_string());
         let (roots, problem) = match read.and_then(|text| Roots::parse(&text)) {
-            Ok(roots) => (Arc::new(roots), None),
+            Ok(roots) => {
+                tracing::info!(file = %file.display(), "the keys and servers that are trusted with segmenters are read");
+                (Arc::new(roots), None)
+            },
             Err(why) => {
                 let known = self
                     .keys

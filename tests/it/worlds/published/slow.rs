@@ -1,5 +1,6 @@
 //! A segmenter that takes its time takes nobody else's.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
@@ -8,6 +9,8 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 use sextant::client::Client;
+use sextant::installation::Role;
+use sextant_proto::ingestion::v1::Tenant;
 use sextant_proto::segmentation::v1::{
     ListMembersRequest, ListMembershipsRequest, ListSegmentsRequest,
 };
@@ -15,9 +18,9 @@ use sextant_proto::segmentation::v1::{
 use crate::worlds::process::free_address;
 use crate::worlds::published::remote::{Server, write};
 use crate::worlds::published::{LONGEST_WAIT, Team, with_seats};
-use crate::worlds::records::{accept, accounts_in, ask, entity, membership, now};
+use crate::worlds::records::{accept, accounts_in, ask, at, entity, membership, now, try_ask};
 use crate::worlds::seats::Seats;
-use crate::worlds::world::{Shape, segmentation, segmentation_by};
+use crate::worlds::world::{Shape, made, segmentation, segmentation_by};
 
 /// Seats of an account that it does not judge before it is told to.
 const WAITS: u64 = 151_515;
@@ -209,4 +212,76 @@ async fn a_segmenter_that_does_not_say_why_answers_all_the_same() {
         let state = listed.iter().find(|one| one["segmenter"] == "acme.seats");
         assert_eq!(state.unwrap()["state"], "ready", "{explains}");
     }
+}
+
+const SLOW: &str = "\
+import time
+from sextant_segmenter import Segmenter
+
+class Seats(Segmenter):
+    descriptor = 'seats.json'
+
+    def segment(self, rows, call):
+        time.sleep(0.2)
+        seats = rows.column('revenue.seats').to_pylist()
+        return ['large' if one >= 50 else 'small' for one in seats]
+";
+
+#[tokio::test]
+async fn what_is_made_in_one_process_is_seen_whole_or_not_at_all_in_another() {
+    let (folder, listen, settings) = model();
+    fs::write(folder.path().join("seats.py"), SLOW).unwrap();
+    let team = Team::start_with(Shape::Apart, &settings).await;
+    let _server = Server::start(folder.path(), &listen);
+    team.plugin(&[
+        "register",
+        &format!("http://{listen}"),
+        "--token-name",
+        "seats",
+    ]);
+    let (_second, other) = team.world.replica(Role::Segmentation, &settings);
+    let sliced = Tenant {
+        name: "sliced".to_owned(),
+        time_zone: "UTC".to_owned(),
+        base_currency: "USD".to_owned(),
+        fixed_clock: Some(at("2026-02-01T12:00")),
+        retention_days: 3_650,
+        slices: 4,
+        ..Tenant::default()
+    };
+    let here = made(&team.world.client(), sliced).await;
+    let found = other.find_tenant(Some("sliced")).await.unwrap();
+    let there = other.of_tenant(&found).unwrap();
+    segmentation(&here, "value_tiers").await;
+    let accounts = (1..=40).flat_map(|n| with_seats(&format!("account-{n}"), 8, 2 * n));
+    let position = accept(&here, accounts.collect()).await;
+    assert_eq!(
+        accounts_in(&there, "value_tiers", &now(&position)).await,
+        40
+    );
+
+    let is_made = Cell::new(false);
+    let making = async {
+        segmentation_by(&here, "seats", "team.seats", "{}").await;
+        is_made.set(true);
+    };
+    let looking = async {
+        loop {
+            let was_made = is_made.get();
+            let request = ListSegmentsRequest {
+                segmentation: "seats".to_owned(),
+                at: Some(now(&position)),
+                ..ListSegmentsRequest::default()
+            };
+            match try_ask!(there, segmentation.list_segments, request) {
+                Ok(seen) => assert_eq!(seen.accounts, 40, "{seen:?}"),
+                // It is not known there yet.
+                Err(status) => assert!(!was_made, "{status}"),
+            }
+            if was_made {
+                return;
+            }
+        }
+    };
+    tokio::join!(making, looking);
 }
