@@ -467,7 +467,7 @@ impl External {
             let client = server.client(&self.shared.hosts);
             let path = Path::new(&server.address);
             let client = client.map_err(|finding| LoadError::new(path, finding))?;
-            peer.move_to((server.clone(), client));
+            peer.move_to(server.clone(), client);
         }
         Ok(())
     }

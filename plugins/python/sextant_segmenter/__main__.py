@@ -48,9 +48,11 @@ def _certificate(chain: Path | None, private_key: Path | None) -> tuple[bytes, b
 def _token(path: Path | None) -> str | None:
     if path is None:
         return None
-    token = _read(path).decode("utf-8").strip()
+    token = _read(path).decode("utf-8", "replace").strip()
     if not token:
         raise SystemExit(f"{path}: is empty, and would let everybody ask")
+    if not (token.isascii() and token.isprintable()):
+        raise SystemExit(f"{path}: a token has printable ASCII characters only, in one line")
     return token
 
 

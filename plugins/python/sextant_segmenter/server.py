@@ -48,10 +48,10 @@ class _Configured:
         self.answers = _Instance(segmenter)
         self._make = lambda: _Instance(made(config))
         self._reasons: _Instance | None = None
-        self._lock = threading.Lock()
+        self._making = threading.BoundedSemaphore()
 
-    def reasons(self) -> _Instance:
-        with self._lock:
+    def reasons(self, context: grpc.ServicerContext) -> _Instance:
+        with _held(self._making, context):
             if self._reasons is None:
                 self._reasons = self._make()
             return self._reasons
@@ -166,7 +166,7 @@ class _Evaluations(rpc.EvaluationServiceServicer):
             return pb.ExplainResponse(failure=pb.Failure(code=pb.FAILURE_CODE_UNSUPPORTED, message="it gives no reasons"))
         try:
             rows = _rows(request.batch)
-            of = instance.reasons()
+            of = instance.reasons(context)
             with self._turn(of, self._explaining, context):
                 given = of.segmenter.explain(rows, _call(request.context), request.top_k) if rows.num_rows else []
                 told = answers.reasons(instance.description, given, rows.num_rows, request.top_k)

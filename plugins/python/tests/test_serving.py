@@ -26,6 +26,7 @@ class Model(Segmenter):
 def serve(tmp_path, monkeypatch):
     (tmp_path / "served_model.py").write_text(MODEL, encoding="utf-8")
     (tmp_path / "no.pem").write_text("nothing", encoding="utf-8")
+    (tmp_path / "odd").write_bytes(b"caf\xe9")
     (tmp_path / "empty").write_text(" \n", encoding="utf-8")
     (tmp_path / "broken_model.py").write_text(MODEL.replace('"id": "test.model",', ""), encoding="utf-8")
     absent = "from sextant_segmenter import Segmenter\n\nclass Model(Segmenter):\n    descriptor = 'absent.json'\n"
@@ -48,6 +49,8 @@ def test_a_module_or_class_that_is_not_there_is_named(serve):
 
 def test_files_that_are_not_there_or_not_what_they_should_be_are_named(serve):
     assert serve("served_model:Model", "--token-file", "token") == "token: No such file or directory"
+    told = serve("served_model:Model", "--token-file", "odd")
+    assert told == "odd: a token has printable ASCII characters only, in one line"
     assert serve("served_model:Model", "--token-file", "empty") == "empty: is empty, and would let everybody ask"
     told = serve("served_model:Model", "--certificate", "absent.pem", "--private-key", "no.pem")
     assert told == "absent.pem: No such file or directory"

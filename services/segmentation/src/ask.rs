@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use sextant_domain::id::AccountUid;
-use sextant_plugin_host::{Call, Deadline};
 
 use crate::columns::{self, Columns};
 use crate::correct::{Corrections, Settled};
@@ -114,14 +112,8 @@ impl TenantState {
             present(&uids[row]).map(|present| &present.standing)
         });
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
-        let begun = Instant::now();
-        let until = Some(Deadline::after(*patience));
-        let why = Call {
-            deadline: until,
-            ..call
-        };
-        let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &why);
-        *patience = patience.saturating_sub(begun.elapsed());
+        let rows = columns::rows(&input, &rows)?;
+        let grounds = Grounds::with_patience(one, rows, &call, patience);
         let troubles = answers.unanswered.iter();
         let troubles = troubles.map(|one| (one.row, one.trouble.to_string().into()));
         Ok(Answered {

@@ -74,7 +74,7 @@ impl Engine {
     /// is of nothing before it, however far this service was behind.
     pub(crate) async fn level(&self, tenant: TenantId) -> Result<Writing, Status> {
         // Others that follow the same feed may be faster, again and again while it grows.
-        for _ in 0..MOST_OVERTAKEN {
+        for _ in 1..MOST_OVERTAKEN {
             let level = self.try_level(tenant).await;
             if !level.as_ref().is_err_and(follow::is_overtaken) {
                 return level;

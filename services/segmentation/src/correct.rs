@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use futures_util::StreamExt;
@@ -13,7 +14,6 @@ use sextant_columns::{ID_COLUMN, NAME_COLUMN};
 use sextant_domain::feature::Moment;
 use sextant_domain::id::AccountUid;
 use sextant_domain::time::{Day, Instant};
-use sextant_plugin_host::{Call, Deadline};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::follow::patient;
 use sextant_wire::status::{Problem, store};
@@ -45,6 +45,8 @@ pub(crate) struct Corrections {
     made_again: BTreeSet<Instant>,
     /// Segmentations (by number) whose segmenters failed: of them nothing is kept.
     pub(crate) failed: BTreeMap<u16, Failed>,
+    /// How long reasons of segmentations (by number) are still waited for.
+    patience: BTreeMap<u16, Duration>,
     /// When the newest facts became known that can be in what they saw, where they are newer than those of the evaluation.
     pub(crate) known_at: Option<Instant>,
 }
@@ -125,7 +127,7 @@ impl TenantState {
     fn correct_one(
         &self,
         one: Usable<'_>,
-        (walk, found): (&mut Walk, &Corrections),
+        (walk, found): (&mut Walk, &mut Corrections),
         close: &Close,
         (table, uids): (&RecordBatch, &[AccountUid]),
         evaluation: &Evaluation,
@@ -148,12 +150,9 @@ impl TenantState {
             Some(&present.standing)
         });
         let rows: Vec<usize> = moved.iter().map(|(row, _)| *row).collect();
-        let until = Some(Deadline::after(LONGEST_OF_REASONS));
-        let why = Call {
-            deadline: until,
-            ..call
-        };
-        let grounds = Grounds::of(one, columns::rows(&input, &rows)?, &why);
+        let patience = found.patience.entry(number).or_insert(LONGEST_OF_REASONS);
+        let rows = columns::rows(&input, &rows)?;
+        let grounds = Grounds::with_patience(one, rows, &call, patience);
         let model_version = decide::models_read(descriptor, &close.model_versions);
         for (at, (row, standing)) in moved.into_iter().enumerate() {
             let uid = uids[row];

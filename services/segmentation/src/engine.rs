@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -46,9 +45,6 @@ use crate::wire::cache_keys;
 
 /// Columns of 16,384 accounts, and room to spare.
 const MAX_COLUMNS_BYTES: usize = 64 << 20;
-/// How long a segmentation is waited for whose accounts another process judges, and how often it is looked at.
-const LONGEST_HALF: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Behind every entry of a feed: what is answered then is of the feed itself.
 const BEHIND_ALL: u64 = i64::MAX.unsigned_abs();
 
@@ -243,35 +239,6 @@ impl Engine {
         Ok(self.write(tenant).await?.downgrade())
     }
 
-    /// The same for somebody who looks at all accounts of a segmentation: while they are being judged by something new, slice by
-    /// slice, here or by another process, that is waited for.
-    pub(crate) async fn read_all(&self, tenant: TenantId, number: u16) -> Result<Reading, Status> {
-        let until = tokio::time::Instant::now() + LONGEST_HALF;
-        let mut has_waited = false;
-        loop {
-            let reading = self.read(tenant).await?;
-            let Some(state) = reading.as_ref() else {
-                return Ok(reading);
-            };
-            let is_at_it = !has_waited && reading.is_written() && state.is_judged_anew(number);
-            if !is_at_it && !state.is_mixed(number) {
-                return Ok(reading);
-            }
-            drop(reading);
-            if is_at_it {
-                self.cells.asked(tenant).is_written_no_more().await;
-                has_waited = true;
-                continue;
-            }
-            if tokio::time::Instant::now() > until {
-                let message = "the accounts of the segmentation are being judged anew; try again";
-                return Err(Problem::new(ErrorReason::Unavailable, message).into());
-            }
-            // What another process stores is taken over as it is heard of.
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    }
-
     /// Takes over a segmentation that another process has made, if it has: nothing tells of it before something happens to its accounts.
     pub(crate) async fn take_over_made(&self, tenant: TenantId, key: &str) -> Result<(), Status> {
         let all = self.segmentations.all(tenant).await.map_err(store)?;
@@ -303,10 +270,19 @@ impl Engine {
         let free = tenants.iter().copied().filter(|of| !self.is_written(*of));
         for tenant in free.collect::<Vec<_>>() {
             tenants.remove(&tenant);
-            if self.cells.has(tenant)
-                && let Err(status) = self.read(tenant).await
-            {
-                tracing::debug!(code = ?status.code(), message = status.message(), "a tenant does not follow the catalogue yet");
+            if !self.cells.has(tenant) {
+                continue;
+            }
+            let is_behind = |state: &TenantState| state.edition != self.segmenters.edition();
+            match self.read(tenant).await {
+                // Somebody has begun to write it meanwhile.
+                Ok(reading) if reading.as_ref().is_some_and(is_behind) => {
+                    tenants.insert(tenant);
+                },
+                Ok(_renewed) => {},
+                Err(status) => {
+                    tracing::debug!(code = ?status.code(), message = status.message(), "a tenant does not follow the catalogue yet");
+                },
             }
         }
     }

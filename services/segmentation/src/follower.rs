@@ -388,7 +388,7 @@ impl Engine {
         Ok(columns)
     }
 
-    /// Evaluates, stores, and tells who listens. When it fails or is given up, the state in memory is dropped.
+    /// Evaluates, stores, and tells who listens. When storing fails or is given up, the state in memory is dropped.
     pub(crate) async fn evaluate(
         &self,
         writing: Writing,

@@ -104,6 +104,23 @@ pub(crate) struct Grounds {
 }
 
 impl Grounds {
+    /// The same as long as there is patience, of which it takes some.
+    pub(crate) fn with_patience(
+        one: Usable<'_>,
+        rows: RecordBatch,
+        call: &Call<'_>,
+        patience: &mut Duration,
+    ) -> Self {
+        let begun = tokio::time::Instant::now();
+        let why = Call {
+            deadline: Some(Deadline::after(*patience)),
+            ..*call
+        };
+        let grounds = Self::of(one, rows, &why);
+        *patience = patience.saturating_sub(begun.elapsed());
+        grounds
+    }
+
     /// Asks the segmenter why it answers as it does for these rows. Where it does not say, in time or at all, it is for what it
     /// reads: what it has answered stands.
     pub(crate) fn of(one: Usable<'_>, rows: RecordBatch, call: &Call<'_>) -> Self {

@@ -1,11 +1,23 @@
 //! By which versions of their segmentations accounts are judged, and where they are being judged by another one.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use sextant_domain::id::{ExternalId, Slice};
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::Status;
+
+use sextant_domain::id::{ExternalId, Slice, TenantId};
+use sextant_proto::common::v1::ErrorReason;
 use sextant_store::port;
+use sextant_wire::status::Problem;
 
+use crate::engine::Engine;
 use crate::state::{TenantState, Use};
+use crate::tenant::Reading;
+
+/// How long a segmentation is waited for whose accounts another process judges, and how often it is looked at.
+const LONGEST_HALF: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl TenantState {
     /// The version of a segmentation by which all its accounts are judged: while they are being judged by the next one, the last.
@@ -44,18 +56,23 @@ impl TenantState {
 
     /// True: something else decides a segmentation than before, if anything did, and not all accounts are judged by it.
     pub(crate) fn is_judged_anew(&self, number: u16) -> bool {
-        let version = self.by_number(number).map(|one| one.row.version);
+        let Some(version) = self.judging(number) else {
+            return false;
+        };
         self.slices.iter().any(|(slice, progress)| {
             let key = (*slice, number);
             progress.is_of_accounts()
                 && !self.begun.contains(&key)
                 && !self.behind.contains_key(&key)
-                && self.judged.get(&key).copied() != version
+                && self.judged.get(&key) != Some(&version)
         })
     }
 
     /// True: not all accounts are judged by one version, be it the one that decides now or the one before.
     pub(crate) fn is_mixed(&self, number: u16) -> bool {
+        if self.judging(number).is_none() {
+            return false;
+        }
         let mut versions = BTreeSet::new();
         for (slice, progress) in &self.slices {
             let key = (*slice, number);
@@ -69,8 +86,47 @@ impl TenantState {
         versions.len() > 1 || versions.contains(&None)
     }
 
+    /// The version that decides a segmentation, if its segmenter can be asked. Of one that cannot be it is told why.
+    fn judging(&self, number: u16) -> Option<u32> {
+        let usable = self.by_number(number).and_then(Use::usable);
+        usable.map(|one| one.row.version)
+    }
+
     fn has_accounts(&self, slice: Slice) -> bool {
         let mut ids = self.uids.keys().filter_map(|id| ExternalId::parse(id).ok());
         ids.any(|id| Slice::of_account(&id, self.n_slices) == slice)
+    }
+}
+
+impl Engine {
+    /// The state of a tenant to read, as [`Engine::read`] gives it, for somebody who looks at all accounts of a segmentation: while they are being judged by something new, slice by
+    /// slice, here or by another process, that is waited for.
+    pub(crate) async fn read_all(&self, tenant: TenantId, number: u16) -> Result<Reading, Status> {
+        let until = Instant::now() + LONGEST_HALF;
+        let mut has_waited = false;
+        loop {
+            let reading = self.read(tenant).await?;
+            let Some(state) = reading.as_ref() else {
+                return Ok(reading);
+            };
+            let is_at_it = !has_waited && reading.is_written() && state.is_judged_anew(number);
+            if !is_at_it && !state.is_mixed(number) {
+                return Ok(reading);
+            }
+            drop(reading);
+            if is_at_it {
+                let cell = self.cells.asked(tenant);
+                has_waited = timeout_at(until, cell.is_written_no_more()).await.is_ok();
+                if has_waited {
+                    continue;
+                }
+            }
+            if Instant::now() > until {
+                let message = "the accounts of the segmentation are being judged anew; try again";
+                return Err(Problem::new(ErrorReason::Unavailable, message).into());
+            }
+            // What another process stores is taken over as it is heard of.
+            sleep(LOOK_AGAIN).await;
+        }
     }
 }

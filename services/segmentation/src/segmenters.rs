@@ -337,7 +337,8 @@ impl Segmenters {
         told.map_or(String::new(), |told| told.version.clone())
     }
 
-    /// Whether a segmentation may be decided by its segmenter, as far as this process knows.
+    /// Whether a segmentation may be decided by its segmenter, as far as this process knows. Who runs goes on while the keys cannot be
+    /// read.
     ///
     /// # Errors
     /// SEGMENTER_STATE or SEGMENTER_UNKNOWN.
@@ -347,6 +348,7 @@ impl Segmenters {
         }
         let published = self.published();
         match published.get(&row.plugin_digest) {
+            Some(told) if self.roots().is_err() && self.runs(&told.digest) => usable(told),
             Some(told) => {
                 self.usable_here(told)?;
                 self.check_open_to(told, tenant)
@@ -418,6 +420,11 @@ impl Segmenters {
             Some((digest.clone(), segmenter.clone()))
         });
         running.collect()
+    }
+
+    /// Whether one is loaded here.
+    fn runs(&self, digest: &str) -> bool {
+        self.running().iter().any(|(of, _)| of == digest)
     }
 
     /// The last lines that a segmenter has written here, newest first.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
@@ -12,21 +13,33 @@ use sextant_wire::status::Problem;
 
 use crate::state::TenantState;
 
-/// One tenant. Who writes it has the turn from its first look until all is stored, and keeps readers out only while it changes the
-/// state: not while it asks segmenters, which may take long.
+/// One tenant. Who writes it has the turn from its first look until all is stored. Meanwhile it keeps readers out, but not while it asks
+/// segmenters about accounts, which may take long.
 #[derive(Debug, Default)]
 pub(crate) struct TenantCell {
     turn: Arc<Mutex<()>>,
+    /// Whether somebody has the turn to write.
+    is_written: AtomicBool,
     /// `None`: has to be loaded from the store.
     state: Arc<RwLock<Option<TenantState>>>,
 }
 
+/// The turn to write a tenant, which is in use as long.
+struct Turn {
+    cell: Arc<TenantCell>,
+    _held: OwnedMutexGuard<()>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.cell.is_written.store(false, Ordering::Release);
+    }
+}
+
 /// A tenant's state while it is written.
 pub(crate) struct Writing {
+    turn: Turn,
     state: OwnedRwLockWriteGuard<Option<TenantState>>,
-    turn: OwnedMutexGuard<()>,
-    /// It is in use.
-    cell: Arc<TenantCell>,
 }
 
 /// A tenant's state while it is read.
@@ -39,12 +52,14 @@ pub(crate) struct Reading {
 impl TenantCell {
     /// The state to write, once those who came before are done.
     pub(crate) async fn write(self: Arc<Self>) -> Writing {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
-        Writing {
-            state: Arc::clone(&self.state).write_owned().await,
-            turn,
+        let held = Arc::clone(&self.turn).lock_owned().await;
+        self.is_written.store(true, Ordering::Release);
+        let turn = Turn {
             cell: self,
-        }
+            _held: held,
+        };
+        let state = Arc::clone(&turn.cell.state).write_owned().await;
+        Writing { turn, state }
     }
 
     /// The state to read.
@@ -57,7 +72,7 @@ impl TenantCell {
 
     /// Whether somebody writes it.
     pub(crate) fn is_written(&self) -> bool {
-        self.turn.try_lock().is_err()
+        self.is_written.load(Ordering::Acquire)
     }
 
     /// Returns once those who write it now are done.
@@ -67,23 +82,28 @@ impl TenantCell {
 }
 
 impl Writing {
-    /// Has something found out of the state, while others read it and nobody writes it.
+    /// Has something found out of the state, while others read it and nobody writes it, also where nobody waits for that any more.
     pub(crate) async fn with_readers<F: Send + 'static>(
         self,
         find: impl FnOnce(&TenantState) -> Result<F, Problem> + Send + 'static,
     ) -> Result<(Self, F), Problem> {
-        let Self { state, turn, cell } = self;
+        let Self { turn, state } = self;
         let reading = state.downgrade();
-        let found = blocking(move || find(reading.as_ref().ok_or_else(dropped)?)).await?;
-        let state = Arc::clone(&cell.state).write_owned().await;
-        Ok((Self { state, turn, cell }, found))
+        let finding = blocking(move || {
+            let found = find(reading.as_ref().ok_or_else(dropped)?)?;
+            drop(reading);
+            Ok::<_, Problem>((turn, found))
+        });
+        let (turn, found) = finding.await?;
+        let state = Arc::clone(&turn.cell.state).write_owned().await;
+        Ok((Self { turn, state }, found))
     }
 
     /// The state to read, for which nobody is kept out any more.
     pub(crate) fn downgrade(self) -> Reading {
         Reading {
             state: self.state.downgrade(),
-            cell: self.cell,
+            cell: Arc::clone(&self.turn.cell),
         }
     }
 }

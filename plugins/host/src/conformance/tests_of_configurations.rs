@@ -112,9 +112,10 @@ fn edges(subject: &Subject) -> Found {
     if edges.is_empty() {
         return skipped("there is nothing to configure");
     }
-    let n_edges = edges.len().min(MAX_EDGES);
+    // Of each property some.
+    let (n_edges, step) = (edges.len(), edges.len().div_ceil(MAX_EDGES));
     let (mut n_refused, process) = (0, subject.process()?);
-    for config in edges.into_iter().take(MAX_EDGES) {
+    for config in edges.into_iter().step_by(step) {
         let asked = subject.state(&config).and_then(|state| {
             let instance = super::subject::instance(&process, (&config, state.as_ref()))?;
             let rows = crate::conformance::made_up(instance.descriptor(), EDGE_ROWS)?;
@@ -130,7 +131,8 @@ fn edges(subject: &Subject) -> Found {
             },
         }
     }
+    let n_tried = n_edges.div_ceil(step);
     pass(format!(
-        "{n_edges} configurations, of which it refuses {n_refused}"
+        "{n_tried} of {n_edges} configurations, of which it refuses {n_refused}"
     ))
 }

@@ -8,6 +8,7 @@ use crate::call::monotonic_ns;
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call};
+use crate::conformance::tests_of_answers::{EXPLAINED, LONGEST_OF_A_PAGE, MOST_REASONS, explained};
 use crate::conformance::{OF_A_PROCESS, Test};
 use crate::external::Usage;
 use crate::{Deadline, External, ExternalInstance};
@@ -68,6 +69,12 @@ pub(super) const TESTS: &[Test] = &[
         why: "what a segmenter needs is planned with",
         fix: "make it faster, or declare the time that it needs as limits.ms_per_1k_rows",
         run: time,
+    },
+    Test {
+        id: "P-explain",
+        why: "whoever looks at a page waits for its reasons, and no longer than two seconds",
+        fix: "make explain faster: it is asked about accounts that somebody looks at, a page of them at a time",
+        run: explain,
     },
     Test {
         id: "P-memory",
@@ -274,6 +281,26 @@ fn time(subject: &Subject) -> Found {
         warning(told)
     } else {
         fail(told)
+    }
+}
+
+fn explain(subject: &Subject) -> Found {
+    if !subject.explains {
+        return skipped("it gives no reasons");
+    }
+    let instance = subject.fresh("{}")?;
+    let rows = batch(subject, EXPLAINED)?;
+    // The first time is that of a cold start.
+    explained(&instance, &rows.slice(0, 1), MOST_REASONS)?;
+    let begun_ns = monotonic_ns();
+    explained(&instance, &rows, MOST_REASONS)?;
+    let took_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
+    let took = Duration::from_nanos(took_ns);
+    let told = format!("{took:.1?} for the reasons of {EXPLAINED} rows");
+    if took > LONGEST_OF_A_PAGE {
+        fail(told)
+    } else {
+        pass(told)
     }
 }
 

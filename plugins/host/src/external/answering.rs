@@ -296,11 +296,14 @@ impl<A: Ask> Answering<A> {
                     breakers.rows(of, n_answered, (n_rows, Some(&first.trouble)));
                 }
                 drop(breakers);
-                tracing::warn!(
-                    segmenter = self.descriptor.id,
-                    what,
-                    "a segmenter gives no reasons for some rows"
-                );
+                // There may be no time for any of them, again and again.
+                if !self.is_late() {
+                    tracing::warn!(
+                        segmenter = self.descriptor.id,
+                        what,
+                        "a segmenter gives no reasons for some rows"
+                    );
+                }
             },
         }
     }

@@ -98,7 +98,7 @@ impl Peer {
     pub(crate) async fn forgot(&self, client: &Client) -> Result<(), Lost> {
         match self {
             Self::Process(_) => Ok(()),
-            Self::Server(peer) => peer.look(client).await,
+            Self::Server(peer) => peer.look(client, None).await,
         }
     }
 
@@ -278,8 +278,8 @@ fn not_started(error: StartError) -> Lost {
 /// A server that a team runs.
 #[derive(Debug)]
 pub(crate) struct ServerPeer {
-    /// Where it is, and who asks there.
-    place: StdMutex<(Server, Client)>,
+    /// Where it is, who asks there, and how often it has moved.
+    place: StdMutex<(Server, Client, u64)>,
     lines: Lines,
     calls: Arc<Semaphore>,
     /// SHA-256 of what it said of itself when it was registered.
@@ -295,12 +295,12 @@ pub(crate) struct ServerPeer {
 impl ServerPeer {
     /// A server that has just described itself.
     pub(crate) fn new(
-        place: (Server, Client),
+        (server, client): (Server, Client),
         allowance: &Allowance,
         told: &pb::DescribeResponse,
     ) -> Self {
         Self {
-            place: StdMutex::new(place),
+            place: StdMutex::new((server, client, 0)),
             lines: Lines::default(),
             calls: Arc::new(Semaphore::new(allowance.calls_at_once)),
             digest: digest_of(told),
@@ -310,7 +310,7 @@ impl ServerPeer {
         }
     }
 
-    fn place(&self) -> StdGuard<'_, (Server, Client)> {
+    fn place(&self) -> StdGuard<'_, (Server, Client, u64)> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -320,8 +320,9 @@ impl ServerPeer {
     }
 
     /// It is asked elsewhere from now on, once it has said there what it is.
-    pub(crate) fn move_to(&self, place: (Server, Client)) {
-        *self.place() = place;
+    pub(crate) fn move_to(&self, server: Server, client: Client) {
+        let mut place = self.place();
+        *place = (server, client, place.2 + 1);
         self.same_at_ns.store(i64::MIN, Ordering::Relaxed);
         self.away_until_ns.store(i64::MIN, Ordering::Relaxed);
     }
@@ -361,20 +362,27 @@ impl ServerPeer {
             _call: calls.map_err(closed)?,
             since_ns: monotonic_ns(),
         };
-        let client = self.place().1.clone();
+        let (client, moves) = {
+            let place = self.place();
+            (place.1.clone(), place.2)
+        };
         let since_ns = monotonic_ns().saturating_sub(self.same_at_ns.load(Ordering::Relaxed));
         if since_ns > self.trusted_for_ns {
-            self.look(&client).await?;
+            self.look(&client, Some(moves)).await?;
         }
         Ok((turn, client))
     }
 
     /// Looks whether it says the same of itself.
-    async fn look(&self, client: &Client) -> Result<(), Lost> {
+    async fn look(&self, client: &Client, moves: Option<u64>) -> Result<(), Lost> {
         let since_ns = monotonic_ns();
         let trouble = match client.describe(LONGEST_LOOK).await {
             Ok(told) if digest_of(&told) == self.digest => {
-                self.same_at_ns.store(monotonic_ns(), Ordering::Relaxed);
+                let place = self.place();
+                // What has answered may be where it was before.
+                if moves == Some(place.2) {
+                    self.same_at_ns.store(monotonic_ns(), Ordering::Relaxed);
+                }
                 return Ok(());
             },
             Ok(_another) => return Err(Lost::All(CallError::DescriptorChanged)),

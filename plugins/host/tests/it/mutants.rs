@@ -178,7 +178,7 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (106, "it forgets 1 KiB whenever it explains", "R-leak", &[]),
     (107, "destroy forgets a part of an instance", "R-leak", &[]),
     (108, "it keeps all that it sees", "R-leak", &[]),
-    (109, "its reasons take three seconds", "C-explain", &[]),
+    (109, "its reasons take three seconds", "P-explain", &[]),
     (
         110,
         "it writes to its input where a value is unknown",
@@ -260,7 +260,7 @@ fn good_segmenters_pass_every_test() {
         let failed = failed(&verdicts);
         let failed = failed.iter();
         let failed: Vec<_> = failed
-            .filter(|one| !["P-time", "R-cancel"].contains(&one.id))
+            .filter(|one| !["P-time", "P-explain", "R-cancel"].contains(&one.id))
             .collect();
         assert!(failed.is_empty(), "{}: {failed:#?}", file.display());
     }

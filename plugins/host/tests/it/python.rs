@@ -129,7 +129,7 @@ class Greatest(Segmenter):
         "optional": [{"feature": "usage.history", "type": "list<float64>"}],
         "dynamic_features": true, "feature_scope": ["usage.*"], "dynamic_segments": {"max": 3},
         "config_schema": {"type": "object", "properties": {
-            "features": {"type": "array", "items": {"type": "string"}, "default": ["usage.logins"]}}},
+            "features": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 3, "default": ["usage.logins"]}}},
         "examples": [
             {"config": {}, "rows": [[1, [1, 2], 5]], "expect": ["usage.logins"]},
             {"config": {"features": ["usage.a", "usage.b"]}, "rows": [[1, null, 5, 6]], "expect": ["usage.b"]}]

@@ -26,7 +26,7 @@ use crate::segmenters::{Actor, PLATFORM, Published, Segmenters, own_request, row
 const OUR_IDS: &str = "sextant.";
 
 /// Tests whose outcome depends on what else the machine has to do: they are told, and keep nothing from being published.
-const OF_TIME: [&str; 2] = ["P-time", "R-cancel"];
+const OF_TIME: [&str; 3] = ["P-time", "P-explain", "R-cancel"];
 
 /// What is offered to be published.
 #[derive(Debug)]

@@ -55,7 +55,7 @@ struct Read {
 
 impl Segmenters {
     /// The keys that are trusted, read again where their file has changed. A file that cannot be read trusts nobody.
-    fn roots(&self) -> Result<Arc<Roots>, Problem> {
+    pub(super) fn roots(&self) -> Result<Arc<Roots>, Problem> {
         let Some(file) = &self.isolation.trust.file else {
             return Ok(Arc::default());
         };
@@ -202,11 +202,10 @@ impl Segmenters {
         let mut shown = told.clone();
         shown.sandbox_lacks = self.sandbox_lacks(&told.digest);
         if told.state() == SegmenterState::Ready && told.kind() != SegmenterKind::BuiltIn {
-            let runs = || self.running().iter().any(|(of, _)| *of == told.digest);
             shown.why = match self.distrusted(told) {
                 Ok(Some(distrust)) => format!("not asked here: {distrust}"),
                 Ok(None) => shown.why,
-                Err(problem) if runs() => {
+                Err(problem) if self.runs(&told.digest) => {
                     format!("asked as before, for now: {}", problem.message)
                 },
                 Err(problem) => format!("not asked here: {}", problem.message),

@@ -6,12 +6,13 @@ use futures_util::future::join_all;
 
 use sextant::client::Client;
 use sextant_proto::segmentation::v1::{
-    ActivateRevisionRequest, GetMembershipRequest, ListMembersRequest, ProposeRevisionRequest,
-    SegmenterRef,
+    ActivateRevisionRequest, GetMembershipRequest, ListMembersRequest, ListMembershipsRequest,
+    ProposeRevisionRequest, SegmenterRef,
 };
 
 use crate::worlds::published::Team;
 use crate::worlds::records::entity;
+use crate::worlds::seats::Seats;
 use crate::worlds::world::{Shape, request_id, segmentation_by};
 
 const SWAPS: usize = 6;
@@ -22,6 +23,7 @@ struct Seen {
     ends: AtomicBool,
     points: AtomicU64,
     lists: AtomicU64,
+    reasons: AtomicU64,
     small: AtomicU64,
     large: AtomicU64,
 }
@@ -84,6 +86,30 @@ async fn read_lists(client: &Client, seen: &Seen) {
     }
 }
 
+/// Why an account is where it is says the version that has put it there, or nobody.
+async fn read_reasons(client: &Client, seen: &Seen) {
+    while !seen.ends.load(Ordering::Relaxed) {
+        let request = ListMembershipsRequest {
+            account: entity("account-1"),
+            ..ListMembershipsRequest::default()
+        };
+        let answer = client
+            .segmentation()
+            .list_memberships(client.request(request))
+            .await;
+        let answer = answer.unwrap().into_inner();
+        let [one] = &answer.memberships[..] else {
+            panic!("{answer:?}");
+        };
+        // What it reads is said where it does not say why.
+        let reasons = one.current_reasons.iter();
+        for reason in reasons.filter(|reason| !reason.text.is_empty()) {
+            assert!(one.segment.starts_with(&reason.text), "{one:?}");
+            seen.reasons.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 async fn swap_to(client: &Client, version: &str) {
     let mut segmenters = client.segmenters();
     let segmenter = SegmenterRef {
@@ -118,13 +144,23 @@ async fn swap_to(client: &Client, version: &str) {
 async fn no_read_fails_or_mixes_what_decides_while_it_is_swapped() {
     for shape in [Shape::Embedded, Shape::Apart] {
         let team = Team::start(shape).await;
-        team.plugin(&["push", &team.version("1.0.0", 0)]);
+        let version = |version, large_from, explains| {
+            team.compile(Seats {
+                version,
+                large_from,
+                explains: Some(explains),
+                ..Seats::default()
+            })
+        };
+        let large = "static const struct reason mine[1] = {{0, 1.0f, 'l'}}; return reasons(out, in->length, top_k > 0, mine);";
+        let small = "static const struct reason mine[1] = {{0, 1.0f, 's'}}; return reasons(out, in->length, top_k > 0, mine);";
+        team.plugin(&["push", &version("1.0.0", 0, large)]);
         segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
         let position = team.ten_accounts().await;
         assert_eq!(team.sizes(&position).await, (0, 10));
         team.plugin(&[
             "push",
-            &team.version("2.0.0", 1_000_000),
+            &version("2.0.0", 1_000_000, small),
             "--segmentation",
             "seats",
         ]);
@@ -136,14 +172,18 @@ async fn no_read_fails_or_mixes_what_decides_while_it_is_swapped() {
             }
             seen.ends.store(true, Ordering::Relaxed);
         };
-        let (_points, (), ()) = tokio::join!(points, read_lists(&team.client, &seen), swaps);
+        let lists = read_lists(&team.client, &seen);
+        let reasons = read_reasons(&team.client, &seen);
+        let (_points, (), (), ()) = tokio::join!(points, lists, reasons, swaps);
         let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
         println!(
-            "{shape:?}: {} points, {} lists",
+            "{shape:?}: {} points, {} lists, {} reasons",
             count(&seen.points),
-            count(&seen.lists)
+            count(&seen.lists),
+            count(&seen.reasons)
         );
         assert!(count(&seen.small) > 0 && count(&seen.large) > 0 && count(&seen.lists) > 0);
+        assert!(count(&seen.reasons) > 0);
         assert_eq!(team.sizes(&position).await, (0, 10));
     }
 }

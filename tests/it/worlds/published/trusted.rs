@@ -314,4 +314,17 @@ async fn a_signature_may_come_after_what_is_signed() {
     assert_eq!(judged.unwrap().segment, "large");
     let events = team.plugin(&["events", "--segmenter", "acme.seats"]);
     assert_eq!(column(&events, "events", "action")[0], "amended");
+
+    // While nobody knows who is trusted, what runs goes on, whatever else is told of the catalogue.
+    fs::write(&trusted, "{").unwrap();
+    let none = team.folder.path().join("none.so");
+    fs::write(&none, "no library").unwrap();
+    let told = team.refused(&["push", none.to_str().unwrap()]);
+    assert!(told.contains("V-elf"), "{told}");
+    let [_, changed] = super::with_seats("acme", 9, 20);
+    let position = accept(&team.client, vec![changed]).await;
+    let judged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
+    assert_eq!(judged.unwrap().segment, "small");
+    let listed = team.plugin(&["list"]).to_string();
+    assert!(listed.contains("asked as before, for now"), "{listed}");
 }
