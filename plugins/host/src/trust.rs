@@ -190,9 +190,12 @@ struct RootEntry {
     tenants: Vec<String>,
 }
 
+const fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
 /// Whether it is a UUID as ids of tenants are written.
 fn is_tenant_id(text: &str) -> bool {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -239,10 +242,7 @@ impl Roots {
             });
         }
         // What names no file would take none back, without a word.
-        let is_digest = |text: &str| {
-            let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-            text.len() == 64 && text.bytes().all(is_digit)
-        };
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(is_digit);
         if let Some(odd) = file.revoked.iter().find(|one| !is_digest(&one.digest)) {
             return Err(format!(
                 "\"{}\" is no digest: 64 digits, 0 to 9 and a to f",

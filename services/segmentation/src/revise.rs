@@ -18,7 +18,7 @@ use crate::fitting::fit_of;
 use crate::gates;
 use crate::registry;
 use crate::segmenters::{Actor, told, usable};
-use crate::tenant::Writing;
+use crate::tenant::{self, Writing};
 use crate::wire;
 
 /// Revisions that are looked through for the proposed one and the one before: those of the last year, for most.
@@ -145,11 +145,11 @@ impl Engine {
         let tenant = writing
             .as_ref()
             .map(|state| state.tenant)
-            .ok_or_else(unloaded)?;
+            .ok_or_else(tenant::dropped)?;
         drop(writing);
         // It decides from here on: what was told before is of the one before.
         writing = self.level(tenant).await?;
-        let state = writing.as_ref().ok_or_else(unloaded)?;
+        let state = writing.as_ref().ok_or_else(tenant::dropped)?;
         let Some(one) = state.by_number(segmentation) else {
             return Ok((writing, None));
         };
@@ -248,14 +248,6 @@ impl Engine {
             Problem::field(ErrorReason::SegmentationUnknown, "segmentation", message).into()
         })
     }
-}
-
-/// The tenant is not in memory.
-pub(crate) fn unloaded() -> Problem {
-    Problem::new(
-        ErrorReason::Unavailable,
-        "the tenant is being loaded again; try again",
-    )
 }
 
 /// A revision as callers see it, but for what it would change.

@@ -31,8 +31,9 @@ use crate::engine::Engine;
 use crate::gates;
 use crate::grounds::call;
 use crate::registry::{chain, instance};
-use crate::revise::{diff_of, unloaded};
+use crate::revise::diff_of;
 use crate::state::Standing;
+use crate::tenant::dropped;
 
 /// Between two looks for accounts that have changed.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -144,7 +145,7 @@ impl Engine {
     ) -> Result<pb::ShadowDiff, Status> {
         let known = {
             let reading = self.read(tenant).await?;
-            let state = reading.as_ref().ok_or_else(unloaded)?;
+            let state = reading.as_ref().ok_or_else(dropped)?;
             let mut known = Known::default();
             for (uid, present) in state.present.get(&of.number).into_iter().flatten() {
                 let standing = (present.at_close.clone(), present.standing.clone());

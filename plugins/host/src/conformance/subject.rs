@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
+use crate::call::monotonic_ns;
 use crate::conformance::culprit;
 use crate::conformance::found::Wrong;
 use crate::conformance::rows::{Kind, made_up};
@@ -266,6 +267,14 @@ pub(super) fn instance(
         (config, state),
         &schema,
     )?)
+}
+
+/// What is found out, and how long that took.
+pub(super) fn timed<T>(work: impl FnOnce() -> Result<T, Wrong>) -> Result<(T, Duration), Wrong> {
+    let begun_ns = monotonic_ns();
+    let found = work()?;
+    let took_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
+    Ok((found, Duration::from_nanos(took_ns)))
 }
 
 pub(super) fn call(longest: Duration) -> Call<'static> {

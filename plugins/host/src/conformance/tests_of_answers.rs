@@ -5,10 +5,9 @@ use std::time::Duration;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 
-use crate::call::monotonic_ns;
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
-use crate::conformance::subject::{Subject, answers, call};
+use crate::conformance::subject::{Subject, answers, call, timed};
 use crate::conformance::{OF_A_PROCESS, Test};
 use crate::{ABSTAIN, Assignments, Descriptor, Example, ExternalInstance, NO_SEGMENT, Reason};
 
@@ -320,10 +319,8 @@ fn explains_again(subject: &Subject) -> Found {
         let rows = rows(subject, EXPLAINED, kind)?;
         let instance = subject.fresh("{}")?;
         let answer = bits(&answers(&instance, &rows)?);
-        let begun_ns = monotonic_ns();
-        let said = explained(&instance, &rows, MOST_REASONS)?;
-        let took_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
-        if Duration::from_nanos(took_ns) > LONGEST_OF_A_PAGE {
+        let (said, took) = timed(|| explained(&instance, &rows, MOST_REASONS))?;
+        if took > LONGEST_OF_A_PAGE {
             return skipped("its reasons take too long to be asked for again and again");
         }
         let again = (0..TIMES_EXPLAINED).map(|_| explained(&instance, &rows, MOST_REASONS));

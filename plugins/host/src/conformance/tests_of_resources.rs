@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
-use crate::call::monotonic_ns;
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
-use crate::conformance::subject::{Subject, answers, call};
+use crate::conformance::subject::{Subject, answers, call, timed};
 use crate::conformance::tests_of_answers::{EXPLAINED, LONGEST_OF_A_PAGE, MOST_REASONS, explained};
 use crate::conformance::{OF_A_PROCESS, Test};
 use crate::external::Usage;
@@ -236,10 +235,7 @@ fn cancel(subject: &Subject) -> Found {
     let rows = batch(subject, MANY_ROWS)?;
     let instance = subject.fresh("{}")?;
     answers(&instance, &rows)?;
-    let begun_ns = monotonic_ns();
-    answers(&instance, &rows)?;
-    let whole_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
-    let whole = Duration::from_nanos(whole_ns);
+    let (_answers, whole) = timed(|| answers(&instance, &rows))?;
     // On a machine with other work, one that listens may not get to it in time; one that does not is lost every time.
     let mut least = u64::MAX;
     for _ in 0..ROUNDS {
@@ -292,10 +288,7 @@ fn explain(subject: &Subject) -> Found {
     let rows = batch(subject, EXPLAINED)?;
     // The first time is that of a cold start.
     explained(&instance, &rows.slice(0, 1), MOST_REASONS)?;
-    let begun_ns = monotonic_ns();
-    explained(&instance, &rows, MOST_REASONS)?;
-    let took_ns = monotonic_ns().saturating_sub(begun_ns).unsigned_abs();
-    let took = Duration::from_nanos(took_ns);
+    let (_reasons, took) = timed(|| explained(&instance, &rows, MOST_REASONS))?;
     let told = format!("{took:.1?} for the reasons of {EXPLAINED} rows");
     if took > LONGEST_OF_A_PAGE {
         fail(told)

@@ -17,6 +17,7 @@ use super::{Handlers, numeric_feature, offset};
 use crate::registry::segment_definition;
 use crate::segmenters::Published;
 use crate::state::{TenantState, Use, state as state_of};
+use crate::tenant::dropped;
 
 /// State and segment of a group of accounts.
 type Group = (i32, String);
@@ -99,11 +100,7 @@ async fn answer(
     };
     let state = handlers.engine.read(tenant).await?;
     let Some(state) = state.as_ref() else {
-        return Err(Problem::new(
-            ErrorReason::Unavailable,
-            "the tenant is being loaded again; try again",
-        )
-        .into());
+        return Err(dropped().into());
     };
     let published = handlers.engine.segmenters.published();
     let one = state.by_key(&request.segmentation);

@@ -99,6 +99,14 @@ fn model() -> (TempDir, String, [String; 2]) {
     (folder, listen, settings)
 }
 
+/// Its server, registered by the team.
+fn registered(team: &Team, folder: &Path, listen: &str) -> Server {
+    let server = Server::start(folder, listen);
+    let address = format!("http://{listen}");
+    team.plugin(&["register", &address, "--token-name", "seats"]);
+    server
+}
+
 #[tokio::test]
 async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read() {
     let (folder, listen, settings) = model();
@@ -107,13 +115,7 @@ async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read(
             drop(fs::remove_file(folder.path().join(file)));
         }
         let team = Team::start_with(shape, &settings).await;
-        let _server = Server::start(folder.path(), &listen);
-        team.plugin(&[
-            "register",
-            &format!("http://{listen}"),
-            "--token-name",
-            "seats",
-        ]);
+        let _server = registered(&team, folder.path(), &listen);
         segmentation_by(&team.client, "seats", "team.seats", "{}").await;
         segmentation(&team.client, "value_tiers").await;
         let position = team.ten_accounts().await;
@@ -150,9 +152,7 @@ async fn while_a_segmenter_takes_its_time_everything_else_of_the_tenant_is_read(
 async fn a_segmentation_that_is_behind_is_read_while_its_segmenter_is_asked_again() {
     let (folder, listen, settings) = model();
     let team = Team::start_with(Shape::Embedded, &settings).await;
-    let address = format!("http://{listen}");
-    let server = Server::start(folder.path(), &listen);
-    team.plugin(&["register", &address, "--token-name", "seats"]);
+    let server = registered(&team, folder.path(), &listen);
     segmentation_by(&team.client, "seats", "team.seats", "{}").await;
     let position = team.ten_accounts().await;
     assert_eq!(team.sizes(&position).await, (4, 6));
@@ -232,13 +232,7 @@ async fn what_is_made_in_one_process_is_seen_whole_or_not_at_all_in_another() {
     let (folder, listen, settings) = model();
     fs::write(folder.path().join("seats.py"), SLOW).unwrap();
     let team = Team::start_with(Shape::Apart, &settings).await;
-    let _server = Server::start(folder.path(), &listen);
-    team.plugin(&[
-        "register",
-        &format!("http://{listen}"),
-        "--token-name",
-        "seats",
-    ]);
+    let _server = registered(&team, folder.path(), &listen);
     let (_second, other) = team.world.replica(Role::Segmentation, &settings);
     let sliced = Tenant {
         name: "sliced".to_owned(),
