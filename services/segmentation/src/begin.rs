@@ -98,11 +98,8 @@ impl Engine {
     }
 
     async fn take_in_told(&self, tenant: TenantId) -> Result<Writing, Status> {
-        let mut writing = self.write(tenant).await?;
+        let mut writing = self.load_uses(self.write(tenant).await?).await?;
         let n_slices = writing.as_ref().map_or(0, |state| state.n_slices);
-        if let Some(state) = writing.as_mut() {
-            self.load_uses(state).await?;
-        }
         let mut turn = Turns::new(1).next().await;
         for slice in (0..n_slices).map(Slice) {
             let head = self.told_until(tenant, slice).await?;
@@ -117,10 +114,10 @@ impl Engine {
     /// segmentations in the slices in which they never were, with those that another process has made since. Where
     /// scoring has told more than is taken in, following comes first, and evaluates them before what they are told of.
     pub(crate) async fn begin(&self, mut writing: Writing) -> Result<Writing, Status> {
-        let Some(state) = writing.as_mut() else {
+        writing = self.load_uses(writing).await?;
+        let Some(state) = writing.as_ref() else {
             return Ok(writing);
         };
-        self.load_uses(state).await?;
         self.publish(state);
         let tenant = state.tenant;
         for (slice, number) in state.asked_again() {
@@ -184,11 +181,7 @@ impl Engine {
         }
     }
 
-    async fn begin_slice(
-        &self,
-        mut writing: Writing,
-        first: Evaluation,
-    ) -> Result<Writing, Status> {
+    async fn begin_slice(&self, writing: Writing, first: Evaluation) -> Result<Writing, Status> {
         let Some(tenant) = writing.as_ref().map(|state| state.tenant) else {
             return Ok(writing);
         };
@@ -200,16 +193,18 @@ impl Engine {
             return self.evaluate(writing, first, corrections, columns).await;
         }
         // Without accounts there is nothing to store but that nothing is behind any more.
-        let mut leaves_behind = false;
-        if let Some(state) = writing.as_mut() {
+        let progress = writing
+            .as_ref()
+            .and_then(|state| state.slices.get(&first.slice));
+        let leaves_behind = progress.is_some_and(|progress| progress.leaves_behind);
+        let begin = |state: &mut TenantState| {
             let meant = state.meant(first.slice, Which::Unbegun);
             let begun: Vec<_> = meant
                 .map(|(_, one)| (first.slice, one.row.number))
                 .collect();
             state.begun.extend(begun);
-            let progress = state.slices.get(&first.slice);
-            leaves_behind = progress.is_some_and(|progress| progress.leaves_behind);
-        }
+        };
+        let writing = writing.changed(begin).await;
         if !leaves_behind {
             return Ok(writing);
         }

@@ -10,6 +10,7 @@ use crate::columns::Columns;
 use crate::engine::Engine;
 use crate::evaluate::Which;
 use crate::follower::{Ready, runs};
+use crate::state::TenantState;
 use crate::tenant::Writing;
 
 impl Engine {
@@ -21,7 +22,7 @@ impl Engine {
         slice: Slice,
         number: u16,
     ) -> Result<Writing, Status> {
-        let Some(state) = writing.as_mut() else {
+        let Some(state) = writing.as_ref() else {
             return Ok(writing);
         };
         let (tenant, key) = (state.tenant, (slice, number));
@@ -48,11 +49,14 @@ impl Engine {
                 return Ok(writing);
             }
         }
-        if let Some(state) = writing.as_mut().filter(|_| is_end) {
+        if !is_end {
+            return Ok(writing);
+        }
+        let open = |state: &mut TenantState| {
             state.behind.remove(&key);
             state.begun.remove(&key);
-        }
-        Ok(writing)
+        };
+        Ok(writing.changed(open).await)
     }
 
     /// Takes in a close, or the corrections of changes within a day, for one segmentation.

@@ -324,7 +324,7 @@ async fn pass(
         mut walk,
         mut found,
     } = way;
-    let passing = writing.with_readers(move |state| {
+    let passing = writing.find(move |state| {
         let on_way = (&mut walk, &mut found);
         state.correct_close(on_way, &late, &close, (&evaluation, which))?;
         Ok((walk, found))

@@ -187,13 +187,16 @@ impl Engine {
     /// evaluated tries to make up for it, before anybody reads; where that fails, it is tried again in the background.
     pub(crate) async fn write(&self, tenant: TenantId) -> Result<Writing, Status> {
         loop {
-            let mut writing = self.cells.asked(tenant).write().await;
-            if let Some(state) = writing.as_mut() {
-                self.renew(state).await?;
-                return Ok(writing);
+            let writing = self.cells.asked(tenant).write().await;
+            if writing.is_some() {
+                return self.renew(writing).await;
             }
-            let state = writing.insert(self.load(tenant).await?);
-            if !state.has_open() || !self.unbegun.note(tenant) {
+            let state = self.load(tenant).await?;
+            let is_begun = !state.has_open();
+            let mut writing = writing.change().await;
+            *writing = Some(state);
+            let writing = writing.done();
+            if is_begun || !self.unbegun.note(tenant) {
                 return Ok(writing);
             }
             if let Ok(begun) = self.begin(writing).await {
@@ -203,26 +206,35 @@ impl Engine {
     }
 
     /// Sees to it that segmenters are asked that can be asked and may be asked.
-    async fn renew(&self, state: &mut TenantState) -> Result<(), Status> {
+    async fn renew(&self, mut writing: Writing) -> Result<Writing, Status> {
         let edition = self.segmenters.edition();
-        if state.edition != edition {
-            state.edition = edition;
-            let tenant = state.tenant;
-            state.take_permissions(|row| self.segmenters.allows(tenant, row));
-            self.publish(state);
+        if writing
+            .as_ref()
+            .is_some_and(|state| state.edition != edition)
+        {
+            let take_permissions = |state: &mut TenantState| {
+                state.edition = edition;
+                let tenant = state.tenant;
+                state.take_permissions(|row| self.segmenters.allows(tenant, row));
+                self.publish(state);
+            };
+            writing = writing.changed(take_permissions).await;
         }
-        let lost = state.lost();
+        let lost = writing.as_ref().map(|state| (state.tenant, state.lost()));
+        let Some((tenant, lost)) = lost.filter(|(_, lost)| !lost.is_empty()) else {
+            return Ok(writing);
+        };
         let n_lost = lost.len();
-        if n_lost == 0 {
-            return Ok(());
-        }
-        state.found(self.uses_of(state.tenant, lost).await?);
-        if state.lost().len() < n_lost {
-            // What is told of them is of before, and nobody may have been about them since.
-            self.publish(state);
-            self.unbegun.note(state.tenant);
-        }
-        Ok(())
+        let found = self.uses_of(tenant, lost).await?;
+        let take_found = |state: &mut TenantState| {
+            state.found(found);
+            if state.lost().len() < n_lost {
+                // What is told of them is of before, and nobody may have been about them since.
+                self.publish(state);
+                self.unbegun.note(tenant);
+            }
+        };
+        Ok(writing.changed(take_found).await)
     }
 
     /// The state of a tenant to read, loaded, with segmenters that can be asked. While it is written, it is the one before.
@@ -236,7 +248,7 @@ impl Engine {
             return Ok(reading);
         }
         drop(reading);
-        Ok(self.write(tenant).await?.downgrade())
+        Ok(self.write(tenant).await?.read())
     }
 
     /// Takes over a segmentation that another process has made, if it has: nothing tells of it before something happens to its accounts.
@@ -245,15 +257,14 @@ impl Engine {
         if !all.iter().any(|row| row.key == key) {
             return Ok(());
         }
-        let mut writing = self.write(tenant).await?;
+        let writing = self.write(tenant).await?;
         if writing
             .as_ref()
             .is_some_and(|state| state.by_key(key).is_none())
         {
             // It is loaded again, with what was found by then.
-            *writing = None;
+            writing.change().await.take();
         }
-        drop(writing);
         self.forget_view(tenant);
         Ok(())
     }
@@ -306,7 +317,8 @@ impl Engine {
             worth: BTreeMap::new(),
             table: OnceCell::new(),
         };
-        self.load_uses(&mut state).await?;
+        let uses = self.made_since(&state).await?;
+        state.take_uses(uses);
         let slices = self.memberships.slices(tenant).await.map_err(store)?;
         let mut slices: BTreeMap<Slice, SliceProgress> = slices.into_iter().collect();
         if slices.is_empty() {
@@ -398,13 +410,13 @@ impl Engine {
     /// is behind.
     pub(crate) async fn take_over(&self, tenant: TenantId, slice: Slice, stored: u64) {
         if let Some(cell) = self.cells.known(tenant) {
-            let mut state = cell.write().await;
-            let slices = state.as_ref().map(|state| &state.slices);
+            let writing = cell.write().await;
+            let slices = writing.as_ref().map(|state| &state.slices);
             let reached = slices.and_then(|slices| slices.get(&slice));
             if reached.is_some_and(|reached| reached.version >= stored) {
                 return;
             }
-            *state = None;
+            writing.change().await.take();
         }
         self.forget_view(tenant);
     }
@@ -457,22 +469,25 @@ impl Engine {
     }
 
     /// Takes over segmentations that this or another process has made since.
-    pub(crate) async fn load_uses(&self, state: &mut TenantState) -> Result<(), Status> {
+    pub(crate) async fn load_uses(&self, writing: Writing) -> Result<Writing, Status> {
+        let Some(state) = writing.as_ref() else {
+            return Ok(writing);
+        };
+        let uses = self.made_since(state).await?;
+        if uses.is_empty() {
+            return Ok(writing);
+        }
+        Ok(writing.changed(|state| state.take_uses(uses)).await)
+    }
+
+    async fn made_since(&self, state: &TenantState) -> Result<Vec<Use>, Status> {
         let rows = self.segmentations.all(state.tenant).await;
         let mut rows = rows.map_err(store)?;
         rows.retain(|row| {
             let known = state.by_key(&row.key);
             known.is_none_or(|known| known.row.version != row.version)
         });
-        for one in self.uses_of(state.tenant, rows).await? {
-            state.uses.retain(|known| known.row.key != one.row.key);
-            state.decided_anew(one.row.number);
-            state.uses.push(one);
-        }
-        state
-            .uses
-            .sort_by(|left, right| left.row.key.cmp(&right.row.key));
-        Ok(())
+        Ok(self.uses_of(state.tenant, rows).await?)
     }
 
     /// Notes what answers say of a tenant.

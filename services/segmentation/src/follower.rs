@@ -94,12 +94,9 @@ impl Follower for Engine {
                 self.note_stored(tenant, slice, &stored);
                 return Ok(stored.cursor);
             }
-            let mut writing = self.write(tenant).await?;
-            if let Some(state) = writing.as_mut() {
-                self.load_uses(state).await?;
-                if state.has_open() {
-                    self.unbegun.note(tenant);
-                }
+            let writing = self.load_uses(self.write(tenant).await?).await?;
+            if writing.as_ref().is_some_and(TenantState::has_open) {
+                self.unbegun.note(tenant);
             }
             let writing = self
                 .take_in_feed(writing, (tenant, slice), head, turn)
@@ -253,11 +250,12 @@ impl Engine {
                 let corrected = self.correct(writing, &evaluation, late, Which::All);
                 let (mut writing, corrections) = corrected.await?;
                 let columns = self.features(tenant, &evaluation, features).await?;
-                if let Some(state) = writing.as_mut().filter(|_| restated) {
-                    state.worth.remove(&slice);
+                if restated {
+                    let forget = |state: &mut TenantState| drop(state.worth.remove(&slice));
+                    writing = writing.changed(forget).await;
                 }
-                if let Some(state) = writing.as_mut().filter(|_| !columns.tables.is_empty()) {
-                    self.recall_worth(state, slice).await?;
+                if !columns.tables.is_empty() {
+                    writing = self.recall_worth(writing, slice).await?;
                 }
                 self.evaluate(writing, evaluation, corrections, (columns, Which::All))
                     .await
@@ -333,19 +331,21 @@ impl Engine {
     }
 
     /// Reads what accounts were worth at the last close, where it is not in memory.
-    async fn recall_worth(&self, state: &mut TenantState, slice: Slice) -> Result<(), Status> {
+    async fn recall_worth(&self, writing: Writing, slice: Slice) -> Result<Writing, Status> {
+        let Some(state) = writing.as_ref() else {
+            return Ok(writing);
+        };
+        let is_known = state.worth.contains_key(&slice);
         let progress = state.slices.get(&slice);
-        if let Some(closed_on) = progress.and_then(|progress| progress.closed_on)
-            && !state.uses.is_empty()
-            && !state.worth.contains_key(&slice)
-        {
-            let closed = Of::Close(closed_on);
-            let columns = self.columns(state.tenant, slice, closed, Vec::new());
-            state
-                .worth
-                .insert(slice, decide::worth(&columns.await?.tables));
-        }
-        Ok(())
+        let closed_on = progress.and_then(|progress| progress.closed_on);
+        let Some(closed_on) = closed_on.filter(|_| !is_known && !state.uses.is_empty()) else {
+            return Ok(writing);
+        };
+        let closed = Of::Close(closed_on);
+        let columns = self.columns(state.tenant, slice, closed, Vec::new());
+        let worth = decide::worth(&columns.await?.tables);
+        let keep = |state: &mut TenantState| drop(state.worth.insert(slice, worth));
+        Ok(writing.changed(keep).await)
     }
 
     /// Features of accounts: of these, or of all of the slice.
@@ -402,11 +402,12 @@ impl Engine {
             Label::Operation(if within_day { "within_day" } else { "close" }),
         ];
         let work = async {
-            let asking = writing.with_readers(move |state| {
+            let asking = writing.find(move |state| {
                 let asked = state.ask(evaluation, corrections, &columns, which);
                 Ok((asked, columns))
             });
-            let (mut writing, (asked, columns)) = asking.await?;
+            let (writing, (asked, columns)) = asking.await?;
+            let mut writing = writing.change().await;
             // What is not stored yet is in no state that anybody finds.
             let mut state = writing.take().ok_or_else(tenant::dropped)?;
             let taking = blocking(move || {
@@ -441,7 +442,7 @@ impl Engine {
         self.cells.holds(tenant, state.size());
         *writing = Some(state);
         self.tell_failures(tenant, failures);
-        Ok(writing)
+        Ok(writing.done())
     }
 
     /// Segmentations were left behind: says why, once, and has their segmenters asked again.

@@ -236,6 +236,17 @@ impl TenantState {
         lost.map(|one| one.row.clone()).collect()
     }
 
+    /// Takes over segmentations that are new, or that something else decides.
+    pub(crate) fn take_uses(&mut self, uses: Vec<Use>) {
+        for one in uses {
+            self.uses.retain(|known| known.row.key != one.row.key);
+            self.decided_anew(one.row.number);
+            self.uses.push(one);
+        }
+        self.uses
+            .sort_by(|left, right| left.row.key.cmp(&right.row.key));
+    }
+
     /// Takes segmentations over whose segmenters were lost before.
     pub(crate) fn found(&mut self, found: Vec<Use>) {
         for one in found {

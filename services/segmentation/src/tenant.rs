@@ -13,8 +13,8 @@ use sextant_wire::status::Problem;
 
 use crate::state::TenantState;
 
-/// One tenant. Who writes it has the turn from its first look until all is stored. Meanwhile it keeps readers out, but not while it asks
-/// segmenters about accounts, which may take long.
+/// One tenant. Who writes it has the turn from its first look until all is stored. Others read meanwhile, whatever is asked of segmenters
+/// and of other services; they are kept out while the state is changed.
 #[derive(Debug, Default)]
 pub(crate) struct TenantCell {
     turn: Arc<Mutex<()>>,
@@ -36,8 +36,14 @@ impl Drop for Turn {
     }
 }
 
-/// A tenant's state while it is written.
+/// A tenant's state for the one who has the turn to write it; others read it.
 pub(crate) struct Writing {
+    turn: Turn,
+    state: OwnedRwLockReadGuard<Option<TenantState>>,
+}
+
+/// A tenant's state while it is changed: nobody reads it.
+pub(crate) struct Changing {
     turn: Turn,
     state: OwnedRwLockWriteGuard<Option<TenantState>>,
 }
@@ -58,7 +64,7 @@ impl TenantCell {
             cell: self,
             _held: held,
         };
-        let state = Arc::clone(&turn.cell.state).write_owned().await;
+        let state = Arc::clone(&turn.cell.state).read_owned().await;
         Writing { turn, state }
     }
 
@@ -82,28 +88,51 @@ impl TenantCell {
 }
 
 impl Writing {
-    /// Has something found out of the state, while others read it and nobody writes it, also where nobody waits for that any more.
-    pub(crate) async fn with_readers<F: Send + 'static>(
+    /// Changes the state, once those who read it are done. Nothing is waited for meanwhile but this process and its stores.
+    pub(crate) async fn change(self) -> Changing {
+        let Self { turn, state } = self;
+        drop(state);
+        // Nobody else has the turn: it is the state that was seen.
+        let state = Arc::clone(&turn.cell.state).write_owned().await;
+        Changing { turn, state }
+    }
+
+    /// Changes the state at once, if it is loaded.
+    pub(crate) async fn changed(self, change: impl FnOnce(&mut TenantState)) -> Self {
+        let mut changing = self.change().await;
+        if let Some(state) = changing.as_mut() {
+            change(state);
+        }
+        changing.done()
+    }
+
+    /// Has something found out of the state on a thread for that, to its end also where nobody waits for it any more.
+    pub(crate) async fn find<F: Send + 'static>(
         self,
         find: impl FnOnce(&TenantState) -> Result<F, Problem> + Send + 'static,
     ) -> Result<(Self, F), Problem> {
-        let Self { turn, state } = self;
-        let reading = state.downgrade();
-        let finding = blocking(move || {
-            let found = find(reading.as_ref().ok_or_else(dropped)?)?;
-            drop(reading);
-            Ok::<_, Problem>((turn, found))
-        });
-        let (turn, found) = finding.await?;
-        let state = Arc::clone(&turn.cell.state).write_owned().await;
-        Ok((Self { turn, state }, found))
+        blocking(move || {
+            let found = find(self.as_ref().ok_or_else(dropped)?)?;
+            Ok((self, found))
+        })
+        .await
     }
 
-    /// The state to read, for which nobody is kept out any more.
-    pub(crate) fn downgrade(self) -> Reading {
+    /// The state to read, of which others may have the turn.
+    pub(crate) fn read(self) -> Reading {
         Reading {
-            state: self.state.downgrade(),
+            state: self.state,
             cell: Arc::clone(&self.turn.cell),
+        }
+    }
+}
+
+impl Changing {
+    /// Lets others read it again.
+    pub(crate) fn done(self) -> Writing {
+        Writing {
+            turn: self.turn,
+            state: self.state.downgrade(),
         }
     }
 }
@@ -131,7 +160,15 @@ impl Deref for Writing {
     }
 }
 
-impl DerefMut for Writing {
+impl Deref for Changing {
+    type Target = Option<TenantState>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.state
+    }
+}
+
+impl DerefMut for Changing {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.state
     }

@@ -347,6 +347,31 @@ async fn an_account_is_listed_in_all_its_segmentations() {
 }
 
 #[tokio::test]
+async fn who_reads_does_not_wait_for_what_is_asked_of_scoring() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let stopped = world.scoring.stop_next_columns();
+    let position = world.change("2027-03-10 11:00", &[("a", 60_000)]);
+    stopped.is_there.await.unwrap();
+    let request = pb::ListSegmentsRequest {
+        segmentation: TIERS.to_owned(),
+        ..pb::ListSegmentsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let sizes = client.list_segments(about(request)).await.unwrap();
+    let strategic = &sizes.into_inner().segments[0];
+    assert_eq!(strategic.accounts, 1, "{strategic:?}");
+    let request = pb::ListMembershipsRequest {
+        account: Some(account_ref("a")),
+        ..pb::ListMembershipsRequest::default()
+    };
+    let listed = client.list_memberships(about(request)).await.unwrap();
+    assert_eq!(listed.into_inner().memberships[0].segment, "strategic");
+    stopped.go_on.send(()).unwrap();
+    assert_eq!(segmentation.segment("a", at(&position)).await, "medium");
+}
+
+#[tokio::test]
 async fn segmenters_are_listed_with_their_segments() {
     let world = World::new();
     let segmentation = world.start();
