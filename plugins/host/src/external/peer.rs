@@ -275,11 +275,19 @@ fn not_started(error: StartError) -> Lost {
     Lost::Trouble(Trouble::NotStarted(error.finding().told()))
 }
 
+/// Where a server is, and who asks there.
+#[derive(Debug)]
+struct Place {
+    server: Server,
+    client: Client,
+    /// How often it has moved.
+    moves: u64,
+}
+
 /// A server that a team runs.
 #[derive(Debug)]
 pub(crate) struct ServerPeer {
-    /// Where it is, who asks there, and how often it has moved.
-    place: StdMutex<(Server, Client, u64)>,
+    place: StdMutex<Place>,
     lines: Lines,
     calls: Arc<Semaphore>,
     /// SHA-256 of what it said of itself when it was registered.
@@ -299,8 +307,13 @@ impl ServerPeer {
         allowance: &Allowance,
         told: &pb::DescribeResponse,
     ) -> Self {
+        let place = Place {
+            server,
+            client,
+            moves: 0,
+        };
         Self {
-            place: StdMutex::new((server, client, 0)),
+            place: StdMutex::new(place),
             lines: Lines::default(),
             calls: Arc::new(Semaphore::new(allowance.calls_at_once)),
             digest: digest_of(told),
@@ -310,19 +323,23 @@ impl ServerPeer {
         }
     }
 
-    fn place(&self) -> StdGuard<'_, (Server, Client, u64)> {
+    fn place(&self) -> StdGuard<'_, Place> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is asked there already.
     pub(crate) fn is_at(&self, server: &Server) -> bool {
-        self.place().0 == *server
+        self.place().server == *server
     }
 
     /// It is asked elsewhere from now on, once it has said there what it is.
     pub(crate) fn move_to(&self, server: Server, client: Client) {
         let mut place = self.place();
-        *place = (server, client, place.2 + 1);
+        *place = Place {
+            server,
+            client,
+            moves: place.moves + 1,
+        };
         self.same_at_ns.store(i64::MIN, Ordering::Relaxed);
         self.away_until_ns.store(i64::MIN, Ordering::Relaxed);
     }
@@ -364,7 +381,7 @@ impl ServerPeer {
         };
         let (client, moves) = {
             let place = self.place();
-            (place.1.clone(), place.2)
+            (place.client.clone(), place.moves)
         };
         let since_ns = monotonic_ns().saturating_sub(self.same_at_ns.load(Ordering::Relaxed));
         if since_ns > self.trusted_for_ns {
@@ -380,7 +397,7 @@ impl ServerPeer {
             Ok(told) if digest_of(&told) == self.digest => {
                 let place = self.place();
                 // What has answered may be where it was before.
-                if moves == Some(place.2) {
+                if moves == Some(place.moves) {
                     self.same_at_ns.store(monotonic_ns(), Ordering::Relaxed);
                 }
                 return Ok(());
