@@ -113,6 +113,19 @@ impl Check {
         ALL.into_iter().find(|check| check.id() == id)
     }
 
+    /// True: what failed it may pass it later, on the same machine. A process that ends while it loads may have lacked memory.
+    pub const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Sealed
+                | Self::Loadable
+                | Self::Process
+                | Self::Crash
+                | Self::LoadTime
+                | Self::Answers
+        )
+    }
+
     /// Stable name, for catalogues and documentation.
     pub const fn id(self) -> &'static str {
         match self {

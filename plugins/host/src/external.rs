@@ -455,15 +455,21 @@ impl External {
         self.shared.poison().forget();
     }
 
-    /// Asks a server elsewhere from now on, if that is another place or token; of a segmenter in a host process, nothing.
+    /// Whether it is asked there already; one in a host process is nowhere else.
+    pub fn is_at(&self, server: &Server) -> bool {
+        match &self.shared.peer {
+            Peer::Server(peer) => peer.is_at(server),
+            Peer::Process(_) => true,
+        }
+    }
+
+    /// Asks a server elsewhere from now on, or with another token; of a segmenter in a host process, nothing.
     ///
     /// # Errors
     ///
     /// The address or the token cannot be used.
     pub fn move_to(&self, server: &Server) -> Result<(), LoadError> {
-        if let Peer::Server(peer) = &self.shared.peer
-            && !peer.is_at(server)
-        {
+        if let Peer::Server(peer) = &self.shared.peer {
             let client = server.client(&self.shared.hosts);
             let path = Path::new(&server.address);
             let client = client.map_err(|finding| LoadError::new(path, finding))?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -29,6 +30,8 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 const LONGEST_OF_SEGMENTERS: Duration = Duration::from_secs(60);
 /// How often it may be overtaken by another process before whoever waits is told.
 const MOST_OVERTAKEN: usize = 8;
+/// Tenants whose segmentations are begun at one time: features of all accounts of each are in memory.
+const BEGUN_AT_ONCE: usize = 4;
 /// Failures of a tenant that are remembered as told; a segmenter can say something else each time.
 const MAX_TOLD: usize = 256;
 
@@ -192,20 +195,15 @@ impl Engine {
             let corrections = Corrections::default();
             return self.evaluate(writing, first, corrections, columns).await;
         }
-        // Without accounts there is nothing to store but that nothing is behind any more.
+        // Without accounts there is nothing to store but that nothing is behind any more, and what would judge them.
         let progress = writing
             .as_ref()
             .and_then(|state| state.slices.get(&first.slice));
         let leaves_behind = progress.is_some_and(|progress| progress.leaves_behind);
-        let begin = |state: &mut TenantState| {
-            let meant = state.meant(first.slice, Which::Unbegun);
-            let begun: Vec<_> = meant
-                .map(|(_, one)| (first.slice, one.row.number))
-                .collect();
-            state.begun.extend(begun);
-        };
+        let mut has_to_be_known = leaves_behind;
+        let begin = |state: &mut TenantState| has_to_be_known |= state.begin_nobody(first.slice);
         let writing = writing.changed(begin).await;
-        if !leaves_behind {
+        if !has_to_be_known {
             return Ok(writing);
         }
         let nobody = (Columns::default(), Which::Unbegun);
@@ -219,17 +217,24 @@ impl Engine {
         while !stop.is_cancelled() {
             let tenants: Vec<TenantId> = self.unbegun.locked().keys().copied().collect();
             let (mut is_open, mut longest) = (false, LONGEST_OF_SEGMENTERS);
-            for tenant in tenants {
-                let Some(begun) = stop.run_until_cancelled(self.begin_tenant(tenant)).await else {
-                    return;
-                };
+            // Who is being written may be for long, and nobody else waits for that.
+            let free = tenants.iter().filter(|tenant| !self.is_written(**tenant));
+            let begin =
+                free.map(|tenant| async { (*tenant, self.begin_tenant(*tenant).await) }.boxed());
+            let mut beginning =
+                stream::iter(begin.collect::<Vec<_>>()).buffer_unordered(BEGUN_AT_ONCE);
+            while let Some(begun) = stop.run_until_cancelled(beginning.next()).await {
+                let Some((tenant, begun)) = begun else { break };
                 self.lag.ended((tenant, None), &begun, self.clock.now());
-                is_open |= self.unbegun.locked().contains_key(&tenant);
                 let Err(status) = begun else { continue };
                 longest = PAUSE.1;
                 if !follow::is_overtaken(&status) {
                     warn!(code = ?status.code(), message = status.message(), "a segmentation is not evaluated for the first time; trying again");
                 }
+            }
+            drop(beginning);
+            for tenant in tenants {
+                is_open |= self.unbegun.locked().contains_key(&tenant);
             }
             if !is_open {
                 pause = PAUSE.0;

@@ -451,7 +451,7 @@ impl Engine {
     ) -> Result<Vec<Use>, Problem> {
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
-            let segmenter = match self.segmenters.of(&row).await {
+            let segmenter = match self.segmenters.of(tenant, &row).await {
                 Ok(segmenter) => {
                     let state = self.learned(tenant, &row.fit).await;
                     state.map(|state| (segmenter, state))

@@ -12,12 +12,15 @@ use sextant_store::port;
 use sextant_wire::status::Problem;
 
 use crate::engine::Engine;
+use crate::evaluate::Which;
 use crate::state::{TenantState, Use};
 use crate::tenant::Reading;
 
 /// How long a segmentation is waited for whose accounts another process judges, and how often it is looked at.
 const LONGEST_HALF: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// What accounts are judged by where nothing else is stored.
+const FIRST_VERSION: u32 = 1;
 
 impl TenantState {
     /// The version of a segmentation by which all its accounts are judged: while they are being judged by the next one, the last.
@@ -44,7 +47,7 @@ impl TenantState {
         for one in &self.uses {
             let (number, version) = (one.row.number, one.row.version);
             let known = stored.iter().find(|known| known.segmentation == number);
-            let judged = known.map_or(1, |known| known.version);
+            let judged = known.map_or(FIRST_VERSION, |known| known.version);
             if judged != version {
                 self.begun.remove(&(slice, number));
             }
@@ -52,6 +55,22 @@ impl TenantState {
                 self.judged.insert((slice, number), judged);
             }
         }
+    }
+
+    /// Those that were not evaluated over all accounts of a slice yet have been, for there are none. True: others have to know it, by
+    /// whom they would be judged is news.
+    pub(crate) fn begin_nobody(&mut self, slice: Slice) -> bool {
+        let meant = self.meant(slice, Which::Unbegun);
+        let meant: Vec<_> = meant
+            .map(|(_, one)| ((slice, one.row.number), one.row.version))
+            .collect();
+        let mut is_news = false;
+        for (key, version) in meant {
+            self.begun.insert(key);
+            let before = self.judged.insert(key, version);
+            is_news |= before.unwrap_or(FIRST_VERSION) != version;
+        }
+        is_news
     }
 
     /// True: something else decides a segmentation than before, if anything did, and not all accounts are judged by it.

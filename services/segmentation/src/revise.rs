@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::fitting::fit_of;
 use crate::gates;
 use crate::registry;
-use crate::segmenters::{Actor, told, usable};
+use crate::segmenters::{Actor, told};
 use crate::tenant::{self, Writing};
 use crate::wire;
 
@@ -84,7 +84,7 @@ impl Engine {
             plugin_digest: told.digest.clone(),
             ..of.clone()
         };
-        let segmenter = self.segmenters.of(&as_decided).await?;
+        let segmenter = self.segmenters.of(tenant, &as_decided).await?;
         let base_currency = self.view(tenant).await?.base_currency;
         let config = if config.is_empty() {
             registry::taken_over(&segmenter, &of.config)
@@ -218,8 +218,13 @@ impl Engine {
         let Some(found) = found.filter(|one| one.revision == decision.revision) else {
             return Ok(None);
         };
-        if let Some(published) = self.segmenters.published().get(&found.digest) {
-            usable(published)?;
+        if self.segmenters.published().contains_key(&found.digest) {
+            let as_decided = SegmentationRow {
+                segmenter_id: found.segmenter_id.clone(),
+                plugin_digest: found.digest.clone(),
+                ..of.clone()
+            };
+            self.segmenters.allows(tenant, &as_decided)?;
         }
         let has_to_pass = found.state == RevisionState::Proposed && decision.gates == Gates::Judged;
         if has_to_pass {

@@ -2,6 +2,7 @@
 
 mod directory;
 mod fallen;
+mod loaded;
 mod publish;
 mod replicas;
 mod servers;
@@ -19,9 +20,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore, SemaphorePermit};
 
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
-use sextant_plugin_host::{
-    Allowance, Check, External, Hosts, LoadError, Segmenter, Verified, WrittenLine,
-};
+use sextant_plugin_host::{Allowance, External, Hosts, LoadError, Segmenter, Verified};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterKind, SegmenterState};
@@ -31,6 +30,7 @@ use sextant_store::port::{self, Catalogue, ReadyRow, SegmentationRow, SegmenterR
 use sextant_wire::status::Problem;
 
 use crate::registry::{Registry, chain};
+use loaded::Loading;
 
 pub(crate) use directory::Watched;
 pub(crate) use publish::Offer;
@@ -72,23 +72,8 @@ pub enum Replicas {
     Several,
 }
 
-/// Between two attempts to reach a server that is away, in microseconds.
-const AWAY_US: i64 = 10_000_000;
-
 /// Everything that is known of published versions, by digest.
 pub(crate) type Published = BTreeMap<String, Arc<pb::Segmenter>>;
-
-/// A published segmenter that can be asked here, or why it cannot.
-type Loading = Arc<AsyncMutex<Option<Loaded>>>;
-
-#[derive(Debug, Clone)]
-struct Loaded {
-    segmenter: Result<External, Problem>,
-    /// When something was last decided by it.
-    wanted_at: Instant,
-    /// When it was started, or could not be.
-    since: Instant,
-}
 
 /// The segmenters of this process.
 #[derive(Debug)]
@@ -100,7 +85,7 @@ pub(crate) struct Segmenters {
     published: RwLock<Arc<Published>>,
     /// Number of the newest event that `published` knows of.
     newest_event: AtomicU64,
-    loaded: Mutex<BTreeMap<String, Loading>>,
+    loaded: Mutex<BTreeMap<String, Arc<Loading>>>,
     watched: AsyncMutex<Watched>,
     keys: trusted::Keys,
     /// Servers, by digest, that cannot be asked where the catalogue says, and why.
@@ -316,15 +301,31 @@ impl Segmenters {
         )
     }
 
-    /// The segmenter that decides a segmentation.
+    /// The segmenter that decides a segmentation of a tenant.
     ///
     /// # Errors
-    /// It cannot be asked: UNAVAILABLE where that may pass by itself.
-    pub(crate) async fn of(&self, row: &SegmentationRow) -> Result<Segmenter, Problem> {
-        match self.built_in.get(&row.segmenter_id) {
-            Ok(segmenter) => Ok(segmenter.clone()),
-            Err(_published) => self.load(&row.plugin_digest).await.map(Segmenter::from),
+    /// It cannot be asked, or may not be asked about this tenant: UNAVAILABLE where that may pass by itself.
+    pub(crate) async fn of(
+        &self,
+        tenant: TenantId,
+        row: &SegmentationRow,
+    ) -> Result<Segmenter, Problem> {
+        if let Ok(segmenter) = self.built_in.get(&row.segmenter_id) {
+            return Ok(segmenter.clone());
         }
+        self.heard_of(&row.plugin_digest).await?;
+        self.allows(tenant, row)?;
+        self.load(&row.plugin_digest).await.map(Segmenter::from)
+    }
+
+    /// What is known of a published version; where that is nothing, it is looked for.
+    async fn heard_of(&self, digest: &str) -> Result<Arc<pb::Segmenter>, Problem> {
+        if !self.published().contains_key(digest) {
+            self.refresh().await?;
+        }
+        let published = self.published();
+        let told = published.get(digest).cloned();
+        told.ok_or_else(|| missing("", digest))
     }
 
     /// The version of the segmenter that decides a segmentation; empty: it is not known here.
@@ -348,7 +349,7 @@ impl Segmenters {
         }
         let published = self.published();
         match published.get(&row.plugin_digest) {
-            Some(told) if self.roots().is_err() && self.runs(&told.digest) => usable(told),
+            Some(told) if self.goes_on(told) => usable(told),
             Some(told) => {
                 self.usable_here(told)?;
                 self.check_open_to(told, tenant)
@@ -370,68 +371,6 @@ impl Segmenters {
                 Err(Problem::new(ErrorReason::SegmenterState, message))
             },
         }
-    }
-
-    /// A published segmenter, loaded.
-    ///
-    /// # Errors
-    /// As [`of`](Self::of).
-    pub(crate) async fn load(&self, digest: &str) -> Result<External, Problem> {
-        if !self.published().contains_key(digest) {
-            self.refresh().await?;
-        }
-        let published = self.published();
-        let told = published.get(digest).ok_or_else(|| missing("", digest))?;
-        self.usable_here(told)?;
-        let loading = self.loading(digest);
-        let mut loaded = loading.lock().await;
-        let now = self.clock.now();
-        if let Some(loaded) = loaded.as_mut() {
-            loaded.wanted_at = now;
-            // Not everybody waits for a server that is away.
-            let is_due =
-                told.kind() != SegmenterKind::Remote || now >= loaded.since.plus_us(AWAY_US);
-            match &loaded.segmenter {
-                // Only what the bytes themselves are to blame for does not pass.
-                Err(problem) if problem.reason != ErrorReason::SegmenterRejected && is_due => {},
-                known => return known.clone(),
-            }
-        }
-        let segmenter = self.start(told).await;
-        *loaded = Some(Loaded {
-            segmenter: segmenter.clone(),
-            wanted_at: now,
-            since: self.clock.now(),
-        });
-        segmenter
-    }
-
-    fn loading(&self, digest: &str) -> Loading {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(loaded.entry(digest.to_owned()).or_default())
-    }
-
-    /// Those that can be asked here.
-    fn running(&self) -> Vec<(String, External)> {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = loaded.iter().filter_map(|(digest, loading)| {
-            let loading = loading.try_lock().ok()?;
-            let segmenter = loading.as_ref()?.segmenter.as_ref().ok()?;
-            Some((digest.clone(), segmenter.clone()))
-        });
-        running.collect()
-    }
-
-    /// Whether one is loaded here.
-    fn runs(&self, digest: &str) -> bool {
-        self.running().iter().any(|(of, _)| of == digest)
-    }
-
-    /// The last lines that a segmenter has written here, newest first.
-    pub(crate) fn lines(&self, digest: &str) -> Vec<WrittenLine> {
-        let running = self.running().into_iter();
-        let found = running.filter(|(of, _)| of == digest);
-        found.flat_map(|(_, segmenter)| segmenter.lines()).collect()
     }
 
     /// What a segmentation is decided by now.
@@ -563,9 +502,10 @@ fn missing(id: &str, digest: &str) -> Problem {
 }
 
 fn not_started(told: &pb::Segmenter, refused: &LoadError) -> Problem {
-    let reason = match refused.check() {
-        Check::Process | Check::Answers | Check::LoadTime => ErrorReason::Unavailable,
-        _ => ErrorReason::SegmenterRejected,
+    let reason = if refused.check().may_pass() {
+        ErrorReason::Unavailable
+    } else {
+        ErrorReason::SegmenterRejected
     };
     let message = format!(
         "segmenter \"{}\" {} cannot be loaded: {}",

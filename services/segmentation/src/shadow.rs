@@ -165,14 +165,14 @@ impl Engine {
             config: proposed.config.clone(),
             ..of.clone()
         };
-        let active = match self.segmenters.of(of).await {
+        let active = match self.segmenters.of(tenant, of).await {
             Ok(segmenter) => {
                 let state = self.learned(tenant, &of.fit).await.ok();
                 state.map(|state| (segmenter, state))
             },
             Err(_problem) => None,
         };
-        let segmenter = self.segmenters.of(&as_proposed).await?;
+        let segmenter = self.segmenters.of(tenant, &as_proposed).await?;
         let state = self.learned(tenant, &proposed.fit).await?;
         let rows_before = diff_of(proposed).map_or(0, |diff| diff.rows);
         let active_config = of.config.clone();

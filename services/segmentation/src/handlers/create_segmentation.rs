@@ -3,6 +3,7 @@ use std::sync::Arc;
 use prost::Message;
 use tonic::{Request, Response, Status};
 
+use sextant_domain::id::TenantId;
 use sextant_domain::money::Currency;
 use sextant_plugin_host::Segmenter;
 use sextant_proto::common::v1::ErrorReason;
@@ -40,12 +41,13 @@ pub(super) async fn handle(
         mut row,
         told,
         segmenter,
-    } = parse(handlers, &request, view.base_currency).await?;
-    if told.kind() != SegmenterKind::BuiltIn && !may_activate {
-        let message = "the key lacks the scope plugins.activate, which putting a published segmenter to work needs";
-        return Err(Problem::new(ErrorReason::ScopeMissing, message).into());
-    }
-    handlers.engine.segmenters.check_open_to(&told, tenant)?;
+    } = parse(
+        handlers,
+        &request,
+        (tenant, view.base_currency),
+        may_activate,
+    )
+    .await?;
     if request.validate_only {
         return Ok(Response::new(pb::CreateSegmentationResponse {
             segmentation: Some(wire::segmentation(&row, &told.version)),
@@ -119,7 +121,8 @@ struct Asked {
 async fn parse(
     handlers: &Handlers,
     request: &pb::CreateSegmentationRequest,
-    base_currency: Currency,
+    (tenant, base_currency): (TenantId, Currency),
+    may_activate: bool,
 ) -> Result<Asked, Problem> {
     let missing = || Problem::field(ErrorReason::FieldMissing, "segmentation", "must be set");
     let segmentation = request.segmentation.as_ref().ok_or_else(missing)?;
@@ -151,6 +154,11 @@ async fn parse(
             .replace("segmenter.", "segmentation."),
         ..problem
     })?;
+    // Before anything of it runs.
+    if told.kind() != SegmenterKind::BuiltIn && !may_activate {
+        let message = "the key lacks the scope plugins.activate, which putting a published segmenter to work needs";
+        return Err(Problem::new(ErrorReason::ScopeMissing, message));
+    }
     let mut row = SegmentationRow {
         key: segmentation.key.clone(),
         number: 0,
@@ -163,7 +171,7 @@ async fn parse(
         created_at: handlers.engine.clock.now(),
         closed_on: None,
     };
-    let segmenter = segmenters.of(&row).await?;
+    let segmenter = segmenters.of(tenant, &row).await?;
     let config = if segmentation.config.is_empty() {
         "{}"
     } else {

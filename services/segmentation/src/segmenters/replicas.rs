@@ -86,11 +86,8 @@ impl Segmenters {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         loaded.retain(|digest, loading| {
-            let is_old = loading.try_lock().is_ok_and(|loaded| {
-                loaded
-                    .as_ref()
-                    .is_some_and(|loaded| loaded.wanted_at < since)
-            });
+            let loaded = loading.loaded();
+            let is_old = loaded.as_ref().is_some_and(|one| one.wanted_at < since);
             wanted.contains(digest) || !is_old
         });
     }

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use sextant_plugin_host::Server;
+use sextant_plugin_host::{External, Server};
 use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::Problem;
 
 use crate::segmenters::{Isolation, Segmenters};
@@ -70,13 +71,9 @@ impl Segmenters {
             else {
                 continue;
             };
-            let server = server(&self.isolation, &told.address, &told.token_name);
-            let placed = server.map_err(|problem| problem.message);
-            let placed = placed.and_then(|server| {
-                let moved = segmenter.move_to(&server);
-                moved.map_err(|refused| refused.to_string())
-            });
-            let Err(why) = placed else { continue };
+            let Err(why) = self.place(told, &segmenter) else {
+                continue;
+            };
             if before.get(&digest) != Some(&why) {
                 let address = &told.address;
                 tracing::error!(
@@ -87,5 +84,18 @@ impl Segmenters {
             }
             unplaced.insert(digest, why);
         }
+    }
+
+    /// Has a server asked where it is told to be, if that may be asked: who writes to the store only decides nothing.
+    fn place(&self, told: &pb::Segmenter, segmenter: &External) -> Result<(), String> {
+        let server = server(&self.isolation, &told.address, &told.token_name);
+        let server = server.map_err(|problem| problem.message)?;
+        if segmenter.is_at(&server) {
+            return Ok(());
+        }
+        let listed = self.listed(told).map_err(|problem| problem.message)?;
+        listed.map_err(|distrust| distrust.to_string())?;
+        let moved = segmenter.move_to(&server);
+        moved.map_err(|refused| refused.to_string())
     }
 }

@@ -3,6 +3,7 @@
 use tonic::Code;
 use uuid::Uuid;
 
+use sextant_domain::id::{ExternalId, Slice};
 use sextant_proto::segmentation::v1 as pb;
 use sextant_wire::status::reason_of;
 
@@ -33,6 +34,42 @@ async fn propose(world: &World, segmentation: &Segmentation) -> u32 {
     let revision = proposed.into_inner().revision.unwrap().revision;
     world.report(revision, &report(true)).await;
     revision
+}
+
+#[tokio::test]
+async fn what_decides_anew_decides_in_slices_without_accounts_too() {
+    let world = World::new();
+    world.scoring.spread(2);
+    let segmentation = world.start();
+    segmentation.create_tiers().await;
+    world.put(&[("a", 60_000)]);
+    let own = Slice::of_account(&ExternalId::parse("a").unwrap(), 2);
+    let empty = Slice(1 - own.0);
+    world.close_in(empty, "2027-03-09");
+    let position = world.close_in(own, "2027-03-09");
+    segmentation.membership("a", at(&position)).await.unwrap();
+    let revision = propose(&world, &segmentation).await;
+    let request = pb::ActivateRevisionRequest {
+        segmentation: TIERS.to_owned(),
+        revision,
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ActivateRevisionRequest::default()
+    };
+    let mut segmenters = segmentation.segmenters.clone();
+    segmenters.activate_revision(about(request)).await.unwrap();
+    let judged_by = async |segmentation: &Segmentation| {
+        let request = pb::ListMembersRequest {
+            segmentation: TIERS.to_owned(),
+            ..pb::ListMembersRequest::default()
+        };
+        let mut client = segmentation.client.clone();
+        let listed = client.list_members(about(request)).await.unwrap();
+        listed.into_inner().freshness.unwrap().definition_version
+    };
+    assert_eq!(judged_by(&segmentation).await, 2);
+    // Also for whoever reads it from the store.
+    segmentation.stop();
+    assert_eq!(judged_by(&world.start()).await, 2);
 }
 
 #[tokio::test]

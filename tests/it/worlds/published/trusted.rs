@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use sextant::installation::Role;
 use tempfile::TempDir;
 
 use crate::worlds::published::{Team, column};
@@ -190,6 +191,16 @@ async fn a_key_may_be_trusted_with_one_tenant_alone() {
     let unjudged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
     unjudged.unwrap_err();
     assert_eq!(team.sizes(&position).await, (4, 6));
+
+    // Nor where all of it is read from its store again.
+    for role in team.world.roles() {
+        team.world.kill_and_restart(role);
+    }
+    let team = signing.team.anew().await;
+    wait_for_failure(&team, "is not trusted with this tenant");
+    let unjudged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
+    unjudged.unwrap_err();
+    assert_eq!(team.sizes(&position).await, (4, 6));
 }
 
 /// Waits until the segmentation is behind, for that reason; empty: until it is not any more.
@@ -277,7 +288,7 @@ async fn where_digests_are_approved_a_segmenter_waits_for_somebody() {
 
 #[tokio::test]
 async fn a_signature_may_come_after_what_is_signed() {
-    let team = Team::start(Shape::Embedded).await;
+    let team = Team::start(Shape::Apart).await;
     let file = team.version("1.0.0", 50);
     team.plugin(&["push", &file]);
     segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
@@ -315,16 +326,33 @@ async fn a_signature_may_come_after_what_is_signed() {
     let events = team.plugin(&["events", "--segmenter", "acme.seats"]);
     assert_eq!(column(&events, "events", "action")[0], "amended");
 
-    // While nobody knows who is trusted, what runs goes on, whatever else is told of the catalogue.
+    // While nobody knows who is trusted, what runs goes on, whatever else is told of the catalogue, and whoever of several takes in
+    // what happens: the others read from the store what it has found.
+    let (_second, other) = team.world.replica(Role::Segmentation, &stricter);
+    let found = other.find_tenant(Some("seats")).await.unwrap();
+    let other = other.of_tenant(&found).unwrap();
+    let judged = try_membership(&other, "acme", "seats", &now(&position)).await;
+    assert_eq!(judged.unwrap().segment, "large");
     fs::write(&trusted, "{").unwrap();
     let none = team.folder.path().join("none.so");
     fs::write(&none, "no library").unwrap();
     let told = team.refused(&["push", none.to_str().unwrap()]);
     assert!(told.contains("V-elf"), "{told}");
-    let [_, changed] = super::with_seats("acme", 9, 20);
-    let position = accept(&team.client, vec![changed]).await;
-    let judged = try_membership(&team.client, "acme", "seats", &now(&position)).await;
-    assert_eq!(judged.unwrap().segment, "small");
+    for (hour, seats, segment) in [
+        (9, 20, "small"),
+        (10, 70, "large"),
+        (11, 30, "small"),
+        (12, 80, "large"),
+        (13, 40, "small"),
+        (14, 90, "large"),
+    ] {
+        let [_, changed] = super::with_seats("acme", hour, seats);
+        let position = accept(&team.client, vec![changed]).await;
+        for client in [&team.client, &other] {
+            let judged = try_membership(client, "acme", "seats", &now(&position)).await;
+            assert_eq!(judged.unwrap().segment, segment);
+        }
+    }
     let listed = team.plugin(&["list"]).to_string();
     assert!(listed.contains("asked as before, for now"), "{listed}");
 }
