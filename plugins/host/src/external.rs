@@ -28,6 +28,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use sextant_proto::segmenter::v1 as pb;
 
 use crate::check::{Check, Finding};
@@ -37,6 +39,8 @@ use crate::external::client::Undescribed;
 use crate::external::log::Lines;
 use crate::external::peer::{HostPeer, Peer, ServerPeer};
 use crate::external::poison::Poison;
+use crate::messages::plain;
+use crate::process::sandbox;
 use crate::{Descriptor, LoadError, Verified, elf, messages};
 
 pub use crate::external::breakers::Failing;
@@ -125,7 +129,7 @@ impl Crash {
         let end = self.printed.floor_char_boundary(LAST_WORDS_BYTES);
         match self.printed.get(..end) {
             None | Some("") => place,
-            Some(printed) => format!("{place}; it printed: {printed}"),
+            Some(printed) => format!("{place}; it printed: {}", plain(printed)),
         }
     }
 }
@@ -236,11 +240,11 @@ pub struct External {
 }
 
 /// What a segmenter is started for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Purpose {
     /// To answer as much as it can.
     Serve,
-    /// To be judged.
+    /// To be judged: what it takes is measured, so its memory comes in small pieces.
     Judge,
     /// To be judged with columns at an offset, which are looked at again after a call.
     Observe,
@@ -298,9 +302,9 @@ impl External {
         let how = How {
             memory_bytes: memory_bytes(file.descriptor(), &allowance),
             lines: Lines::default(),
-            observed: purpose == Purpose::Observe,
-            measured: purpose != Purpose::Serve,
+            purpose,
             in_background: false,
+            needs_whole_sandbox: allowance.needs_whole_sandbox,
         };
         let starting = start(hosts.clone(), Arc::clone(&file), how.clone());
         let none = || StartError::Io(io::Error::other("the thread of host processes has ended"));
@@ -309,8 +313,7 @@ impl External {
         let (process, told) = started.map_err(StartError::finding)?;
         let sandbox_lacks = process.sandbox_lacks.clone();
         if allowance.needs_whole_sandbox && !sandbox_lacks.is_empty() {
-            let what = format!("this kernel lacks {}", sandbox_lacks.join(", "));
-            return Err(Finding::new(Check::WholeSandbox, what));
+            return Err(sandbox::finding(&sandbox_lacks));
         }
         let peer = HostPeer::new(hosts.clone(), Arc::clone(&file), how, process);
         let started = Self::of(Shared {

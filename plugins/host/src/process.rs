@@ -9,7 +9,7 @@ mod fault;
 mod greeting;
 pub(crate) mod heap;
 mod lines;
-mod sandbox;
+pub(crate) mod sandbox;
 mod service;
 mod worker;
 
@@ -35,6 +35,7 @@ use tonic::transport::server::Connected;
 use sextant_proto::segmenter::v1::evaluation_service_server::EvaluationServiceServer;
 
 use crate::check::Finding;
+use crate::external::Purpose;
 use crate::library::Place;
 use crate::messages::{FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES};
 use crate::process::service::{Evaluations, Job};
@@ -75,7 +76,7 @@ fn try_run() -> Result<(), Box<dyn Error>> {
         // Where this is not allowed, it has its turn like others.
         let _like_others = rustix::process::setpriority_process(None, 19);
     }
-    if greeting.measured {
+    if greeting.purpose != Purpose::Serve {
         // Where a kernel has none, they are small already.
         let _small_already = rustix::thread::disable_transparent_huge_pages(true);
     }
@@ -85,6 +86,16 @@ fn try_run() -> Result<(), Box<dyn Error>> {
     fault::tell();
     lacks.extend(sandbox::limit(greeting.memory_bytes));
     lacks.extend(sandbox::close_for_loading());
+    if greeting.needs_whole_sandbox && !lacks.is_empty() {
+        return Ok(greeting::send_hello(
+            &socket,
+            &refused(&sandbox::finding(&lacks)),
+        )?);
+    }
+    let confined = Hello::Confined {
+        sandbox_lacks: lacks,
+    };
+    greeting::send_hello(&socket, &confined)?;
     let loaded = Sealed::received(memory)
         .and_then(|memory| Verified::received(memory, greeting.descriptor.clone()))
         .and_then(|file| Plugin::load_at(file, Place::Sandbox));
@@ -93,14 +104,13 @@ fn try_run() -> Result<(), Box<dyn Error>> {
         Err(finding) => return Ok(greeting::send_hello(&socket, &refused(&finding))?),
     };
     fault::is_at(&plugin.object());
-    lacks.extend(sandbox::close());
-    let sandbox_lacks = lacks;
+    let sandbox_lacks = sandbox::close();
     greeting::send_hello(&socket, &Hello::Ready { sandbox_lacks })?;
     let (jobs, work) = mpsc::channel::<Job>();
     thread::Builder::new()
         .name("contract".to_owned())
         .spawn(move || speak(&runtime, socket, Evaluations::new(jobs)))?;
-    let mut worker = Worker::new(plugin, greeting.observed);
+    let mut worker = Worker::new(plugin, greeting.purpose == Purpose::Observe);
     for job in work {
         job(&mut worker);
     }

@@ -128,9 +128,10 @@ impl<'a> Columns<'a> {
     ///
     /// The column is not there or not what the schema announced.
     pub fn column<C: Column<'a>>(&mut self) -> Result<C, InputError> {
-        let spec = self.specs.get(self.next);
-        let feature = spec.map_or("", |spec| spec.feature);
-        C::open(self.raw(feature)?)
+        let specs = self.specs;
+        let missing = || missing("");
+        let spec = specs.get(self.next).ok_or_else(missing)?;
+        C::open(self.raw(spec.kind, spec.feature)?)
     }
 
     /// Opens the columns that the configuration asked for.
@@ -140,15 +141,15 @@ impl<'a> Columns<'a> {
     /// As [`column`](Self::column).
     pub fn wanted(&mut self) -> Result<Vec<AnyColumn<'a>>, InputError> {
         let wanted = self.wanted.iter();
-        let columns = wanted.map(|one| AnyColumn::open(one.kind.of(), self.raw(&one.feature)?));
+        let columns = wanted.map(|one| {
+            let kind = one.kind.of();
+            AnyColumn::open(kind, self.raw(kind, &one.feature)?)
+        });
         columns.collect()
     }
 
-    fn raw(&mut self, feature: &'a str) -> Result<RawColumn<'a>, InputError> {
-        let missing = || InputError {
-            feature: feature.to_owned(),
-            message: "the batch has no such column",
-        };
+    fn raw(&mut self, kind: Kind, feature: &'a str) -> Result<RawColumn<'a>, InputError> {
+        let missing = || missing(feature);
         let Some(&position) = self.positions.get(self.next) else {
             return Err(missing());
         };
@@ -171,8 +172,15 @@ impl<'a> Columns<'a> {
         // the schema with the declared kind.
         #[expect(unsafe_code, reason = "opens a column of the host's batch")]
         unsafe {
-            RawColumn::new(array, feature, position)
+            RawColumn::new(array, Some(kind), feature, position)
         }
+    }
+}
+
+fn missing(feature: &str) -> InputError {
+    InputError {
+        feature: feature.to_owned(),
+        message: "the batch has no such column",
     }
 }
 
@@ -190,6 +198,7 @@ macro_rules! plain_column {
             const KIND: Kind = Kind::$kind;
 
             fn open(raw: RawColumn<'a>) -> Result<Self, InputError> {
+                let raw = raw.of(Self::KIND)?;
                 Ok(Self { values: raw.values()?, validity: raw.validity()?, position: raw.position() })
             }
 
@@ -235,6 +244,7 @@ impl<'a> Column<'a> for Bool<'a> {
     const KIND: Kind = Kind::Bool;
 
     fn open(raw: RawColumn<'a>) -> Result<Self, InputError> {
+        let raw = raw.of(Self::KIND)?;
         let values = raw.bits(1)?;
         if values.is_none() && raw.rows() > 0 {
             return Err(raw.error("its values are missing"));

@@ -67,7 +67,8 @@ pub fn report(error: &Error) {
     if !hint.is_empty() {
         text.push_str(&format!("\n  more: {hint}"));
     }
-    note(&text);
+    // What others have written is in it, perhaps for a terminal.
+    note(&text.replace(|c: char| c.is_control() && c != '\n', " "));
 }
 
 /// A line on standard error; nobody is there to be told if that is closed.

@@ -10,8 +10,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use object::elf::{
-    DF_TEXTREL, DT_FLAGS, DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRTAB, DT_SYMTAB, DT_TEXTREL, PF_X,
-    PT_DYNAMIC, PT_GNU_STACK, PT_LOAD, SHT_DYNAMIC, SHT_DYNSYM, SectionHeader64,
+    DF_TEXTREL, DT_AUXILIARY, DT_FILTER, DT_FLAGS, DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRTAB,
+    DT_SYMTAB, DT_TEXTREL, PF_X, PT_DYNAMIC, PT_GNU_STACK, PT_LOAD, ProgramHeader64, ProgramType,
+    SHT_DYNAMIC, SHT_DYNSYM, SectionHeader64,
 };
 use object::read::elf::{ElfFile64, ProgramHeader as _, SectionHeader as _};
 use object::{Endianness, Object as _, ObjectSymbol as _};
@@ -83,11 +84,8 @@ fn damaged(error: object::Error) -> Finding {
 /// loaded.
 fn check_dynamic_place(file: &ElfFile64<'_>) -> Result<(), Finding> {
     let endian = file.endian();
-    let segment = file
-        .elf_program_headers()
-        .iter()
-        .find(|header| header.p_type(endian) == PT_DYNAMIC)
-        .map(|header| (header.p_offset(endian), header.p_vaddr(endian)));
+    let segment =
+        only(file, PT_DYNAMIC)?.map(|header| (header.p_offset(endian), header.p_vaddr(endian)));
     let sections = || file.elf_section_table().iter();
     let section = sections().find(|section| section.sh_type(endian) == SHT_DYNAMIC);
     let place = section.map(|section| (section.sh_offset(endian), section.sh_addr(endian)));
@@ -109,6 +107,22 @@ fn check_dynamic_place(file: &ElfFile64<'_>) -> Result<(), Finding> {
     }
     let what = "its sections and its segments name different dynamic entries, or none";
     Err(Finding::new(Check::Elf, what))
+}
+
+/// The program header of a kind of which there may be one: of several, tools take the first, and the loader the last.
+fn only<'f>(
+    file: &ElfFile64<'f>,
+    kind: ProgramType,
+) -> Result<Option<&'f ProgramHeader64<Endianness>>, Finding> {
+    let endian = file.endian();
+    let headers = file.elf_program_headers().iter();
+    let mut found = headers.filter(|header| header.p_type(endian) == kind);
+    let first = found.next();
+    if found.next().is_some() {
+        let what = "it has two program headers of a kind of which there may be one";
+        return Err(Finding::new(Check::Elf, what));
+    }
+    Ok(first)
 }
 
 /// Whether the bytes of a section are those that a segment loads to its address.
@@ -139,6 +153,10 @@ fn dynamic_entries(file: &ElfFile64<'_>) -> Result<BTreeSet<&'static str>, Findi
                 let allowed = ALLOWED.iter().find(|allowed| allowed.as_bytes() == name);
                 let other = || Finding::new(Check::Libraries, format!("it needs {}", lossy(name)));
                 needed.insert(*allowed.ok_or_else(other)?);
+            },
+            DT_AUXILIARY | DT_FILTER => {
+                let what = format!("it has its symbols looked for in \"{}\"", lossy(text()?));
+                return Err(Finding::new(Check::Libraries, what));
             },
             DT_RPATH | DT_RUNPATH => {
                 let what = format!("it looks for libraries in \"{}\"", lossy(text()?));
@@ -314,9 +332,7 @@ fn check_symbols(
 
 fn check_stack(file: &ElfFile64<'_>) -> Result<(), Finding> {
     let endian = file.endian();
-    let mut headers = file.elf_program_headers().iter();
-    let stack = headers.find(|header| header.p_type(endian) == PT_GNU_STACK);
-    let what = match stack {
+    let what = match only(file, PT_GNU_STACK)? {
         Some(stack) if (stack.p_flags(endian) & PF_X).0 == 0 => return Ok(()),
         Some(_) => "it asks for an executable stack",
         None => "it does not say that its stack is not executable",

@@ -20,7 +20,7 @@ use tower::service_fn;
 use crate::Verified;
 use crate::external::client::Client;
 use crate::external::log::{Lines, Log};
-use crate::external::{Crash, Hosts, StartError, Usage};
+use crate::external::{Crash, Hosts, Purpose, StartError, Usage};
 use crate::messages::WINDOW_BYTES;
 use crate::process::{Greeting, Hello, Lacks, PROGRAM, length, send_greeting};
 
@@ -36,11 +36,10 @@ pub(crate) struct How {
     pub(crate) memory_bytes: u64,
     /// Where the lines go that it writes.
     pub(crate) lines: Lines,
-    /// True: it is being judged.
-    pub(crate) observed: bool,
-    pub(crate) measured: bool,
+    pub(crate) purpose: Purpose,
     /// True: it gives way to others.
     pub(crate) in_background: bool,
+    pub(crate) needs_whole_sandbox: bool,
 }
 
 /// A host process. Dropped, it is killed.
@@ -104,23 +103,20 @@ impl HostProcess {
             parent: i32::try_from(std::process::id()).unwrap_or(i32::MAX),
             descriptor: file.descriptor_json().to_owned(),
             memory_bytes: how.memory_bytes,
-            observed: how.observed,
-            measured: how.measured,
+            purpose: how.purpose,
             in_background: how.in_background,
+            needs_whole_sandbox: how.needs_whole_sandbox,
         };
         socket.set_write_timeout(Some(START))?;
         let greeted = send_greeting(&socket, &greeting, file.memory());
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
         let answered = match greeted {
-            Ok(()) => timeout(START, hello(&mut socket)).await,
+            Ok(()) => timeout(START, hellos(&mut socket)).await,
             Err(error) => Ok(Err(error)),
         };
         let sandbox_lacks = match answered {
-            Ok(Ok(Hello::Ready { sandbox_lacks })) => sandbox_lacks,
-            Ok(Ok(Hello::Refused { check_id, what })) => {
-                return Err(StartError::Refused { check_id, what });
-            },
+            Ok(Ok(told)) => told?,
             Ok(Err(_hung_up)) => {
                 return Err(StartError::Crashed(end(&mut child, &mut printer).await));
             },
@@ -198,6 +194,32 @@ async fn end(child: &mut Kept, printer: &mut Printer) -> Crash {
 /// How often, and how far apart, it is looked whether a process that hung up has ended: ten milliseconds in all.
 const LOOKS: u32 = 50;
 const LOOK_EVERY: Duration = Duration::from_micros(200);
+
+/// What the sandbox lacks, once the process can be asked.
+async fn hellos(socket: &mut tokio::net::UnixStream) -> io::Result<Result<Lacks, StartError>> {
+    let mut lacks = Lacks::new();
+    let mut is_confined = false;
+    loop {
+        match hello(socket).await? {
+            Hello::Confined { sandbox_lacks } if !is_confined => {
+                is_confined = true;
+                lacks = sandbox_lacks;
+            },
+            Hello::Ready { sandbox_lacks } if is_confined => {
+                lacks.extend(sandbox_lacks);
+                return Ok(Ok(lacks));
+            },
+            Hello::Refused { check_id, what } => {
+                return Ok(Err(StartError::Refused { check_id, what }));
+            },
+            Hello::Confined { .. } | Hello::Ready { .. } => return Err(out_of_turn()),
+        }
+    }
+}
+
+fn out_of_turn() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it speaks out of turn")
+}
 
 async fn hello(socket: &mut tokio::net::UnixStream) -> io::Result<Hello> {
     let mut head = [0; 4];

@@ -12,6 +12,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::external::Purpose;
 use crate::sealed::Sealed;
 
 /// Longest greeting: a descriptor of 64 KiB, twice that where it is escaped.
@@ -26,18 +27,19 @@ pub(crate) struct Greeting {
     pub(crate) descriptor: String,
     /// Memory that the segmenter may use, in bytes.
     pub(crate) memory_bytes: u64,
-    /// True: it is being judged. Batches are shown at an offset, and looked at again afterwards.
-    pub(crate) observed: bool,
-    /// True: what it takes is measured, so its memory comes in small pieces.
-    pub(crate) measured: bool,
+    pub(crate) purpose: Purpose,
     /// True: it gives way to others.
     pub(crate) in_background: bool,
+    /// True: nothing of the segmenter runs where this kernel does not offer the whole sandbox.
+    pub(crate) needs_whole_sandbox: bool,
 }
 
-/// What the host process answers once it has loaded the segmenter.
+/// What the host process answers: `Confined`, then one of the others. What comes behind the first a segmenter may have said itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Hello {
-    /// It is loaded and can be asked. Empty: the sandbox is complete; else what this kernel does not offer.
+    /// Nothing of the segmenter has run yet. Empty: the sandbox is complete until it is loaded; else what this kernel does not offer.
+    Confined { sandbox_lacks: Vec<String> },
+    /// It is loaded and can be asked. Empty: the sandbox is complete from here on.
     Ready { sandbox_lacks: Vec<String> },
     /// A check failed.
     Refused { check_id: String, what: String },

@@ -20,6 +20,7 @@ use seccompiler::{
     SeccompCondition, SeccompFilter, SeccompRule, TargetArch, apply_filter_all_threads,
 };
 
+use crate::check::{Check, Finding};
 use crate::elf::FOLDERS;
 
 /// What the process itself needs on top of the segmenter: batches that are read and answered.
@@ -116,6 +117,12 @@ const TO_LOAD_HERE: &[i64] = &[];
 
 /// What this kernel does not offer of the sandbox, one entry each.
 pub(crate) type Lacks = Vec<String>;
+
+/// What it is refused for where the operator asks for the whole sandbox.
+pub(crate) fn finding(lacks: &Lacks) -> Finding {
+    let what = format!("this kernel lacks {}", lacks.join(", "));
+    Finding::new(Check::WholeSandbox, what)
+}
 
 /// Closes what the process was started with beside its socket and its pipes: what the service itself was given, for one.
 #[expect(

@@ -39,4 +39,6 @@ mod remote;
 #[cfg(test)]
 mod rust_plugins;
 #[cfg(test)]
+mod sandboxed;
+#[cfg(test)]
 mod scores;

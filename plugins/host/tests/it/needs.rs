@@ -168,4 +168,27 @@ fn sections_that_hide_what_is_loaded_are_refused() {
         let what = "different dynamic entries";
         assert!(error.what().contains(what), "{error}");
     }
+    // Notes (type 4) are of nobody's interest, and two of the others are the loader's choice: PT_DYNAMIC, and PT_GNU_STACK.
+    let note = (0..headers)
+        .map(|k| place(32) + 56 * k)
+        .find(|at| bytes[*at] == 4)
+        .unwrap();
+    for kind in [2_u32, 0x6474_e551] {
+        let mut bytes = bytes.clone();
+        bytes[note..note + 4].copy_from_slice(&kind.to_le_bytes());
+        let error = Verified::new(&path, &bytes).unwrap_err();
+        assert_eq!(error.check_id(), "V-elf", "{error}");
+        assert!(error.what().contains("two program headers"), "{error}");
+    }
+}
+
+#[test]
+fn a_library_that_has_its_symbols_looked_for_elsewhere_is_refused() {
+    for option in ["-Wl,--auxiliary=libother.so", "-Wl,--filter=libother.so"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Fixture::default().compile_with(folder.path(), &[option]);
+        let error = Verified::read(&path).unwrap_err();
+        assert_eq!(error.check_id(), "V-libraries", "{error}");
+        assert!(error.what().contains("libother.so"), "{error}");
+    }
 }

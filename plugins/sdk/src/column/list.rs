@@ -17,6 +17,7 @@ impl<'a> Column<'a> for List<'a> {
     const KIND: Kind = Kind::List;
 
     fn open(raw: RawColumn<'a>) -> Result<Self, InputError> {
+        let raw = raw.of(Self::KIND)?;
         let items = raw.item()?;
         Ok(Self {
             offsets: raw.offsets()?,

@@ -8,6 +8,7 @@ use std::slice;
 use sextant_segmenter_abi::ArrowArray;
 
 use crate::InputError;
+use crate::column::Kind;
 
 /// Numbers for which every bit pattern is a value.
 pub(crate) trait Plain: Copy {}
@@ -24,6 +25,8 @@ pub struct RawColumn<'a> {
     array: &'a ArrowArray,
     rows: usize,
     offset: usize,
+    /// What the host said that it holds; `None`: it is of this plugin.
+    kind: Option<Kind>,
     feature: &'a str,
     position: u16,
 }
@@ -33,9 +36,11 @@ impl<'a> RawColumn<'a> {
     ///
     /// # Safety
     ///
-    /// The array follows the Arrow C Data Interface for the type that the caller will read, and lives for `'a`.
+    /// The array follows the Arrow C Data Interface for a column of this kind, or for the type that the caller will read, and lives for
+    /// `'a`.
     pub(crate) unsafe fn new(
         array: &'a ArrowArray,
+        kind: Option<Kind>,
         feature: &'a str,
         position: u16,
     ) -> Result<Self, InputError> {
@@ -50,9 +55,19 @@ impl<'a> RawColumn<'a> {
             array,
             rows,
             offset,
+            kind,
             feature,
             position,
         })
+    }
+
+    /// The same, for somebody who reads a column of this kind: who writes columns by hand may open another one than is there.
+    pub(crate) fn of(self, kind: Kind) -> Result<Self, InputError> {
+        if self.kind == Some(kind) {
+            Ok(self)
+        } else {
+            Err(self.error("it is opened as a column of another kind than it is"))
+        }
     }
 
     pub(crate) const fn rows(&self) -> usize {
@@ -114,7 +129,7 @@ impl<'a> RawColumn<'a> {
             return Ok(None);
         };
         // SAFETY: as above.
-        unsafe { Self::new(array, self.feature, self.position) }.map(Some)
+        unsafe { Self::new(array, self.kind, self.feature, self.position) }.map(Some)
     }
 
     /// The one child of a list.
@@ -130,7 +145,7 @@ impl<'a> RawColumn<'a> {
             return Err(self.error("its list has no items"));
         };
         // SAFETY: as above.
-        unsafe { Self::new(array, self.feature, self.position) }
+        unsafe { Self::new(array, self.kind, self.feature, self.position) }
     }
 
     /// `count` items of a buffer from item `start` on.

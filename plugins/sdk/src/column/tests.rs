@@ -21,7 +21,7 @@ impl Owned {
 
     fn open<'a, C: Column<'a>>(&'a self) -> Result<C, InputError> {
         // SAFETY: exported above with buffers of the type that the test reads.
-        C::open(unsafe { RawColumn::new(&self.0, "test.feature", 3) }?)
+        C::open(unsafe { RawColumn::new(&self.0, Some(C::KIND), "test.feature", 3) }?)
     }
 }
 
@@ -50,6 +50,22 @@ fn integers_are_read_in_place_and_null_is_none() {
         [Some(7), None, Some(-1), None]
     );
     assert_eq!(column.position(), 3);
+}
+
+#[test]
+fn a_column_of_another_kind_is_not_opened() {
+    let owned = Owned::new(Array::column(
+        64,
+        vec![Buffer::Absent, Buffer::Bytes(vec![0; 8])],
+    ));
+    // SAFETY: exported above with the buffers of this kind.
+    let raw = unsafe { RawColumn::new(&owned.0, Some(Kind::Bool), "test.feature", 3) }.unwrap();
+    let error = I64::open(raw).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "column \"test.feature\": it is opened as a column of another kind than it is"
+    );
+    assert!(Bool::open(raw).is_ok());
 }
 
 #[test]

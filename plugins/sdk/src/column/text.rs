@@ -66,6 +66,7 @@ impl<'a> Column<'a> for Text<'a> {
     const KIND: Kind = Kind::Text;
 
     fn open(raw: RawColumn<'a>) -> Result<Self, InputError> {
+        let raw = raw.of(Self::KIND)?;
         let (keys, strings) = match raw.dictionary()? {
             Some(values) => (
                 Some(Keys {

@@ -514,7 +514,7 @@ fn array(parent: &ArrowArray, index: usize) -> Result<&ArrowArray, Refusal> {
 
 fn column(parent: &ArrowArray, index: usize) -> Result<RawColumn<'_>, Refusal> {
     // SAFETY: exported by the SDK with the types that the header fixes, which are the ones read here.
-    Ok(unsafe { RawColumn::new(array(parent, index)?, "output", 0) }?)
+    Ok(unsafe { RawColumn::new(array(parent, index)?, None, "output", 0) }?)
 }
 
 impl Drop for Owned {
