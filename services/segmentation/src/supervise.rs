@@ -165,7 +165,9 @@ impl Engine {
         let Some(told) = published.get(digest) else {
             return Ok(());
         };
-        if told.state() == SegmenterState::Ready {
+        // Somebody may have released it meanwhile: what it failed with before that is forgotten by now.
+        let has_fallen = self.segmenters.fallen().iter().any(|(of, _)| of == digest);
+        if has_fallen && told.state() == SegmenterState::Ready {
             error!(
                 segmenter = told.segmenter_id,
                 version = told.version,

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use sextant::installation::Role;
 use tempfile::TempDir;
+
+use sextant::installation::Role;
 
 use crate::worlds::published::{Team, column};
 use crate::worlds::records::{accept, now, try_membership};
