@@ -52,11 +52,8 @@ impl Engine {
         if !is_end {
             return Ok(writing);
         }
-        let open = |state: &mut TenantState| {
-            state.behind.remove(&key);
-            state.begun.remove(&key);
-        };
-        Ok(writing.changed(open).await)
+        let has_made_up = |state: &mut TenantState| state.has_made_up(key);
+        Ok(writing.changed(has_made_up).await)
     }
 
     /// Takes in a close, or the corrections of changes within a day, for one segmentation.

@@ -314,6 +314,7 @@ impl Engine {
             begun: BTreeSet::new(),
             judged: BTreeMap::new(),
             behind: BTreeMap::new(),
+            retried: BTreeMap::new(),
             worth: BTreeMap::new(),
             table: OnceCell::new(),
         };

@@ -201,6 +201,7 @@ impl TenantState {
         }
         if begins && failures.is_empty() {
             self.begun.insert((slice, number));
+            self.retried.remove(&(slice, number));
             self.judged.insert((slice, number), version);
         }
         for failed in &failures {

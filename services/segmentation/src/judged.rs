@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use tonic::Status;
 
 use sextant_domain::id::{ExternalId, Slice, TenantId};
@@ -67,24 +67,11 @@ impl TenantState {
         let mut is_news = false;
         for (key, version) in meant {
             self.begun.insert(key);
+            self.retried.remove(&key);
             let before = self.judged.insert(key, version);
             is_news |= before.unwrap_or(FIRST_VERSION) != version;
         }
         is_news
-    }
-
-    /// True: something else decides a segmentation than before, if anything did, and not all accounts are judged by it.
-    pub(crate) fn is_judged_anew(&self, number: u16) -> bool {
-        let Some(version) = self.judging(number) else {
-            return false;
-        };
-        self.slices.iter().any(|(slice, progress)| {
-            let key = (*slice, number);
-            progress.is_of_accounts()
-                && !self.begun.contains(&key)
-                && !self.behind.contains_key(&key)
-                && self.judged.get(&key) != Some(&version)
-        })
     }
 
     /// True: not all accounts are judged by one version, be it the one that decides now or the one before.
@@ -97,7 +84,7 @@ impl TenantState {
             let key = (*slice, number);
             let judged = self.judged.get(&key).copied();
             // One that is behind says so.
-            let counts = progress.is_of_accounts() && !self.behind.contains_key(&key);
+            let counts = progress.is_of_accounts() && !self.is_behind(&key);
             if counts && (judged.is_some() || self.has_accounts(*slice)) {
                 versions.insert(judged);
             }
@@ -118,28 +105,16 @@ impl TenantState {
 }
 
 impl Engine {
-    /// The state of a tenant to read, as [`Engine::read`] gives it, for somebody who looks at all accounts of a segmentation: while they are being judged by something new, slice by
-    /// slice, here or by another process, that is waited for.
+    /// The state of a tenant to read, as [`Engine::read`] gives it, for somebody who looks at all accounts of a segmentation: while some
+    /// of its slices are judged by something new already and others are not, here or by another process, that is waited for.
     pub(crate) async fn read_all(&self, tenant: TenantId, number: u16) -> Result<Reading, Status> {
         let until = Instant::now() + LONGEST_HALF;
-        let mut has_waited = false;
         loop {
             let reading = self.read(tenant).await?;
-            let Some(state) = reading.as_ref() else {
-                return Ok(reading);
-            };
-            let is_at_it = !has_waited && reading.is_written() && state.is_judged_anew(number);
-            if !is_at_it && !state.is_mixed(number) {
+            if !reading.as_ref().is_some_and(|state| state.is_mixed(number)) {
                 return Ok(reading);
             }
             drop(reading);
-            if is_at_it {
-                let cell = self.cells.asked(tenant);
-                has_waited = timeout_at(until, cell.is_written_no_more()).await.is_ok();
-                if has_waited {
-                    continue;
-                }
-            }
             if Instant::now() > until {
                 let message = "the accounts of the segmentation are being judged anew; try again";
                 return Err(Problem::new(ErrorReason::Unavailable, message).into());

@@ -197,6 +197,8 @@ pub(crate) struct TenantState {
     pub(crate) judged: BTreeMap<(Slice, u16), u32>,
     /// The segmentations (by number) that are behind the slice. The others go on without them.
     pub(crate) behind: BTreeMap<(Slice, u16), Behind>,
+    /// Why those were behind that have missed nothing any more, until they are evaluated over all accounts.
+    pub(crate) retried: BTreeMap<(Slice, u16), Problem>,
     /// What accounts were worth at the last close of their slice, which a downward move puts at risk. A slice is absent until
     /// it is asked for: scoring answers the same for a close at any time.
     pub(crate) worth: BTreeMap<Slice, HashMap<AccountUid, i64>>,
@@ -285,6 +287,7 @@ impl TenantState {
         for slice in slices {
             self.begun.remove(&(slice, number));
             self.behind.remove(&(slice, number));
+            self.retried.remove(&(slice, number));
         }
     }
 
@@ -367,25 +370,39 @@ impl TenantState {
             .get(&slice)
             .map_or(0, |progress| progress.cursor);
         for one in stored {
-            if one.cursor >= reached {
-                // It has missed nothing but that.
-                self.begun.remove(&(slice, one.segmentation));
-                continue;
-            }
+            let key = (slice, one.segmentation);
             let message = "its segmenter failed or was missing; it is being asked again";
+            let problem = Problem::new(ErrorReason::Unavailable, message);
             let behind = Behind {
                 cursor: one.cursor,
-                problem: Problem::new(ErrorReason::Unavailable, message),
+                problem,
             };
-            self.behind.insert((slice, one.segmentation), behind);
+            self.behind.insert(key, behind);
+            if one.cursor >= reached {
+                self.has_made_up(key);
+            }
         }
+    }
+
+    /// A segmentation has missed nothing any more: what is left is to evaluate it over all accounts.
+    pub(crate) fn has_made_up(&mut self, key: (Slice, u16)) {
+        self.begun.remove(&key);
+        if let Some(behind) = self.behind.remove(&key) {
+            self.retried.insert(key, behind.problem);
+        }
+    }
+
+    /// Whether a segmentation is behind, or was and was not evaluated over all accounts since.
+    pub(crate) fn is_behind(&self, key: &(Slice, u16)) -> bool {
+        self.behind.contains_key(key) || self.retried.contains_key(key)
     }
 
     /// Why a segmentation is behind, in some slice.
     pub(crate) fn failure<'s>(&'s self, one: &'s Use) -> Option<&'s Problem> {
-        let mut behind = self.behind.iter();
-        let behind = behind.find(|((_, number), _)| *number == one.row.number);
-        let failed = behind.map(|(_, behind)| &behind.problem);
+        let behind = self.behind.iter().map(|(key, one)| (key, &one.problem));
+        let mut behind = behind.chain(&self.retried);
+        let failed = behind.find(|((_, number), _)| *number == one.row.number);
+        let failed = failed.map(|(_, problem)| problem);
         one.segmenter.as_ref().err().or(failed)
     }
 
@@ -412,6 +429,7 @@ impl TenantState {
             .slices
             .get(&slice)
             .map_or(0, |progress| progress.cursor);
+        self.retried.remove(&(slice, number));
         let behind = self.behind.entry((slice, number));
         behind
             .and_modify(|behind| behind.problem = problem.clone())

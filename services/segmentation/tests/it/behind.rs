@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use sextant_domain::id::{ExternalId, Slice};
 use sextant_proto::common::v1::{FreshnessState, ReadAt};
 use sextant_proto::segmentation::v1 as pb;
@@ -131,6 +133,46 @@ async fn a_segmenter_that_fails_leaves_its_own_segmentation_behind() {
     let expected = [(PARITY.to_owned(), false), ("tiers".to_owned(), false)];
     assert_eq!(failures(&segmentation).await, expected);
     assert!(world.told_behind(Slice(0)).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_decides_anew_and_fails_is_read_as_before_while_it_is_asked_again() {
+    let world = World::new();
+    let segmentation = closed(&world).await;
+    world.put(&[("a", 13)]);
+    let proposal = pb::ProposeRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ProposeRevisionRequest::default()
+    };
+    let mut segmenters = segmentation.segmenters.clone();
+    segmenters.propose_revision(about(proposal)).await.unwrap();
+    let activation = pb::ActivateRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        accept_diff: true,
+        note: "to see it fail".to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ActivateRevisionRequest::default()
+    };
+    let activated = segmenters.activate_revision(about(activation)).await;
+    let decided = activated.unwrap().into_inner().segmentation.unwrap();
+    assert_ne!(decided.failure, "");
+
+    let stopped = world.scoring.stop_next_columns();
+    stopped.is_there.await.unwrap();
+    let request = pb::ListSegmentsRequest {
+        segmentation: PARITY.to_owned(),
+        ..pb::ListSegmentsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let segments = client.list_segments(about(request)).await.unwrap();
+    let segments = segments.into_inner();
+    let even = segments.segments[0].accounts;
+    let state = segments.freshness.unwrap().state();
+    assert_eq!((even, state), (1, FreshnessState::Failed));
+    world.put(&[("a", 4)]);
+    stopped.go_on.send(()).unwrap();
+    made_up(&segmentation).await;
 }
 
 #[tokio::test]
