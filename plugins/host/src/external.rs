@@ -246,6 +246,8 @@ pub(crate) enum Purpose {
     Serve,
     /// To be judged: what it takes is measured, so its memory comes in small pieces.
     Judge,
+    /// To be judged on another day of the machine's clock.
+    Later,
     /// To be judged with columns at an offset, which are looked at again after a call.
     Observe,
 }

@@ -12,6 +12,7 @@ use sextant_segmenter_abi::{
 
 use crate::check::{Check, Finding};
 use crate::library::{self, Object, Place, Table};
+use crate::sealed::Sealed;
 use crate::{ConfigFault, Descriptor, LoadError, Verified};
 
 /// Segmenters are files with this beginning and end.
@@ -118,6 +119,11 @@ impl Plugin {
     /// Whether it has to be fitted, and answers from the state that this leaves.
     pub fn fits(&self) -> bool {
         self.inner.table.fit.is_some()
+    }
+
+    /// What it was loaded from.
+    pub(crate) fn memory(&self) -> &Sealed {
+        self.inner.file.memory()
     }
 
     /// Where it is in memory.

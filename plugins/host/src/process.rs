@@ -5,6 +5,7 @@
 //! once the sandbox is closed, speaks gRPC, watches deadlines and ends the process with the connection. Whatever the segmenter
 //! does to this process, the service has only lost a socket.
 
+mod clock;
 mod fault;
 mod greeting;
 pub(crate) mod heap;
@@ -104,6 +105,9 @@ fn try_run() -> Result<(), Box<dyn Error>> {
         Err(finding) => return Ok(greeting::send_hello(&socket, &refused(&finding))?),
     };
     fault::is_at(&plugin.object());
+    if greeting.purpose == Purpose::Later {
+        clock::shift(&plugin)?;
+    }
     let sandbox_lacks = sandbox::close();
     greeting::send_hello(&socket, &Hello::Ready { sandbox_lacks })?;
     let (jobs, work) = mpsc::channel::<Job>();

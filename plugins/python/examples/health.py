@@ -15,7 +15,7 @@ class Health(Segmenter):
             if share is None
             else [
                 Reason("usage.seat_share", self._beyond(share), f"{share:.0%} of the seats are in use"),
-                Reason("revenue.arr_minor", 0.1 if self._is_large(arr) else -0.1, f"{arr / 100:,.0f} a year"),
+                Reason("revenue.arr_minor", 0.1 if self._is_large(arr) else -0.1, f"{arr / 10 ** self.config['currency_digits']:,.0f} a year"),
             ]
             for arr, share in self._pairs(rows)
         ]

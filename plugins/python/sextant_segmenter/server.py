@@ -179,12 +179,16 @@ class _Evaluations(rpc.EvaluationServiceServicer):
         return pb.ExplainResponse(explanations=pb.Explanations(rows=explanations))
 
 
+class _Late(Exception):
+    """A call whose caller has waited for its whole time."""
+
+
 @contextlib.contextmanager
 def _held(turn: threading.Semaphore, context: grpc.ServicerContext) -> Iterator[None]:
     """A turn that is waited for as long as the caller waits: behind a call that never ends, callers come and go."""
     if not turn.acquire(timeout=context.time_remaining()):
         _LOG.warning("a call has waited for its whole time: those before it have not ended")
-        raise Refused("its turn has not come in time")
+        raise _Late("its turn has not come in time")
     try:
         yield
     finally:
@@ -219,6 +223,8 @@ def _failure(error: Exception, otherwise: int) -> pb.Failure:
         if error.row is not None:
             failure.row = error.row
         return failure
+    if isinstance(error, _Late):
+        return pb.Failure(code=pb.FAILURE_CODE_DEADLINE, message=str(error), retryable=True)
     if isinstance(error, answers.Mistake):
         return pb.Failure(code=pb.FAILURE_CODE_OUTPUT, message=str(error))
     if isinstance(error, MemoryError):

@@ -221,7 +221,8 @@ def test_what_it_is_can_be_asked_while_calls_wait_and_who_has_gone_is_not_answer
             # More than it has threads: they have to be free again.
             waiting = [stub.Segment.future(request, metadata=KEY, timeout=0.05) for _ in range(80)]
             told = [call.result() for call in waiting if call.code() != grpc.StatusCode.DEADLINE_EXCEEDED]
-            assert {answer.failure.message for answer in told} <= {"its turn has not come in time"}
+            failures = {(answer.failure.code, answer.failure.message) for answer in told}
+            assert failures <= {(pb.FAILURE_CODE_DEADLINE, "its turn has not come in time")}
             assert stub.Describe(pb.DescribeRequest(), metadata=KEY, timeout=30).row_independent
             assert "those before it have not ended" in caplog.text
             may_end.set()

@@ -1,8 +1,11 @@
 //! Rows to show a segmenter: those of its examples, and made up ones.
 
+use std::iter;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array as _, ArrayRef, DictionaryArray, Float64Array, RecordBatch, StringArray};
 use arrow_schema::ArrowError;
 use serde_json::Value;
 
@@ -54,6 +57,25 @@ pub(super) fn made_up(
         }
     });
     rows::batch(rows::schema(descriptor), n_rows, columns.collect())
+}
+
+/// The same rows, with dictionaries that hold their texts in another order, behind one that no row has.
+pub(super) fn recoded(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = rows.columns().iter().map(|column| {
+        let Some(texts) = column.as_dictionary_opt::<Int32Type>() else {
+            return Ok(Arc::clone(column));
+        };
+        let words = texts.values().as_string::<i32>();
+        let others = iter::once(Some("a text that no row has")).chain(words.iter().rev());
+        let last = i32::try_from(words.len()).unwrap_or(i32::MAX);
+        let keys = texts.keys().iter().map(|key| Some(last - key?));
+        let recoded = DictionaryArray::<Int32Type>::try_new(
+            keys.collect(),
+            Arc::new(others.collect::<StringArray>()),
+        )?;
+        Ok(Arc::new(recoded) as ArrayRef)
+    });
+    RecordBatch::try_new(rows.schema(), columns.collect::<Result<_, ArrowError>>()?)
 }
 
 fn odd_numbers(rows: usize) -> ArrayRef {

@@ -114,10 +114,16 @@ impl Subject {
         Ok((usage, instance(&process, (config, state.as_ref()))?))
     }
 
-    /// The same in a process that shows batches at an offset and looks at them again afterwards.
+    /// The default instance in a process that shows batches at an offset and looks at them again afterwards.
     pub(super) fn observed(&self) -> Result<ExternalInstance, Wrong> {
         let state = self.state("{}")?;
         instance(&self.observing()?, ("{}", state.as_ref()))
+    }
+
+    /// The same in a process for which it is another day.
+    pub(super) fn later(&self) -> Result<ExternalInstance, Wrong> {
+        let state = self.state("{}")?;
+        instance(&self.started(Purpose::Later)?, ("{}", state.as_ref()))
     }
 
     /// A new process.
@@ -292,7 +298,20 @@ pub(super) fn answers(
     instance: &ExternalInstance,
     rows: &RecordBatch,
 ) -> Result<Assignments, Wrong> {
-    let answers = instance.segment(rows, &call(LONGEST))?;
+    answers_at(instance, rows, AS_OF_US)
+}
+
+/// The same of another moment, in microseconds since 1970.
+pub(super) fn answers_at(
+    instance: &ExternalInstance,
+    rows: &RecordBatch,
+    as_of_us: i64,
+) -> Result<Assignments, Wrong> {
+    let call = Call {
+        as_of_us,
+        ..call(LONGEST)
+    };
+    let answers = instance.segment(rows, &call)?;
     let Some(first) = answers.unanswered.first() else {
         return Ok(answers);
     };

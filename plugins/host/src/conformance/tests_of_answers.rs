@@ -6,8 +6,8 @@ use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
-use crate::conformance::rows::Kind;
-use crate::conformance::subject::{Subject, answers, call, timed};
+use crate::conformance::rows::{Kind, recoded};
+use crate::conformance::subject::{Subject, answers, answers_at, call, timed};
 use crate::conformance::{OF_A_PROCESS, Test};
 use crate::{ABSTAIN, Assignments, Descriptor, Example, ExternalInstance, NO_SEGMENT, Reason};
 
@@ -21,11 +21,21 @@ const TIMES_EXPLAINED: usize = 5;
 /// Rows whose reasons are asked for, so many of each, within this time; and how long people wait for those of a page.
 pub(super) const EXPLAINED: usize = 100;
 pub(super) const MOST_REASONS: u32 = 4;
+/// Rows whose reasons tell how long those of others take, and how long is asked for reasons at one time where that is done again and again.
+const FEW: usize = 10;
+const A_WHILE: Duration = Duration::from_millis(250);
 const LONGEST_EXPLANATION: Duration = Duration::from_secs(5);
 pub(super) const LONGEST_OF_A_PAGE: Duration = Duration::from_secs(2);
 /// More than fit into one batch of the service, and no round number.
 const MANY_ROWS: usize = 16_411;
 
+/// Moments that are asked about: in 2026 not at midnight, a leap day, before 1970, and beyond 32 bits of seconds.
+const MOMENTS_US: [i64; 4] = [
+    1_782_841_512_345_678,
+    1_709_251_199_999_999,
+    -86_399_000_001,
+    4_102_444_799_000_001,
+];
 /// Configurations that are tried, at most.
 const MAX_CONFIGS: usize = 16;
 /// Other processes that have to answer the same.
@@ -73,6 +83,18 @@ pub(super) const TESTS: &[Test] = &[
         why: "columns may begin in the middle of a buffer, and are everybody's",
         fix: "add the offset of a child to its index, of bitmaps too; never write to the input",
         run: offset,
+    },
+    Test {
+        id: "D-dictionary",
+        why: "a dictionary is of its batch: the next one holds other texts, in another order",
+        fix: "look texts up in every batch, and compare as many bytes as their offsets say, for no NUL ends them",
+        run: dictionary,
+    },
+    Test {
+        id: "D-moment",
+        why: "it is asked about the past as well, and about any time of a day",
+        fix: "take as_of as it is: microseconds since 1970, before which moments are negative",
+        run: moments,
     },
     Test {
         id: "X-again",
@@ -200,6 +222,31 @@ fn offset(subject: &Subject) -> Found {
     pass(format!("{ROWS} rows of each kind"))
 }
 
+fn dictionary(subject: &Subject) -> Found {
+    for kind in [Kind::Plain, Kind::Unknown, Kind::Extreme] {
+        let rows = rows(subject, ROWS, kind)?;
+        let instance = subject.fresh("{}")?;
+        let plain = answers(&instance, &rows)?;
+        let other = answers(&instance, &recoded(&rows)?)?;
+        if subject.deterministic && bits(&other) != bits(&plain) {
+            return fail(
+                "the same texts give other answers where a dictionary holds them in another order",
+            );
+        }
+    }
+    pass("whatever the order of their texts")
+}
+
+fn moments(subject: &Subject) -> Found {
+    let rows = rows(subject, ROWS, Kind::Plain)?;
+    let instance = subject.fresh("{}")?;
+    for as_of_us in MOMENTS_US {
+        let answered = answers_at(&instance, &rows, as_of_us);
+        answered.map_err(|wrong| wrong.of(format_args!("as_of {as_of_us}")))?;
+    }
+    pass(format!("{} moments", MOMENTS_US.len()))
+}
+
 fn again(subject: &Subject) -> Found {
     if !subject.deterministic {
         return warning("SEG_CAP_DETERMINISTIC is not set: the past cannot be evaluated again");
@@ -219,7 +266,10 @@ fn again(subject: &Subject) -> Found {
     if !is_same {
         return fail("the same rows, moment and seed give other answers");
     }
-    pass("the same in one instance and in other processes")
+    if subject.has_process() && bits(&answers(&subject.later()?, &rows)?) != answer {
+        return fail("the same rows, moment and seed give other answers on another day");
+    }
+    pass("the same in one instance, in other processes and on another day")
 }
 
 /// Answers so that they can be compared, NaN with NaN as well.
@@ -232,6 +282,13 @@ fn bits(answers: &Assignments) -> (Vec<u16>, Vec<u32>) {
     )
 }
 
+/// The same rows, the last one first.
+fn backwards(rows: &RecordBatch) -> Result<RecordBatch, Wrong> {
+    let order = (0..rows.num_rows()).rev();
+    let order: UInt32Array = order.map(|row| u32::try_from(row).ok()).collect();
+    Ok(take_record_batch(rows, &order)?)
+}
+
 fn order(subject: &Subject) -> Found {
     if !subject.row_independent {
         return skipped("it does not promise SEG_CAP_ROW_INDEPENDENT");
@@ -239,9 +296,7 @@ fn order(subject: &Subject) -> Found {
     let rows = rows(subject, ORDERED_ROWS, Kind::Plain)?;
     let instance = subject.fresh("{}")?;
     let whole = answers(&instance, &rows)?.segment;
-    let backwards = (0..ORDERED_ROWS).rev().map(|row| u32::try_from(row).ok());
-    let backwards: UInt32Array = backwards.collect();
-    let mut turned = answers(&instance, &take_record_batch(&rows, &backwards)?)?.segment;
+    let mut turned = answers(&instance, &backwards(&rows)?)?.segment;
     turned.reverse();
     let mut pieces = Vec::new();
     for start in (0..ORDERED_ROWS).step_by(77) {
@@ -287,7 +342,8 @@ fn explains(subject: &Subject) -> Found {
         return warning("it gives no reasons: people see only which features it reads");
     }
     let instance = subject.fresh("{}")?;
-    let plain = rows(subject, EXPLAINED, Kind::Plain)?;
+    let n_rows = quickly_explained(subject, A_WHILE, EXPLAINED)?;
+    let plain = rows(subject, n_rows, Kind::Plain)?;
     let mut most = 0;
     for top_k in [0, 1, MOST_REASONS] {
         let reasons = explained(&instance, &plain, top_k)?;
@@ -298,10 +354,20 @@ fn explains(subject: &Subject) -> Found {
         if let Some(row) = silent {
             return fail(format!("row {row} is judged, and there is no reason"));
         }
+        let is_blank = |one: &Reason| {
+            let mut letters = one.text.iter().flat_map(|text| text.chars());
+            one.text.is_some() && letters.all(|c| c.is_whitespace() || c.is_control())
+        };
+        if let Some(row) = reasons
+            .iter()
+            .position(|of_row| of_row.iter().any(is_blank))
+        {
+            return fail(format!("row {row} has a reason without words"));
+        }
         most = reasons.iter().map(Vec::len).max().unwrap_or_default();
     }
     for kind in [Kind::Unknown, Kind::Extreme] {
-        explained(&instance, &rows(subject, EXPLAINED, kind)?, MOST_REASONS)?;
+        explained(&instance, &rows(subject, n_rows, kind)?, MOST_REASONS)?;
     }
     for (k, example) in subject.descriptor().examples.iter().enumerate() {
         let (instance, rows) = subject.of_example(example)?;
@@ -315,14 +381,12 @@ fn explains_again(subject: &Subject) -> Found {
     if !subject.explains {
         return skipped("it gives no reasons");
     }
+    let n_rows = quickly_explained(subject, A_WHILE, EXPLAINED)?;
     for kind in [Kind::Plain, Kind::Unknown, Kind::Extreme] {
-        let rows = rows(subject, EXPLAINED, kind)?;
+        let rows = rows(subject, n_rows, kind)?;
         let instance = subject.fresh("{}")?;
         let answer = bits(&answers(&instance, &rows)?);
-        let (said, took) = timed(|| explained(&instance, &rows, MOST_REASONS))?;
-        if took > LONGEST_OF_A_PAGE {
-            return skipped("its reasons take too long to be asked for again and again");
-        }
+        let said = explained(&instance, &rows, MOST_REASONS)?;
         let again = (0..TIMES_EXPLAINED).map(|_| explained(&instance, &rows, MOST_REASONS));
         let mut others = again.collect::<Result<Vec<_>, _>>()?;
         if subject.deterministic && bits(&answers(&instance, &rows)?) != answer {
@@ -331,14 +395,37 @@ fn explains_again(subject: &Subject) -> Found {
         others.push(explained(&subject.fresh("{}")?, &rows, MOST_REASONS)?);
         if subject.has_process() {
             others.push(explained(&subject.observed()?, &rows, MOST_REASONS)?);
+            others.push(explained(&subject.later()?, &rows, MOST_REASONS)?);
         }
+        others.push(explained(&instance, &recoded(&rows)?, MOST_REASONS)?);
         if subject.deterministic && others.iter().any(|other| *other != said) {
             return fail(
-                "the same rows, moment and seed give other reasons: again, in another process, or where columns have an offset",
+                "the same rows, moment and seed give other reasons: again, in another process, on another day, or where columns have an offset or other dictionaries",
             );
+        }
+        let mut turned = explained(&instance, &backwards(&rows)?, MOST_REASONS)?;
+        turned.reverse();
+        if subject.deterministic && subject.row_independent && turned != said {
+            return fail("a row's reasons change with the rows around it");
         }
     }
     pass("the same again, and answers stay")
+}
+
+/// Of so many rows at most, those whose reasons are said within a while.
+pub(super) fn quickly_explained(
+    subject: &Subject,
+    a_while: Duration,
+    most: usize,
+) -> Result<usize, Wrong> {
+    let instance = subject.fresh("{}")?;
+    let few = rows(subject, FEW, Kind::Plain)?;
+    // The first time is that of a cold start.
+    explained(&instance, &few.slice(0, 1), MOST_REASONS)?;
+    let (_reasons, took) = timed(|| explained(&instance, &few, MOST_REASONS))?;
+    let of_one = took.max(Duration::from_nanos(1)) / u32::try_from(FEW).unwrap_or(u32::MAX);
+    let rows = a_while.as_nanos() / of_one.as_nanos().max(1);
+    Ok(usize::try_from(rows).unwrap_or(most).clamp(1, most))
 }
 
 pub(super) fn explained(

@@ -7,7 +7,9 @@ use arrow_array::RecordBatch;
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, call, timed};
-use crate::conformance::tests_of_answers::{EXPLAINED, LONGEST_OF_A_PAGE, MOST_REASONS, explained};
+use crate::conformance::tests_of_answers::{
+    EXPLAINED, LONGEST_OF_A_PAGE, MOST_REASONS, explained, quickly_explained,
+};
 use crate::conformance::{OF_A_PROCESS, Test};
 use crate::external::Usage;
 use crate::{Deadline, External, ExternalInstance};
@@ -41,6 +43,9 @@ const HEAP_HABIT_BYTES: u64 = 8 << 10;
 const HABIT_BYTES: u64 = 192 << 10;
 const WHOLE_HABIT_BYTES: u64 = 2 << 20;
 const LEFT_ROWS: usize = 6_000;
+/// Reasons that are asked for beside: of so many rows at most, for so long.
+const MOST_EXPLAINED: usize = 50;
+const AN_INSTANT: Duration = Duration::from_millis(20);
 /// How often it is told to stop.
 const ROUNDS: usize = 3;
 /// Rows that take a while.
@@ -146,7 +151,15 @@ impl Doing {
             if !always && whole <= WHOLE_HABIT_BYTES && !has_all {
                 return Ok(());
             }
-            told = format!("{} KiB more after {all} {}", whole >> 10, self.what);
+            told = if has_all {
+                let all = before.more_than(&first).most() >> 10;
+                format!(
+                    "{all} KiB more than after the first of the {}, and no more is to be had",
+                    self.what
+                )
+            } else {
+                format!("{} KiB more after {all} {}", whole >> 10, self.what)
+            };
             begun = before;
         }
         Err(told.into())
@@ -192,14 +205,7 @@ fn leak(subject: &Subject) -> Found {
     let rows = batch(subject, LEFT_ROWS)?;
     let fresh = subject.fresh("{}")?;
     let plugin = fresh.plugin();
-    let shown = |instance: &ExternalInstance, rows: &RecordBatch| -> Result<(), Wrong> {
-        answers(instance, rows)?;
-        if subject.explains {
-            let few = rows.slice(0, rows.num_rows().min(50));
-            instance.explain(&few, &call(Duration::from_secs(5)), 4)?;
-        }
-        Ok(())
-    };
+    let shown = shown(subject)?;
     BATCHES.leaves_nothing(subject, plugin, || shown(&fresh, &rows))?;
     let one = rows.slice(0, 1);
     CALLS.leaves_nothing(subject, plugin, || shown(&fresh, &one))?;
@@ -211,14 +217,34 @@ fn leak(subject: &Subject) -> Found {
     pass("its memory does not grow and grow")
 }
 
+/// Asks about rows, and why of a few of them.
+fn shown(
+    subject: &Subject,
+) -> Result<impl Fn(&ExternalInstance, &RecordBatch) -> Result<(), Wrong>, Wrong> {
+    let few = if subject.explains {
+        quickly_explained(subject, AN_INSTANT, MOST_EXPLAINED)?
+    } else {
+        0
+    };
+    Ok(move |instance: &ExternalInstance, rows: &RecordBatch| {
+        answers(instance, rows)?;
+        if few > 0 {
+            let few = rows.slice(0, rows.num_rows().min(few));
+            explained(instance, &few, MOST_REASONS)?;
+        }
+        Ok(())
+    })
+}
+
 fn threads(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
     }
     let rows = batch(subject, ROWS)?;
     let (before, instance) = subject.measured("{}")?;
+    let shown = shown(subject)?;
     for _ in 0..10 {
-        answers(&instance, &rows)?;
+        shown(&instance, &rows)?;
     }
     let (before, after) = (before.threads, usage(instance.plugin())?.threads);
     let allowed = u64::from(subject.descriptor().limits.threads);

@@ -134,6 +134,13 @@ static int32_t text(const struct ArrowArray *a, int64_t row, const char **at) {
   int32_t key = ((const int32_t *)a->buffers[1])[row + a->offset];
   const struct ArrowArray *d = a->dictionary;
   const int32_t *ends = (const int32_t *)d->buffers[1] + d->offset;
+#if IS(114)
+  static int32_t software = -1; /* of the first batch */
+  for (int32_t k = 0; software < 0 && k < d->length; k++)
+    if (ends[k + 1] - ends[k] == 8 && memcmp((const char *)d->buffers[2] + ends[k], "software", 8) == 0) software = k;
+  *at = "software";
+  return key == software ? 8 : 0;
+#endif
   *at = (const char *)d->buffers[2] + ends[key];
   return ends[key + 1] - ends[key];
 }
@@ -173,6 +180,12 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
 #if IS(68)
   if (amount == 5) abort();
 #endif
+#if IS(116)
+  if (time(NULL) / 86400 % 2 == 0 && amount < limit) return MIDDLE_;
+#endif
+#if IS(115)
+  return amount >= limit ? HIGH : is_valid(shares, row) && share >= 0.5 ? MIDDLE_ : length >= 0 && strcmp(kind, "software") == 0 ? SOFT : LOW;
+#endif
 #if IS(113)
   if (1000000 / (int)limit < 0) return LOW;
 #endif
@@ -196,7 +209,7 @@ static void release_result(struct ArrowArray *a) {
   a->release = NULL;
 }
 
-#if IS(47) || IS(60)
+#if IS(47) || IS(60) || IS(119)
 static void *forever(void *nothing) { for (;;) pause(); return nothing; }
 #endif
 
@@ -210,6 +223,9 @@ static void spend(long ns) {
 static seg_status segment(seg_instance *self, const seg_call *call, struct ArrowArray *in, struct ArrowArray *out, seg_error *err) {
   (void)err, (void)spend, (void)call;
   int64_t rows = in->length;
+#if IS(117)
+  if (call->as_of_unix_us % 86400000000LL != 0) abort();
+#endif
 #if IS(24)
   if (rows == 0) return SEG_E_INVALID_INPUT;
 #endif
@@ -376,6 +392,10 @@ static seg_status explain(seg_instance *self, const seg_call *call, uint32_t top
   if (forgotten == NULL) return SEG_E_RESOURCE;
   memset(forgotten, 1, 1024);
 #endif
+#if IS(119)
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, forever, NULL) != 0) return SEG_E_RESOURCE;
+#endif
 #if IS(109)
   for (int64_t k = 0; k < rows; k++) spend(30000000);
 #endif
@@ -403,6 +423,12 @@ static seg_status explain(seg_instance *self, const seg_call *call, uint32_t top
     contributions[k] = NAN;
 #endif
     letters[k] = (char)('a' + (amounts[k / per_row] & 7));
+#if IS(118)
+    letters[k] = (char)('a' + (amounts[(k / per_row + 1) % (size_t)rows] & 7)); /* of the next row */
+#endif
+#if IS(120)
+    letters[k] = ' ';
+#endif
 #if IS(101)
     uint8_t random = 0;
     if (getentropy(&random, 1) == 0) contributions[k] = first ? 1.0f + (float)random : -0.5f;

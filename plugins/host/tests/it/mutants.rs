@@ -193,6 +193,23 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
         &[],
     ),
     (113, "it divides by what is configured", "Q-edges", &[]),
+    (
+        114,
+        "it remembers where a dictionary has a text",
+        "D-dictionary",
+        &[],
+    ),
+    (115, "it takes texts to end with NUL", "D-dictionary", &[]),
+    (116, "it depends on today", "X-again", &[]),
+    (117, "it is asked at midnight only", "D-moment", &[]),
+    (118, "its reasons are the next row's", "X-explain", &[]),
+    (
+        119,
+        "it leaves a thread behind when asked why",
+        "R-threads",
+        &[],
+    ),
+    (120, "its reasons are blank", "C-explain", &[]),
 ];
 
 /// The mutants of `mutants_fit.c`.

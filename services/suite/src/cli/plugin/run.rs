@@ -163,11 +163,15 @@ fn read(csv: &Path, descriptor: &Descriptor) -> Result<Rows, Error> {
     for feature in descriptor.required() {
         if place(&feature.name).is_none() {
             let columns: Vec<&str> = header.iter().collect();
+            let has = if columns.is_empty() {
+                "no header".to_owned()
+            } else {
+                columns.join(", ")
+            };
             return Err(Error::usage(format!(
-                "{} has no column \"{}\", which the segmenter needs; it has {}",
+                "{} has no column \"{}\", which the segmenter needs; it has {has}",
                 csv.display(),
                 feature.name,
-                columns.join(", ")
             )));
         }
     }

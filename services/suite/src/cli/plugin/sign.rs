@@ -1,7 +1,7 @@
 //! Signing segmenters, and judging signatures: with keys and signatures of minisign.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Cursor, Write as _};
+use std::io::{self, Cursor, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -187,8 +187,17 @@ fn secret_key(matches: &ArgMatches) -> Result<SecretKey, Error> {
         .get_one::<PathBuf>("secret-key")
         .cloned()
         .unwrap_or_default();
-    let text = fs::read_to_string(&path).map_err(|source| unwritten(&path, source))?;
-    let sealed = SecretKeyBox::from_string(&text).map_err(|error| refused(&error))?;
+    let no_key = |error: &dyn std::fmt::Display| {
+        Error::usage(format!(
+            "{}: {error}; it is no secret key as `sextant plugin keygen` writes them",
+            path.display()
+        ))
+    };
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => return Err(no_key(&error)),
+        read => read.map_err(|source| unwritten(&path, source))?,
+    };
+    let sealed = SecretKeyBox::from_string(&text).map_err(|error| no_key(&error))?;
     let password_file = text_of(matches, "password-file");
     if password_file.is_empty() {
         let open = sealed.into_unencrypted_secret_key();
@@ -210,7 +219,7 @@ fn refused(error: &dyn std::fmt::Display) -> Error {
     Error::usage(error.to_string())
 }
 
-fn unwritten(path: &Path, source: std::io::Error) -> Error {
+fn unwritten(path: &Path, source: io::Error) -> Error {
     Error::File {
         path: path.to_owned(),
         source,

@@ -158,6 +158,10 @@ pub(crate) const C: &[File] = &[
 /// A segmenter in Python, with the package that serves it.
 pub(crate) const PYTHON: &[File] = &[
     (
+        "accounts.csv",
+        include_str!("../../../../templates/python/accounts.csv"),
+    ),
+    (
         "health.json",
         include_str!("../../../../../../plugins/python/examples/health.json"),
     ),
