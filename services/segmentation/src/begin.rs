@@ -152,8 +152,9 @@ impl Engine {
             };
             writing = self.begin_slice(writing, first).await?;
         }
-        let behind = writing.as_ref().map(TenantState::asked_again);
-        if behind.is_none_or(|behind| behind.is_empty()) {
+        let is_done =
+            |state: &TenantState| state.asked_again().is_empty() && state.lost().is_empty();
+        if writing.as_ref().is_none_or(is_done) {
             self.unbegun.locked().remove(&tenant);
         }
         Ok(writing)
@@ -204,6 +205,9 @@ impl Engine {
         let begin = |state: &mut TenantState| has_to_be_known |= state.begin_nobody(first.slice);
         let writing = writing.changed(begin).await;
         if !has_to_be_known {
+            if let Some(state) = writing.as_ref() {
+                self.publish(state);
+            }
             return Ok(writing);
         }
         let nobody = (Columns::default(), Which::Unbegun);
@@ -217,14 +221,17 @@ impl Engine {
         while !stop.is_cancelled() {
             let tenants: Vec<TenantId> = self.unbegun.locked().keys().copied().collect();
             let (mut is_open, mut longest) = (false, LONGEST_OF_SEGMENTERS);
-            // Who is being written may be for long, and nobody else waits for that.
-            let free = tenants.iter().filter(|tenant| !self.is_written(**tenant));
-            let begin =
-                free.map(|tenant| async { (*tenant, self.begin_tenant(*tenant).await) }.boxed());
+            let begin = tenants
+                .iter()
+                .map(|tenant| self.begin_if_free(*tenant).boxed());
             let mut beginning =
                 stream::iter(begin.collect::<Vec<_>>()).buffer_unordered(BEGUN_AT_ONCE);
             while let Some(begun) = stop.run_until_cancelled(beginning.next()).await {
                 let Some((tenant, begun)) = begun else { break };
+                let Some(begun) = begun else {
+                    longest = PAUSE.1;
+                    continue;
+                };
                 self.lag.ended((tenant, None), &begun, self.clock.now());
                 let Err(status) = begun else { continue };
                 longest = PAUSE.1;
@@ -248,6 +255,14 @@ impl Engine {
                 () = stop.cancelled() => {},
             }
         }
+    }
+
+    /// Begins the segmentations of a tenant. `None`: it is written for so long that others would wait for that.
+    async fn begin_if_free(&self, tenant: TenantId) -> (TenantId, Option<Result<(), Status>>) {
+        if !self.is_free_within(tenant, PAUSE.1).await {
+            return (tenant, None);
+        }
+        (tenant, Some(self.begin_tenant(tenant).await))
     }
 
     /// Begins the segmentations of a tenant; of those that are behind as long as they get on, and not all in one turn.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock as StdRwLock};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
@@ -228,9 +228,10 @@ impl Engine {
         let found = self.uses_of(tenant, lost).await?;
         let take_found = |state: &mut TenantState| {
             state.found(found);
+            // What is told of them is of before.
+            self.publish(state);
             if state.lost().len() < n_lost {
-                // What is told of them is of before, and nobody may have been about them since.
-                self.publish(state);
+                // Nobody may have been about them since.
                 self.unbegun.note(tenant);
             }
         };
@@ -316,7 +317,7 @@ impl Engine {
             behind: BTreeMap::new(),
             retried: BTreeMap::new(),
             worth: BTreeMap::new(),
-            table: OnceCell::new(),
+            table: Arc::default(),
         };
         let uses = self.made_since(&state).await?;
         state.take_uses(uses);

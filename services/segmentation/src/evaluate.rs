@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use prost::Message;
-use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use sextant_columns::{ID_COLUMN, NAME_COLUMN};
@@ -147,7 +146,7 @@ impl TenantState {
         if !which.is_behind() {
             self.note_worth(evaluation, &columns.tables);
         }
-        self.table = OnceCell::new();
+        self.table = Arc::default();
         let (version, progress) = self.progress_to(evaluation, (which, !failures.is_empty()));
         let behind = self.behind_in(slice, progress.cursor);
         if let Some(progress) = self.slices.get_mut(&slice) {

@@ -21,7 +21,7 @@ use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use sextant_domain::feature::{CATALOGUE, Feature};
-use sextant_domain::id::{AccountUid, ExternalId, TenantId};
+use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::position::Position;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
@@ -35,7 +35,6 @@ use sextant_wire::status::{Problem, store};
 
 use crate::columns::Of;
 use crate::engine::{Engine, Known, View};
-use crate::state::TenantState;
 use crate::watch::Answers;
 
 /// Times that an answer is made again because the segmentation was changed under it.
@@ -147,14 +146,20 @@ impl Handlers {
         found.ok_or_else(|| read::account_unknown(id).into())
     }
 
-    /// Features of the present, shared until something changes.
-    async fn table(&self, state: &TenantState) -> Result<Arc<Vec<RecordBatch>>, Status> {
-        let table = state.table.get_or_try_init(|| async {
+    /// Features of the present, shared until something changes. The tenant is free while they are read.
+    async fn table(&self, tenant: TenantId) -> Result<Arc<Vec<RecordBatch>>, Status> {
+        let (table, slices) = {
+            let reading = self.engine.read(tenant).await?;
+            let Some(state) = reading.as_ref() else {
+                return Ok(Arc::default());
+            };
+            let slices: Vec<Slice> = state.slices.keys().copied().collect();
+            (Arc::clone(&state.table), slices)
+        };
+        let table = table.get_or_try_init(|| async {
             let mut tables = Vec::new();
-            for slice in state.slices.keys() {
-                let columns = self
-                    .engine
-                    .columns(state.tenant, *slice, Of::Present, Vec::new());
+            for slice in slices {
+                let columns = self.engine.columns(tenant, slice, Of::Present, Vec::new());
                 tables.extend(columns.await?.tables);
             }
             Ok::<_, Status>(Arc::new(tables))

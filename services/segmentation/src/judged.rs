@@ -85,7 +85,9 @@ impl TenantState {
             let judged = self.judged.get(&key).copied();
             // One that is behind says so.
             let counts = progress.is_of_accounts() && !self.is_behind(&key);
-            if counts && (judged.is_some() || self.has_accounts(*slice)) {
+            // Of a slice that was never evaluated nobody knows yet whether it has accounts.
+            let has_accounts = !self.begun.contains(&key) || self.has_accounts(*slice);
+            if counts && (judged.is_some() || has_accounts) {
                 versions.insert(judged);
             }
         }

@@ -203,7 +203,7 @@ pub(crate) struct TenantState {
     /// it is asked for: scoring answers the same for a close at any time.
     pub(crate) worth: BTreeMap<Slice, HashMap<AccountUid, i64>>,
     /// Features of the present, until something changes.
-    pub(crate) table: OnceCell<Arc<Vec<RecordBatch>>>,
+    pub(crate) table: Arc<OnceCell<Arc<Vec<RecordBatch>>>>,
 }
 
 impl TenantState {
@@ -285,9 +285,7 @@ impl TenantState {
     pub(crate) fn decided_anew(&mut self, number: u16) {
         let slices: Vec<Slice> = self.slices.keys().copied().collect();
         for slice in slices {
-            self.begun.remove(&(slice, number));
-            self.behind.remove(&(slice, number));
-            self.retried.remove(&(slice, number));
+            self.has_made_up((slice, number));
         }
     }
 
@@ -371,14 +369,19 @@ impl TenantState {
             .map_or(0, |progress| progress.cursor);
         for one in stored {
             let key = (slice, one.segmentation);
-            let message = "its segmenter failed or was missing; it is being asked again";
+            let has_missed = one.cursor < reached;
+            let message = if has_missed {
+                "its segmenter failed or was missing; it is being asked again"
+            } else {
+                "it is still to be evaluated over all accounts"
+            };
             let problem = Problem::new(ErrorReason::Unavailable, message);
             let behind = Behind {
                 cursor: one.cursor,
                 problem,
             };
             self.behind.insert(key, behind);
-            if one.cursor >= reached {
+            if !has_missed {
                 self.has_made_up(key);
             }
         }
@@ -441,7 +444,8 @@ impl TenantState {
     pub(crate) fn behind_in(&self, slice: Slice, reached: u64) -> Vec<port::Behind> {
         let cursor = |number: u16| {
             let key = (slice, number);
-            let lags = !self.begun.contains(&key) && self.present.contains_key(&number);
+            let is_known = self.present.contains_key(&number) || self.retried.contains_key(&key);
+            let lags = !self.begun.contains(&key) && is_known;
             let behind = self.behind.get(&key).map(|behind| behind.cursor);
             behind.or_else(|| lags.then_some(reached))
         };

@@ -338,7 +338,7 @@ impl Engine {
     }
 
     async fn has_gone_back(&self, back: Back) -> bool {
-        if !self.is_free_soon(back.tenant).await {
+        if !self.is_free_within(back.tenant, LONGEST_WAIT).await {
             return false;
         }
         // Who cannot be asked either is no way back.
@@ -355,12 +355,10 @@ impl Engine {
         gone.is_ok()
     }
 
-    /// Whether nobody writes a tenant, or not for long any more.
-    async fn is_free_soon(&self, tenant: TenantId) -> bool {
+    /// Whether nobody writes a tenant, or not for longer than that any more.
+    pub(crate) async fn is_free_within(&self, tenant: TenantId, longest: Duration) -> bool {
         match self.cells.known(tenant) {
-            Some(cell) => timeout(LONGEST_WAIT, cell.is_written_no_more())
-                .await
-                .is_ok(),
+            Some(cell) => timeout(longest, cell.is_written_no_more()).await.is_ok(),
             None => true,
         }
     }

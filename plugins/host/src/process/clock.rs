@@ -14,7 +14,10 @@ use std::os::unix::fs::FileExt as _;
 use std::ptr;
 
 use object::read::elf::ElfFile64;
-use object::{Object as _, ObjectSymbol as _, ObjectSymbolTable as _, RelocationTarget};
+use object::{
+    Object as _, ObjectSymbol, ObjectSymbolTable as _, Relocation, RelocationFlags,
+    RelocationTarget, elf,
+};
 
 use crate::Plugin;
 
@@ -22,9 +25,20 @@ use crate::Plugin;
 const SHIFT_S: i64 = ((401 * 24 + 7) * 60 + 13) * 60 + 21;
 
 /// `std::chrono::system_clock::now` of libstdc++, which gives nanoseconds.
-const CHRONO: &str = "_ZNSt6chrono3_V212system_clock3nowEv";
+const CHRONO: &[u8] = b"_ZNSt6chrono3_V212system_clock3nowEv";
 
-/// Has a loaded segmenter live on another day from now on.
+/// Functions that wait until a moment of the machine's clock: who calls them would wait for 401 days.
+const WAITS: [&[u8]; 7] = [
+    b"clock_nanosleep",
+    b"mq_timedreceive",
+    b"pthread_cond_timedwait",
+    b"pthread_mutex_timedlock",
+    b"pthread_rwlock_timedrdlock",
+    b"pthread_rwlock_timedwrlock",
+    b"sem_timedwait",
+];
+
+/// Has a loaded segmenter live on another day from now on; one that waits until moments of the clock does not.
 ///
 /// # Errors
 /// Its file cannot be read, or its memory not be written.
@@ -38,26 +52,52 @@ pub(crate) fn shift(plugin: &Plugin) -> Result<(), Box<dyn Error>> {
     else {
         return Ok(());
     };
+    let mut wanted = symbols.symbols().filter(ObjectSymbol::is_undefined);
+    if wanted.any(|one| one.name_bytes().is_ok_and(|name| WAITS.contains(&name))) {
+        return Ok(());
+    }
     let base = plugin.object().memory.start;
     for (offset, relocation) in relocations {
         let RelocationTarget::Symbol(index) = relocation.target() else {
             continue;
         };
         let symbol = symbols.symbol_by_index(index)?;
-        if let Some(shifted) = shifted(symbol.name()?) {
+        let is_of_another = symbol.is_undefined() && is_address(&relocation);
+        if let Some(shifted) = shifted(symbol.name_bytes()?).filter(|_| is_of_another) {
             put(base + usize::try_from(offset)?, shifted)?;
         }
     }
     Ok(())
 }
 
+/// Whether the loader writes the address of a symbol, and nothing else, where a relocation is.
+fn is_address(relocation: &Relocation) -> bool {
+    let RelocationFlags::Elf { r_type } = relocation.flags() else {
+        return false;
+    };
+    let kinds = if cfg!(target_arch = "aarch64") {
+        [
+            elf::R_AARCH64_GLOB_DAT,
+            elf::R_AARCH64_JUMP_SLOT,
+            elf::R_AARCH64_ABS64,
+        ]
+    } else {
+        [
+            elf::R_X86_64_GLOB_DAT,
+            elf::R_X86_64_JUMP_SLOT,
+            elf::R_X86_64_64,
+        ]
+    };
+    kinds.contains(&r_type) && relocation.addend() == 0
+}
+
 /// What stands in for a function.
-fn shifted(name: &str) -> Option<*const ()> {
+fn shifted(name: &[u8]) -> Option<*const ()> {
     Some(match name {
-        "time" => time as *const (),
-        "gettimeofday" => gettimeofday as *const (),
-        "clock_gettime" => clock_gettime as *const (),
-        "timespec_get" => timespec_get as *const (),
+        b"time" => time as *const (),
+        b"gettimeofday" => gettimeofday as *const (),
+        b"clock_gettime" => clock_gettime as *const (),
+        b"timespec_get" => timespec_get as *const (),
         CHRONO => now as *const (),
         _ => return None,
     })
@@ -76,7 +116,7 @@ fn put(at: usize, function: *const ()) -> Result<(), Box<dyn Error>> {
         return Err(std::io::Error::last_os_error().into());
     }
     let slot = ptr::with_exposed_provenance_mut::<*const ()>(at);
-    // SAFETY: the loader has written an address there, which is writable since, and none of the object's code runs yet.
+    // SAFETY: the loader has written an address there, which is writable since; who reads it meanwhile has one of the two.
     unsafe { slot.write_unaligned(function) };
     Ok(())
 }

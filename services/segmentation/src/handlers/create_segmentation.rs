@@ -171,6 +171,7 @@ async fn parse(
         created_at: handlers.engine.clock.now(),
         closed_on: None,
     };
+    segmenters.check_open_to(&told, tenant)?;
     let segmenter = segmenters.of(tenant, &row).await?;
     let config = if segmentation.config.is_empty() {
         "{}"

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -24,7 +24,11 @@ use crate::columns::Of;
 use crate::current::{LONGEST_OF_READER, Question};
 use crate::decide::decode;
 use crate::state::{TenantState, Use};
+use crate::tenant::Reading as Looking;
 use crate::wire::membership;
+
+/// How often the features of a page are read, for other accounts have come to it, at most.
+const MOST_READ: usize = 3;
 
 pub(super) async fn handle(
     handlers: &Handlers,
@@ -89,11 +93,13 @@ async fn check_segments(
     request: &pb::ListMembersRequest,
 ) -> Result<(), Status> {
     let state = handlers.engine.read(reading.tenant).await?;
-    let Some(one) = state
-        .as_ref()
-        .and_then(|state| state.by_key(&request.segmentation))
-        .and_then(Use::usable)
-    else {
+    let Some(state) = state.as_ref() else {
+        return Ok(());
+    };
+    // Where something new is about to decide, accounts are in the segments of what decided before.
+    let of = state.by_key(&request.segmentation);
+    let of = of.filter(|of| state.judged_by(of) == of.row.version);
+    let Some(one) = of.and_then(Use::usable) else {
         return Ok(());
     };
     let segments = &one.instance.descriptor().segments;
@@ -148,19 +154,21 @@ impl Handlers {
             .iter()
             .map(|name| feature(name, "show_features"))
             .collect::<Result<Vec<_>, _>>()?;
-        let looking = self.engine.read_all(reading.tenant, number).await?;
-        let Some(state) = looking.as_ref() else {
-            return Ok((Vec::new(), None));
-        };
         let members = (number, request.segments.as_slice());
-        let chosen = if let Some(order) = order {
+        let (looking, chosen) = if let Some(order) = order {
             let skip = usize::try_from(offset(cursor)?).unwrap_or(usize::MAX);
-            let tables = self.table(state).await?;
-            by_feature(state, members, (order, tables), (skip, size))
+            let tables = self.table(reading.tenant).await?;
+            let looking = self.engine.read_all(reading.tenant, number).await?;
+            let chosen = looking
+                .as_ref()
+                .map(|state| by_feature(state, members, (order, tables), (skip, size)));
+            (looking, chosen)
         } else {
-            let mut chosen = by_id(state, members, size, cursor.as_deref());
-            chosen.tables = Arc::new(self.features_of(state, &mut chosen.page).await?);
-            chosen
+            let of = (reading.tenant, members);
+            self.page_by_id(of, (size, cursor.as_deref())).await?
+        };
+        let (Some(state), Some(chosen)) = (looking.as_ref(), chosen) else {
+            return Ok((Vec::new(), None));
         };
         let questions = questions(state, &request.segmentation, &chosen)?;
         let answers_of = |found: &Found| {
@@ -200,37 +208,36 @@ impl Handlers {
         Ok((members, next.filter(|_| more)))
     }
 
-    /// Features of the accounts of a page alone, and where they are.
-    async fn features_of(
+    /// A page of accounts by id, with the state that it is of and the features of these accounts alone. The tenant is free while those
+    /// are read; where other accounts have come to the page meanwhile, they are read once more.
+    async fn page_by_id(
         &self,
-        state: &TenantState,
-        page: &mut [Found],
-    ) -> Result<Vec<RecordBatch>, Status> {
-        let mut by_slice: BTreeMap<Slice, Vec<Bytes>> = BTreeMap::new();
-        for found in page.iter() {
-            let names = state.names.get(&found.uid);
-            if let Some(Ok(id)) = names.map(|names| ExternalId::parse(&names.id)) {
-                let slice = Slice::of_account(&id, state.n_slices);
-                by_slice
-                    .entry(slice)
-                    .or_default()
-                    .push(uid_bytes(found.uid));
+        (tenant, members): (TenantId, (u16, &[String])),
+        (size, after): (usize, Option<&str>),
+    ) -> Result<(Looking, Option<Chosen>), Status> {
+        let (mut tables, mut asked) = (Vec::new(), BTreeSet::new());
+        let mut reads = 0;
+        loop {
+            let looking = self.engine.read_all(tenant, members.0).await?;
+            let Some(state) = looking.as_ref() else {
+                return Ok((looking, None));
+            };
+            let chosen = by_id(state, members, size, after);
+            let is_read = chosen.page.iter().all(|found| asked.contains(&found.uid));
+            if is_read || reads == MOST_READ {
+                let chosen = with_features(chosen, tables);
+                return Ok((looking, Some(chosen)));
             }
+            let by_slice = by_slice(state, &chosen.page);
+            drop(looking);
+            asked = chosen.page.iter().map(|found| found.uid).collect();
+            tables = Vec::new();
+            for (slice, uids) in by_slice {
+                let columns = self.engine.columns(tenant, slice, Of::Present, uids);
+                tables.extend(columns.await?.tables);
+            }
+            reads += 1;
         }
-        let mut tables = Vec::new();
-        for (slice, uids) in by_slice {
-            let columns = self.engine.columns(state.tenant, slice, Of::Present, uids);
-            tables.extend(columns.await?.tables);
-        }
-        let mut places = HashMap::new();
-        for (at, table) in tables.iter().enumerate() {
-            let rows = sextant_columns::uids(table).into_iter().enumerate();
-            places.extend(rows.map(|(row, uid)| (uid, (at, row))));
-        }
-        for found in page {
-            found.place = places.get(&found.uid).copied();
-        }
-        Ok(tables)
     }
 
     async fn past_members(
@@ -286,6 +293,36 @@ impl Handlers {
             })
         });
         Ok((members.collect(), next))
+    }
+}
+
+/// The accounts of a page by the slice that they are in.
+fn by_slice(state: &TenantState, page: &[Found]) -> BTreeMap<Slice, Vec<Bytes>> {
+    let mut by_slice: BTreeMap<Slice, Vec<Bytes>> = BTreeMap::new();
+    for found in page {
+        let names = state.names.get(&found.uid);
+        if let Some(Ok(id)) = names.map(|names| ExternalId::parse(&names.id)) {
+            let slice = Slice::of_account(&id, state.n_slices);
+            let uids = by_slice.entry(slice).or_default();
+            uids.push(uid_bytes(found.uid));
+        }
+    }
+    by_slice
+}
+
+/// A page with the features of its accounts.
+fn with_features(mut chosen: Chosen, tables: Vec<RecordBatch>) -> Chosen {
+    let mut places = HashMap::new();
+    for (at, table) in tables.iter().enumerate() {
+        let rows = sextant_columns::uids(table).into_iter().enumerate();
+        places.extend(rows.map(|(row, uid)| (uid, (at, row))));
+    }
+    for found in &mut chosen.page {
+        found.place = places.get(&found.uid).copied();
+    }
+    Chosen {
+        tables: Arc::new(tables),
+        ..chosen
     }
 }
 

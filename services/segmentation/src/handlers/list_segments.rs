@@ -215,14 +215,14 @@ impl Handlers {
         number: u16,
         features: &[Feature],
     ) -> Result<BTreeMap<Group, Totals>, Status> {
-        let reading = self.engine.read_all(tenant, number).await?;
-        let Some(state) = reading.as_ref() else {
-            return Ok(BTreeMap::new());
-        };
         let tables = if features.is_empty() {
             Arc::default()
         } else {
-            self.table(state).await?
+            self.table(tenant).await?
+        };
+        let reading = self.engine.read_all(tenant, number).await?;
+        let Some(state) = reading.as_ref() else {
+            return Ok(BTreeMap::new());
         };
         Ok(totals(state, number, features, &tables))
     }

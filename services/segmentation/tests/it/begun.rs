@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Stored<'s> {
     request: pb::CreateSegmentationRequest,
     call: BoxFuture<'s, Result<pb::Segmentation, Status>>,
-    _stopped: Stopped,
+    stopped: Stopped,
 }
 
 impl<'s> Stored<'s> {
@@ -36,7 +36,7 @@ impl<'s> Stored<'s> {
         Self {
             request,
             call,
-            _stopped: stopped,
+            stopped,
         }
     }
 
@@ -94,6 +94,25 @@ async fn a_segmentation_whose_process_died_before_it_was_evaluated_is_evaluated_
     assert_eq!(next.membership("a", None).await.unwrap(), found);
     assert_eq!(next.transitions("a", None).await.len(), 1);
     assert_eq!(next.segment("b", None).await, "medium");
+}
+
+#[tokio::test]
+async fn nobody_reads_of_no_accounts_while_they_are_evaluated_for_the_first_time() {
+    let world = World::new();
+    let (segmentation, _) = accounts(&world).await;
+    let Stored { call, stopped, .. } = Stored::by(&world, &segmentation).await;
+    let request = pb::ListSegmentsRequest {
+        segmentation: TIERS.to_owned(),
+        ..pb::ListSegmentsRequest::default()
+    };
+    let mut client = segmentation.client.clone();
+    let mut listing = client.list_segments(about(request)).boxed();
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut listing).await;
+    assert!(early.is_err(), "{early:?}");
+    stopped.go_on.send(()).unwrap();
+    let (listed, made) = tokio::join!(listing, call);
+    made.unwrap();
+    assert_eq!(listed.unwrap().into_inner().accounts, 2);
 }
 
 #[tokio::test]

@@ -176,6 +176,42 @@ async fn what_decides_anew_and_fails_is_read_as_before_while_it_is_asked_again()
 }
 
 #[tokio::test]
+async fn what_was_behind_says_so_until_what_decides_anew_has_judged_it() {
+    let world = World::new();
+    let segmentation = closed(&world).await;
+    world.put(&[("a", 13)]);
+    let position = world.close("2027-03-10");
+    let failed = ("even".to_owned(), FreshnessState::Failed);
+    assert_eq!(look(&segmentation, PARITY, at(&position)).await, failed);
+    let proposal = pb::ProposeRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ProposeRevisionRequest::default()
+    };
+    let mut segmenters = segmentation.segmenters.clone();
+    segmenters.propose_revision(about(proposal)).await.unwrap();
+    world.put(&[("a", 5)]);
+    let activation = pb::ActivateRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        accept_diff: true,
+        note: "nobody has 13 any more".to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ActivateRevisionRequest::default()
+    };
+    let stopped = world.scoring.stop_next_columns();
+    let activating = segmenters.activate_revision(about(activation));
+    let looking = async {
+        stopped.is_there.await.unwrap();
+        assert_eq!(look(&segmentation, PARITY, None).await, failed);
+        stopped.go_on.send(()).unwrap();
+    };
+    let (activated, ()) = tokio::join!(activating, looking);
+    activated.unwrap();
+    made_up(&segmentation).await;
+    assert_eq!(look(&segmentation, PARITY, None).await.0, "odd");
+}
+
+#[tokio::test]
 async fn a_segmenter_that_is_not_installed_leaves_its_own_segmentation_behind_until_it_is() {
     let world = World::new();
     closed(&world).await.stop();

@@ -372,6 +372,32 @@ async fn who_reads_does_not_wait_for_what_is_asked_of_scoring() {
 }
 
 #[tokio::test]
+async fn who_reads_scoring_keeps_nobody_from_a_tenant() {
+    let world = World::new();
+    let segmentation = listed(&world).await;
+    let stopped = world.scoring.stop_next_columns();
+    let looking = members(&segmentation, pb::ListMembersRequest::default());
+    let others = async {
+        stopped.is_there.await.unwrap();
+        let position = world.change("2027-03-10 11:00", &[("a", 60_000)]);
+        assert_eq!(segmentation.segment("a", at(&position)).await, "medium");
+        let request = pb::ListSegmentsRequest {
+            segmentation: TIERS.to_owned(),
+            ..pb::ListSegmentsRequest::default()
+        };
+        let mut client = segmentation.client.clone();
+        let sizes = client.list_segments(about(request)).await.unwrap();
+        assert_eq!(sizes.into_inner().segments[0].accounts, 0);
+        stopped.go_on.send(()).unwrap();
+    };
+    let (looked, ()) = tokio::join!(looking, others);
+    let looked = looked.unwrap().members;
+    assert_eq!(ids(&looked), ["a", "b", "c", "d", "e", "f", "g"]);
+    // It is of the state that is there when the features are.
+    assert_eq!(looked[0].membership.as_ref().unwrap().segment, "medium");
+}
+
+#[tokio::test]
 async fn segmenters_are_listed_with_their_segments() {
     let world = World::new();
     let segmentation = world.start();
