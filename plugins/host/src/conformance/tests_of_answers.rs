@@ -421,10 +421,11 @@ fn explains_again(subject: &Subject) -> Found {
 fn alike(left: &[Reason], right: &[Reason]) -> bool {
     left.len() == right.len()
         && left.iter().zip(right).all(|(one, other)| {
-            let (weight, close) = (one.contribution, one.contribution.abs() * 1e-5);
+            let (weight, other_weight) = (one.contribution, other.contribution);
+            let is_close = (weight - other_weight).abs() <= weight.abs() * 1e-5;
             one.feature_index == other.feature_index
                 && one.text == other.text
-                && (weight == other.contribution || (weight - other.contribution).abs() <= close)
+                && (is_close || weight.to_bits() == other_weight.to_bits())
         })
 }
 
