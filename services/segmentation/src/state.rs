@@ -12,6 +12,7 @@ use sextant_domain::money::Currency;
 use sextant_domain::time::{Day, Instant, Zone};
 use sextant_plugin_host::{Bound, Segmenter, State};
 use sextant_proto::common::v1::ErrorReason;
+use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_store::port::{self, MembershipRow, SegmentationRow};
 use sextant_wire::status::Problem;
@@ -19,7 +20,7 @@ use sextant_wire::status::Problem;
 use crate::decide::decode;
 use crate::evaluate::Which;
 use crate::fitting::fit_of;
-use crate::registry::instance;
+use crate::registry::{instance, segment_definition};
 
 /// What an entry of a tenant's state takes, about.
 const BYTES_OF_ENTRY: u64 = 100;
@@ -30,6 +31,8 @@ pub(crate) struct Use {
     pub(crate) row: SegmentationRow,
     /// Or why there is none: it is not loaded, or does not take the configuration any more.
     segmenter: Result<(Segmenter, Arc<Bound>), Problem>,
+    /// The segments that accounts are in which it has not judged yet, if somebody knows.
+    before: Arc<[pb::SegmentDefinition]>,
 }
 
 /// A segmentation whose segmenter can be asked.
@@ -58,7 +61,17 @@ impl Use {
                 warn!(segmentation, problem, "a segmentation cannot be evaluated");
             },
         }
-        Self { row, segmenter }
+        Self {
+            row,
+            segmenter,
+            before: Arc::default(),
+        }
+    }
+
+    /// Its segments; nothing where its segmenter cannot be asked.
+    pub(crate) fn segments(&self) -> Option<Vec<pb::SegmentDefinition>> {
+        let segments = &self.usable()?.instance.descriptor().segments;
+        Some(segments.iter().map(segment_definition).collect())
     }
 
     /// Bytes of what its segmenter answers from.
@@ -238,9 +251,21 @@ impl TenantState {
         lost.map(|one| one.row.clone()).collect()
     }
 
+    /// The segments that accounts are in by the version that has judged them all; nothing where nobody knows.
+    pub(crate) fn segments_judged(&self, one: &Use) -> Arc<[pb::SegmentDefinition]> {
+        if self.judged_by(one) == one.row.version {
+            one.segments().unwrap_or_default().into()
+        } else {
+            Arc::clone(&one.before)
+        }
+    }
+
     /// Takes over segmentations that are new, or that something else decides.
     pub(crate) fn take_uses(&mut self, uses: Vec<Use>) {
-        for one in uses {
+        for mut one in uses {
+            if let Some(known) = self.by_key(&one.row.key) {
+                one.before = self.segments_judged(known);
+            }
             self.uses.retain(|known| known.row.key != one.row.key);
             self.decided_anew(one.row.number);
             self.uses.push(one);
@@ -251,12 +276,13 @@ impl TenantState {
 
     /// Takes segmentations over whose segmenters were lost before.
     pub(crate) fn found(&mut self, found: Vec<Use>) {
-        for one in found {
+        for mut one in found {
             let known = self
                 .uses
                 .iter_mut()
                 .find(|known| known.row.key == one.row.key);
             if let Some(known) = known.filter(|known| known.is_lost()) {
+                one.before = Arc::clone(&known.before);
                 *known = one;
             }
         }

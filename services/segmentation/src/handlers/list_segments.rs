@@ -10,13 +10,14 @@ use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::MembershipState;
 use sextant_runtime::tenant::tenant_of;
+use sextant_store::port::RevisionState;
 use sextant_wire::page;
 use sextant_wire::status::{Problem, store};
 
 use super::{Handlers, numeric_feature, offset};
 use crate::registry::segment_definition;
 use crate::segmenters::Published;
-use crate::state::{TenantState, Use, state as state_of};
+use crate::state::{TenantState, state as state_of};
 use crate::tenant::dropped;
 
 /// State and segment of a group of accounts.
@@ -98,14 +99,10 @@ async fn answer(
     } else {
         return Err(past_sums().into());
     };
-    let state = handlers.engine.read(tenant).await?;
-    let Some(state) = state.as_ref() else {
-        return Err(dropped().into());
-    };
+    let declared = handlers.declared((tenant, &request.segmentation)).await?;
     let published = handlers.engine.segmenters.published();
-    let one = state.by_key(&request.segmentation);
-    let segments = one.map(|one| definitions(one, &groups, &published));
-    let mut segments = summaries(segments.unwrap_or_default(), &groups, &features);
+    let segments = definitions(declared, &groups, &published);
+    let mut segments = summaries(segments, &groups, &features);
     let behind = skip.min(segments.len());
     segments.drain(..behind);
     let more = segments.len() > size;
@@ -176,22 +173,12 @@ fn summaries(
 /// The segments of a segmentation, and those that have accounts and that its segmenter does not know, for an earlier version has put
 /// them there: as some version declares them, and by their keys where none does.
 fn definitions(
-    one: &Use,
+    (mut segments, segmenter_id): (Vec<pb::SegmentDefinition>, String),
     groups: &BTreeMap<Group, Totals>,
     published: &Published,
 ) -> Vec<pb::SegmentDefinition> {
-    let mut segments: Vec<pb::SegmentDefinition> = match one.usable() {
-        Some(one) => {
-            let declared = one.instance.descriptor().segments.iter();
-            declared.map(segment_definition).collect()
-        },
-        // It cannot be asked, and is known all the same.
-        None => published
-            .get(&one.row.plugin_digest)
-            .map_or_else(Vec::new, |told| told.segments.clone()),
-    };
     let versions = published.values();
-    let versions = versions.filter(|told| told.segmenter_id == one.row.segmenter_id);
+    let versions = versions.filter(|told| told.segmenter_id == segmenter_id);
     let declared: Vec<_> = versions.flat_map(|told| &told.segments).collect();
     for (_, key) in groups.keys().filter(|(_, key)| !key.is_empty()) {
         if segments.iter().any(|segment| segment.key == *key) {
@@ -209,6 +196,49 @@ fn definitions(
 }
 
 impl Handlers {
+    /// The segments of what all accounts of a segmentation are judged by, and the segmenter of that.
+    async fn declared(
+        &self,
+        (tenant, key): (TenantId, &str),
+    ) -> Result<(Vec<pb::SegmentDefinition>, String), Status> {
+        let (row, known, is_judged) = {
+            let state = self.engine.read(tenant).await?;
+            let state = state.as_ref().ok_or_else(dropped)?;
+            let Some(one) = state.by_key(key) else {
+                return Ok(<_>::default());
+            };
+            let is_judged = state.judged_by(one) == one.row.version;
+            (one.row.clone(), state.segments_judged(one), is_judged)
+        };
+        let (mut digest, mut segmenter_id) = (row.plugin_digest, row.segmenter_id);
+        if !is_judged {
+            // Something new decides, and has not judged them yet.
+            let revisions = self.engine.revisions(tenant, row.number).await?;
+            let mut revisions = revisions.into_iter();
+            if let Some(before) = revisions.find(|one| one.state == RevisionState::Previous) {
+                (digest, segmenter_id) = (before.digest, before.segmenter_id);
+            }
+        }
+        if !known.is_empty() {
+            return Ok((known.to_vec(), segmenter_id));
+        }
+        // It cannot be asked, and is known all the same.
+        let segmenters = &self.engine.segmenters;
+        let declared = match segmenters.built_in.get(&segmenter_id) {
+            Ok(built_in) => {
+                let segments = built_in.descriptor().segments.iter();
+                segments.map(segment_definition).collect()
+            },
+            Err(_published) => {
+                let published = segmenters.published();
+                published
+                    .get(&digest)
+                    .map_or_else(Vec::new, |told| told.segments.clone())
+            },
+        };
+        Ok((declared, segmenter_id))
+    }
+
     async fn present_groups(
         &self,
         tenant: TenantId,

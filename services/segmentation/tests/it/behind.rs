@@ -212,6 +212,57 @@ async fn what_was_behind_says_so_until_what_decides_anew_has_judged_it() {
 }
 
 #[tokio::test]
+async fn segments_are_those_of_what_has_judged_the_accounts() {
+    let world = World::new();
+    let segmentation = closed(&world).await;
+    let proposal = pb::ProposeRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        segmenter: Some(pb::SegmenterRef {
+            segmenter_id: "sextant.value_tiers".to_owned(),
+            ..pb::SegmenterRef::default()
+        }),
+        config: r#"{"mode":"cut_points"}"#.to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ProposeRevisionRequest::default()
+    };
+    let mut segmenters = segmentation.segmenters.clone();
+    segmenters.propose_revision(about(proposal)).await.unwrap();
+    let activation = pb::ActivateRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        accept_diff: true,
+        note: "tiers say more".to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ActivateRevisionRequest::default()
+    };
+    let segments = async || {
+        let request = pb::ListSegmentsRequest {
+            segmentation: PARITY.to_owned(),
+            ..pb::ListSegmentsRequest::default()
+        };
+        let mut client = segmentation.client.clone();
+        let listed = client.list_segments(about(request)).await.unwrap();
+        let listed = listed.into_inner();
+        let version = listed.freshness.unwrap().definition_version;
+        let of = |one: pb::SegmentSummary| (one.segment.unwrap_or_default().key, one.accounts);
+        let segments: Vec<_> = listed.segments.into_iter().map(of).collect();
+        (version, segments)
+    };
+    let parity = (1, vec![("even".to_owned(), 1), ("odd".to_owned(), 0)]);
+    assert_eq!(segments().await, parity);
+    let stopped = world.scoring.stop_next_columns();
+    let activating = segmenters.activate_revision(about(activation));
+    let looking = async {
+        stopped.is_there.await.unwrap();
+        assert_eq!(segments().await, parity);
+        stopped.go_on.send(()).unwrap();
+    };
+    let (activated, ()) = tokio::join!(activating, looking);
+    activated.unwrap();
+    let (version, tiers) = segments().await;
+    assert_eq!((version, tiers[0].0.as_str()), (2, "strategic"));
+}
+
+#[tokio::test]
 async fn a_segmenter_that_is_not_installed_leaves_its_own_segmentation_behind_until_it_is() {
     let world = World::new();
     closed(&world).await.stop();
