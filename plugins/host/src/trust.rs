@@ -311,10 +311,24 @@ impl Roots {
                 .is_ok()
         });
         let root = root.ok_or_else(|| {
-            distrust(
-                "S-key",
-                "no key that is trusted here has signed this manifest".to_owned(),
-            )
+            let mut signers = self.keys.iter();
+            let signer = signers.find(|root| {
+                let verified = root.public.verify(&signed.manifest, &signature, false);
+                verified.is_err_and(|error| matches!(error, minisign_verify::Error::InvalidSignature))
+            });
+            match signer {
+                Some(signer) => distrust(
+                    "S-manifest",
+                    format!(
+                        "the key \"{}\" has signed another manifest: this one was changed, or is of another file",
+                        signer.name
+                    ),
+                ),
+                None => distrust(
+                    "S-key",
+                    "no key that is trusted here has signed this manifest".to_owned(),
+                ),
+            }
         })?;
         let manifest: Manifest = serde_json::from_slice(&signed.manifest).map_err(|error| {
             distrust(

@@ -9,6 +9,7 @@ use sextant_plugin_host::{Bound, CallError, Segmenter, State};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
+use sextant_runtime::config::nearest;
 use sextant_wire::status::Problem;
 
 /// Segmenters that can be asked, by id.
@@ -118,6 +119,13 @@ fn config_problem(error: CallError) -> Problem {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
             .join("; "),
+        CallError::FeatureUnknown { feature } => {
+            let schema = crate::columns::input_schema();
+            let names = schema.fields().iter().map(|field| field.name().as_str());
+            let hint = nearest(feature, names);
+            let hint = hint.map_or(String::new(), |name| format!(", did you mean \"{name}\"?"));
+            format!("{error}{hint}")
+        },
         _ => chain(&error),
     };
     match error {

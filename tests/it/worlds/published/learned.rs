@@ -161,7 +161,7 @@ async fn a_configuration_that_names_no_feature_of_the_catalogue_is_refused() {
     for (config, expected) in [
         (
             r#"{"counts":["revenue.seatz"]}"#,
-            "\"revenue.seatz\", which is not among the columns",
+            "\"revenue.seatz\", which is not among the columns, did you mean \"revenue.seats\"?",
         ),
         (
             r#"{"counts":["firmo.employees"]}"#,

@@ -319,6 +319,15 @@ async fn a_signature_may_come_after_what_is_signed() {
     let told = team.refused(&["push", &file]);
     assert!(told.contains("S-key"), "{told}");
     team.plugin(&["sign", &file, "--secret-key", &ours]);
+    let manifest = format!("{file}.manifest");
+    let changed = fs::read_to_string(&manifest)
+        .unwrap()
+        .replace("1.0.0", "1.0.1");
+    fs::write(&manifest, changed).unwrap();
+    let told = team.refused(&["push", &file]);
+    let what = "the key \"ours\" has signed another manifest";
+    assert!(told.contains("S-manifest") && told.contains(what), "{told}");
+    team.plugin(&["sign", &file, "--secret-key", &ours]);
     let pushed = team.plugin(&["push", &file]);
     assert_eq!(pushed["segmenters"][0]["signed_by"], "ours");
     wait_for_failure(&team, "");

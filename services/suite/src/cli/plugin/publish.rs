@@ -51,7 +51,8 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
         ..SegmenterRef::default()
     };
     let proposed = revise::propose_one(context, matches, (segmentation, named)).await;
-    if proposed.is_err() {
+    let is_told_alone = matches!(proposed, Err(Error::Output(_)));
+    if proposed.is_err() && !is_told_alone {
         let (id, version) = (segmenter.segmenter_id, segmenter.version);
         note(&format!(
             "{id} {version} is published, and not proposed: `sextant plugin propose` does that"
