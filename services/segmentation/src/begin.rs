@@ -200,8 +200,7 @@ impl Engine {
         let progress = writing
             .as_ref()
             .and_then(|state| state.slices.get(&first.slice));
-        let leaves_behind = progress.is_some_and(|progress| progress.leaves_behind);
-        let mut has_to_be_known = leaves_behind;
+        let mut has_to_be_known = progress.is_some_and(|progress| progress.leaves_behind);
         let begin = |state: &mut TenantState| has_to_be_known |= state.begin_nobody(first.slice);
         let writing = writing.changed(begin).await;
         if !has_to_be_known {
@@ -220,7 +219,7 @@ impl Engine {
         let mut pause = PAUSE.0;
         while !stop.is_cancelled() {
             let tenants: Vec<TenantId> = self.unbegun.locked().keys().copied().collect();
-            let (mut is_open, mut longest) = (false, LONGEST_OF_SEGMENTERS);
+            let mut longest = LONGEST_OF_SEGMENTERS;
             let begin = tenants
                 .iter()
                 .map(|tenant| self.begin_if_free(*tenant).boxed());
@@ -240,10 +239,8 @@ impl Engine {
                 }
             }
             drop(beginning);
-            for tenant in tenants {
-                is_open |= self.unbegun.locked().contains_key(&tenant);
-            }
-            if !is_open {
+            let is_open = |tenant| self.unbegun.locked().contains_key(tenant);
+            if !tenants.iter().any(is_open) {
                 pause = PAUSE.0;
                 stop.run_until_cancelled(self.unbegun.noted.notified())
                     .await;

@@ -72,6 +72,26 @@ async fn failures(segmentation: &Segmentation) -> Vec<(String, bool)> {
     all.map(|one| (one.key, !one.failure.is_empty())).collect()
 }
 
+/// Proposes what decides already.
+fn proposal() -> pb::ProposeRevisionRequest {
+    pb::ProposeRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ProposeRevisionRequest::default()
+    }
+}
+
+/// Activates what is proposed, whatever its gates say.
+fn activation(note: &str) -> pb::ActivateRevisionRequest {
+    pb::ActivateRevisionRequest {
+        segmentation: PARITY.to_owned(),
+        accept_diff: true,
+        note: note.to_owned(),
+        request_id: Uuid::now_v7().to_string(),
+        ..pb::ActivateRevisionRequest::default()
+    }
+}
+
 /// The segments as of the closes from March 9 to 11.
 async fn path(segmentation: &Segmentation, known_at: Option<&str>) -> Vec<String> {
     let mut path = Vec::new();
@@ -140,20 +160,10 @@ async fn what_decides_anew_and_fails_is_read_as_before_while_it_is_asked_again()
     let world = World::new();
     let segmentation = closed(&world).await;
     world.put(&[("a", 13)]);
-    let proposal = pb::ProposeRevisionRequest {
-        segmentation: PARITY.to_owned(),
-        request_id: Uuid::now_v7().to_string(),
-        ..pb::ProposeRevisionRequest::default()
-    };
+    let proposal = proposal();
     let mut segmenters = segmentation.segmenters.clone();
     segmenters.propose_revision(about(proposal)).await.unwrap();
-    let activation = pb::ActivateRevisionRequest {
-        segmentation: PARITY.to_owned(),
-        accept_diff: true,
-        note: "to see it fail".to_owned(),
-        request_id: Uuid::now_v7().to_string(),
-        ..pb::ActivateRevisionRequest::default()
-    };
+    let activation = activation("to see it fail");
     let activated = segmenters.activate_revision(about(activation)).await;
     let decided = activated.unwrap().into_inner().segmentation.unwrap();
     assert_ne!(decided.failure, "");
@@ -183,21 +193,11 @@ async fn what_was_behind_says_so_until_what_decides_anew_has_judged_it() {
     let position = world.close("2027-03-10");
     let failed = ("even".to_owned(), FreshnessState::Failed);
     assert_eq!(look(&segmentation, PARITY, at(&position)).await, failed);
-    let proposal = pb::ProposeRevisionRequest {
-        segmentation: PARITY.to_owned(),
-        request_id: Uuid::now_v7().to_string(),
-        ..pb::ProposeRevisionRequest::default()
-    };
+    let proposal = proposal();
     let mut segmenters = segmentation.segmenters.clone();
     segmenters.propose_revision(about(proposal)).await.unwrap();
     world.put(&[("a", 5)]);
-    let activation = pb::ActivateRevisionRequest {
-        segmentation: PARITY.to_owned(),
-        accept_diff: true,
-        note: "nobody has 13 any more".to_owned(),
-        request_id: Uuid::now_v7().to_string(),
-        ..pb::ActivateRevisionRequest::default()
-    };
+    let activation = activation("nobody has 13 any more");
     let stopped = world.scoring.stop_next_columns();
     let activating = segmenters.activate_revision(about(activation));
     let looking = async {
@@ -216,24 +216,16 @@ async fn segments_are_those_of_what_has_judged_the_accounts() {
     let world = World::new();
     let segmentation = closed(&world).await;
     let proposal = pb::ProposeRevisionRequest {
-        segmentation: PARITY.to_owned(),
         segmenter: Some(pb::SegmenterRef {
             segmenter_id: "sextant.value_tiers".to_owned(),
             ..pb::SegmenterRef::default()
         }),
         config: r#"{"mode":"cut_points"}"#.to_owned(),
-        request_id: Uuid::now_v7().to_string(),
-        ..pb::ProposeRevisionRequest::default()
+        ..proposal()
     };
     let mut segmenters = segmentation.segmenters.clone();
     segmenters.propose_revision(about(proposal)).await.unwrap();
-    let activation = pb::ActivateRevisionRequest {
-        segmentation: PARITY.to_owned(),
-        accept_diff: true,
-        note: "tiers say more".to_owned(),
-        request_id: Uuid::now_v7().to_string(),
-        ..pb::ActivateRevisionRequest::default()
-    };
+    let activation = activation("tiers say more");
     let segments = async || {
         let request = pb::ListSegmentsRequest {
             segmentation: PARITY.to_owned(),
