@@ -449,6 +449,11 @@ impl External {
         self.shared.breakers().failure()
     }
 
+    /// What it has failed with last, where that has to do with none of its configurations.
+    pub fn failure_of_all(&self) -> Option<Trouble> {
+        self.shared.breakers().failure_of_all()
+    }
+
     /// The configurations with which it has failed too often, and is not asked at present.
     pub fn failing(&self) -> Vec<Failing> {
         self.shared.breakers().failing()

@@ -11,6 +11,7 @@ mod current;
 mod decide;
 mod engine;
 mod evaluate;
+mod failing;
 mod feed;
 mod fitting;
 mod follower;

@@ -12,16 +12,12 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
-use sextant_plugin_host::Failing;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::{SegmenterAction, SegmenterState};
-use sextant_store::port::{
-    self, Once, Request, RevisionState, SegmentationRow, StateChange, UseRow,
-};
+use sextant_store::port::{self, Once, Request, RevisionState, StateChange, UseRow};
 use sextant_wire::status::store;
 
 use crate::engine::Engine;
-use crate::fitting::fit_of;
 use crate::revise::{Decision, Gates};
 use crate::segmenters::{Actor, own_request, told};
 
@@ -95,15 +91,7 @@ impl Engine {
         self.segmenters.place_servers();
         // A segmentation that has left what fails with its configuration is asked with another one: the segmenter may be sound.
         self.leave_failing().await?;
-        // Looked for again after each: somebody may have released one meanwhile.
-        let mut seen = BTreeSet::new();
-        let mut next = || {
-            self.segmenters
-                .fallen()
-                .into_iter()
-                .find(|(of, _)| seen.insert(of.clone()))
-        };
-        while let Some((digest, why)) = next() {
+        for (digest, why) in self.fallen().await? {
             self.quarantine_failed(&digest, &why).await?;
         }
         // Whoever asks for a segmenter takes over what was done, too.
@@ -159,14 +147,14 @@ impl Engine {
         Ok(())
     }
 
-    /// A segmenter has failed too often here: it is taken out of use everywhere.
+    /// A segmenter has failed too often: it is taken out of use everywhere.
     async fn quarantine_failed(&self, digest: &str, why: &str) -> Result<(), Status> {
         let published = self.segmenters.now_published().await?;
         let Some(told) = published.get(digest) else {
             return Ok(());
         };
         // Somebody may have released it meanwhile: what it failed with before that is forgotten by now.
-        let has_fallen = self.segmenters.fallen().iter().any(|(of, _)| of == digest);
+        let has_fallen = self.fallen().await?.iter().any(|(of, _)| of == digest);
         if has_fallen && told.state() == SegmenterState::Ready {
             error!(
                 segmenter = told.segmenter_id,
@@ -287,50 +275,8 @@ impl Engine {
         Ok(self.go_back_all(backs).await)
     }
 
-    /// Segmentations whose segmenter has failed too often with their configuration go back to their revision before, if they have one.
-    /// The segmenter goes on answering with the others.
-    async fn leave_failing(&self) -> Result<(), Status> {
-        let failing = self.segmenters.failing();
-        if failing.is_empty() {
-            return Ok(());
-        }
-        let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
-        let failed = |digest: &str| failing.iter().any(|(of, _)| of == digest);
-        let active = |one: &&UseRow| one.state == RevisionState::Active && failed(&one.digest);
-        let mut backs = Vec::new();
-        for one in uses.iter().filter(active) {
-            let Some(before) = revision_before(&uses, one) else {
-                continue;
-            };
-            // Where other code decided before, one that fails as a whole goes into quarantine, and takes its segmentations back.
-            if before.digest != one.digest && self.segmenters.has_failed(&one.digest) {
-                continue;
-            }
-            let rows = self.segmentations.all(one.tenant).await.map_err(store)?;
-            let row = rows.iter().find(|row| row.number == one.segmentation);
-            let found = failing.iter().find(|(digest, failing)| {
-                row.is_some_and(|row| *digest == row.plugin_digest && is_of(failing, row))
-            });
-            if let Some((_, failing)) = found {
-                let trouble = &failing.trouble;
-                backs.push(Back {
-                    tenant: one.tenant,
-                    segmentation: one.segmentation,
-                    revision: before.revision,
-                    digest: before.digest.clone(),
-                    why: format!(
-                        "it has failed too often with its configuration, at last so: {trouble}"
-                    ),
-                });
-            }
-        }
-        // Those that do not yet are found again.
-        let _all_have = self.go_back_all(backs).await;
-        Ok(())
-    }
-
     /// True: all segmentations have gone back. What keeps one tenant from it keeps no other one.
-    async fn go_back_all(&self, backs: Vec<Back>) -> bool {
+    pub(crate) async fn go_back_all(&self, backs: Vec<Back>) -> bool {
         let going = backs
             .into_iter()
             .map(|back| self.has_gone_back(back).boxed());
@@ -393,17 +339,11 @@ impl Engine {
 }
 
 /// The revision that a segmentation goes back to, if it has one: there is at most one.
-fn revision_before<'u>(uses: &'u [UseRow], of: &UseRow) -> Option<&'u UseRow> {
+pub(crate) fn revision_before<'u>(uses: &'u [UseRow], of: &UseRow) -> Option<&'u UseRow> {
     uses.iter().find(|one| {
         (one.tenant, one.segmentation) == (of.tenant, of.segmentation)
             && one.state == RevisionState::Previous
     })
-}
-
-/// Whether a segmentation is decided by a configuration.
-fn is_of(failing: &Failing, row: &SegmentationRow) -> bool {
-    let digest = fit_of(&row.fit).map(|fit| fit.state_digest);
-    row.config == failing.config && digest == failing.state_digest_hex()
 }
 
 /// Does something at once and then again and again, until `stop`, which cuts it off.
@@ -437,13 +377,13 @@ struct Followed {
 
 /// A segmentation that is to go back to a revision.
 #[derive(Debug)]
-struct Back {
-    tenant: TenantId,
-    segmentation: u16,
-    revision: u32,
+pub(crate) struct Back {
+    pub(crate) tenant: TenantId,
+    pub(crate) segmentation: u16,
+    pub(crate) revision: u32,
     /// What it would be decided by; of a built-in one there is nothing published.
-    digest: String,
-    why: String,
+    pub(crate) digest: String,
+    pub(crate) why: String,
 }
 
 impl Followed {

@@ -193,10 +193,15 @@ impl Breakers {
         whole.or_else(|| of?.breaker.last()).cloned()
     }
 
+    /// What it has failed with last, where that has to do with no configuration.
+    pub(crate) fn failure_of_all(&mut self) -> Option<Trouble> {
+        self.whole.last().cloned()
+    }
+
     /// What it has failed with last, where it is not asked with any of its configurations.
     pub(crate) fn failure(&mut self) -> Option<Trouble> {
-        if let Some(trouble) = self.whole.last() {
-            return Some(trouble.clone());
+        if let Some(trouble) = self.failure_of_all() {
+            return Some(trouble);
         }
         let in_use = self.configurations.values_mut();
         let mut in_use = in_use.filter(|of| of.n_instances > 0);

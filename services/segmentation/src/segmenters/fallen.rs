@@ -1,15 +1,15 @@
 //! Segmenters that are not asked any more: what they have failed with, and who does not trust them.
 
-use sextant_plugin_host::{Failing, Trouble};
+use sextant_plugin_host::{External, Failing, Trouble};
 use sextant_proto::segmentation::v1::SegmenterState;
 
 use crate::segmenters::Segmenters;
 
 impl Segmenters {
-    /// Those that may not be asked any more, anywhere: they have failed too often, were taken back, or their time is over. With what
-    /// each has done.
+    /// Those that may not be asked any more, anywhere, whatever their configuration: they have failed too often, were taken back, or
+    /// their time is over. With what each has done.
     pub(crate) fn fallen(&self) -> Vec<(String, String)> {
-        let mut fallen = self.failed();
+        let mut fallen = self.failed(External::failure_of_all);
         for told in self.published().values() {
             // While the keys cannot be read nothing new is loaded, and what runs goes on. What is distrusted for another reason is not
             // asked here, and that is all: other processes may have read other keys.
@@ -23,10 +23,16 @@ impl Segmenters {
         fallen
     }
 
-    /// Those that are asked no more, for they have failed too often, and with what. A server that is away is not among them: it comes back.
-    fn failed(&self) -> Vec<(String, String)> {
+    /// Those that have failed too often with every configuration that they are asked with here, and with what. Elsewhere, and of
+    /// tenants that are not in memory, there may be others.
+    pub(crate) fn failed_here(&self) -> Vec<(String, String)> {
+        self.failed(External::failure)
+    }
+
+    /// A server that is away is not among them: it comes back.
+    fn failed(&self, failure: impl Fn(&External) -> Option<Trouble>) -> Vec<(String, String)> {
         let running = self.running().into_iter();
-        let failed = running.filter_map(|(digest, segmenter)| match segmenter.failure()? {
+        let failed = running.filter_map(|(digest, segmenter)| match failure(&segmenter)? {
             Trouble::Gone(_) | Trouble::NotStarted(_) => None,
             trouble => Some((
                 digest,
@@ -34,11 +40,6 @@ impl Segmenters {
             )),
         });
         failed.collect()
-    }
-
-    /// Whether a segmenter has failed too often here, whatever its configuration.
-    pub(crate) fn has_failed(&self, digest: &str) -> bool {
-        self.failed().iter().any(|(failed, _)| failed == digest)
     }
 
     /// Configurations with which segmenters have failed too often here, by digest.

@@ -1,15 +1,21 @@
 //! What fails too often is taken out of use by the service itself.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use sextant_proto::segmentation::v1::{
-    ListMembersRequest, ListSegmenterEventsRequest, ListSegmentsRequest, SegmenterAction,
+    ListMembersRequest, ListSegmentationsRequest, ListSegmenterEventsRequest, ListSegmentsRequest,
+    SegmenterAction,
 };
 
 use crate::worlds::published::{LONGEST_WAIT, Team, column, with_seats};
-use crate::worlds::records::{accept, ask, membership, now};
+use crate::worlds::records::{accept, ask, at, membership, now};
 use crate::worlds::seats::{CRASHES, Seats};
-use crate::worlds::world::{Shape, segmentation_by};
+use crate::worlds::world::{Shape, segmentation_by, tenant};
+
+/// A tenant that is idle for a second leaves memory at the next look, which is a second later at most.
+const UNTIL_IDLE: Duration = Duration::from_secs(3);
 
 impl Team {
     /// Waits until the segmentation has gone back by itself; what was done before that.
@@ -126,6 +132,44 @@ async fn a_configuration_that_fails_for_everybody_is_left_and_the_segmenter_goes
         let [_, changed] = with_seats("account-9", 9, 10);
         let position = accept(&team.client, vec![changed]).await;
         team.wait_until_all_are_judged(&position).await;
+    }
+}
+
+/// What a tenant asks a segmenter for is no reason to take it from another one, even if nobody asks for that one at present.
+#[tokio::test]
+async fn a_configuration_of_one_tenant_takes_no_segmenter_from_another_one_that_is_not_in_memory() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let team = Team::start_with(shape, &["cache.tenant_idle_s=1".to_owned()]).await;
+        team.plugin(&["push", &team.version("1.0.0", 50)]);
+        segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
+        team.ten_accounts().await;
+        let installation = team.world.client();
+        let other = tenant(&installation, "other", at("2026-02-01T12:00")).await;
+        let accounts = (1..=5).flat_map(|n| with_seats(&format!("account-{n}"), 1, 60));
+        accept(&other, accounts.collect()).await;
+        tokio::time::sleep(UNTIL_IDLE).await;
+        segmentation_by(&other, "boom", "acme.seats", r#"{"unit":"crash"}"#).await;
+        let give_up = Instant::now() + LONGEST_WAIT;
+        loop {
+            let request = ListSegmentationsRequest::default();
+            let listed = ask!(other, segmentation.list_segmentations, request);
+            if listed.segmentations[0].failure.contains("SIGABRT") {
+                break;
+            }
+            assert!(Instant::now() < give_up, "{listed:?}");
+        }
+        // A process says that it has a new version after it has looked at what fails, and is waited for.
+        let team = team.anew().await;
+        team.plugin(&[
+            "push",
+            &team.version("1.1.0", 60),
+            "--segmentation",
+            "seats",
+        ]);
+        team.plugin(&["activate", "seats"]);
+        let listed = team.plugin(&["list"]);
+        let states = column(&listed, "segmenters", "state");
+        assert!(states.iter().all(|state| state == "ready"), "{listed}");
     }
 }
 
