@@ -2607,10 +2607,10 @@ pub struct ActivateRevisionRequest {
     /// Key of the segmentation.
     #[prost(string, tag = "1")]
     pub segmentation: ::prost::alloc::string::String,
-    /// Number of the proposed revision; 0: the one that is proposed.
+    /// Number of the proposed revision; 0: the one that is proposed now, which may be another one than was looked at.
     #[prost(uint32, tag = "2")]
     pub revision: u32,
-    /// True: also where its shadow did not pass the gates; then a note must be given.
+    /// True: also where its shadow did not pass the gates; then the revision must be named, and a note be given.
     #[prost(bool, tag = "3")]
     pub accept_diff: bool,
     /// Why, for the audit.

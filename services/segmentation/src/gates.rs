@@ -61,9 +61,9 @@ pub(crate) fn check(of: &SegmentationRow, proposed: &RevisionRow) -> Result<(), 
         return Ok(());
     }
     let message = format!(
-        "revision {} does not pass: {}; to activate it all the same, set accept_diff, with a note",
-        proposed.revision,
-        failed.join(", ")
+        "revision {number} does not pass: {}; to activate it all the same, name it with accept_diff and a note",
+        failed.join(", "),
+        number = proposed.revision,
     );
     Err(Problem::field(
         ErrorReason::GatesNotPassed,

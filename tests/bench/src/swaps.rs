@@ -91,16 +91,17 @@ pub(crate) async fn swap_to(session: &Session, digest: &str) {
         request_id: request_id(),
         ..ProposeRevisionRequest::default()
     };
-    segmenters
+    let proposed = segmenters
         .propose_revision(session.request(propose))
         .await
         .unwrap();
+    let revision = proposed.into_inner().revision.unwrap().revision;
     let activate = ActivateRevisionRequest {
         segmentation: SEGMENTATION.to_owned(),
+        revision,
         accept_diff: true,
         note: "a swap".to_owned(),
         request_id: request_id(),
-        ..ActivateRevisionRequest::default()
     };
     segmenters
         .activate_revision(session.request(activate))

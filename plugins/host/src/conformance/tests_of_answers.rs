@@ -14,7 +14,8 @@ use crate::{ABSTAIN, Assignments, Descriptor, Example, ExternalInstance, NO_SEGM
 /// Rows of most tests.
 const ROWS: usize = 1_000;
 /// Rows that are asked about in another order and in pieces: more than whoever looks at the number of rows makes a difference at.
-const ORDERED_ROWS: usize = 6_000;
+const ORDERED_ROWS: usize = MANY_ROWS;
+const PIECE_ROWS: usize = 211;
 /// How often the same is asked.
 const TIMES: usize = 20;
 const TIMES_EXPLAINED: usize = 5;
@@ -302,14 +303,23 @@ fn order(subject: &Subject) -> Found {
     let mut turned = answers(&instance, &backwards(&rows)?)?.segment;
     turned.reverse();
     let mut pieces = Vec::new();
-    for start in (0..ORDERED_ROWS).step_by(77) {
-        let piece = rows.slice(start, 77.min(ORDERED_ROWS - start));
+    for start in (0..ORDERED_ROWS).step_by(PIECE_ROWS) {
+        let piece = rows.slice(start, PIECE_ROWS.min(ORDERED_ROWS - start));
         pieces.extend(answers(&instance, &piece)?.segment);
     }
     if turned != whole || pieces != whole {
         return fail("a row's answer changes with the rows around it");
     }
     pass("backwards and in pieces")
+}
+
+/// Configurations at the edges of what the schema allows, beside what the first example has.
+pub(super) fn edges(subject: &Subject) -> Vec<String> {
+    let descriptor = subject.descriptor();
+    let example = descriptor.examples.first();
+    let given = example.and_then(|example| example.config.as_object().cloned());
+    let edges = descriptor.config_schema.edges(&given.unwrap_or_default());
+    edges.into_iter().collect()
 }
 
 /// Configurations of the examples, and the default one.
@@ -327,10 +337,23 @@ fn instances(subject: &Subject) -> Found {
     let rows = rows(subject, ROWS, Kind::Plain)?;
     let first = subject.fresh("{}")?;
     let alone = answers(&first, &rows)?.segment;
-    for config in configs(subject) {
-        let state = subject.state(&config)?;
-        let other = super::subject::instance(first.plugin(), (&config, state.as_ref()))?;
-        answers(&other, &subject.rows(&config, ROWS, Kind::Plain)?)?;
+    let examples = configs(subject);
+    let edges = edges(subject);
+    // Of the edges some: the examples may all have the same configuration.
+    let step = edges.len().div_ceil(MAX_CONFIGS).max(1);
+    let of_edges = edges.into_iter().step_by(step);
+    for config in examples.iter().cloned().chain(of_edges) {
+        // One that is refused, or that it cannot bear, is another test's.
+        let is_edge = !examples.contains(&config);
+        let other = subject.state(&config).and_then(|state| {
+            let other = super::subject::instance(first.plugin(), (&config, state.as_ref()))?;
+            answers(&other, &subject.rows(&config, ROWS, Kind::Plain)?)?;
+            Ok(other)
+        });
+        let _other = match other {
+            Err(_) if is_edge => continue,
+            other => other?,
+        };
         if answers(&first, &rows)?.segment != alone {
             return fail(format!(
                 "an instance answers otherwise once there is one with {config}"

@@ -4,7 +4,7 @@ use crate::conformance::Test;
 use crate::conformance::found::{Found, Wrong, pass, skipped};
 use crate::conformance::rows::Kind;
 use crate::conformance::subject::{Subject, answers, configured};
-use crate::conformance::tests_of_answers::configs;
+use crate::conformance::tests_of_answers::{configs, edges as configurations_at_the_edges};
 
 /// Rows of a batch here.
 const ROWS: usize = 1_000;
@@ -105,10 +105,7 @@ fn in_list(subject: &Subject) -> Found {
 }
 
 fn edges(subject: &Subject) -> Found {
-    let descriptor = subject.descriptor();
-    let example = descriptor.examples.first();
-    let given = example.and_then(|example| example.config.as_object().cloned());
-    let edges = descriptor.config_schema.edges(&given.unwrap_or_default());
+    let edges = configurations_at_the_edges(subject);
     if edges.is_empty() {
         return skipped("there is nothing to configure");
     }

@@ -48,6 +48,12 @@
 #define END "}"
 #endif
 
+#if IS(119)
+#define CONFIGURED "{\"config\":{},\"rows\":[[500,0.1,\"DE\"]],\"expect\":[\"high\"]}"
+#else
+#define CONFIGURED "{\"config\":{\"limit\":1000000},\"rows\":[[500,0.1,\"DE\"]],\"expect\":[\"low\"]}"
+#endif
+
 #define TEXT "{\"id\":\"test.good\",\"version\":\"1.0.0\",\"abi\":\"" ABI "\"," TITLE "\"output\":\"" OUTPUT "\"," \
   "\"requires\":[{\"feature\":\"test.amount\",\"type\":\"" AMOUNT_TYPE "\",\"on_missing\":\"skip_row\"}," \
   "{\"feature\":\"test.share\",\"type\":\"float64\",\"on_missing\":\"null\"}," \
@@ -56,7 +62,7 @@
   "\"config_schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"limit\":{\"type\":\"integer\",\"default\":300}}}," \
   "\"limits\":{\"memory_mb\":32,\"ms_per_1k_rows\":1,\"threads\":1}," \
   "\"examples\":[{\"config\":{},\"rows\":[[500,null,null],[1,0.9,null],[1,null,null],[1,null,\"software\"]],\"expect\":[\"" EXPECTED "\",\"" MIDDLE "\",\"low\",\"soft\"]}," \
-  "{\"config\":{\"limit\":1000000},\"rows\":[[500,0.1,\"DE\"]],\"expect\":[\"low\"]}]" END
+  CONFIGURED "]" END
 
 #if IS(2)
 static const char seg_descriptor[] = TEXT;
@@ -68,7 +74,7 @@ enum { LOW, MIDDLE_, HIGH, SOFT };
 
 struct seg_instance { long limit; void *part; struct ArrowSchema column, *columns[1]; };
 
-#if IS(38)
+#if IS(38) || IS(119)
 static long shared_limit;
 #endif
 #if IS(21)
@@ -92,7 +98,7 @@ static seg_status create(const seg_host *host, const char *config, size_t len, s
   if (self->part == NULL) return SEG_E_RESOURCE;
   memset(self->part, 1, 64 << 10);
 #endif
-#if IS(38)
+#if IS(38) || IS(119)
   shared_limit = self->limit;
 #endif
   *out = self;
@@ -156,7 +162,7 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
   const char *kind;
   int32_t length = text(kinds, row, &kind);
   long limit = self->limit;
-#if IS(38)
+#if IS(38) || IS(119)
   limit = shared_limit;
 #endif
 #if IS(29)
@@ -316,6 +322,9 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #endif
 #if IS(111)
     if (rows > 5000) r->values[i] = LOW;
+#endif
+#if IS(120)
+    if (rows > 12000) r->values[i] = LOW;
 #endif
 #if IS(37)
     if (rows > 100 && (double)((const int64_t *)in->children[0]->buffers[1])[i + in->children[0]->offset] * (double)rows < sum) r->values[i] = LOW;

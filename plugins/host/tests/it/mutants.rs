@@ -205,6 +205,18 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (118, "its reasons are the next row's", "X-explain", &[]),
     (
         119,
+        "its configuration is static, and no example has one",
+        "X-instances",
+        &[],
+    ),
+    (
+        120,
+        "it answers otherwise for very many rows",
+        "X-order",
+        &[],
+    ),
+    (
+        119,
         "it leaves a thread behind when asked why",
         "R-threads",
         &[],

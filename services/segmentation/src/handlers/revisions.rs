@@ -154,6 +154,10 @@ pub(super) async fn activate(
         parameters,
         engine.clock.now(),
     )?;
+    if request.accept_diff && request.revision == 0 {
+        let message = "must name the revision whose difference is accepted: another one may be proposed meanwhile";
+        return Err(Problem::field(ErrorReason::FieldMissing, "revision", message).into());
+    }
     if request.accept_diff && request.note.is_empty() {
         let message = "must say why the difference is accepted: it is kept in the journal";
         return Err(Problem::field(ErrorReason::FieldMissing, "note", message).into());

@@ -85,10 +85,10 @@ fn proposal() -> pb::ProposeRevisionRequest {
 fn activation(note: &str) -> pb::ActivateRevisionRequest {
     pb::ActivateRevisionRequest {
         segmentation: PARITY.to_owned(),
+        revision: 2,
         accept_diff: true,
         note: note.to_owned(),
         request_id: Uuid::now_v7().to_string(),
-        ..pb::ActivateRevisionRequest::default()
     }
 }
 

@@ -380,7 +380,7 @@ fn publishing_commands() -> Vec<Command> {
             .arg(text("digest", "DIGEST", "Its digest, 64 hexadecimal digits"))
             .arg(why()),
         version("quarantine")
-            .about("Takes a version out of use at once: segmentations go back to their revision before")
+            .about("Takes a version out of use at once: segmentations go back to their revision before, or stay as they are where they have none")
             .arg(note_of("Why, for the journal; has to be given")),
         version("release")
             .about("Lets a version be used again that is in quarantine, and be asked again with configurations that have failed too often")
@@ -420,7 +420,8 @@ fn deciding_commands() -> Vec<Command> {
         named("activate")
             .about("Lets the proposed revision decide, from now on and for all accounts at once")
             .arg(segmentation())
-            .arg(switch("accept-diff", "Also where it changes more than may be changed without a word; needs --note"))
+            .arg(option("revision", "N", "Only if it is this one; default: whatever is proposed").value_parser(value_parser!(u32)))
+            .arg(option("accept-diff", "N", "Only if it is this one, also where it changes more than may be changed without a word; needs --note").value_parser(value_parser!(u32)).conflicts_with("revision"))
             .arg(note_of("Why, for the journal")),
         named("rollback")
             .about("Lets the revision decide again that did before the present one")

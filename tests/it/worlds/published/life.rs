@@ -148,17 +148,52 @@ async fn a_revision_that_would_move_too_much_needs_a_word() {
         "{told}"
     );
     assert!(told.contains("GATES_NOT_PASSED"), "{told}");
-    let told = team.refused(&["activate", "seats", "--accept-diff"]);
+    let told = team.refused(&["activate", "seats", "--accept-diff", "3"]);
     assert!(told.contains("must say why"), "{told}");
     assert_eq!(team.sizes(&position).await, (4, 6));
     team.plugin(&[
         "activate",
         "seats",
         "--accept-diff",
+        "3",
         "--note",
         "agreed with sales",
     ]);
     assert_eq!(team.sizes(&position).await, (8, 2));
+}
+
+#[tokio::test]
+async fn who_accepts_a_difference_accepts_no_other_one_that_was_proposed_meanwhile() {
+    let (team, position, _) = watched(Shape::Embedded).await;
+    // Somebody else proposes while the first one is talked about.
+    team.plugin(&[
+        "push",
+        &team.version("1.2.0", 10),
+        "--segmentation",
+        "seats",
+    ]);
+    let accepted = [
+        "activate",
+        "seats",
+        "--accept-diff",
+        "2",
+        "--note",
+        "agreed",
+    ];
+    let told = team.refused(&accepted);
+    assert!(told.contains("revision 2 is retired"), "{told}");
+    let told = team.refused(&["activate", "seats", "--revision", "2"]);
+    assert!(told.contains("revision 2 is retired"), "{told}");
+    assert_eq!(team.sizes(&position).await, (4, 6));
+    team.plugin(&[
+        "activate",
+        "seats",
+        "--accept-diff",
+        "3",
+        "--note",
+        "ten it is",
+    ]);
+    assert_eq!(team.sizes(&position).await, (0, 10));
 }
 
 #[tokio::test]

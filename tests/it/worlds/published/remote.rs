@@ -179,6 +179,7 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
         "activate",
         "seats",
         "--accept-diff",
+        "2",
         "--note",
         "a new model",
     ]);

@@ -123,16 +123,17 @@ async fn swap_to(client: &Client, version: &str) {
         request_id: request_id(),
         ..ProposeRevisionRequest::default()
     };
-    segmenters
+    let proposed = segmenters
         .propose_revision(client.request(request))
         .await
         .unwrap();
+    let revision = proposed.into_inner().revision.unwrap().revision;
     let request = ActivateRevisionRequest {
         segmentation: "seats".to_owned(),
+        revision,
         accept_diff: true,
         note: "a swap".to_owned(),
         request_id: request_id(),
-        ..ActivateRevisionRequest::default()
     };
     segmenters
         .activate_revision(client.request(request))

@@ -88,10 +88,12 @@ pub(crate) async fn revisions_of(
 /// Lets the proposed revision decide.
 pub(crate) async fn activate(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let (client, _) = context.of_tenant().await?;
+    let accepted = matches.get_one::<u32>("accept-diff").copied();
+    let named = matches.get_one::<u32>("revision").copied();
     let request = ActivateRevisionRequest {
         segmentation: text_of(matches, "segmentation"),
-        revision: 0,
-        accept_diff: matches.get_flag("accept-diff"),
+        revision: accepted.or(named).unwrap_or(0),
+        accept_diff: accepted.is_some(),
         note: text_of(matches, "note"),
         request_id: request_id(),
     };
