@@ -25,14 +25,12 @@ impl Engine {
         Ok(fallen)
     }
 
-    /// Whether a version has failed too often here with the configuration of every segmentation that it decides or is proposed for.
+    /// Whether a version has failed too often here with the configuration of every segmentation that it decides, is proposed for, or
+    /// decided before, to which a segmentation can be taken back.
     async fn fails_everywhere(&self, digest: &str) -> Result<bool, Status> {
         let failing = self.segmenters.failing();
         let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
-        let is_in_use = |one: &&UseRow| {
-            let is_asked = matches!(one.state, RevisionState::Active | RevisionState::Proposed);
-            one.digest == digest && is_asked
-        };
+        let is_in_use = |one: &&UseRow| one.digest == digest && one.state != RevisionState::Retired;
         for one in uses.iter().filter(is_in_use) {
             let before = one.revision.saturating_add(1);
             let segmentations = &self.segmentations;

@@ -7,9 +7,11 @@ use arrow_select::take::take_record_batch;
 
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::{Kind, recoded};
-use crate::conformance::subject::{Subject, answers, answers_at, call, timed};
+use crate::conformance::subject::{AS_OF_US, Subject, answers, answers_at, call, timed};
 use crate::conformance::{OF_A_PROCESS, Test};
-use crate::{ABSTAIN, Assignments, Descriptor, Example, ExternalInstance, NO_SEGMENT, Reason};
+use crate::{
+    ABSTAIN, Assignments, Call, Descriptor, Example, ExternalInstance, NO_SEGMENT, Reason,
+};
 
 /// Rows of most tests.
 const ROWS: usize = 1_000;
@@ -25,6 +27,7 @@ pub(super) const MOST_REASONS: u32 = 4;
 /// Rows whose reasons tell how long those of others take, and how long is asked for reasons at one time where that is done again and again.
 const FEW: usize = 10;
 const A_WHILE: Duration = Duration::from_millis(250);
+const A_MOMENT: Duration = Duration::from_millis(25);
 const LONGEST_EXPLANATION: Duration = Duration::from_secs(5);
 pub(super) const LONGEST_OF_A_PAGE: Duration = Duration::from_secs(2);
 /// More than fit into one batch of the service, and no round number.
@@ -243,10 +246,19 @@ fn dictionary(subject: &Subject) -> Found {
 
 fn moments(subject: &Subject) -> Found {
     let rows = rows(subject, ROWS, Kind::Plain)?;
-    let instance = subject.fresh("{}")?;
+    let n_explained = quickly_explained(subject, A_MOMENT, FEW)?;
+    let used = subject.fresh("{}")?;
     for as_of_us in MOMENTS_US {
-        let answered = answers_at(&instance, &rows, as_of_us);
-        answered.map_err(|wrong| wrong.of(format_args!("as_of {as_of_us}")))?;
+        let told = |instance: &ExternalInstance| {
+            let told = told_at(subject, instance, (&rows, n_explained), as_of_us);
+            told.map_err(|wrong| wrong.of(format_args!("as_of {as_of_us}")))
+        };
+        let is_same = told(&used)? == told(&subject.fresh("{}")?)?;
+        if subject.deterministic && !is_same {
+            return fail(format!(
+                "as of {as_of_us} it answers otherwise, or for other reasons, once it was asked about other moments"
+            ));
+        }
     }
     pass(format!("{} moments", MOMENTS_US.len()))
 }
@@ -333,10 +345,40 @@ pub(super) fn configs(subject: &Subject) -> Vec<String> {
     configs
 }
 
+/// Answers and reasons, so that they can be compared.
+type Told = ((Vec<u16>, Vec<u32>), Vec<Vec<Reason>>);
+
+/// What an instance answers of rows at a moment, and why of the first of them.
+fn told_at(
+    subject: &Subject,
+    instance: &ExternalInstance,
+    (rows, n_explained): (&RecordBatch, usize),
+    as_of_us: i64,
+) -> Result<Told, Wrong> {
+    let answers = bits(&answers_at(instance, rows, as_of_us)?);
+    let reasons = if subject.explains {
+        let call = Call {
+            as_of_us,
+            ..call(LONGEST_EXPLANATION)
+        };
+        instance.explain(&rows.slice(0, n_explained), &call, MOST_REASONS)?
+    } else {
+        Vec::new()
+    };
+    Ok((answers, reasons))
+}
+
 fn instances(subject: &Subject) -> Found {
+    if !subject.deterministic {
+        return skipped("it does not promise SEG_CAP_DETERMINISTIC");
+    }
+    let n_explained = quickly_explained(subject, A_MOMENT, FEW)?;
+    let told = |instance: &ExternalInstance, rows: &RecordBatch| {
+        told_at(subject, instance, (rows, n_explained), AS_OF_US)
+    };
     let rows = rows(subject, ROWS, Kind::Plain)?;
     let first = subject.fresh("{}")?;
-    let alone = answers(&first, &rows)?.segment;
+    let alone = told(&first, &rows)?;
     let examples = configs(subject);
     let edges = edges(subject);
     // Of the edges some: the examples may all have the same configuration.
@@ -346,17 +388,25 @@ fn instances(subject: &Subject) -> Found {
         // One that is refused, or that it cannot bear, is another test's.
         let is_edge = !examples.contains(&config);
         let other = subject.state(&config).and_then(|state| {
-            let other = super::subject::instance(first.plugin(), (&config, state.as_ref()))?;
-            answers(&other, &subject.rows(&config, ROWS, Kind::Plain)?)?;
-            Ok(other)
+            let rows = subject.rows(&config, ROWS, Kind::Plain)?;
+            let of_it = (config.as_str(), state.as_ref());
+            let other = super::subject::instance(first.plugin(), of_it)?;
+            let alone = super::subject::instance(&subject.process()?, of_it)?;
+            let is_same = told(&other, &rows)? == told(&alone, &rows)?;
+            Ok((other, is_same))
         });
-        let _other = match other {
+        let (_other, is_same) = match other {
             Err(_) if is_edge => continue,
             other => other?,
         };
-        if answers(&first, &rows)?.segment != alone {
+        if !is_same {
             return fail(format!(
-                "an instance answers otherwise once there is one with {config}"
+                "an instance with {config} answers otherwise, or for other reasons, where there is one with {{}} before it"
+            ));
+        }
+        if told(&first, &rows)? != alone {
+            return fail(format!(
+                "an instance answers otherwise, or for other reasons, once there is one with {config}"
             ));
         }
     }
@@ -461,6 +511,9 @@ pub(super) fn quickly_explained(
     a_while: Duration,
     most: usize,
 ) -> Result<usize, Wrong> {
+    if !subject.explains {
+        return Ok(most);
+    }
     let instance = subject.fresh("{}")?;
     let few = rows(subject, FEW, Kind::Plain)?;
     // The first time is that of a cold start.

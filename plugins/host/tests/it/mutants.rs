@@ -204,17 +204,31 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (117, "it is asked at midnight only", "D-moment", &[]),
     (118, "its reasons are the next row's", "X-explain", &[]),
     (
-        119,
+        121,
         "its configuration is static, and no example has one",
         "X-instances",
         &[],
     ),
     (
-        120,
+        122,
         "it answers otherwise for very many rows",
         "X-order",
         &[],
     ),
+    (123, "its first configuration is static", "X-instances", &[]),
+    (
+        124,
+        "it remembers answers whatever the configuration",
+        "X-instances",
+        &[],
+    ),
+    (
+        125,
+        "its reasons are of the newest configuration",
+        "X-instances",
+        &[],
+    ),
+    (126, "its first moment is static", "D-moment", &[]),
     (
         119,
         "it leaves a thread behind when asked why",

@@ -167,9 +167,15 @@ async fn a_configuration_of_one_tenant_takes_no_segmenter_from_another_one_that_
             "seats",
         ]);
         team.plugin(&["activate", "seats"]);
+        // It is looked at what fails once more, and the version can still be taken back to.
+        team.plugin(&["push", &team.version("1.2.0", 70)]);
         let listed = team.plugin(&["list"]);
         let states = column(&listed, "segmenters", "state");
         assert!(states.iter().all(|state| state == "ready"), "{listed}");
+        team.plugin(&["rollback", "seats", "--note", "as before"]);
+        let revisions = team.plugin(&["list", "--segmentation", "seats"]);
+        let states = column(&revisions, "revisions", "state");
+        assert_eq!(states, ["retired", "active"], "{revisions}");
     }
 }
 
