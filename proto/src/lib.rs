@@ -50,3 +50,5 @@ pub mod metrics {
 pub mod methods {
     include!("gen/methods.rs");
 }
+/// The compiled contract, an encoded `google.protobuf.FileDescriptorSet` without comments.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include!("gen/descriptor_set.rs");

@@ -13,6 +13,7 @@ mod backup;
 mod boundaries;
 mod compared;
 mod creations;
+mod doors;
 mod files;
 mod guide;
 mod imports;

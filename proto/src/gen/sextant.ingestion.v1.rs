@@ -15,8 +15,19 @@ pub struct Record {
     /// When the source's clock sent the record. With it, a wrong source clock is corrected for windows, never for identity.
     #[prost(message, optional, tag = "4")]
     pub sent_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Names the account by what another system calls it, such as a customer of a billing system, where the fact leaves its account_id
+    /// empty. Until an account has this id among its external_ids, the record is held.
+    #[prost(message, optional, tag = "5")]
+    pub account_key: ::core::option::Option<ExternalId>,
+    /// What came through a door of another format, where no record could be made of it: it is kept among the rejections. Without
+    /// meaning in what is sent.
+    #[prost(bytes = "bytes", tag = "9")]
+    pub original: ::prost::bytes::Bytes,
     /// The fact.
-    #[prost(oneof = "record::Fact", tags = "10, 11, 12, 13, 14, 15, 16")]
+    #[prost(
+        oneof = "record::Fact",
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24"
+    )]
     pub fact: ::core::option::Option<record::Fact>,
 }
 /// Nested message and enum types in `Record`.
@@ -45,13 +56,37 @@ pub mod record {
         /// State of a payment.
         #[prost(message, tag = "16")]
         Payment(super::PaymentFact),
+        /// State of a response to a survey.
+        #[prost(message, tag = "17")]
+        SurveyResponse(super::SurveyResponseFact),
+        /// State of a support ticket.
+        #[prost(message, tag = "18")]
+        Ticket(super::TicketFact),
+        /// State of an opportunity to sell.
+        #[prost(message, tag = "19")]
+        Opportunity(super::OpportunityFact),
+        /// A contact with an account.
+        #[prost(message, tag = "20")]
+        Touchpoint(super::TouchpointFact),
+        /// What was spent on keeping accounts.
+        #[prost(message, tag = "21")]
+        Cost(super::CostFact),
+        /// What became of an account, for models to learn from and to be measured by.
+        #[prost(message, tag = "22")]
+        OutcomeLabel(super::OutcomeLabelFact),
+        /// A product feature in the tenant's catalogue.
+        #[prost(message, tag = "23")]
+        ProductFeature(super::ProductFeatureFact),
+        /// State of the collection of an unpaid invoice.
+        #[prost(message, tag = "24")]
+        Dunning(super::DunningFact),
     }
 }
 /// A value of a trait or of an event's data.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Value {
     /// The value.
-    #[prost(oneof = "value::Kind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "value::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: ::core::option::Option<value::Kind>,
 }
 /// Nested message and enum types in `Value`.
@@ -74,7 +109,17 @@ pub mod value {
         /// A moment.
         #[prost(message, tag = "5")]
         Time(::prost_types::Timestamp),
+        /// Several values, such as goals.
+        #[prost(message, tag = "6")]
+        List(super::ValueList),
     }
+}
+/// Several values, at most 200. None of them is a list.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ValueList {
+    /// The values, in order.
+    #[prost(message, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<Value>,
 }
 /// State of an account from the record's time on. Traits that are not named keep their value.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -104,6 +149,25 @@ pub struct AccountFact {
     /// Names of traits that hold no value any more, at most 200.
     #[prost(string, repeated, tag = "7")]
     pub cleared_traits: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How the traits of this record are known.
+    #[prost(enumeration = "TraitOrigin", tag = "8")]
+    pub origin: i32,
+    /// What other systems call the account. Those that are not named stay; at most 20.
+    #[prost(message, repeated, tag = "9")]
+    pub external_ids: ::prost::alloc::vec::Vec<ExternalId>,
+    /// Internet domain of the account, such as "acme.example"; empty: unchanged.
+    #[prost(string, tag = "10")]
+    pub domain: ::prost::alloc::string::String,
+}
+/// What a system calls something.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExternalId {
+    /// The system, such as "stripe" or "salesforce": 1 to 200 bytes.
+    #[prost(string, tag = "1")]
+    pub system: ::prost::alloc::string::String,
+    /// Its id there: 1 to 200 bytes.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
 }
 /// State of a user from the record's time on. Traits that are not named keep their value.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -120,6 +184,12 @@ pub struct UserFact {
     /// Names of traits that hold no value any more, at most 200.
     #[prost(string, repeated, tag = "3")]
     pub cleared_traits: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How the traits of this record are known.
+    #[prost(enumeration = "TraitOrigin", tag = "4")]
+    pub origin: i32,
+    /// Ids under which the user was seen before they were known, at most 20.
+    #[prost(string, repeated, tag = "5")]
+    pub anonymous_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A user's place in an account from the record's time on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -140,7 +210,9 @@ pub struct AccountUserFact {
 /// Something that happened.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EventFact {
-    /// The account it happened in. Records of unknown accounts are held and replayed when the account appears.
+    /// The account it happened in. Records of unknown accounts are held and replayed when the account appears. Empty where the
+    /// user says it: it happened in the account that the user was in then, the last one of several; while none is known, the
+    /// record is held.
     #[prost(string, tag = "1")]
     pub account_id: ::prost::alloc::string::String,
     /// The user who did it; empty where none did.
@@ -164,6 +236,12 @@ pub struct EventFact {
         ::prost::alloc::string::String,
         Value,
     >,
+    /// Id of the user before they were known; empty where the user is known or there was none.
+    #[prost(string, tag = "8")]
+    pub anonymous_id: ::prost::alloc::string::String,
+    /// The session that it belongs to; empty: not known.
+    #[prost(string, tag = "9")]
+    pub session_id: ::prost::alloc::string::String,
 }
 /// A price.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -208,6 +286,15 @@ pub struct SubscriptionItem {
     /// at most 10^13. 0: the currencies are the same.
     #[prost(int64, tag = "4")]
     pub fx_rate_micros: i64,
+    /// When the item's current period began.
+    #[prost(message, optional, tag = "5")]
+    pub current_period_starts_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the item's current period ends.
+    #[prost(message, optional, tag = "6")]
+    pub current_period_ends_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What was used in that period, of a metered item.
+    #[prost(uint64, tag = "7")]
+    pub metered_quantity: u64,
 }
 /// A discount on a subscription. Exactly one of percent_off_bps and amount_off is set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -271,9 +358,49 @@ pub struct SubscriptionFact {
     /// Its discounts. So many and so odd ones that no exact fraction holds them are refused.
     #[prost(message, repeated, tag = "13")]
     pub discounts: ::prost::alloc::vec::Vec<Discount>,
+    /// When its trial began; absent: with the subscription.
+    #[prost(message, optional, tag = "14")]
+    pub trial_starts_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// True: it ends with the period that is paid for.
+    #[prost(bool, tag = "15")]
+    pub cancel_at_period_end: bool,
+    /// How invoices are collected.
+    #[prost(enumeration = "CollectionMethod", tag = "16")]
+    pub collection_method: i32,
+    /// What was chosen as the reason for the cancellation, such as "too_expensive".
+    #[prost(string, tag = "17")]
+    pub cancellation_feedback: ::prost::alloc::string::String,
+    /// What was written beside it.
+    #[prost(string, tag = "18")]
+    pub cancellation_comment: ::prost::alloc::string::String,
+    /// When collection resumes, of one that is on hold.
+    #[prost(message, optional, tag = "19")]
+    pub resumes_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What the account may use.
+    #[prost(message, optional, tag = "20")]
+    pub entitlement: ::core::option::Option<Entitlement>,
+}
+/// What an account may use by a subscription.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Entitlement {
+    /// Seats that are paid for; 0: not known.
+    #[prost(uint64, tag = "1")]
+    pub seats_purchased: u64,
+    /// Seats that are given to users; 0: none or not known.
+    #[prost(uint64, tag = "2")]
+    pub seats_used: u64,
+    /// Limits by name, such as "api_calls"; at most 200.
+    #[prost(btree_map = "string, int64", tag = "3")]
+    pub limits: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        i64,
+    >,
+    /// Keys of the product features that are included, at most 1000.
+    #[prost(string, repeated, tag = "4")]
+    pub feature_keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// The whole state of an invoice from the record's time on.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct InvoiceFact {
     /// The account that pays.
     #[prost(string, tag = "1")]
@@ -296,6 +423,79 @@ pub struct InvoiceFact {
     /// When it is due.
     #[prost(message, optional, tag = "7")]
     pub due_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The number that is printed on it.
+    #[prost(string, tag = "8")]
+    pub number: ::prost::alloc::string::String,
+    /// Why it was made, such as "subscription_cycle".
+    #[prost(string, tag = "9")]
+    pub billing_reason: ::prost::alloc::string::String,
+    /// Quote that it bills; empty where none.
+    #[prost(string, tag = "10")]
+    pub quote_id: ::prost::alloc::string::String,
+    /// Sum before discounts and tax, in minor units of the currency of the total. This and the next ones: 0 to 10^13.
+    #[prost(int64, tag = "11")]
+    pub subtotal_minor: i64,
+    /// What was to be paid when it became final, in minor units: credits make it less than the total, debts more.
+    #[prost(int64, tag = "12")]
+    pub due_minor: i64,
+    /// Paid so far, in minor units.
+    #[prost(int64, tag = "13")]
+    pub paid_minor: i64,
+    /// Still to be paid, in minor units.
+    #[prost(int64, tag = "14")]
+    pub remaining_minor: i64,
+    /// When it was made.
+    #[prost(message, optional, tag = "15")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Beginning of the period that it bills.
+    #[prost(message, optional, tag = "16")]
+    pub period_starts_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// End of that period.
+    #[prost(message, optional, tag = "17")]
+    pub period_ends_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it became final.
+    #[prost(message, optional, tag = "18")]
+    pub finalized_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was paid.
+    #[prost(message, optional, tag = "19")]
+    pub paid_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was withdrawn.
+    #[prost(message, optional, tag = "20")]
+    pub voided_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was given up.
+    #[prost(message, optional, tag = "21")]
+    pub uncollectible_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// How often payment was tried.
+    #[prost(uint32, tag = "22")]
+    pub attempt_count: u32,
+    /// When it is tried again.
+    #[prost(message, optional, tag = "23")]
+    pub next_attempt_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// How it is collected.
+    #[prost(enumeration = "CollectionMethod", tag = "24")]
+    pub collection_method: i32,
+    /// Its lines, at most 1000.
+    #[prost(message, repeated, tag = "25")]
+    pub lines: ::prost::alloc::vec::Vec<InvoiceLine>,
+}
+/// One line of an invoice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InvoiceLine {
+    /// Price that is billed; empty where none.
+    #[prost(string, tag = "1")]
+    pub price_id: ::prost::alloc::string::String,
+    /// Amount in minor units of the currency of the total; negative for a credit.
+    #[prost(int64, tag = "2")]
+    pub amount_minor: i64,
+    /// True: for a part of a period.
+    #[prost(bool, tag = "3")]
+    pub proration: bool,
+    /// Beginning of the period that is billed.
+    #[prost(message, optional, tag = "4")]
+    pub period_starts_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// End of that period.
+    #[prost(message, optional, tag = "5")]
+    pub period_ends_at: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// The whole state of a payment from the record's time on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -326,6 +526,365 @@ pub struct PaymentFact {
     /// 0: the currencies are the same. What the payment is worth is at most 10^13 minor units of the base currency as well.
     #[prost(int64, tag = "8")]
     pub fx_rate_micros: i64,
+    /// Which try of its invoice it is, from 1; 0: not known.
+    #[prost(uint32, tag = "9")]
+    pub attempt: u32,
+    /// Why the bank declined, such as "insufficient_funds".
+    #[prost(string, tag = "10")]
+    pub decline_code: ::prost::alloc::string::String,
+    /// How it is paid, such as "card".
+    #[prost(string, tag = "11")]
+    pub method_type: ::prost::alloc::string::String,
+    /// Month in which the card expires, 1 to 12; 0: not known.
+    #[prost(uint32, tag = "12")]
+    pub card_expiry_month: u32,
+    /// Year in which the card expires; 0: not known.
+    #[prost(uint32, tag = "13")]
+    pub card_expiry_year: u32,
+    /// What became of a dispute.
+    #[prost(enumeration = "DisputeStatus", tag = "14")]
+    pub dispute: i32,
+}
+/// The whole state of a response to a survey from the record's time on. One that was sent and not answered is a response, too.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SurveyResponseFact {
+    /// The account.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The tenant's id of the response, within the account.
+    #[prost(string, tag = "2")]
+    pub response_id: ::prost::alloc::string::String,
+    /// The survey.
+    #[prost(string, tag = "3")]
+    pub survey_id: ::prost::alloc::string::String,
+    /// What it asks.
+    #[prost(enumeration = "SurveyKind", tag = "4")]
+    pub kind: i32,
+    /// Who was asked; empty: not known.
+    #[prost(string, tag = "5")]
+    pub user_id: ::prost::alloc::string::String,
+    /// When it was sent.
+    #[prost(message, optional, tag = "6")]
+    pub sent_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was answered. Absent: not yet, which is a sign of its own.
+    #[prost(message, optional, tag = "7")]
+    pub responded_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The score; absent where none was given. Within the scale.
+    #[prost(double, optional, tag = "8")]
+    pub score: ::core::option::Option<f64>,
+    /// Least score that could be given.
+    #[prost(double, tag = "9")]
+    pub scale_min: f64,
+    /// Greatest score that could be given; above scale_min where there is a score. NPS is 0 to 10.
+    #[prost(double, tag = "10")]
+    pub scale_max: f64,
+    /// Which question it answers; empty: the only one.
+    #[prost(string, tag = "11")]
+    pub question_key: ::prost::alloc::string::String,
+    /// What was chosen, at most 200.
+    #[prost(string, repeated, tag = "12")]
+    pub answers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What was written.
+    #[prost(string, tag = "13")]
+    pub comment: ::prost::alloc::string::String,
+    /// Language of the comment, such as "pl".
+    #[prost(string, tag = "14")]
+    pub language: ::prost::alloc::string::String,
+    /// Mood of the comment, -1 to 1; absent: not judged.
+    #[prost(double, optional, tag = "15")]
+    pub sentiment: ::core::option::Option<f64>,
+    /// What judged it, with its version.
+    #[prost(string, tag = "16")]
+    pub sentiment_model: ::prost::alloc::string::String,
+    /// How it was sent, such as "email" or "in_app".
+    #[prost(string, tag = "17")]
+    pub channel: ::prost::alloc::string::String,
+    /// Ticket that it follows; empty where none.
+    #[prost(string, tag = "18")]
+    pub ticket_id: ::prost::alloc::string::String,
+    /// Lifecycle stage that it belongs to; empty where none.
+    #[prost(string, tag = "19")]
+    pub stage: ::prost::alloc::string::String,
+    /// How much it counts; 0 counts as 1.
+    #[prost(double, tag = "20")]
+    pub weight: f64,
+}
+/// The whole state of a support ticket from the record's time on.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TicketFact {
+    /// The account.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The tenant's id of the ticket, within the account.
+    #[prost(string, tag = "2")]
+    pub ticket_id: ::prost::alloc::string::String,
+    /// Who asked; empty: not known.
+    #[prost(string, tag = "3")]
+    pub requester_user_id: ::prost::alloc::string::String,
+    /// Where it stands.
+    #[prost(enumeration = "TicketStatus", tag = "4")]
+    pub status: i32,
+    /// How urgent it is.
+    #[prost(enumeration = "TicketPriority", tag = "5")]
+    pub priority: i32,
+    /// What it is.
+    #[prost(enumeration = "TicketType", tag = "6")]
+    pub r#type: i32,
+    /// Its subject area in the tenant's own words.
+    #[prost(string, tag = "7")]
+    pub category: ::prost::alloc::string::String,
+    /// Part of the product.
+    #[prost(string, tag = "8")]
+    pub product_area: ::prost::alloc::string::String,
+    /// How it came, such as "email" or "chat".
+    #[prost(string, tag = "9")]
+    pub channel: ::prost::alloc::string::String,
+    /// When it was opened.
+    #[prost(message, optional, tag = "10")]
+    pub created_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When somebody first answered.
+    #[prost(message, optional, tag = "11")]
+    pub first_response_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was solved.
+    #[prost(message, optional, tag = "12")]
+    pub solved_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was closed.
+    #[prost(message, optional, tag = "13")]
+    pub closed_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// How often it was opened again.
+    #[prost(uint32, tag = "14")]
+    pub reopened_count: u32,
+    /// How many messages it has.
+    #[prost(uint32, tag = "15")]
+    pub message_count: u32,
+    /// True: a promised time was missed.
+    #[prost(bool, tag = "16")]
+    pub sla_breached: bool,
+    /// True: it was handed to the next level.
+    #[prost(bool, tag = "17")]
+    pub escalated: bool,
+    /// How satisfied the requester was, in the tenant's scale; absent: not asked or not answered.
+    #[prost(double, optional, tag = "18")]
+    pub csat_score: ::core::option::Option<f64>,
+    /// Mood of the requester, -1 to 1; absent: not judged.
+    #[prost(double, optional, tag = "19")]
+    pub sentiment: ::core::option::Option<f64>,
+    /// Tags, at most 200.
+    #[prost(string, repeated, tag = "20")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// The whole state of an opportunity from the record's time on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpportunityFact {
+    /// The account.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The tenant's id of the opportunity, within the account.
+    #[prost(string, tag = "2")]
+    pub opportunity_id: ::prost::alloc::string::String,
+    /// Its stage in the tenant's own words.
+    #[prost(string, tag = "3")]
+    pub stage: ::prost::alloc::string::String,
+    /// What it would bring; absent: not known. Never negative, at most 10^13 minor units.
+    #[prost(message, optional, tag = "4")]
+    pub amount: ::core::option::Option<super::super::common::v1::Money>,
+    /// What it would bring.
+    #[prost(enumeration = "OpportunityType", tag = "5")]
+    pub r#type: i32,
+    /// What became of it.
+    #[prost(enumeration = "OpportunityOutcome", tag = "6")]
+    pub outcome: i32,
+    /// Who saw it.
+    #[prost(enumeration = "OpportunityOrigin", tag = "7")]
+    pub origin: i32,
+    /// When it was seen.
+    #[prost(message, optional, tag = "8")]
+    pub opened_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was or is expected to be decided.
+    #[prost(message, optional, tag = "9")]
+    pub closes_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// What speaks for it, at most 200.
+    #[prost(string, repeated, tag = "10")]
+    pub evidence: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Who looks after it; empty: not known.
+    #[prost(string, tag = "11")]
+    pub owner_id: ::prost::alloc::string::String,
+}
+/// A contact with an account, at the record's time. Of several for one touchpoint the last one counts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TouchpointFact {
+    /// The account.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The tenant's id of the touchpoint, within the account.
+    #[prost(string, tag = "2")]
+    pub touchpoint_id: ::prost::alloc::string::String,
+    /// What it was.
+    #[prost(enumeration = "TouchpointKind", tag = "3")]
+    pub kind: i32,
+    /// Who made it; empty: nobody in person.
+    #[prost(string, tag = "4")]
+    pub owner_id: ::prost::alloc::string::String,
+    /// Who was contacted; empty: not known.
+    #[prost(string, tag = "5")]
+    pub user_id: ::prost::alloc::string::String,
+    /// Play that it belongs to; empty where none.
+    #[prost(string, tag = "6")]
+    pub play_id: ::prost::alloc::string::String,
+    /// What came of it, in the tenant's own words.
+    #[prost(string, tag = "7")]
+    pub outcome: ::prost::alloc::string::String,
+    /// How long it took, in minutes.
+    #[prost(uint32, tag = "8")]
+    pub minutes: u32,
+}
+/// What was spent in a period. Of several for one cost the last one counts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CostFact {
+    /// The tenant's id of the cost.
+    #[prost(string, tag = "1")]
+    pub cost_id: ::prost::alloc::string::String,
+    /// The account, of one that is allocated directly; else empty.
+    #[prost(string, tag = "2")]
+    pub account_id: ::prost::alloc::string::String,
+    /// What it was spent on.
+    #[prost(enumeration = "CostKind", tag = "3")]
+    pub kind: i32,
+    /// How it is spread over accounts.
+    #[prost(enumeration = "CostAllocation", tag = "4")]
+    pub allocation: i32,
+    /// Amount; never negative, at most 10^13 minor units.
+    #[prost(message, optional, tag = "5")]
+    pub amount: ::core::option::Option<super::super::common::v1::Money>,
+    /// Beginning of the period.
+    #[prost(message, optional, tag = "6")]
+    pub period_starts_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// End of the period, after its beginning.
+    #[prost(message, optional, tag = "7")]
+    pub period_ends_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Units of the tenant's base currency for one of the amount's, in millionths: 1100000 for 1.1; at most 10^13. 0: the currencies
+    /// are the same. What it comes to is at most 10^13 minor units of the base currency as well.
+    #[prost(int64, tag = "8")]
+    pub fx_rate_micros: i64,
+}
+/// What became of an account at the record's time, as somebody has judged it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutcomeLabelFact {
+    /// The account.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The tenant's id of the label, within the account.
+    #[prost(string, tag = "2")]
+    pub label_id: ::prost::alloc::string::String,
+    /// What became of it.
+    #[prost(enumeration = "OutcomeKind", tag = "3")]
+    pub kind: i32,
+    /// Within how many days before it a forecast of it is judged; 0: not bound to one.
+    #[prost(uint32, tag = "4")]
+    pub horizon_days: u32,
+    /// True: the label was wrong and counts no more.
+    #[prost(bool, tag = "5")]
+    pub retracted: bool,
+}
+/// The whole state of a product feature in the tenant's catalogue from the record's time on.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ProductFeatureFact {
+    /// Its key, as events name it.
+    #[prost(string, tag = "1")]
+    pub feature_key: ::prost::alloc::string::String,
+    /// Display name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Module of the product that it belongs to.
+    #[prost(string, tag = "3")]
+    pub module: ::prost::alloc::string::String,
+    /// Plan tier from which it is included.
+    #[prost(string, tag = "4")]
+    pub tier: ::prost::alloc::string::String,
+    /// True: part of what the product is for.
+    #[prost(bool, tag = "5")]
+    pub is_core: bool,
+    /// How much using it says of depth; 0 counts as 1.
+    #[prost(double, tag = "6")]
+    pub depth_weight: f64,
+    /// Action that it automates; empty where none.
+    #[prost(string, tag = "7")]
+    pub automates_action: ::prost::alloc::string::String,
+    /// Price of it, where it is sold apart.
+    #[prost(string, tag = "8")]
+    pub price_id: ::prost::alloc::string::String,
+    /// True: it exists no more.
+    #[prost(bool, tag = "9")]
+    pub retired: bool,
+}
+/// The whole state of the collection of an unpaid invoice from the record's time on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DunningFact {
+    /// The account.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The invoice, within the account.
+    #[prost(string, tag = "2")]
+    pub invoice_id: ::prost::alloc::string::String,
+    /// The campaign.
+    #[prost(string, tag = "3")]
+    pub campaign_id: ::prost::alloc::string::String,
+    /// Its step, from 1; 0: not known.
+    #[prost(uint32, tag = "4")]
+    pub step: u32,
+    /// Where it stands.
+    #[prost(enumeration = "DunningOutcome", tag = "5")]
+    pub outcome: i32,
+    /// When it began.
+    #[prost(message, optional, tag = "6")]
+    pub started_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When payment is tried again.
+    #[prost(message, optional, tag = "7")]
+    pub next_retry_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was paid.
+    #[prost(message, optional, tag = "8")]
+    pub recovered_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// How a trait is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TraitOrigin {
+    /// Not said: as the system of record has it.
+    Unspecified = 0,
+    /// A system of record, such as a CRM or billing.
+    System = 1,
+    /// The account or user said so, in a survey or at sign-up.
+    Survey = 2,
+    /// A customer-success manager noted it.
+    Csm = 3,
+    /// Concluded from something else, such as a domain.
+    Inferred = 4,
+}
+impl TraitOrigin {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TRAIT_ORIGIN_UNSPECIFIED",
+            Self::System => "TRAIT_ORIGIN_SYSTEM",
+            Self::Survey => "TRAIT_ORIGIN_SURVEY",
+            Self::Csm => "TRAIT_ORIGIN_CSM",
+            Self::Inferred => "TRAIT_ORIGIN_INFERRED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TRAIT_ORIGIN_UNSPECIFIED" => Some(Self::Unspecified),
+            "TRAIT_ORIGIN_SYSTEM" => Some(Self::System),
+            "TRAIT_ORIGIN_SURVEY" => Some(Self::Survey),
+            "TRAIT_ORIGIN_CSM" => Some(Self::Csm),
+            "TRAIT_ORIGIN_INFERRED" => Some(Self::Inferred),
+            _ => None,
+        }
+    }
 }
 /// What a user is in an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -573,6 +1132,39 @@ impl CancellationKind {
         }
     }
 }
+/// How an invoice is collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CollectionMethod {
+    /// Not said.
+    Unspecified = 0,
+    /// The account's payment method is charged.
+    ChargeAutomatically = 1,
+    /// The invoice is sent and awaited.
+    SendInvoice = 2,
+}
+impl CollectionMethod {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COLLECTION_METHOD_UNSPECIFIED",
+            Self::ChargeAutomatically => "COLLECTION_METHOD_CHARGE_AUTOMATICALLY",
+            Self::SendInvoice => "COLLECTION_METHOD_SEND_INVOICE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COLLECTION_METHOD_UNSPECIFIED" => Some(Self::Unspecified),
+            "COLLECTION_METHOD_CHARGE_AUTOMATICALLY" => Some(Self::ChargeAutomatically),
+            "COLLECTION_METHOD_SEND_INVOICE" => Some(Self::SendInvoice),
+            _ => None,
+        }
+    }
+}
 /// Where an invoice stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -634,6 +1226,8 @@ pub enum PaymentStatus {
     Refunded = 4,
     /// The payer disputes it.
     Disputed = 5,
+    /// The payer has to do something first.
+    RequiresAction = 6,
 }
 impl PaymentStatus {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -648,6 +1242,7 @@ impl PaymentStatus {
             Self::Failed => "PAYMENT_STATUS_FAILED",
             Self::Refunded => "PAYMENT_STATUS_REFUNDED",
             Self::Disputed => "PAYMENT_STATUS_DISPUTED",
+            Self::RequiresAction => "PAYMENT_STATUS_REQUIRES_ACTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -659,6 +1254,560 @@ impl PaymentStatus {
             "PAYMENT_STATUS_FAILED" => Some(Self::Failed),
             "PAYMENT_STATUS_REFUNDED" => Some(Self::Refunded),
             "PAYMENT_STATUS_DISPUTED" => Some(Self::Disputed),
+            "PAYMENT_STATUS_REQUIRES_ACTION" => Some(Self::RequiresAction),
+            _ => None,
+        }
+    }
+}
+/// What became of a dispute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DisputeStatus {
+    /// Not said, or none.
+    Unspecified = 0,
+    /// Asked about, nothing taken yet.
+    Inquiry = 1,
+    /// Waits for evidence.
+    NeedsResponse = 2,
+    /// Is being decided.
+    UnderReview = 3,
+    /// Decided for the tenant.
+    Won = 4,
+    /// Decided for the payer.
+    Lost = 5,
+}
+impl DisputeStatus {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DISPUTE_STATUS_UNSPECIFIED",
+            Self::Inquiry => "DISPUTE_STATUS_INQUIRY",
+            Self::NeedsResponse => "DISPUTE_STATUS_NEEDS_RESPONSE",
+            Self::UnderReview => "DISPUTE_STATUS_UNDER_REVIEW",
+            Self::Won => "DISPUTE_STATUS_WON",
+            Self::Lost => "DISPUTE_STATUS_LOST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DISPUTE_STATUS_UNSPECIFIED" => Some(Self::Unspecified),
+            "DISPUTE_STATUS_INQUIRY" => Some(Self::Inquiry),
+            "DISPUTE_STATUS_NEEDS_RESPONSE" => Some(Self::NeedsResponse),
+            "DISPUTE_STATUS_UNDER_REVIEW" => Some(Self::UnderReview),
+            "DISPUTE_STATUS_WON" => Some(Self::Won),
+            "DISPUTE_STATUS_LOST" => Some(Self::Lost),
+            _ => None,
+        }
+    }
+}
+/// What a survey asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SurveyKind {
+    /// Not said: refused.
+    Unspecified = 0,
+    /// Net promoter score: would you recommend us, 0 to 10.
+    Nps = 1,
+    /// Customer satisfaction.
+    Csat = 2,
+    /// Customer effort.
+    Ces = 3,
+    /// Product-market fit: how would you feel without us.
+    Pmf = 4,
+    /// During onboarding.
+    Onboarding = 5,
+    /// On leaving.
+    Exit = 6,
+}
+impl SurveyKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SURVEY_KIND_UNSPECIFIED",
+            Self::Nps => "SURVEY_KIND_NPS",
+            Self::Csat => "SURVEY_KIND_CSAT",
+            Self::Ces => "SURVEY_KIND_CES",
+            Self::Pmf => "SURVEY_KIND_PMF",
+            Self::Onboarding => "SURVEY_KIND_ONBOARDING",
+            Self::Exit => "SURVEY_KIND_EXIT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SURVEY_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "SURVEY_KIND_NPS" => Some(Self::Nps),
+            "SURVEY_KIND_CSAT" => Some(Self::Csat),
+            "SURVEY_KIND_CES" => Some(Self::Ces),
+            "SURVEY_KIND_PMF" => Some(Self::Pmf),
+            "SURVEY_KIND_ONBOARDING" => Some(Self::Onboarding),
+            "SURVEY_KIND_EXIT" => Some(Self::Exit),
+            _ => None,
+        }
+    }
+}
+/// Where a ticket stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TicketStatus {
+    /// Not said: refused.
+    Unspecified = 0,
+    /// Nobody has looked at it.
+    New = 1,
+    /// Somebody works on it.
+    Open = 2,
+    /// Waits for the requester.
+    Pending = 3,
+    /// Waits for somebody else.
+    Hold = 4,
+    /// Solved, may be opened again.
+    Solved = 5,
+    /// Done.
+    Closed = 6,
+}
+impl TicketStatus {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TICKET_STATUS_UNSPECIFIED",
+            Self::New => "TICKET_STATUS_NEW",
+            Self::Open => "TICKET_STATUS_OPEN",
+            Self::Pending => "TICKET_STATUS_PENDING",
+            Self::Hold => "TICKET_STATUS_HOLD",
+            Self::Solved => "TICKET_STATUS_SOLVED",
+            Self::Closed => "TICKET_STATUS_CLOSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TICKET_STATUS_UNSPECIFIED" => Some(Self::Unspecified),
+            "TICKET_STATUS_NEW" => Some(Self::New),
+            "TICKET_STATUS_OPEN" => Some(Self::Open),
+            "TICKET_STATUS_PENDING" => Some(Self::Pending),
+            "TICKET_STATUS_HOLD" => Some(Self::Hold),
+            "TICKET_STATUS_SOLVED" => Some(Self::Solved),
+            "TICKET_STATUS_CLOSED" => Some(Self::Closed),
+            _ => None,
+        }
+    }
+}
+/// How urgent a ticket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TicketPriority {
+    /// Not said.
+    Unspecified = 0,
+    /// Low.
+    Low = 1,
+    /// Normal.
+    Normal = 2,
+    /// High.
+    High = 3,
+    /// Urgent.
+    Urgent = 4,
+}
+impl TicketPriority {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TICKET_PRIORITY_UNSPECIFIED",
+            Self::Low => "TICKET_PRIORITY_LOW",
+            Self::Normal => "TICKET_PRIORITY_NORMAL",
+            Self::High => "TICKET_PRIORITY_HIGH",
+            Self::Urgent => "TICKET_PRIORITY_URGENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TICKET_PRIORITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "TICKET_PRIORITY_LOW" => Some(Self::Low),
+            "TICKET_PRIORITY_NORMAL" => Some(Self::Normal),
+            "TICKET_PRIORITY_HIGH" => Some(Self::High),
+            "TICKET_PRIORITY_URGENT" => Some(Self::Urgent),
+            _ => None,
+        }
+    }
+}
+/// What a ticket is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TicketType {
+    /// Not said.
+    Unspecified = 0,
+    /// A question.
+    Question = 1,
+    /// Something happened to one customer.
+    Incident = 2,
+    /// The cause of several incidents.
+    Problem = 3,
+    /// Something to be done.
+    Task = 4,
+    /// The customer wants to leave.
+    CancellationRequest = 5,
+}
+impl TicketType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TICKET_TYPE_UNSPECIFIED",
+            Self::Question => "TICKET_TYPE_QUESTION",
+            Self::Incident => "TICKET_TYPE_INCIDENT",
+            Self::Problem => "TICKET_TYPE_PROBLEM",
+            Self::Task => "TICKET_TYPE_TASK",
+            Self::CancellationRequest => "TICKET_TYPE_CANCELLATION_REQUEST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TICKET_TYPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "TICKET_TYPE_QUESTION" => Some(Self::Question),
+            "TICKET_TYPE_INCIDENT" => Some(Self::Incident),
+            "TICKET_TYPE_PROBLEM" => Some(Self::Problem),
+            "TICKET_TYPE_TASK" => Some(Self::Task),
+            "TICKET_TYPE_CANCELLATION_REQUEST" => Some(Self::CancellationRequest),
+            _ => None,
+        }
+    }
+}
+/// What an opportunity would bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OpportunityType {
+    /// Not said.
+    Unspecified = 0,
+    /// A new customer.
+    New = 1,
+    /// A renewal.
+    Renewal = 2,
+    /// More of an existing customer.
+    Expansion = 3,
+}
+impl OpportunityType {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPPORTUNITY_TYPE_UNSPECIFIED",
+            Self::New => "OPPORTUNITY_TYPE_NEW",
+            Self::Renewal => "OPPORTUNITY_TYPE_RENEWAL",
+            Self::Expansion => "OPPORTUNITY_TYPE_EXPANSION",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPPORTUNITY_TYPE_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPPORTUNITY_TYPE_NEW" => Some(Self::New),
+            "OPPORTUNITY_TYPE_RENEWAL" => Some(Self::Renewal),
+            "OPPORTUNITY_TYPE_EXPANSION" => Some(Self::Expansion),
+            _ => None,
+        }
+    }
+}
+/// What became of an opportunity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OpportunityOutcome {
+    /// Not said: open.
+    Unspecified = 0,
+    /// Not decided.
+    Open = 1,
+    /// Won.
+    Won = 2,
+    /// Lost.
+    Lost = 3,
+}
+impl OpportunityOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPPORTUNITY_OUTCOME_UNSPECIFIED",
+            Self::Open => "OPPORTUNITY_OUTCOME_OPEN",
+            Self::Won => "OPPORTUNITY_OUTCOME_WON",
+            Self::Lost => "OPPORTUNITY_OUTCOME_LOST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPPORTUNITY_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPPORTUNITY_OUTCOME_OPEN" => Some(Self::Open),
+            "OPPORTUNITY_OUTCOME_WON" => Some(Self::Won),
+            "OPPORTUNITY_OUTCOME_LOST" => Some(Self::Lost),
+            _ => None,
+        }
+    }
+}
+/// Who saw an opportunity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OpportunityOrigin {
+    /// Not said.
+    Unspecified = 0,
+    /// A rule.
+    Rule = 1,
+    /// A customer-success manager.
+    Csm = 2,
+    /// A CRM.
+    Crm = 3,
+}
+impl OpportunityOrigin {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPPORTUNITY_ORIGIN_UNSPECIFIED",
+            Self::Rule => "OPPORTUNITY_ORIGIN_RULE",
+            Self::Csm => "OPPORTUNITY_ORIGIN_CSM",
+            Self::Crm => "OPPORTUNITY_ORIGIN_CRM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPPORTUNITY_ORIGIN_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPPORTUNITY_ORIGIN_RULE" => Some(Self::Rule),
+            "OPPORTUNITY_ORIGIN_CSM" => Some(Self::Csm),
+            "OPPORTUNITY_ORIGIN_CRM" => Some(Self::Crm),
+            _ => None,
+        }
+    }
+}
+/// What kind of contact it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum TouchpointKind {
+    /// Not said: refused.
+    Unspecified = 0,
+    /// An e-mail.
+    Email = 1,
+    /// A call.
+    Call = 2,
+    /// A meeting.
+    Meeting = 3,
+    /// A message in the product.
+    InApp = 4,
+}
+impl TouchpointKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TOUCHPOINT_KIND_UNSPECIFIED",
+            Self::Email => "TOUCHPOINT_KIND_EMAIL",
+            Self::Call => "TOUCHPOINT_KIND_CALL",
+            Self::Meeting => "TOUCHPOINT_KIND_MEETING",
+            Self::InApp => "TOUCHPOINT_KIND_IN_APP",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TOUCHPOINT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "TOUCHPOINT_KIND_EMAIL" => Some(Self::Email),
+            "TOUCHPOINT_KIND_CALL" => Some(Self::Call),
+            "TOUCHPOINT_KIND_MEETING" => Some(Self::Meeting),
+            "TOUCHPOINT_KIND_IN_APP" => Some(Self::InApp),
+            _ => None,
+        }
+    }
+}
+/// What money was spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CostKind {
+    /// Not said: refused.
+    Unspecified = 0,
+    /// Salaries in customer success.
+    CsSalary = 1,
+    /// Onboarding.
+    Onboarding = 2,
+    /// Training.
+    Training = 3,
+    /// Loyalty programmes.
+    Loyalty = 4,
+    /// Community.
+    Community = 5,
+    /// Marketing to existing customers.
+    RetentionMarketing = 6,
+    /// Tools.
+    Tools = 7,
+    /// Support.
+    Support = 8,
+}
+impl CostKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COST_KIND_UNSPECIFIED",
+            Self::CsSalary => "COST_KIND_CS_SALARY",
+            Self::Onboarding => "COST_KIND_ONBOARDING",
+            Self::Training => "COST_KIND_TRAINING",
+            Self::Loyalty => "COST_KIND_LOYALTY",
+            Self::Community => "COST_KIND_COMMUNITY",
+            Self::RetentionMarketing => "COST_KIND_RETENTION_MARKETING",
+            Self::Tools => "COST_KIND_TOOLS",
+            Self::Support => "COST_KIND_SUPPORT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COST_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "COST_KIND_CS_SALARY" => Some(Self::CsSalary),
+            "COST_KIND_ONBOARDING" => Some(Self::Onboarding),
+            "COST_KIND_TRAINING" => Some(Self::Training),
+            "COST_KIND_LOYALTY" => Some(Self::Loyalty),
+            "COST_KIND_COMMUNITY" => Some(Self::Community),
+            "COST_KIND_RETENTION_MARKETING" => Some(Self::RetentionMarketing),
+            "COST_KIND_TOOLS" => Some(Self::Tools),
+            "COST_KIND_SUPPORT" => Some(Self::Support),
+            _ => None,
+        }
+    }
+}
+/// How a cost is spread over accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CostAllocation {
+    /// Not said: refused.
+    Unspecified = 0,
+    /// To the account that it names.
+    Direct = 1,
+    /// By logged time.
+    PerHour = 2,
+    /// By recurring revenue.
+    PerMrr = 3,
+}
+impl CostAllocation {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "COST_ALLOCATION_UNSPECIFIED",
+            Self::Direct => "COST_ALLOCATION_DIRECT",
+            Self::PerHour => "COST_ALLOCATION_PER_HOUR",
+            Self::PerMrr => "COST_ALLOCATION_PER_MRR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "COST_ALLOCATION_UNSPECIFIED" => Some(Self::Unspecified),
+            "COST_ALLOCATION_DIRECT" => Some(Self::Direct),
+            "COST_ALLOCATION_PER_HOUR" => Some(Self::PerHour),
+            "COST_ALLOCATION_PER_MRR" => Some(Self::PerMrr),
+            _ => None,
+        }
+    }
+}
+/// What became of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OutcomeKind {
+    /// Not said: refused.
+    Unspecified = 0,
+    /// It left.
+    Churn = 1,
+    /// It bought more.
+    Expansion = 2,
+    /// It renewed.
+    Renewal = 3,
+    /// It was at risk and stayed.
+    Save = 4,
+}
+impl OutcomeKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OUTCOME_KIND_UNSPECIFIED",
+            Self::Churn => "OUTCOME_KIND_CHURN",
+            Self::Expansion => "OUTCOME_KIND_EXPANSION",
+            Self::Renewal => "OUTCOME_KIND_RENEWAL",
+            Self::Save => "OUTCOME_KIND_SAVE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OUTCOME_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "OUTCOME_KIND_CHURN" => Some(Self::Churn),
+            "OUTCOME_KIND_EXPANSION" => Some(Self::Expansion),
+            "OUTCOME_KIND_RENEWAL" => Some(Self::Renewal),
+            "OUTCOME_KIND_SAVE" => Some(Self::Save),
+            _ => None,
+        }
+    }
+}
+/// Where the collection of an unpaid invoice stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DunningOutcome {
+    /// Not said: refused.
+    Unspecified = 0,
+    /// Payment is being tried.
+    Retrying = 1,
+    /// Paid in the end.
+    Recovered = 2,
+    /// Given up.
+    Exhausted = 3,
+}
+impl DunningOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DUNNING_OUTCOME_UNSPECIFIED",
+            Self::Retrying => "DUNNING_OUTCOME_RETRYING",
+            Self::Recovered => "DUNNING_OUTCOME_RECOVERED",
+            Self::Exhausted => "DUNNING_OUTCOME_EXHAUSTED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DUNNING_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "DUNNING_OUTCOME_RETRYING" => Some(Self::Retrying),
+            "DUNNING_OUTCOME_RECOVERED" => Some(Self::Recovered),
+            "DUNNING_OUTCOME_EXHAUSTED" => Some(Self::Exhausted),
             _ => None,
         }
     }
@@ -757,7 +1906,7 @@ pub struct ListAccountsResponse {
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
 }
 /// An invoice at the moment of the read.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Invoice {
     /// Its latest state.
     #[prost(message, optional, tag = "1")]
@@ -3607,12 +4756,18 @@ pub struct HeldRecord {
     /// The record as it came.
     #[prost(message, optional, tag = "1")]
     pub record: ::core::option::Option<Record>,
-    /// The account that it waits for.
+    /// The account that it waits for; empty where that is named otherwise.
     #[prost(string, tag = "2")]
     pub account_id: ::prost::alloc::string::String,
     /// When it came.
     #[prost(message, optional, tag = "3")]
     pub received_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The account that it waits for by what another system calls it.
+    #[prost(message, optional, tag = "4")]
+    pub account_key: ::core::option::Option<ExternalId>,
+    /// The user that it waits for: until it is known in which account they were.
+    #[prost(string, tag = "5")]
+    pub user_id: ::prost::alloc::string::String,
 }
 /// Asks for the counts of a tenant's sources.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
 fn root() -> PathBuf {
@@ -48,6 +49,30 @@ fn generate(into: &Path) {
         .compile_fds(descriptors.clone())
         .unwrap();
     fs::write(into.join("methods.rs"), methods(&descriptors)).unwrap();
+    fs::write(into.join("descriptor_set.rs"), descriptor_set(&descriptors)).unwrap();
+}
+
+/// The compiled contract itself, for whoever reads messages by the names of their fields.
+fn descriptor_set(descriptors: &FileDescriptorSet) -> String {
+    const BYTES_PER_LINE: usize = 96;
+    let mut bare = descriptors.clone();
+    for file in &mut bare.file {
+        // Comments and places in the sources: most of the bytes.
+        file.source_code_info = None;
+    }
+    let mut text = String::from("b\"\\\n");
+    for line in bare.encode_to_vec().chunks(BYTES_PER_LINE) {
+        for byte in line {
+            match byte {
+                b'"' | b'\\' => text += &format!("\\{}", char::from(*byte)),
+                // A blank at the beginning of a line would be skipped.
+                0x21..=0x7e => text.push(char::from(*byte)),
+                _ => text += &format!("\\x{byte:02x}"),
+            }
+        }
+        text += "\\\n";
+    }
+    text + "\"\n"
 }
 
 /// The names of all methods, for the check that each has been given its scope.

@@ -103,6 +103,30 @@ pub(crate) struct CheckedBatch {
     pub(crate) n_bytes: usize,
 }
 
+/// A record as it arrives: from a door of another format it may be refused before it is looked at.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    record: pb::Record,
+    refusal: Option<Problem>,
+}
+
+impl Arrived {
+    pub(crate) fn of(record: pb::Record) -> Self {
+        Self {
+            record,
+            refusal: None,
+        }
+    }
+
+    /// What is kept of something that could not be made a record of.
+    pub(crate) fn refused(record: pb::Record, problem: Problem) -> Self {
+        Self {
+            record,
+            refusal: Some(problem),
+        }
+    }
+}
+
 /// A refused record.
 #[derive(Debug)]
 pub(crate) struct Refused {
@@ -131,7 +155,10 @@ pub(crate) fn check_size(n_records: usize, limit: usize) -> Result<(), Problem> 
 }
 
 /// Checks every record of a batch.
-pub(crate) fn check(records: Vec<pb::Record>, terms: &Terms) -> CheckedBatch {
+pub(crate) fn check(
+    records: impl ExactSizeIterator<Item = Arrived>,
+    terms: &Terms,
+) -> CheckedBatch {
     let mut batch = CheckedBatch {
         n_records: records.len(),
         facts: Vec::with_capacity(records.len()),
@@ -139,13 +166,24 @@ pub(crate) fn check(records: Vec<pb::Record>, terms: &Terms) -> CheckedBatch {
         ..CheckedBatch::default()
     };
     let mut sources = Sources::default();
-    for (index, mut record) in (0_u32..).zip(records) {
+    for (index, arrived) in (0_u32..).zip(records) {
+        let Arrived {
+            mut record,
+            refusal,
+        } = arrived;
         // The check takes `sent_at` off, for it differs between two deliveries; a refused record is kept as it came.
         let sent_at = record.sent_at;
         if terms.source_clock == SourceClock::NotComparable {
             record.sent_at = None;
         }
-        match record::check(&mut record, &terms.door) {
+        let checked = match refusal {
+            Some(problem) => Err(problem),
+            None => {
+                record.original.clear();
+                record::check(&mut record, &terms.door)
+            },
+        };
+        match checked {
             Ok(checked) => {
                 batch.n_bytes += checked.encoded.len();
                 batch.sources.push(sources.shared(&record.source));
@@ -167,7 +205,7 @@ pub(crate) fn check(records: Vec<pb::Record>, terms: &Terms) -> CheckedBatch {
 /// # Errors
 /// The check broke.
 pub(crate) async fn check_apart(
-    records: Vec<pb::Record>,
+    records: impl ExactSizeIterator<Item = Arrived> + Send + 'static,
     terms: Terms,
 ) -> Result<CheckedBatch, Problem> {
     if records.len() <= MAX_INLINE_RECORDS {

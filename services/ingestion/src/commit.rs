@@ -7,10 +7,9 @@ use sextant_store::port::{FactBatch, Outcome};
 use sextant_wire::status::Problem;
 
 use crate::admission::{self, CheckedBatch};
-use crate::failure;
 use crate::service::Shared;
 use crate::tenants::KnownTenant;
-use crate::verdicts;
+use crate::{failure, places, verdicts};
 
 /// What became of several batches that were stored together.
 #[derive(Debug)]
@@ -65,6 +64,7 @@ pub(crate) async fn commit(
             .rejections
             .extend(batch.refused.into_iter().map(|one| one.kept));
     }
+    places::resolve(shared, whole.tenant, &mut whole.facts).await?;
     let n_rejections = whole.rejections.len();
     let (outcomes, position) = if whole.facts.is_empty() && n_rejections == 0 {
         (Vec::new(), Some(shared.heads.position(whole.tenant)))

@@ -101,12 +101,10 @@ pub(crate) fn picture(
 }
 
 fn is_shown(kind: FactKind) -> bool {
-    match kind {
-        FactKind::Account | FactKind::AccountUser | FactKind::Subscription | FactKind::Payment => {
-            true
-        },
-        FactKind::User | FactKind::Event | FactKind::Invoice => false,
-    }
+    matches!(
+        kind,
+        FactKind::Account | FactKind::AccountUser | FactKind::Subscription | FactKind::Payment
+    )
 }
 
 /// The facts that count, by (time, knowledge): a later one overrides what an earlier one says. Facts of one time and

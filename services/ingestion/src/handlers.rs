@@ -1,6 +1,7 @@
-//! One file per rpc: parse, decide, store, answer.
+//! One file per rpc and door: parse, decide, store, answer.
 
 pub(crate) mod advance_clock;
+pub(crate) mod cloudevents;
 pub(crate) mod complete_import;
 pub(crate) mod create_key;
 pub(crate) mod create_tenant;
@@ -19,5 +20,6 @@ pub(crate) mod list_tenants;
 pub(crate) mod read_facts;
 pub(crate) mod resolve_key;
 pub(crate) mod revoke_key;
+pub(crate) mod segment;
 pub(crate) mod start_import;
 pub(crate) mod watch_heads;

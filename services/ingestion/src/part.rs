@@ -14,12 +14,13 @@ use sextant_runtime::auth::{Access, Authenticator, MethodTable, Scope};
 use sextant_runtime::clock::Clock;
 use sextant_runtime::config;
 use sextant_runtime::heads::sweep;
-use sextant_runtime::server::Part;
+use sextant_runtime::server::{Handler, Part};
 use sextant_runtime::telemetry::Meters;
-use sextant_store::port::{Accounts, Facts, Feed, Intake, Keys, Tenants};
+use sextant_store::port::{Accounts, Facts, Feed, Intake, Keys, Places, Tenants};
 use sextant_wire::page::Pager;
 
 use crate::service::{Service, Shared};
+use crate::{handlers, places};
 
 /// Records that a stream's client may send beyond the acknowledged ones: two batches, so that the next one is on its way
 /// while one is stored.
@@ -67,6 +68,8 @@ pub struct Deps {
     pub keys: Arc<dyn Keys>,
     /// Accounts and the facts about them.
     pub accounts: Arc<dyn Accounts>,
+    /// Where users, and what other systems know, belong.
+    pub places: Arc<dyn Places>,
     /// What has come in.
     pub intake: Arc<dyn Intake>,
     /// Whose remembered keys are forgotten when they are revoked here: the one of the [`Surroundings`].
@@ -125,13 +128,27 @@ const METHODS: [(&str, Access); 21] = [
     ("/sextant.ingestion.v1.FeedService/ReadFacts", SERVICE),
 ];
 
+/// The paths of Segment's API, and the kind of message that comes to each; none: a batch of any. Scope: ingest.
+const SEGMENT: [(&str, Option<&str>); 7] = [
+    ("/v1/batch", None),
+    ("/v1/identify", Some("identify")),
+    ("/v1/group", Some("group")),
+    ("/v1/track", Some("track")),
+    ("/v1/page", Some("page")),
+    ("/v1/screen", Some("screen")),
+    ("/v1/alias", Some("alias")),
+];
+
+/// Where events in the format of CloudEvents come. Scope: ingest.
+const CLOUDEVENTS: &str = "/v1/cloudevents";
+
 /// The ingestion service: its five gRPC services, and the task that finds what other replicas have committed.
 #[must_use]
 pub fn part(deps: Deps) -> Part {
     let max_bytes = deps.limits.max_batch_bytes;
     let shared = Arc::new(Shared::new(deps));
     let heads = Arc::clone(&shared.heads);
-    let service = Service(shared);
+    let service = Service(Arc::clone(&shared));
     let ingestion = IngestionServiceServer::new(service.clone())
         .max_decoding_message_size(max_bytes)
         .accept_compressed(Gzip)
@@ -139,8 +156,15 @@ pub fn part(deps: Deps) -> Part {
     let accounts = AccountServiceServer::new(service.clone())
         .accept_compressed(Gzip)
         .send_compressed(Gzip);
-    Part::new("ingestion", MethodTable::new(&METHODS))
-        .service(ingestion, methods::INGESTION_INGESTION_SERVICE)
+    let doors = SEGMENT.map(|(path, _)| (path, INGEST));
+    let doors = doors.into_iter().chain([(CLOUDEVENTS, INGEST)]);
+    let table: Vec<_> = METHODS.into_iter().chain(doors).collect();
+    let part = Part::new("ingestion", MethodTable::new(&table));
+    let part = SEGMENT.into_iter().fold(part, |part, (path, kind)| {
+        part.door(path, max_bytes, segment(&shared, kind))
+    });
+    let part = part.door(CLOUDEVENTS, max_bytes, cloudevents(&shared));
+    part.service(ingestion, methods::INGESTION_INGESTION_SERVICE)
         .service(accounts, methods::INGESTION_ACCOUNT_SERVICE)
         .service(
             TenantServiceServer::new(service.clone()),
@@ -157,6 +181,23 @@ pub fn part(deps: Deps) -> Part {
         .task("ingestion-heads", |stop| async move {
             sweep(|| heads.refresh(), stop).await;
         })
+        .task("ingestion-places", |stop| places::follow(shared, stop))
+}
+
+fn cloudevents(shared: &Arc<Shared>) -> Handler {
+    let shared = Arc::clone(shared);
+    Arc::new(move |knock| {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move { handlers::cloudevents::handle(&shared, knock).await })
+    })
+}
+
+fn segment(shared: &Arc<Shared>, kind: Option<&'static str>) -> Handler {
+    let shared = Arc::clone(shared);
+    Arc::new(move |knock| {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move { handlers::segment::handle(&shared, kind, knock).await })
+    })
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use sextant_proto::ingestion::v1::{
 };
 use sextant_wire::status::{Problem, refused_by_transport};
 
-use crate::admission::{self, CheckedBatch, Knowledge, Terms};
+use crate::admission::{self, Arrived, CheckedBatch, Knowledge, Terms};
 use crate::budget::{StreamRoom, Taken};
 use crate::commit::commit;
 use crate::service::Shared;
@@ -151,6 +151,7 @@ impl Session {
     ) -> Result<CheckedBatch, Problem> {
         let tenant = self.shared.tenants.get(self.tenant).await?;
         let terms = Terms::new(&tenant, knowledge, self.shared.deps.clock.now());
+        let records = records.into_iter().map(Arrived::of);
         admission::check_apart(records, terms).await
     }
 

@@ -108,13 +108,7 @@ impl FactsBatch {
                 });
                 fact.account_id
             },
-            Some(
-                Fact::User(_)
-                | Fact::AccountUser(_)
-                | Fact::Event(_)
-                | Fact::Invoice(_)
-                | Fact::Payment(_),
-            ) => return Ok(()),
+            Some(_) => return Ok(()),
             None => {
                 return Err(Problem::new(
                     ErrorReason::Internal,
@@ -122,8 +116,11 @@ impl FactsBatch {
                 ));
             },
         };
-        self.accounts
-            .insert(uid, external_id(&account_id, "account_id")?);
+        // One that is named otherwise was named by its own id when it became known.
+        if !account_id.is_empty() {
+            self.accounts
+                .insert(uid, external_id(&account_id, "account_id")?);
+        }
         Ok(())
     }
 

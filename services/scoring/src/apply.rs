@@ -212,7 +212,8 @@ impl TenantState {
                     .facts
                     .profile
                     .add(record::account_profile(fact, at, known_at));
-                if account.id.is_empty() {
+                // One that is named otherwise was named by its own id when it became known.
+                if account.id.is_empty() && !fact.account_id.is_empty() {
                     account.id = fact.account_id.as_str().into();
                     account.named_in = sequence;
                     self.uids.insert(account.id.clone(), uid);
@@ -233,7 +234,7 @@ impl TenantState {
                     .add(record::payment(fact, at, known_at, base)?);
                 Some(FactKind::Payment)
             },
-            Fact::User(_) | Fact::AccountUser(_) | Fact::Event(_) | Fact::Invoice(_) => None,
+            _ => None,
         };
         self.n_facts += usize::from(kind.is_some());
         Ok(kind)

@@ -363,6 +363,7 @@ impl Assembly<'_> {
             tenants: ports.tenants,
             keys: ports.keys,
             accounts: ports.accounts,
+            places: ports.places,
             intake: ports.intake,
             authenticator: Arc::clone(&self.around.authenticator),
             clock: self.clock.clone(),

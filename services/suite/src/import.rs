@@ -23,6 +23,7 @@ use crate::import::batch::Origin;
 pub mod batch;
 pub mod cdnow;
 pub mod columns;
+mod contract;
 mod csv_rows;
 mod facts;
 pub(crate) mod history;

@@ -72,7 +72,7 @@ fn event(numbers: &mut Numbers) -> NewFact {
         identity: RecordIdentity::new("bench", &id, at),
         payload: PayloadHash::of(&record),
         kind: FactKind::Event,
-        account: Some(account(numbers.below(u64::try_from(N_ACCOUNTS).unwrap()))),
+        account: Some(account(numbers.below(u64::try_from(N_ACCOUNTS).unwrap())).into()),
         new_account_uid: 0,
         occurred_at: at,
         known_at: at,
@@ -122,7 +122,7 @@ async fn known_accounts(store: &Ingestion, tenant: TenantId) {
     for first in (0..N_ACCOUNTS).step_by(10_000) {
         let states = (first..first + 10_000).map(|number| NewFact {
             kind: FactKind::Account,
-            account: Some(account(u64::try_from(number).unwrap())),
+            account: Some(account(u64::try_from(number).unwrap()).into()),
             new_account_uid: Uuid::now_v7().as_u128(),
             ..event(&mut numbers)
         });

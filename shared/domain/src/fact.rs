@@ -17,11 +17,27 @@ pub enum FactKind {
     Invoice,
     /// State of a payment.
     Payment,
+    /// State of a response to a survey.
+    SurveyResponse,
+    /// State of a support ticket.
+    Ticket,
+    /// State of an opportunity to sell.
+    Opportunity,
+    /// A contact with an account.
+    Touchpoint,
+    /// What was spent on keeping accounts.
+    Cost,
+    /// What became of an account.
+    OutcomeLabel,
+    /// State of a product feature in the catalogue.
+    ProductFeature,
+    /// State of the collection of an unpaid invoice.
+    Dunning,
 }
 
 impl FactKind {
     /// All kinds, by code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 15] = [
         Self::Account,
         Self::User,
         Self::AccountUser,
@@ -29,9 +45,17 @@ impl FactKind {
         Self::Subscription,
         Self::Invoice,
         Self::Payment,
+        Self::SurveyResponse,
+        Self::Ticket,
+        Self::Opportunity,
+        Self::Touchpoint,
+        Self::Cost,
+        Self::OutcomeLabel,
+        Self::ProductFeature,
+        Self::Dunning,
     ];
 
-    /// The stored code, 1 to 7.
+    /// The stored code, 1 to 15.
     #[must_use]
     pub fn code(self) -> u8 {
         match self {
@@ -42,6 +66,14 @@ impl FactKind {
             Self::Subscription => 5,
             Self::Invoice => 6,
             Self::Payment => 7,
+            Self::SurveyResponse => 8,
+            Self::Ticket => 9,
+            Self::Opportunity => 10,
+            Self::Touchpoint => 11,
+            Self::Cost => 12,
+            Self::OutcomeLabel => 13,
+            Self::ProductFeature => 14,
+            Self::Dunning => 15,
         }
     }
 
@@ -62,6 +94,14 @@ impl FactKind {
             Self::Subscription => "subscription",
             Self::Invoice => "invoice",
             Self::Payment => "payment",
+            Self::SurveyResponse => "survey_response",
+            Self::Ticket => "ticket",
+            Self::Opportunity => "opportunity",
+            Self::Touchpoint => "touchpoint",
+            Self::Cost => "cost",
+            Self::OutcomeLabel => "outcome_label",
+            Self::ProductFeature => "product_feature",
+            Self::Dunning => "dunning",
         }
     }
 }

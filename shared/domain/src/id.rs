@@ -94,6 +94,92 @@ impl ExternalId {
     }
 }
 
+/// How a record names its account: by the tenant's own id, by what another system calls it, or by one of its users.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey(Box<str>);
+
+/// What an [`AccountKey`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountName<'k> {
+    /// The tenant's own id.
+    Own(&'k str),
+    /// What another system calls it.
+    InSystem {
+        /// The system, such as "stripe".
+        system: &'k str,
+        /// Its id there.
+        id: &'k str,
+    },
+    /// A user who is in it.
+    OfUser(&'k str),
+}
+
+impl AccountKey {
+    /// Begins each part of a key that is no own id, which can hold none: it is a control character. The keys are stored: never
+    /// change it.
+    const PART: char = '\u{1f}';
+
+    /// The key of an account that another system knows.
+    #[must_use]
+    pub fn in_system(system: &ExternalId, id: &ExternalId) -> Self {
+        let part = Self::PART;
+        Self(format!("{part}{system}{part}{id}").into())
+    }
+
+    /// The key of the account that a user is in.
+    #[must_use]
+    pub fn of_user(user: &ExternalId) -> Self {
+        let part = Self::PART;
+        Self(format!("{part}{part}{user}").into())
+    }
+
+    /// A key as it was stored.
+    #[must_use]
+    pub fn stored(text: impl Into<Box<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The key as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn name(&self) -> AccountName<'_> {
+        let Some(parts) = self.0.strip_prefix(Self::PART) else {
+            return AccountName::Own(&self.0);
+        };
+        match parts.split_once(Self::PART) {
+            Some(("", user)) => AccountName::OfUser(user),
+            Some((system, id)) => AccountName::InSystem { system, id },
+            None => AccountName::OfUser(parts),
+        }
+    }
+
+    /// The tenant's own id, where it is one.
+    #[must_use]
+    pub fn own(&self) -> Option<&str> {
+        match self.name() {
+            AccountName::Own(id) => Some(id),
+            AccountName::InSystem { .. } | AccountName::OfUser(_) => None,
+        }
+    }
+}
+
+impl From<&ExternalId> for AccountKey {
+    fn from(id: &ExternalId) -> Self {
+        Self(id.0.clone())
+    }
+}
+
+impl From<ExternalId> for AccountKey {
+    fn from(id: ExternalId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl fmt::Display for ExternalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

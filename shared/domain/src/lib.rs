@@ -14,6 +14,7 @@ pub mod id;
 pub mod money;
 pub mod mrr;
 pub mod optimize;
+pub mod place;
 pub mod position;
 pub mod profile;
 pub mod purchase;

@@ -1,6 +1,7 @@
 //! Serving: parts, the stack of layers in front of each, the gRPC port, health and the admin port.
 
 mod admin;
+mod door;
 mod observe;
 mod part;
 mod port;
@@ -23,6 +24,7 @@ use tower::Service;
 use crate::auth::{Authenticate, Authenticator, MethodTable};
 use crate::config;
 use crate::lifecycle::Lifecycle;
+pub(crate) use crate::server::door::method_of;
 use crate::server::observe::Observe;
 pub(crate) use crate::server::observe::code_name;
 pub(crate) use crate::server::shed::aside;
@@ -32,6 +34,7 @@ pub(crate) use crate::server::timely::head_until;
 use crate::telemetry::Meters;
 
 pub use crate::server::admin::serve_admin;
+pub use crate::server::door::{Handler, Knock};
 pub use crate::server::part::{MountError, Mounted, Part};
 pub use crate::server::port::{LIVENESS, Listener, ServeError, Server};
 pub use crate::server::readiness::Readiness;

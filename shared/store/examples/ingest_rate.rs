@@ -157,7 +157,7 @@ fn fact(account: &ExternalId, kind: FactKind) -> NewFact {
         identity: RecordIdentity::new("app", &id.to_string(), occurred_at),
         payload: PayloadHash::of(&record),
         kind,
-        account: Some(account.clone()),
+        account: Some(account.clone().into()),
         new_account_uid: Uuid::now_v7().as_u128(),
         occurred_at,
         known_at: START.plus_us(2 * HOUR_US),

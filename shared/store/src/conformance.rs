@@ -22,6 +22,7 @@ pub mod keys;
 mod make;
 pub mod memberships;
 pub mod metrics;
+pub mod places;
 pub mod releases;
 pub mod replica;
 pub mod requests;

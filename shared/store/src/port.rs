@@ -5,6 +5,7 @@ mod facts;
 mod feed;
 mod ingestion;
 mod metrics;
+mod places;
 mod replica;
 mod requests;
 mod scoring;
@@ -25,6 +26,7 @@ pub use ingestion::{
     RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
 };
 pub use metrics::{AllMovesProgress, Metrics, MetricsCommit, MoveRow, MovesProgress};
+pub use places::{PlaceStep, PlaceWord, Places};
 pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
 pub use requests::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_request};
 pub use scoring::{

@@ -51,7 +51,7 @@ pub trait Steps: Send + Sync + std::fmt::Debug {
     fn write(&self, batch: FactBatch) -> BoxFuture<'_, Result<Written>>;
 
     /// Stores at most so many of the records that wait for known accounts of a tenant, on behalf of a call: a batch without facts.
-    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>>;
+    fn release_part(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>>;
 }
 
 /// Stores a batch and all that waited for its accounts. Only the holder of `turn` releases, so that parts of several callers
@@ -84,7 +84,7 @@ pub async fn commit(
         Backlog::OfOthers => {
             // Most often its commit is at it; else a part is stored here. This batch is stored whatever becomes of that.
             if let Ok(_turn) = turn.try_lock() {
-                match steps.release(call).await {
+                match steps.release_part(call).await {
                     Ok(released) => heads.extend(released.heads),
                     Err(error) => {
                         tracing::warn!(%error, "records that waited for an account are not released yet");
@@ -104,6 +104,16 @@ pub async fn commit(
     Ok(committed)
 }
 
+/// Stores all that waits for keys which have a place, on behalf of a call: a batch without facts.
+///
+/// # Errors
+/// The engine's. What is left is stored by the next ones.
+pub async fn release(steps: &impl Steps, turn: &Mutex<()>, call: &FactBatch) -> Result<SliceHeads> {
+    let mut heads = BTreeMap::new();
+    release_all(steps, turn, call, &mut heads).await?;
+    Ok(heads.into_iter().collect())
+}
+
 /// Releases until nothing waits.
 async fn release_all(
     steps: &impl Steps,
@@ -113,7 +123,7 @@ async fn release_all(
 ) -> Result<()> {
     loop {
         let _turn = turn.lock().await;
-        let released = steps.release(call.clone()).await?;
+        let released = steps.release_part(call.clone()).await?;
         heads.extend(released.heads);
         if !released.rest {
             return Ok(());

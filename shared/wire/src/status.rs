@@ -373,6 +373,32 @@ pub fn reason_of(status: &Status) -> Option<String> {
         .map(|info| info.reason.clone())
 }
 
+/// The field that a status of Sextant is about; its message begins with it.
+#[must_use]
+pub fn field_of(status: &Status) -> Option<String> {
+    let details = status.get_error_details();
+    details.error_info()?.metadata.get("field").cloned()
+}
+
+/// The status that HTTP has for a code, for callers that do not speak gRPC.
+#[must_use]
+pub fn http_code(code: Code) -> u16 {
+    match code {
+        Code::Ok => 200,
+        Code::InvalidArgument | Code::FailedPrecondition => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound | Code::Unimplemented => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::OutOfRange => 413,
+        Code::ResourceExhausted => 429,
+        Code::Cancelled => 499,
+        Code::Internal | Code::Unknown | Code::DataLoss => 500,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+    }
+}
+
 /// After how long a status says that its call may be made again.
 #[must_use]
 pub fn retry_after(status: &Status) -> Option<Duration> {

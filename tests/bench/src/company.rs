@@ -72,6 +72,7 @@ fn record(time: Timestamp, fact: Fact) -> Record {
         time: Some(time),
         sent_at: None,
         fact: Some(fact),
+        ..Record::default()
     }
 }
 

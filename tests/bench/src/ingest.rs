@@ -101,7 +101,7 @@ fn fact(record: &Record) -> NewFact {
         identity: RecordIdentity::new(&record.source, &record.id, occurred_at),
         payload: PayloadHash::of(&encoded),
         kind: FactKind::Event,
-        account: Some(ExternalId::parse(&event.account_id).unwrap()),
+        account: Some(ExternalId::parse(&event.account_id).unwrap().into()),
         new_account_uid: 0,
         occurred_at,
         known_at: occurred_at,

@@ -99,6 +99,10 @@ impl Facts for Dying<dyn Facts> {
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>> {
         self.dies_at(self.port.commit(batch), |done| !done.heads.is_empty())
     }
+
+    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<SliceHeads>> {
+        self.dies_at(self.port.release(call), |heads| !heads.is_empty())
+    }
 }
 
 impl Tenants for Dying<dyn Tenants> {

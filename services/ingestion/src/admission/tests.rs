@@ -40,12 +40,13 @@ fn event(id: &str, at: Instant, sent_at: Option<Instant>) -> pb::Record {
             r#type: "session.start".into(),
             ..pb::EventFact::default()
         })),
+        ..pb::Record::default()
     }
 }
 
 fn one(record: pb::Record, fixed_clock: Option<Instant>, knowledge: Knowledge) -> NewFact {
     let batch = check(
-        vec![record],
+        [Arrived::of(record)].into_iter(),
         &Terms::new(&tenant(fixed_clock), knowledge, NOW),
     );
     assert!(batch.refused.is_empty(), "{:?}", batch.refused);
@@ -113,6 +114,7 @@ fn a_refused_record_is_kept_as_it_came_beside_the_good_ones() {
         bad.clone(),
         event("2", NOW, sent_at),
     ];
+    let records = records.into_iter().map(Arrived::of);
     let batch = check(records, &Terms::new(&tenant(None), Knowledge::Now, NOW));
     assert_eq!(
         (batch.n_records, batch.facts.len(), batch.refused.len()),
@@ -140,7 +142,8 @@ fn what_a_bad_record_holds_cannot_fill_or_break_the_lists() {
         source,
         ..event("1", NOW, None)
     };
-    let batch = check(vec![bad], &Terms::new(&tenant(None), Knowledge::Now, NOW));
+    let bad = [Arrived::of(bad)].into_iter();
+    let batch = check(bad, &Terms::new(&tenant(None), Knowledge::Now, NOW));
     let kept = &batch.refused[0].kept;
     assert!(
         kept.source.starts_with("a béé") && kept.source.len() <= MAX_EXTERNAL_ID_BYTES,

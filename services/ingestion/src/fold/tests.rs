@@ -19,6 +19,7 @@ fn version((at, known, fact): &Told) -> FactVersion {
         Fact::User(_) => FactKind::User,
         Fact::Event(_) => FactKind::Event,
         Fact::Invoice(_) => FactKind::Invoice,
+        other => panic!("{other:?} is told of nobody here"),
     };
     let record = pb::Record {
         fact: Some(fact.clone()),

@@ -2,18 +2,16 @@ use std::collections::BTreeSet;
 
 use tonic::{Request, Response, Status};
 
-use sextant_domain::fact::FactKind;
-use sextant_domain::id::ExternalId;
+use sextant_domain::id::{AccountKey, ExternalId};
 use sextant_proto::ingestion::v1::{IngestBatchRequest, IngestBatchResponse};
 use sextant_store::port::{NewFact, Outcome};
 use sextant_wire::status::Problem;
 
-use crate::admission::{self, CheckedBatch, Knowledge, Terms};
+use crate::admission::{self, Arrived, CheckedBatch, Knowledge, Terms};
 use crate::commit::commit;
-use crate::failure;
 use crate::service::Shared;
 use crate::tenants::KnownTenant;
-use crate::verdicts;
+use crate::{failure, places, verdicts};
 
 pub(crate) async fn handle(
     shared: &Shared,
@@ -27,7 +25,8 @@ pub(crate) async fn handle(
         Knowledge::of(request.options.as_ref()),
         shared.deps.clock.now(),
     );
-    let batch = admission::check_apart(request.records, terms).await?;
+    let records = request.records.into_iter().map(Arrived::of);
+    let batch = admission::check_apart(records, terms).await?;
     let answer = if request.validate_only {
         foresee(shared, &tenant, batch).await?
     } else {
@@ -53,21 +52,14 @@ async fn store(
 async fn foresee(
     shared: &Shared,
     tenant: &KnownTenant,
-    batch: CheckedBatch,
+    mut batch: CheckedBatch,
 ) -> Result<IngestBatchResponse, Problem> {
-    let brought: BTreeSet<&ExternalId> = batch
-        .facts
-        .iter()
-        .filter(|fact| fact.kind == FactKind::Account)
-        .filter_map(|fact| fact.account.as_ref())
-        .collect();
-    let asked: BTreeSet<&ExternalId> = batch
-        .facts
-        .iter()
-        .filter_map(|fact| fact.account.as_ref())
-        .filter(|account| !brought.contains(account))
-        .collect();
-    let asked: Vec<ExternalId> = asked.into_iter().cloned().collect();
+    places::resolve(shared, tenant.row.tenant, &mut batch.facts).await?;
+    let brought: BTreeSet<ExternalId> = batch.facts.iter().filter_map(NewFact::brings).collect();
+    let named = batch.facts.iter().filter_map(|fact| fact.account.as_ref());
+    let own = named.filter_map(|key| ExternalId::parse(key.own()?).ok());
+    let asked: BTreeSet<ExternalId> = own.filter(|account| !brought.contains(account)).collect();
+    let asked: Vec<ExternalId> = asked.into_iter().collect();
     let mut known = BTreeSet::new();
     for ids in asked.chunks(MAX_RESOLVED) {
         let rows = shared
@@ -76,10 +68,11 @@ async fn foresee(
             .resolve(tenant.row.tenant, ids)
             .await
             .map_err(failure::of_store)?;
-        known.extend(rows.into_iter().map(|row| row.id));
+        known.extend(rows.into_iter().map(|row| AccountKey::from(row.id)));
     }
+    known.extend(brought.into_iter().map(AccountKey::from));
     let outcome = |fact: &NewFact| match &fact.account {
-        Some(account) if !brought.contains(account) && !known.contains(account) => Outcome::Held,
+        Some(account) if !known.contains(account) => Outcome::Held,
         Some(_) | None => Outcome::Accepted,
     };
     let outcomes: Vec<Outcome> = batch.facts.iter().map(outcome).collect();

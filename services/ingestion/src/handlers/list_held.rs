@@ -1,7 +1,7 @@
 use tonic::{Request, Response, Status};
 
-use sextant_domain::id::TenantId;
-use sextant_proto::ingestion::v1::{HeldRecord, ListHeldRequest, ListHeldResponse};
+use sextant_domain::id::{AccountName, TenantId};
+use sextant_proto::ingestion::v1::{ExternalId, HeldRecord, ListHeldRequest, ListHeldResponse};
 use sextant_store::port::HeldRow;
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
@@ -51,9 +51,20 @@ async fn list(
 }
 
 fn shown(row: HeldRow) -> Result<HeldRecord, Problem> {
-    Ok(HeldRecord {
+    let mut shown = HeldRecord {
         record: Some(record::decode(&row.record)?),
-        account_id: row.account.as_str().to_owned(),
         received_at: Some(timestamp(row.received_at)),
-    })
+        ..HeldRecord::default()
+    };
+    match row.account.name() {
+        AccountName::Own(id) => id.clone_into(&mut shown.account_id),
+        AccountName::OfUser(user) => user.clone_into(&mut shown.user_id),
+        AccountName::InSystem { system, id } => {
+            shown.account_key = Some(ExternalId {
+                system: system.to_owned(),
+                id: id.to_owned(),
+            });
+        },
+    }
+    Ok(shown)
 }

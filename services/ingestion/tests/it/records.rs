@@ -17,8 +17,8 @@ pub(crate) fn record(id: &str, at: Instant, fact: Fact) -> pb::Record {
         source: "web".into(),
         id: id.into(),
         time: Some(timestamp(at)),
-        sent_at: None,
         fact: Some(fact),
+        ..pb::Record::default()
     }
 }
 

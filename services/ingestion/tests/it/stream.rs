@@ -11,7 +11,7 @@ use sextant_domain::id::TenantId;
 use sextant_ingestion::Limits;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_runtime::tenant::TENANT_HEADER;
-use sextant_store::port::{Committed, FactBatch, Facts};
+use sextant_store::port::{Committed, FactBatch, Facts, SliceHeads};
 use sextant_store::{BoxFuture, Error};
 
 use crate::records::{account, event, events, with_event};
@@ -180,6 +180,10 @@ impl Facts for Gated {
             guard.0 = None;
             committed
         })
+    }
+
+    fn release(&self, call: FactBatch) -> BoxFuture<'_, sextant_store::Result<SliceHeads>> {
+        self.inner.release(call)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A process with ingestion alone, over the embedded engine in a directory of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,16 +139,21 @@ impl World {
         match kind {
             Kind::InProcess => self.by(key),
             Kind::Network => {
-                let server = Server::new(vec![self.mounted.clone()], Duration::from_secs(600));
-                let readiness = Readiness::new(&self.around.lifecycle);
-                let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-                let address = server
-                    .start(listener, &self.around, &readiness)
-                    .await
-                    .unwrap();
+                let address = self.serve().await;
                 Clients(Link::connect(&format!("http://{address}"), &self.options(key)).unwrap())
             },
         }
+    }
+
+    /// The service on a port of its own.
+    pub(crate) async fn serve(&self) -> SocketAddr {
+        let server = Server::new(vec![self.mounted.clone()], Duration::from_secs(600));
+        let readiness = Readiness::new(&self.around.lifecycle);
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        server
+            .start(listener, &self.around, &readiness)
+            .await
+            .unwrap()
     }
 
     /// A new tenant that follows the real clock, and a key that may do everything with it.
@@ -223,6 +229,7 @@ fn deps(
         tenants: store.ingestion(),
         keys: store.ingestion(),
         accounts: store.ingestion(),
+        places: store.ingestion(),
         intake: store.ingestion(),
         authenticator: Arc::clone(&around.authenticator),
         clock,

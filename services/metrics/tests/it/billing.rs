@@ -151,6 +151,7 @@ fn item(
         price: Some(price),
         quantity,
         fx_rate_micros: 0,
+        ..pb::SubscriptionItem::default()
     }
 }
 

@@ -124,6 +124,7 @@ pub(crate) fn subscription(account: &str, at: &str, seats: u64, unit_minor: i64)
         price: Some(price),
         quantity: seats,
         fx_rate_micros: 0,
+        ..pb::SubscriptionItem::default()
     };
     let fact = pb::SubscriptionFact {
         account_id: account.to_owned(),

@@ -150,6 +150,7 @@ fn subscription(account: &str, at: (&str, &str), seats: u64) -> ingestion::Store
         price: Some(price),
         quantity: seats,
         fx_rate_micros: 0,
+        ..ingestion::SubscriptionItem::default()
     };
     let fact = ingestion::SubscriptionFact {
         account_id: account.to_owned(),

@@ -10,7 +10,7 @@ use sextant_runtime::telemetry::Meters;
 use sextant_store::cache::{Cache, InProcess};
 use sextant_store::embedded::Embedded;
 use sextant_store::port::{
-    Accounts, Catalogue, Facts, Feed, Intake, Keys, Memberships, Metrics, Replica, Scoring,
+    Accounts, Catalogue, Facts, Feed, Intake, Keys, Memberships, Metrics, Places, Replica, Scoring,
     Segmentations, Tenants, Writable,
 };
 
@@ -35,6 +35,8 @@ pub struct IngestionPorts {
     pub keys: Arc<dyn Keys>,
     /// Accounts.
     pub accounts: Arc<dyn Accounts>,
+    /// Where users, and what other systems know, belong.
+    pub places: Arc<dyn Places>,
     /// What has come in.
     pub intake: Arc<dyn Intake>,
 }
@@ -171,7 +173,7 @@ fn caches(config: &Config) -> Result<Vec<Arc<dyn Cache>>, BoxError> {
     Ok(caches)
 }
 
-fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Intake + 'static>(
+fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Places + Intake + 'static>(
     engine: Arc<E>,
     meters: &Meters,
 ) -> IngestionPorts {
@@ -182,6 +184,7 @@ fn ingestion_ports<E: Facts + Feed + Tenants + Keys + Accounts + Intake + 'stati
         tenants: Arc::<Timed<E>>::clone(&store),
         keys: Arc::<Timed<E>>::clone(&store),
         accounts: Arc::<Timed<E>>::clone(&store),
+        places: Arc::<Timed<E>>::clone(&store),
         intake: store,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::id::{AccountKey, AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::position::Head;
 use sextant_domain::time::{Day, Instant};
 use sextant_runtime::telemetry::{Label, Meters, Metric};
@@ -11,11 +11,11 @@ use sextant_store::port::{
     AccountFactRow, AccountRow, Accounts, Activation, AllMovesProgress, Catalogue, Committed,
     EventFilter, EventRow, FactBatch, FactEntry, FactVersion, Facts, Feed, FeedEntry, HeldRow,
     Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow,
-    MonthRow, MoveRow, MovesProgress, Once, Page, RejectionRow, Replica, ReplicaAccount,
-    ReplicaRow, Request, RevisionRow, Scoring, ScoringCommit, SegmentCount, SegmentationCommit,
-    SegmentationRow, Segmentations, SegmenterRow, SliceCursors, SliceHeads, SliceProgress,
-    SliceState, SliceStates, SlicesProgress, SourceCount, StateChange, TenantRow, Tenants,
-    TransitionFilter, TransitionRow, UseRow,
+    MonthRow, MoveRow, MovesProgress, Once, Page, PlaceStep, PlaceWord, Places, RejectionRow,
+    Replica, ReplicaAccount, ReplicaRow, Request, RevisionRow, Scoring, ScoringCommit,
+    SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SegmenterRow, SliceCursors,
+    SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, SourceCount, StateChange,
+    TenantRow, Tenants, TransitionFilter, TransitionRow, UseRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -64,6 +64,12 @@ macro_rules! timed {
 timed! {
     Facts {
         commit<'a>(batch: FactBatch) -> Committed;
+        release<'a>(call: FactBatch) -> SliceHeads;
+    }
+    Places {
+        cursors<'a>() -> SliceCursors;
+        follow<'a>(step: PlaceStep) -> bool;
+        words<'a>(tenant: TenantId, keys: &'a [AccountKey]) -> Vec<PlaceWord>;
     }
     Feed {
         heads<'a>() -> Vec<Head>;

@@ -223,6 +223,7 @@ impl Contract<'_> {
                 total: Some(self.money(total.gross_minor)),
                 tax_minor: total.tax_minor,
                 due_at: Some(timestamp(starts)),
+                ..InvoiceFact::default()
             })
         };
         let attempt = |number: usize, days: i32, status: PaymentStatus| {
@@ -245,6 +246,7 @@ impl Contract<'_> {
                     String::new()
                 },
                 fx_rate_micros: self.currency.rate_micros(month.starts_on.plus(days)),
+                ..PaymentFact::default()
             })
         };
         facts.push((starts, issue(InvoiceStatus::Open)));
@@ -380,6 +382,7 @@ impl Contract<'_> {
             }),
             quantity: u64::from(plan.seats),
             fx_rate_micros: self.currency.rate_micros(plan.priced_on),
+            ..SubscriptionItem::default()
         }
     }
 

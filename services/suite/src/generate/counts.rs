@@ -75,6 +75,8 @@ impl Counts {
                 Fact::Subscription(_) => &mut self.subscriptions,
                 Fact::Invoice(_) => &mut self.invoices,
                 Fact::Payment(_) => &mut self.payments,
+                // A company makes no others.
+                _ => return,
             },
         };
         *kind += 1;

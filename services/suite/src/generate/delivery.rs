@@ -58,7 +58,8 @@ impl Pending {
         let source = match &fact {
             Fact::Account(_) => CRM,
             Fact::User(_) | Fact::AccountUser(_) | Fact::Event(_) => PRODUCT,
-            Fact::Subscription(_) | Fact::Invoice(_) | Fact::Payment(_) => BILLING,
+            // Subscriptions, invoices and payments: a company makes no others.
+            _ => BILLING,
         };
         let mut record = Record {
             source: source.to_owned(),
@@ -66,6 +67,7 @@ impl Pending {
             time: Some(timestamp(self.time)),
             sent_at: None,
             fact: Some(fact),
+            ..Record::default()
         };
         apply(self.flaw, &mut record);
         record

@@ -136,6 +136,7 @@ fn recount(deliveries: &[(Instant, Record)], end: Instant) -> Counts {
             Some(Fact::Subscription(_)) => &mut counts.subscriptions,
             Some(Fact::Invoice(_)) => &mut counts.invoices,
             Some(Fact::Payment(_)) => &mut counts.payments,
+            Some(other) => panic!("a company makes no {other:?}"),
             None => &mut counts.without_fact,
         };
         *kind += 1;
@@ -183,6 +184,7 @@ fn recount_flaw(
         Fact::Subscription(fact) => &fact.account_id,
         Fact::Invoice(fact) => &fact.account_id,
         Fact::Payment(fact) => &fact.account_id,
+        other => panic!("a company makes no {other:?}"),
     };
     counts.unknown_account += u64::from(!accounts.contains(account));
 }

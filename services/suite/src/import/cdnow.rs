@@ -159,6 +159,7 @@ impl CdnowRows {
             time: Some(timestamp(self.zone.start_of(day).plus_us(NOON_US))),
             sent_at: None,
             fact: Some(Fact::Payment(fact)),
+            ..Record::default()
         })
     }
 
@@ -180,7 +181,8 @@ impl CdnowRows {
             source: self.source.clone(),
             id: format!("account-{}", fact.account_id),
             fact: Some(Fact::Account(account)),
-            ..*payment
+            time: payment.time,
+            ..Record::default()
         })
     }
 }

@@ -146,6 +146,7 @@ pub(crate) fn record(row: &Row<'_>, source: &str, ids: &mut RowIds) -> Result<Re
         time: Some(time),
         sent_at: None,
         fact: Some(fact),
+        ..Record::default()
     })
 }
 
@@ -192,6 +193,7 @@ fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         parent_account_id: row.text("parent_account_id"),
         traits,
         cleared_traits: Vec::new(),
+        ..AccountFact::default()
     };
     Ok((time, Fact::Account(fact)))
 }
@@ -201,6 +203,7 @@ fn user(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         user_id: row.required("user_id")?.to_owned(),
         traits: row.free()?,
         cleared_traits: Vec::new(),
+        ..UserFact::default()
     };
     Ok((row.required_time(TIME)?, Fact::User(fact)))
 }
@@ -224,6 +227,7 @@ fn event(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         quantity: row.read("quantity", values::integer)?,
         duration_ms: row.read("duration_ms", values::integer)?,
         data: row.free()?,
+        ..EventFact::default()
     };
     Ok((row.required_time(TIME)?, Fact::Event(fact)))
 }
@@ -244,6 +248,7 @@ fn subscription(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         cancellation_reason: row.text("cancellation_reason"),
         items: vec![item(row)?],
         discounts: discount(row)?.into_iter().collect(),
+        ..SubscriptionFact::default()
     };
     Ok((row.required_time(TIME)?, Fact::Subscription(fact)))
 }
@@ -265,6 +270,7 @@ fn item(row: &Row<'_>) -> Result<SubscriptionItem, Fault> {
         price: Some(price),
         quantity: quantity.unwrap_or(1),
         fx_rate_micros: rate(row)?,
+        ..SubscriptionItem::default()
     })
 }
 
@@ -297,6 +303,7 @@ fn invoice(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         total: Some(total),
         tax_minor: tax.map_or(0, |tax| tax.minor),
         due_at: row.time("due_at")?,
+        ..InvoiceFact::default()
     };
     Ok((row.required_time(TIME)?, Fact::Invoice(fact)))
 }
@@ -321,6 +328,7 @@ fn payment(row: &Row<'_>, id: &RowId) -> Result<(Timestamp, Fact), Fault> {
         refunded_minor: refunded.map_or(0, |refunded| refunded.minor),
         failure_code: row.text("failure_code"),
         fx_rate_micros: rate(row)?,
+        ..PaymentFact::default()
     };
     Ok((row.required_time(TIME)?, Fact::Payment(fact)))
 }

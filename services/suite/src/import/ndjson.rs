@@ -15,6 +15,7 @@ use crate::import::rejects::NDJSON_NOTE;
 use crate::import::{Error, Fault, Item, Original, Part};
 
 mod object;
+mod plain;
 mod read;
 mod strict;
 mod write;

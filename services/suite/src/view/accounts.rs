@@ -47,6 +47,22 @@ pub(crate) fn value(value: &Value) -> Cell {
         },
         Some(Kind::Boolean(flag)) => Cell::Flag(*flag),
         Some(Kind::Time(at)) => Cell::moment(Some(at)),
+        Some(Kind::List(list)) => {
+            let words: Vec<String> = list.values.iter().map(word).collect();
+            Cell::text(words.join(", "))
+        },
+    }
+}
+
+/// A value within a list.
+fn word(value: &Value) -> String {
+    match &value.kind {
+        Some(Kind::Text(text)) => text.clone(),
+        Some(Kind::Integer(integer)) => integer.to_string(),
+        Some(Kind::Number(number)) => number.to_string(),
+        Some(Kind::Boolean(flag)) => flag.to_string(),
+        Some(Kind::Time(at)) => at.to_string(),
+        Some(Kind::List(_)) | None => String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::id::{AccountKey, AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::rfm::TiePolicy;
 use sextant_domain::time::{Day, Instant};
 use sextant_store::{Error, Result};
@@ -101,6 +101,10 @@ impl<'r> Fields<'r> {
     pub(super) fn external_id(&mut self) -> Result<ExternalId> {
         let text = self.take::<&str>()?;
         ExternalId::parse(text).map_err(|error| self.unreadable(&error.to_string()))
+    }
+
+    pub(super) fn account_key(&mut self) -> Result<AccountKey> {
+        Ok(AccountKey::stored(self.take::<&str>()?))
     }
 
     fn unreadable(&self, why: &str) -> Error {

@@ -6,6 +6,7 @@ mod intake;
 mod keys;
 mod known;
 mod partitions;
+mod places;
 mod recent;
 mod tenants;
 mod writers;
@@ -26,7 +27,7 @@ use writers::Writers;
 const FEED_ENTRIES: &str = include_str!("../../queries/postgres/ingestion/feed_entries.sql");
 const APPEND_FEED: &str = include_str!("../../queries/postgres/ingestion/append_feed.sql");
 
-/// The store of ingestion: the ports `Facts`, `Feed`, `Tenants`, `Keys`, `Accounts` and `Intake`.
+/// The store of ingestion: the ports `Facts`, `Feed`, `Tenants`, `Keys`, `Accounts`, `Places` and `Intake`.
 #[derive(Debug, Clone)]
 pub struct Ingestion {
     pool: Pool,
@@ -55,6 +56,10 @@ impl port::Facts for Ingestion {
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>> {
         Box::pin(release::commit(self, self.writers.turn(), batch))
     }
+
+    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<SliceHeads>> {
+        Box::pin(async move { release::release(self, self.writers.turn(), &call).await })
+    }
 }
 
 impl Steps for Ingestion {
@@ -62,7 +67,7 @@ impl Steps for Ingestion {
         Box::pin(self.writers.write(batch))
     }
 
-    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>> {
+    fn release_part(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>> {
         Box::pin(self.writers.release(call))
     }
 }

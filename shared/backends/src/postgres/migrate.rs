@@ -9,12 +9,13 @@ use super::Service;
 
 /// Tables without row-level security, in any schema. They are read across tenants (which feeds have moved, whose key is
 /// this, who is there) before a tenant is known, and hold no facts: names, numbers and hashes only.
-pub const SYSTEM_TABLES: [&str; 11] = [
+pub const SYSTEM_TABLES: [&str; 12] = [
     "access_key",
     "cursor",
     "feed_head",
     "migration",
     "move_cursor",
+    "place_cursor",
     "replica",
     "segmenter",
     "segmenter_code",
@@ -60,6 +61,10 @@ fn migrations(service: Service) -> &'static [Migration] {
             Migration {
                 name: "releasing",
                 sql: include_str!("../../queries/postgres/migrations/ingestion/0005_releasing.sql"),
+            },
+            Migration {
+                name: "places",
+                sql: include_str!("../../queries/postgres/migrations/ingestion/0006_places.sql"),
             },
         ],
         Service::Scoring => &[Migration {

@@ -19,7 +19,7 @@ const FOLDERS: [(&str, &[Service]); 7] = [
 ];
 
 /// Statements across tenants, all on system tables, or on no table.
-const SYSTEM_STATEMENTS: [&str; 38] = [
+const SYSTEM_STATEMENTS: [&str; 39] = [
     "create_partition.sql",
     "cursors.sql",
     "heads.sql",
@@ -34,6 +34,7 @@ const SYSTEM_STATEMENTS: [&str; 38] = [
     "lock_tenant.sql",
     "lock_tenant_shared.sql",
     "moves_cursors.sql",
+    "place_cursors.sql",
     "revoke_key.sql",
     "states.sql",
     "tenant_by_name.sql",

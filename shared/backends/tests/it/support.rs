@@ -22,7 +22,7 @@ pub(crate) fn fact(kind: FactKind, account: &str, id: &str) -> NewFact {
         identity: RecordIdentity::new("test", id, NOON),
         payload: PayloadHash::of(&record),
         kind,
-        account: Some(ExternalId::parse(account).unwrap()),
+        account: Some(ExternalId::parse(account).unwrap().into()),
         new_account_uid: Uuid::new_v4().as_u128(),
         occurred_at: NOON,
         known_at: NOON,

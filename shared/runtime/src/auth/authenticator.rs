@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, header};
 use quick_cache::sync::Cache;
@@ -64,7 +66,7 @@ pub trait KeySource: Send + Sync {
 /// Why a caller is refused. The reasons are part of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// No `authorization: Bearer …` header.
+    /// No `authorization` header with a key.
     Missing,
     /// Malformed, unknown, or with a wrong secret; which of these is not told.
     Invalid,
@@ -220,7 +222,7 @@ impl Authenticator {
 
     /// Decides from the headers and the cache: one SHA-256 block, no lock, no allocation on a hit.
     pub(crate) fn lookup(&self, headers: &HeaderMap) -> Lookup {
-        let key = match bearer(headers) {
+        let key = match presented(headers) {
             Ok(key) => key,
             Err(refusal) => return Lookup::Known(Err(refusal)),
         };
@@ -297,12 +299,20 @@ impl Authenticator {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<Key, Refusal> {
+/// The key that headers show: as `Bearer sx_…`, or as the user of `Basic`, as the write keys of HTTP doors are sent.
+fn presented(headers: &HeaderMap) -> Result<Key, Refusal> {
     let value = headers.get(header::AUTHORIZATION).ok_or(Refusal::Missing)?;
     let text = value.to_str().map_err(|_not_ascii| Refusal::Invalid)?;
-    let (scheme, key) = text.split_once(' ').ok_or(Refusal::Missing)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let (scheme, shown) = text.split_once(' ').ok_or(Refusal::Missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Key::parse(shown.trim()).map_err(|_malformed| Refusal::Invalid);
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
         return Err(Refusal::Missing);
     }
-    Key::parse(key.trim()).map_err(|_malformed| Refusal::Invalid)
+    let decoded = BASE64.decode(shown.trim()).ok();
+    let pair = decoded.and_then(|pair| String::from_utf8(pair).ok());
+    let pair = pair.ok_or(Refusal::Invalid)?;
+    let (user, _) = pair.split_once(':').unwrap_or((&pair, ""));
+    Key::parse(user).map_err(|_malformed| Refusal::Invalid)
 }

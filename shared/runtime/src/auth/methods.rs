@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::auth::Scope;
+use crate::server::method_of;
 
 /// What a method asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum Access {
     Stream(Scope),
 }
 
-/// Method path (`/package.Service/Method`) → what it asks of its caller.
+/// Method path (`/package.Service/Method`, or the first two segments of a door's) → what it asks of its caller.
 #[derive(Debug, Clone, Default)]
 pub struct MethodTable {
     entries: BTreeMap<&'static str, Access>,
@@ -64,7 +65,7 @@ impl MethodTable {
     /// What a method asks of its caller; `None` = it is not served.
     #[must_use]
     pub fn access(&self, path: &str) -> Option<Access> {
-        self.entries.get(path).copied()
+        self.entries.get(method_of(path)).copied()
     }
 
     /// The services of its methods, each once.
@@ -83,7 +84,7 @@ impl MethodTable {
     #[must_use]
     pub fn label(&self, path: &str) -> &'static str {
         self.entries
-            .get_key_value(path)
+            .get_key_value(method_of(path))
             .map_or("_OTHER", |(known, _)| known.trim_start_matches('/'))
     }
 

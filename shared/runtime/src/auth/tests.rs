@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, header};
 
@@ -153,6 +155,17 @@ async fn a_good_key_is_its_principal() {
 }
 
 #[tokio::test]
+async fn a_key_may_come_as_the_user_of_basic_authentication() {
+    let world = world(|_| {});
+    let key = world.key.expose();
+    for pair in [format!("{key}:"), format!("{key}:ignored"), key] {
+        let headers = with(&format!("basic {}", BASE64.encode(&pair)));
+        let principal = world.authenticator.authenticate(&headers).await.unwrap();
+        assert_eq!(principal.key_id, world.key.id());
+    }
+}
+
+#[tokio::test]
 async fn every_other_key_is_refused_with_its_reason() {
     let world = world(|_| {});
     let text = world.key.expose();
@@ -162,7 +175,10 @@ async fn every_other_key_is_refused_with_its_reason() {
         .replace(&stranger.id().to_string(), &world.key.id().to_string());
     for (headers, refusal) in [
         (HeaderMap::new(), Refusal::Missing),
-        (with("Basic dXNlcjpwYXNz"), Refusal::Missing),
+        (with("Digest dXNlcjpwYXNz"), Refusal::Missing),
+        (with("Basic dXNlcjpwYXNz"), Refusal::Invalid),
+        (with("Basic %%%"), Refusal::Invalid),
+        (with("Basic /////w=="), Refusal::Invalid),
         (with(&text), Refusal::Missing),
         (with("Bearer abc"), Refusal::Invalid),
         (with_key(&stranger), Refusal::Invalid),

@@ -1,5 +1,6 @@
 //! A part: what one service brings to the process that hosts it.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use sextant_wire::status::method_unknown;
 use crate::auth::{MethodTable, MethodTableError};
 use crate::lifecycle::{BoxError, TaskOutcome};
 use crate::link::{Link, LinkOptions};
+use crate::server::door::{Door, Doors, Handler};
 use crate::server::{Answer, Serve, Stack, Surroundings, refuse, stack};
 
 type Task = (
@@ -28,6 +30,7 @@ type Task = (
 pub struct Part {
     name: &'static str,
     services: Vec<(&'static str, Stack)>,
+    doors: Vec<Door>,
     served: Vec<String>,
     methods: MethodTable,
     tasks: Vec<Task>,
@@ -77,6 +80,7 @@ impl Part {
         Self {
             name,
             services: Vec::new(),
+            doors: Vec::new(),
             served: Vec::new(),
             methods,
             tasks: Vec::new(),
@@ -97,6 +101,19 @@ impl Part {
                 .map(|method| format!("/{}/{}", S::NAME, method.as_ref())),
         );
         self.services.push((S::NAME, Stack::bare(service)));
+        self
+    }
+
+    /// Adds a path of two segments, such as `/v1/batch`, that takes plain HTTP posts of at most `max_bytes` bytes; the handler gets
+    /// what lies below it, too.
+    #[must_use]
+    pub fn door(mut self, path: &'static str, max_bytes: usize, handler: Handler) -> Self {
+        self.served.push(path.to_owned());
+        self.doors.push(Door {
+            path,
+            handler,
+            max_bytes,
+        });
         self
     }
 
@@ -126,10 +143,13 @@ impl Part {
                 part: self.name,
                 source,
             })?;
-        let names = self.services.iter().map(|(name, _)| *name).collect();
+        let services: Vec<&'static str> = self.services.iter().map(|(name, _)| *name).collect();
+        let doors = by_first_segment(self.doors);
+        let below: Vec<&'static str> = doors.iter().map(|(first, _)| *first).collect();
+        let routes = self.services.into_iter().chain(doors).collect();
         let stack = stack(
             self.name,
-            Dispatch::new(self.services),
+            Dispatch::new(routes),
             &Arc::new(self.methods),
             around,
         );
@@ -138,7 +158,8 @@ impl Part {
         }
         Ok(Mounted {
             name: self.name,
-            services: names,
+            services,
+            doors: below,
             stack,
         })
     }
@@ -149,6 +170,8 @@ impl Part {
 pub struct Mounted {
     name: &'static str,
     services: Vec<&'static str>,
+    /// First segments of the paths of its doors.
+    doors: Vec<&'static str>,
     stack: Stack,
 }
 
@@ -171,13 +194,31 @@ impl Mounted {
         Link::in_process(self.stack.clone(), options)
     }
 
-    /// The part's layers, for each of its services.
+    /// The part's layers, for each first segment of a path that it serves.
     pub(crate) fn into_stacks(self) -> impl Iterator<Item = (&'static str, Stack)> {
         let stack = self.stack;
         self.services
             .into_iter()
+            .chain(self.doors)
             .map(move |name| (name, stack.clone()))
     }
+}
+
+fn by_first_segment(doors: Vec<Door>) -> Vec<(&'static str, Stack)> {
+    let mut grouped: BTreeMap<&'static str, Vec<Door>> = BTreeMap::new();
+    for door in doors {
+        let first = door.path.split('/').nth(1).unwrap_or_default();
+        grouped.entry(first).or_default().push(door);
+    }
+    let stacks = grouped.into_iter();
+    stacks
+        .map(|(first, doors)| (first, Stack(Arc::new(Doors(doors)))))
+        .collect()
+}
+
+/// Whether a first segment is the name of a gRPC service, of ours or of gRPC's own.
+pub(crate) fn is_service(name: &str) -> bool {
+    name.contains('.')
 }
 
 /// Finds the service by the first segment of the path. A linear search: a process has about ten services.
@@ -206,7 +247,7 @@ impl Serve for Dispatch {
                     .services
                     .iter()
                     .map(|(name, _)| *name)
-                    .filter(|name| !name.starts_with("grpc."))
+                    .filter(|name| is_service(name) && !name.starts_with("grpc."))
                     .collect::<Vec<_>>(),
             )),
         }

@@ -1,4 +1,4 @@
-//! The gRPC port: connections, health, drain.
+//! The port for gRPC and for doors: connections, health, drain.
 
 use std::fmt;
 use std::io;
@@ -12,7 +12,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::server::part::{Dispatch, Mounted};
+use crate::server::door::Plain;
+use crate::server::part::{Dispatch, Mounted, is_service};
 use crate::server::readiness::Readiness;
 use crate::server::timely::Timely;
 use crate::server::{Stack, Surroundings};
@@ -144,7 +145,7 @@ impl Server {
         let names: Vec<&'static str> = stacks
             .iter()
             .map(|(name, _)| *name)
-            .filter(|name| *name != health_name)
+            .filter(|name| *name != health_name && is_service(name))
             .collect();
         report(
             &reporter,
@@ -154,7 +155,7 @@ impl Server {
         .await;
         let Listener { incoming, bound } = listener;
         let server = transport(self.max_connection_age);
-        let dispatch = Stack(Arc::new(Dispatch::new(stacks)));
+        let dispatch = Stack(Arc::new(Plain(Dispatch::new(stacks))));
         around.lifecycle.spawn("grpc-port", |stop| {
             server.serve_with_incoming_shutdown(dispatch, incoming, stop.cancelled_owned())
         });
@@ -170,6 +171,7 @@ impl Server {
 fn transport(max_connection_age: Duration) -> tonic::transport::Server {
     // No `max_connection_age_grace`: with it, tonic 0.14 sends no GOAWAY at the age and cuts the connection after the grace.
     tonic::transport::Server::builder()
+        .accept_http1(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_concurrent_streams(Some(MAX_CONCURRENT_STREAMS))

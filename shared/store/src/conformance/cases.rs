@@ -45,6 +45,15 @@ macro_rules! conformance_suite {
                 history_that_is_released_after_its_import_is_news,
                 what_was_left_is_known_where_the_clock_stands_when_it_is_released,
             ]
+            places: [
+                of_what_is_said_on_a_day_the_ends_stay,
+                a_feed_is_followed_once,
+                places_of_tenants_are_apart,
+                what_waits_for_a_user_is_stored_where_the_user_was,
+                what_comes_for_a_user_with_a_place_does_not_wait,
+                no_record_waits_for_a_user_with_a_place,
+                engines_agree_on_places_with_the_formula,
+            ]
             feed: [
                 heads_are_listed_by_tenant_and_slice,
                 entries_are_read_in_order_after_a_number,

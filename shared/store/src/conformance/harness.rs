@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use crate::cache::Cache;
 use crate::port::{
-    self, Accounts, Catalogue, Facts, Feed, Intake, Keys, Memberships, Replica, Segmentations,
-    Tenants, Writable,
+    self, Accounts, Catalogue, Facts, Feed, Intake, Keys, Memberships, Places, Replica,
+    Segmentations, Tenants, Writable,
 };
 use crate::release::Steps;
 
@@ -31,6 +31,8 @@ pub struct Ingestion {
     pub keys: Arc<dyn Keys>,
     /// Its accounts.
     pub accounts: Arc<dyn Accounts>,
+    /// Where users, and what other systems know, belong.
+    pub places: Arc<dyn Places>,
     /// What has come in.
     pub intake: Arc<dyn Intake>,
     /// Its transactions, of which `facts` makes commits.
@@ -39,7 +41,7 @@ pub struct Ingestion {
 
 impl Ingestion {
     /// All ports of one store.
-    pub fn of<S: Facts + Steps + Feed + Tenants + Keys + Accounts + Intake + 'static>(
+    pub fn of<S: Facts + Steps + Feed + Tenants + Keys + Accounts + Places + Intake + 'static>(
         store: &Arc<S>,
     ) -> Self {
         Self {
@@ -48,6 +50,7 @@ impl Ingestion {
             tenants: Arc::<S>::clone(store),
             keys: Arc::<S>::clone(store),
             accounts: Arc::<S>::clone(store),
+            places: Arc::<S>::clone(store),
             intake: Arc::<S>::clone(store),
             steps: Arc::<S>::clone(store),
         }

@@ -55,7 +55,7 @@ pub(super) fn fact(kind: FactKind, account: Option<&str>, id: &str, seconds: i64
         identity: RecordIdentity::new("crm", id, at(seconds)),
         payload: PayloadHash::of(&record),
         kind,
-        account: account.map(external),
+        account: account.map(|id| external(id).into()),
         new_account_uid: 0,
         occurred_at: at(seconds),
         known_at: at(seconds + 1),

@@ -101,7 +101,10 @@ pub async fn one_transaction_releases_so_many_records_and_not_more<H: Harness>(h
     // The process ends here, and another goes on.
     let harness = harness.reopen().await;
     let store = harness.ingestion().await;
-    let released = store.steps.release(batch(ACME, 1000, Vec::new())).await;
+    let released = store
+        .steps
+        .release_part(batch(ACME, 1000, Vec::new()))
+        .await;
     let released = released.unwrap();
     assert_eq!((released.rest, n_held(&store).await), (false, 0));
     let heads = store.feed.heads_of(ACME).await.unwrap();
@@ -120,14 +123,14 @@ pub async fn one_transaction_releases_so_many_records_and_not_more<H: Harness>(h
 pub async fn one_transaction_releases_so_many_bytes_and_not_many_more<H: Harness>(harness: H) {
     let store = harness.ingestion().await;
     interrupted(&store, |fact| fact).await;
-    let released = store.steps.release(batch(ACME, 400, Vec::new())).await;
+    let released = store.steps.release_part(batch(ACME, 400, Vec::new())).await;
     assert!(!released.unwrap().rest);
     assert_eq!(n_held(&store).await, 0);
     // There is nothing more, and asking again stores nothing.
     let heads = store.feed.heads_of(ACME).await.unwrap();
     let again = store
         .steps
-        .release(batch(ACME, 500, Vec::new()))
+        .release_part(batch(ACME, 500, Vec::new()))
         .await
         .unwrap();
     assert_eq!((again.rest, again.heads), (false, Vec::new()));
@@ -205,7 +208,7 @@ pub async fn history_that_is_released_after_its_import_is_news<H: Harness>(harne
     mark(Import::Started, 1).await;
     interrupted(&store, history).await;
     mark(Import::Completed(1), 2).await;
-    let released = store.steps.release(batch(ACME, 400, Vec::new())).await;
+    let released = store.steps.release_part(batch(ACME, 400, Vec::new())).await;
     assert!(!released.unwrap().rest);
     let known = known(&store).await;
     let assumed = known.iter().filter(|known| **known == (at(8), true));
@@ -232,7 +235,7 @@ pub async fn what_was_left_is_known_where_the_clock_stands_when_it_is_released<H
         fixed_clock: Some(at(2_000)),
         ..batch(ACME, 400, Vec::new())
     };
-    store.steps.release(call).await.unwrap();
+    store.steps.release_part(call).await.unwrap();
     let entries = entries(&store, ACME, SLICE).await;
     let mut after = entries.iter().skip_while(|entry| entry.clock.is_none());
     assert_eq!(after.next().unwrap().clock, Some(at(3_000)));

@@ -5,6 +5,7 @@ mod commit;
 mod entry;
 mod intake;
 mod keys;
+mod places;
 pub(super) mod tenants;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,7 @@ use crate::embedded::Error as OpenError;
 use crate::embedded::feed::impl_feed;
 use crate::embedded::file::{File, Rollback};
 use crate::known::KnownAccounts;
-use crate::port::{Committed, FactBatch, Facts};
+use crate::port::{Committed, FactBatch, Facts, SliceHeads};
 use crate::release::{self, Released, Steps, Written};
 use crate::{BoxFuture, Result};
 
@@ -58,6 +59,10 @@ impl Facts for Ingestion {
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>> {
         Box::pin(release::commit(self, &self.releasing, batch))
     }
+
+    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<SliceHeads>> {
+        Box::pin(async move { release::release(self, &self.releasing, &call).await })
+    }
 }
 
 impl Steps for Ingestion {
@@ -69,7 +74,7 @@ impl Steps for Ingestion {
         })
     }
 
-    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>> {
+    fn release_part(&self, call: FactBatch) -> BoxFuture<'_, Result<Released>> {
         let known = Arc::clone(&self.known);
         self.file
             .write("releasing held records", move |connection| {

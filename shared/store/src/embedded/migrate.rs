@@ -23,6 +23,7 @@ pub(super) const INGESTION: Schema = Schema {
         sql!("migrations/ingestion/0002_import"),
         sql!("migrations/ingestion/0003_sequence"),
         sql!("migrations/ingestion/0004_releasing"),
+        sql!("migrations/ingestion/0005_places"),
     ],
 };
 pub(super) const SCORING: Schema = Schema {

@@ -1,5 +1,5 @@
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
+use sextant_domain::id::{AccountKey, ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 
 use crate::port::feed::{SliceHeads, Trace};
@@ -14,8 +14,9 @@ pub struct NewFact {
     pub payload: PayloadHash,
     /// What kind of fact it is.
     pub kind: FactKind,
-    /// The account that it is about; `None` for facts about a user alone, which go to slice 0.
-    pub account: Option<ExternalId>,
+    /// The account that it is about; `None` for facts about no account, which go to slice 0. One that is named by a user or by
+    /// what another system calls it is taken for unknown: who knows its own id names it by that.
+    pub account: Option<AccountKey>,
     /// For [`FactKind::Account`]: the uid that the account gets if it is new. Otherwise unused.
     pub new_account_uid: u128,
     /// When it happened or from when it holds, corrected for a wrong source clock.
@@ -29,6 +30,15 @@ pub struct NewFact {
 }
 
 impl NewFact {
+    /// The account that it makes known, if it is not yet.
+    #[must_use]
+    pub fn brings(&self) -> Option<ExternalId> {
+        let own = self.account.as_ref()?.own()?;
+        (self.kind == FactKind::Account)
+            .then(|| ExternalId::parse(own).ok())
+            .flatten()
+    }
+
     /// When it is known where the tenant's clock, when it is stored, stands at `clock` (`None`: it does not stand still): no news
     /// is known before.
     #[must_use]
@@ -182,6 +192,8 @@ pub struct Committed {
 /// 5. Rejections are stored, each key once in a tenant: one that comes again changes nothing. So are per-source counts, of
 ///    every delivery, also of a rejection that came before (held replayed: held − 1 and accepted + 1; duplicate + 1 or
 ///    conflict + 1 instead if its identity has been taken since).
+///    Facts of accounts that are named by a user or by what another system calls them are held too; where a place of that key is
+///    known ([`crate::port::Places`]), they are stored before `commit` returns.
 /// 6. Last, for each slice with stored facts, in ascending order, the next feed number is taken and an entry written.
 ///    A batch that stores no fact writes no entry.
 pub trait Facts: Send + Sync + std::fmt::Debug {
@@ -191,4 +203,8 @@ pub trait Facts: Send + Sync + std::fmt::Debug {
     /// [`crate::Error::NoImport`], [`crate::Error::Unavailable`] or [`crate::Error::Full`]: nothing of it was stored, or, where more
     /// waited for its accounts than one transaction stores, all of it but not yet all that waited.
     fn commit(&self, batch: FactBatch) -> BoxFuture<'_, Result<Committed>>;
+
+    /// Stores what waits for keys that have a place by now, on behalf of a call: a batch without facts. Returns the newest number of
+    /// each slice that it wrote to.
+    fn release(&self, call: FactBatch) -> BoxFuture<'_, Result<SliceHeads>>;
 }

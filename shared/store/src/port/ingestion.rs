@@ -1,5 +1,5 @@
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::id::{AccountKey, AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::rfm::TiePolicy;
 use sextant_domain::time::Instant;
 
@@ -250,7 +250,7 @@ pub struct HeldRow {
     /// Place in the list: greater is newer.
     pub ordinal: u64,
     /// The account that it waits for.
-    pub account: ExternalId,
+    pub account: AccountKey,
     /// The encoded record.
     pub record: Vec<u8>,
     /// When it came.

@@ -15,7 +15,7 @@ pub(crate) fn fact(kind: FactKind, id: &str, record: Vec<u8>) -> NewFact {
         identity: RecordIdentity::new("crm", id, NOON),
         payload: PayloadHash::of(&record),
         kind,
-        account: Some(ExternalId::parse("anvil").unwrap()),
+        account: Some(ExternalId::parse("anvil").unwrap().into()),
         new_account_uid: 7,
         occurred_at: NOON,
         known_at: NOON,

@@ -136,7 +136,7 @@ async fn a_process_that_releases_until_it_is_killed() {
     assert!(matches!(brought, Ok(Written::Stored(_, Backlog::Own))));
     child::say("a part");
     while store
-        .release(batch(3 << 64, Vec::new()))
+        .release_part(batch(3 << 64, Vec::new()))
         .await
         .unwrap()
         .rest

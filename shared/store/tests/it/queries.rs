@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 36] = [
+const ACROSS_TENANTS: [&str; 38] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
     "ingestion/key_list_all",
     "ingestion/key_revoke",
+    "ingestion/place_cursor_list",
     "ingestion/tenant_by_name",
     "ingestion/tenant_list",
     "metrics/cursor_list",
@@ -23,6 +24,7 @@ const ACROSS_TENANTS: [&str; 36] = [
     "migrations/ingestion/0002_import",
     "migrations/ingestion/0003_sequence",
     "migrations/ingestion/0004_releasing",
+    "migrations/ingestion/0005_places",
     "migrations/segmentation/0002_behind",
     "migrations/metrics/0001_initial",
     "migrations/metrics/0002_behind",
@@ -201,10 +203,11 @@ fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
 
 /// Statements that read all of a table, or all of a tenant in it, because that is what they are for: heads, cursors and states of
 /// all feeds, tables of a few rows for each tenant or each segmenter.
-const OF_ALL: [&str; 16] = [
+const OF_ALL: [&str; 17] = [
     "feed/head_list",
     "feed/head_list_of_tenant",
     "ingestion/key_list_all",
+    "ingestion/place_cursor_list",
     "ingestion/releasing_clear",
     "ingestion/releasing_list",
     "ingestion/source_count_list",

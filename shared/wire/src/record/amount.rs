@@ -42,6 +42,19 @@ pub(super) fn currency(money: Option<&Money>, field: &str) -> Result<Currency, P
     })
 }
 
+/// An amount in minor units of a currency that another field names, from `least` to [`MAX_MINOR`].
+pub(super) fn minor(amount: i64, least: i64, field: &str) -> Result<(), Problem> {
+    if amount < least {
+        let message = format!("{amount} is less than {least}");
+        return Err(Problem::field(ErrorReason::AmountNegative, field, message));
+    }
+    if amount > MAX_MINOR {
+        let message = format!("{amount} is above {MAX_MINOR} minor units; check the unit");
+        return Err(Problem::field(ErrorReason::AmountOverflow, field, message));
+    }
+    Ok(())
+}
+
 pub(super) fn part(part: i64, whole: i64, field: &str) -> Result<(), Problem> {
     if part < 0 {
         return Err(Problem::field(

@@ -102,7 +102,7 @@ fn count(kind: &Kind) -> Option<i64> {
                 .collect();
             digits.parse().ok()
         },
-        Kind::Boolean(_) | Kind::Time(_) => None,
+        Kind::Boolean(_) | Kind::Time(_) | Kind::List(_) => None,
     }
     .filter(|count| *count >= 0)
 }
@@ -120,7 +120,9 @@ pub fn payment(
     let amount = fact.amount.as_ref().ok_or_else(|| damaged("payment"))?;
     let status = match fact.status() {
         pb::PaymentStatus::Unspecified => return Err(damaged("payment")),
-        pb::PaymentStatus::Processing => PaymentStatus::Processing,
+        pb::PaymentStatus::Processing | pb::PaymentStatus::RequiresAction => {
+            PaymentStatus::Processing
+        },
         pb::PaymentStatus::Succeeded => PaymentStatus::Succeeded,
         pb::PaymentStatus::Failed => PaymentStatus::Failed,
         pb::PaymentStatus::Refunded => PaymentStatus::Refunded,

@@ -1,12 +1,10 @@
 //! A JSON object that is taken apart field by field, and knows its path.
 
-use prost_types::Timestamp;
 use serde_json::{Map, Value};
 
 use sextant_domain::time::Zone;
 
 use crate::import::Fault;
-use crate::import::values::{self, Named};
 
 /// An object; whatever is not taken from it is an error in the end.
 #[derive(Debug)]
@@ -21,10 +19,7 @@ impl<'z> Object<'z> {
     pub(crate) fn new(value: Value, path: String, zone: &'z Zone) -> Result<Self, Fault> {
         match value {
             Value::Object(fields) => Ok(Self { path, zone, fields }),
-            other => Err(Fault::new(
-                path,
-                format!("must be an object, not {}", kind(&other)),
-            )),
+            other => Err(wrong(path, "an object", &other)),
         }
     }
 
@@ -51,99 +46,6 @@ impl<'z> Object<'z> {
         found.filter(|value| !value.is_null())
     }
 
-    pub(crate) fn text(&mut self, name: &str) -> Result<String, Fault> {
-        match self.take(name) {
-            None => Ok(String::new()),
-            Some(Value::String(text)) => Ok(text),
-            Some(other) => Err(self.wrong(name, "a text", &other)),
-        }
-    }
-
-    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
-        match self.take(name) {
-            None => Ok(false),
-            Some(Value::Bool(flag)) => Ok(flag),
-            Some(other) => Err(self.wrong(name, "true or false", &other)),
-        }
-    }
-
-    /// A whole number, written as one or as text.
-    pub(crate) fn integer<T: TryFrom<i128> + Default>(&mut self, name: &str) -> Result<T, Fault> {
-        let Some(value) = self.take(name) else {
-            return Ok(T::default());
-        };
-        let number = match &value {
-            Value::Number(number) => number.as_i128(),
-            Value::String(text) => text.parse().ok(),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        };
-        number
-            .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| self.wrong(name, "a whole number that fits", &value))
-    }
-
-    /// A moment as RFC 3339, or as the object that a moment outside of RFC 3339 is written as.
-    pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => values::time(&text, self.zone)
-                .map(Some)
-                .map_err(|problem| Fault::new(self.at(name), problem)),
-            Some(value @ Value::Object(_)) => {
-                let mut object = Self::new(value, self.at(name), self.zone)?;
-                let stamp = Timestamp {
-                    seconds: object.integer("seconds")?,
-                    nanos: object.integer("nanos")?,
-                };
-                object.finish(Some(stamp))
-            },
-            Some(other) => {
-                Err(self.wrong(name, "a moment such as \"2026-01-31T09:30:00Z\"", &other))
-            },
-        }
-    }
-
-    /// An enum by name or number.
-    pub(crate) fn word<E: Named + Into<i32>>(&mut self, name: &str) -> Result<i32, Fault> {
-        match self.take(name) {
-            Some(Value::String(text)) => values::word::<E>(&text)
-                .map(Into::into)
-                .map_err(|problem| Fault::new(self.at(name), problem)),
-            None => Ok(0),
-            Some(value) => {
-                let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
-                number.ok_or_else(|| {
-                    self.wrong(
-                        name,
-                        &format!("one of {}", values::words::<E>().join(", ")),
-                        &value,
-                    )
-                })
-            },
-        }
-    }
-
-    pub(crate) fn object(&mut self, name: &str) -> Result<Option<Self>, Fault> {
-        let (path, zone) = (self.at(name), self.zone);
-        self.take(name)
-            .map(|value| Self::new(value, path, zone))
-            .transpose()
-    }
-
-    /// The elements of a list with their paths.
-    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<(String, Value)>, Fault> {
-        let path = self.at(name);
-        match self.take(name) {
-            None => Ok(Vec::new()),
-            Some(Value::Array(values)) => Ok(values
-                .into_iter()
-                .enumerate()
-                .map(|(index, value)| (format!("{path}[{index}]"), value))
-                .collect()),
-            Some(other) => Err(self.wrong(name, "a list", &other)),
-        }
-    }
-
     /// All fields that are left, whatever their names.
     pub(crate) fn into_fields(self) -> (String, Map<String, Value>) {
         (self.path, self.fields)
@@ -159,13 +61,11 @@ impl<'z> Object<'z> {
             )),
         }
     }
+}
 
-    fn wrong(&self, name: &str, expected: &str, found: &Value) -> Fault {
-        Fault::new(
-            self.at(name),
-            format!("must be {expected}, not {}", kind(found)),
-        )
-    }
+/// A value that is something else than was expected.
+pub(crate) fn wrong(path: String, expected: &str, found: &Value) -> Fault {
+    Fault::new(path, format!("must be {expected}, not {}", kind(found)))
 }
 
 fn kind(value: &Value) -> String {

@@ -1,268 +1,113 @@
-//! JSON to records.
+//! JSON to records, field by field as the contract names them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use prost::Message as _;
+use prost_reflect::{
+    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
+};
 use serde_json::Value as Json;
 
 use sextant_domain::time::Zone;
-use sextant_proto::common::v1::Money;
-use sextant_proto::ingestion::v1::record::Fact;
-use sextant_proto::ingestion::v1::value::Kind;
-use sextant_proto::ingestion::v1::{
-    AccountFact, AccountUserFact, AccountUserRole, BillingInterval, CancellationKind, Discount,
-    DiscountDuration, EventFact, InvoiceFact, InvoiceStatus, PaymentFact, PaymentStatus, Price,
-    Record, SubscriptionFact, SubscriptionItem, SubscriptionStatus, UsageType, UserFact, Value,
-};
+use sextant_proto::ingestion::v1::Record;
 
-use crate::import::Fault;
-use crate::import::ndjson::object::Object;
+use crate::import::ndjson::object::{Object, wrong};
+use crate::import::ndjson::plain;
+use crate::import::{Fault, contract};
 
 /// A record, as the contract has it; days begin in the zone. What it must hold is for the door to say.
 pub(crate) fn record(value: Json, zone: &Zone) -> Result<Record, Fault> {
-    let mut from = Object::new(value, String::new(), zone)?;
-    let record = Record {
-        source: from.text("source")?,
-        id: from.text("id")?,
-        time: from.time("time")?,
-        sent_at: from.time("sent_at")?,
-        fact: fact(&mut from)?,
-    };
-    from.finish(record)
+    let from = Object::new(value, String::new(), zone)?;
+    let read = message(from, &contract::record())?;
+    Record::decode(read.encode_to_vec().as_slice())
+        .map_err(|error| Fault::of_row(format!("is no record: {error}")))
 }
 
-fn fact(from: &mut Object<'_>) -> Result<Option<Fact>, Fault> {
-    type Read = fn(Object<'_>) -> Result<Fact, Fault>;
-    const KINDS: [(&str, Read); 7] = [
-        ("account", |from| account(from).map(Fact::Account)),
-        ("user", |from| user(from).map(Fact::User)),
-        ("account_user", |from| {
-            account_user(from).map(Fact::AccountUser)
-        }),
-        ("event", |from| event(from).map(Fact::Event)),
-        ("subscription", |from| {
-            subscription(from).map(Fact::Subscription)
-        }),
-        ("invoice", |from| invoice(from).map(Fact::Invoice)),
-        ("payment", |from| payment(from).map(Fact::Payment)),
-    ];
-    let mut found = None;
-    for (name, read) in KINDS {
-        let Some(object) = from.object(name)? else {
+fn message(mut from: Object<'_>, of: &MessageDescriptor) -> Result<DynamicMessage, Fault> {
+    let mut read = DynamicMessage::new(of.clone());
+    for field in of.fields() {
+        let Some(json) = from.take(field.name()) else {
             continue;
         };
-        if found.is_some() {
-            return Err(Fault::new(name, "is a second fact; a record holds one"));
-        }
-        found = Some(read(object)?);
+        let path = from.at(field.name());
+        refuse_second(&field, &read, &path)?;
+        let value = value(json, path, &field, from.zone())?;
+        read.set_field(&field, value);
     }
-    Ok(found)
+    from.finish(read)
 }
 
-fn account(mut from: Object<'_>) -> Result<AccountFact, Fault> {
-    let fact = AccountFact {
-        account_id: from.text("account_id")?,
-        name: from.text("name")?,
-        created_at: from.time("created_at")?,
-        owner_id: from.text("owner_id")?,
-        parent_account_id: from.text("parent_account_id")?,
-        traits: values(&mut from, "traits")?,
-        cleared_traits: texts(&mut from, "cleared_traits")?,
-    };
-    from.finish(fact)
-}
-
-fn user(mut from: Object<'_>) -> Result<UserFact, Fault> {
-    let fact = UserFact {
-        user_id: from.text("user_id")?,
-        traits: values(&mut from, "traits")?,
-        cleared_traits: texts(&mut from, "cleared_traits")?,
-    };
-    from.finish(fact)
-}
-
-fn account_user(mut from: Object<'_>) -> Result<AccountUserFact, Fault> {
-    let fact = AccountUserFact {
-        account_id: from.text("account_id")?,
-        user_id: from.text("user_id")?,
-        role: from.word::<AccountUserRole>("role")?,
-        left: from.flag("left")?,
-    };
-    from.finish(fact)
-}
-
-fn event(mut from: Object<'_>) -> Result<EventFact, Fault> {
-    let fact = EventFact {
-        account_id: from.text("account_id")?,
-        user_id: from.text("user_id")?,
-        r#type: from.text("type")?,
-        feature_key: from.text("feature_key")?,
-        quantity: from.integer("quantity")?,
-        duration_ms: from.integer("duration_ms")?,
-        data: values(&mut from, "data")?,
-    };
-    from.finish(fact)
-}
-
-fn subscription(mut from: Object<'_>) -> Result<SubscriptionFact, Fault> {
-    let fact = SubscriptionFact {
-        account_id: from.text("account_id")?,
-        subscription_id: from.text("subscription_id")?,
-        status: from.word::<SubscriptionStatus>("status")?,
-        started_at: from.time("started_at")?,
-        trial_ends_at: from.time("trial_ends_at")?,
-        current_period_ends_at: from.time("current_period_ends_at")?,
-        canceled_at: from.time("canceled_at")?,
-        cancel_at: from.time("cancel_at")?,
-        ended_at: from.time("ended_at")?,
-        cancellation: from.word::<CancellationKind>("cancellation")?,
-        cancellation_reason: from.text("cancellation_reason")?,
-        items: each(&mut from, "items", item)?,
-        discounts: each(&mut from, "discounts", discount)?,
-    };
-    from.finish(fact)
-}
-
-fn item(mut from: Object<'_>) -> Result<SubscriptionItem, Fault> {
-    let item = SubscriptionItem {
-        item_id: from.text("item_id")?,
-        price: from.object("price")?.map(price).transpose()?,
-        quantity: from.integer("quantity")?,
-        fx_rate_micros: from.integer("fx_rate_micros")?,
-    };
-    from.finish(item)
-}
-
-fn price(mut from: Object<'_>) -> Result<Price, Fault> {
-    let price = Price {
-        price_id: from.text("price_id")?,
-        unit_amount: money(&mut from, "unit_amount")?,
-        interval: from.word::<BillingInterval>("interval")?,
-        interval_count: from.integer("interval_count")?,
-        usage_type: from.word::<UsageType>("usage_type")?,
-        product_id: from.text("product_id")?,
-        rank: from.integer("rank")?,
-    };
-    from.finish(price)
-}
-
-fn discount(mut from: Object<'_>) -> Result<Discount, Fault> {
-    let discount = Discount {
-        percent_off_bps: from.integer("percent_off_bps")?,
-        amount_off: money(&mut from, "amount_off")?,
-        duration: from.word::<DiscountDuration>("duration")?,
-        ends_at: from.time("ends_at")?,
-    };
-    from.finish(discount)
-}
-
-fn invoice(mut from: Object<'_>) -> Result<InvoiceFact, Fault> {
-    let fact = InvoiceFact {
-        account_id: from.text("account_id")?,
-        invoice_id: from.text("invoice_id")?,
-        subscription_id: from.text("subscription_id")?,
-        status: from.word::<InvoiceStatus>("status")?,
-        total: money(&mut from, "total")?,
-        tax_minor: from.integer("tax_minor")?,
-        due_at: from.time("due_at")?,
-    };
-    from.finish(fact)
-}
-
-fn payment(mut from: Object<'_>) -> Result<PaymentFact, Fault> {
-    let fact = PaymentFact {
-        account_id: from.text("account_id")?,
-        payment_id: from.text("payment_id")?,
-        invoice_id: from.text("invoice_id")?,
-        status: from.word::<PaymentStatus>("status")?,
-        amount: money(&mut from, "amount")?,
-        refunded_minor: from.integer("refunded_minor")?,
-        failure_code: from.text("failure_code")?,
-        fx_rate_micros: from.integer("fx_rate_micros")?,
-    };
-    from.finish(fact)
-}
-
-fn money(from: &mut Object<'_>, name: &str) -> Result<Option<Money>, Fault> {
-    let Some(mut object) = from.object(name)? else {
-        return Ok(None);
-    };
-    let money = Money {
-        minor: object.integer("minor")?,
-        currency: object.text("currency")?,
-    };
-    object.finish(Some(money))
-}
-
-fn each<T>(
-    from: &mut Object<'_>,
-    name: &str,
-    read: fn(Object<'_>) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
-    let zone = from.zone();
-    from.list(name)?
-        .into_iter()
-        .map(|(path, value)| Object::new(value, path, zone).and_then(read))
-        .collect()
-}
-
-fn texts(from: &mut Object<'_>, name: &str) -> Result<Vec<String>, Fault> {
-    let element = |(path, value)| match value {
-        Json::String(text) => Ok(text),
-        _ => Err(Fault::new(path, "must be a text")),
-    };
-    from.list(name)?.into_iter().map(element).collect()
-}
-
-fn values(from: &mut Object<'_>, name: &str) -> Result<BTreeMap<String, Value>, Fault> {
-    let Some(object) = from.object(name)? else {
-        return Ok(BTreeMap::new());
-    };
-    let zone = object.zone();
-    let (path, fields) = object.into_fields();
-    fields
-        .into_iter()
-        .map(|(name, json)| value(json, format!("{path}.{name}"), zone).map(|value| (name, value)))
-        .collect()
-}
-
-/// A plain value, or the object that names its kind.
-fn value(json: Json, path: String, zone: &Zone) -> Result<Value, Fault> {
-    let kind = match json {
-        Json::Null => None,
-        Json::Bool(flag) => Some(Kind::Boolean(flag)),
-        Json::String(text) => Some(Kind::Text(text)),
-        Json::Number(number) => Some(match number.as_i64() {
-            Some(integer) => Kind::Integer(integer),
-            None => Kind::Number(
-                number
-                    .as_f64()
-                    .ok_or_else(|| Fault::new(&path, "is no number that fits"))?,
-            ),
-        }),
-        Json::Array(_) => {
-            return Err(Fault::new(
-                path,
-                "must be a text, a number, true or false, not a list",
-            ));
+/// Of the fields of a choice only one may be there.
+fn refuse_second(field: &FieldDescriptor, read: &DynamicMessage, path: &str) -> Result<(), Fault> {
+    match field.containing_oneof() {
+        Some(choice) if choice.fields().any(|other| read.has_field(&other)) => {
+            let choice = choice.name();
+            let problem = format!("is a second {choice}; a record holds one");
+            Err(Fault::new(path, problem))
         },
-        object @ Json::Object(_) => named_kind(Object::new(object, path, zone)?)?,
-    };
-    Ok(Value { kind })
+        Some(_) | None => Ok(()),
+    }
 }
 
-fn named_kind(mut from: Object<'_>) -> Result<Option<Kind>, Fault> {
-    if let Some(at) = from.time("time")? {
-        return from.finish(Some(Kind::Time(at)));
+fn value(json: Json, path: String, field: &FieldDescriptor, zone: &Zone) -> Result<Value, Fault> {
+    match (field.kind(), json) {
+        (Kind::Message(entry), json) if field.is_map() => {
+            let kind = entry.map_entry_value_field().kind();
+            let (path, fields) = Object::new(json, path, zone)?.into_fields();
+            let entries = fields.into_iter().map(|(name, json)| {
+                let value = single(json, format!("{path}.{name}"), &kind, zone)?;
+                Ok((MapKey::String(name), value))
+            });
+            let entries: HashMap<_, _> = entries.collect::<Result<_, Fault>>()?;
+            Ok(Value::Map(entries))
+        },
+        (kind, Json::Array(elements)) if field.is_list() => {
+            let elements = elements.into_iter().enumerate();
+            let read =
+                elements.map(|(at, json)| single(json, format!("{path}[{at}]"), &kind, zone));
+            read.collect::<Result<_, _>>().map(Value::List)
+        },
+        (_, json) if field.is_list() => Err(wrong(path, "a list", &json)),
+        (kind, json) => single(json, path, &kind, zone),
     }
-    let path = from.at("number");
-    let kind = match from.take("number") {
-        None => None,
-        Some(Json::Number(number)) => number.as_f64().map(Kind::Number),
-        // As the JSON mapping of protobuf writes them; the door refuses them.
-        Some(Json::String(word)) if word == "NaN" => Some(Kind::Number(f64::NAN)),
-        Some(Json::String(word)) if word == "Infinity" => Some(Kind::Number(f64::INFINITY)),
-        Some(Json::String(word)) if word == "-Infinity" => Some(Kind::Number(f64::NEG_INFINITY)),
-        Some(_) => return Err(Fault::new(path, "must be a number")),
-    };
-    from.finish(kind)
+}
+
+/// One value that is neither a list nor a map.
+fn single(json: Json, path: String, kind: &Kind, zone: &Zone) -> Result<Value, Fault> {
+    match kind {
+        Kind::Message(of) => match of.full_name() {
+            plain::TIMESTAMP => plain::dynamic(&plain::time(json, path, zone)?, of),
+            plain::VALUE => plain::dynamic(&plain::value(json, path, zone)?, of),
+            _ => message(Object::new(json, path, zone)?, of),
+        }
+        .map(Value::Message),
+        Kind::Enum(of) => word(&json, path, of).map(Value::EnumNumber),
+        Kind::Bool => match json {
+            Json::Bool(flag) => Ok(Value::Bool(flag)),
+            other => Err(wrong(path, "true or false", &other)),
+        },
+        Kind::String => match json {
+            Json::String(text) => Ok(Value::String(text)),
+            other => Err(wrong(path, "a text", &other)),
+        },
+        Kind::Double => plain::number(&json, path).map(Value::F64),
+        Kind::Int32 => plain::integer(&json, path).map(Value::I32),
+        Kind::Int64 => plain::integer(&json, path).map(Value::I64),
+        Kind::Uint32 => plain::integer(&json, path).map(Value::U32),
+        Kind::Uint64 => plain::integer(&json, path).map(Value::U64),
+        // The contract has no others in records; a test reads one of each.
+        other => Err(Fault::new(path, format!("cannot be read as {other:?}"))),
+    }
+}
+
+/// An enum by name or number.
+fn word(json: &Json, path: String, of: &EnumDescriptor) -> Result<i32, Fault> {
+    if let Json::String(text) = json {
+        return contract::word(of, text).map_err(|problem| Fault::new(path, problem));
+    }
+    let number = json.as_i64().and_then(|number| i32::try_from(number).ok());
+    number.ok_or_else(|| {
+        let known = contract::words(of).join(", ");
+        wrong(path, &format!("one of {known}"), json)
+    })
 }

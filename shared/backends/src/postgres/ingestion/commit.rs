@@ -10,7 +10,7 @@ mod columns;
 mod counts;
 mod decide;
 mod group;
-mod hold;
+pub(super) mod hold;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -97,7 +97,9 @@ pub(super) async fn commit(
     };
     let insert = insert_identities(&session, batch.tenant, &candidates, &mut decisions);
     let (mut releasing, ()) = try_join(releasing, insert).await?;
-    releasing.retain(|account, _| !waiting.appeared.contains_key(account));
+    releasing.retain(|account, _| {
+        !waiting.appeared.contains_key(account) && !waiting.placed.contains(account)
+    });
     let mut accounts = batch.facts.iter().filter_map(|fact| fact.account.as_ref());
     if !releasing.is_empty() && accounts.any(|account| releasing.contains_key(account.as_str())) {
         session.rollback().await?;
@@ -109,7 +111,8 @@ pub(super) async fn commit(
         .into_iter()
         .filter_map(|id| Some((id, *homes.get(id)?)));
     known.learn(opened, batch.tenant, met);
-    let backlog = match (waiting.is_full(), releasing.is_empty()) {
+    let own = waiting.is_full() || !waiting.placed.is_empty();
+    let backlog = match (own, releasing.is_empty()) {
         (true, _) => Backlog::Own,
         (false, true) => Backlog::None,
         (false, false) => Backlog::OfOthers,

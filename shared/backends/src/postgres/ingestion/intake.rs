@@ -247,7 +247,7 @@ impl Intake for Ingestion {
             decode::all(&found, "held record", |row| {
                 Ok(HeldRow {
                     ordinal: row.sequence()?,
-                    account: row.external_id()?,
+                    account: row.account_key()?,
                     record: row.take()?,
                     received_at: row.instant()?,
                 })

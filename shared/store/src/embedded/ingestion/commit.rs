@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{AccountUid, ExternalId, Slice, TenantId};
+use sextant_domain::id::{AccountKey, AccountUid, Slice, TenantId};
 use sextant_domain::time::Instant;
 
 use crate::Error;
@@ -130,12 +130,12 @@ fn store_batch(
     let targets = resolve(connection, known, batch)?;
     let now = clock.unwrap_or(batch.recorded_at);
     let tables = (&mut dedupe, &mut counts);
-    let taken = held::replay(connection, tables, batch.tenant, &appeared, now)?;
+    let taken = held::replay((connection, known), tables, batch.tenant, &appeared, now)?;
     if taken.is_full() {
         held::note_rest(connection, batch.tenant, &appeared)?;
     }
     let mut outcomes = dedupe.decide(batch, &targets)?;
-    held::hold(connection, &mut counts, batch, &targets, &mut outcomes)?;
+    let placed = held::hold(connection, &mut counts, batch, &targets, &mut outcomes)?;
     for ((outcome, target), source) in outcomes.iter().zip(&targets).zip(&batch.sources) {
         if *target != Target::Unknown {
             counts.decided(source, *outcome, batch.recorded_at);
@@ -153,7 +153,7 @@ fn store_batch(
         batch,
         lines(batch, clock, (&targets, &outcomes, &taken.replayed)),
     )?;
-    Ok((Committed { outcomes, heads }, taken.is_full()))
+    Ok((Committed { outcomes, heads }, placed || taken.is_full()))
 }
 
 /// Stores a part of what waits for known accounts, on behalf of a call.
@@ -166,15 +166,11 @@ pub(super) fn release(
     let releasing = held::releasing(connection, tenant)?;
     let import_is_open = import_is_open(connection, tenant)?;
     let mut appeared = Vec::with_capacity(releasing.len());
-    for (id, historical) in &releasing {
-        if let Some(home) = find_account(connection, known, tenant, id)? {
-            let historical = *historical && import_is_open;
-            appeared.push(Appeared {
-                id,
-                home,
-                historical,
-            });
-        }
+    for (key, historical) in &releasing {
+        appeared.push(Appeared {
+            key: key.clone(),
+            historical: *historical && import_is_open,
+        });
     }
     let now = match call.fixed_clock {
         Some(_) => clock_of(connection, tenant)?,
@@ -184,7 +180,7 @@ pub(super) fn release(
     let mut counts = Counts::default();
     let mut dedupe = Dedupe::prepare(connection, tenant)?;
     let tables = (&mut dedupe, &mut counts);
-    let taken = held::replay(connection, tables, tenant, &appeared, now)?;
+    let taken = held::replay((connection, known), tables, tenant, &appeared, now)?;
     if !taken.is_full() {
         held::all_released(connection, tenant)?;
     }
@@ -212,33 +208,32 @@ fn clock_of(connection: &Connection, tenant: TenantId) -> Work<Option<Instant>> 
     Ok(found.optional()?.flatten())
 }
 
-/// An account that a batch has made known.
-#[derive(Debug, Clone, Copy)]
-struct Appeared<'a> {
-    id: &'a ExternalId,
-    home: Home,
+/// An account that a batch has made known, or a key that has a place.
+#[derive(Debug, Clone)]
+struct Appeared {
+    key: AccountKey,
     /// True: by imported history.
     historical: bool,
 }
 
 /// Creates the accounts that the batch brings and returns them.
-fn create_accounts<'a>(
+fn create_accounts(
     connection: &Connection,
     known: &mut KnownAccounts,
-    batch: &'a FactBatch,
-) -> Work<Vec<Appeared<'a>>> {
+    batch: &FactBatch,
+) -> Work<Vec<Appeared>> {
     let mut appeared = Vec::new();
     let mut insert = connection.prepare_cached(sql!("ingestion/account_insert"))?;
     for fact in &batch.facts {
-        let (FactKind::Account, Some(account)) = (fact.kind, &fact.account) else {
+        let Some(account) = fact.brings() else {
             continue;
         };
-        if find_account(connection, known, batch.tenant, account)?.is_some() {
+        if find_account(connection, known, batch.tenant, account.as_str())?.is_some() {
             continue;
         }
         let home = Home {
             uid: AccountUid(fact.new_account_uid),
-            slice: Slice::of_account(account, batch.n_slices),
+            slice: Slice::of_account(&account, batch.n_slices),
         };
         insert.execute(params![
             id(batch.tenant.0),
@@ -248,8 +243,7 @@ fn create_accounts<'a>(
         ])?;
         known.insert(batch.tenant, account.as_str(), home);
         appeared.push(Appeared {
-            id: account,
-            home,
+            key: account.into(),
             historical: fact.historical,
         });
     }
@@ -265,8 +259,11 @@ fn resolve(
     for fact in &batch.facts {
         targets.push(match &fact.account {
             None => Target::User,
-            Some(account) => find_account(connection, known, batch.tenant, account)?
-                .map_or(Target::Unknown, Target::Account),
+            Some(account) => match account.own() {
+                Some(id) => find_account(connection, known, batch.tenant, id)?
+                    .map_or(Target::Unknown, Target::Account),
+                None => Target::Unknown,
+            },
         });
     }
     Ok(targets)
@@ -276,14 +273,14 @@ fn find_account(
     connection: &Connection,
     known: &mut KnownAccounts,
     tenant: TenantId,
-    account: &ExternalId,
+    account: &str,
 ) -> Work<Option<Home>> {
-    if let Some(home) = known.find(tenant, account.as_str()) {
+    if let Some(home) = known.find(tenant, account) {
         return Ok(Some(home));
     }
     let mut find = connection.prepare_cached(sql!("ingestion/account_find"))?;
     let found = find
-        .query_row(params![id(tenant.0), account.as_str()], |row| {
+        .query_row(params![id(tenant.0), account], |row| {
             Ok(Home {
                 uid: row.uid(0)?,
                 slice: row.slice(1)?,
@@ -291,7 +288,7 @@ fn find_account(
         })
         .optional()?;
     if let Some(home) = found {
-        known.insert(tenant, account.as_str(), home);
+        known.insert(tenant, account, home);
     }
     Ok(found)
 }

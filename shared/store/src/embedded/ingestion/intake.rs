@@ -1,6 +1,6 @@
 use rusqlite::{Connection, Row, params};
 
-use sextant_domain::id::{AccountUid, Slice, TenantId};
+use sextant_domain::id::{AccountKey, AccountUid, Slice, TenantId};
 
 use crate::embedded::failure::Work;
 use crate::embedded::ingestion::Ingestion;
@@ -167,7 +167,7 @@ fn rejection_row(row: &Row<'_>) -> rusqlite::Result<RejectionRow> {
 fn held_row(row: &Row<'_>) -> rusqlite::Result<HeldRow> {
     Ok(HeldRow {
         ordinal: row.number(0)?,
-        account: row.external_id(1)?,
+        account: AccountKey::stored(row.get::<_, String>(1)?),
         record: row.get(2)?,
         received_at: row.instant(3)?,
     })

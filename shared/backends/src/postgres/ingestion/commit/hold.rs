@@ -1,11 +1,11 @@
 //! Facts of unknown accounts: made known, kept, or released.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{AccountUid, ExternalId, PayloadHash, RecordIdentity, Slice, TenantId};
+use sextant_domain::id::{AccountKey, AccountUid, PayloadHash, RecordIdentity, Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::Result;
 use sextant_store::known::Home;
@@ -28,13 +28,15 @@ const LIST_RELEASING: &str =
 const CLEAR_RELEASING: &str =
     include_str!("../../../../queries/postgres/ingestion/clear_releasing.sql");
 const TAKE_HELD: &str = include_str!("../../../../queries/postgres/ingestion/take_held.sql");
+const TAKE_PLACED: &str = include_str!("../../../../queries/postgres/ingestion/take_placed.sql");
+const NOTE_PLACED: &str = include_str!("../../../../queries/postgres/ingestion/note_placed.sql");
 
 /// A fact that was held.
 pub(super) struct Released {
     ordinal: u64,
     pub(super) identity: RecordIdentity,
     pub(super) payload: PayloadHash,
-    pub(super) account: ExternalId,
+    pub(super) account: AccountKey,
     pub(super) home: Home,
     pub(super) source: String,
     pub(super) kind: FactKind,
@@ -58,7 +60,7 @@ pub(super) struct Appeared {
 pub(super) struct Waiting {
     /// Held facts whose accounts have appeared, in the order in which they came, as far as one transaction goes.
     pub(super) released: Vec<Released>,
-    /// Those accounts, by external id.
+    /// Those accounts, by their keys.
     pub(super) appeared: BTreeMap<String, Appeared>,
     /// Places of the facts that wait from now on.
     pub(super) kept: Vec<usize>,
@@ -66,6 +68,8 @@ pub(super) struct Waiting {
     pub(super) again: Vec<usize>,
     /// Places of the facts that contradict one that waits.
     pub(super) contradicting: Vec<usize>,
+    /// Keys that have a place and for which facts wait from now on: they are released next.
+    pub(super) placed: BTreeSet<String>,
 }
 
 impl Waiting {
@@ -109,6 +113,9 @@ pub(super) async fn settle<'b>(
         note_rest(session, batch.tenant, &waiting.appeared).await?;
     }
     hold(session, batch, homes, &mut waiting).await?;
+    let keys = batch.facts.iter().filter_map(|fact| fact.account.as_ref());
+    let keys = keys.filter(|key| key.own().is_none());
+    waiting.placed = note_placed(session, batch.tenant, keys).await?;
     Ok(waiting)
 }
 
@@ -128,7 +135,10 @@ pub(super) async fn resume(session: &Session, tenant: TenantId) -> Result<Waitin
     Ok(waiting)
 }
 
-async fn lock(session: &Session, tenant: TenantId) -> Result<()> {
+pub(in crate::postgres::ingestion) async fn lock(
+    session: &Session,
+    tenant: TenantId,
+) -> Result<()> {
     let lock = session.prepare(LOCK).await?;
     let key = rows::lock_key(tenant, rows::Guarded::Accounts);
     session.query(&lock, &[&key]).await?;
@@ -151,6 +161,24 @@ pub(super) async fn releasing(
         Ok((id, by))
     })?;
     Ok(accounts.into_iter().collect())
+}
+
+/// Notes which of these keys have a place while facts wait for them, and returns those that were not noted before.
+pub(in crate::postgres::ingestion) async fn note_placed(
+    session: &Session,
+    tenant: TenantId,
+    keys: impl Iterator<Item = &AccountKey>,
+) -> Result<BTreeSet<String>> {
+    let keys: Vec<&str> = keys.map(AccountKey::as_str).collect();
+    if keys.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let note = session.prepare(NOTE_PLACED).await?;
+    let noted = session
+        .query(&note, &[&rows::tenant(tenant), &keys])
+        .await?;
+    let noted = decode::all(&noted, "key", |row: &mut Fields<'_>| row.take())?;
+    Ok(noted.into_iter().collect())
 }
 
 /// Notes that facts may still wait for these accounts.
@@ -176,28 +204,24 @@ async fn create<'b>(
 ) -> Result<BTreeMap<String, Appeared>> {
     let mut created = BTreeMap::new();
     let (mut ids, mut uids, mut slices) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, fact) in batch
-        .facts
-        .iter()
-        .enumerate()
-        .filter(|(_, fact)| fact.kind == FactKind::Account)
-    {
-        let Some(id) = fact
-            .account
-            .as_ref()
-            .filter(|id| !homes.contains_key(id.as_str()))
-        else {
+    let brought = batch.facts.iter().enumerate();
+    let brought = brought.filter_map(|(place, fact)| Some((place, fact, fact.brings()?)));
+    for (place, fact, account) in brought {
+        let Some(id) = fact.account.as_ref().map(AccountKey::as_str) else {
             continue;
         };
-        let slice = Slice::of_account(id, batch.n_slices);
+        if homes.contains_key(id) {
+            continue;
+        }
+        let slice = Slice::of_account(&account, batch.n_slices);
         let uid = AccountUid(fact.new_account_uid);
-        homes.insert(id.as_str(), Home { uid, slice });
+        homes.insert(id, Home { uid, slice });
         let by = Appeared {
             place: Some(place),
             historical: fact.historical,
         };
-        created.insert(id.as_str().to_owned(), by);
-        ids.push(id.as_str());
+        created.insert(id.to_owned(), by);
+        ids.push(id);
         uids.push(Uuid::from_u128(fact.new_account_uid));
         slices.push(rows::slice(slice));
     }
@@ -213,24 +237,40 @@ async fn create<'b>(
     Ok(created)
 }
 
-/// Takes out facts that wait for accounts, as far as one transaction goes.
+/// Takes out facts that wait for accounts, and for keys that have a place, as far as one transaction goes.
 async fn release(
     session: &Session,
     tenant: TenantId,
     appeared: &BTreeMap<String, Appeared>,
 ) -> Result<Vec<Released>> {
-    let ids: Vec<&str> = appeared.keys().map(String::as_str).collect();
+    let is_own = |key: &&str| AccountKey::stored(*key).own().is_some();
+    let (ids, keys): (Vec<&str>, Vec<&str>) = appeared.keys().map(String::as_str).partition(is_own);
+    let mut released = take(session, TAKE_HELD, tenant, &ids).await?;
+    released.extend(take(session, TAKE_PLACED, tenant, &keys).await?);
+    released.sort_unstable_by_key(|held| held.ordinal);
+    Ok(released)
+}
+
+async fn take(
+    session: &Session,
+    sql: &str,
+    tenant: TenantId,
+    keys: &[&str],
+) -> Result<Vec<Released>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
     let bounds = (rows::limit(MAX_RELEASED), rows::limit(MAX_RELEASED_BYTES));
-    let take = session.prepare(TAKE_HELD).await?;
+    let take = session.prepare(sql).await?;
     let found = session
-        .query(&take, &[&rows::tenant(tenant), &ids, &bounds.0, &bounds.1])
+        .query(&take, &[&rows::tenant(tenant), &keys, &bounds.0, &bounds.1])
         .await?;
-    let mut released = decode::all(&found, "held record", |row: &mut Fields<'_>| {
+    decode::all(&found, "held record", |row: &mut Fields<'_>| {
         Ok(Released {
             ordinal: row.sequence()?,
             identity: decide::identity(row)?,
             payload: PayloadHash(row.id()?),
-            account: row.external_id()?,
+            account: row.account_key()?,
             home: Home {
                 uid: AccountUid(row.id()?),
                 slice: row.slice()?,
@@ -242,9 +282,7 @@ async fn release(
             historical: row.take()?,
             record: row.take()?,
         })
-    })?;
-    released.sort_unstable_by_key(|held| held.ordinal);
-    Ok(released)
+    })
 }
 
 /// Keeps the facts whose accounts are unknown.
@@ -323,7 +361,7 @@ async fn insert_held(session: &Session, batch: &FactBatch, kept: &[usize]) -> Re
     let accounts: Vec<&str> = facts
         .iter()
         .filter_map(|fact| fact.account.as_ref())
-        .map(ExternalId::as_str)
+        .map(AccountKey::as_str)
         .collect();
     let kinds: Vec<i16> = facts
         .iter()

@@ -1,5 +1,5 @@
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::{ExternalId, PayloadHash, RecordIdentity, TenantId};
+use sextant_domain::id::{AccountKey, ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::NewFact;
 
@@ -10,7 +10,7 @@ fn batch(id: u128, recorded_at: i64, accounts: &[&str]) -> FactBatch {
         identity: RecordIdentity::new("test", account, Instant(0)),
         payload: PayloadHash(0),
         kind: FactKind::Event,
-        account: ExternalId::parse(account).ok(),
+        account: ExternalId::parse(account).ok().map(AccountKey::from),
         new_account_uid: 0,
         occurred_at: Instant(0),
         known_at: Instant(0),
@@ -43,7 +43,7 @@ fn joined_batches_keep_their_order_and_their_facts() {
         .facts
         .iter()
         .filter_map(|fact| fact.account.as_ref())
-        .map(ExternalId::as_str)
+        .map(AccountKey::as_str)
         .collect();
     assert_eq!(
         (accounts, group.whole.recorded_at),

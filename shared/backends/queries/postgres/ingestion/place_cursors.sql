@@ -1,0 +1,1 @@
+SELECT tenant_id, slice, sequence FROM place_cursor

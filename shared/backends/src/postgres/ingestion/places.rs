@@ -1,0 +1,126 @@
+//! Where users, and what other systems know, belong.
+
+use sextant_domain::id::{AccountKey, TenantId};
+use sextant_domain::place::Word;
+use sextant_domain::time::DAY_US;
+use sextant_store::port::{PlaceStep, PlaceWord, Places, SliceCursors};
+use sextant_store::{BoxFuture, Error, Result};
+
+use super::Ingestion;
+use super::commit::hold;
+use crate::postgres::session::Session;
+use crate::postgres::{decode, rows};
+
+const CURSORS: &str = include_str!("../../../queries/postgres/ingestion/place_cursors.sql");
+const MOVE_CURSOR: &str = include_str!("../../../queries/postgres/ingestion/move_place_cursor.sql");
+const PUT: &str = include_str!("../../../queries/postgres/ingestion/put_places.sql");
+const WORDS: &str = include_str!("../../../queries/postgres/ingestion/places.sql");
+
+impl Places for Ingestion {
+    fn cursors(&self) -> BoxFuture<'_, Result<SliceCursors>> {
+        Box::pin(async move {
+            let found = self
+                .pool
+                .system("reading cursors of places", CURSORS, &[])
+                .await?;
+            decode::all(&found, "cursor", |row| {
+                Ok((row.tenant()?, row.slice()?, row.sequence()?))
+            })
+        })
+    }
+
+    fn follow(&self, step: PlaceStep) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async move {
+            let session = self.pool.session("following to places").await?;
+            session.begin(step.tenant);
+            if !step.words.is_empty() {
+                // So that whoever holds a record for one of the keys sees its place, or its record is seen here.
+                hold::lock(&session, step.tenant).await?;
+            }
+            if !move_cursor(&session, &step).await? {
+                session.rollback().await?;
+                return Err(Error::Fenced);
+            }
+            put(&session, &step).await?;
+            let keys = step.words.iter().map(|said| &said.key);
+            let noted = hold::note_placed(&session, step.tenant, keys).await?;
+            session.commit().await?;
+            Ok(!noted.is_empty())
+        })
+    }
+
+    fn words<'a>(
+        &'a self,
+        tenant: TenantId,
+        keys: &'a [AccountKey],
+    ) -> BoxFuture<'a, Result<Vec<PlaceWord>>> {
+        Box::pin(async move {
+            let keys: Vec<&str> = keys.iter().map(AccountKey::as_str).collect();
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "reading places",
+                    WORDS,
+                    &[&rows::tenant(tenant), &keys],
+                )
+                .await?;
+            let days = decode::all(&found, "place", |row| {
+                let (key, account, left) = (row.account_key()?, row.external_id()?, row.take()?);
+                let ends = (row.instant()?, row.instant()?);
+                let said = |at| Word {
+                    at,
+                    account: account.clone(),
+                    left,
+                };
+                Ok(PlaceWord::between(&key, ends, said).collect::<Vec<_>>())
+            })?;
+            Ok(days.into_iter().flatten().collect())
+        })
+    }
+}
+
+async fn move_cursor(session: &Session, step: &PlaceStep) -> Result<bool> {
+    let statement = session.prepare(MOVE_CURSOR).await?;
+    let moved = session
+        .query(
+            &statement,
+            &[
+                &rows::tenant(step.tenant),
+                &rows::slice(step.slice),
+                &rows::number(step.from),
+                &rows::number(step.to),
+            ],
+        )
+        .await?;
+    Ok(!moved.is_empty())
+}
+
+async fn put(session: &Session, step: &PlaceStep) -> Result<()> {
+    if step.words.is_empty() {
+        return Ok(());
+    }
+    let words = || step.words.iter().map(|said| &said.word);
+    let keys: Vec<&str> = step.words.iter().map(|said| said.key.as_str()).collect();
+    let days: Vec<i32> = words()
+        .map(|word| i32::try_from(word.at.0.div_euclid(DAY_US)).unwrap_or(i32::MAX))
+        .collect();
+    let moments: Vec<i64> = words().map(|word| word.at.0).collect();
+    let accounts: Vec<&str> = words().map(|word| word.account.as_str()).collect();
+    let left: Vec<bool> = words().map(|word| word.left).collect();
+    let statement = session.prepare(PUT).await?;
+    session
+        .execute(
+            &statement,
+            &[
+                &rows::tenant(step.tenant),
+                &keys,
+                &days,
+                &moments,
+                &accounts,
+                &left,
+            ],
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,2 @@
+INSERT INTO place_cursor (tenant_id, slice, sequence) VALUES (?1, ?2, ?4)
+ON CONFLICT (tenant_id, slice) DO UPDATE SET sequence = excluded.sequence WHERE sequence = ?3;

@@ -1,0 +1,1 @@
+SELECT external_id, is_left, first_at, last_at FROM place WHERE tenant_id = ?1 AND key = ?2;

@@ -1,0 +1,108 @@
+//! Where users, and what other systems know, belong.
+
+use rusqlite::{Connection, params};
+
+use sextant_domain::id::{AccountKey, TenantId};
+use sextant_domain::place::Word;
+use sextant_domain::time::{DAY_US, Instant};
+
+use crate::embedded::failure::Work;
+use crate::embedded::ingestion::Ingestion;
+use crate::embedded::sql;
+use crate::embedded::value::{Columns, id, number};
+use crate::port::{PlaceStep, PlaceWord, Places, SliceCursors};
+use crate::{BoxFuture, Error, Result};
+
+impl Places for Ingestion {
+    fn cursors(&self) -> BoxFuture<'_, Result<SliceCursors>> {
+        self.file().read("reading cursors of places", |connection| {
+            let mut list = connection.prepare_cached(sql!("ingestion/place_cursor_list"))?;
+            let cursors = list.query_map([], |row| {
+                Ok((row.tenant(0)?, row.slice(1)?, row.number(2)?))
+            })?;
+            Ok(cursors.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn follow(&self, step: PlaceStep) -> BoxFuture<'_, Result<bool>> {
+        self.file().write("following to places", move |connection| {
+            follow(connection, &step)
+        })
+    }
+
+    fn words<'a>(
+        &'a self,
+        tenant: TenantId,
+        keys: &'a [AccountKey],
+    ) -> BoxFuture<'a, Result<Vec<PlaceWord>>> {
+        let keys = keys.to_vec();
+        self.file().read("reading places", move |connection| {
+            words(connection, tenant, keys)
+        })
+    }
+}
+
+fn follow(connection: &Connection, step: &PlaceStep) -> Work<bool> {
+    let tenant = id(step.tenant.0);
+    let mut move_on = connection.prepare_cached(sql!("ingestion/place_cursor_move"))?;
+    let moved = move_on.execute(params![
+        tenant,
+        step.slice.0,
+        number(step.from),
+        number(step.to)
+    ])?;
+    if moved == 0 {
+        return Err(Error::Fenced.into());
+    }
+    let mut put = connection.prepare_cached(sql!("ingestion/place_put"))?;
+    for PlaceWord { key, word } in &step.words {
+        put.execute(params![
+            tenant,
+            key.as_str(),
+            word.at.0.div_euclid(DAY_US),
+            word.account.as_str(),
+            word.left,
+            word.at.0
+        ])?;
+    }
+    let keys = step.words.iter().map(|said| &said.key);
+    note(connection, step.tenant, keys)
+}
+
+/// Notes which of these keys have a place while records wait for them; tells whether there are any.
+pub(super) fn note<'a>(
+    connection: &Connection,
+    tenant: TenantId,
+    keys: impl Iterator<Item = &'a AccountKey>,
+) -> Work<bool> {
+    let mut note = connection.prepare_cached(sql!("ingestion/place_note"))?;
+    let mut noted = false;
+    for key in keys {
+        noted |= note.execute(params![id(tenant.0), key.as_str()])? > 0;
+    }
+    Ok(noted)
+}
+
+fn words(
+    connection: &Connection,
+    tenant: TenantId,
+    mut keys: Vec<AccountKey>,
+) -> Work<Vec<PlaceWord>> {
+    keys.sort_unstable();
+    keys.dedup();
+    let mut of_key = connection.prepare_cached(sql!("ingestion/place_of_key"))?;
+    let mut words = Vec::new();
+    for key in keys {
+        let mut rows = of_key.query(params![id(tenant.0), key.as_str()])?;
+        while let Some(row) = rows.next()? {
+            let (account, left) = (row.external_id(0)?, row.get(1)?);
+            let ends: (Instant, Instant) = (row.instant(2)?, row.instant(3)?);
+            words.extend(PlaceWord::between(&key, ends, |at| Word {
+                at,
+                account: account.clone(),
+                left,
+            }));
+        }
+    }
+    Ok(words)
+}

@@ -1,0 +1,68 @@
+use sextant_domain::id::{AccountKey, Slice, TenantId};
+use sextant_domain::place::Word;
+use sextant_domain::time::Instant;
+
+use crate::port::replica::SliceCursors;
+use crate::{BoxFuture, Result};
+
+/// Something that was said of where a key belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlaceWord {
+    /// A user, or what another system knows; no own id.
+    pub key: AccountKey,
+    /// What was said.
+    pub word: Word,
+}
+
+impl PlaceWord {
+    /// The first and the last of the words of one day; one where they are the same.
+    pub fn between<'k>(
+        key: &'k AccountKey,
+        (first_at, last_at): (Instant, Instant),
+        said: impl Fn(Instant) -> Word + 'k,
+    ) -> impl Iterator<Item = Self> + 'k {
+        let last = (last_at != first_at).then_some(last_at);
+        let ends = std::iter::once(first_at).chain(last);
+        ends.map(move |at| Self {
+            key: key.clone(),
+            word: said(at),
+        })
+    }
+}
+
+/// What the entries of a feed say of places.
+#[derive(Debug, Clone)]
+pub struct PlaceStep {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The slice.
+    pub slice: Slice,
+    /// The feed was followed up to this entry.
+    pub from: u64,
+    /// And is now up to this one.
+    pub to: u64,
+    /// What the entries between say.
+    pub words: Vec<PlaceWord>,
+}
+
+/// Where users, and what other systems know, belong. A projection of ingestion's own feed, with a cursor of its own.
+///
+/// Of what is said of a key and an account on one day (in UTC) the first and the last word stay, those of coming and those of
+/// leaving each for themselves; in whatever order they were stored.
+pub trait Places: Send + Sync + std::fmt::Debug {
+    /// How far each feed has been followed.
+    fn cursors(&self) -> BoxFuture<'_, Result<SliceCursors>>;
+
+    /// Adds a step, and tells whether records wait for a key of it: [`crate::port::Facts::release`] stores them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Fenced`]: somebody else has followed the feed meanwhile.
+    fn follow(&self, step: PlaceStep) -> BoxFuture<'_, Result<bool>>;
+
+    /// All that was said of keys. At most 10,000 keys.
+    fn words<'a>(
+        &'a self,
+        tenant: TenantId,
+        keys: &'a [AccountKey],
+    ) -> BoxFuture<'a, Result<Vec<PlaceWord>>>;
+}

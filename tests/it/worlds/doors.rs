@@ -1,0 +1,194 @@
+//! What products already send: unmodified libraries of others against a running installation.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sextant::client::Client;
+use sextant_proto::ingestion::v1::{
+    CreateKeyRequest, GetIngestCountsRequest, GetTenantRequest, Key, ListAccountsRequest,
+    ListHeldRequest, Scope, SourceCounts,
+};
+
+use crate::worlds::records::{ask, feature, now};
+use crate::worlds::world::{Shape, World, request_id, tenant_in};
+
+/// Where `tests/tools` puts what it installs.
+fn tools() -> PathBuf {
+    let tools = std::env::var_os("SEXTANT_TEST_TOOLS");
+    let tools = tools.unwrap_or_else(|| panic!("SEXTANT_TEST_TOOLS: the folder of tests/tools"));
+    tools.into()
+}
+
+fn scripts() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/clients/segment"))
+}
+
+/// A tenant that lives today, and a write key of it.
+struct Site {
+    world: World,
+    client: Client,
+    write_key: String,
+}
+
+impl Site {
+    async fn new(shape: Shape) -> Self {
+        let world = World::start(shape).await;
+        let installation = world.client();
+        let client = tenant_in(&installation, "acme", "UTC", None).await;
+        let request = GetTenantRequest::default();
+        let tenant = ask!(client, tenants.get_tenant, request).tenant.unwrap();
+        let key = Key {
+            tenant_id: tenant.tenant_id,
+            scopes: vec![Scope::Ingest.into()],
+            title: "write key".to_owned(),
+            ..Key::default()
+        };
+        let request = CreateKeyRequest {
+            key: Some(key),
+            request_id: request_id(),
+        };
+        let made = ask!(client, access.create_key, request);
+        Self {
+            world,
+            client,
+            write_key: made.secret,
+        }
+    }
+
+    /// Runs a product to its end.
+    fn run(&self, mut product: Command) {
+        product
+            .env("SEXTANT_ADDRESS", &self.world.addresses().ingestion)
+            .env("SEXTANT_KEY", &self.write_key);
+        let output = product.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{product:?}: {said}");
+    }
+
+    async fn counts(&self) -> SourceCounts {
+        let counted = ask!(
+            self.client,
+            ingestion.get_ingest_counts,
+            GetIngestCountsRequest {}
+        );
+        counted.sources.into_iter().next().unwrap()
+    }
+
+    /// Returns when nothing waits any more.
+    async fn settled(&self) {
+        let settled = async {
+            loop {
+                let held = ask!(self.client, ingestion.list_held, ListHeldRequest::default());
+                if held.held.is_empty() {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let settled = tokio::time::timeout(std::time::Duration::from_secs(30), settled).await;
+        settled.unwrap();
+    }
+}
+
+/// The product in Python; with compressed bodies or without.
+fn python(gzip: bool) -> Command {
+    let mut command = Command::new(tools().join("clients/bin/python"));
+    command.arg(scripts().join("product.py"));
+    if gzip {
+        command.arg("gzip");
+    }
+    command
+}
+
+/// A product in JavaScript, beside the libraries that are installed.
+fn node(folder: &Path, script: &str) -> Command {
+    let modules = folder.join("node_modules");
+    if !modules.exists() {
+        symlink(tools().join("node/node_modules"), &modules).unwrap();
+    }
+    let copy = folder.join(script);
+    std::fs::copy(scripts().join(script), &copy).unwrap();
+    let mut command = Command::new(tools().join("python/bin/node"));
+    command.arg(copy);
+    command
+}
+
+/// What every product has sent of its three accounts: of each of six users an identity, a group, 20 events, a visit, and an alias.
+async fn expect_all_of(site: &Site, product: &str, name: &str) {
+    site.settled().await;
+    let listed = ask!(
+        site.client,
+        accounts.list_accounts,
+        ListAccountsRequest::default()
+    );
+    let accounts: Vec<(String, String)> = listed
+        .accounts
+        .iter()
+        .map(|account| {
+            (
+                account.r#ref.as_ref().unwrap().id.clone(),
+                account.name.clone(),
+            )
+        })
+        .filter(|(id, _)| id.starts_with(product))
+        .collect();
+    let expected: Vec<(String, String)> = (0..3)
+        .map(|number| (format!("{product}-{number}"), format!("{name} {number}")))
+        .collect();
+    assert_eq!(accounts, expected);
+    let position = listed.freshness.unwrap().position;
+    for (account, _) in accounts {
+        let at = now(&position);
+        let of = async |name: &str| feature(&site.client, &account, name, &at).await;
+        assert_eq!(of("usage.events_28d").await, Some(42), "{account}");
+        assert_eq!(of("usage.active_users_28d").await, Some(2), "{account}");
+        assert_eq!(of("usage.product_features_28d").await, Some(1), "{account}");
+    }
+}
+
+/// What one product sends, in records: a group is an account and a membership.
+const N_RECORDS: u64 = 6 * (1 + 2 + 20 + 1 + 1);
+
+async fn every_library_delivers(shape: Shape) {
+    let site = Site::new(shape).await;
+    let folder = tempfile::tempdir().unwrap();
+    let products = [
+        (python(false), "python", "Python"),
+        (node(folder.path(), "segment.mjs"), "node", "Node"),
+        (node(folder.path(), "rudder.mjs"), "rudder", "Rudder"),
+    ];
+    let mut expected = 0;
+    for (product, prefix, name) in products {
+        site.run(product);
+        expect_all_of(&site, prefix, name).await;
+        expected += N_RECORDS;
+        let counts = site.counts().await;
+        assert_eq!(
+            (counts.source.as_str(), counts.accepted),
+            ("segment", expected),
+            "{prefix}"
+        );
+        let others = [
+            counts.duplicate,
+            counts.conflict,
+            counts.held,
+            counts.rejected,
+        ];
+        assert_eq!(others, [0; 4], "{prefix}");
+    }
+    // The same product again, as another process: other messages of the same accounts.
+    site.run(python(true));
+    site.settled().await;
+    assert_eq!(site.counts().await.accepted, expected + N_RECORDS);
+}
+
+#[tokio::test]
+async fn libraries_of_segment_and_rudderstack_deliver_every_record_to_the_embedded_engine() {
+    every_library_delivers(Shape::Embedded).await;
+}
+
+#[tokio::test]
+async fn libraries_of_segment_and_rudderstack_deliver_every_record_to_services_apart() {
+    every_library_delivers(Shape::Apart).await;
+}
