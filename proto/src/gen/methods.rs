@@ -32,6 +32,7 @@ pub const INGESTION_INGESTION_SERVICE: &[&str] = &[
     "Ingest",
     "IngestBatch",
     "ListRejections",
+    "ReplayRejections",
     "ListHeld",
     "GetIngestCounts",
 ];

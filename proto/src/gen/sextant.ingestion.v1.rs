@@ -4706,6 +4706,12 @@ pub struct ListRejectionsRequest {
     /// Continue where an answer ended.
     #[prost(string, tag = "2")]
     pub page_token: ::prost::alloc::string::String,
+    /// Only of this source; empty: of any.
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
+    /// Only for this reason, such as "TIME_IN_FUTURE"; empty: for any.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// Rejected records.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4729,6 +4735,46 @@ pub struct RejectedRecord {
     /// When it first came.
     #[prost(message, optional, tag = "3")]
     pub received_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// Names this refusal, to send the record again.
+    #[prost(string, tag = "4")]
+    pub rejection_id: ::prost::alloc::string::String,
+}
+/// A refused record that is sent again.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Correction {
+    /// The refusal, as ListRejections names it.
+    #[prost(string, tag = "1")]
+    pub rejection_id: ::prost::alloc::string::String,
+    /// The record as it should have been; absent: as it came.
+    #[prost(message, optional, tag = "2")]
+    pub record: ::core::option::Option<Record>,
+}
+/// Sends refused records again.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReplayRejectionsRequest {
+    /// At most 1,000, and 4 MiB.
+    #[prost(message, repeated, tag = "1")]
+    pub corrections: ::prost::alloc::vec::Vec<Correction>,
+}
+/// What became of a record that was sent again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayedRejection {
+    /// The refusal.
+    #[prost(string, tag = "1")]
+    pub rejection_id: ::prost::alloc::string::String,
+    /// What became of the record. Absent: no such refusal is listed, any more or at all.
+    #[prost(message, optional, tag = "2")]
+    pub verdict: ::core::option::Option<Verdict>,
+}
+/// What became of the records that were sent again.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReplayRejectionsResponse {
+    /// One for each correction, in order.
+    #[prost(message, repeated, tag = "1")]
+    pub replayed: ::prost::alloc::vec::Vec<ReplayedRejection>,
+    /// What is stored. Opaque.
+    #[prost(string, tag = "2")]
+    pub position: ::prost::alloc::string::String,
 }
 /// Asks for records that wait for their account.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5021,6 +5067,37 @@ pub mod ingestion_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Sends refused records again, as they are or corrected. Those that are not refused again are listed no more; those that are refused
+        /// for another reason are listed with it. Sent twice, what was stored the first time is a DUPLICATE. Scope: ingest.
+        pub async fn replay_rejections(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReplayRejectionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayRejectionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.IngestionService/ReplayRejections",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.ingestion.v1.IngestionService",
+                        "ReplayRejections",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Lists records that wait for their account, oldest first. Scope: read.
         pub async fn list_held(
             &mut self,
@@ -5121,6 +5198,15 @@ pub mod ingestion_service_server {
             request: tonic::Request<super::ListRejectionsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListRejectionsResponse>,
+            tonic::Status,
+        >;
+        /// Sends refused records again, as they are or corrected. Those that are not refused again are listed no more; those that are refused
+        /// for another reason are listed with it. Sent twice, what was stored the first time is a DUPLICATE. Scope: ingest.
+        async fn replay_rejections(
+            &self,
+            request: tonic::Request<super::ReplayRejectionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayRejectionsResponse>,
             tonic::Status,
         >;
         /// Lists records that wait for their account, oldest first. Scope: read.
@@ -5341,6 +5427,52 @@ pub mod ingestion_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListRejectionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.ingestion.v1.IngestionService/ReplayRejections" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplayRejectionsSvc<T: IngestionService>(pub Arc<T>);
+                    impl<
+                        T: IngestionService,
+                    > tonic::server::UnaryService<super::ReplayRejectionsRequest>
+                    for ReplayRejectionsSvc<T> {
+                        type Response = super::ReplayRejectionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReplayRejectionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as IngestionService>::replay_rejections(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplayRejectionsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -92,7 +92,7 @@ const ADMIN: Access = Access::Scope(Scope::Admin);
 /// Only for Sextant's own services.
 const SERVICE: Access = Access::Scope(Scope::Service);
 
-const METHODS: [(&str, Access); 21] = [
+const METHODS: [(&str, Access); 22] = [
     (
         "/sextant.ingestion.v1.IngestionService/Ingest",
         Access::Stream(Scope::Ingest),
@@ -101,6 +101,10 @@ const METHODS: [(&str, Access); 21] = [
     (
         "/sextant.ingestion.v1.IngestionService/ListRejections",
         READ,
+    ),
+    (
+        "/sextant.ingestion.v1.IngestionService/ReplayRejections",
+        INGEST,
     ),
     ("/sextant.ingestion.v1.IngestionService/ListHeld", READ),
     (

@@ -98,6 +98,13 @@ impl IngestionService for Service {
         handlers::list_rejections::handle(&self.0, request).await
     }
 
+    async fn replay_rejections(
+        &self,
+        request: Request<pb::ReplayRejectionsRequest>,
+    ) -> Answer<pb::ReplayRejectionsResponse> {
+        handlers::replay_rejections::handle(&self.0, request).await
+    }
+
     async fn list_held(
         &self,
         request: Request<pb::ListHeldRequest>,

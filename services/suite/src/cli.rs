@@ -3,6 +3,7 @@
 mod account;
 mod args;
 mod context;
+mod corrections;
 mod evaluated;
 mod export;
 mod import;
@@ -133,6 +134,7 @@ async fn client_command(
         ("models", _) => read::models(context, matches).await,
         ("segmenters", _) => tenants::segmenters(context, matches).await,
         ("rejections", _) => intake::rejections(context, matches).await,
+        ("replay", _) => corrections::replay(context, matches).await,
         ("held", _) => intake::held(context, matches).await,
         ("sources", _) => intake::sources(context, matches).await,
         ("metrics", Some((metric, matches))) => metrics::run(metric, context, matches).await,

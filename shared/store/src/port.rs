@@ -23,7 +23,7 @@ pub use facts::{
 pub use feed::{Feed, FeedEntry, SliceHeads, Trace};
 pub use ingestion::{
     AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
-    RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
+    RejectionFilter, RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
 };
 pub use metrics::{AllMovesProgress, Metrics, MetricsCommit, MoveRow, MovesProgress};
 pub use places::{PlaceStep, PlaceWord, Places};

@@ -40,7 +40,7 @@ const CHANGES: &[&str] = &[
     "Start",
 ];
 /// Calls whose records or bytes have identities of their own.
-const IDENTIFIED: &[&str] = &["Ingest", "Upload"];
+const IDENTIFIED: &[&str] = &["Replay", "Ingest", "Upload"];
 
 const REASON: &str = "ERROR_REASON_";
 

@@ -112,3 +112,62 @@ async fn rows_that_were_not_taken_are_written_corrected_and_listed_once() {
     let (code, printed, told) = ask(&world, &["import", text(&rejects), "--kind", "events"]);
     assert_eq!((code, rows(&printed, "accepted")), (Some(0), 26), "{told}");
 }
+
+#[tokio::test]
+async fn refused_records_are_corrected_in_a_file_and_replayed() {
+    let world = World::start(Shape::Embedded).await;
+    tenant(&world.client(), TENANT, at("2026-02-01T00:00")).await;
+    let (events, refused) = (
+        world.folder().join("events.ndjson"),
+        world.folder().join("refused.ndjson"),
+    );
+    let lines = concat!(
+        r#"{"id":"a","time":"2026-01-01","account":{"account_id":"acme"}}"#,
+        "\n",
+        r#"{"id":"e1","time":"2026-01-02","event":{"account_id":"acme"}}"#,
+        "\n",
+        r#"{"id":"e2","time":"2026-01-03","event":{"account_id":"acme"}}"#,
+        "\n",
+    );
+    fs::write(&events, lines).unwrap();
+    let (code, ..) = ask(&world, &["import", text(&events), "--source", "app"]);
+    assert_eq!(code, Some(1));
+    let filter = ["rejections", "--source", "app", "--reason", "FIELD_MISSING"];
+    let (code, listed, told) = ask(&world, &[&filter[..], &["--to", text(&refused)]].concat());
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(listed["rejections"].as_array().unwrap().len(), 2);
+    // One is corrected, the other one left as it is.
+    let written = fs::read_to_string(&refused).unwrap();
+    let mut lines: Vec<String> = written.lines().map(ToOwned::to_owned).collect();
+    let one = lines
+        .iter_mut()
+        .find(|line| line.contains("\"e1\""))
+        .unwrap();
+    *one = one.replace(
+        r#""account_id":"acme""#,
+        r#""account_id":"acme","type":"seen""#,
+    );
+    fs::write(&refused, lines.join("\n") + "\n").unwrap();
+    let (code, replayed, told) = ask(&world, &["replay", text(&refused)]);
+    assert_eq!(code, Some(0), "{told}");
+    let counts = &replayed["replayed"][0];
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!(
+        (count("accepted"), count("rejected"), count("gone")),
+        (1, 1, 0),
+        "{replayed}"
+    );
+    // Again: what was stored is not counted again, and the other one is refused as before.
+    let (_, replayed, _) = ask(&world, &["replay", text(&refused)]);
+    let counts = &replayed["replayed"][0];
+    let count = |name: &str| counts[name].as_u64().unwrap();
+    assert_eq!(
+        (count("accepted"), count("rejected"), count("gone")),
+        (0, 1, 1),
+        "{replayed}"
+    );
+    let (_, replayed, _) = ask(&world, &["replay", "--reason", "TIME_IN_FUTURE"]);
+    assert_eq!(replayed["replayed"][0]["rejected"], 0, "{replayed}");
+    let (_, left, _) = ask(&world, &filter);
+    assert_eq!(left["rejections"].as_array().unwrap().len(), 1);
+}

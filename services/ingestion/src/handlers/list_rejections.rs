@@ -4,7 +4,7 @@ use sextant_domain::id::TenantId;
 use sextant_proto::ingestion::v1::{
     ListRejectionsRequest, ListRejectionsResponse, RejectedRecord, Rejection,
 };
-use sextant_store::port::RejectionRow;
+use sextant_store::port::{RejectionFilter, RejectionRow};
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
 use sextant_wire::{page, record};
@@ -38,10 +38,20 @@ async fn list(
     request: &ListRejectionsRequest,
 ) -> Result<ListRejectionsResponse, Problem> {
     let size = page::size(request.page_size)?;
-    let bound = ListRejectionsRequest::default();
+    let bound = ListRejectionsRequest {
+        source: request.source.clone(),
+        reason: request.reason.clone(),
+        ..ListRejectionsRequest::default()
+    };
+    let named = |name: &String| Some(name.clone()).filter(|name| !name.is_empty());
+    let filter = RejectionFilter {
+        source: named(&request.source),
+        reason: named(&request.reason),
+    };
     let before = pages::number(&shared.deps.pager, tenant, &bound, &request.page_token)?;
     let page = pages::gather(size, before, |before, limit| {
-        shared.deps.intake.rejections(tenant, before, limit)
+        let intake = &shared.deps.intake;
+        intake.rejections(tenant, &filter, before, limit)
     })
     .await?;
     let rejections = page.rows.into_iter().map(shown).collect::<Result<_, _>>()?;
@@ -71,5 +81,6 @@ fn shown(row: RejectionRow) -> Result<RejectedRecord, Problem> {
             hint,
         }),
         received_at: Some(timestamp(row.received_at)),
+        rejection_id: row.ordinal.to_string(),
     })
 }

@@ -436,6 +436,7 @@ async fn rejections_are_paged_newest_first_and_a_token_of_another_list_is_refuse
         let request = pb::ListRejectionsRequest {
             page_size,
             page_token: page_token.to_owned(),
+            ..pb::ListRejectionsRequest::default()
         };
         let mut client = tenant.clients.ingestion();
         async move { client.list_rejections(request).await }

@@ -13,6 +13,7 @@ mod accounts;
 mod bad;
 mod billed;
 mod cloudevents;
+mod corrections;
 mod door;
 mod feed;
 mod http;

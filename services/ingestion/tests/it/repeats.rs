@@ -10,7 +10,9 @@ use crate::records::DAY;
 use crate::world::{Clients, NOW, Tenant, World, plain_tenant, reason, request_id};
 
 /// Calls that change nothing, and those whose records have identities of their own.
-const NO_CHANGES: [&str; 6] = ["Get", "List", "Read", "Resolve", "Watch", "Ingest"];
+const NO_CHANGES: [&str; 7] = [
+    "Get", "List", "Read", "Resolve", "Watch", "Ingest", "Replay",
+];
 
 /// Every rpc of the service that changes something, as the contract has them.
 fn changes() -> Vec<&'static str> {

@@ -11,11 +11,11 @@ use sextant_store::port::{
     AccountFactRow, AccountRow, Accounts, Activation, AllMovesProgress, Catalogue, Committed,
     EventFilter, EventRow, FactBatch, FactEntry, FactVersion, Facts, Feed, FeedEntry, HeldRow,
     Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow,
-    MonthRow, MoveRow, MovesProgress, Once, Page, PlaceStep, PlaceWord, Places, RejectionRow,
-    Replica, ReplicaAccount, ReplicaRow, Request, RevisionRow, Scoring, ScoringCommit,
-    SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SegmenterRow, SliceCursors,
-    SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, SourceCount, StateChange,
-    TenantRow, Tenants, TransitionFilter, TransitionRow, UseRow,
+    MonthRow, MoveRow, MovesProgress, Once, Page, PlaceStep, PlaceWord, Places, RejectionFilter,
+    RejectionRow, Replica, ReplicaAccount, ReplicaRow, Request, RevisionRow, Scoring,
+    ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SegmenterRow,
+    SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, SourceCount,
+    StateChange, TenantRow, Tenants, TransitionFilter, TransitionRow, UseRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -97,7 +97,9 @@ timed! {
     }
     Intake {
         fact_entries<'a>(tenant: TenantId, slice: Slice, after: u64, max_bytes: usize) -> Vec<FactEntry>;
-        rejections<'a>(tenant: TenantId, before: Option<u64>, limit: usize) -> Vec<RejectionRow>;
+        rejections<'a>(tenant: TenantId, filter: &'a RejectionFilter, before: Option<u64>, limit: usize) -> Vec<RejectionRow>;
+        rejections_by<'a>(tenant: TenantId, ordinals: &'a [u64]) -> Vec<RejectionRow>;
+        remove_rejections<'a>(tenant: TenantId, ordinals: &'a [u64]) -> ();
         held<'a>(tenant: TenantId, after: u64, limit: usize) -> Vec<HeldRow>;
         counts<'a>(tenant: TenantId) -> Vec<SourceCount>;
     }

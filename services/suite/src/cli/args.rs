@@ -115,6 +115,17 @@ fn named(name: &'static str) -> Command {
     )
 }
 
+/// A command about refused records.
+fn of_refusals(name: &'static str) -> Command {
+    named(name)
+        .arg(option("source", "SOURCE", "Only those of this source"))
+        .arg(option(
+            "reason",
+            "REASON",
+            "Only those that were refused for this reason, such as TIME_IN_FUTURE",
+        ))
+}
+
 /// A command that reads a moment of the past or present.
 pub(crate) fn read(name: &'static str) -> Command {
     named(name).args([
@@ -560,7 +571,13 @@ fn admin_commands() -> Vec<Command> {
                     .arg(switch("dry-run", "Check and change nothing")),
             ),
         named("segmenters").about("Segmenters that can be used, and what they do"),
-        named("rejections").about("Records that were refused, newest first; one that comes again is listed once").arg(limit()),
+        of_refusals("rejections")
+            .about("Records that were refused, newest first; one that comes again is listed once")
+            .arg(limit())
+            .arg(option("to", "FILE", "Also writes all of them there, one a line, to be corrected and replayed").value_parser(value_parser!(PathBuf))),
+        of_refusals("replay")
+            .about("Sends refused records again: as a file has them, or all, or those of a source or a reason, as they came")
+            .arg(Arg::new("file").value_name("FILE").value_parser(value_parser!(PathBuf)).conflicts_with_all(["source", "reason"]).help("Lines as `sextant rejections --to` writes them, the record of each corrected")),
         named("held").about("Records that wait for their account, oldest first").arg(limit()),
         named("sources").about("What became of the deliveries of each source: a record that comes again counts again"),
     ]

@@ -1,12 +1,13 @@
 //! Commands for what became of records.
 
+use std::path::PathBuf;
+
 use clap::ArgMatches;
 
-use sextant_proto::ingestion::v1::{
-    GetIngestCountsRequest, ListHeldRequest, ListRejectionsRequest, Record,
-};
+use sextant_proto::ingestion::v1::{GetIngestCountsRequest, ListHeldRequest, Record};
 
 use crate::cli::context::{Context, number_of, pages_up_to};
+use crate::cli::corrections;
 use crate::error::Error;
 use crate::output::{Block, Cell, Column};
 
@@ -16,14 +17,20 @@ const MAX_SHOWN: usize = 80;
 /// Records that were refused.
 pub(crate) async fn rejections(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let (client, _) = context.of_tenant().await?;
-    let request = ListRejectionsRequest::default();
+    let request = corrections::filter(matches);
+    let to = matches.get_one::<PathBuf>("to");
+    // A file is for all of them.
+    let limit = to.map_or_else(|| number_of(matches, "limit"), |_| 0);
     let answer = pages_up_to!(
         client,
         ingestion.list_rejections,
         request,
         rejections,
-        number_of(matches, "limit")
+        limit
     );
+    if let Some(path) = to {
+        corrections::write(path, &answer.rejections)?;
+    }
     let columns = vec![
         Column::left("received_at", "Came"),
         Column::left("source", "Source"),
@@ -62,18 +69,25 @@ pub(crate) async fn held(context: &Context<'_>, matches: &ArgMatches) -> Result<
     let columns = vec![
         Column::left("received_at", "Came"),
         Column::left("account_id", "Waits for account"),
+        Column::left("user_id", "or one of user"),
+        Column::left("account_key", "or of other system"),
         Column::left("source", "Source"),
         Column::left("id", "Id"),
         Column::left("time", "Its time"),
     ];
-    let mut block = Block::new("held", "", columns)
-        .noted("Each is counted as soon as a record brings its account.");
+    let mut block = Block::new("held", "", columns).noted(
+        "Each is counted as soon as a record brings its account, or says in which one it is.",
+    );
     for one in answer.held {
         let time = Cell::moment(one.record.as_ref().and_then(|record| record.time.as_ref()));
         let (source, id) = identity(one.record);
         block.rows.push(vec![
             Cell::moment(one.received_at.as_ref()),
             Cell::text(one.account_id),
+            Cell::text(one.user_id),
+            one.account_key.map_or(Cell::Nothing, |key| {
+                Cell::text(format!("{} {}", key.system, key.id))
+            }),
             source,
             id,
             time,

@@ -90,6 +90,11 @@ impl NdjsonRows {
     }
 }
 
+/// A record that is a JSON object, as on a line of its own.
+pub(crate) fn record_of(value: serde_json::Value, zone: &Zone) -> Result<Record, Fault> {
+    read::record(value, zone)
+}
+
 fn record(
     bytes: &[u8],
     ending: Ending,

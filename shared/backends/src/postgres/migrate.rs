@@ -66,6 +66,12 @@ fn migrations(service: Service) -> &'static [Migration] {
                 name: "places",
                 sql: include_str!("../../queries/postgres/migrations/ingestion/0006_places.sql"),
             },
+            Migration {
+                name: "corrections",
+                sql: include_str!(
+                    "../../queries/postgres/migrations/ingestion/0007_corrections.sql"
+                ),
+            },
         ],
         Service::Scoring => &[Migration {
             name: "tables",

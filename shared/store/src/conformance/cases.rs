@@ -70,6 +70,7 @@ macro_rules! conformance_suite {
             ]
             intake: [
                 refused_records_are_listed_newest_first,
+                refusals_are_asked_for_by_source_and_reason_and_removed,
                 a_refusal_that_comes_again_is_listed_once_and_counted_again,
                 counts_tell_what_became_of_the_records_of_each_source,
             ]

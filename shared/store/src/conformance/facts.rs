@@ -10,7 +10,7 @@ use crate::conformance::make::{
     uid,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{Committed, FactBatch, NewFact, Outcome};
+use crate::port::{Committed, FactBatch, NewFact, Outcome, RejectionFilter};
 
 async fn commit(store: &Ingestion, batch: FactBatch) -> Vec<Outcome> {
     store.facts.commit(batch).await.unwrap().outcomes
@@ -322,7 +322,14 @@ pub async fn a_commit_that_fails_leaves_nothing<H: Harness>(harness: H) {
             .unwrap(),
         []
     );
-    assert_eq!(store.intake.rejections(ACME, None, 10).await.unwrap(), []);
+    assert_eq!(
+        store
+            .intake
+            .rejections(ACME, &RejectionFilter::ALL, None, 10)
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(store.intake.held(ACME, 0, 10).await.unwrap().len(), 1);
     assert_eq!(store.intake.counts(ACME).await.unwrap(), counts);
     assert_eq!(store.feed.heads().await.unwrap()[0].sequence, 1);

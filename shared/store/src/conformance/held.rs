@@ -11,7 +11,7 @@ use crate::conformance::make::{
     ACME, SLICE, account, at, batch, changed, entries, event, external, from_source, records,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome, SourceCount};
+use crate::port::{FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome, RejectionFilter, SourceCount};
 
 async fn commit(store: &Ingestion, batch: FactBatch) -> Vec<Outcome> {
     store.facts.commit(batch).await.unwrap().outcomes
@@ -258,7 +258,11 @@ pub async fn holding_does_not_consume_an_identity<H: Harness>(harness: H) {
     let app = count_of(&store, "app").await;
     assert_eq!((app.held, app.accepted, app.conflict), (0, 1, 1));
     assert_eq!(app.rejected, 0);
-    let kept = store.intake.rejections(ACME, None, 10).await.unwrap();
+    let kept = store
+        .intake
+        .rejections(ACME, &RejectionFilter::ALL, None, 10)
+        .await
+        .unwrap();
     let kept: Vec<_> = kept
         .iter()
         .map(|row| (&*row.record, &*row.reason))

@@ -6,7 +6,7 @@ use crate::conformance::make::{
     ACME, SLICE, account, at, batch, entries, event, once, records, rejection, tenant_row,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, Import, NewFact, Outcome};
+use crate::port::{FactBatch, Import, NewFact, Outcome, RejectionFilter};
 use crate::{Error, Result};
 
 /// A store that knows a tenant and its account "anvil".
@@ -58,7 +58,14 @@ pub async fn history_is_stored_only_while_an_import_is_open<H: Harness>(harness:
         is_refused(&store.facts.commit(whole).await);
         assert_eq!(store.intake.counts(ACME).await.unwrap(), counts);
         assert_eq!(store.feed.heads().await.unwrap(), heads);
-        assert_eq!(store.intake.rejections(ACME, None, 9).await.unwrap(), []);
+        assert_eq!(
+            store
+                .intake
+                .rejections(ACME, &RejectionFilter::ALL, None, 9)
+                .await
+                .unwrap(),
+            []
+        );
     };
     refused(2).await;
     assert_eq!(store.intake.held(ACME, 0, 9).await.unwrap(), []);

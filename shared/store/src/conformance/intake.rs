@@ -4,7 +4,7 @@ use crate::conformance::Harness;
 use crate::conformance::make::{
     ACME, BOLT, account, at, batch, changed, event, from_source, rejection,
 };
-use crate::port::{FactBatch, SourceCount};
+use crate::port::{FactBatch, NewRejection, RejectionFilter, SourceCount};
 
 pub async fn refused_records_are_listed_newest_first<H: Harness>(harness: H) {
     let store = harness.ingestion().await;
@@ -19,7 +19,11 @@ pub async fn refused_records_are_listed_newest_first<H: Harness>(harness: H) {
     };
     store.facts.commit(second).await.unwrap();
 
-    let newest = store.intake.rejections(ACME, None, 2).await.unwrap();
+    let newest = store
+        .intake
+        .rejections(ACME, &RejectionFilter::ALL, None, 2)
+        .await
+        .unwrap();
     assert_eq!(
         newest
             .iter()
@@ -35,7 +39,7 @@ pub async fn refused_records_are_listed_newest_first<H: Harness>(harness: H) {
     assert_eq!(row.record, b"refused three");
     let older = store
         .intake
-        .rejections(ACME, Some(newest[1].ordinal), 10)
+        .rejections(ACME, &RejectionFilter::ALL, Some(newest[1].ordinal), 10)
         .await
         .unwrap();
     assert_eq!(
@@ -45,6 +49,69 @@ pub async fn refused_records_are_listed_newest_first<H: Harness>(harness: H) {
             .collect::<Vec<_>>(),
         ["one"]
     );
+}
+
+pub async fn refusals_are_asked_for_by_source_and_reason_and_removed<H: Harness>(harness: H) {
+    let store = harness.ingestion().await;
+    let other = NewRejection {
+        reason: "TOO_OLD".to_owned(),
+        ..rejection("crm", "three")
+    };
+    let refused = FactBatch {
+        rejections: vec![rejection("crm", "one"), rejection("app", "two"), other],
+        ..batch(ACME, 1, Vec::new())
+    };
+    store.facts.commit(refused).await.unwrap();
+    let listed = async |source: Option<&str>, reason: Option<&str>| {
+        let filter = RejectionFilter {
+            source: source.map(ToOwned::to_owned),
+            reason: reason.map(ToOwned::to_owned),
+        };
+        let found = store.intake.rejections(ACME, &filter, None, 10).await;
+        let fields = found.unwrap().into_iter().map(|row| row.field);
+        fields.collect::<Vec<String>>()
+    };
+    assert_eq!(listed(Some("crm"), None).await, ["three", "one"]);
+    assert_eq!(listed(None, Some("MUST_BE_POSITIVE")).await, ["two", "one"]);
+    assert_eq!(listed(Some("crm"), Some("TOO_OLD")).await, ["three"]);
+    assert_eq!(listed(Some("web"), None).await, Vec::<String>::new());
+    let all = store
+        .intake
+        .rejections(ACME, &RejectionFilter::ALL, None, 10)
+        .await
+        .unwrap();
+    let ordinals = [all[0].ordinal, all[2].ordinal, u64::MAX >> 1];
+    let mut found = store.intake.rejections_by(ACME, &ordinals).await.unwrap();
+    found.sort_by_key(|row| row.ordinal);
+    assert_eq!(found, [all[2].clone(), all[0].clone()]);
+    assert_eq!(
+        store.intake.rejections_by(BOLT, &ordinals).await.unwrap(),
+        []
+    );
+    store
+        .intake
+        .remove_rejections(BOLT, &ordinals)
+        .await
+        .unwrap();
+    assert_eq!(listed(None, None).await.len(), 3);
+    store
+        .intake
+        .remove_rejections(ACME, &ordinals)
+        .await
+        .unwrap();
+    store
+        .intake
+        .remove_rejections(ACME, &ordinals)
+        .await
+        .unwrap();
+    assert_eq!(listed(None, None).await, ["two"]);
+    // What was corrected may be refused again.
+    let again = FactBatch {
+        rejections: vec![rejection("crm", "one")],
+        ..batch(ACME, 2, Vec::new())
+    };
+    store.facts.commit(again).await.unwrap();
+    assert_eq!(listed(None, None).await, ["one", "two"]);
 }
 
 pub async fn a_refusal_that_comes_again_is_listed_once_and_counted_again<H: Harness>(harness: H) {
@@ -60,7 +127,9 @@ pub async fn a_refusal_that_comes_again_is_listed_once_and_counted_again<H: Harn
     store.facts.commit(of(3, BOLT, &["one"])).await.unwrap();
 
     let listed = |tenant| {
-        let rejections = store.intake.rejections(tenant, None, 10);
+        let rejections = store
+            .intake
+            .rejections(tenant, &RejectionFilter::ALL, None, 10);
         async move {
             let rows = rejections.await.unwrap();
             rows.into_iter()

@@ -10,8 +10,8 @@ use crate::conformance::make::{
 use crate::conformance::{Harness, Ingestion, Segmentation};
 use crate::port::{
     EvaluationRow, FactBatch, MetricsCommit, ModelRow, MonthRow, MoveRow, MovesProgress, Page,
-    ReplicaCommit, ScoringCommit, SegmentationCommit, SegmentationRow, SliceProgress, SliceState,
-    TransitionFilter, TransitionOrder,
+    RejectionFilter, ReplicaCommit, ScoringCommit, SegmentationCommit, SegmentationRow,
+    SliceProgress, SliceState, TransitionFilter, TransitionOrder,
 };
 
 const NOBODY: TenantId = TenantId(3);
@@ -71,7 +71,7 @@ pub async fn tenants_see_their_own_facts_only<H: Harness>(harness: H) {
         assert_eq!(
             store
                 .intake
-                .rejections(tenant, None, 9)
+                .rejections(tenant, &RejectionFilter::ALL, None, 9)
                 .await
                 .unwrap()
                 .len(),
@@ -113,7 +113,14 @@ async fn sees_no_facts(store: &Ingestion) {
         []
     );
     assert_eq!(store.feed.entries(NOBODY, SLICE, 0, 9).await.unwrap(), []);
-    assert_eq!(store.intake.rejections(NOBODY, None, 9).await.unwrap(), []);
+    assert_eq!(
+        store
+            .intake
+            .rejections(NOBODY, &RejectionFilter::ALL, None, 9)
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(store.intake.held(NOBODY, 0, 9).await.unwrap(), []);
     assert_eq!(store.intake.counts(NOBODY).await.unwrap(), []);
 }

@@ -24,6 +24,7 @@ pub(super) const INGESTION: Schema = Schema {
         sql!("migrations/ingestion/0003_sequence"),
         sql!("migrations/ingestion/0004_releasing"),
         sql!("migrations/ingestion/0005_places"),
+        sql!("migrations/ingestion/0006_corrections"),
     ],
 };
 pub(super) const SCORING: Schema = Schema {

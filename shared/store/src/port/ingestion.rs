@@ -227,6 +227,23 @@ pub struct FactEntry {
     pub trace: Option<Trace>,
 }
 
+/// Which refused records are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct RejectionFilter {
+    /// Of this source.
+    pub source: Option<String>,
+    /// For this reason.
+    pub reason: Option<String>,
+}
+
+impl RejectionFilter {
+    /// All of them.
+    pub const ALL: Self = Self {
+        source: None,
+        reason: None,
+    };
+}
+
 /// A refused record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectionRow {
@@ -289,12 +306,27 @@ pub trait Intake: Send + Sync + std::fmt::Debug {
     ) -> BoxFuture<'_, Result<Vec<FactEntry>>>;
 
     /// Refused records, each key once, newest first, with ordinals below `before` (`None`: from the newest).
-    fn rejections(
-        &self,
+    fn rejections<'a>(
+        &'a self,
         tenant: TenantId,
+        filter: &'a RejectionFilter,
         before: Option<u64>,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<RejectionRow>>>;
+    ) -> BoxFuture<'a, Result<Vec<RejectionRow>>>;
+
+    /// The refused records of these ordinals that are still listed, in any order. At most 1,000.
+    fn rejections_by<'a>(
+        &'a self,
+        tenant: TenantId,
+        ordinals: &'a [u64],
+    ) -> BoxFuture<'a, Result<Vec<RejectionRow>>>;
+
+    /// Lists refused records no more: they were corrected. Those that are not listed change nothing.
+    fn remove_rejections<'a>(
+        &'a self,
+        tenant: TenantId,
+        ordinals: &'a [u64],
+    ) -> BoxFuture<'a, Result<()>>;
 
     /// Held records, oldest first, with ordinals above `after`.
     fn held(

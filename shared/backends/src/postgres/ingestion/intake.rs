@@ -7,7 +7,7 @@ use uuid::Uuid;
 use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::port::{
-    FactEntry, HeldRow, Intake, RejectionRow, SourceCount, StoredFact, Trace,
+    FactEntry, HeldRow, Intake, RejectionFilter, RejectionRow, SourceCount, StoredFact, Trace,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -19,6 +19,10 @@ use crate::postgres::rows;
 const READ_FEED: &str = include_str!("../../../queries/postgres/ingestion/read_feed.sql");
 const READ_FACTS: &str = include_str!("../../../queries/postgres/ingestion/read_facts.sql");
 const REJECTIONS: &str = include_str!("../../../queries/postgres/ingestion/rejections.sql");
+const REJECTIONS_BY_ORDINAL: &str =
+    include_str!("../../../queries/postgres/ingestion/rejections_by_ordinal.sql");
+const REMOVE_REJECTIONS: &str =
+    include_str!("../../../queries/postgres/ingestion/remove_rejections.sql");
 const HELD: &str = include_str!("../../../queries/postgres/ingestion/held.sql");
 const COUNTS: &str = include_str!("../../../queries/postgres/ingestion/counts.sql");
 
@@ -87,6 +91,17 @@ fn within(mut entries: Vec<Announced>, max_bytes: usize) -> Vec<Announced> {
         entries.truncate(last + 1);
     }
     entries
+}
+
+fn rejection(row: &mut Fields<'_>) -> Result<RejectionRow> {
+    Ok(RejectionRow {
+        ordinal: row.sequence()?,
+        field: row.take()?,
+        reason: row.take()?,
+        hint: row.take()?,
+        record: row.take()?,
+        received_at: row.instant()?,
+    })
 }
 
 impl Ingestion {
@@ -197,33 +212,64 @@ impl Intake for Ingestion {
         Box::pin(self.read_entries(tenant, slice, after, max_bytes))
     }
 
-    fn rejections(
-        &self,
+    fn rejections<'a>(
+        &'a self,
         tenant: TenantId,
+        filter: &'a RejectionFilter,
         before: Option<u64>,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<RejectionRow>>> {
+    ) -> BoxFuture<'a, Result<Vec<RejectionRow>>> {
         Box::pin(async move {
             let (before, limit) = (before.map_or(i64::MAX, rows::number), rows::limit(limit));
+            let source = filter.source.as_deref().map(rows::text);
+            let reason = filter.reason.as_deref().map(rows::text);
             let found = self
                 .pool
                 .read(
                     tenant,
                     "listing rejections",
                     REJECTIONS,
-                    &[&rows::tenant(tenant), &before, &limit],
+                    &[&rows::tenant(tenant), &before, &limit, &source, &reason],
                 )
                 .await?;
-            decode::all(&found, "rejection", |row| {
-                Ok(RejectionRow {
-                    ordinal: row.sequence()?,
-                    field: row.take()?,
-                    reason: row.take()?,
-                    hint: row.take()?,
-                    record: row.take()?,
-                    received_at: row.instant()?,
-                })
-            })
+            decode::all(&found, "rejection", rejection)
+        })
+    }
+
+    fn rejections_by<'a>(
+        &'a self,
+        tenant: TenantId,
+        ordinals: &'a [u64],
+    ) -> BoxFuture<'a, Result<Vec<RejectionRow>>> {
+        Box::pin(async move {
+            let ordinals: Vec<i64> = ordinals.iter().map(|one| rows::number(*one)).collect();
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "reading rejections",
+                    REJECTIONS_BY_ORDINAL,
+                    &[&rows::tenant(tenant), &ordinals],
+                )
+                .await?;
+            decode::all(&found, "rejection", rejection)
+        })
+    }
+
+    fn remove_rejections<'a>(
+        &'a self,
+        tenant: TenantId,
+        ordinals: &'a [u64],
+    ) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let ordinals: Vec<i64> = ordinals.iter().map(|one| rows::number(*one)).collect();
+            let session = self.pool.session("removing rejections").await?;
+            session.begin(tenant);
+            let remove = session.prepare(REMOVE_REJECTIONS).await?;
+            session
+                .execute(&remove, &[&rows::tenant(tenant), &ordinals])
+                .await?;
+            session.commit().await
         })
     }
 

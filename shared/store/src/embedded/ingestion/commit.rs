@@ -315,7 +315,8 @@ fn reject(
             texts.1,
             texts.2,
             rejection.record,
-            recorded_at.0
+            recorded_at.0,
+            rejection.source
         ])?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use sextant_domain::id::{AccountKey, AccountUid, Slice, TenantId};
 
@@ -7,7 +7,9 @@ use crate::embedded::ingestion::Ingestion;
 use crate::embedded::ingestion::entry::Entry;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number, rows};
-use crate::port::{FactEntry, HeldRow, Intake, RejectionRow, SourceCount, StoredFact};
+use crate::port::{
+    FactEntry, HeldRow, Intake, RejectionFilter, RejectionRow, SourceCount, StoredFact,
+};
 use crate::{BoxFuture, Error, Result};
 
 impl Intake for Ingestion {
@@ -23,23 +25,59 @@ impl Intake for Ingestion {
         })
     }
 
-    fn rejections(
-        &self,
+    fn rejections<'a>(
+        &'a self,
         tenant: TenantId,
+        filter: &'a RejectionFilter,
         before: Option<u64>,
         limit: usize,
-    ) -> BoxFuture<'_, Result<Vec<RejectionRow>>> {
+    ) -> BoxFuture<'a, Result<Vec<RejectionRow>>> {
+        let RejectionFilter { source, reason } = filter.clone();
         self.file.read("listing rejections", move |connection| {
             let mut list = connection.prepare_cached(sql!("ingestion/rejection_list"))?;
             let rejections = list.query_map(
                 params![
                     id(tenant.0),
                     number(before.unwrap_or(u64::MAX)),
-                    rows(limit)
+                    rows(limit),
+                    source,
+                    reason
                 ],
                 rejection_row,
             )?;
             Ok(rejections.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn rejections_by<'a>(
+        &'a self,
+        tenant: TenantId,
+        ordinals: &'a [u64],
+    ) -> BoxFuture<'a, Result<Vec<RejectionRow>>> {
+        let ordinals = ordinals.to_vec();
+        self.file.read("reading rejections", move |connection| {
+            let mut find = connection.prepare_cached(sql!("ingestion/rejection_find"))?;
+            let mut rejections = Vec::with_capacity(ordinals.len());
+            for ordinal in ordinals {
+                let given = params![id(tenant.0), number(ordinal)];
+                rejections.extend(find.query_row(given, rejection_row).optional()?);
+            }
+            Ok(rejections)
+        })
+    }
+
+    fn remove_rejections<'a>(
+        &'a self,
+        tenant: TenantId,
+        ordinals: &'a [u64],
+    ) -> BoxFuture<'a, Result<()>> {
+        let ordinals = ordinals.to_vec();
+        self.file.write("removing rejections", move |connection| {
+            let mut remove = connection.prepare_cached(sql!("ingestion/rejection_remove"))?;
+            for ordinal in ordinals {
+                remove.execute(params![id(tenant.0), number(ordinal)])?;
+            }
+            Ok(())
         })
     }
 
