@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tonic::codec::CompressionEncoding::Gzip;
 
 use sextant_proto::ingestion::v1::access_service_server::AccessServiceServer;
@@ -190,18 +191,12 @@ pub fn part(deps: Deps) -> Part {
 
 fn cloudevents(shared: &Arc<Shared>) -> Handler {
     let shared = Arc::clone(shared);
-    Arc::new(move |knock| {
-        let shared = Arc::clone(&shared);
-        Box::pin(async move { handlers::cloudevents::handle(&shared, knock).await })
-    })
+    Arc::new(move |knock| handlers::cloudevents::handle(Arc::clone(&shared), knock).boxed())
 }
 
 fn segment(shared: &Arc<Shared>, kind: Option<&'static str>) -> Handler {
     let shared = Arc::clone(shared);
-    Arc::new(move |knock| {
-        let shared = Arc::clone(&shared);
-        Box::pin(async move { handlers::segment::handle(&shared, kind, knock).await })
-    })
+    Arc::new(move |knock| handlers::segment::handle(Arc::clone(&shared), kind, knock).boxed())
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 use http::HeaderMap;
 use serde_json::{Map, Value as Json};
 
-use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_proto::ingestion::v1::record::Fact;
@@ -85,10 +84,10 @@ fn read(event: &Json) -> Result<pb::Record, Problem> {
     Ok(pb::Record {
         source: text(event, "source")?.to_owned(),
         id: text(event, "id")?.to_owned(),
-        time: Some(timestamp(moment(time, "time")?)),
+        time: Some(timestamp(json::moment(time, "time")?)),
         sent_at: match sent_at {
             "" => None,
-            sent_at => Some(timestamp(moment(sent_at, "sentat")?)),
+            sent_at => Some(timestamp(json::moment(sent_at, "sentat")?)),
         },
         fact: Some(Fact::Event(fact)),
         ..pb::Record::default()
@@ -128,14 +127,6 @@ fn text<'e>(event: &'e Map<String, Json>, name: &str) -> Result<&'e str, Problem
             "must be a text",
         )),
     }
-}
-
-fn moment(text: &str, name: &str) -> Result<Instant, Problem> {
-    Instant::parse(text).map_err(|_unreadable| {
-        let shown: String = text.chars().take(40).collect();
-        let message = format!("{shown:?} is no moment such as \"2026-01-31T09:30:00Z\"");
-        Problem::field(ErrorReason::FieldInvalid, name, message)
-    })
 }
 
 /// Whether the attributes of an event are in headers.

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
+use sextant_domain::time::Instant;
+use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::value::Kind;
 use sextant_proto::ingestion::v1::{Value, ValueList};
+use sextant_wire::status::Problem;
 
 /// Objects within objects that become values of their own, such as `address.city`; what lies deeper is kept as JSON text.
 const MAX_DEPTH: usize = 4;
@@ -64,6 +67,19 @@ fn plain(json: &Json) -> Kind {
         },
         Json::Null | Json::Array(_) | Json::Object(_) => Kind::Text(json.to_string()),
     }
+}
+
+/// A moment as RFC 3339 has it.
+pub(super) fn moment(text: &str, path: &str) -> Result<Instant, Problem> {
+    /// What is shown of a text that is none.
+    const MAX_SHOWN: usize = 40;
+    Instant::parse(text).map_err(|_unreadable| {
+        let shown: String = text.chars().take(MAX_SHOWN).collect();
+        let message = format!(
+            "{shown:?} is no moment such as \"2026-01-31T09:30:00Z\", with Z or an offset such as +01:00"
+        );
+        Problem::field(ErrorReason::FieldInvalid, path, message)
+    })
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Response;
 use serde_json::Value as Json;
@@ -11,7 +13,7 @@ use crate::doors::{cloudevents, request};
 use crate::service::Shared;
 
 /// Takes one event, or a list of them.
-pub(crate) async fn handle(shared: &Shared, knock: Knock) -> Result<Response<Bytes>, Status> {
+pub(crate) async fn handle(shared: Arc<Shared>, knock: Knock) -> Result<Response<Bytes>, Status> {
     let is_binary = cloudevents::is_binary(knock.headers());
     let event = if is_binary {
         cloudevents::of_headers(knock.headers(), knock.body())?
@@ -29,5 +31,5 @@ pub(crate) async fn handle(shared: &Shared, knock: Knock) -> Result<Response<Byt
     for (place, event) in events.iter().enumerate() {
         arrivals.add(place, vec![cloudevents::record(event)]);
     }
-    answer::store(shared, &tenant, arrivals).await
+    answer::store(&shared, &tenant, arrivals).await
 }

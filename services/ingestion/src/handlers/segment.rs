@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Response;
 use serde_json::Value as Json;
@@ -18,7 +20,7 @@ const SOURCE: &str = "segment";
 
 /// Takes a batch of messages (`kind` is none), or one message of a kind.
 pub(crate) async fn handle(
-    shared: &Shared,
+    shared: Arc<Shared>,
     kind: Option<&'static str>,
     knock: Knock,
 ) -> Result<Response<Bytes>, Status> {
@@ -41,7 +43,7 @@ pub(crate) async fn handle(
     for (place, message) in messages.iter().enumerate() {
         arrivals.add(place, segment::records(message, delivery));
     }
-    answer::store(shared, &tenant, arrivals).await
+    answer::store(&shared, &tenant, arrivals).await
 }
 
 fn batch(body: &Json) -> Result<&[Json], Problem> {
