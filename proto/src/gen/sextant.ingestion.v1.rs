@@ -1836,6 +1836,25 @@ pub struct Account {
         ::prost::alloc::string::String,
         Value,
     >,
+    /// What other systems call it, by system and id.
+    #[prost(message, repeated, tag = "7")]
+    pub external_ids: ::prost::alloc::vec::Vec<ExternalId>,
+    /// Its internet domain; empty: not known.
+    #[prost(string, tag = "8")]
+    pub domain: ::prost::alloc::string::String,
+}
+/// Where the value of a trait comes from.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TraitProvenance {
+    /// The source that said it.
+    #[prost(string, tag = "1")]
+    pub source: ::prost::alloc::string::String,
+    /// How that source knows it.
+    #[prost(enumeration = "TraitOrigin", tag = "2")]
+    pub origin: i32,
+    /// From when the value holds.
+    #[prost(message, optional, tag = "3")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// A user's place in an account.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1878,19 +1897,62 @@ pub struct GetAccountResponse {
     /// How current the answer is.
     #[prost(message, optional, tag = "5")]
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+    /// Where its traits come from, by their names.
+    #[prost(btree_map = "string, message", tag = "6")]
+    pub trait_provenance: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        TraitProvenance,
+    >,
+}
+/// Which accounts are asked for: those that meet everything that is said here.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AccountFilter {
+    /// Looked after by this person; empty: by anybody or nobody.
+    #[prost(string, tag = "1")]
+    pub owner_id: ::prost::alloc::string::String,
+    /// Belong to this account directly; empty: to any or none.
+    #[prost(string, tag = "2")]
+    pub parent_account_id: ::prost::alloc::string::String,
+    /// In this stage of the lifecycle, as their trait lifecycle_stage says; empty: in any or none.
+    #[prost(string, tag = "3")]
+    pub stage: ::prost::alloc::string::String,
+    /// Of which this source has said something other than events; empty: whoever said it.
+    #[prost(string, tag = "4")]
+    pub source: ::prost::alloc::string::String,
+    /// Words, each of which is part of the id, the name, the domain or an external id, whatever their case: at most 10 words and
+    /// 200 bytes. Empty: all.
+    #[prost(string, tag = "5")]
+    pub text: ::prost::alloc::string::String,
+    /// What holds of their traits, at most 20 conditions.
+    #[prost(message, repeated, tag = "6")]
+    pub traits: ::prost::alloc::vec::Vec<TraitCondition>,
+}
+/// A trait has a value.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TraitCondition {
+    /// Name of the trait: 1 to 200 bytes.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The value that it has, or that is in its list. Numbers are equal by what they are worth, texts byte by byte. Absent: any.
+    #[prost(message, optional, tag = "2")]
+    pub value: ::core::option::Option<Value>,
 }
 /// Asks for accounts.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListAccountsRequest {
     /// At which moment and with which knowledge.
     #[prost(message, optional, tag = "1")]
     pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
-    /// At most this many; 0: 50, at most 1000.
+    /// At most this many; 0: 50, at most 1000. A call looks at 10,000 accounts: where few meet the filter, pages are shorter, also
+    /// empty, and the last one is that without a next_page_token.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
     /// Continue where an answer ended.
     #[prost(string, tag = "3")]
     pub page_token: ::prost::alloc::string::String,
+    /// Which accounts; absent: all.
+    #[prost(message, optional, tag = "4")]
+    pub filter: ::core::option::Option<AccountFilter>,
 }
 /// Accounts.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2097,7 +2159,7 @@ pub mod account_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Accounts by ascending id. Scope: read.
+        /// Accounts by ascending id, all or those that meet a filter. Scope: read.
         pub async fn list_accounts(
             &mut self,
             request: impl tonic::IntoRequest<super::ListAccountsRequest>,
@@ -2210,7 +2272,7 @@ pub mod account_service_server {
             tonic::Response<super::GetAccountResponse>,
             tonic::Status,
         >;
-        /// Accounts by ascending id. Scope: read.
+        /// Accounts by ascending id, all or those that meet a filter. Scope: read.
         async fn list_accounts(
             &self,
             request: tonic::Request<super::ListAccountsRequest>,

@@ -45,6 +45,8 @@ pub(crate) struct Picture {
     pub(crate) subscriptions: Vec<pb::SubscriptionFact>,
     /// Newest first.
     pub(crate) payments: Vec<pb::PaymentFact>,
+    /// By trait.
+    pub(crate) trait_provenance: BTreeMap<String, pb::TraitProvenance>,
     /// Own time of the newest fact in it.
     pub(crate) watermark: Instant,
 }
@@ -52,6 +54,8 @@ pub(crate) struct Picture {
 /// A fact that counts.
 struct Visible {
     at: Instant,
+    /// Who said it.
+    source: String,
     fact: Fact,
 }
 
@@ -96,8 +100,22 @@ pub(crate) fn picture(
             .take(MAX_PAYMENTS)
             .map(|one| one.state)
             .collect(),
+        trait_provenance: trait_provenance(&visible),
         watermark,
     }))
+}
+
+/// Whether a source has said something of an account that counts.
+///
+/// # Errors
+/// A stored record is damaged.
+pub(crate) fn is_told_by(
+    source: &str,
+    versions: &[FactVersion],
+    moment: Moment,
+) -> Result<bool, Problem> {
+    let visible = visible(versions, moment, |_| true)?;
+    Ok(visible.iter().any(|one| one.source == source))
 }
 
 fn is_shown(kind: FactKind) -> bool {
@@ -125,9 +143,11 @@ fn visible(
     chosen.sort_by_key(|version| (version.occurred_at, version.known_at));
     let mut facts = Vec::with_capacity(chosen.len());
     for version in chosen {
-        if let Some(fact) = record::decode(&version.record)?.fact {
+        let record = record::decode(&version.record)?;
+        if let Some(fact) = record.fact {
             facts.push(Visible {
                 at: version.occurred_at,
+                source: record.source,
                 fact,
             });
         }
@@ -150,6 +170,12 @@ fn merge(id: &ExternalId, visible: &[Visible]) -> Option<pb::Account> {
         override_text(&mut account.name, &fact.name);
         override_text(&mut account.owner_id, &fact.owner_id);
         override_text(&mut account.parent_account_id, &fact.parent_account_id);
+        override_text(&mut account.domain, &fact.domain);
+        for one in &fact.external_ids {
+            if !account.external_ids.contains(one) {
+                account.external_ids.push(one.clone());
+            }
+        }
         if fact.created_at.is_some() {
             account.created_at = fact.created_at;
         }
@@ -163,7 +189,42 @@ fn merge(id: &ExternalId, visible: &[Visible]) -> Option<pb::Account> {
             account.traits.remove(name);
         }
     }
+    if let Some(account) = &mut account {
+        account
+            .external_ids
+            .sort_by(|left, right| (&left.system, &left.id).cmp(&(&right.system, &right.id)));
+    }
     account
+}
+
+/// Where the traits that an account has come from. A source that says again what is known changes nothing.
+fn trait_provenance(visible: &[Visible]) -> BTreeMap<String, pb::TraitProvenance> {
+    let mut known: BTreeMap<&str, (&pb::Value, pb::TraitProvenance)> = BTreeMap::new();
+    for one in visible {
+        let Fact::Account(fact) = &one.fact else {
+            continue;
+        };
+        for (name, value) in &fact.traits {
+            let is_known = known
+                .get(name.as_str())
+                .is_some_and(|(held, _)| *held == value);
+            if !is_known {
+                let provenance = pb::TraitProvenance {
+                    source: one.source.clone(),
+                    origin: fact.origin,
+                    since: Some(timestamp(one.at)),
+                };
+                known.insert(name, (value, provenance));
+            }
+        }
+        for name in &fact.cleared_traits {
+            known.remove(name.as_str());
+        }
+    }
+    known
+        .into_iter()
+        .map(|(name, (_, provenance))| (name.to_owned(), provenance))
+        .collect()
 }
 
 fn override_text(text: &mut String, with: &str) {

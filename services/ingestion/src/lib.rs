@@ -8,6 +8,7 @@ mod commit;
 mod convert;
 mod doors;
 mod failure;
+mod filter;
 mod fold;
 mod handlers;
 mod heads;

@@ -35,5 +35,6 @@ pub(crate) async fn handle(
         subscriptions: picture.subscriptions,
         recent_payments: picture.payments,
         freshness: Some(reading.freshness(Some(picture.watermark))),
+        trait_provenance: picture.trait_provenance,
     }))
 }

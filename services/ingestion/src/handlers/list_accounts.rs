@@ -8,8 +8,9 @@ use sextant_wire::page;
 use sextant_wire::status::Problem;
 
 use crate::failure;
+use crate::filter::Filter;
 use crate::fold;
-use crate::pages::Room;
+use crate::pages::{CHUNK, Room};
 use crate::reading::Reading;
 use crate::service::Shared;
 
@@ -20,8 +21,10 @@ pub(crate) async fn handle(
     let tenant = shared.tenant(&request).await?;
     let request = request.into_inner();
     let size = page::size(request.page_size)?;
+    let filter = Filter::of(request.filter.as_ref())?;
     let bound = ListAccountsRequest {
         at: request.at.clone(),
+        filter: request.filter.clone(),
         ..ListAccountsRequest::default()
     };
     let after = shared
@@ -29,7 +32,7 @@ pub(crate) async fn handle(
         .pager
         .cursor(tenant.row.tenant.0, &bound, &request.page_token)?;
     let reading = Reading::begin(shared, tenant, request.at.as_ref()).await?;
-    let list = list(shared, &reading, size, after).await?;
+    let list = list(shared, &reading, &filter, (size, after)).await?;
     let token = list.continue_behind.map(|behind| {
         shared
             .deps
@@ -43,7 +46,8 @@ pub(crate) async fn handle(
     }))
 }
 
-/// Accounts that one call looks at: a moment of which little was known gives short pages, not long calls.
+/// Accounts that one call looks at: a moment of which little was known, or a filter that few meet, gives short pages, not
+/// long calls.
 const MAX_READ: usize = 10_000;
 
 #[derive(Default)]
@@ -53,20 +57,21 @@ struct List {
     continue_behind: Option<String>,
 }
 
-/// Accounts behind an id. Those of which nothing was known at the moment are passed over.
+/// Accounts behind an id. Those of which nothing was known at the moment, and those that do not meet the filter, are passed over.
 async fn list(
     shared: &Shared,
     reading: &Reading,
-    size: usize,
-    mut after: Option<String>,
+    filter: &Filter,
+    (size, mut after): (usize, Option<String>),
 ) -> Result<List, Problem> {
     let mut room = Room::new(size);
     let mut list = List::default();
     let mut n_read = 0;
+    let is_filtered = !filter.is_empty();
     loop {
         let page = Page {
             after: after.clone(),
-            limit: room.ask(),
+            limit: if is_filtered { CHUNK } else { room.ask() },
         };
         let rows = shared
             .deps
@@ -84,7 +89,13 @@ async fn list(
         let exhausted = rows.len() < page.limit;
         n_read += rows.len();
         for row in rows {
-            if let Some(profile) = fold::profile(&row.id, of(&row, &versions), reading.moment)? {
+            let versions = of(&row, &versions);
+            let found = fold::profile(&row.id, versions, reading.moment)?;
+            let is_met = match &found {
+                Some(profile) => filter.takes(&profile.account, versions, reading.moment)?,
+                None => false,
+            };
+            if let Some(profile) = found.filter(|_| is_met) {
                 if !room.take(profile.account.encoded_len()) {
                     list.continue_behind = after;
                     return Ok(list);

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{FreshnessState, ReadAt};
 use sextant_proto::ingestion::v1 as pb;
@@ -5,7 +7,7 @@ use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind;
 use sextant_wire::time::timestamp;
 
-use crate::records::{DAY, HOUR, account, account_at, account_ref, event_at, payment};
+use crate::records::{DAY, HOUR, account, account_at, account_ref, event_at, payment, record};
 use crate::world::{NOW, Tenant, World, reason};
 
 async fn get(
@@ -23,6 +25,12 @@ async fn get(
         .get_account(request)
         .await?
         .into_inner())
+}
+
+fn text(text: &str) -> pb::Value {
+    pb::Value {
+        kind: Some(Kind::Text(text.to_owned())),
+    }
 }
 
 fn at(as_of: Option<Instant>, known_at: Option<Instant>) -> Option<ReadAt> {
@@ -157,6 +165,7 @@ async fn accounts_are_listed_by_id_in_pages_that_do_not_mix() {
             at: at(as_of, None),
             page_size,
             page_token,
+            ..Default::default()
         };
         async move { Ok::<_, tonic::Status>(client.list_accounts(request).await?.into_inner()) }
     };
@@ -238,4 +247,109 @@ async fn the_time_zone_of_an_account_is_an_iana_name() {
         tenant.verdicts(records).await,
         ["ACCEPTED", refused, refused, refused]
     );
+}
+
+#[tokio::test]
+async fn accounts_are_listed_that_meet_a_filter_in_pages_of_their_own() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let stated = |number: usize| {
+        let id = format!("a{number:03}");
+        let fact = pb::AccountFact {
+            account_id: id.clone(),
+            name: format!("Company {number}"),
+            owner_id: if number.is_multiple_of(50) {
+                "ann"
+            } else {
+                "ben"
+            }
+            .to_owned(),
+            ..pb::AccountFact::default()
+        };
+        let mut record = record(&id, NOW.plus_us(-HOUR), Fact::Account(fact));
+        record.source = "crm".to_owned();
+        record
+    };
+    tenant.send((0..250).map(stated).collect()).await;
+    let filter = pb::AccountFilter {
+        owner_id: "ann".to_owned(),
+        ..Default::default()
+    };
+    let mut request = pb::ListAccountsRequest {
+        page_size: 2,
+        filter: Some(filter.clone()),
+        ..Default::default()
+    };
+    let mut client = tenant.clients.accounts();
+    let mut pages = Vec::new();
+    loop {
+        let page = client.list_accounts(request.clone()).await.unwrap();
+        let page = page.into_inner();
+        let ids = page
+            .accounts
+            .into_iter()
+            .filter_map(|account| account.r#ref);
+        pages.push(ids.map(|entity| entity.id).collect::<Vec<_>>());
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!(pages.concat(), ["a000", "a050", "a100", "a150", "a200"]);
+    assert_eq!(pages.len(), 3);
+    // A token belongs to its filter.
+    let mut other = request.clone();
+    other.filter = Some(pb::AccountFilter {
+        owner_id: "ben".to_owned(),
+        ..Default::default()
+    });
+    let refused = client.list_accounts(other).await;
+    assert_eq!(reason(refused), "PAGE_TOKEN_INVALID");
+    for (source, expected) in [("crm", 5), ("billing", 0)] {
+        let request = pb::ListAccountsRequest {
+            filter: Some(pb::AccountFilter {
+                source: source.to_owned(),
+                ..filter.clone()
+            }),
+            ..Default::default()
+        };
+        let found = client.list_accounts(request).await.unwrap().into_inner();
+        assert_eq!(found.accounts.len(), expected, "{source}");
+    }
+}
+
+#[tokio::test]
+async fn a_trait_says_where_it_comes_from_and_since_when_its_value_holds() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let said = |id: &str, source: &str, origin: pb::TraitOrigin, plan: &str, hours_ago: i64| {
+        let fact = pb::AccountFact {
+            account_id: "a".to_owned(),
+            traits: BTreeMap::from([("plan".to_owned(), text(plan))]),
+            origin: origin.into(),
+            ..pb::AccountFact::default()
+        };
+        let mut record = record(id, NOW.plus_us(-hours_ago * HOUR), Fact::Account(fact));
+        record.source = source.to_owned();
+        record
+    };
+    tenant
+        .send(vec![
+            said("1", "signup", pb::TraitOrigin::Survey, "free", 9),
+            said("2", "crm", pb::TraitOrigin::System, "free", 6), // Says again what is known.
+            said("3", "crm", pb::TraitOrigin::Inferred, "gold", 3),
+        ])
+        .await;
+    for (hours_ago, source, origin, since) in [
+        (4, "signup", pb::TraitOrigin::Survey, 9),
+        (0, "crm", pb::TraitOrigin::Inferred, 3),
+    ] {
+        let as_of = Some(NOW.plus_us(-hours_ago * HOUR));
+        let answer = get(&tenant, "a", at(as_of, None)).await.unwrap();
+        let provenance = &answer.trait_provenance["plan"];
+        assert_eq!(provenance.source, source);
+        assert_eq!(provenance.origin(), origin);
+        let expected = timestamp(NOW.plus_us(-since * HOUR));
+        assert_eq!(provenance.since, Some(expected));
+    }
 }

@@ -1,5 +1,7 @@
 //! Everything about one account, from all four services.
 
+use std::collections::BTreeMap;
+
 use clap::ArgMatches;
 use tonic::Status;
 
@@ -7,8 +9,8 @@ use sextant_proto::common::v1::{
     EntityKind, EntityRef, ErrorReason, Freshness, FreshnessState, ReadAt,
 };
 use sextant_proto::ingestion::v1::{
-    GetAccountRequest, GetAccountResponse, Invoice, ListInvoicesRequest, ListPaymentsRequest,
-    Payment, SubscriptionFact,
+    Account, GetAccountRequest, GetAccountResponse, Invoice, ListInvoicesRequest,
+    ListPaymentsRequest, Payment, SubscriptionFact, TraitOrigin, TraitProvenance,
 };
 use sextant_proto::metrics::v1::ListMovementsRequest;
 use sextant_proto::scoring::v1::{GetFeaturesRequest, GetScoresRequest};
@@ -298,6 +300,36 @@ impl About<'_> {
     }
 }
 
+/// The traits of an account, and where they come from; `None` where it has none.
+fn traits(account: &Account, provenance: &BTreeMap<String, TraitProvenance>) -> Option<Block> {
+    let columns = vec![
+        Column::left("trait", "Trait"),
+        Column::left("value", "Value"),
+        Column::left("source", "Source"),
+        Column::left("origin", "Known from"),
+        Column::left("since", "Since"),
+    ];
+    let mut block = Block::new("traits", "Traits", columns);
+    for (name, value) in &account.traits {
+        let comes_from = provenance.get(name);
+        let origin = comes_from.map_or("", |from| match from.origin() {
+            TraitOrigin::Unspecified => "",
+            TraitOrigin::System => "system",
+            TraitOrigin::Survey => "survey",
+            TraitOrigin::Csm => "csm",
+            TraitOrigin::Inferred => "inferred",
+        });
+        block.rows.push(vec![
+            Cell::text(name.clone()),
+            view::trait_value(value),
+            Cell::text(comes_from.map_or_else(String::new, |from| from.source.clone())),
+            Cell::text(origin),
+            Cell::moment(comes_from.and_then(|from| from.since.as_ref())),
+        ]);
+    }
+    (!block.rows.is_empty()).then_some(block)
+}
+
 fn account_blocks(facts: &GetAccountResponse) -> Vec<Block> {
     let mut blocks = Vec::new();
     if let Some(account) = &facts.account {
@@ -305,17 +337,7 @@ fn account_blocks(facts: &GetAccountResponse) -> Vec<Block> {
         block.key = "account";
         "Account".clone_into(&mut block.title);
         blocks.push(block);
-        let columns = vec![
-            Column::left("trait", "Trait"),
-            Column::left("value", "Value"),
-        ];
-        let mut traits = Block::new("traits", "Traits", columns);
-        for (name, value) in &account.traits {
-            traits
-                .rows
-                .push(vec![Cell::text(name.clone()), view::trait_value(value)]);
-        }
-        blocks.extend((!traits.rows.is_empty()).then_some(traits));
+        blocks.extend(traits(account, &facts.trait_provenance));
     }
     if !facts.users.is_empty() {
         let columns = vec![

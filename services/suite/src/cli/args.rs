@@ -482,7 +482,15 @@ fn data_commands() -> Vec<Command> {
 
 fn read_commands() -> Vec<Command> {
     vec![
-        read("accounts").about("Accounts by id").arg(limit()),
+        read("accounts")
+            .about("Accounts by id, all or those that meet every option given")
+            .arg(option("owner", "ID", "Looked after by this person"))
+            .arg(option("parent", "ACCOUNT", "Belong to this account"))
+            .arg(option("stage", "STAGE", "In this stage of the lifecycle, as the trait lifecycle_stage says"))
+            .arg(option("source", "SOURCE", "This source has said something of them, other than events"))
+            .arg(option("text", "WORDS", "All words occur in the id, the name, the domain or an external id"))
+            .arg(option("trait", "NAME[=VALUE]", "Have this trait, of any or of this value: true, false, a number or text; \"250\" in quotes is text; may be repeated").action(ArgAction::Append))
+            .arg(limit()),
         read("account").about("Everything about one account: segments with reasons, scores, features, revenue, moves").arg(text("id", "ID", "Your id of the account")),
         read("segments")
             .about("The segments of a segmentation with sizes and sums")

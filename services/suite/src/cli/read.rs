@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use clap::ArgMatches;
 
-use sextant_proto::ingestion::v1::ListAccountsRequest;
+use sextant_proto::ingestion::v1::value::Kind;
+use sextant_proto::ingestion::v1::{AccountFilter, ListAccountsRequest, TraitCondition, Value};
 use sextant_proto::scoring::v1::{FeatureType, ListFeatureDefinitionsRequest, ListModelsRequest};
 use sextant_proto::segmentation::v1::{
     ListMembersRequest, ListSegmentsRequest, ListTransitionsRequest, TransitionOrder,
@@ -16,11 +17,12 @@ use crate::error::Error;
 use crate::output::{Block, Cell, Column, Document};
 use crate::view::{self, MemberColumns, Titles};
 
-/// Accounts by id.
+/// Accounts by id, that meet the options.
 pub(crate) async fn accounts(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let (client, _) = context.of_tenant().await?;
     let request = ListAccountsRequest {
         at: read_at(matches, client.zone())?,
+        filter: Some(account_filter(matches)),
         ..ListAccountsRequest::default()
     };
     let answer = pages_up_to!(
@@ -37,6 +39,51 @@ pub(crate) async fn accounts(context: &Context<'_>, matches: &ArgMatches) -> Res
         client.zone(),
         &Document::from(block).fresh_as(answer.freshness),
     )
+}
+
+fn account_filter(matches: &ArgMatches) -> AccountFilter {
+    let conditions = texts_of(matches, "trait");
+    AccountFilter {
+        owner_id: text_of(matches, "owner"),
+        parent_account_id: text_of(matches, "parent"),
+        stage: text_of(matches, "stage"),
+        source: text_of(matches, "source"),
+        text: text_of(matches, "text"),
+        traits: conditions.iter().map(|text| condition(text)).collect(),
+    }
+}
+
+/// A condition as it is written: NAME, or NAME=VALUE.
+fn condition(text: &str) -> TraitCondition {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    };
+    TraitCondition {
+        name: name.to_owned(),
+        value: value.map(|value| Value {
+            kind: Some(trait_value(value)),
+        }),
+    }
+}
+
+/// What a value is that is written without its kind.
+fn trait_value(text: &str) -> Kind {
+    let quoted = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    if let Some(text) = quoted {
+        return Kind::Text(text.to_owned());
+    }
+    if let Ok(integer) = text.parse() {
+        return Kind::Integer(integer);
+    }
+    match (text.parse(), text) {
+        (_, "true") => Kind::Boolean(true),
+        (_, "false") => Kind::Boolean(false),
+        (Ok(number), _) if f64::is_finite(number) => Kind::Number(number),
+        _ => Kind::Text(text.to_owned()),
+    }
 }
 
 fn more(next_page_token: &str) -> &'static str {
@@ -213,4 +260,29 @@ pub(crate) async fn models(context: &Context<'_>, matches: &ArgMatches) -> Resul
         }
     }
     context.print(matches, client.zone(), &block.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_read_as_it_is_written() {
+        let value = |text: &str| condition(text).value.and_then(|value| value.kind);
+        assert_eq!(condition("plan").name, "plan");
+        assert_eq!(condition("plan=gold").name, "plan");
+        for (written, expected) in [
+            ("plan", None),
+            ("plan=", Some(Kind::Text(String::new()))),
+            ("plan=gold", Some(Kind::Text("gold".to_owned()))),
+            ("plan=a=b", Some(Kind::Text("a=b".to_owned()))),
+            ("count=250", Some(Kind::Integer(250))),
+            ("count=\"250\"", Some(Kind::Text("250".to_owned()))),
+            ("share=0.5", Some(Kind::Number(0.5))),
+            ("share=NaN", Some(Kind::Text("NaN".to_owned()))),
+            ("strategic=true", Some(Kind::Boolean(true))),
+        ] {
+            assert_eq!(value(written), expected, "{written}");
+        }
+    }
 }

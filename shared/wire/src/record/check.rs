@@ -3,6 +3,8 @@ mod billing;
 mod field;
 mod relation;
 
+pub use field::value as check_value;
+
 use prost::Message;
 
 use sextant_domain::fact::FactKind;

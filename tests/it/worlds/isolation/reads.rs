@@ -152,6 +152,7 @@ async fn read_accounts(client: &Client, method: &str, given: Given) -> Result<Re
                 at,
                 page_size,
                 page_token,
+                ..Default::default()
             };
             let answer = call!(client, accounts.list_accounts, request);
             Read::of(&answer)

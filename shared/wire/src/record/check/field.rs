@@ -83,6 +83,14 @@ pub(super) fn values(values: &BTreeMap<String, pb::Value>, field: &str) -> Resul
     Ok(())
 }
 
+/// Checks one value, such as one to compare with.
+///
+/// # Errors
+/// It is empty, too large, not finite or too deep; the problem names `path` or what is below it.
+pub fn value(value: &pb::Value, path: &str) -> Result<(), Problem> {
+    value_of(value, path, Depth::List)
+}
+
 /// Whether a value may be a list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
