@@ -11,6 +11,7 @@ mod subject;
 mod tests_of_answers;
 mod tests_of_configurations;
 mod tests_of_fits;
+mod tests_of_instances;
 mod tests_of_resources;
 
 use std::collections::BTreeMap;

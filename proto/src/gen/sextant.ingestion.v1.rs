@@ -1836,7 +1836,7 @@ pub struct Account {
         ::prost::alloc::string::String,
         Value,
     >,
-    /// What other systems call it, by system and id.
+    /// What other systems call it, by system and id: at most 100, those that were said last.
     #[prost(message, repeated, tag = "7")]
     pub external_ids: ::prost::alloc::vec::Vec<ExternalId>,
     /// Its internet domain; empty: not known.
@@ -1913,7 +1913,7 @@ pub struct AccountFilter {
     /// Belong to this account directly; empty: to any or none.
     #[prost(string, tag = "2")]
     pub parent_account_id: ::prost::alloc::string::String,
-    /// In this stage of the lifecycle, as their trait lifecycle_stage says; empty: in any or none.
+    /// In this stage of the lifecycle, as their trait lifecycle_stage says, of at most 200 bytes; empty: in any or none.
     #[prost(string, tag = "3")]
     pub stage: ::prost::alloc::string::String,
     /// Of which this source has said something other than events; empty: whoever said it.
@@ -1933,7 +1933,8 @@ pub struct TraitCondition {
     /// Name of the trait: 1 to 200 bytes.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// The value that it has, or that is in its list. Numbers are equal by what they are worth, texts byte by byte. Absent: any.
+    /// The value that it has, or that is in its list. Numbers are equal by what they are worth, texts byte by byte, lists by their values in
+    /// order. Absent: any.
     #[prost(message, optional, tag = "2")]
     pub value: ::core::option::Option<Value>,
 }
@@ -1943,8 +1944,8 @@ pub struct ListAccountsRequest {
     /// At which moment and with which knowledge.
     #[prost(message, optional, tag = "1")]
     pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
-    /// At most this many; 0: 50, at most 1000. A call looks at 10,000 accounts: where few meet the filter, pages are shorter, also
-    /// empty, and the last one is that without a next_page_token.
+    /// At most this many; 0: 50, at most 1000. A call looks at 10,000 accounts, or 200,000 facts of them: where few meet the filter, pages
+    /// are shorter, also empty, and the last one is that without a next_page_token.
     #[prost(int32, tag = "2")]
     pub page_size: i32,
     /// Continue where an answer ended.

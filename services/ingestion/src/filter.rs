@@ -36,18 +36,13 @@ impl Filter {
         for (id, field) in [
             (&asked.owner_id, "filter.owner_id"),
             (&asked.parent_account_id, "filter.parent_account_id"),
-            (&asked.stage, "filter.stage"),
             (&asked.source, "filter.source"),
         ] {
             if !id.is_empty() {
                 external_id(id, field)?;
             }
         }
-        let words: Vec<String> = asked
-            .text
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect();
+        let words: Vec<String> = asked.text.split_whitespace().map(folded).collect();
         if asked.text.len() > MAX_TEXT_BYTES || words.len() > MAX_WORDS {
             return Err(too_long(
                 "filter.text",
@@ -60,9 +55,20 @@ impl Filter {
                 format!("at most {MAX_CONDITIONS} conditions are allowed"),
             ));
         }
+        if asked.stage.len() > MAX_TEXT_BYTES {
+            return Err(too_long(
+                "filter.stage",
+                format!("at most {MAX_TEXT_BYTES} bytes are allowed"),
+            ));
+        }
         for (at, condition) in asked.traits.iter().enumerate() {
             let field = format!("filter.traits[{at}]");
-            external_id(&condition.name, &format!("{field}.name"))?;
+            if !(1..=MAX_TEXT_BYTES).contains(&condition.name.len()) {
+                return Err(too_long(
+                    &format!("{field}.name"),
+                    format!("must have 1 to {MAX_TEXT_BYTES} bytes"),
+                ));
+            }
             if let Some(value) = &condition.value {
                 record::check_value(value, &format!("{field}.value"))?;
             }
@@ -133,6 +139,11 @@ fn meets(traits: &BTreeMap<String, pb::Value>, condition: &pb::TraitCondition) -
 /// Whether two values are worth the same.
 fn are_equal(left: &pb::Value, right: &pb::Value) -> bool {
     match (&left.kind, &right.kind) {
+        (Some(Kind::List(left)), Some(Kind::List(right))) => {
+            let mut pairs = left.values.iter().zip(&right.values);
+            left.values.len() == right.values.len()
+                && pairs.all(|(one, other)| are_equal(one, other))
+        },
         (Some(Kind::Number(number)), Some(Kind::Integer(integer)))
         | (Some(Kind::Integer(integer)), Some(Kind::Number(number))) => is_worth(*number, *integer),
         (left, right) => left == right,
@@ -148,6 +159,11 @@ fn is_worth(number: f64, integer: i64) -> bool {
     number.fract() == 0.0 && (-END..END).contains(&number) && whole() == integer
 }
 
+/// A text without its case, letter by letter: the end of a word is none that another text has to have, too.
+fn folded(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
 fn has_words(account: &pb::Account, words: &[String]) -> bool {
     if words.is_empty() {
         return true;
@@ -157,7 +173,7 @@ fn has_words(account: &pb::Account, words: &[String]) -> bool {
     let texts: Vec<String> = id
         .chain([&account.name, &account.domain])
         .chain(names)
-        .map(|text| text.to_lowercase())
+        .map(|text| folded(text))
         .collect();
     words
         .iter()

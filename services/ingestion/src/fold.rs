@@ -17,6 +17,8 @@ use sextant_wire::time::timestamp;
 
 /// Users of one account in an answer.
 const MAX_USERS: usize = 1_000;
+/// Ids of one account in other systems, in an answer.
+const MAX_EXTERNAL_IDS: usize = 100;
 /// Payments of one account in an answer.
 const MAX_PAYMENTS: usize = 20;
 
@@ -114,8 +116,16 @@ pub(crate) fn is_told_by(
     versions: &[FactVersion],
     moment: Moment,
 ) -> Result<bool, Problem> {
-    let visible = visible(versions, moment, |_| true)?;
-    Ok(visible.iter().any(|one| one.source == source))
+    for version in versions.iter().filter(|one| counts(one, moment)) {
+        if record::decode(&version.record)?.source == source {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn counts(version: &FactVersion, moment: Moment) -> bool {
+    version.occurred_at <= moment.as_of && version.known_at <= moment.known_at
 }
 
 fn is_shown(kind: FactKind) -> bool {
@@ -134,11 +144,7 @@ fn visible(
 ) -> Result<Vec<Visible>, Problem> {
     let mut chosen: Vec<&FactVersion> = versions
         .iter()
-        .filter(|version| {
-            wanted(version.kind)
-                && version.occurred_at <= moment.as_of
-                && version.known_at <= moment.known_at
-        })
+        .filter(|version| wanted(version.kind) && counts(version, moment))
         .collect();
     chosen.sort_by_key(|version| (version.occurred_at, version.known_at));
     let mut facts = Vec::with_capacity(chosen.len());
@@ -171,11 +177,6 @@ fn merge(id: &ExternalId, visible: &[Visible]) -> Option<pb::Account> {
         override_text(&mut account.owner_id, &fact.owner_id);
         override_text(&mut account.parent_account_id, &fact.parent_account_id);
         override_text(&mut account.domain, &fact.domain);
-        for one in &fact.external_ids {
-            if !account.external_ids.contains(one) {
-                account.external_ids.push(one.clone());
-            }
-        }
         if fact.created_at.is_some() {
             account.created_at = fact.created_at;
         }
@@ -190,11 +191,25 @@ fn merge(id: &ExternalId, visible: &[Visible]) -> Option<pb::Account> {
         }
     }
     if let Some(account) = &mut account {
-        account
-            .external_ids
-            .sort_by(|left, right| (&left.system, &left.id).cmp(&(&right.system, &right.id)));
+        account.external_ids = external_ids(visible);
     }
     account
+}
+
+/// What other systems call an account, by system and id: of very many those that were said last.
+fn external_ids(visible: &[Visible]) -> Vec<pb::ExternalId> {
+    let mut ids = BTreeMap::new();
+    let newest_first = visible.iter().rev().filter_map(|one| match &one.fact {
+        Fact::Account(fact) => Some(&fact.external_ids),
+        _ => None,
+    });
+    for one in newest_first.flatten() {
+        if ids.len() == MAX_EXTERNAL_IDS {
+            break;
+        }
+        ids.insert((&one.system, &one.id), one);
+    }
+    ids.into_values().cloned().collect()
 }
 
 /// Where the traits that an account has come from. A source that says again what is known changes nothing.

@@ -1,6 +1,8 @@
 //! What fails too often, and for whom: a segmentation leaves a segmenter that fails with its configuration, and a segmenter leaves
 //! where it fails with all.
 
+use std::collections::BTreeSet;
+
 use tonic::Status;
 
 use sextant_plugin_host::Failing;
@@ -25,13 +27,16 @@ impl Engine {
         Ok(fallen)
     }
 
-    /// Whether a version has failed too often here with the configuration of every segmentation that it decides, is proposed for, or
-    /// decided before, to which a segmentation can be taken back.
+    /// Whether a version has failed too often here with the configuration of every segmentation that it decides or is proposed for. What
+    /// fails for one tenant alone is left to the others that can be taken back to it.
     async fn fails_everywhere(&self, digest: &str) -> Result<bool, Status> {
         let failing = self.segmenters.failing();
         let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
-        let is_in_use = |one: &&UseRow| one.digest == digest && one.state != RevisionState::Retired;
-        for one in uses.iter().filter(is_in_use) {
+        let of_it = || uses.iter().filter(|one| one.digest == digest);
+        let is_asked =
+            |one: &&UseRow| matches!(one.state, RevisionState::Active | RevisionState::Proposed);
+        let mut fails_for = BTreeSet::new();
+        for one in of_it().filter(is_asked) {
             let before = one.revision.saturating_add(1);
             let segmentations = &self.segmentations;
             let newest = segmentations.revisions(one.tenant, one.segmentation, before, 1);
@@ -43,8 +48,11 @@ impl Engine {
             if !fails {
                 return Ok(false);
             }
+            fails_for.insert(one.tenant);
         }
-        Ok(true)
+        let is_fallback_of_others =
+            |one: &UseRow| one.state == RevisionState::Previous && !fails_for.contains(&one.tenant);
+        Ok(fails_for.len() > 1 || !of_it().any(is_fallback_of_others))
     }
 
     /// Segmentations whose segmenter has failed too often with their configuration go back to their revision before, if they have one.

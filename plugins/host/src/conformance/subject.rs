@@ -25,6 +25,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 const FIT: Duration = Duration::from_secs(15);
 /// Longest time of all tests together.
 const JUDGEMENT: Duration = Duration::from_secs(90);
+/// Rows of another population than that: few, so that what is learned of them is not the same.
+const OTHERS: usize = 30;
 /// Rows of a population that is made up.
 const POPULATION: usize = 2_000;
 
@@ -176,6 +178,18 @@ impl Subject {
         states.retain(|known, _| known == "{}");
         states.insert(config.to_owned(), state.clone());
         state.map(Some)
+    }
+
+    /// The same of another population: a part of it.
+    pub(super) fn state_of_others(&self, config: &str) -> Result<State, Wrong> {
+        let process = self.process()?;
+        let population = population(&process, config)?;
+        let few: Vec<_> = population
+            .iter()
+            .take(1)
+            .map(|rows| rows.slice(0, OTHERS))
+            .collect();
+        fitted(&process, config, &few)
     }
 
     /// What it reads and answers with a configuration.

@@ -74,7 +74,7 @@ enum { LOW, MIDDLE_, HIGH, SOFT };
 
 struct seg_instance { long limit; void *part; struct ArrowSchema column, *columns[1]; };
 
-#if IS(38) || IS(121) || IS(123) || IS(125)
+#if IS(38) || IS(121) || IS(123) || IS(125) || IS(127)
 static long shared_limit;
 #endif
 #if IS(21)
@@ -98,8 +98,13 @@ static seg_status create(const seg_host *host, const char *config, size_t len, s
   if (self->part == NULL) return SEG_E_RESOURCE;
   memset(self->part, 1, 64 << 10);
 #endif
-#if IS(38) || IS(121) || IS(125)
+#if IS(38) || IS(121) || IS(125) || IS(127)
   shared_limit = self->limit;
+#endif
+#if IS(128)
+  static int others;
+  if (self->limit == 0 && others) return SEG_E_RESOURCE;
+  others |= self->limit == 300;
 #endif
 #if IS(123)
   if (shared_limit == 0) shared_limit = self->limit;
@@ -165,7 +170,7 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
   const char *kind;
   int32_t length = text(kinds, row, &kind);
   long limit = self->limit;
-#if IS(38) || IS(121) || IS(123)
+#if IS(38) || IS(121) || IS(123) || IS(127)
   limit = shared_limit;
 #endif
 #if IS(29)
@@ -501,7 +506,7 @@ static const seg_plugin table = {
   .struct_size = sizeof(seg_plugin),
 #endif
   .abi_major = IS(16) ? 2 : SEG_ABI_MAJOR, .abi_minor = SEG_ABI_MINOR,
-  .caps = SEG_CAP_DETERMINISTIC | SEG_CAP_ROW_INDEPENDENT | SEG_CAP_EXPLAIN | (IS(19) ? 1ull << 50 : 0) | (IS(18) ? SEG_CAP_FIT : 0),
+  .caps = (IS(127) ? 0 : SEG_CAP_DETERMINISTIC) | SEG_CAP_ROW_INDEPENDENT | SEG_CAP_EXPLAIN | (IS(19) ? 1ull << 50 : 0) | (IS(18) ? SEG_CAP_FIT : 0),
   .descriptor_json = IS(20) ? other_descriptor : seg_descriptor,
   .descriptor_len = IS(20) ? sizeof other_descriptor - 1 : sizeof seg_descriptor - 1,
   .create = create, .bind = bind_columns, .segment = IS(17) ? NULL : segment, .destroy = destroy, .explain = explain,

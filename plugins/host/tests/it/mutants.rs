@@ -230,6 +230,19 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     ),
     (126, "its first moment is static", "D-moment", &[]),
     (
+        127,
+        "its configuration is static, and it promises nothing",
+        "X-instances",
+        &[],
+    ),
+    (128, "it fails beside another one", "X-instances", &[]),
+    (
+        99,
+        "what it has learned is kept by its configuration",
+        "X-instances",
+        &[],
+    ),
+    (
         119,
         "it leaves a thread behind when asked why",
         "R-threads",

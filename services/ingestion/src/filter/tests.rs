@@ -90,6 +90,11 @@ fn words_are_found_in_every_name_whatever_their_case() {
 fn traits_are_compared_by_what_they_are_worth() {
     let integer = |number| Some(value(Kind::Integer(number)));
     let number = |number| Some(value(Kind::Number(number)));
+    let list = |values: &[pb::Value]| {
+        Some(value(Kind::List(pb::ValueList {
+            values: values.to_vec(),
+        })))
+    };
     for (name, asked, expected) in [
         ("employee_count", None, true),
         ("employee_count", integer(250), true),
@@ -100,6 +105,17 @@ fn traits_are_compared_by_what_they_are_worth() {
         ("goals", Some(text("grow")), true),
         ("goals", number(7.0), true),
         ("goals", Some(text("Grow")), false),
+        (
+            "goals",
+            list(&[text("grow"), value(Kind::Number(7.0))]),
+            true,
+        ),
+        (
+            "goals",
+            list(&[value(Kind::Number(7.0)), text("grow")]),
+            false,
+        ),
+        ("goals", list(&[text("grow")]), false),
         ("absent", None, false),
     ] {
         let shown = format!("{name} {asked:?}");

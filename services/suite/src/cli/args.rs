@@ -489,7 +489,7 @@ fn read_commands() -> Vec<Command> {
             .arg(option("stage", "STAGE", "In this stage of the lifecycle, as the trait lifecycle_stage says"))
             .arg(option("source", "SOURCE", "This source has said something of them, other than events"))
             .arg(option("text", "WORDS", "All words occur in the id, the name, the domain or an external id"))
-            .arg(option("trait", "NAME[=VALUE]", "Have this trait, of any or of this value: true, false, a number or text; \"250\" in quotes is text; may be repeated").action(ArgAction::Append))
+            .arg(option("trait", "NAME[=VALUE]", "Have this trait, of any or of this value: true, false, a number or text; 'count=\"250\"' is text; may be repeated").action(ArgAction::Append))
             .arg(limit()),
         read("account").about("Everything about one account: segments with reasons, scores, features, revenue, moves").arg(text("id", "ID", "Your id of the account")),
         read("segments")

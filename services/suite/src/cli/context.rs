@@ -409,6 +409,12 @@ pub(crate) fn page_size(limit: u32) -> i32 {
         .unwrap_or(crate::client::PAGE_SIZE)
 }
 
+/// The same where so many were found.
+pub(crate) fn page_size_behind(limit: u32, found: usize) -> i32 {
+    let found = u32::try_from(found).unwrap_or(u32::MAX);
+    page_size(limit.saturating_sub(found))
+}
+
 /// Whether a list that has this many entries by now is long enough.
 pub(crate) fn is_enough(found: usize, limit: u32) -> bool {
     limit > 0 && usize::try_from(limit).is_ok_and(|limit| found >= limit)
@@ -435,6 +441,7 @@ macro_rules! pages_up_to {
             && !$crate::cli::context::is_enough(answer.$items.len(), $limit)
         {
             request.page_token = std::mem::take(&mut answer.next_page_token);
+            request.page_size = $crate::cli::context::page_size_behind($limit, answer.$items.len());
             let next = $client
                 .$service()
                 .$rpc($client.request(request.clone()))
