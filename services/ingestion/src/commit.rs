@@ -1,7 +1,7 @@
 //! Storing batches that have passed the door.
 
 use sextant_domain::position::Position;
-use sextant_proto::ingestion::v1::Rejection;
+use sextant_proto::ingestion::v1::{Rejection, Verdict};
 use sextant_runtime::telemetry::{Label, Metric, trace};
 use sextant_store::port::{FactBatch, Outcome};
 use sextant_wire::status::Problem;
@@ -20,6 +20,21 @@ pub(crate) struct Stored {
     pub(crate) refused: Vec<Vec<(u32, Rejection)>>,
     /// All of it is stored at this position, encoded, records that had been stored before included. Empty if that is not known.
     pub(crate) position: String,
+}
+
+/// Stores one batch; its verdicts in the order of its records, and the position that covers them, as [`Stored`] has it.
+///
+/// # Errors
+/// The store's failure; then nothing of it is stored.
+pub(crate) async fn commit_one(
+    shared: &Shared,
+    tenant: &KnownTenant,
+    batch: CheckedBatch,
+) -> Result<(Vec<Verdict>, String), Problem> {
+    let stored = commit(shared, tenant, vec![batch]).await?;
+    let refused = stored.refused.into_iter().flatten().collect();
+    let verdicts = verdicts::in_order(refused, &stored.outcomes).collect();
+    Ok((verdicts, stored.position))
 }
 
 /// Stores batches of one tenant in one transaction.

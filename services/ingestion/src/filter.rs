@@ -63,12 +63,7 @@ impl Filter {
         }
         for (at, condition) in asked.traits.iter().enumerate() {
             let field = format!("filter.traits[{at}]");
-            if !(1..=MAX_TEXT_BYTES).contains(&condition.name.len()) {
-                return Err(too_long(
-                    &format!("{field}.name"),
-                    format!("must have 1 to {MAX_TEXT_BYTES} bytes"),
-                ));
-            }
+            record::check_value_name(&condition.name, || format!("{field}.name"))?;
             if let Some(value) = &condition.value {
                 record::check_value(value, &format!("{field}.value"))?;
             }

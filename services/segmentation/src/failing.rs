@@ -18,9 +18,14 @@ impl Engine {
     /// them while a segmentation of any tenant has another one, whether that is in memory here or not.
     pub(crate) async fn fallen(&self) -> Result<Vec<(String, String)>, Status> {
         let mut fallen = self.segmenters.fallen();
-        for (digest, why) in self.segmenters.failed_here() {
-            let is_among = fallen.iter().any(|(known, _)| *known == digest);
-            if !is_among && self.fails_everywhere(&digest).await? {
+        let mut failed = self.segmenters.failed_here();
+        failed.retain(|(digest, _)| fallen.iter().all(|(known, _)| known != digest));
+        if failed.is_empty() {
+            return Ok(fallen);
+        }
+        let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
+        for (digest, why) in failed {
+            if self.fails_everywhere(&digest, &uses).await? {
                 fallen.push((digest, why));
             }
         }
@@ -29,9 +34,8 @@ impl Engine {
 
     /// Whether a version has failed too often here with the configuration of every segmentation that it decides or is proposed for. What
     /// fails for one tenant alone is left to the others that can be taken back to it.
-    async fn fails_everywhere(&self, digest: &str) -> Result<bool, Status> {
+    async fn fails_everywhere(&self, digest: &str, uses: &[UseRow]) -> Result<bool, Status> {
         let failing = self.segmenters.failing();
-        let uses = self.segmenters.catalogue.uses().await.map_err(store)?;
         let of_it = || uses.iter().filter(|one| one.digest == digest);
         let is_asked =
             |one: &&UseRow| matches!(one.state, RevisionState::Active | RevisionState::Proposed);

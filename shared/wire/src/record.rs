@@ -5,5 +5,7 @@ mod check;
 mod fact;
 
 pub use amount::{MAX_MINOR, MAX_RATE_MICROS};
-pub use check::{Checked, Door, MAX_BATCH_RECORDS, MAX_RECORD_BYTES, check, check_value};
+pub use check::{
+    Checked, Door, MAX_BATCH_RECORDS, MAX_RECORD_BYTES, check, check_value, check_value_name,
+};
 pub use fact::{account_profile, decode, event, payment, subscription_version};

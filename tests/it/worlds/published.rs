@@ -51,6 +51,12 @@ impl Team {
         }
     }
 
+    /// Lets a proposed revision decide whatever would move.
+    fn accept(&self, segmentation: &str, revision: &str, note: &str) -> Value {
+        let accepted = ["--accept-diff", revision, "--note", note];
+        self.plugin(&[&["activate", segmentation][..], &accepted].concat())
+    }
+
     /// The same after processes were started again: a client that knows nothing of those before.
     async fn anew(self) -> Self {
         let installation = self.world.client();

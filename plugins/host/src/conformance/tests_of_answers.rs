@@ -7,7 +7,7 @@ use arrow_select::take::take_record_batch;
 
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
 use crate::conformance::rows::{Kind, recoded};
-use crate::conformance::subject::{Subject, answers, answers_at, call, timed};
+use crate::conformance::subject::{AS_OF_US, Subject, answers, answers_at, call, timed};
 use crate::conformance::{OF_A_PROCESS, Test, tests_of_instances};
 use crate::{
     ABSTAIN, Assignments, Call, Descriptor, Example, ExternalInstance, NO_SEGMENT, Reason,
@@ -250,7 +250,7 @@ fn moments(subject: &Subject) -> Found {
     let used = subject.fresh("{}")?;
     for as_of_us in MOMENTS_US {
         let told = |instance: &ExternalInstance| {
-            let told = told_at(subject, instance, (&rows, n_explained), as_of_us);
+            let told = told_at(instance, (&rows, n_explained), as_of_us);
             told.map_err(|wrong| wrong.of(format_args!("as_of {as_of_us}")))
         };
         let is_same = told(&used)? == told(&subject.fresh("{}")?)?;
@@ -353,18 +353,18 @@ pub(super) type Told = ((Vec<u16>, Vec<u32>), Vec<Vec<Reason>>);
 
 /// What an instance answers of rows at a moment, and why of the first of them.
 pub(super) fn told_at(
-    subject: &Subject,
     instance: &ExternalInstance,
     (rows, n_explained): (&RecordBatch, usize),
     as_of_us: i64,
 ) -> Result<Told, Wrong> {
     let answers = bits(&answers_at(instance, rows, as_of_us)?);
-    let reasons = if subject.explains {
-        let call = Call {
+    let reasons = if n_explained > 0 {
+        explained_at(
+            instance,
+            &rows.slice(0, n_explained),
+            MOST_REASONS,
             as_of_us,
-            ..call(LONGEST_EXPLANATION)
-        };
-        instance.explain(&rows.slice(0, n_explained), &call, MOST_REASONS)?
+        )?
     } else {
         Vec::new()
     };
@@ -463,14 +463,14 @@ fn alike(left: &[Reason], right: &[Reason]) -> bool {
         })
 }
 
-/// Of so many rows at most, those whose reasons are said within a while.
+/// Of so many rows at most, those whose reasons are said within a while; none where it gives no reasons.
 pub(super) fn quickly_explained(
     subject: &Subject,
     a_while: Duration,
     most: usize,
 ) -> Result<usize, Wrong> {
     if !subject.explains {
-        return Ok(most);
+        return Ok(0);
     }
     let instance = subject.fresh("{}")?;
     let few = rows(subject, FEW, Kind::Plain)?;
@@ -487,7 +487,21 @@ pub(super) fn explained(
     rows: &RecordBatch,
     top_k: u32,
 ) -> Result<Vec<Vec<Reason>>, Wrong> {
-    Ok(instance.explain(rows, &call(LONGEST_EXPLANATION), top_k)?)
+    explained_at(instance, rows, top_k, AS_OF_US)
+}
+
+/// The same of another moment, in microseconds since 1970.
+fn explained_at(
+    instance: &ExternalInstance,
+    rows: &RecordBatch,
+    top_k: u32,
+    as_of_us: i64,
+) -> Result<Vec<Vec<Reason>>, Wrong> {
+    let call = Call {
+        as_of_us,
+        ..call(LONGEST_EXPLANATION)
+    };
+    Ok(instance.explain(rows, &call, top_k)?)
 }
 
 fn segments(subject: &Subject) -> Found {

@@ -18,7 +18,7 @@ const LONGEST_OF_INSTANCES: Duration = Duration::from_secs(15);
 pub(super) fn instances(subject: &Subject) -> Found {
     let n_explained = quickly_explained(subject, A_MOMENT, FEW)?;
     let told = |instance: &ExternalInstance, rows: &RecordBatch| {
-        told_at(subject, instance, (rows, n_explained), AS_OF_US)
+        told_at(instance, (rows, n_explained), AS_OF_US)
     };
     let rows = rows(subject, ROWS, Kind::Plain)?;
     let first = subject.fresh("{}")?;
@@ -56,10 +56,16 @@ pub(super) fn instances(subject: &Subject) -> Found {
 /// What an instance may have beside it.
 struct Neighbour {
     config: String,
-    /// A configuration that it may be unable to bear, which another test finds.
-    is_edge: bool,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Example,
     /// It has learned from other accounts.
-    is_fitted_to_others: bool,
+    OtherPopulation,
+    /// At the edges of what the schema allows.
+    Edge,
 }
 
 /// Configurations of the examples, the default one of another population, and some of the edges: the examples may all have the same
@@ -70,21 +76,12 @@ fn neighbours(subject: &Subject) -> Vec<Neighbour> {
     let step = edges.len().div_ceil(MAX_CONFIGS).max(1);
     let edges = edges.into_iter().step_by(step);
     let edges: Vec<_> = edges.filter(|edge| !examples.contains(edge)).collect();
-    let of = |is_edge| {
-        move |config| Neighbour {
-            config,
-            is_edge,
-            is_fitted_to_others: false,
-        }
-    };
-    let other_population = subject.fits().then(|| Neighbour {
-        config: "{}".to_owned(),
-        is_edge: false,
-        is_fitted_to_others: true,
-    });
-    let examples = examples.into_iter().map(of(false));
-    let edges = edges.into_iter().map(of(true));
-    examples.chain(other_population).chain(edges).collect()
+    let of = |origin| move |config| Neighbour { config, origin };
+    let default = subject.fits().then(|| "{}".to_owned());
+    let others = default.into_iter().map(of(Origin::OtherPopulation));
+    let examples = examples.into_iter().map(of(Origin::Example));
+    let edges = edges.into_iter().map(of(Origin::Edge));
+    examples.chain(others).chain(edges).collect()
 }
 
 impl Neighbour {
@@ -97,10 +94,9 @@ impl Neighbour {
     ) -> Result<Option<String>, Wrong> {
         let config = self.config.as_str();
         let in_a_process_of_its_own = || {
-            let state = if self.is_fitted_to_others {
-                Some(subject.state_of_others(config)?)
-            } else {
-                subject.state(config)?
+            let state = match self.origin {
+                Origin::OtherPopulation => Some(subject.state_of_others(config)?),
+                Origin::Example | Origin::Edge => subject.state(config)?,
             };
             let rows = subject.rows(config, ROWS, Kind::Plain)?;
             let alone = instance(&subject.process()?, (config, state.as_ref()))?;
@@ -108,13 +104,15 @@ impl Neighbour {
             Ok::<_, Wrong>((state, rows, answer))
         };
         let (state, rows, answer) = match in_a_process_of_its_own() {
-            Err(_) if self.is_edge || self.is_fitted_to_others => return Ok(None),
+            // What it cannot bear by itself is another test's; it has to bear its examples.
+            Err(_) if self.origin != Origin::Example => return Ok(None),
             own => own?,
         };
-        let who = if self.is_fitted_to_others {
-            format!("an instance with {config} that has learned from other accounts")
-        } else {
-            format!("an instance with {config}")
+        let who = match self.origin {
+            Origin::OtherPopulation => {
+                format!("an instance with {config} that has learned from other accounts")
+            },
+            Origin::Example | Origin::Edge => format!("an instance with {config}"),
         };
         let beside = instance(first.plugin(), (config, state.as_ref()))
             .and_then(|beside| told(&beside, &rows));

@@ -221,11 +221,7 @@ fn leak(subject: &Subject) -> Found {
 fn shown(
     subject: &Subject,
 ) -> Result<impl Fn(&ExternalInstance, &RecordBatch) -> Result<(), Wrong>, Wrong> {
-    let few = if subject.explains {
-        quickly_explained(subject, AN_INSTANT, MOST_EXPLAINED)?
-    } else {
-        0
-    };
+    let few = quickly_explained(subject, AN_INSTANT, MOST_EXPLAINED)?;
     Ok(move |instance: &ExternalInstance, rows: &RecordBatch| {
         answers(instance, rows)?;
         if few > 0 {

@@ -8,10 +8,9 @@ use tonic::Status;
 use sextant_proto::ingestion::v1::{Verdict, VerdictKind};
 
 use crate::admission::{self, Arrived, Knowledge, Terms};
-use crate::commit::commit;
+use crate::commit::commit_one;
 use crate::service::Shared;
 use crate::tenants::KnownTenant;
-use crate::verdicts;
 
 /// Records that are not accepted are told one by one, the first ones; all of them are listed by ListRejections and ListHeld.
 const MAX_TOLD: usize = 100;
@@ -43,10 +42,8 @@ pub(crate) async fn store(
     let now = shared.deps.clock.now();
     let terms = Terms::new(tenant, Knowledge::Now, now);
     let checked = admission::check_apart(arrivals.records.into_iter(), terms).await?;
-    let stored = commit(shared, tenant, vec![checked]).await?;
-    let refused = stored.refused.into_iter().flatten().collect();
-    let verdicts: Vec<Verdict> = verdicts::in_order(refused, &stored.outcomes).collect();
-    let told = told(&verdicts, &arrivals.places, &stored.position);
+    let (verdicts, position) = commit_one(shared, tenant, checked).await?;
+    let told = told(&verdicts, &arrivals.places, &position);
     Ok(of_json(&told))
 }
 

@@ -5,6 +5,7 @@
 //! `anonymousid` is in. `sessionid` names the session. Other attributes and the members of `data` are kept as data.
 
 use http::HeaderMap;
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value as Json};
 
 use sextant_proto::common::v1::ErrorReason;
@@ -14,7 +15,7 @@ use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
 
 use crate::admission::Arrived;
-use crate::doors::{json, product};
+use crate::doors::{json, product, request};
 
 /// What all attributes in headers begin with.
 const HEADER_PREFIX: &str = "ce-";
@@ -155,8 +156,7 @@ pub(crate) fn of_headers(headers: &HeaderMap, body: &[u8]) -> Result<Json, Probl
         return Ok(Json::Object(event));
     }
     let data = if kind.contains("json") {
-        serde_json::from_slice(body)
-            .map_err(|error| malformed(format!("the body is no JSON: {error}")))?
+        request::json(body)?
     } else {
         let text = std::str::from_utf8(body)
             .map_err(|_binary| malformed("the body is neither JSON nor text".to_owned()))?;
@@ -168,24 +168,8 @@ pub(crate) fn of_headers(headers: &HeaderMap, body: &[u8]) -> Result<Json, Probl
 
 /// A header's value with what is written as `%E2` in it, as the HTTP binding writes all that is not printable ASCII.
 fn decoded(value: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let Some((first, others)) = rest.split_first() {
-        let hex = (*first == b'%').then(|| others.get(..2)).flatten();
-        let escaped = hex.and_then(|hex| std::str::from_utf8(hex).ok());
-        let escaped = escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = others.get(2..).unwrap_or_default();
-            },
-            None => {
-                bytes.push(*first);
-                rest = others;
-            },
-        }
-    }
-    String::from_utf8(bytes).ok()
+    let text = percent_decode(value).decode_utf8().ok()?;
+    Some(text.into_owned())
 }
 
 #[cfg(test)]

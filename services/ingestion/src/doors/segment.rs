@@ -56,7 +56,7 @@ pub(crate) fn records(message: &Json, of: Delivery<'_>) -> Vec<Arrived> {
 }
 
 /// The id of a message, as far as it has one.
-pub(crate) fn id_of(message: &Json) -> String {
+fn id_of(message: &Json) -> String {
     let id = message.get("messageId").and_then(Json::as_str);
     id.unwrap_or_default().to_owned()
 }
@@ -331,12 +331,10 @@ fn account(account_id: String, traits: &Map<String, Json>) -> pb::AccountFact {
         traits.shift_remove("createdAt");
     }
     // What is known under another name here.
-    for (theirs, ours) in [("employees", "employee_count")] {
-        if !traits.contains_key(ours)
-            && let Some(json) = traits.shift_remove(theirs)
-        {
-            traits.insert(ours.to_owned(), json);
-        }
+    if !traits.contains_key("employee_count")
+        && let Some(json) = traits.shift_remove("employees")
+    {
+        traits.insert("employee_count".to_owned(), json);
     }
     let country = traits
         .get("address")

@@ -8,7 +8,7 @@ use sextant_store::port::{NewFact, Outcome};
 use sextant_wire::status::Problem;
 
 use crate::admission::{self, Arrived, CheckedBatch, Knowledge, Terms};
-use crate::commit::commit;
+use crate::commit::commit_one;
 use crate::service::Shared;
 use crate::tenants::KnownTenant;
 use crate::{failure, places, verdicts};
@@ -40,12 +40,8 @@ async fn store(
     tenant: &KnownTenant,
     batch: CheckedBatch,
 ) -> Result<IngestBatchResponse, Problem> {
-    let stored = commit(shared, tenant, vec![batch]).await?;
-    let refused = stored.refused.into_iter().flatten().collect();
-    Ok(IngestBatchResponse {
-        verdicts: verdicts::in_order(refused, &stored.outcomes).collect(),
-        position: stored.position,
-    })
+    let (verdicts, position) = commit_one(shared, tenant, batch).await?;
+    Ok(IngestBatchResponse { verdicts, position })
 }
 
 /// The verdicts as far as they are known without storing anything: a record that was stored before counts as accepted.

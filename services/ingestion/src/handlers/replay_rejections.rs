@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use sextant_proto::common::v1::ErrorReason;
@@ -13,9 +12,9 @@ use sextant_wire::record;
 use sextant_wire::status::Problem;
 
 use crate::admission::{self, Arrived, Knowledge, Terms};
-use crate::commit::commit;
+use crate::commit::commit_one;
+use crate::failure;
 use crate::service::Shared;
-use crate::{failure, verdicts};
 
 /// Corrections of one call.
 const MAX_CORRECTIONS: usize = 1_000;
@@ -54,9 +53,7 @@ pub(crate) async fn handle(
         .iter()
         .map(|one| (one.index, one.kept.key))
         .collect();
-    let stored = commit(shared, &tenant, vec![batch]).await?;
-    let of_refused = stored.refused.into_iter().flatten().collect();
-    let verdicts: Vec<Verdict> = verdicts::in_order(of_refused, &stored.outcomes).collect();
+    let (verdicts, position) = commit_one(shared, &tenant, batch).await?;
     let done: Vec<u64> = sent
         .iter()
         .zip(&verdicts)
@@ -76,7 +73,7 @@ pub(crate) async fn handle(
         });
     Ok(Response::new(ReplayRejectionsResponse {
         replayed: replayed.collect(),
-        position: stored.position,
+        position,
     }))
 }
 
@@ -116,8 +113,7 @@ fn is_done(row: &RejectionRow, verdict: &Verdict, refused: &BTreeMap<u32, Reject
         VerdictKind::Accepted | VerdictKind::Duplicate | VerdictKind::Held => true,
         VerdictKind::Rejected => {
             let before = record::decode(&row.record).ok().map(|record| {
-                let encoded = record.encode_to_vec();
-                RejectionKey::of(&record.source, &record.id, &encoded, &row.reason)
+                RejectionKey::of(&record.source, &record.id, &row.record, &row.reason)
             });
             refused.get(&verdict.index) != before.as_ref()
         },

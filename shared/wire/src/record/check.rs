@@ -3,7 +3,7 @@ mod billing;
 mod field;
 mod relation;
 
-pub use field::value as check_value;
+pub use field::{value as check_value, value_name as check_value_name};
 
 use prost::Message;
 

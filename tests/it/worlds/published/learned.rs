@@ -118,14 +118,7 @@ async fn a_proposal_learns_anew_and_decides_when_it_is_activated() {
         assert_ne!(first.state_digest, second.state_digest);
         assert_eq!(sizes(&team, &position).await, before);
 
-        team.plugin(&[
-            "activate",
-            "groups",
-            "--accept-diff",
-            "2",
-            "--note",
-            "agreed",
-        ]);
+        team.accept("groups", "2", "agreed");
         let after = counted(&[("cluster_1", 1), ("cluster_2", 2), ("cluster_3", 3)]);
         assert_eq!(sizes(&team, &position).await, after);
         team.plugin(&["rollback", "groups", "--note", "two it was"]);

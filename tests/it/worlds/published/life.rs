@@ -151,14 +151,7 @@ async fn a_revision_that_would_move_too_much_needs_a_word() {
     let told = team.refused(&["activate", "seats", "--accept-diff", "3"]);
     assert!(told.contains("must say why"), "{told}");
     assert_eq!(team.sizes(&position).await, (4, 6));
-    team.plugin(&[
-        "activate",
-        "seats",
-        "--accept-diff",
-        "3",
-        "--note",
-        "agreed with sales",
-    ]);
+    team.accept("seats", "3", "agreed with sales");
     assert_eq!(team.sizes(&position).await, (8, 2));
 }
 
@@ -185,14 +178,7 @@ async fn who_accepts_a_difference_accepts_no_other_one_that_was_proposed_meanwhi
     let told = team.refused(&["activate", "seats", "--revision", "2"]);
     assert!(told.contains("revision 2 is retired"), "{told}");
     assert_eq!(team.sizes(&position).await, (4, 6));
-    team.plugin(&[
-        "activate",
-        "seats",
-        "--accept-diff",
-        "3",
-        "--note",
-        "ten it is",
-    ]);
+    team.accept("seats", "3", "ten it is");
     assert_eq!(team.sizes(&position).await, (0, 10));
 }
 

@@ -110,8 +110,7 @@ async fn a_configuration_that_fails_for_everybody_is_left_and_the_segmenter_goes
         let position = team.ten_accounts().await;
         let config = r#"{"unit":"crash"}"#;
         team.plugin(&["propose", "seats", "--segmenter-config", config]);
-        let accepted = ["--accept-diff", "2", "--note", "tried all the same"];
-        let activated = team.plugin(&[&["activate", "seats"][..], &accepted].concat());
+        let activated = team.accept("seats", "2", "tried all the same");
         let told = activated["segmentations"][0]["failure"].as_str();
         assert!(
             told.is_some_and(|told| told.contains("SIGABRT")),

@@ -175,14 +175,7 @@ async fn a_server_is_registered_judges_goes_away_comes_back_and_cannot_become_an
     assert_eq!(registered["segmenters"][0]["version"], "2.0.0");
     let newer = ["--segmenter", "team.seats", "--segmenter-version", "2.0.0"];
     team.plugin(&[&["propose", "seats"][..], &newer].concat());
-    team.plugin(&[
-        "activate",
-        "seats",
-        "--accept-diff",
-        "2",
-        "--note",
-        "a new model",
-    ]);
+    team.accept("seats", "2", "a new model");
     wait_for(&team, ("account-8", "small"), &position).await;
 }
 

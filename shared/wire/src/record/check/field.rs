@@ -182,7 +182,11 @@ pub(super) fn cleared(names: &[String]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn value_name(name: &str, path: impl Fn() -> String) -> Result<(), Problem> {
+/// Checks the name of a trait or of an event's data; `path` says where it stands.
+///
+/// # Errors
+/// It is empty or too long.
+pub fn value_name(name: &str, path: impl Fn() -> String) -> Result<(), Problem> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         let message = format!("must have a name of 1 to {MAX_NAME_BYTES} bytes");
         return Err(Problem::field(ErrorReason::FieldInvalid, path(), message));
