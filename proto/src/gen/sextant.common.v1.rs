@@ -288,6 +288,10 @@ pub enum ErrorReason {
     RevisionUnknown = 42,
     /// A proposed revision would change more than may be changed without a word.
     GatesNotPassed = 43,
+    /// No such endpoint of webhooks.
+    WebhookUnknown = 44,
+    /// A delivery is not signed with a secret of its endpoint, or was signed too long ago.
+    SignatureInvalid = 45,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -340,6 +344,8 @@ impl ErrorReason {
             Self::SegmenterState => "ERROR_REASON_SEGMENTER_STATE",
             Self::RevisionUnknown => "ERROR_REASON_REVISION_UNKNOWN",
             Self::GatesNotPassed => "ERROR_REASON_GATES_NOT_PASSED",
+            Self::WebhookUnknown => "ERROR_REASON_WEBHOOK_UNKNOWN",
+            Self::SignatureInvalid => "ERROR_REASON_SIGNATURE_INVALID",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -389,6 +395,8 @@ impl ErrorReason {
             "ERROR_REASON_SEGMENTER_STATE" => Some(Self::SegmenterState),
             "ERROR_REASON_REVISION_UNKNOWN" => Some(Self::RevisionUnknown),
             "ERROR_REASON_GATES_NOT_PASSED" => Some(Self::GatesNotPassed),
+            "ERROR_REASON_WEBHOOK_UNKNOWN" => Some(Self::WebhookUnknown),
+            "ERROR_REASON_SIGNATURE_INVALID" => Some(Self::SignatureInvalid),
             _ => None,
         }
     }

@@ -6,3 +6,4 @@ mod json;
 mod product;
 pub(crate) mod request;
 pub(crate) mod segment;
+pub(crate) mod stripe;

@@ -23,4 +23,5 @@ pub(crate) mod resolve_key;
 pub(crate) mod revoke_key;
 pub(crate) mod segment;
 pub(crate) mod start_import;
+pub(crate) mod stripe;
 pub(crate) mod watch_heads;

@@ -22,6 +22,7 @@ mod standings;
 mod stream;
 mod tenants;
 mod verdicts;
+mod webhooks;
 
 pub use keys::{LinkKeySource, StoreKeySource, ensure_installation_key, installation_key};
 pub use part::{DEFAULT_CREDIT_RECORDS, Deps, Limits, part};

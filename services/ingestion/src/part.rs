@@ -1,5 +1,6 @@
 //! The service as a part of a process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -85,6 +86,8 @@ pub struct Deps {
     pub meters: Meters,
     /// How much is taken in.
     pub limits: Limits,
+    /// Directory of the endpoints of webhooks; `None`: there are none.
+    pub webhook_dir: Option<PathBuf>,
 }
 
 const READ: Access = Access::Scope(Scope::Read);
@@ -162,13 +165,17 @@ pub fn part(deps: Deps) -> Part {
         .accept_compressed(Gzip)
         .send_compressed(Gzip);
     let doors = SEGMENT.map(|(path, _)| (path, INGEST));
-    let doors = doors.into_iter().chain([(CLOUDEVENTS, INGEST)]);
+    let doors = doors.into_iter().chain([
+        (CLOUDEVENTS, INGEST),
+        (handlers::stripe::PATH, Access::Public),
+    ]);
     let table: Vec<_> = METHODS.into_iter().chain(doors).collect();
     let part = Part::new("ingestion", MethodTable::new(&table));
     let part = SEGMENT.into_iter().fold(part, |part, (path, kind)| {
         part.door(path, max_bytes, segment(&shared, kind))
     });
     let part = part.door(CLOUDEVENTS, max_bytes, cloudevents(&shared));
+    let part = part.door(handlers::stripe::PATH, max_bytes, stripe(&shared));
     part.service(ingestion, methods::INGESTION_INGESTION_SERVICE)
         .service(accounts, methods::INGESTION_ACCOUNT_SERVICE)
         .service(
@@ -192,6 +199,11 @@ pub fn part(deps: Deps) -> Part {
 fn cloudevents(shared: &Arc<Shared>) -> Handler {
     let shared = Arc::clone(shared);
     Arc::new(move |knock| handlers::cloudevents::handle(Arc::clone(&shared), knock).boxed())
+}
+
+fn stripe(shared: &Arc<Shared>) -> Handler {
+    let shared = Arc::clone(shared);
+    Arc::new(move |knock| handlers::stripe::handle(Arc::clone(&shared), knock).boxed())
 }
 
 fn segment(shared: &Arc<Shared>, kind: Option<&'static str>) -> Handler {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
 
 use sextant_domain::id::TenantId;
 use sextant_domain::position::Position;
@@ -15,13 +16,14 @@ use sextant_proto::ingestion::v1::feed_service_server::FeedService;
 use sextant_proto::ingestion::v1::ingestion_service_server::IngestionService;
 use sextant_proto::ingestion::v1::tenant_service_server::TenantService;
 use sextant_runtime::tenant::tenant_of;
+use sextant_store::port::TenantRow;
 use sextant_wire::status::Problem;
 
 use crate::budget::Budget;
-use crate::handlers;
 use crate::heads::Heads;
 use crate::part::Deps;
 use crate::tenants::{KnownTenant, TenantBook};
+use crate::{failure, handlers};
 
 /// What all handlers share.
 #[derive(Debug)]
@@ -51,6 +53,19 @@ impl Shared {
         T: Sync,
     {
         Ok(self.tenants.get(tenant_of(request)?).await?)
+    }
+
+    /// The tenant of a name or an id; `None`: there is none.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub(crate) async fn find_tenant(&self, named: &str) -> Result<Option<TenantRow>, Problem> {
+        let tenants = &self.deps.tenants;
+        let found = match Uuid::try_parse(named) {
+            Ok(id) => tenants.by_id(TenantId(id.as_u128())).await,
+            Err(_a_name) => tenants.by_name(named).await,
+        };
+        found.map_err(failure::of_store)
     }
 
     /// A position that the store answered with, from this delivery of a request or from an earlier one, perhaps to another

@@ -370,6 +370,7 @@ impl Assembly<'_> {
             pager: self.pager.clone(),
             meters: self.meters(),
             limits: sextant_ingestion::Limits::from(&self.config.ingest),
+            webhook_dir: self.config.ingest.webhook_dir.clone(),
         }
     }
 

@@ -42,6 +42,8 @@ pub const PAGES: &[Page] = &[
     page!("FIELD_TOO_LONG"),
     page!("FRESHNESS_NOT_MET"),
     page!("GATES_NOT_PASSED"),
+    page!("WEBHOOK_UNKNOWN"),
+    page!("SIGNATURE_INVALID"),
     page!("IMPORT_STATE"),
     page!("INTERNAL"),
     page!("KEY_INVALID"),

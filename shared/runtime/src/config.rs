@@ -214,6 +214,8 @@ pub struct Ingest {
     pub max_batch_records: u32,
     /// Bytes of records that all streams together may have sent and not stored yet.
     pub max_waiting_bytes: u64,
+    /// Directory of the endpoints of webhooks, a file each; `None`: there are none.
+    pub webhook_dir: Option<PathBuf>,
 }
 
 impl Config {

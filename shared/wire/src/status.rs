@@ -134,7 +134,9 @@ impl From<Problem> for Status {
 
 fn code_of(reason: ErrorReason) -> Code {
     match reason {
-        ErrorReason::KeyMissing | ErrorReason::KeyInvalid => Code::Unauthenticated,
+        ErrorReason::KeyMissing | ErrorReason::KeyInvalid | ErrorReason::SignatureInvalid => {
+            Code::Unauthenticated
+        },
         ErrorReason::ScopeMissing => Code::PermissionDenied,
         ErrorReason::TenantUnknown
         | ErrorReason::AccountUnknown
@@ -142,7 +144,8 @@ fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::SegmenterUnknown
         | ErrorReason::SegmentUnknown
         | ErrorReason::RevisionUnknown
-        | ErrorReason::KeyUnknown => Code::NotFound,
+        | ErrorReason::KeyUnknown
+        | ErrorReason::WebhookUnknown => Code::NotFound,
         ErrorReason::AlreadyExists | ErrorReason::RequestIdReused | ErrorReason::SecretShown => {
             Code::AlreadyExists
         },

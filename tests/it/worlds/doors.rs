@@ -6,11 +6,11 @@ use std::process::Command;
 
 use sextant::client::Client;
 use sextant_proto::ingestion::v1::{
-    CreateKeyRequest, GetIngestCountsRequest, GetTenantRequest, Key, ListAccountsRequest,
-    ListHeldRequest, Scope, SourceCounts,
+    CreateKeyRequest, GetIngestCountsRequest, GetTenantRequest, InvoiceStatus, Key,
+    ListAccountsRequest, ListHeldRequest, ListInvoicesRequest, Scope, SourceCounts,
 };
 
-use crate::worlds::records::{ask, feature, now};
+use crate::worlds::records::{ask, entity, feature, now};
 use crate::worlds::world::{Shape, World, request_id, tenant_in};
 
 /// Where `tests/tools` puts what it installs.
@@ -20,8 +20,8 @@ fn tools() -> PathBuf {
     tools.into()
 }
 
-fn scripts() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/clients/segment"))
+fn clients() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/clients"))
 }
 
 /// A tenant that lives today, and a write key of it.
@@ -33,7 +33,11 @@ struct Site {
 
 impl Site {
     async fn new(shape: Shape) -> Self {
-        let world = World::start(shape).await;
+        Self::new_with(shape, &[]).await
+    }
+
+    async fn new_with(shape: Shape, settings: &[String]) -> Self {
+        let world = World::start_with(shape, settings).await;
         let installation = world.client();
         let client = tenant_in(&installation, "acme", "UTC", None).await;
         let request = GetTenantRequest::default();
@@ -94,7 +98,7 @@ impl Site {
 /// The product in Python; with compressed bodies or without.
 fn python(gzip: bool) -> Command {
     let mut command = Command::new(tools().join("clients/bin/python"));
-    command.arg(scripts().join("product.py"));
+    command.arg(clients().join("segment/product.py"));
     if gzip {
         command.arg("gzip");
     }
@@ -107,8 +111,9 @@ fn node(folder: &Path, script: &str) -> Command {
     if !modules.exists() {
         symlink(tools().join("node/node_modules"), &modules).unwrap();
     }
-    let copy = folder.join(script);
-    std::fs::copy(scripts().join(script), &copy).unwrap();
+    let script = clients().join(script);
+    let copy = folder.join(script.file_name().unwrap());
+    std::fs::copy(script, &copy).unwrap();
     let mut command = Command::new(tools().join("python/bin/node"));
     command.arg(copy);
     command
@@ -155,8 +160,12 @@ async fn every_library_delivers(shape: Shape) {
     let folder = tempfile::tempdir().unwrap();
     let products = [
         (python(false), "python", "Python"),
-        (node(folder.path(), "segment.mjs"), "node", "Node"),
-        (node(folder.path(), "rudder.mjs"), "rudder", "Rudder"),
+        (node(folder.path(), "segment/segment.mjs"), "node", "Node"),
+        (
+            node(folder.path(), "segment/rudder.mjs"),
+            "rudder",
+            "Rudder",
+        ),
     ];
     let mut expected = 0;
     for (product, prefix, name) in products {
@@ -191,4 +200,52 @@ async fn libraries_of_segment_and_rudderstack_deliver_every_record_to_the_embedd
 #[tokio::test]
 async fn libraries_of_segment_and_rudderstack_deliver_every_record_to_services_apart() {
     every_library_delivers(Shape::Apart).await;
+}
+
+/// A customer of Stripe who buys seats and pays, from the events that Stripe's own library signs.
+async fn stripe_delivers(shape: Shape) {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoints = folder.path().join("endpoints");
+    std::fs::create_dir(&endpoints).unwrap();
+    let file = r#"{"tenant": "acme", "signing_secrets": ["whsec_of_the_endpoint"]}"#;
+    std::fs::write(endpoints.join("live.json"), file).unwrap();
+    let setting = format!("ingest.webhook_dir={}", endpoints.display());
+    let site = Site::new_with(shape, &[setting]).await;
+    let mut stripe = node(folder.path(), "stripe/deliver.mjs");
+    stripe.env("STRIPE_SECRET", "whsec_of_the_endpoint");
+    site.run(stripe);
+    site.settled().await;
+    let counts = site.counts().await;
+    assert_eq!((counts.source.as_str(), counts.accepted), ("stripe", 6));
+    assert_eq!(
+        (counts.conflict, counts.held, counts.rejected),
+        (0, 0, 0),
+        "{counts:?}"
+    );
+    let request = ListInvoicesRequest {
+        account: entity("acme"),
+        ..ListInvoicesRequest::default()
+    };
+    let listed = ask!(site.client, accounts.list_invoices, request);
+    let states: Vec<_> = listed
+        .invoices
+        .iter()
+        .map(|one| one.state.as_ref().unwrap())
+        .map(|state| (state.invoice_id.as_str(), state.status(), state.paid_minor))
+        .collect();
+    assert_eq!(states, [("in_1", InvoiceStatus::Paid, 24_000)]);
+    let at = now(&listed.freshness.unwrap().position);
+    // Twelve seats at 20 dollars a month.
+    let mrr = feature(&site.client, "acme", "revenue.mrr_minor", &at).await;
+    assert_eq!(mrr, Some(24_000));
+}
+
+#[tokio::test]
+async fn events_of_stripe_become_an_account_with_what_it_is_worth_in_the_embedded_engine() {
+    stripe_delivers(Shape::Embedded).await;
+}
+
+#[tokio::test]
+async fn events_of_stripe_become_an_account_with_what_it_is_worth_in_services_apart() {
+    stripe_delivers(Shape::Apart).await;
 }

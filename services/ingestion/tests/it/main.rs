@@ -25,5 +25,6 @@ mod repeats;
 mod replicas;
 mod segment;
 mod stream;
+mod stripe;
 mod tenants;
 mod world;

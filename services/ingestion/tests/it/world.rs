@@ -1,6 +1,7 @@
 //! A process with ingestion alone, over the embedded engine in a directory of its own.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +64,7 @@ pub(crate) struct World {
     around: Surroundings,
     clock: Clock,
     store: Embedded,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl World {
@@ -97,7 +98,8 @@ impl World {
             meters: Meters::none(),
             limits: LIMITS,
         };
-        let deps = deps(&store, &around, clock.clone(), limits, wrap);
+        let webhook_dir = webhooks(directory.path());
+        let deps = deps(&store, &around, clock.clone(), (limits, webhook_dir), wrap);
         let mounted = part(deps).mount(&around).unwrap();
         Self {
             hand,
@@ -107,7 +109,7 @@ impl World {
             around,
             clock,
             store,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -127,7 +129,7 @@ impl World {
             &self.store,
             &self.around,
             self.clock.clone(),
-            INTAKE,
+            (INTAKE, webhooks(self.directory.path())),
             |facts| facts,
         );
         let mounted = part(change(deps)).mount(&self.around).unwrap();
@@ -154,6 +156,13 @@ impl World {
             .start(listener, &self.around, &readiness)
             .await
             .unwrap()
+    }
+
+    /// Writes the file of a webhook's endpoint.
+    pub(crate) fn write_endpoint(&self, name: &str, file: &serde_json::Value) {
+        let folder = webhooks(self.directory.path());
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{name}.json")), file.to_string()).unwrap();
     }
 
     /// A new tenant that follows the real clock, and a key that may do everything with it.
@@ -220,7 +229,7 @@ fn deps(
     store: &Embedded,
     around: &Surroundings,
     clock: Clock,
-    limits: Limits,
+    (limits, webhook_dir): (Limits, PathBuf),
     wrap: impl FnOnce(Arc<dyn Facts>) -> Arc<dyn Facts>,
 ) -> Deps {
     Deps {
@@ -236,7 +245,13 @@ fn deps(
         pager: Pager::new(b"test"),
         meters: Meters::none(),
         limits,
+        webhook_dir: Some(webhook_dir),
     }
+}
+
+/// Where the endpoints of webhooks are, beside the store.
+fn webhooks(directory: &Path) -> PathBuf {
+    directory.join("webhooks")
 }
 
 /// A tenant and what its key opens.

@@ -304,6 +304,11 @@ pub(crate) const KEYS: &[Key] = &[
         "268435456",
         "bytes of records that all streams together may have sent and not stored yet; a tenant's may have a quarter, then they wait",
     ),
+    optional(
+        "ingest.webhook_dir",
+        Kind::Path,
+        "directory of the endpoints of webhooks, a file NAME.json each, read at every delivery; absent = there are none",
+    ),
 ];
 
 impl Key {
