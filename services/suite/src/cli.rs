@@ -88,6 +88,10 @@ async fn dispatch(
     if name == "explain" {
         return system::explain(chosen).map(done);
     }
+    if let ("import", Some(("plan", chosen))) = (name, chosen.subcommand()) {
+        let context = Context::new(chosen, environment, installation)?;
+        return import::plan(&context, chosen).map(done);
+    }
     if name == "generate" {
         return interruptible(import::generate(chosen)).await;
     }

@@ -3,7 +3,10 @@
 use std::fs;
 use std::process::Output;
 
-use crate::worlds::records::at;
+use sextant_proto::ingestion::v1::GetAccountRequest;
+use sextant_proto::ingestion::v1::value::Kind;
+
+use crate::worlds::records::{ask, at, entity};
 use crate::worlds::world::{Shape, World, tenant};
 
 const HEADER: &str = "time,account_id,type,user_id\n";
@@ -212,4 +215,68 @@ async fn every_kind_of_row_is_taken_and_a_refused_one_is_told_by_its_own_column_
         check(&ended, 1, &[("accepted", 1), ("rejected", 1)], complaint);
     }
     world.end().await;
+}
+
+/// An export of a CRM: letters of Windows, semicolons, days and numbers as in Germany.
+const EXPORT: &[u8] =
+    b"Id;Name;OwnerId;CreatedDate;LastModifiedDate;NumberOfEmployees;BillingCountry\n\
+001A;M\xfcller GmbH;005X;01.03.2025;10.01.2026;1.200;Germany\n\
+001B;Zeta;005Y;15.05.2025;11.01.2026;80;France\n";
+/// A row of the next export.
+const BAD: &[u8] = b"001C;Late;005Y;15.05.2025;soon;80;France\n";
+
+#[tokio::test]
+async fn an_export_of_a_crm_is_planned_and_imported_word_for_word() {
+    let world = World::start(Shape::Embedded).await;
+    let client = tenant(&world.client(), TENANT, at("2026-02-01T00:00")).await;
+    let file = |name: &str| world.folder().join(name).to_str().unwrap().to_owned();
+    let (export, map) = (file("export.csv"), file("map.json"));
+    fs::write(&export, EXPORT).unwrap();
+    let plan = ["import", "plan", &export, "--write", &map];
+    let planned = world.cli(&plan);
+    let table = String::from_utf8(planned.stdout).unwrap();
+    assert!(planned.status.success());
+    assert!(
+        table.contains("an export of Salesforce's accounts"),
+        "{table}"
+    );
+    let again = world.cli(&plan);
+    assert_eq!(
+        again.status.code(),
+        Some(6),
+        "somebody may have corrected it"
+    );
+    fs::write(&export, [EXPORT, BAD].concat()).unwrap();
+
+    let import = |more: &[&str]| {
+        let arguments = [
+            "import", &export, "--map", &map, "--tenant", TENANT, "--output", "json",
+        ];
+        Ended::of(&world.cli(&[&arguments, more].concat()))
+    };
+    let complaint = "row 3 (line 4), field \"LastModifiedDate\": \"soon\" is no time of the format \"%d.%m.%Y\"";
+    let taken = [("accepted", 2), ("malformed", 1)];
+    check(&import(&["--dry-run"]), 1, &taken, complaint);
+    check(&import(&[]), 1, &taken, complaint);
+    check(
+        &import(&[]),
+        1,
+        &[("duplicate", 2), ("malformed", 1)],
+        complaint,
+    );
+
+    let request = GetAccountRequest {
+        account: entity("001A"),
+        ..GetAccountRequest::default()
+    };
+    let account = ask!(client, accounts.get_account, request).account.unwrap();
+    assert_eq!(
+        (&*account.name, &*account.owner_id),
+        ("Müller GmbH", "005X")
+    );
+    let employees = account.traits["employee_count"].kind.clone();
+    assert_eq!(employees, Some(Kind::Integer(1_200)));
+    let ids = account.external_ids.iter();
+    let ids: Vec<(&str, &str)> = ids.map(|one| (&*one.system, &*one.id)).collect();
+    assert_eq!(ids, [("salesforce", "001A")]);
 }

@@ -29,8 +29,10 @@ use crate::import::batch::Batches;
 use crate::import::cdnow::CdnowRows;
 use crate::import::columns::Kind;
 use crate::import::history::{self, Open};
+use crate::import::map::{self, Map};
 use crate::import::ndjson::{NdjsonRows, write};
 use crate::import::patience::News;
+use crate::import::plan::propose;
 use crate::import::rejects::{Form, Rejects};
 use crate::import::tally::{Run, Tally};
 use crate::import::upload::{Knowledge, Observer, rehearse, upload};
@@ -334,6 +336,15 @@ fn items(
     matches: &ArgMatches,
     zone: &Zone,
 ) -> Result<(Items, Form), Error> {
+    let source = text_of(matches, "source");
+    if let Some(path) = matches.get_one::<PathBuf>("map") {
+        let wrong = |problem| Error::usage(format!("--map {}: {problem}", path.display()));
+        let map = Map::read(path).map_err(wrong)?;
+        let delimiter = map.delimiter().map_err(wrong)?;
+        let rows = CsvRows::mapped(input, &map, &source, zone)?;
+        let names = rows.names().clone();
+        return Ok((Box::new(rows), Form::Csv { delimiter, names }));
+    }
     let named = matches
         .get_one::<String>("format")
         .and_then(|name| Layout::parse(name));
@@ -344,7 +355,6 @@ fn items(
             path.display()
         ))
     })?;
-    let source = text_of(matches, "source");
     Ok(match layout {
         Layout::Cdnow => {
             let source = if is_given(matches, "source") {
@@ -368,7 +378,7 @@ fn items(
             })?;
             let delimiter = delimiter(matches)?;
             let rows = CsvRows::new(input, kind, &source, delimiter, zone)?;
-            let names = rows.names().to_vec();
+            let names = rows.names().clone();
             (Box::new(rows), Form::Csv { delimiter, names })
         },
     })
@@ -376,13 +386,82 @@ fn items(
 
 fn delimiter(matches: &ArgMatches) -> Result<u8, Error> {
     let text = text_of(matches, "delimiter");
-    match text.as_bytes() {
-        _ if text == "tab" => Ok(b'\t'),
-        [byte] if byte.is_ascii() && *byte != b'"' && *byte != b'\n' => Ok(*byte),
-        _ => Err(Error::usage(format!(
-            "--delimiter {text} is not one character, nor tab"
-        ))),
+    map::delimiter(&text)
+        .ok_or_else(|| Error::usage(format!("--delimiter {text} is not one character, nor tab")))
+}
+
+/// Proposes how a file is mapped, and writes that where it is asked to.
+pub(crate) fn plan(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let path = matches
+        .get_one::<PathBuf>("file")
+        .cloned()
+        .unwrap_or_default();
+    let kind = Kind::parse(&text_of(matches, "kind"));
+    let delimiter = is_given(matches, "delimiter")
+        .then(|| delimiter(matches))
+        .transpose()?;
+    let proposal = propose(&path, kind, delimiter)?;
+    let columns = vec![
+        Column::left("column", "Column"),
+        Column::left("becomes", "Becomes"),
+        Column::left("example", "Example"),
+        Column::left("note", "Note"),
+    ];
+    let of = match proposal.product {
+        Some(product) => format!(
+            "{} as {}: an export of {product}",
+            path.display(),
+            proposal.map.kind
+        ),
+        None => format!("{} as {}", path.display(), proposal.map.kind),
+    };
+    let mut block = Block::new("columns", of, columns);
+    for column in &proposal.columns {
+        block.rows.push(vec![
+            Cell::text(column.name.clone()),
+            Cell::text(column.targets.join(", ")),
+            Cell::text(column.example.clone()),
+            Cell::text(column.note.clone()),
+        ]);
     }
+    let document = Document {
+        blocks: vec![block],
+        ..Document::default()
+    };
+    context.print(matches, &Zone::utc(), &document)?;
+    for told in &proposal.notes {
+        note(&format!("note: {told}"));
+    }
+    let Some(to) = matches.get_one::<PathBuf>("write") else {
+        note("--write MAP.json writes it to a file, to be corrected and imported with --map");
+        return Ok(());
+    };
+    write_new(to, &proposal.map)?;
+    note(&format!(
+        "{}: look it through, then try it: sextant import {} --map {} --dry-run",
+        to.display(),
+        path.display(),
+        to.display()
+    ));
+    Ok(())
+}
+
+/// Writes a map to a file that is not there yet: somebody may have corrected the one that is.
+fn write_new(path: &Path, map: &Map) -> Result<(), Error> {
+    let failed = |source: io::Error| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            let message = format!("{} exists; remove it or name another file", path.display());
+            return Error::Conflict { message };
+        }
+        Error::File {
+            path: path.to_owned(),
+            source,
+        }
+    };
+    let mut file = File::create_new(path).map_err(failed)?;
+    let mut text = serde_json::to_string_pretty(map).map_err(|error| failed(error.into()))?;
+    text.push('\n');
+    file.write_all(text.as_bytes()).map_err(failed)
 }
 
 /// Writes the records of a generated company.

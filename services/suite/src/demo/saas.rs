@@ -96,6 +96,7 @@ fn records(company: Company) -> Records {
                 part: Part::Row,
                 original: Original::NotKept,
                 time: TIME,
+                header: None,
             },
             record: Box::new(record),
         }))

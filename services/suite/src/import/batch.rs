@@ -1,11 +1,14 @@
 //! Records in batches of a size that ingestion likes, made on a thread of their own.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use sextant_proto::ingestion::v1::Record;
 
 use crate::import::columns::{column_of, in_columns};
+use crate::import::header::Header;
 use crate::import::{Complaint, Error, Item, Items, Original, Part, size};
 
 /// Records of a full batch.
@@ -33,22 +36,26 @@ pub struct Origin {
     pub part: Part,
     /// The row.
     pub original: Original,
-    /// How the file names the time of the record.
+    /// The column of ours that the time of the record is read from.
     pub time: &'static str,
+    /// The columns of a CSV file.
+    pub(crate) header: Option<Arc<Header>>,
 }
 
 impl Origin {
     /// How the file names a field of the record: a CSV file by its column, where it has one for the field.
     #[must_use]
     pub(crate) fn field(&self, path: &str) -> String {
-        if path == TIME {
-            return self.time.to_owned();
-        }
         let column = match self.original {
+            _ if path == TIME => Some(self.time.to_owned()),
             Original::Cells(_) => column_of(path),
             Original::Line(_) | Original::NotKept => None,
         };
-        column.unwrap_or_else(|| path.to_owned())
+        let column = column.unwrap_or_else(|| path.to_owned());
+        match &self.header {
+            Some(header) => header.shown(&column).to_owned(),
+            None => column,
+        }
     }
 
     /// A sentence about the record, in the names that the file has.

@@ -114,6 +114,7 @@ impl CdnowRows {
                         part,
                         original: original(),
                         time: TIME,
+                        header: None,
                     },
                     record: Box::new(record),
                 };

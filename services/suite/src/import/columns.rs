@@ -1,6 +1,9 @@
 //! The columns that a CSV file of each kind may have.
 
-use sextant_runtime::config::nearest;
+/// What the columns of values of traits begin with.
+pub(crate) const TRAIT: &str = "trait.";
+/// What the columns of ids in other systems begin with.
+pub(crate) const EXTERNAL_ID: &str = "external_id.";
 
 /// What the rows of a CSV file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +56,7 @@ const ACCOUNTS: &[Column] = &[
     optional("time", "from when the row holds; without it, created_at"),
     optional("name", "display name"),
     optional("created_at", "when the account came to you"),
+    optional("domain", "internet domain, such as acme.example"),
     optional("owner_id", "id of the person who looks after it"),
     optional("parent_account_id", "account that it belongs to"),
     optional("industry", "industry as you name it"),
@@ -204,14 +208,33 @@ impl Kind {
         }
     }
 
-    /// What a column of any name may begin with; empty where there are none.
+    /// What columns of any name may begin with, and what those hold; values of traits or data first.
     #[must_use]
-    pub const fn free_prefix(self) -> &'static str {
+    pub const fn free_prefixes(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Accounts | Self::Users => "trait.",
-            Self::Events => "data.",
-            Self::AccountUsers | Self::Subscriptions | Self::Invoices | Self::Payments => "",
+            Self::Accounts => &[
+                (TRAIT, "any further value"),
+                (EXTERNAL_ID, "its id in the system of that name"),
+            ],
+            Self::Users => &[(TRAIT, "any further value")],
+            Self::Events => &[("data.", "any further value")],
+            Self::AccountUsers | Self::Subscriptions | Self::Invoices | Self::Payments => &[],
         }
+    }
+
+    /// What columns of further values begin with; `None` where there are none.
+    pub(crate) fn value_prefix(self) -> Option<&'static str> {
+        self.free_prefixes().first().map(|(prefix, _)| *prefix)
+    }
+
+    /// Whether a column of this name may be there.
+    pub(crate) fn has_column(self, name: &str) -> bool {
+        let is_free = |prefix: &str| name.len() > prefix.len() && name.starts_with(prefix);
+        self.columns().iter().any(|column| column.name == name)
+            || self
+                .free_prefixes()
+                .iter()
+                .any(|(prefix, _)| is_free(prefix))
     }
 
     /// All columns in words, for the help.
@@ -222,11 +245,8 @@ impl Kind {
             let mark = if column.required { "*" } else { " " };
             text.push_str(&format!(" {mark} {:<24}{}\n", column.name, column.about));
         }
-        if !self.free_prefix().is_empty() {
-            text.push_str(&format!(
-                "   {:<24}any further value\n",
-                format!("{}NAME", self.free_prefix())
-            ));
+        for (prefix, about) in self.free_prefixes() {
+            text.push_str(&format!("   {:<24}{about}\n", format!("{prefix}NAME")));
         }
         text
     }
@@ -268,7 +288,8 @@ pub(crate) fn column_of(field: &str) -> Option<String> {
             Some(name.to_owned())
         } else {
             // A name with a backslash is escaped in the path.
-            (!name.contains('\\')).then(|| format!("{}{name}", kind.free_prefix()))
+            let prefix = kind.value_prefix().filter(|_| !name.contains('\\'))?;
+            Some(format!("{prefix}{name}"))
         };
     }
     // A row has one item with one price, and one discount.
@@ -286,142 +307,4 @@ pub(crate) fn column_of(field: &str) -> Option<String> {
             .map_or(other, |(_, column)| column),
     };
     is_column(name).then(|| name.to_owned())
-}
-
-/// The header of a file: where each column is.
-#[derive(Debug, Clone)]
-pub(crate) struct Header {
-    kind: Kind,
-    names: Vec<String>,
-    /// Places of the kind's columns in its order, then of the free ones by name: the order that makes rows comparable.
-    order: Vec<usize>,
-}
-
-impl Header {
-    /// Checks the names of a header.
-    ///
-    /// # Errors
-    /// What is wrong with it, in one sentence with the fix.
-    pub(crate) fn read(kind: Kind, names: Vec<String>, delimiter: u8) -> Result<Self, String> {
-        if let [only] = names.as_slice()
-            && let Some(other) = [',', ';', '\t', '|']
-                .into_iter()
-                .find(|other| only.contains(*other))
-            && u32::from(delimiter) != u32::from(other)
-        {
-            let (shown, said) = if other == '\t' {
-                ("tab".to_owned(), "tab".to_owned())
-            } else {
-                // As a shell takes it.
-                (other.to_string(), format!("'{other}'"))
-            };
-            return Err(format!(
-                "its header is one column with \"{shown}\" in it; say --delimiter {said}"
-            ));
-        }
-        for (place, name) in names.iter().enumerate() {
-            if name.is_empty() {
-                return Err(format!("column {} has no name in the header", place + 1));
-            }
-            if names.iter().take(place).any(|before| before == name) {
-                return Err(format!(
-                    "column \"{name}\" is twice in the header; remove or rename one"
-                ));
-            }
-        }
-        let mut order = Vec::new();
-        for column in kind.columns() {
-            match names.iter().position(|name| name == column.name) {
-                Some(place) => order.push(place),
-                None if column.required => return Err(missing(kind, column.name, &names)),
-                None => {},
-            }
-        }
-        order.extend(free_columns(kind, &names)?);
-        if kind == Kind::Accounts
-            && !names
-                .iter()
-                .any(|name| name == "time" || name == "created_at")
-        {
-            return Err(
-                "needs a column \"time\" or \"created_at\": a record has a time of its own"
-                    .to_owned(),
-            );
-        }
-        Ok(Self { kind, names, order })
-    }
-
-    pub(crate) fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.names.len()
-    }
-
-    pub(crate) fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    pub(crate) fn name(&self, place: usize) -> &str {
-        self.names.get(place).map_or("", String::as_str)
-    }
-
-    pub(crate) fn place(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|known| known == name)
-    }
-
-    /// Places of the columns, in an order that does not depend on the file's.
-    pub(crate) fn order(&self) -> &[usize] {
-        &self.order
-    }
-}
-
-fn missing(kind: Kind, column: &str, names: &[String]) -> String {
-    let others = names.iter().map(String::as_str);
-    let others = others.filter(|name| !kind.columns().iter().any(|column| column.name == *name));
-    let meant = others.filter(|name| meant_by(name, kind) == Some(column));
-    let meant: Vec<String> = meant
-        .map(|name| format!("; did you mean it by \"{name}\"?"))
-        .collect();
-    format!(
-        "lacks the column \"{column}\" that {} need{}; its header is {}",
-        kind.as_str(),
-        meant.concat(),
-        names.join(", ")
-    )
-}
-
-/// The column of the kind that a name may stand for.
-fn meant_by(name: &str, kind: Kind) -> Option<&'static str> {
-    let lower = name.to_ascii_lowercase();
-    nearest(&lower, kind.columns().iter().map(|column| column.name))
-}
-
-/// Places of the columns that are not the kind's own, by name.
-fn free_columns(kind: Kind, names: &[String]) -> Result<Vec<usize>, String> {
-    let prefix = kind.free_prefix();
-    let mut free: Vec<(&str, usize)> = Vec::new();
-    for (place, name) in names.iter().enumerate() {
-        if kind.columns().iter().any(|column| column.name == name) {
-            continue;
-        }
-        if prefix.is_empty() || !name.starts_with(prefix) || name.len() == prefix.len() {
-            let known: Vec<&str> = kind.columns().iter().map(|column| column.name).collect();
-            let free = if prefix.is_empty() {
-                String::new()
-            } else {
-                format!(", {prefix}NAME")
-            };
-            let meant = meant_by(name, kind).map(|meant| format!("did you mean \"{meant}\"? "));
-            return Err(format!(
-                "column \"{name}\" is none of {}{free}; {}rename or remove it",
-                known.join(", "),
-                meant.unwrap_or_default()
-            ));
-        }
-        free.push((name, place));
-    }
-    free.sort_unstable();
-    Ok(free.into_iter().map(|(_, place)| place).collect())
 }

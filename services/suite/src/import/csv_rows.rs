@@ -1,28 +1,36 @@
 //! Rows of a CSV file (RFC 4180, any one-byte delimiter).
 
-use csv::StringRecord;
+use std::sync::Arc;
+
+use csv::{ByteRecord, StringRecord};
+use encoding_rs::WINDOWS_1252;
 
 use sextant_domain::time::Zone;
 
 use crate::import::batch::Origin;
-use crate::import::columns::{Header, Kind};
+use crate::import::columns::Kind;
 use crate::import::csv_rows::records::{CsvRecord, Records};
 use crate::import::facts::{self, Row};
+use crate::import::header::Header;
 use crate::import::identity::RowIds;
 use crate::import::input::Input;
+use crate::import::map::{Encoding, Map};
 use crate::import::rejects::NOTE_PREFIX;
+use crate::import::writing::Writing;
 use crate::import::{Error, Fault, Item, Original, Part};
 
-mod records;
+pub(crate) mod records;
 
 /// Reads rows as records.
 #[derive(Debug)]
 pub struct CsvRows {
     records: Records,
-    header: Header,
+    /// The names of the columns as they are in the file.
+    names: ByteRecord,
+    header: Arc<Header>,
     source: String,
-    /// Where days begin.
-    zone: Zone,
+    encoding: Encoding,
+    writing: Writing,
     ids: RowIds,
     /// Number of the row that was read last.
     row: u64,
@@ -41,47 +49,53 @@ impl CsvRows {
         zone: &Zone,
     ) -> Result<Self, Error> {
         let mut records = Records::new(input, delimiter)?;
-        let Some(first) = records.read()? else {
-            return Err(records
-                .input()
-                .wrong("is empty; its first line must name the columns"));
-        };
-        let first = first.cells.map_err(|refused| {
-            let column = refused
-                .place
-                .map_or_else(String::new, |place| format!("column {}: ", place + 1));
-            let problem = format!("its header is no row: {column}{}", refused.problem);
-            records.input().wrong(problem)
-        })?;
-        let names = StringRecord::from_byte_record(first).map_err(|_not_utf8| {
-            records
-                .input()
-                .wrong("has a header that is not UTF-8; save it as UTF-8")
-        })?;
-        let names = names.iter().map(|name| name.trim().to_owned());
-        let mut names: Vec<String> = names.collect();
-        let n_notes = names
-            .iter()
-            .take_while(|name| name.starts_with(NOTE_PREFIX))
-            .count();
-        names.drain(..n_notes);
-        let header = Header::read(kind, names, delimiter)
+        let (names, read) = header_of(&mut records, Encoding::Utf8)?;
+        let header = Header::read(kind, read, delimiter)
             .map_err(|problem| records.input().wrong(problem))?;
-        records.pass_over(n_notes);
         Ok(Self {
             records,
-            header,
+            names,
+            header: Arc::new(header),
             source: source.to_owned(),
-            zone: zone.clone(),
+            encoding: Encoding::Utf8,
+            writing: Writing::new(zone),
             ids: RowIds::default(),
             row: 0,
         })
     }
 
-    /// The names of the columns.
+    /// Reads the header of a file that others wrote, as a map says. Its days begin in the zone, unless the map names another one.
+    ///
+    /// # Errors
+    /// No header, one that is not of this map, a map that makes no sense, or a file that cannot be read.
+    pub(crate) fn mapped(
+        input: Input,
+        map: &Map,
+        source: &str,
+        zone: &Zone,
+    ) -> Result<Self, Error> {
+        let delimiter = map.delimiter().map_err(|problem| input.wrong(problem))?;
+        let mut records = Records::new(input, delimiter)?;
+        let (names, read) = header_of(&mut records, map.encoding)?;
+        let wrong = |problem| records.input().wrong(problem);
+        let header = Header::mapped(map, read).map_err(wrong)?;
+        let writing = map.writing(zone).map_err(wrong)?;
+        Ok(Self {
+            names,
+            header: Arc::new(header),
+            source: source.to_owned(),
+            encoding: map.encoding,
+            writing,
+            ids: RowIds::default(),
+            row: 0,
+            records,
+        })
+    }
+
+    /// The names of the columns, as they are in the file.
     #[must_use]
-    pub fn names(&self) -> &[String] {
-        self.header.names()
+    pub fn names(&self) -> &ByteRecord {
+        &self.names
     }
 
     /// A row as a record.
@@ -100,22 +114,20 @@ impl CsvRows {
             let fault = self.wrong_length(record.len(), (line, last_line));
             return Item::Malformed(fault.at(row, line, Original::Cells(record)));
         }
-        let record = match StringRecord::from_byte_record(record) {
-            Ok(record) => record,
-            Err(error) => {
-                let place = error.utf8_error().field();
+        let decoded = match text_of(&record, self.encoding) {
+            Ok(decoded) => decoded,
+            Err(place) => {
                 let fault = Fault::new(
                     self.header.name(place),
                     "is not UTF-8; save the file as UTF-8",
                 );
-                let original = Original::Cells(error.into_byte_record());
-                return Item::Malformed(fault.at(row, line, original));
+                return Item::Malformed(fault.at(row, line, Original::Cells(record)));
             },
         };
-        let cells = Row::new(&self.header, &record, &self.zone);
+        let cells = Row::new(&self.header, &decoded, &self.writing);
         let time = cells.time_column();
         let read = facts::record(&cells, &self.source, &mut self.ids);
-        let original = Original::Cells(record.into_byte_record());
+        let original = Original::Cells(record);
         match read {
             Ok(record) => Item::Record {
                 origin: Origin {
@@ -124,10 +136,14 @@ impl CsvRows {
                     part: Part::Row,
                     original,
                     time,
+                    header: Some(Arc::clone(&self.header)),
                 },
                 record: Box::new(record),
             },
-            Err(fault) => Item::Malformed(fault.at(row, line, original)),
+            Err(mut fault) => {
+                fault.field = self.header.shown(&fault.field).to_owned();
+                Item::Malformed(fault.at(row, line, original))
+            },
         }
     }
 
@@ -147,6 +163,52 @@ impl CsvRows {
             format!("is missing: the row has {found} of {named} columns")
         };
         Fault::new(self.header.name(found), problem)
+    }
+}
+
+/// The first record of a file, without the columns that say why rows were refused: as it is, and its names.
+fn header_of(
+    records: &mut Records,
+    encoding: Encoding,
+) -> Result<(ByteRecord, Vec<String>), Error> {
+    let Some(first) = records.read()? else {
+        return Err(records
+            .input()
+            .wrong("is empty; its first line must name the columns"));
+    };
+    let first = first.cells.map_err(|refused| {
+        let column = refused
+            .place
+            .map_or_else(String::new, |place| format!("column {}: ", place + 1));
+        let problem = format!("its header is no row: {column}{}", refused.problem);
+        records.input().wrong(problem)
+    })?;
+    let read = text_of(&first, encoding).map_err(|_place| {
+        records
+            .input()
+            .wrong("has a header that is not UTF-8; save it as UTF-8")
+    })?;
+    let names = read.iter().map(|name| name.trim().to_owned());
+    let mut names: Vec<String> = names.collect();
+    let n_notes = names
+        .iter()
+        .take_while(|name| name.starts_with(NOTE_PREFIX))
+        .count();
+    names.drain(..n_notes);
+    records.pass_over(n_notes);
+    Ok((first.iter().skip(n_notes).collect(), names))
+}
+
+/// Cells as texts; the place of the first one that is none.
+pub(crate) fn text_of(record: &ByteRecord, encoding: Encoding) -> Result<StringRecord, usize> {
+    match encoding {
+        Encoding::Utf8 => StringRecord::from_byte_record(record.clone())
+            .map_err(|error| error.utf8_error().field()),
+        Encoding::Windows1252 => {
+            let cells = record.iter();
+            let texts = cells.map(|cell| WINDOWS_1252.decode_without_bom_handling(cell).0);
+            Ok(texts.collect())
+        },
     }
 }
 

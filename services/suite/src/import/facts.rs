@@ -5,50 +5,52 @@ use std::collections::BTreeMap;
 use csv::StringRecord;
 use prost_types::Timestamp;
 
-use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_proto::ingestion::v1::value::Kind as ValueKind;
 use sextant_proto::ingestion::v1::{
     AccountFact, AccountUserFact, AccountUserRole, BillingInterval, CancellationKind, Discount,
-    DiscountDuration, EventFact, InvoiceFact, InvoiceStatus, PaymentFact, PaymentStatus, Price,
-    Record, SubscriptionFact, SubscriptionItem, SubscriptionStatus, UsageType, UserFact, Value,
+    DiscountDuration, EventFact, ExternalId, InvoiceFact, InvoiceStatus, PaymentFact,
+    PaymentStatus, Price, Record, SubscriptionFact, SubscriptionItem, SubscriptionStatus,
+    UsageType, UserFact, Value,
 };
 use sextant_wire::record::MAX_RATE_MICROS;
 
 use crate::import::Fault;
 use crate::import::batch::TIME;
-use crate::import::columns::{Header, Kind};
+use crate::import::columns::{EXTERNAL_ID, Kind};
+use crate::import::header::{Header, Held};
 use crate::import::identity::{RowId, RowIds};
 use crate::import::values::{self, Named};
+use crate::import::writing::Writing;
 
 /// The cells of one row by the names of their columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'r> {
     header: &'r Header,
     cells: &'r StringRecord,
-    /// Where days begin.
-    zone: &'r Zone,
+    writing: &'r Writing,
 }
 
 impl<'r> Row<'r> {
-    pub(crate) fn new(header: &'r Header, cells: &'r StringRecord, zone: &'r Zone) -> Self {
+    pub(crate) fn new(header: &'r Header, cells: &'r StringRecord, writing: &'r Writing) -> Self {
         Self {
             header,
             cells,
-            zone,
+            writing,
         }
     }
 
-    fn cell(&self, place: usize) -> Option<&'r str> {
-        self.cells
-            .get(place)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
+    fn text_of(&self, held: &'r Held) -> Option<&'r str> {
+        let text = match held {
+            Held::Cell(place) => self.cells.get(*place)?,
+            Held::Constant(text) => text,
+        };
+        Some(text.trim()).filter(|text| !text.is_empty())
     }
 
     /// A cell; `None` where it is empty or the file has no such column.
     fn get(&self, name: &str) -> Option<&'r str> {
-        self.cell(self.header.place(name)?)
+        self.text_of(self.header.held(name)?)
     }
 
     fn text(&self, name: &str) -> String {
@@ -64,7 +66,7 @@ impl<'r> Row<'r> {
     pub(crate) fn time_column(&self) -> &'static str {
         let is_begun = self.header.kind() == Kind::Accounts
             && self.get(TIME).is_none()
-            && self.header.place("created_at").is_some();
+            && self.header.has("created_at");
         if is_begun { "created_at" } else { TIME }
     }
 
@@ -80,42 +82,58 @@ impl<'r> Row<'r> {
         }
     }
 
+    /// A cell with a number read as a value.
+    fn number<T: Default>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<T, Fault> {
+        self.read(name, |text| read(&self.writing.number(text)))
+    }
+
     fn time(&self, name: &str) -> Result<Option<Timestamp>, Fault> {
-        self.read(name, |text| values::time(text, self.zone).map(Some))
+        self.read(name, |text| self.writing.time(text).map(Some))
     }
 
     fn required_time(&self, name: &str) -> Result<Timestamp, Fault> {
-        values::time(self.required(name)?, self.zone).map_err(|problem| Fault::new(name, problem))
+        let text = self.required(name)?;
+        self.writing
+            .time(text)
+            .map_err(|problem| Fault::new(name, problem))
     }
 
     fn word<E: Named + Into<i32>>(&self, name: &str) -> Result<i32, Fault> {
         self.read(name, |text| values::word::<E>(text).map(Into::into))
     }
 
-    /// Cells of the columns that have a prefix, by what follows it.
-    fn free(&self) -> Result<BTreeMap<String, Value>, Fault> {
-        let prefix = self.header.kind().free_prefix();
-        let mut found = BTreeMap::new();
-        for place in self.header.order() {
-            let column = self.header.name(*place);
-            if let Some(name) = column.strip_prefix(prefix)
-                && !prefix.is_empty()
-                && let Some(text) = self.cell(*place)
-            {
-                let value = values::guessed(text).map_err(|problem| Fault::new(column, problem))?;
-                found.insert(name.to_owned(), value);
-            }
-        }
-        Ok(found)
+    /// Texts of the columns that begin with a prefix, by what follows it, each with the column.
+    fn free(&self, prefix: &str) -> impl Iterator<Item = (&'r str, &'r str, &'r str)> {
+        let row = *self;
+        row.header
+            .columns()
+            .iter()
+            .filter_map(move |(column, held)| {
+                let name = column.strip_prefix(prefix)?;
+                Some((name, row.text_of(held)?, column.as_str()))
+            })
+    }
+
+    /// Values of traits or data.
+    fn values(&self) -> Result<BTreeMap<String, Value>, Fault> {
+        let Some(prefix) = self.header.kind().value_prefix() else {
+            return Ok(BTreeMap::new());
+        };
+        let values = self.free(prefix).map(|(name, text, column)| {
+            let value = self.writing.value(text);
+            let value = value.map_err(|problem| Fault::new(column, problem))?;
+            Ok((name.to_owned(), value))
+        });
+        values.collect()
     }
 
     /// What the row says, in an order that does not depend on the file's.
     fn says(&self) -> impl Iterator<Item = (&'r str, &'r str)> {
-        let row = *self;
-        row.header
-            .order()
-            .iter()
-            .filter_map(move |place| Some((row.header.name(*place), row.cell(*place)?)))
+        self.free("").map(|(_, text, column)| (column, text))
     }
 }
 
@@ -151,7 +169,7 @@ pub(crate) fn record(row: &Row<'_>, source: &str, ids: &mut RowIds) -> Result<Re
 }
 
 fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
-    let mut traits = row.free()?;
+    let mut traits = row.values()?;
     let mut known = |name: &str, kind: Option<ValueKind>| {
         if let Some(kind) = kind {
             traits.insert(name.to_owned(), Value { kind: Some(kind) });
@@ -165,7 +183,7 @@ fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
     }
     known(
         "employee_count",
-        row.read("employee_count", |text| {
+        row.number("employee_count", |text| {
             values::integer(text).map(|count| Some(ValueKind::Integer(count)))
         })?,
     );
@@ -173,18 +191,23 @@ fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
     let created_at = row.time("created_at")?;
     let time = row.time(TIME)?.or(created_at);
     let time = time.ok_or_else(|| {
-        let (column, problem) = match row.header.place(TIME) {
-            Some(_) => (
+        let (column, problem) = if row.header.has(TIME) {
+            (
                 TIME,
                 "is empty, and so is created_at; a record has a time of its own",
-            ),
-            None => (
+            )
+        } else {
+            (
                 "created_at",
                 "is empty, and there is no column \"time\"; a record has a time of its own",
-            ),
+            )
         };
         Fault::new(column, problem)
     })?;
+    let external_ids = row.free(EXTERNAL_ID).map(|(system, id, _)| ExternalId {
+        system: system.to_owned(),
+        id: id.to_owned(),
+    });
     let fact = AccountFact {
         account_id: row.required("account_id")?.to_owned(),
         name: row.text("name"),
@@ -192,7 +215,8 @@ fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         owner_id: row.text("owner_id"),
         parent_account_id: row.text("parent_account_id"),
         traits,
-        cleared_traits: Vec::new(),
+        external_ids: external_ids.collect(),
+        domain: row.text("domain"),
         ..AccountFact::default()
     };
     Ok((time, Fact::Account(fact)))
@@ -201,7 +225,7 @@ fn account(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
 fn user(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
     let fact = UserFact {
         user_id: row.required("user_id")?.to_owned(),
-        traits: row.free()?,
+        traits: row.values()?,
         cleared_traits: Vec::new(),
         ..UserFact::default()
     };
@@ -224,9 +248,9 @@ fn event(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
         user_id: row.text("user_id"),
         r#type: row.required("type")?.to_owned(),
         feature_key: row.text("feature_key"),
-        quantity: row.read("quantity", values::integer)?,
-        duration_ms: row.read("duration_ms", values::integer)?,
-        data: row.free()?,
+        quantity: row.number("quantity", values::integer)?,
+        duration_ms: row.number("duration_ms", values::integer)?,
+        data: row.values()?,
         ..EventFact::default()
     };
     Ok((row.required_time(TIME)?, Fact::Event(fact)))
@@ -259,12 +283,12 @@ fn item(row: &Row<'_>) -> Result<SubscriptionItem, Fault> {
         price_id: row.required("price_id")?.to_owned(),
         unit_amount: Some(money(row, "unit_amount")?),
         interval: row.word::<BillingInterval>("interval")?,
-        interval_count: row.read("interval_count", values::integer)?,
+        interval_count: row.number("interval_count", values::integer)?,
         usage_type: row.word::<UsageType>("usage_type")?,
         product_id: row.text("product_id"),
-        rank: row.read("rank", values::integer)?,
+        rank: row.number("rank", values::integer)?,
     };
-    let quantity = row.read("quantity", |text| values::integer(text).map(Some))?;
+    let quantity = row.number("quantity", |text| values::integer(text).map(Some))?;
     Ok(SubscriptionItem {
         item_id: String::new(),
         price: Some(price),
@@ -275,7 +299,7 @@ fn item(row: &Row<'_>) -> Result<SubscriptionItem, Fault> {
 }
 
 fn discount(row: &Row<'_>) -> Result<Option<Discount>, Fault> {
-    let bps = row.read("percent_off", |text| values::fixed(text, 2))?;
+    let bps = row.number("percent_off", |text| values::fixed(text, 2))?;
     if bps == 0 {
         return Ok(None);
     }
@@ -294,7 +318,7 @@ fn discount(row: &Row<'_>) -> Result<Option<Discount>, Fault> {
 fn invoice(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
     row.required("status")?;
     let total = money(row, "total")?;
-    let tax = row.read("tax", |text| values::money(text, &total.currency).map(Some))?;
+    let tax = row.number("tax", |text| values::money(text, &total.currency).map(Some))?;
     let fact = InvoiceFact {
         account_id: row.required("account_id")?.to_owned(),
         invoice_id: row.required("invoice_id")?.to_owned(),
@@ -310,7 +334,7 @@ fn invoice(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
 
 fn payment(row: &Row<'_>, id: &RowId) -> Result<(Timestamp, Fact), Fault> {
     let amount = money(row, "amount")?;
-    let refunded = row.read("refunded", |text| {
+    let refunded = row.number("refunded", |text| {
         values::money(text, &amount.currency).map(Some)
     })?;
     let status = match row.get("status") {
@@ -338,12 +362,13 @@ fn money(row: &Row<'_>, name: &str) -> Result<sextant_proto::common::v1::Money, 
     let amount = row.required(name)?;
     sextant_domain::money::Currency::parse(currency)
         .map_err(|error| Fault::new("currency", error.to_string()))?;
-    values::money(amount, currency).map_err(|problem| Fault::new(name, problem))
+    values::money(&row.writing.number(amount), currency)
+        .map_err(|problem| Fault::new(name, problem))
 }
 
 /// A rate in millionths; 0 where the cell is empty. One that the service does not take is refused here, in the unit of the file.
 fn rate(row: &Row<'_>) -> Result<i64, Fault> {
-    row.read("fx_rate", |text| {
+    row.number("fx_rate", |text| {
         let micros = values::fixed(text, 6)?;
         if (1..=MAX_RATE_MICROS).contains(&micros) {
             return Ok(micros);

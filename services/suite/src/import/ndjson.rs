@@ -81,6 +81,7 @@ impl NdjsonRows {
                         part: Part::Row,
                         original,
                         time: TIME,
+                        header: None,
                     },
                     record: Box::new(record),
                 },

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use csv::{Writer, WriterBuilder};
+use csv::{ByteRecord, Writer, WriterBuilder};
 use serde_json::json;
 
 use crate::import::{Complaint, Error, Original};
@@ -35,8 +35,8 @@ pub enum Form {
     Csv {
         /// Between the columns.
         delimiter: u8,
-        /// Their names.
-        names: Vec<String>,
+        /// Their names, as they are in the imported file.
+        names: ByteRecord,
     },
     /// One JSON record a line.
     Ndjson,
@@ -138,8 +138,8 @@ impl Sink {
                     .has_headers(false)
                     .delimiter(delimiter)
                     .from_writer(file);
-                let names = names.iter().map(String::as_str);
-                writer.write_record(NOTES.into_iter().chain(names))?;
+                let notes = NOTES.into_iter().map(str::as_bytes);
+                writer.write_record(notes.chain(&names))?;
                 Ok(Self::Csv(Box::new(writer)))
             },
             Form::Ndjson => Ok(Self::Ndjson(BufWriter::new(file))),

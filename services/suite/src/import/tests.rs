@@ -189,7 +189,7 @@ fn a_row_that_may_be_half_a_row_is_no_row_of_the_file_of_rejects_either() {
     let rows = open(b"time,account_id,amount,currency\n2026-01-01,acme,12.3,USD");
     let form = Form::Csv {
         delimiter: b',',
-        names: rows.names().to_vec(),
+        names: rows.names().clone(),
     };
     let (text, n_rows) = rejected(form, Box::new(rows));
     assert_eq!(n_rows, 1);
@@ -294,6 +294,7 @@ fn a_rejected_row_of_a_csv_file_is_complained_about_by_its_column() {
             part: Part::Row,
             original,
             time: TIME,
+            header: None,
         };
         complained_field(origin, field)
     };
@@ -418,7 +419,7 @@ fn rows_of_a_csv_file_that_were_not_taken_are_imported_once_they_are_corrected()
     let rows = read(BAD);
     let form = Form::Csv {
         delimiter: b';',
-        names: rows.names().to_vec(),
+        names: rows.names().clone(),
     };
     let (text, n_rows) = rejected(form, Box::new(rows));
     let expected = "rejected.row;rejected.line;rejected.field;rejected.reason;rejected.hint;time;account_id;amount;currency\n\

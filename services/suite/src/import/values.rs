@@ -25,7 +25,7 @@ pub(crate) fn time(text: &str, zone: &Zone) -> Result<Timestamp, String> {
     Ok(timestamp(stamp))
 }
 
-fn timestamp(stamp: jiff::Timestamp) -> Timestamp {
+pub(crate) fn timestamp(stamp: jiff::Timestamp) -> Timestamp {
     let nanos = stamp.as_nanosecond();
     Timestamp {
         seconds: i64::try_from(nanos.div_euclid(NANOS)).unwrap_or(i64::MAX),

@@ -11,6 +11,7 @@ fn origin(row: u64, part: Part) -> Origin {
         part,
         original: Original::NotKept,
         time: TIME,
+        header: None,
     }
 }
 

@@ -35,7 +35,7 @@ fn rejects(text: &'static [u8]) -> String {
     let rows = open(Kind::Events, text).unwrap();
     let form = Form::Csv {
         delimiter: b',',
-        names: rows.names().to_vec(),
+        names: rows.names().clone(),
     };
     let refused = rows.filter(|item| matches!(item, Ok(Item::Malformed(_))));
     rejected(form, Box::new(refused)).0

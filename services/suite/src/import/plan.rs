@@ -1,0 +1,353 @@
+//! A proposal how a file that others wrote is mapped: from the names of its columns and what is in them.
+
+mod names;
+mod sample;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Map as Object, Value as Json};
+
+use sextant_domain::time::Zone;
+
+use crate::import::Error;
+use crate::import::columns::Kind;
+use crate::import::map::Map;
+use crate::import::plan::names::{Product, kind_of, meant};
+use crate::import::plan::sample::Sample;
+use crate::import::writing::Writing;
+
+/// How times are written in exports, in the order in which they are tried: where a day and a month may be either, as in the United
+/// States first. None: as our own files have it.
+const TIMES: [Option<&str>; 15] = [
+    None,
+    Some("%Y-%m-%d %H:%M:%S"),
+    Some("%Y-%m-%d %H:%M"),
+    Some("%Y-%m-%dT%H:%M:%S%.f%z"),
+    Some("%Y-%m-%dT%H:%M:%S%.f"),
+    Some("%Y/%m/%d"),
+    Some("%m/%d/%Y"),
+    Some("%d/%m/%Y"),
+    Some("%d.%m.%Y"),
+    Some("%m/%d/%Y %H:%M"),
+    Some("%d/%m/%Y %H:%M"),
+    Some("%d.%m.%Y %H:%M"),
+    Some("%m/%d/%Y, %I:%M %p"),
+    Some("%m/%d/%Y %I:%M %p"),
+    Some("%d-%b-%Y"),
+];
+/// One cell of so many that cannot be read is few.
+const FEW: usize = 10;
+/// Formats that differ in nothing but which of two numbers is the month.
+const EITHER_WAY: [(&str, &str); 2] = [
+    ("%m/%d/%Y", "%d/%m/%Y"),
+    ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M"),
+];
+
+/// A column of the file in a proposal.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Proposed {
+    /// Its name.
+    pub(crate) name: String,
+    /// What it becomes; nothing: it is left out.
+    pub(crate) targets: Vec<String>,
+    /// What is in it, of a row that has it.
+    pub(crate) example: String,
+    /// Why it is not what its name says.
+    pub(crate) note: String,
+}
+
+/// A proposal.
+#[derive(Debug)]
+pub(crate) struct Proposal {
+    /// Whose export it is, if it is known.
+    pub(crate) product: Option<&'static str>,
+    pub(crate) columns: Vec<Proposed>,
+    pub(crate) map: Map,
+    /// What to look at before it is used.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Proposes a map for a file. What its rows are, and its delimiter, are guessed where they are not said.
+///
+/// # Errors
+/// A file that cannot be read, or that has no rows that anything can be told from.
+pub(crate) fn propose(
+    path: &Path,
+    kind: Option<Kind>,
+    delimiter: Option<u8>,
+) -> Result<Proposal, Error> {
+    let sample = Sample::read(path, delimiter)?;
+    let product = Product::of(&sample.names);
+    let kind = match kind {
+        Some(kind) => kind,
+        None => kind_of(product, &sample.names),
+    };
+    let mut draft = Draft::new(kind, product, &sample);
+    draft.find_times();
+    draft.find_numbers();
+    draft.find_traits();
+    Ok(draft.finish())
+}
+
+/// A proposal that is being made.
+struct Draft<'s> {
+    kind: Kind,
+    product: Option<Product>,
+    sample: &'s Sample,
+    columns: Vec<Proposed>,
+    times: Option<&'static str>,
+    decimal: Option<char>,
+    notes: Vec<String>,
+}
+
+impl<'s> Draft<'s> {
+    /// What the names say alone.
+    fn new(kind: Kind, product: Option<Product>, sample: &'s Sample) -> Self {
+        let mut taken = BTreeSet::new();
+        let columns = sample.names.iter().enumerate().map(|(place, name)| {
+            let mut targets = meant(kind, product, name);
+            // The first of two columns of one meaning has it.
+            targets.retain(|target| taken.insert(target.clone()));
+            Proposed {
+                name: name.clone(),
+                targets,
+                example: sample.example(place),
+                note: String::new(),
+            }
+        });
+        Self {
+            columns: columns.collect(),
+            kind,
+            product,
+            sample,
+            times: None,
+            decimal: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Places of the columns that become one of these.
+    fn places(&self, is_one: impl Fn(&str) -> bool) -> Vec<usize> {
+        let columns = self.columns.iter().enumerate();
+        let found = columns.filter(|(_, one)| one.targets.iter().any(|target| is_one(target)));
+        found.map(|(place, _)| place).collect()
+    }
+
+    /// The format by which most times can be read.
+    fn find_times(&mut self) {
+        let places = self.places(is_time);
+        let n_read = |format: Option<&str>, place: usize| {
+            let plain = Writing::new(&Zone::utc());
+            let writing = match format {
+                None => Ok(plain),
+                Some(format) => plain.with_times(format),
+            };
+            writing.map_or(0, |writing| {
+                let read = self.sample.texts(place);
+                read.filter(|text| writing.time(text).is_ok()).count()
+            })
+        };
+        let sum = |format: Option<&str>| -> usize {
+            places.iter().map(|place| n_read(format, *place)).sum()
+        };
+        // Of two that read as many the first one.
+        let best = TIMES.iter().rev().max_by_key(|format| sum(**format));
+        let best = best.copied().flatten();
+        let other_way = EITHER_WAY.iter().find(|(one, _)| Some(*one) == best);
+        let is_either = other_way.filter(|(one, other)| sum(Some(*other)) >= sum(Some(*one)));
+        if let Some((one, other)) = is_either {
+            self.notes.push(format!(
+                "times fit \"{one}\" and \"{other}\" alike: see which it is, and write it into the map"
+            ));
+        }
+        let read: Vec<(usize, usize)> = places
+            .iter()
+            .map(|place| (*place, n_read(best, *place)))
+            .collect();
+        self.times = best;
+        self.judge(&read, "time");
+    }
+
+    /// The sign by which most numbers can be read.
+    fn find_numbers(&mut self) {
+        let places = self.places(is_number);
+        let n_read = |decimal: Option<char>, place: usize| {
+            let plain = Writing::new(&Zone::utc());
+            let writing = match decimal {
+                None => plain,
+                Some(decimal) => plain.with_decimal(decimal),
+            };
+            let is_whole = self
+                .columns
+                .get(place)
+                .is_some_and(|one| is_whole(&one.targets));
+            let texts = self.sample.texts(place);
+            texts
+                .filter(|text| writing.is_number(text, is_whole))
+                .count()
+        };
+        let sum = |decimal: Option<char>| -> usize {
+            places.iter().map(|place| n_read(decimal, *place)).sum()
+        };
+        let ways = [None, Some('.'), Some(',')];
+        let best = ways.into_iter().rev().max_by_key(|decimal| sum(*decimal));
+        let best = best.flatten();
+        let read: Vec<(usize, usize)> = places
+            .iter()
+            .map(|place| (*place, n_read(best, *place)))
+            .collect();
+        self.decimal = best;
+        self.judge(&read, "number");
+    }
+
+    /// Columns of which few cells cannot be read keep what their names say: those rows are refused. Of the others the names mislead.
+    fn judge(&mut self, read: &[(usize, usize)], what: &str) {
+        for (place, n_read) in read {
+            let n_cells = self.sample.texts(*place).count();
+            let n_unread = n_cells - n_read;
+            if n_unread * FEW > n_cells {
+                self.demote(
+                    *place,
+                    &format!("{n_unread} of {n_cells} cells are no {what} that can be read"),
+                );
+            } else if n_unread > 0
+                && let Some(column) = self.columns.get_mut(*place)
+            {
+                column.note = format!(
+                    "{n_unread} of {n_cells} cells are no {what} that can be read: these rows will not be taken"
+                );
+            }
+        }
+    }
+
+    /// Takes from a column what its name says.
+    fn demote(&mut self, place: usize, note: &str) {
+        if let Some(column) = self.columns.get_mut(place) {
+            column.targets.clear();
+            note.clone_into(&mut column.note);
+        }
+    }
+
+    /// What is left becomes traits, or data of events; what is empty is left out.
+    fn find_traits(&mut self) {
+        let mut taken: BTreeSet<String> = self
+            .columns
+            .iter()
+            .flat_map(|one| one.targets.clone())
+            .collect();
+        for column in self.columns.iter_mut().filter(|one| one.targets.is_empty()) {
+            if column.example.is_empty() {
+                "empty".clone_into(&mut column.note);
+                continue;
+            }
+            let Some(prefix) = self.kind.value_prefix() else {
+                if column.note.is_empty() {
+                    column.note = format!("{} have no such column", self.kind.as_str());
+                }
+                continue;
+            };
+            let name = format!("{prefix}{}", names::snake(&column.name));
+            let mut numbered = (2..).map(|number| format!("{name}_{number}"));
+            let free = if taken.contains(&name) {
+                numbered.find(|name| !taken.contains(name))
+            } else {
+                Some(name)
+            };
+            taken.extend(free.clone());
+            column.targets.extend(free);
+        }
+    }
+
+    fn finish(mut self) -> Proposal {
+        self.note_what_lacks();
+        let mut columns = Object::new();
+        for column in &self.columns {
+            let json = match column.targets.as_slice() {
+                [] => Json::Null,
+                [one] => Json::from(one.as_str()),
+                several => Json::from(several.to_vec()),
+            };
+            columns.insert(column.name.clone(), json);
+        }
+        let map = Map {
+            kind: self.kind.as_str().to_owned(),
+            delimiter: self.sample.delimiter_text(),
+            encoding: self.sample.encoding,
+            times: self.times.map(str::to_owned),
+            time_zone: None,
+            decimal: self.decimal,
+            constants: std::collections::BTreeMap::new(),
+            columns,
+        };
+        Proposal {
+            product: self.product.map(Product::as_str),
+            columns: self.columns,
+            map,
+            notes: self.notes,
+        }
+    }
+
+    fn note_what_lacks(&mut self) {
+        let has = |name: &str| {
+            let mut targets = self.columns.iter().flat_map(|one| &one.targets);
+            targets.any(|target| target == name)
+        };
+        let required = self.kind.columns().iter().filter(|column| column.required);
+        let lacking: Vec<&str> = required
+            .map(|column| column.name)
+            .filter(|name| !has(name))
+            .collect();
+        let has_no_time = self.kind == Kind::Accounts && !has("time") && !has("created_at");
+        for name in lacking {
+            self.notes.push(format!(
+                "no column is \"{name}\": map one to it, or, where every row has the same, write it into constants"
+            ));
+        }
+        if has_no_time {
+            self.notes.push(
+                "no column is \"time\" or \"created_at\": map one to it, or write the day of the export into constants, as time"
+                    .to_owned(),
+            );
+        }
+        if self.times.is_some_and(|format| !format.contains("%z")) {
+            self.notes.push(
+                "times have no offset: they are those of the tenant's zone, unless the map names another time_zone"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
+fn is_time(target: &str) -> bool {
+    target == "time" || target.ends_with("_at")
+}
+
+fn is_whole(targets: &[String]) -> bool {
+    const AMOUNTS: [&str; 7] = [
+        "unit_amount",
+        "total",
+        "tax",
+        "amount",
+        "refunded",
+        "fx_rate",
+        "percent_off",
+    ];
+    !targets
+        .iter()
+        .any(|target| AMOUNTS.contains(&target.as_str()))
+}
+
+fn is_number(target: &str) -> bool {
+    const COUNTS: [&str; 5] = [
+        "employee_count",
+        "quantity",
+        "duration_ms",
+        "interval_count",
+        "rank",
+    ];
+    COUNTS.contains(&target) || !is_whole(&[target.to_owned()])
+}
+
+#[cfg(test)]
+mod tests;
