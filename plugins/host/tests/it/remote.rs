@@ -138,10 +138,15 @@ impl EvaluationService for Model {
         let features_json = format!(r#"[{{"feature":"{name}","type":"int64","optional":true}}]"#);
         let count = match self.way() {
             Way::ManySegments => 5,
-            Way::OtherSegments => 1 + self.calls.fetch_add(1, Ordering::SeqCst) % 4,
             _ => 3,
         };
-        let segments: Vec<String> = (0..count).map(|n| format!(r#"{{"key":"{n}"}}"#)).collect();
+        let prefix = match self.way() {
+            Way::OtherSegments => format!("{}_", self.calls.fetch_add(1, Ordering::SeqCst)),
+            _ => String::new(),
+        };
+        let segments: Vec<String> = (0..count)
+            .map(|n| format!(r#"{{"key":"{prefix}{n}"}}"#))
+            .collect();
         let configured = pb::Configured {
             features_json,
             segments_json: format!("[{}]", segments.join(",")),
