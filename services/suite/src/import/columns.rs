@@ -22,6 +22,22 @@ pub enum Kind {
     Invoices,
     /// States of payments.
     Payments,
+    /// States of the collection of unpaid invoices.
+    Dunning,
+    /// States of responses to surveys.
+    SurveyResponses,
+    /// States of support tickets.
+    Tickets,
+    /// States of opportunities to sell.
+    Opportunities,
+    /// Contacts with accounts.
+    Touchpoints,
+    /// What was spent on keeping accounts.
+    Costs,
+    /// What became of accounts.
+    OutcomeLabels,
+    /// Features of the product.
+    ProductFeatures,
 }
 
 /// A column.
@@ -162,9 +178,159 @@ const PAYMENTS: &[Column] = &[
     optional("fx_rate", "rate into the base currency on its day"),
 ];
 
+const DUNNING: &[Column] = &[
+    required("time", "when the row began to hold"),
+    required("account_id", "your id of the account"),
+    required("invoice_id", "your id of the invoice"),
+    required("outcome", "retrying, recovered or exhausted"),
+    optional("campaign_id", "campaign that collects it"),
+    optional("step", "step of the campaign, from 1"),
+    optional("started_at", "when it began"),
+    optional("next_retry_at", "when payment is tried again"),
+    optional("recovered_at", "when it was paid"),
+];
+
+const SURVEY_RESPONSES: &[Column] = &[
+    required("time", "when the row began to hold"),
+    required("account_id", "your id of the account"),
+    required("response_id", "your id of the response"),
+    required("survey_id", "your id of the survey"),
+    required("kind", "nps, csat, ces, pmf, onboarding or exit"),
+    optional("user_id", "who was asked"),
+    optional("sent_at", "when it was sent"),
+    optional(
+        "responded_at",
+        "when it was answered; with a score and without this, time",
+    ),
+    optional("score", "score that was given; without it, none was"),
+    optional("scale_min", "least score; of nps 0"),
+    optional("scale_max", "greatest score; of nps 10"),
+    optional("question_key", "question that it answers"),
+    optional("answers", "what was chosen, with ; between"),
+    optional("comment", "what was written"),
+    optional("language", "language of the comment"),
+    optional("sentiment", "mood of the comment, -1 to 1"),
+    optional("sentiment_model", "what judged it"),
+    optional("channel", "how it was sent"),
+    optional("ticket_id", "ticket that it follows"),
+    optional("stage", "lifecycle stage that it belongs to"),
+    optional("weight", "how much it counts; without it, once"),
+];
+
+const TICKETS: &[Column] = &[
+    required("time", "when the row began to hold"),
+    required("account_id", "your id of the account"),
+    required("ticket_id", "your id of the ticket"),
+    required("status", "new, open, pending, hold, solved or closed"),
+    optional("requester_user_id", "who asked"),
+    optional("priority", "low, normal, high or urgent"),
+    optional(
+        "type",
+        "question, incident, problem, task or cancellation_request",
+    ),
+    optional("category", "subject area"),
+    optional("product_area", "part of the product"),
+    optional("channel", "how it came"),
+    optional("created_at", "when it was opened"),
+    optional("first_response_at", "when somebody first answered"),
+    optional("solved_at", "when it was solved"),
+    optional("closed_at", "when it was closed"),
+    optional("reopened_count", "how often it was opened again"),
+    optional("message_count", "how many messages it has"),
+    optional("sla_breached", "true: a promised time was missed"),
+    optional("escalated", "true: it was handed to the next level"),
+    optional("csat_score", "how satisfied the requester was"),
+    optional("sentiment", "mood of the requester, -1 to 1"),
+    optional("tags", "tags, with ; between"),
+];
+
+const OPPORTUNITIES: &[Column] = &[
+    required("time", "when the row began to hold"),
+    required("account_id", "your id of the account"),
+    required("opportunity_id", "your id of the opportunity"),
+    optional("stage", "stage as you name it"),
+    optional(
+        "amount",
+        "what it would bring, such as 12.34; needs currency",
+    ),
+    optional("currency", "ISO 4217 code"),
+    optional("type", "new, renewal or expansion"),
+    optional("outcome", "open, won or lost; without it, open"),
+    optional("origin", "rule, csm or crm"),
+    optional("opened_at", "when it was seen"),
+    optional("closes_at", "when it was or will be decided"),
+    optional("evidence", "what speaks for it, with ; between"),
+    optional("owner_id", "who looks after it"),
+];
+
+const TOUCHPOINTS: &[Column] = &[
+    required("time", "when it was"),
+    required("account_id", "your id of the account"),
+    required("kind", "email, call, meeting or in_app"),
+    optional(
+        "touchpoint_id",
+        "your id of it; without it, the content of the row",
+    ),
+    optional("owner_id", "who made it"),
+    optional("user_id", "who was contacted"),
+    optional("play_id", "play that it belongs to"),
+    optional("outcome", "what came of it"),
+    optional("minutes", "how long it took"),
+];
+
+const COSTS: &[Column] = &[
+    required("time", "when the row began to hold"),
+    required(
+        "kind",
+        "cs_salary, onboarding, training, loyalty, community, retention_marketing, tools or support",
+    ),
+    required("allocation", "direct, per_hour or per_mrr"),
+    required("amount", "amount, such as 12.34"),
+    required("currency", "ISO 4217 code"),
+    required("period_starts_at", "beginning of the period"),
+    required("period_ends_at", "end of the period"),
+    optional(
+        "cost_id",
+        "your id of the cost; without it, the content of the row",
+    ),
+    optional("account_id", "account of a direct one"),
+    optional("fx_rate", "rate into the base currency"),
+];
+
+const OUTCOME_LABELS: &[Column] = &[
+    required("time", "when it happened"),
+    required("account_id", "your id of the account"),
+    required("kind", "churn, expansion, renewal or save"),
+    optional(
+        "label_id",
+        "your id of the label; without it, the content of the row",
+    ),
+    optional(
+        "horizon_days",
+        "days before it within which a forecast is judged",
+    ),
+    optional("retracted", "true: it was wrong and counts no more"),
+];
+
+const PRODUCT_FEATURES: &[Column] = &[
+    required("time", "from when the row holds"),
+    required("feature_key", "its key, as events name it"),
+    optional("name", "display name"),
+    optional("module", "module of the product"),
+    optional("tier", "plan tier from which it is included"),
+    optional("is_core", "true: part of what the product is for"),
+    optional(
+        "depth_weight",
+        "how much using it says of depth; without it, 1",
+    ),
+    optional("automates_action", "action that it automates"),
+    optional("price_id", "price, where it is sold apart"),
+    optional("retired", "true: it exists no more"),
+];
+
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 15] = [
         Self::Accounts,
         Self::Users,
         Self::AccountUsers,
@@ -172,6 +338,14 @@ impl Kind {
         Self::Subscriptions,
         Self::Invoices,
         Self::Payments,
+        Self::Dunning,
+        Self::SurveyResponses,
+        Self::Tickets,
+        Self::Opportunities,
+        Self::Touchpoints,
+        Self::Costs,
+        Self::OutcomeLabels,
+        Self::ProductFeatures,
     ];
 
     /// The name on the command line.
@@ -185,6 +359,22 @@ impl Kind {
             Self::Subscriptions => "subscriptions",
             Self::Invoices => "invoices",
             Self::Payments => "payments",
+            Self::Dunning => "dunning",
+            Self::SurveyResponses => "survey_responses",
+            Self::Tickets => "tickets",
+            Self::Opportunities => "opportunities",
+            Self::Touchpoints => "touchpoints",
+            Self::Costs => "costs",
+            Self::OutcomeLabels => "outcome_labels",
+            Self::ProductFeatures => "product_features",
+        }
+    }
+
+    /// The name of one of its rows, as records have it.
+    fn fact(self) -> &'static str {
+        match self {
+            Self::Opportunities => "opportunity",
+            other => other.as_str().trim_end_matches('s'),
         }
     }
 
@@ -205,6 +395,14 @@ impl Kind {
             Self::Subscriptions => SUBSCRIPTIONS,
             Self::Invoices => INVOICES,
             Self::Payments => PAYMENTS,
+            Self::Dunning => DUNNING,
+            Self::SurveyResponses => SURVEY_RESPONSES,
+            Self::Tickets => TICKETS,
+            Self::Opportunities => OPPORTUNITIES,
+            Self::Touchpoints => TOUCHPOINTS,
+            Self::Costs => COSTS,
+            Self::OutcomeLabels => OUTCOME_LABELS,
+            Self::ProductFeatures => PRODUCT_FEATURES,
         }
     }
 
@@ -218,7 +416,18 @@ impl Kind {
             ],
             Self::Users => &[(TRAIT, "any further value")],
             Self::Events => &[("data.", "any further value")],
-            Self::AccountUsers | Self::Subscriptions | Self::Invoices | Self::Payments => &[],
+            Self::AccountUsers
+            | Self::Subscriptions
+            | Self::Invoices
+            | Self::Payments
+            | Self::Dunning
+            | Self::SurveyResponses
+            | Self::Tickets
+            | Self::Opportunities
+            | Self::Touchpoints
+            | Self::Costs
+            | Self::OutcomeLabels
+            | Self::ProductFeatures => &[],
         }
     }
 
@@ -275,9 +484,7 @@ pub(crate) fn in_columns(sentence: &str) -> String {
 #[must_use]
 pub(crate) fn column_of(field: &str) -> Option<String> {
     let (fact, path) = field.split_once('.')?;
-    let kind = Kind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str().strip_suffix('s') == Some(fact))?;
+    let kind = Kind::ALL.into_iter().find(|kind| kind.fact() == fact)?;
     let is_column = |name: &str| kind.columns().iter().any(|column| column.name == name);
     if let Some(rest) = path
         .strip_prefix("traits[\"")

@@ -1,5 +1,7 @@
 //! Rows of a CSV file as records.
 
+mod relations;
+
 use std::collections::BTreeMap;
 
 use csv::StringRecord;
@@ -68,6 +70,30 @@ impl<'r> Row<'r> {
             && self.get(TIME).is_none()
             && self.header.has("created_at");
         if is_begun { "created_at" } else { TIME }
+    }
+
+    /// An id; that of the row where the cell is empty.
+    fn id_or(&self, name: &str, id: &RowId) -> String {
+        self.get(name)
+            .map_or_else(|| id.record_id(), ToOwned::to_owned)
+    }
+
+    /// A number with decimals; `None` where the cell is empty.
+    fn decimal(&self, name: &str) -> Result<Option<f64>, Fault> {
+        self.number(name, |text| values::decimal(text).map(Some))
+    }
+
+    /// Several values in a cell.
+    fn several(&self, name: &str) -> Vec<String> {
+        let parts = self.get(name).into_iter().flat_map(|text| text.split(';'));
+        let parts = parts.map(str::trim).filter(|part| !part.is_empty());
+        parts.map(ToOwned::to_owned).collect()
+    }
+
+    /// A word that every row must have.
+    fn required_word<E: Named + Into<i32>>(&self, name: &str) -> Result<i32, Fault> {
+        self.required(name)?;
+        self.word::<E>(name)
     }
 
     /// A cell read as a value; the type's default where it is empty.
@@ -148,16 +174,16 @@ pub(crate) fn record(row: &Row<'_>, source: &str, ids: &mut RowIds) -> Result<Re
         Kind::Users => user(row)?,
         Kind::AccountUsers => account_user(row)?,
         Kind::Invoices => invoice(row)?,
+        Kind::Dunning => relations::dunning(row)?,
+        Kind::SurveyResponses => relations::survey_response(row)?,
+        Kind::Tickets => relations::ticket(row)?,
+        Kind::Opportunities => relations::opportunity(row)?,
+        Kind::Touchpoints => relations::touchpoint(row, &id)?,
+        Kind::Costs => relations::cost(row, &id)?,
+        Kind::OutcomeLabels => relations::outcome_label(row, &id)?,
+        Kind::ProductFeatures => relations::product_feature(row)?,
     };
-    let own_id = match row.header.kind() {
-        Kind::Events => row.get("id"),
-        Kind::Accounts
-        | Kind::Users
-        | Kind::AccountUsers
-        | Kind::Subscriptions
-        | Kind::Invoices
-        | Kind::Payments => None,
-    };
+    let own_id = row.get("id").filter(|_| row.header.kind() == Kind::Events);
     Ok(Record {
         source: source.to_owned(),
         id: own_id.map_or_else(|| id.record_id(), ToOwned::to_owned),
@@ -257,11 +283,10 @@ fn event(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
 }
 
 fn subscription(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
-    row.required("status")?;
     let fact = SubscriptionFact {
         account_id: row.required("account_id")?.to_owned(),
         subscription_id: row.required("subscription_id")?.to_owned(),
-        status: row.word::<SubscriptionStatus>("status")?,
+        status: row.required_word::<SubscriptionStatus>("status")?,
         started_at: row.time("started_at")?,
         trial_ends_at: row.time("trial_ends_at")?,
         current_period_ends_at: row.time("current_period_ends_at")?,
@@ -278,11 +303,10 @@ fn subscription(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
 }
 
 fn item(row: &Row<'_>) -> Result<SubscriptionItem, Fault> {
-    row.required("interval")?;
     let price = Price {
         price_id: row.required("price_id")?.to_owned(),
         unit_amount: Some(money(row, "unit_amount")?),
-        interval: row.word::<BillingInterval>("interval")?,
+        interval: row.required_word::<BillingInterval>("interval")?,
         interval_count: row.number("interval_count", values::integer)?,
         usage_type: row.word::<UsageType>("usage_type")?,
         product_id: row.text("product_id"),
@@ -316,14 +340,13 @@ fn discount(row: &Row<'_>) -> Result<Option<Discount>, Fault> {
 }
 
 fn invoice(row: &Row<'_>) -> Result<(Timestamp, Fact), Fault> {
-    row.required("status")?;
     let total = money(row, "total")?;
     let tax = row.number("tax", |text| values::money(text, &total.currency).map(Some))?;
     let fact = InvoiceFact {
         account_id: row.required("account_id")?.to_owned(),
         invoice_id: row.required("invoice_id")?.to_owned(),
         subscription_id: row.text("subscription_id"),
-        status: row.word::<InvoiceStatus>("status")?,
+        status: row.required_word::<InvoiceStatus>("status")?,
         total: Some(total),
         tax_minor: tax.map_or(0, |tax| tax.minor),
         due_at: row.time("due_at")?,
@@ -343,9 +366,7 @@ fn payment(row: &Row<'_>, id: &RowId) -> Result<(Timestamp, Fact), Fault> {
     };
     let fact = PaymentFact {
         account_id: row.required("account_id")?.to_owned(),
-        payment_id: row
-            .get("payment_id")
-            .map_or_else(|| id.record_id(), ToOwned::to_owned),
+        payment_id: row.id_or("payment_id", id),
         invoice_id: row.text("invoice_id"),
         status,
         amount: Some(amount),

@@ -324,7 +324,14 @@ fn is_time(target: &str) -> bool {
 }
 
 fn is_whole(targets: &[String]) -> bool {
-    const AMOUNTS: [&str; 7] = [
+    const DECIMALS: [&str; 14] = [
+        "score",
+        "scale_min",
+        "scale_max",
+        "sentiment",
+        "weight",
+        "csat_score",
+        "depth_weight",
         "unit_amount",
         "total",
         "tax",
@@ -335,12 +342,17 @@ fn is_whole(targets: &[String]) -> bool {
     ];
     !targets
         .iter()
-        .any(|target| AMOUNTS.contains(&target.as_str()))
+        .any(|target| DECIMALS.contains(&target.as_str()))
 }
 
 fn is_number(target: &str) -> bool {
-    const COUNTS: [&str; 5] = [
+    const COUNTS: [&str; 10] = [
         "employee_count",
+        "reopened_count",
+        "message_count",
+        "minutes",
+        "step",
+        "horizon_days",
         "quantity",
         "duration_ms",
         "interval_count",

@@ -64,19 +64,30 @@ pub(crate) fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A decimal number as an integer of its `places`-th places: 12.5 with two places is 1250. Exact: nothing is rounded.
-pub(crate) fn fixed(text: &str, places: u8) -> Result<i64, String> {
-    let wrong = || {
-        format!(
-            "\"{text}\" is no decimal number such as 1234.5; write it with a point and without separators, symbols and blanks"
-        )
-    };
-    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+/// A decimal number without its sign: digits before the point and behind it.
+fn digits_of(text: &str) -> Result<(&str, &str), String> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !all_digits(whole) || !all_digits(part) || digits.ends_with('.') {
-        return Err(wrong());
+        return Err(format!(
+            "\"{text}\" is no decimal number such as 1234.5; write it with a point and without separators, symbols and blanks"
+        ));
     }
+    Ok((whole, part))
+}
+
+/// A number with decimals.
+pub(crate) fn decimal(text: &str) -> Result<f64, String> {
+    digits_of(text)?;
+    text.parse()
+        .map_err(|_no_number| format!("\"{text}\" is no number"))
+}
+
+/// A decimal number as an integer of its `places`-th places: 12.5 with two places is 1250. Exact: nothing is rounded.
+pub(crate) fn fixed(text: &str, places: u8) -> Result<i64, String> {
+    let (whole, part) = digits_of(text)?;
+    let sign = if text.starts_with('-') { -1 } else { 1 };
     let places = usize::from(places);
     let kept = part.trim_end_matches('0');
     if kept.len() > places {
@@ -166,6 +177,18 @@ named! { ingestion:
     CancellationKind "CANCELLATION_KIND_",
     InvoiceStatus "INVOICE_STATUS_",
     PaymentStatus "PAYMENT_STATUS_",
+    DunningOutcome "DUNNING_OUTCOME_",
+    SurveyKind "SURVEY_KIND_",
+    TicketStatus "TICKET_STATUS_",
+    TicketPriority "TICKET_PRIORITY_",
+    TicketType "TICKET_TYPE_",
+    OpportunityType "OPPORTUNITY_TYPE_",
+    OpportunityOutcome "OPPORTUNITY_OUTCOME_",
+    OpportunityOrigin "OPPORTUNITY_ORIGIN_",
+    TouchpointKind "TOUCHPOINT_KIND_",
+    CostKind "COST_KIND_",
+    CostAllocation "COST_ALLOCATION_",
+    OutcomeKind "OUTCOME_KIND_",
     HistorySchedule "HISTORY_SCHEDULE_",
     RfmTiePolicy "RFM_TIE_POLICY_",
 }

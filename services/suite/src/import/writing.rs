@@ -117,15 +117,13 @@ impl Writing {
 
     /// Whether a text is a number: a whole one, or any.
     pub(crate) fn is_number(&self, text: &str, is_whole: bool) -> bool {
-        /// As many decimals as any amount or rate has.
-        const DECIMALS: u8 = 6;
         let is_written_so = self.decimal.is_none_or(|decimal| is_grouped(text, decimal));
         let text = self.number(text);
         is_written_so
             && if is_whole {
                 values::integer::<u64>(&text).is_ok()
             } else {
-                values::fixed(&text, DECIMALS).is_ok()
+                values::decimal(&text).is_ok()
             }
     }
 

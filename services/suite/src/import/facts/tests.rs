@@ -234,3 +234,127 @@ fn days_of_every_column_begin_in_the_zone() {
     };
     assert_eq!(renewal_at.to_string(), "2026-07-01T04:00:00Z");
 }
+
+/// A row of a kind that fills every column it is read from, and one that it does not take, with the field of that.
+const ROWS: [(Kind, &str, &str, &str); 8] = [
+    (
+        Kind::Dunning,
+        "time,account_id,invoice_id,outcome,campaign_id,step,started_at,next_retry_at,recovered_at\n2026-01-05,a,in1,recovered,smart,3,2026-01-01,2026-01-04,2026-01-05\n",
+        "2026-01-05,a,in1,paid,,,,,\n",
+        "outcome",
+    ),
+    (
+        Kind::SurveyResponses,
+        "time,account_id,response_id,survey_id,kind,user_id,sent_at,responded_at,score,scale_min,scale_max,question_key,answers,comment,language,sentiment,sentiment_model,channel,ticket_id,stage,weight\n2026-01-05,a,r1,q1,csat,u1,2026-01-01,2026-01-04,4.5,1,5,main,price; speed,dear,en,-0.25,m1,email,t1,adoption,2\n",
+        "2026-01-05,a,r1,q1,smile,,,,,,,,,,,,,,,,\n",
+        "kind",
+    ),
+    (
+        Kind::Tickets,
+        "time,account_id,ticket_id,status,requester_user_id,priority,type,category,product_area,channel,created_at,first_response_at,solved_at,closed_at,reopened_count,message_count,sla_breached,escalated,csat_score,sentiment,tags\n2026-01-05,a,t1,solved,u1,urgent,incident,login,auth,chat,2026-01-01,2026-01-02,2026-01-03,2026-01-04,1,7,true,true,4,0.5,vip;login\n",
+        "2026-01-05,a,t1,solved,,,,,,,,,,,x,,,,,,\n",
+        "reopened_count",
+    ),
+    (
+        Kind::Opportunities,
+        "time,account_id,opportunity_id,stage,amount,currency,type,outcome,origin,opened_at,closes_at,evidence,owner_id\n2026-01-05,a,o1,proposal,1200.50,USD,expansion,open,csm,2026-01-01,2026-03-01,limit reached;asked,ann\n",
+        "2026-01-05,a,o1,,1200.50,,,,,,,,\n",
+        "currency",
+    ),
+    (
+        Kind::Touchpoints,
+        "time,account_id,kind,touchpoint_id,owner_id,user_id,play_id,outcome,minutes\n2026-01-05,a,meeting,tp1,ann,u1,qbr,agreed,45\n",
+        "2026-01-05,a,meeting,,,,,,-1\n",
+        "minutes",
+    ),
+    (
+        Kind::Costs,
+        "time,kind,allocation,amount,currency,period_starts_at,period_ends_at,cost_id,account_id,fx_rate\n2026-01-05,cs_salary,direct,9000,EUR,2025-12-01,2026-01-01,c1,a,1.1\n",
+        "2026-01-05,cs_salary,direct,9000,EUR,,2026-01-01,,a,\n",
+        "period_starts_at",
+    ),
+    (
+        Kind::OutcomeLabels,
+        "time,account_id,kind,label_id,horizon_days,retracted\n2026-01-05,a,churn,l1,90,true\n",
+        "2026-01-05,a,,,,\n",
+        "kind",
+    ),
+    (
+        Kind::ProductFeatures,
+        "time,feature_key,name,module,tier,is_core,depth_weight,automates_action,price_id,retired\n2026-01-05,reports,Reports,bi,pro,true,2.5,export,p1,true\n",
+        "2026-01-05,reports,,,,core,,,,\n",
+        "is_core",
+    ),
+];
+
+/// Whether every field of a message is set: all that a column is read into is in it.
+fn names_of_unset(record: &Record, kind: Kind) -> Vec<String> {
+    let json: serde_json::Value =
+        serde_json::from_str(&crate::import::ndjson::write(record)).unwrap();
+    let fact = json
+        .as_object()
+        .unwrap()
+        .values()
+        .find(|value| value.is_object());
+    let fact = fact.unwrap().as_object().unwrap();
+    // A column in another unit than its field, and what a field is made of together with another column.
+    let other = [
+        ("currency", "amount"),
+        ("fx_rate", "fx_rate_micros"),
+        ("time", "account_id"),
+    ];
+    let has = |name: &str| {
+        let field = other.iter().find(|(column, _)| *column == name);
+        let field = field.map_or(name, |(_, field)| *field);
+        fact.contains_key(field) || name == "time"
+    };
+    let columns = kind.columns().iter().map(|column| column.name);
+    columns
+        .filter(|name| !has(name))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+#[test]
+fn rows_of_every_other_kind_are_read_whole_and_pass_the_door() {
+    for (kind, good, bad, field) in ROWS {
+        let text = crate::import::tests::leaked(format!("{good}{bad}"));
+        let (mut record, complaints) = only(kind, text);
+        assert_eq!(names_of_unset(&record, kind), [""; 0], "{kind:?}");
+        let expected = format!("row 2 (line 3), field \"{field}\": ");
+        assert!(complaints[0].starts_with(&expected), "{complaints:?}");
+        let now = sextant_domain::time::Instant(1_767_900_000_000_000);
+        let door = sextant_wire::record::Door {
+            now,
+            received_at: now,
+            retention_days: 395,
+            base_currency: sextant_domain::money::Currency::parse("USD").unwrap(),
+        };
+        sextant_wire::record::check(&mut record, &door).unwrap();
+    }
+}
+
+#[test]
+fn the_scale_of_nps_and_the_moment_of_an_answer_need_not_be_written() {
+    let text = b"time,account_id,response_id,survey_id,kind,score\n2026-01-05,a,r1,q1,nps,9\n";
+    let (record, _) = only(Kind::SurveyResponses, text);
+    let Some(Fact::SurveyResponse(response)) = &record.fact else {
+        panic!("{record:?}");
+    };
+    assert_eq!((response.scale_min, response.scale_max), (0.0, 10.0));
+    assert_eq!(response.responded_at, record.time);
+}
+
+#[test]
+fn what_the_door_says_of_them_is_told_by_their_columns() {
+    use crate::import::columns::column_of;
+    for (field, column) in [
+        ("opportunity.amount.minor", "amount"),
+        ("cost.fx_rate_micros", "fx_rate"),
+        ("survey_response.scale_max", "scale_max"),
+        ("dunning.invoice_id", "invoice_id"),
+        ("product_feature.feature_key", "feature_key"),
+    ] {
+        assert_eq!(column_of(field).as_deref(), Some(column));
+    }
+}

@@ -160,6 +160,23 @@ const OTHERS: &[Names] = &[
     ("amount", &["amount", "amountpaid"]),
     ("refunded", &["refunded", "amountrefunded"]),
     ("failure_code", &["failurecode"]),
+    ("response_id", &["responseid"]),
+    ("survey_id", &["surveyid"]),
+    ("kind", &["kind"]),
+    ("score", &["score", "npsscore", "rating"]),
+    ("responded_at", &["respondedat", "responsedate"]),
+    ("comment", &["comment", "feedback"]),
+    ("ticket_id", &["ticketid", "ticketnumber"]),
+    ("requester_user_id", &["requesterid"]),
+    ("priority", &["priority"]),
+    ("first_response_at", &["firstresponseat"]),
+    ("solved_at", &["solvedat", "resolvedat"]),
+    ("closed_at", &["closedat", "closeddate"]),
+    ("tags", &["tags"]),
+    ("opportunity_id", &["opportunityid", "dealid"]),
+    ("stage", &["stage", "stagename", "dealstage"]),
+    ("closes_at", &["closesat", "closedate"]),
+    ("owner_id", &["ownerid", "owner"]),
 ];
 
 impl Product {
