@@ -2,6 +2,7 @@
 /// Methods of sextant.ingestion.v1.AccountService.
 pub const INGESTION_ACCOUNT_SERVICE: &[&str] = &[
     "GetAccount",
+    "GetHierarchy",
     "ListAccounts",
     "ListInvoices",
     "ListPayments",

@@ -1904,6 +1904,73 @@ pub struct GetAccountResponse {
         TraitProvenance,
     >,
 }
+/// Asks for what an account belongs to, and what belongs to it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetHierarchyRequest {
+    /// The account.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<super::super::common::v1::EntityRef>,
+    /// At which moment and with which knowledge.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
+}
+/// What an account and all that belong to it come to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountTotals {
+    /// Accounts: itself and all below it.
+    #[prost(uint32, tag = "1")]
+    pub accounts: u32,
+    /// Users who are in at least one of them.
+    #[prost(uint32, tag = "2")]
+    pub users: u32,
+    /// Subscriptions that are paid for: active or past due.
+    #[prost(uint32, tag = "3")]
+    pub subscriptions: u32,
+    /// Monthly recurring revenue in the tenant's base currency, by Sextant's own policy, rounded once.
+    #[prost(message, optional, tag = "4")]
+    pub mrr: ::core::option::Option<super::super::common::v1::Money>,
+}
+/// An account in a hierarchy.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HierarchyNode {
+    /// The account.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<super::super::common::v1::EntityRef>,
+    /// Its display name.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// Who looks after it.
+    #[prost(string, tag = "3")]
+    pub owner_id: ::prost::alloc::string::String,
+    /// The account that it says it belongs to; empty: none.
+    #[prost(string, tag = "4")]
+    pub parent_account_id: ::prost::alloc::string::String,
+    /// How far below the account that was asked for; 0: that itself, or above it.
+    #[prost(uint32, tag = "5")]
+    pub depth: u32,
+    /// What it and all below it come to; absent above the account that was asked for.
+    #[prost(message, optional, tag = "6")]
+    pub totals: ::core::option::Option<AccountTotals>,
+}
+/// What an account belongs to, and what belongs to it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetHierarchyResponse {
+    /// The account.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<HierarchyNode>,
+    /// What it belongs to, from the top down, at most 32. Of accounts that belong to each other in a circle each is told once.
+    #[prost(message, repeated, tag = "2")]
+    pub ancestors: ::prost::alloc::vec::Vec<HierarchyNode>,
+    /// What belongs to it, at most 1000, level after level, each by id.
+    #[prost(message, repeated, tag = "3")]
+    pub descendants: ::prost::alloc::vec::Vec<HierarchyNode>,
+    /// False: more than 10,000 accounts, or 200,000 facts, belong to it, and the totals lack the rest.
+    #[prost(bool, tag = "4")]
+    pub is_complete: bool,
+    /// How current the answer is.
+    #[prost(message, optional, tag = "5")]
+    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+}
 /// Which accounts are asked for: those that meet everything that is said here.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AccountFilter {
@@ -2160,6 +2227,36 @@ pub mod account_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// What an account belongs to, what belongs to it, and what that comes to. Scope: read.
+        pub async fn get_hierarchy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetHierarchyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetHierarchyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.AccountService/GetHierarchy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.ingestion.v1.AccountService",
+                        "GetHierarchy",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Accounts by ascending id, all or those that meet a filter. Scope: read.
         pub async fn list_accounts(
             &mut self,
@@ -2271,6 +2368,14 @@ pub mod account_service_server {
             request: tonic::Request<super::GetAccountRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetAccountResponse>,
+            tonic::Status,
+        >;
+        /// What an account belongs to, what belongs to it, and what that comes to. Scope: read.
+        async fn get_hierarchy(
+            &self,
+            request: tonic::Request<super::GetHierarchyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetHierarchyResponse>,
             tonic::Status,
         >;
         /// Accounts by ascending id, all or those that meet a filter. Scope: read.
@@ -2405,6 +2510,51 @@ pub mod account_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.ingestion.v1.AccountService/GetHierarchy" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetHierarchySvc<T: AccountService>(pub Arc<T>);
+                    impl<
+                        T: AccountService,
+                    > tonic::server::UnaryService<super::GetHierarchyRequest>
+                    for GetHierarchySvc<T> {
+                        type Response = super::GetHierarchyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetHierarchyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountService>::get_hierarchy(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetHierarchySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

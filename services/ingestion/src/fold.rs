@@ -15,8 +15,6 @@ use sextant_wire::record;
 use sextant_wire::status::Problem;
 use sextant_wire::time::timestamp;
 
-/// Users of one account in an answer.
-const MAX_USERS: usize = 1_000;
 /// Ids of one account in other systems, in an answer.
 const MAX_EXTERNAL_IDS: usize = 100;
 /// Payments of one account in an answer.
@@ -275,7 +273,7 @@ fn users(visible: &[Visible]) -> Vec<pb::AccountUser> {
             });
         user.role = fact.role;
     }
-    present.into_values().take(MAX_USERS).collect()
+    present.into_values().collect()
 }
 
 fn subscriptions(visible: &[Visible]) -> Vec<pb::SubscriptionFact> {

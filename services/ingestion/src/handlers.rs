@@ -6,6 +6,7 @@ pub(crate) mod complete_import;
 pub(crate) mod create_key;
 pub(crate) mod create_tenant;
 pub(crate) mod get_account;
+pub(crate) mod get_hierarchy;
 pub(crate) mod get_ingest_counts;
 pub(crate) mod get_tenant;
 pub(crate) mod ingest;

@@ -12,6 +12,7 @@ mod filter;
 mod fold;
 mod handlers;
 mod heads;
+mod hierarchy;
 mod keys;
 mod pages;
 mod part;

@@ -96,7 +96,7 @@ const ADMIN: Access = Access::Scope(Scope::Admin);
 /// Only for Sextant's own services.
 const SERVICE: Access = Access::Scope(Scope::Service);
 
-const METHODS: [(&str, Access); 22] = [
+const METHODS: [(&str, Access); 23] = [
     (
         "/sextant.ingestion.v1.IngestionService/Ingest",
         Access::Stream(Scope::Ingest),
@@ -116,6 +116,7 @@ const METHODS: [(&str, Access); 22] = [
         READ,
     ),
     ("/sextant.ingestion.v1.AccountService/GetAccount", READ),
+    ("/sextant.ingestion.v1.AccountService/GetHierarchy", READ),
     ("/sextant.ingestion.v1.AccountService/ListAccounts", READ),
     ("/sextant.ingestion.v1.AccountService/ListInvoices", READ),
     ("/sextant.ingestion.v1.AccountService/ListPayments", READ),

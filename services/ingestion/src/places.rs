@@ -1,4 +1,4 @@
-//! Where users, and what other systems know, belong: a projection of the own feed, and what records are resolved by.
+//! Where users, what other systems know, and accounts themselves belong: a projection of the own feed, and what records are resolved by.
 //!
 //! A record may name its account by a user, or by what another system calls it. Where a place of that key is known at the record's
 //! time, the record is stored in that account; else it is held, and stored when the projection learns of a place. Which account
@@ -122,6 +122,7 @@ async fn catch_up(
         match shared.deps.places.follow(step).await {
             Ok(waiting) => {
                 cursors.insert(feed, to);
+                shared.followed.reach(tenant, slice, to);
                 if waiting {
                     release(shared, tenant).await?;
                 }
@@ -139,6 +140,7 @@ async fn read_cursors(
 ) -> sextant_store::Result<()> {
     for (tenant, slice, sequence) in shared.deps.places.cursors().await? {
         cursors.insert((tenant, slice), sequence);
+        shared.followed.reach(tenant, slice, sequence);
     }
     Ok(())
 }
@@ -213,16 +215,24 @@ fn said(fact: &StoredFact) -> Result<Vec<PlaceWord>, Problem> {
             key: AccountKey::of_user(&parse(&said.user_id)?),
             word: word(&said.account_id, said.left)?,
         }]),
-        Some(Fact::Account(said)) if !said.account_id.is_empty() => said
-            .external_ids
-            .iter()
-            .map(|named| {
-                Ok(PlaceWord {
-                    key: AccountKey::in_system(&parse(&named.system)?, &parse(&named.id)?),
-                    word: word(&said.account_id, false)?,
-                })
-            })
-            .collect(),
+        Some(Fact::Account(said)) if !said.account_id.is_empty() => {
+            let mut keys = Vec::with_capacity(said.external_ids.len() + 1);
+            for named in &said.external_ids {
+                keys.push(AccountKey::in_system(
+                    &parse(&named.system)?,
+                    &parse(&named.id)?,
+                ));
+            }
+            if !said.parent_account_id.is_empty() {
+                keys.push(AccountKey::children_of(&parse(&said.parent_account_id)?));
+            }
+            let word = word(&said.account_id, false)?;
+            let words = keys.into_iter().map(|key| PlaceWord {
+                key,
+                word: word.clone(),
+            });
+            Ok(words.collect())
+        },
         _ => Ok(Vec::new()),
     }
 }

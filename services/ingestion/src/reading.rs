@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use sextant_domain::id::TenantId;
+use sextant_domain::money::Currency;
 use sextant_domain::position::Position;
-use sextant_domain::time::Instant;
-use sextant_proto::common::v1::{Freshness, FreshnessState, ReadAt};
-use sextant_wire::read::{self, Currency};
+use sextant_domain::time::{Instant, Zone};
+use sextant_proto::common::v1::{ErrorReason, Freshness, FreshnessState, ReadAt};
+use sextant_wire::read;
 use sextant_wire::status::Problem;
 
 use crate::fold::Moment;
@@ -55,6 +56,32 @@ impl Reading {
         })
     }
 
+    /// Waits until the projection of places holds what this read does.
+    ///
+    /// # Errors
+    /// POSITION_NOT_REACHED at the call's deadline or after 30 seconds.
+    pub(crate) async fn with_places(&self, shared: &Shared) -> Result<(), Problem> {
+        let followed = &shared.followed;
+        followed.wait_for(self.tenant_id(), &self.position).await?;
+        Ok(())
+    }
+
+    /// What the tenant reports in.
+    pub(crate) fn base_currency(&self) -> Currency {
+        self.tenant.base_currency
+    }
+
+    /// Where the tenant's days begin.
+    ///
+    /// # Errors
+    /// The stored tenant is damaged.
+    pub(crate) fn zone(&self) -> Result<Zone, Problem> {
+        Zone::parse(&self.tenant.row.time_zone).map_err(|error| {
+            let message = "stored tenant is unreadable";
+            Problem::new(ErrorReason::Internal, message).caused_by(error)
+        })
+    }
+
     pub(crate) fn tenant_id(&self) -> TenantId {
         self.tenant.row.tenant
     }
@@ -66,7 +93,7 @@ impl Reading {
         } else {
             FreshnessState::Fresh
         };
-        let currency = Currency {
+        let currency = read::Currency {
             as_of: self.moment.as_of,
             watermark,
             state,

@@ -15,6 +15,7 @@ use sextant_proto::ingestion::v1::account_service_server::AccountService;
 use sextant_proto::ingestion::v1::feed_service_server::FeedService;
 use sextant_proto::ingestion::v1::ingestion_service_server::IngestionService;
 use sextant_proto::ingestion::v1::tenant_service_server::TenantService;
+use sextant_runtime::progress::Progress;
 use sextant_runtime::tenant::tenant_of;
 use sextant_store::port::TenantRow;
 use sextant_wire::status::Problem;
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) tenants: TenantBook,
     pub(crate) heads: Arc<Heads>,
     pub(crate) budget: Budget,
+    /// How far the projection of places has followed.
+    pub(crate) followed: Progress,
 }
 
 impl Shared {
@@ -40,6 +43,7 @@ impl Shared {
             tenants: TenantBook::new(Arc::clone(&deps.tenants)),
             heads: Arc::new(Heads::new(Arc::clone(&deps.feed))),
             budget: Budget::new(deps.limits.max_waiting_bytes),
+            followed: Progress::default(),
             deps,
         }
     }
@@ -142,6 +146,13 @@ impl AccountService for Service {
         request: Request<pb::GetAccountRequest>,
     ) -> Answer<pb::GetAccountResponse> {
         handlers::get_account::handle(&self.0, request).await
+    }
+
+    async fn get_hierarchy(
+        &self,
+        request: Request<pb::GetHierarchyRequest>,
+    ) -> Answer<pb::GetHierarchyResponse> {
+        handlers::get_hierarchy::handle(&self.0, request).await
     }
 
     async fn list_accounts(

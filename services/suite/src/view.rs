@@ -6,7 +6,7 @@ mod segments;
 mod transitions;
 
 pub(crate) use crate::view::accounts::{
-    accounts, features, memberships, scores, value as trait_value,
+    accounts, features, hierarchy, memberships, scores, value as trait_value,
 };
 pub(crate) use crate::view::metrics::{SegmentTitles, churn, movements, revenue, waterfall};
 pub(crate) use crate::view::segments::{MemberColumns, members, segments, with_keys};

@@ -112,6 +112,8 @@ pub enum AccountName<'k> {
     },
     /// A user who is in it.
     OfUser(&'k str),
+    /// The account that it belongs to.
+    ChildrenOf(&'k str),
 }
 
 impl AccountKey {
@@ -133,6 +135,13 @@ impl AccountKey {
         Self(format!("{part}{part}{user}").into())
     }
 
+    /// The key of the accounts that belong to one.
+    #[must_use]
+    pub fn children_of(parent: &ExternalId) -> Self {
+        let part = Self::PART;
+        Self(format!("{part}{part}{part}{parent}").into())
+    }
+
     /// A key as it was stored.
     #[must_use]
     pub fn stored(text: impl Into<Box<str>>) -> Self {
@@ -152,7 +161,10 @@ impl AccountKey {
             return AccountName::Own(&self.0);
         };
         match parts.split_once(Self::PART) {
-            Some(("", user)) => AccountName::OfUser(user),
+            Some(("", rest)) => match rest.strip_prefix(Self::PART) {
+                Some(parent) => AccountName::ChildrenOf(parent),
+                None => AccountName::OfUser(rest),
+            },
             Some((system, id)) => AccountName::InSystem { system, id },
             None => AccountName::OfUser(parts),
         }
@@ -163,7 +175,9 @@ impl AccountKey {
     pub fn own(&self) -> Option<&str> {
         match self.name() {
             AccountName::Own(id) => Some(id),
-            AccountName::InSystem { .. } | AccountName::OfUser(_) => None,
+            AccountName::InSystem { .. } | AccountName::OfUser(_) | AccountName::ChildrenOf(_) => {
+                None
+            },
         }
     }
 }

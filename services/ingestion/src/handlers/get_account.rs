@@ -8,6 +8,9 @@ use crate::fold;
 use crate::reading::Reading;
 use crate::service::Shared;
 
+/// Users of one account in an answer.
+const MAX_USERS: usize = 1_000;
+
 pub(crate) async fn handle(
     shared: &Shared,
     request: Request<GetAccountRequest>,
@@ -31,7 +34,7 @@ pub(crate) async fn handle(
         fold::picture(&id, &versions, reading.moment)?.ok_or_else(|| read::account_unknown(&id))?;
     Ok(Response::new(GetAccountResponse {
         account: Some(picture.account),
-        users: picture.users,
+        users: picture.users.into_iter().take(MAX_USERS).collect(),
         subscriptions: picture.subscriptions,
         recent_payments: picture.payments,
         freshness: Some(reading.freshness(Some(picture.watermark))),

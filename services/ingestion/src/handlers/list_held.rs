@@ -59,6 +59,8 @@ fn shown(row: HeldRow) -> Result<HeldRecord, Problem> {
     match row.account.name() {
         AccountName::Own(id) => id.clone_into(&mut shown.account_id),
         AccountName::OfUser(user) => user.clone_into(&mut shown.user_id),
+        // No record names its account so.
+        AccountName::ChildrenOf(_) => {},
         AccountName::InSystem { system, id } => {
             shown.account_key = Some(ExternalId {
                 system: system.to_owned(),

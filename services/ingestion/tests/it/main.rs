@@ -16,6 +16,7 @@ mod cloudevents;
 mod corrections;
 mod door;
 mod feed;
+mod hierarchy;
 mod http;
 mod isolation;
 mod links;

@@ -453,6 +453,9 @@ fn read_commands() -> Vec<Command> {
             .arg(option("trait", "NAME[=VALUE]", "Have this trait, of any or of this value: true, false, a number or text; 'count=\"250\"' is text; may be repeated").action(ArgAction::Append))
             .arg(limit()),
         read("account").about("Everything about one account: segments with reasons, scores, features, revenue, moves").arg(text("id", "ID", "Your id of the account")),
+        read("hierarchy")
+            .about("What an account belongs to, what belongs to it, and what that comes to")
+            .arg(text("id", "ID", "Your id of the account")),
         read("segments")
             .about("The segments of a segmentation with sizes and sums")
             .arg(segmentation())

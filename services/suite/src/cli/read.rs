@@ -5,11 +5,14 @@ use std::collections::HashSet;
 use clap::ArgMatches;
 
 use sextant_proto::ingestion::v1::value::Kind;
-use sextant_proto::ingestion::v1::{AccountFilter, ListAccountsRequest, TraitCondition, Value};
+use sextant_proto::ingestion::v1::{
+    AccountFilter, GetHierarchyRequest, ListAccountsRequest, TraitCondition, Value,
+};
 use sextant_proto::scoring::v1::{FeatureType, ListFeatureDefinitionsRequest, ListModelsRequest};
 use sextant_proto::segmentation::v1::{
     ListMembersRequest, ListSegmentsRequest, ListTransitionsRequest, TransitionOrder,
 };
+use sextant_wire::read::account_ref;
 
 use crate::cli::context::{Context, number_of, pages_up_to, read_at, since, text_of, texts_of};
 use crate::client::all_pages;
@@ -92,6 +95,26 @@ fn more(next_page_token: &str) -> &'static str {
     } else {
         "There are more; --limit 0 shows all."
     }
+}
+
+/// What an account belongs to, and what belongs to it.
+pub(crate) async fn hierarchy(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = GetHierarchyRequest {
+        account: Some(account_ref(&text_of(matches, "id"))),
+        at: read_at(matches, client.zone())?,
+    };
+    let request = client.request(request);
+    let answer = client.accounts().get_hierarchy(request).await?.into_inner();
+    let mut block = view::hierarchy(&answer);
+    if !answer.is_complete {
+        block = block.noted("More belongs to it than is counted here: the sums lack the rest.");
+    }
+    context.print(
+        matches,
+        client.zone(),
+        &Document::from(block).fresh_as(answer.freshness),
+    )
 }
 
 /// The segments of a segmentation.

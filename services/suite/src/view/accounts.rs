@@ -1,7 +1,7 @@
 //! Accounts, their scores and features.
 
 use sextant_proto::ingestion::v1::value::Kind;
-use sextant_proto::ingestion::v1::{Account, Value};
+use sextant_proto::ingestion::v1::{Account, AccountTotals, GetHierarchyResponse, Value};
 use sextant_proto::scoring::v1::{Feature, Score, ScoreState, feature};
 use sextant_proto::segmentation::v1::Membership;
 
@@ -30,6 +30,41 @@ pub(crate) fn accounts(accounts: &[Account]) -> Block {
             trait_of("industry"),
             trait_of("country"),
             trait_of("employee_count"),
+        ]);
+    }
+    block
+}
+
+/// An account with what it belongs to above it and what belongs to it below, those one level down under the ones that they belong to.
+pub(crate) fn hierarchy(answer: &GetHierarchyResponse) -> Block {
+    let columns = vec![
+        Column::left("account", "Account"),
+        Column::left("name", "Name"),
+        Column::left("owner", "Owner"),
+        Column::left("parent", "Belongs to"),
+        Column::right("depth", "Level"),
+        Column::right("accounts", "Accounts"),
+        Column::right("users", "Users"),
+        Column::right("subscriptions", "Subscriptions"),
+        Column::right("mrr", "MRR"),
+    ];
+    let mut block = Block::new("hierarchy", "", columns);
+    let nodes = answer.ancestors.iter().chain(&answer.account);
+    for node in nodes.chain(&answer.descendants) {
+        let total = |of: fn(&AccountTotals) -> Cell| node.totals.as_ref().map_or(Cell::Nothing, of);
+        block.rows.push(vec![
+            id_of(node.account.as_ref()),
+            Cell::text(node.name.clone()),
+            Cell::text(node.owner_id.clone()),
+            Cell::text(node.parent_account_id.clone()),
+            Cell::Count(node.depth.into()),
+            total(|totals| Cell::Count(totals.accounts.into())),
+            total(|totals| Cell::Count(totals.users.into())),
+            total(|totals| Cell::Count(totals.subscriptions.into())),
+            total(|totals| match &totals.mrr {
+                Some(mrr) => Cell::money(mrr.minor, &mrr.currency),
+                None => Cell::Nothing,
+            }),
         ]);
     }
     block

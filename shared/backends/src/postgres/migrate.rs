@@ -72,6 +72,10 @@ fn migrations(service: Service) -> &'static [Migration] {
                     "../../queries/postgres/migrations/ingestion/0007_corrections.sql"
                 ),
             },
+            Migration {
+                name: "hierarchy",
+                sql: include_str!("../../queries/postgres/migrations/ingestion/0008_hierarchy.sql"),
+            },
         ],
         Service::Scoring => &[Migration {
             name: "tables",

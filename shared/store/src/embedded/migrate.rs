@@ -25,6 +25,7 @@ pub(super) const INGESTION: Schema = Schema {
         sql!("migrations/ingestion/0004_releasing"),
         sql!("migrations/ingestion/0005_places"),
         sql!("migrations/ingestion/0006_corrections"),
+        sql!("migrations/ingestion/0007_hierarchy"),
     ],
 };
 pub(super) const SCORING: Schema = Schema {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 39] = [
+const ACROSS_TENANTS: [&str; 40] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -26,6 +26,7 @@ const ACROSS_TENANTS: [&str; 39] = [
     "migrations/ingestion/0004_releasing",
     "migrations/ingestion/0005_places",
     "migrations/ingestion/0006_corrections",
+    "migrations/ingestion/0007_hierarchy",
     "migrations/segmentation/0002_behind",
     "migrations/metrics/0001_initial",
     "migrations/metrics/0002_behind",

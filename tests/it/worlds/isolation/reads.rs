@@ -147,6 +147,11 @@ async fn read_accounts(client: &Client, method: &str, given: Given) -> Result<Re
             let answer = call!(client, accounts.get_account, request);
             Read::of(&answer).about(answer.freshness.as_ref())
         },
+        "GetHierarchy" => {
+            let request = ingestion::GetHierarchyRequest { account, at };
+            let answer = call!(client, accounts.get_hierarchy, request);
+            Read::of(&answer).about(answer.freshness.as_ref())
+        },
         "ListAccounts" => {
             let request = ingestion::ListAccountsRequest {
                 at,
