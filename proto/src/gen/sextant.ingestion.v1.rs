@@ -1964,7 +1964,7 @@ pub struct GetHierarchyResponse {
     /// What belongs to it, at most 1000, level after level, each by id.
     #[prost(message, repeated, tag = "3")]
     pub descendants: ::prost::alloc::vec::Vec<HierarchyNode>,
-    /// False: more than 10,000 accounts, or 200,000 facts, belong to it, and the totals lack the rest.
+    /// False: more than 10,000 accounts, 200,000 facts or 64 levels were looked at, and the totals may lack accounts behind these.
     #[prost(bool, tag = "4")]
     pub is_complete: bool,
     /// How current the answer is.

@@ -23,6 +23,8 @@ const MAX_TOLD: usize = 1_000;
 /// Accounts below one that are counted; and facts of them, those of the last accounts come on top.
 const MAX_COUNTED: usize = 10_000;
 const MAX_FACTS: usize = 200_000;
+/// Levels below one that are counted.
+const MAX_DEPTH: u32 = 64;
 /// Accounts that are read at a time.
 const CHUNK: usize = 500;
 
@@ -127,7 +129,13 @@ impl Reader<'_> {
         let mut n_facts = 0;
         let mut tree = Tree::of(account);
         let mut level = 0..1;
+        let mut depth = 0;
         while !level.is_empty() {
+            if depth == MAX_DEPTH {
+                tree.is_complete = false;
+                return Ok(tree);
+            }
+            depth += 1;
             let parents: BTreeSet<ExternalId> = tree.ids(level.clone()).cloned().collect();
             let next = tree.members.len();
             let candidates = self.candidates(&parents, &tree).await?;
@@ -221,17 +229,20 @@ impl Tree {
             .iter_mut()
             .map(|member| std::mem::take(&mut member.totals))
             .collect();
-        // Children are behind their parents, so what is added to one is whole by then.
-        for (place, parent) in self.parents.iter().enumerate().skip(1).rev() {
-            let (before, from) = sums.split_at_mut(place);
-            if let (Some(parent), Some(own)) = (before.get_mut(*parent), from.first()) {
+        // Children are behind their parents, so what is told of one is whole by then, and goes on into its parent.
+        let mut told = Vec::with_capacity(sums.len());
+        for parent in self.parents.iter().rev() {
+            let Some(own) = sums.pop() else { break };
+            told.push(own.told(base));
+            if let Some(parent) = sums.get_mut(*parent) {
                 parent.add(own);
             }
         }
-        let told = self.members.iter().zip(&self.depths).zip(&sums);
-        let mut nodes = told.take(MAX_TOLD + 1).map(|((member, depth), sum)| {
+        let told = told.into_iter().rev();
+        let told = self.members.iter().zip(&self.depths).zip(told);
+        let mut nodes = told.take(MAX_TOLD + 1).map(|((member, depth), totals)| {
             let mut node = member.node(*depth);
-            node.totals = Some(sum.told(base));
+            node.totals = Some(totals);
             node
         });
         Hierarchy {

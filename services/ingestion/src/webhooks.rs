@@ -10,6 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
+use sextant_domain::id::ExternalId;
+use sextant_domain::money::Currency;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_runtime::blocking;
@@ -17,6 +19,8 @@ use sextant_wire::status::Problem;
 
 /// How far the moment of a signature may be from now, as Stripe's own libraries have it: who has seen a delivery cannot send it for ever.
 const TOLERANCE_S: u64 = 300;
+/// Signatures of one delivery: one for each secret that Stripe has of the endpoint.
+const MAX_SIGNATURES: usize = 16;
 const MAX_NAME_BYTES: usize = 64;
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -103,21 +107,23 @@ impl Endpoint {
         let seconds: i64 = signed_at
             .parse()
             .map_err(|_no_number| invalid("names a moment that is no number of seconds"))?;
-        let is_signed = self.signing_secrets.iter().any(|SigningSecret(secret)| {
-            signatures
-                .iter()
-                .any(|signature| is_signature(secret, signed_at, body, signature))
-        });
-        if !is_signed {
-            return Err(invalid(
-                "holds no signature (v1=) of this body with a secret of this endpoint; compare its file with the secret that Stripe shows",
-            ));
-        }
         if now.0.div_euclid(1_000_000).abs_diff(seconds) > TOLERANCE_S {
             let message = format!(
                 "is of a moment more than {TOLERANCE_S} seconds from now; Stripe signs each try anew, and the clocks must agree"
             );
             return Err(invalid(message));
+        }
+        if signatures.len() > MAX_SIGNATURES {
+            return Err(invalid(format!(
+                "holds more than {MAX_SIGNATURES} signatures (v1=)"
+            )));
+        }
+        let mut secrets = self.signing_secrets.iter();
+        let is_signed = secrets.any(|secret| secret.has_signed(signed_at, body, &signatures));
+        if !is_signed {
+            return Err(invalid(
+                "holds no signature (v1=) of this body with a secret of this endpoint; compare its file with the secret that Stripe shows",
+            ));
         }
         Ok(())
     }
@@ -144,13 +150,28 @@ fn read(path: &Path) -> Result<Endpoint, Problem> {
         return Err(damaged(format!("has more than {MAX_FILE_BYTES} bytes")));
     }
     let text = std::fs::read(path).map_err(|error| damaged(error.to_string()))?;
-    let endpoint: Endpoint =
-        serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+    // What the parser says of it may hold a secret.
+    let endpoint: Endpoint = serde_json::from_slice(&text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        damaged(format!(
+            "is not as an endpoint is described ({:?} error at line {line}, column {column})",
+            error.classify()
+        ))
+    })?;
     let is_open = |SigningSecret(secret): &SigningSecret| secret.trim().is_empty();
     if endpoint.signing_secrets.is_empty() || endpoint.signing_secrets.iter().any(is_open) {
         return Err(damaged(
             "signing_secrets names none, or an empty one".to_owned(),
         ));
+    }
+    let is_wrong = |code: &str, micros: i64| Currency::parse(code).is_err() || micros <= 0;
+    let mut rates = endpoint.fx_rate_micros.iter();
+    if let Some((code, _)) = rates.find(|(code, micros)| is_wrong(code, **micros)) {
+        let why = "it takes ISO 4217 codes and rates above 0";
+        return Err(damaged(format!("fx_rate_micros has {code:?}; {why}")));
+    }
+    if ExternalId::parse(&endpoint.source).is_err() {
+        return Err(damaged("source is no name of a source".to_owned()));
     }
     Ok(endpoint)
 }
@@ -164,16 +185,19 @@ fn invalid(message: impl Into<String>) -> Problem {
     Problem::field(ErrorReason::SignatureInvalid, "stripe-signature", message)
 }
 
-/// Stripe signs the moment, a point and the body with the whole text of the secret (HMAC, SHA-256).
-fn is_signature(secret: &str, signed_at: &str, body: &[u8], signature: &[u8]) -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
-        return false;
-    };
-    mac.update(signed_at.as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    // Takes as long for a wrong signature as for a right one.
-    mac.verify_slice(signature).is_ok()
+impl SigningSecret {
+    /// Whether one of the signatures is of this secret: Stripe signs the moment, a point and the body with its whole text (HMAC, SHA-256).
+    fn has_signed(&self, signed_at: &str, body: &[u8], signatures: &[Vec<u8>]) -> bool {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()) else {
+            return false;
+        };
+        mac.update(signed_at.as_bytes());
+        mac.update(b".");
+        mac.update(body);
+        // Takes as long for a wrong signature as for a right one; the body is read once, however many there are.
+        let mut all = signatures.iter();
+        all.any(|signature| mac.clone().verify_slice(signature).is_ok())
+    }
 }
 
 /// The bytes of a text in hexadecimal; `None` where it is none.

@@ -67,7 +67,7 @@ pub(crate) fn record(event: &Json, terms: Terms<'_>) -> Arrived {
             let record = pb::Record {
                 source: terms.endpoint.source.clone(),
                 id: id.to_owned(),
-                original: event.to_string().into(),
+                original: without_secrets(event).to_string().into(),
                 ..pb::Record::default()
             };
             Arrived::refused(record, problem)
@@ -106,6 +106,21 @@ fn read(json: &Json, terms: Terms<'_>) -> Result<pb::Record, Problem> {
         fact: Some(fact),
         ..pb::Record::default()
     })
+}
+
+/// An event as it came, without what opens something, such as the secret by which a client pays.
+fn without_secrets(json: &Json) -> Json {
+    match json {
+        Json::Object(members) => {
+            let kept = members.iter().filter(|(name, _)| !name.contains("secret"));
+            Json::Object(
+                kept.map(|(name, json)| (name.clone(), without_secrets(json)))
+                    .collect(),
+            )
+        },
+        Json::Array(elements) => elements.iter().map(without_secrets).collect(),
+        plain => plain.clone(),
+    }
 }
 
 fn missing(path: &str) -> Problem {
@@ -149,8 +164,8 @@ fn said(
             })
         },
         "subscription" => billing::subscription(object, kind, terms),
-        // An invoice that is only foreseen has no id.
-        "invoice" if has_id => billing::invoice(object, kind),
+        // An invoice that is only foreseen has no id, or one that nothing else has.
+        "invoice" if has_id && kind != "invoice.upcoming" => billing::invoice(object, kind),
         "charge" => billing::charge(object, terms),
         "payment_intent" => billing::payment_intent(object, terms),
         _ => Ok(Said {
@@ -176,15 +191,16 @@ fn account(
         Accounts::Create => id,
         Accounts::Match => "",
     };
+    // Names of billing's own: what it does not know, another system may.
     let mut traits = serde_json::Map::new();
     for (name, path) in [
         ("billing_email", "email"),
         ("billing_currency", "currency"),
-        ("delinquent", "delinquent"),
-        ("country", "address.country"),
-        ("address.city", "address.city"),
-        ("address.state", "address.state"),
-        ("address.postal_code", "address.postal_code"),
+        ("billing_delinquent", "delinquent"),
+        ("billing_country", "address.country"),
+        ("billing_city", "address.city"),
+        ("billing_state", "address.state"),
+        ("billing_postal_code", "address.postal_code"),
     ] {
         traits.insert(name.to_owned(), payer.get(path).cloned().into());
     }

@@ -37,9 +37,13 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, mut other: Self) {
         self.accounts = self.accounts.saturating_add(other.accounts);
-        self.users.extend(other.users.iter().cloned());
+        // The fewer into the more.
+        if self.users.len() < other.users.len() {
+            std::mem::swap(&mut self.users, &mut other.users);
+        }
+        self.users.append(&mut other.users);
         self.subscriptions = self.subscriptions.saturating_add(other.subscriptions);
         self.mrr = [self.mrr, other.mrr].into_iter().sum();
     }

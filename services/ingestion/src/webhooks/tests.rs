@@ -64,6 +64,14 @@ fn what_is_not_signed_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_header_full_of_signatures_is_not_read() {
+    let many = format!(",v1={BY_FIRST}").repeat(17);
+    let header = format!("t={SIGNED_AT}{many}");
+    let refused = endpoint().verify(&header, BODY, at(SIGNED_AT)).unwrap_err();
+    assert!(refused.message.contains("more than 16"), "{refused:?}");
+}
+
+#[test]
 fn a_signature_counts_for_five_minutes() {
     let header = format!("t={SIGNED_AT},v1={BY_FIRST}");
     for (seconds, is_taken) in [(-301, false), (-300, true), (300, true), (301, false)] {
@@ -105,6 +113,10 @@ fn files_that_would_let_anybody_in_or_say_something_unknown_are_not_used() {
         r#"{"tenant": "acme", "signing_secrets": ["whsec_1", " "]}"#,
         r#"{"tenant": "acme", "signing_secrets": ["whsec_1"], "acounts": "create"}"#,
         r#"{"tenant": "acme", "signing_secrets": ["whsec_1"], "accounts": "invent"}"#,
+        r#"{"tenant": "acme", "signing_secrets": "whsec_1"}"#,
+        r#"{"tenant": "acme", "signing_secrets": ["whsec_1"], "fx_rate_micros": {"eur": 1100000}}"#,
+        r#"{"tenant": "acme", "signing_secrets": ["whsec_1"], "fx_rate_micros": {"EUR": 0}}"#,
+        r#"{"tenant": "acme", "signing_secrets": ["whsec_1"], "source": ""}"#,
     ] {
         std::fs::write(&path, file).unwrap();
         let refused = read(&path).unwrap_err();

@@ -200,7 +200,7 @@ const SURVEY_RESPONSES: &[Column] = &[
     optional("sent_at", "when it was sent"),
     optional(
         "responded_at",
-        "when it was answered; with a score and without this, time",
+        "when it was answered; of an answer without this, time",
     ),
     optional("score", "score that was given; without it, none was"),
     optional("scale_min", "least score; of nps 0"),

@@ -114,7 +114,7 @@ impl<'r> Row<'r> {
         name: &str,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<T, Fault> {
-        self.read(name, |text| read(&self.writing.number(text)))
+        self.read(name, |text| read(&self.writing.number(text)?))
     }
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, Fault> {
@@ -383,8 +383,9 @@ fn money(row: &Row<'_>, name: &str) -> Result<sextant_proto::common::v1::Money, 
     let amount = row.required(name)?;
     sextant_domain::money::Currency::parse(currency)
         .map_err(|error| Fault::new("currency", error.to_string()))?;
-    values::money(&row.writing.number(amount), currency)
-        .map_err(|problem| Fault::new(name, problem))
+    let amount = row.writing.number(amount);
+    let money = amount.and_then(|amount| values::money(&amount, currency));
+    money.map_err(|problem| Fault::new(name, problem))
 }
 
 /// A rate in millionths; 0 where the cell is empty. One that the service does not take is refused here, in the unit of the file.

@@ -29,7 +29,7 @@ pub(crate) struct Map {
     /// IANA zone of times without an offset; without it, the tenant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) time_zone: Option<String>,
-    /// What decimals begin with, a point or a comma; then the other one, apostrophes and currency signs in a number are passed over.
+    /// What decimals begin with, a point or a comma; then digits may be grouped in threes, and have currency signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) decimal: Option<char>,
     /// What every row says beside its cells, by column of ours.

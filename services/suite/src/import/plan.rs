@@ -12,14 +12,14 @@ use sextant_domain::time::Zone;
 
 use crate::import::Error;
 use crate::import::columns::Kind;
-use crate::import::map::Map;
-use crate::import::plan::names::{Product, kind_of, meant};
+use crate::import::map::{Encoding, Map};
+use crate::import::plan::names::{Meaning, Product, kind_of, meant};
 use crate::import::plan::sample::Sample;
 use crate::import::writing::Writing;
 
 /// How times are written in exports, in the order in which they are tried: where a day and a month may be either, as in the United
 /// States first. None: as our own files have it.
-const TIMES: [Option<&str>; 15] = [
+const TIMES: [Option<&str>; 17] = [
     None,
     Some("%Y-%m-%d %H:%M:%S"),
     Some("%Y-%m-%d %H:%M"),
@@ -33,15 +33,19 @@ const TIMES: [Option<&str>; 15] = [
     Some("%d/%m/%Y %H:%M"),
     Some("%d.%m.%Y %H:%M"),
     Some("%m/%d/%Y, %I:%M %p"),
+    Some("%d/%m/%Y, %I:%M %p"),
     Some("%m/%d/%Y %I:%M %p"),
+    Some("%d/%m/%Y %I:%M %p"),
     Some("%d-%b-%Y"),
 ];
 /// One cell of so many that cannot be read is few.
 const FEW: usize = 10;
 /// Formats that differ in nothing but which of two numbers is the month.
-const EITHER_WAY: [(&str, &str); 2] = [
+const EITHER_WAY: [(&str, &str); 4] = [
     ("%m/%d/%Y", "%d/%m/%Y"),
     ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M"),
+    ("%m/%d/%Y, %I:%M %p", "%d/%m/%Y, %I:%M %p"),
+    ("%m/%d/%Y %I:%M %p", "%d/%m/%Y %I:%M %p"),
 ];
 
 /// A column of the file in a proposal.
@@ -83,6 +87,7 @@ pub(crate) fn propose(
         Some(kind) => kind,
         None => kind_of(product, &sample.names),
     };
+    let product = product.filter(|_| kind == Kind::Accounts);
     let mut draft = Draft::new(kind, product, &sample);
     draft.find_times();
     draft.find_numbers();
@@ -104,20 +109,31 @@ struct Draft<'s> {
 impl<'s> Draft<'s> {
     /// What the names say alone.
     fn new(kind: Kind, product: Option<Product>, sample: &'s Sample) -> Self {
-        let mut taken = BTreeSet::new();
-        let columns = sample.names.iter().enumerate().map(|(place, name)| {
-            let mut targets = meant(kind, product, name);
-            // The first of two columns of one meaning has it.
-            targets.retain(|target| taken.insert(target.clone()));
-            Proposed {
+        let mut columns: Vec<Proposed> = Vec::with_capacity(sample.names.len());
+        let mut meanings = Vec::new();
+        for (place, name) in sample.names.iter().enumerate() {
+            let Meaning { targets, rank } = meant(kind, product, name);
+            meanings.push((rank, place, targets));
+            columns.push(Proposed {
                 name: name.clone(),
-                targets,
+                targets: Vec::new(),
                 example: sample.example(place),
                 note: String::new(),
+            });
+        }
+        // Of several columns of one meaning the one has it whose name says it most plainly, and of these the first.
+        meanings.sort_unstable();
+        let mut taken = BTreeSet::new();
+        for (_, place, targets) in meanings {
+            if let Some(column) = columns.get_mut(place) {
+                let free = targets
+                    .into_iter()
+                    .filter(|target| taken.insert(target.clone()));
+                column.targets = free.collect();
             }
-        });
+        }
         Self {
-            columns: columns.collect(),
+            columns,
             kind,
             product,
             sample,
@@ -289,6 +305,12 @@ impl<'s> Draft<'s> {
     }
 
     fn note_what_lacks(&mut self) {
+        if self.sample.encoding == Encoding::Windows1252 {
+            self.notes.push(
+                "it is read as Windows-1252, for most of its letters beyond ASCII are no UTF-8"
+                    .to_owned(),
+            );
+        }
         let has = |name: &str| {
             let mut targets = self.columns.iter().flat_map(|one| &one.targets);
             targets.any(|target| target == name)

@@ -101,30 +101,31 @@ impl Writing {
     }
 
     /// A number as our own files have it.
-    pub(crate) fn number<'t>(&self, text: &'t str) -> Cow<'t, str> {
+    ///
+    /// # Errors
+    /// One that is not written as numbers of this file are: what it means cannot be told.
+    pub(crate) fn number<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, String> {
         let Some(decimal) = self.decimal else {
-            return Cow::Borrowed(text);
+            return Ok(Cow::Borrowed(text));
         };
-        let other = if decimal == ',' { '.' } else { ',' };
-        let plain = text.chars().filter_map(|letter| match letter {
-            _ if letter == decimal => Some('.'),
-            _ if letter == other || letter.is_whitespace() => None,
-            _ if GROUPS.contains(&letter) || SIGNS.contains(&letter) => None,
-            _ => Some(letter),
-        });
-        Cow::Owned(plain.collect())
+        let blanks = |letter: char| if letter == ' ' { '\u{a0}' } else { letter };
+        let unified: String = text.chars().map(blanks).collect();
+        plain(&unified, decimal).map(Cow::Owned).ok_or_else(|| {
+            format!(
+                "\"{text}\" is no number whose decimals begin with \"{decimal}\", with its other digits in groups of three or in none"
+            )
+        })
     }
 
     /// Whether a text is a number: a whole one, or any.
     pub(crate) fn is_number(&self, text: &str, is_whole: bool) -> bool {
-        let is_written_so = self.decimal.is_none_or(|decimal| is_grouped(text, decimal));
-        let text = self.number(text);
-        is_written_so
-            && if is_whole {
+        self.number(text).is_ok_and(|text| {
+            if is_whole {
                 values::integer::<u64>(&text).is_ok()
             } else {
                 values::decimal(&text).is_ok()
             }
+        })
     }
 
     /// A value of a trait, as [`values::guessed`] has it; also a time, or a number, in the way of this file.
@@ -136,41 +137,58 @@ impl Writing {
                 kind: Some(Kind::Time(at)),
             });
         }
-        match self.decimal {
-            Some(decimal) if is_grouped(text, decimal) => values::guessed(&self.number(text)),
-            None => values::guessed(text),
-            // What would be a number elsewhere is none here.
-            Some(_) => Ok(match values::guessed(text)? {
+        let Some(decimal) = self.decimal else {
+            return values::guessed(text);
+        };
+        let number = plain(text, decimal).map_or(Ok(None), |text| values::guessed(&text).map(Some));
+        Ok(match number? {
+            Some(number) if !matches!(number.kind, Some(Kind::Text(_))) => number,
+            _ => match values::guessed(text)? {
+                // What would be a number elsewhere is none here.
                 Value {
                     kind: Some(Kind::Number(_)),
                 } => Value {
                     kind: Some(Kind::Text(text.to_owned())),
                 },
                 other => other,
-            }),
-        }
+            },
+        })
     }
 }
 
-/// Whether a text is a number with its digits in groups of three, or with the decimal sign: `1.234,5` or `0,5` where that is a comma. A
-/// text such as `10.12` is none then, for it may be a version.
-fn is_grouped(text: &str, decimal: char) -> bool {
+/// A number without what groups its digits, and with a point; `None` for a text that is not written as one: `1.234,5` or `0,5` where
+/// decimals begin with a comma. `10.12` is none then, for it may be a version, and `12.50` an amount that is written the other way.
+fn plain(text: &str, decimal: char) -> Option<String> {
     let group = if decimal == ',' { '.' } else { ',' };
+    let is_aside = |letter: char| SIGNS.contains(&letter) || letter.is_whitespace();
+    let (sign, text) = match text.trim_matches(is_aside).strip_prefix('-') {
+        Some(rest) => ("-", rest.trim_matches(is_aside)),
+        None => ("", text.trim_matches(is_aside)),
+    };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let text = text.trim_start_matches('-').trim_matches(SIGNS).trim();
     let (whole, part) = match text.split_once(decimal) {
         Some((whole, part)) => (whole, Some(part)),
         None => (text, None),
     };
-    let mut groups = whole.split(group);
-    let first = groups.next().unwrap_or_default();
-    let mut n_groups = 0;
-    let are_groups = groups.all(|group| {
-        n_groups += 1;
-        group.len() == 3 && digits(group)
-    });
-    let is_first = digits(first) && (n_groups == 0 || first.len() <= 3);
-    is_first && are_groups && part.is_none_or(digits)
+    // Of one kind in a number.
+    let separator = whole
+        .chars()
+        .find(|letter| *letter == group || GROUPS.contains(letter));
+    let groups: Vec<&str> = match separator {
+        Some(separator) => whole.split(separator).collect(),
+        None => vec![whole],
+    };
+    let (first, others) = groups.split_first()?;
+    let is_first = digits(first) && (others.is_empty() || first.len() <= 3);
+    let are_groups = others.iter().all(|group| group.len() == 3 && digits(group));
+    if !is_first || !are_groups || !part.is_none_or(digits) {
+        return None;
+    }
+    let whole = groups.concat();
+    Some(match part {
+        Some(part) => format!("{sign}{whole}.{part}"),
+        None => format!("{sign}{whole}"),
+    })
 }
 
 #[cfg(test)]

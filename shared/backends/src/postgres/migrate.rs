@@ -15,7 +15,7 @@ pub const SYSTEM_TABLES: [&str; 12] = [
     "feed_head",
     "migration",
     "move_cursor",
-    "place_cursor",
+    "place_followed",
     "replica",
     "segmenter",
     "segmenter_code",

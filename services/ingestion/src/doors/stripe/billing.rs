@@ -221,12 +221,17 @@ fn unit(
 }
 
 /// What a quantity costs at a price such as `"0.05"`, rounded to whole minor units, half up. Stripe gives at most 12 decimals.
-fn of_decimal(text: &str, quantity: u64) -> Option<i64> {
+pub(super) fn of_decimal(text: &str, quantity: u64) -> Option<i64> {
+    const MAX_DECIMALS: usize = 12;
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if part.len() > MAX_DECIMALS {
+        return None;
+    }
     let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;
     let scaled: i128 = format!("{whole}{part}").parse().ok()?;
     let exact = scaled.checked_mul(i128::from(quantity))?;
-    i64::try_from((exact.checked_mul(2)? + scale).div_euclid(scale * 2)).ok()
+    let twice = exact.checked_mul(2)?.checked_add(scale)?;
+    i64::try_from(twice.div_euclid(scale * 2)).ok()
 }
 
 /// Discounts that are written out. Newer versions name them by id alone, which says nothing of what they take off.
@@ -378,16 +383,26 @@ fn line(line: &Object<'_>, currency: &str) -> Result<pb::InvoiceLine, Problem> {
 pub(super) fn charge(object: &Object<'_>, terms: Terms<'_>) -> Result<Said, Problem> {
     use pb::PaymentStatus as Status;
     let currency = object.currency()?;
-    let refunded = object.minor("amount_refunded", &currency)?;
-    // What is only authorised has not come yet.
+    // What is only authorised has not come yet, and what was not captured in the end never comes.
     let is_captured = object.get("captured").and_then(Json::as_bool) != Some(false);
+    let authorised = object.minor("amount", &currency)?;
+    let amount = if is_captured && object.has("amount_captured") {
+        object.minor("amount_captured", &currency)?
+    } else {
+        authorised
+    };
+    let returned = object.minor("amount_refunded", &currency)?;
+    let refunded = returned
+        .saturating_sub(authorised.saturating_sub(amount))
+        .max(0);
     let (status, progress) = match object.text("status")? {
         "pending" => (Status::Processing, 0),
         "failed" => (Status::Failed, 1),
+        "succeeded" if !is_captured && refunded > 0 => (Status::Failed, 3),
+        "succeeded" if !is_captured => (Status::Processing, 0),
         "succeeded" if object.flag("disputed")? => (Status::Disputed, 4),
         "succeeded" if refunded > 0 => (Status::Refunded, 3),
-        "succeeded" if is_captured => (Status::Succeeded, 2),
-        "succeeded" => (Status::Processing, 0),
+        "succeeded" => (Status::Succeeded, 2),
         other => return Err(unknown(object, "status", other)),
     };
     // An intent and its charges are one payment.
@@ -404,7 +419,7 @@ pub(super) fn charge(object: &Object<'_>, terms: Terms<'_>) -> Result<Said, Prob
         payment_id: payment.to_owned(),
         invoice_id: object.id("invoice")?.to_owned(),
         status: status.into(),
-        refunded_minor: refunded,
+        refunded_minor: if is_captured { refunded } else { 0 },
         failure_code: object.text("failure_code")?.to_owned(),
         decline_code: decline.to_owned(),
         method_type: object.text("payment_method_details.type")?.to_owned(),
@@ -415,7 +430,10 @@ pub(super) fn charge(object: &Object<'_>, terms: Terms<'_>) -> Result<Said, Prob
             .small_count(&format!("{card}.exp_year"))?
             .unwrap_or(0),
         fx_rate_micros: terms.rate_micros(&currency),
-        amount: Some(object.money("amount")?),
+        amount: Some(Money {
+            minor: amount,
+            currency,
+        }),
         ..pb::PaymentFact::default()
     };
     Ok(Said {

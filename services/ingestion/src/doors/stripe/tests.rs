@@ -151,12 +151,12 @@ fn what_a_payer_is_becomes_traits_and_what_is_gone_is_cleared() {
     assert_eq!(fact.created_at, seconds(1_700_000_000));
     let text = |text: &str| Kind::Text(text.to_owned());
     let expected = [
-        ("address.city", text("Bonn")),
+        ("billing_city", text("Bonn")),
+        ("billing_country", text("DE")),
         ("billing_currency", text("usd")),
         ("billing_deleted", Kind::Boolean(false)),
+        ("billing_delinquent", Kind::Boolean(false)),
         ("billing_email", text("pay@acme.example")),
-        ("country", text("DE")),
-        ("delinquent", Kind::Boolean(false)),
         ("metadata.plan", text("gold")),
     ];
     let traits: Vec<_> = fact
@@ -167,7 +167,7 @@ fn what_a_payer_is_becomes_traits_and_what_is_gone_is_cleared() {
     assert_eq!(traits, expected);
     assert_eq!(
         fact.cleared_traits,
-        ["address.state", "address.postal_code", "metadata.coach"]
+        ["billing_state", "billing_postal_code", "metadata.coach"]
     );
     let (_, gone) = account_of(&event("customer.deleted", &payer()), &endpoint(&json!({})));
     assert_eq!(
@@ -291,4 +291,17 @@ fn what_is_no_event_of_a_payer_is_refused_with_its_field() {
         refused(&tiered),
         "data.object.items[0].price.unit_amount FIELD_MISSING"
     );
+}
+
+#[test]
+fn what_is_refused_is_kept_without_what_opens_something() {
+    let object = json!({
+        "id": "pi_1", "object": "payment_intent", "customer": null, "client_secret": "pi_1_secret_x",
+        "charges": [{"id": "ch_1", "client_secret": "ch_1_secret_x"}]
+    });
+    let endpoint = endpoint(&json!({}));
+    let kept = super::without_secrets(&event("payment_intent.created", &object));
+    assert!(!kept.to_string().contains("secret"), "{kept}");
+    assert_eq!(kept["data"]["object"]["charges"][0]["id"], "ch_1");
+    assert!(record_of(&kept, &endpoint).is_err());
 }

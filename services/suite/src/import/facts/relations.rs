@@ -43,7 +43,9 @@ pub(super) fn survey_response(row: &Row<'_>) -> Told {
         (0.0, 0.0)
     };
     let score = row.decimal("score")?;
-    let answered = score.map(|_| time);
+    let (answers, comment) = (row.several("answers"), row.text("comment"));
+    let is_answered = score.is_some() || !answers.is_empty() || !comment.is_empty();
+    let answered = is_answered.then_some(time);
     let fact = SurveyResponseFact {
         account_id: row.required("account_id")?.to_owned(),
         response_id: row.required("response_id")?.to_owned(),
@@ -56,8 +58,8 @@ pub(super) fn survey_response(row: &Row<'_>) -> Told {
         scale_min: row.decimal("scale_min")?.unwrap_or(usual.0),
         scale_max: row.decimal("scale_max")?.unwrap_or(usual.1),
         question_key: row.text("question_key"),
-        answers: row.several("answers"),
-        comment: row.text("comment"),
+        answers,
+        comment,
         language: row.text("language"),
         sentiment: row.decimal("sentiment")?,
         sentiment_model: row.text("sentiment_model"),

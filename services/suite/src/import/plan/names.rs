@@ -184,6 +184,19 @@ impl Product {
     pub(super) fn of(names: &[String]) -> Option<Self> {
         let names: Vec<String> = names.iter().map(|name| letters(name)).collect();
         let has = |name: &str| names.iter().any(|one| one == name);
+        // Exports of the same product about something else.
+        let others = [
+            "stagename",
+            "dealstage",
+            "email",
+            "firstname",
+            "closedate",
+            "casenumber",
+        ];
+        let is_of_an_account = has("id") && has("accountid");
+        if is_of_an_account || others.into_iter().any(has) {
+            return None;
+        }
         if has("recordid") && (has("companyname") || has("companydomainname")) {
             return Some(Self::HubSpot);
         }
@@ -217,7 +230,7 @@ pub(super) fn kind_of(product: Option<Product>, names: &[String]) -> Kind {
     let share = |kind: Kind| {
         let targets: Vec<String> = names
             .iter()
-            .flat_map(|name| meant(kind, None, name))
+            .flat_map(|name| meant(kind, None, name).targets)
             .collect();
         let required = kind.columns().iter().filter(|column| column.required);
         let (mut n_required, mut n_found) = (0, 0);
@@ -233,17 +246,31 @@ pub(super) fn kind_of(product: Option<Product>, names: &[String]) -> Kind {
     best.unwrap_or(Kind::Accounts)
 }
 
+/// What a column is by its name.
+#[derive(Debug, Default)]
+pub(super) struct Meaning {
+    pub(super) targets: Vec<String>,
+    /// How far down the list of names it is: the fewer, the plainer.
+    pub(super) rank: usize,
+}
+
 /// What a column of this name is.
-pub(super) fn meant(kind: Kind, product: Option<Product>, name: &str) -> Vec<String> {
+pub(super) fn meant(kind: Kind, product: Option<Product>, name: &str) -> Meaning {
+    let of = |targets, rank| Meaning { targets, rank };
     if kind.has_column(name) {
-        return vec![name.to_owned()];
+        return of(vec![name.to_owned()], 0);
     }
     let name = letters(name);
     if let Some(product) = product {
         let (ids, system) = product.own_id();
         if ids.contains(&name.as_str()) {
-            return vec!["account_id".to_owned(), format!("{EXTERNAL_ID}{system}")];
+            let external = format!("{EXTERNAL_ID}{system}");
+            return of(vec!["account_id".to_owned(), external], 0);
         }
+    }
+    // When something began is its time only where it has no other place for that.
+    if name.starts_with("created") && kind.has_column("created_at") {
+        return of(vec!["created_at".to_owned()], 1);
     }
     let all = if kind == Kind::Accounts {
         ACCOUNTS
@@ -251,10 +278,11 @@ pub(super) fn meant(kind: Kind, product: Option<Product>, name: &str) -> Vec<Str
         OTHERS
     };
     let known = all.iter().filter(|(target, _)| kind.has_column(target));
-    let found = known
-        .filter(|(_, names)| names.contains(&name.as_str()))
-        .map(|(target, _)| (*target).to_owned());
-    found.take(1).collect()
+    let mut found = known.filter_map(|(target, names)| {
+        let rank = names.iter().position(|one| *one == name)?;
+        Some(of(vec![(*target).to_owned()], rank + 1))
+    });
+    found.next().unwrap_or_default()
 }
 
 /// A name in lower case, of letters and digits alone.

@@ -47,11 +47,20 @@ impl Sample {
                 "has no rows under a header, so nothing can be told of its columns",
             ));
         }
-        let is_utf8 = rows.iter().all(|row| text_of(row, Encoding::Utf8).is_ok());
-        let encoding = if is_utf8 {
-            Encoding::Utf8
-        } else {
+        let is_utf8 = |row: &ByteRecord| text_of(row, Encoding::Utf8).is_ok();
+        // A file of UTF-8 may have a row that is damaged; without its header it is none.
+        let (mut n_utf8, mut n_others) = (0, 0);
+        for row in rows.iter().filter(|row| !row.as_slice().is_ascii()) {
+            if is_utf8(row) {
+                n_utf8 += 1;
+            } else {
+                n_others += 1;
+            }
+        }
+        let encoding = if n_others > n_utf8 || !rows.first().is_none_or(is_utf8) {
             Encoding::Windows1252
+        } else {
+            Encoding::Utf8
         };
         let texts = rows.iter().filter_map(|row| text_of(row, encoding).ok());
         let mut texts: Vec<StringRecord> = texts.collect();

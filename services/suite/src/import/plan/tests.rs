@@ -332,3 +332,67 @@ fn few_cells_that_cannot_be_read_leave_a_column_what_it_is() {
     let (records, complaints) = folder.import(text.as_bytes(), &proposal);
     assert_eq!((records.len(), complaints.len()), (19, 1));
 }
+
+#[test]
+fn exports_of_the_same_products_about_other_things_are_not_taken_for_accounts() {
+    let folder = Folder::new();
+    for (header, kind, account) in [
+        (
+            "Id,AccountId,Name,OwnerId,StageName,Amount,CurrencyIsoCode,CloseDate,LastModifiedDate",
+            Kind::Opportunities,
+            "AccountId",
+        ),
+        ("Id,AccountId,FirstName,Name,OwnerId,Email", Kind::Users, ""),
+        ("Record ID,First Name,Email,Company name", Kind::Users, ""),
+    ] {
+        let cells = vec!["x"; header.split(',').count()].join(",");
+        let text = format!("{header}\n{cells}\n");
+        let proposal = folder.propose(text.as_bytes(), Some(kind));
+        assert_eq!(proposal.product, None, "{header}");
+        if !account.is_empty() {
+            assert_eq!(columns(&proposal)[account], "account_id", "{header}");
+        }
+    }
+}
+
+#[test]
+fn the_plainest_name_of_a_meaning_has_it_and_not_the_first_in_the_file() {
+    let folder = Folder::new();
+    let of = |text: &str, kind| columns(&folder.propose(text.as_bytes(), Some(kind)));
+    let payments = of(
+        "Customer,Customer ID,Amount,Currency,Date\nAcme,a1,5,USD,2026-01-05\n",
+        Kind::Payments,
+    );
+    assert_eq!(payments["Customer ID"], "account_id");
+    assert_eq!(payments["Customer"], Json::Null);
+    let exact = of(
+        "Company ID,account_id,created_at\n1,a,2026-01-05\n",
+        Kind::Accounts,
+    );
+    assert_eq!(exact["account_id"], "account_id");
+    let tickets = of(
+        "Ticket ID,Created At,Updated At,Status,Company ID\n1,2026-01-01,2026-01-05,solved,a\n",
+        Kind::Tickets,
+    );
+    assert_eq!(
+        (&tickets["Created At"], &tickets["Updated At"]),
+        (&json!("created_at"), &json!("time"))
+    );
+}
+
+#[test]
+fn a_damaged_row_does_not_change_the_letters_of_the_others() {
+    let folder = Folder::new();
+    let mut text = "account_id,created_at,name\na,2026-01-01,Müller\nb,2026-01-01,Größe\n"
+        .as_bytes()
+        .to_vec();
+    text.extend_from_slice(b"c,2026-01-01,M\xfcller\n");
+    let proposal = folder.propose(&text, None);
+    assert_eq!(
+        serde_json::to_value(&proposal.map).unwrap()["encoding"],
+        "utf-8"
+    );
+    let (records, complaints) = folder.import(&text, &proposal);
+    assert_eq!((records.len(), complaints.len()), (2, 1));
+    assert_eq!(account(&records[0]).name, "Müller");
+}

@@ -56,19 +56,41 @@ fn numbers_lose_what_groups_their_digits() {
     for (decimal, text, plain) in [
         ('.', "1,234.50", "1234.50"),
         ('.', "$1,234.50", "1234.50"),
+        ('.', "-$5", "-5"),
         (',', "1.234,50 €", "1234.50"),
         (',', "1\u{202f}234,5", "1234.5"),
+        (',', "1 234 567", "1234567"),
         (',', "1'234", "1234"),
         (',', "-3", "-3"),
-        (',', "11-50", "11-50"),
+        (',', "1234567,5", "1234567.5"),
     ] {
-        assert_eq!(
-            writing().with_decimal(decimal).number(text),
-            plain,
-            "{text}"
-        );
+        let number = writing()
+            .with_decimal(decimal)
+            .number(text)
+            .unwrap()
+            .into_owned();
+        assert_eq!(number, plain, "{text}");
     }
-    assert_eq!(writing().number("1,234.50"), "1,234.50");
+    assert_eq!(writing().number("1,234.50").unwrap(), "1,234.50");
+}
+
+#[test]
+fn a_number_that_is_written_another_way_is_refused_and_never_another_number() {
+    for (decimal, text) in [
+        ('.', "12,50"),
+        ('.', "0,5"),
+        ('.', "1.234,50"),
+        (',', "12.50"),
+        (',', "1.5"),
+        (',', "10.12.2025"),
+        (',', "11-50"),
+        (',', "1.234'567"),
+        (',', ""),
+        (',', "-"),
+    ] {
+        let refused = writing().with_decimal(decimal).number(text).unwrap_err();
+        assert!(refused.contains("groups of three"), "{text}: {refused}");
+    }
 }
 
 #[test]
@@ -79,7 +101,9 @@ fn values_are_numbers_and_times_only_where_they_are_written_as_such() {
     assert_eq!(kind(&german, "1.234"), Kind::Integer(1_234));
     assert_eq!(kind(&german, "1.234,5"), Kind::Number(1_234.5));
     assert_eq!(kind(&german, "0,5"), Kind::Number(0.5));
-    for other in ["10.12", "555 1234", "1.23.456", "v1.234", "1,2,3", "11-50"] {
+    for other in [
+        "123 456", "10.12", "555 1234", "1.23.456", "v1.234", "1,2,3", "11-50",
+    ] {
         assert_eq!(kind(&german, other), text(other));
     }
     assert!(matches!(kind(&german, "31.01.2026"), Kind::Time(_)));

@@ -1,1 +1,1 @@
-SELECT tenant_id, slice, sequence FROM place_cursor
+SELECT tenant_id, slice, sequence FROM place_followed

@@ -396,3 +396,45 @@ fn why_a_payment_failed_is_kept() {
     );
     assert_eq!((fact.card_expiry_month, fact.card_expiry_year), (8, 2029));
 }
+
+#[test]
+fn prices_of_more_than_all_money_are_none() {
+    use crate::doors::stripe::billing::of_decimal;
+    assert_eq!(of_decimal("0.000000000001", 1_000_000_000_000), Some(1));
+    for text in [
+        "",
+        ".",
+        "x",
+        "1.0000000000000",
+        &"9".repeat(39),
+        "170141183460469231731687303715884105727",
+    ] {
+        assert_eq!(of_decimal(text, u64::MAX), None, "{text}");
+    }
+}
+
+#[test]
+fn of_what_was_authorised_only_what_was_captured_came() {
+    use pb::PaymentStatus as Status;
+    let paid = |captured: bool, amount_captured: i64, amount_refunded: i64| {
+        let mut object = charge();
+        object["captured"] = json!(captured);
+        object["amount_captured"] = json!(amount_captured);
+        object["amount_refunded"] = json!(amount_refunded);
+        match taken("charge.updated", &object).fact {
+            Some(Fact::Payment(fact)) => (
+                fact.status(),
+                fact.amount.unwrap().minor,
+                fact.refunded_minor,
+            ),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(paid(true, 28_560, 0), (Status::Succeeded, 28_560, 0));
+    assert_eq!(paid(true, 18_560, 0), (Status::Succeeded, 18_560, 0));
+    // The rest was released.
+    assert_eq!(paid(true, 18_560, 10_000), (Status::Succeeded, 18_560, 0));
+    assert_eq!(paid(true, 18_560, 10_560), (Status::Refunded, 18_560, 560));
+    assert_eq!(paid(false, 0, 0), (Status::Processing, 28_560, 0));
+    assert_eq!(paid(false, 0, 28_560), (Status::Failed, 28_560, 0));
+}
