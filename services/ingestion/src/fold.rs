@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use sextant_domain::fact::FactKind;
-use sextant_domain::id::ExternalId;
+use sextant_domain::id::{AccountUid, ExternalId};
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{EntityKind, EntityRef};
 use sextant_proto::ingestion::v1 as pb;
@@ -120,6 +120,13 @@ pub(crate) fn is_told_by(
         }
     }
     Ok(false)
+}
+
+/// The versions of one account, among those of several by uid.
+pub(crate) fn of_account(uid: AccountUid, versions: &[FactVersion]) -> &[FactVersion] {
+    let from = versions.partition_point(|version| version.uid < uid);
+    let to = versions.partition_point(|version| version.uid <= uid);
+    &versions[from..to]
 }
 
 fn counts(version: &FactVersion, moment: Moment) -> bool {

@@ -7,14 +7,15 @@ mod member;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sextant_domain::id::{AccountKey, ExternalId};
+use sextant_domain::mrr::{MetricPolicy, Preset};
 use sextant_domain::time::Instant;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_wire::status::Problem;
 
-use crate::failure;
 use crate::hierarchy::member::{Member, Terms, Totals};
 use crate::reading::Reading;
 use crate::service::Shared;
+use crate::{failure, fold};
 
 /// Accounts above one that are told.
 const MAX_ANCESTORS: usize = 32;
@@ -53,7 +54,7 @@ pub(crate) async fn read(
         terms: Terms {
             moment: reading.moment,
             base: reading.base_currency(),
-            zone: reading.zone()?,
+            policy: MetricPolicy::preset(Preset::Sextant, reading.zone()?),
         },
     };
     let Some(account) = reader
@@ -97,9 +98,8 @@ impl Reader<'_> {
             .map_err(failure::of_store)?;
         let mut members = Vec::with_capacity(rows.len());
         for row in rows {
-            let from = versions.partition_point(|version| version.uid < row.uid);
-            let to = versions.partition_point(|version| version.uid <= row.uid);
-            members.extend(Member::of(&row.id, &versions[from..to], &self.terms)?);
+            let versions = fold::of_account(row.uid, &versions);
+            members.extend(Member::of(&row.id, versions, &self.terms)?);
         }
         Ok(Read {
             members,

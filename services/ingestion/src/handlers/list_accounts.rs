@@ -3,7 +3,7 @@ use tonic::{Request, Response, Status};
 
 use sextant_domain::time::Instant;
 use sextant_proto::ingestion::v1::{Account, ListAccountsRequest, ListAccountsResponse};
-use sextant_store::port::{AccountRow, FactVersion, Page};
+use sextant_store::port::Page;
 use sextant_wire::page;
 use sextant_wire::status::Problem;
 
@@ -92,7 +92,7 @@ async fn list(
         n_read += rows.len();
         n_facts += versions.len();
         for row in rows {
-            let versions = of(&row, &versions);
+            let versions = fold::of_account(row.uid, &versions);
             let found = fold::profile(&row.id, versions, reading.moment)?;
             let is_met = match &found {
                 Some(profile) => filter.takes(&profile.account, versions, reading.moment)?,
@@ -116,11 +116,4 @@ async fn list(
             return Ok(list);
         }
     }
-}
-
-/// The versions of one account, among those of several by uid.
-fn of<'a>(row: &AccountRow, versions: &'a [FactVersion]) -> &'a [FactVersion] {
-    let from = versions.partition_point(|version| version.uid < row.uid);
-    let to = versions.partition_point(|version| version.uid <= row.uid);
-    &versions[from..to]
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::ExternalId;
 use sextant_domain::money::Currency;
-use sextant_domain::mrr::{MetricPolicy, Mrr, Preset};
+use sextant_domain::mrr::{MetricPolicy, Mrr};
 use sextant_domain::subscription::AccountBilling;
-use sextant_domain::time::{Instant, Zone};
+use sextant_domain::time::Instant;
 use sextant_proto::common::v1::Money;
 use sextant_proto::ingestion::v1 as pb;
 use sextant_proto::ingestion::v1::SubscriptionStatus;
@@ -24,7 +24,7 @@ use crate::fold::{self, Moment};
 pub(super) struct Terms {
     pub(super) moment: Moment,
     pub(super) base: Currency,
-    pub(super) zone: Zone,
+    pub(super) policy: MetricPolicy,
 }
 
 /// What accounts come to.
@@ -143,8 +143,7 @@ fn mrr(versions: &[FactVersion], terms: &Terms) -> Result<Mrr, Problem> {
             )?);
         }
     }
-    let policy = MetricPolicy::preset(Preset::Sextant, terms.zone.clone());
     let Moment { as_of, known_at } = terms.moment;
-    let billing = AccountBilling::new(found, &policy);
+    let billing = AccountBilling::new(found, &terms.policy);
     Ok(billing.map_or(Mrr::ZERO, |billing| billing.mrr_at(as_of, known_at)))
 }

@@ -17,6 +17,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What it counts, as [accepted, duplicate, conflict, held, rejected].
+    pub(crate) fn counts(&self) -> [u64; 5] {
+        assert_eq!(self.code, 200, "{self:?}");
+        ["accepted", "duplicate", "conflict", "held", "rejected"]
+            .map(|name| self.body[name].as_u64().unwrap())
+    }
+
     /// The reason of a refusal.
     pub(crate) fn reason(&self) -> &str {
         self.body["code"].as_str().unwrap_or("no reason")

@@ -73,20 +73,13 @@ impl Site {
     }
 }
 
-/// What an answer counts, as [accepted, duplicate, conflict, held, rejected].
-fn counts(answer: &Answer) -> [u64; 5] {
-    assert_eq!(answer.code, 200, "{answer:?}");
-    ["accepted", "duplicate", "conflict", "held", "rejected"]
-        .map(|name| answer.body[name].as_u64().unwrap())
-}
-
 #[tokio::test]
 async fn a_batch_is_stored_with_a_verdict_for_each_record() {
     let site = Site::new().await;
     let batch = json!({"batch": [group("m1", "acme"), track("m2", "acme"), track("m3", "nobody"), json!({"type": "track"})]});
     let answer = site.send("/v1/batch", &batch).await;
     // The group is an account and a membership.
-    assert_eq!(counts(&answer), [3, 0, 0, 1, 1]);
+    assert_eq!(answer.counts(), [3, 0, 0, 1, 1]);
     let others = answer.body["not_accepted"].as_array().unwrap();
     assert_eq!(
         (&others[0]["message"], &others[0]["verdict"]),
@@ -94,7 +87,7 @@ async fn a_batch_is_stored_with_a_verdict_for_each_record() {
     );
     assert_eq!(others[1]["field"], "event");
     let again = site.send("/v1/batch", &batch).await;
-    assert_eq!(counts(&again), [0, 3, 0, 1, 1]);
+    assert_eq!(again.counts(), [0, 3, 0, 1, 1]);
     assert_eq!(site.tenant.counts("segment").await, [3, 3, 0, 1, 2]);
 }
 
@@ -104,7 +97,7 @@ async fn single_messages_are_taken_where_their_kind_says() {
     let mut plain = group("m1", "acme");
     plain.as_object_mut().unwrap().shift_remove("type");
     assert_eq!(
-        counts(&site.send("/v1/group", &plain).await),
+        site.send("/v1/group", &plain).await.counts(),
         [2, 0, 0, 0, 0]
     );
     for (path, id) in [
@@ -115,7 +108,7 @@ async fn single_messages_are_taken_where_their_kind_says() {
         let mut one = track(id, "acme");
         one.as_object_mut().unwrap().shift_remove("type");
         assert_eq!(
-            counts(&site.send(path, &one).await),
+            site.send(path, &one).await.counts(),
             [1, 0, 0, 0, 0],
             "{path}"
         );
@@ -125,12 +118,12 @@ async fn single_messages_are_taken_where_their_kind_says() {
         json!({"userId": "u1", "traits": {"email": "eve@acme.example"}}),
     );
     assert_eq!(
-        counts(&site.send("/v1/identify", &user).await),
+        site.send("/v1/identify", &user).await.counts(),
         [1, 0, 0, 0, 0]
     );
     let alias = message("m6", json!({"userId": "u1", "previousId": "a1"}));
     assert_eq!(
-        counts(&site.send("/v1/alias", &alias).await),
+        site.send("/v1/alias", &alias).await.counts(),
         [1, 0, 0, 0, 0]
     );
 }
@@ -167,7 +160,7 @@ async fn bodies_may_be_compressed_and_a_bomb_is_not_inflated() {
             .as_bytes(),
     );
     let answer = post(site.address, "/v1/batch", &headers, &body).await;
-    assert_eq!(counts(&answer), [2, 0, 0, 0, 0]);
+    assert_eq!(answer.counts(), [2, 0, 0, 0, 0]);
     let bomb = gzip(&vec![b' '; 64 << 20]);
     assert!(bomb.len() < 100_000);
     let answer = post(site.address, "/v1/batch", &headers, &bomb).await;

@@ -104,22 +104,15 @@ impl Site {
     }
 }
 
-/// What an answer counts, as [accepted, duplicate, conflict, held, rejected].
-fn counts(answer: &Answer) -> [u64; 5] {
-    assert_eq!(answer.code, 200, "{answer:?}");
-    ["accepted", "duplicate", "conflict", "held", "rejected"]
-        .map(|name| answer.body[name].as_u64().unwrap())
-}
-
 #[tokio::test]
 async fn events_count_once_however_often_and_in_whatever_order_they_come() {
     let site = Site::new().await;
     let mut paid = event("evt_3", "invoice.paid", &invoice("in_1", "paid"));
     let first = site.deliver(&paid.to_string()).await;
-    assert_eq!(counts(&first), [0, 0, 0, 1, 0], "its customer is not known");
+    assert_eq!(first.counts(), [0, 0, 0, 1, 0], "its customer is not known");
     let payer = event("evt_1", "customer.created", &payer("cus_1", "Acme"));
     let known = site.deliver(&payer.to_string()).await;
-    assert_eq!(counts(&known), [1, 0, 0, 0, 0]);
+    assert_eq!(known.counts(), [1, 0, 0, 0, 0]);
     within(async {
         while site.invoices().await.is_empty() {
             tokio::task::yield_now().await;
@@ -129,7 +122,7 @@ async fn events_count_once_however_often_and_in_whatever_order_they_come() {
     // What came before it in the same second comes after it.
     let open = event("evt_2", "invoice.finalized", &invoice("in_1", "open"));
     let late = site.deliver(&open.to_string()).await;
-    assert_eq!(counts(&late), [1, 0, 0, 0, 0]);
+    assert_eq!(late.counts(), [1, 0, 0, 0, 0]);
     assert_eq!(
         site.invoices().await,
         [("in_1".to_owned(), pb::InvoiceStatus::Paid)]
@@ -140,7 +133,7 @@ async fn events_count_once_however_often_and_in_whatever_order_they_come() {
     for again in [&paid, &payer, &open] {
         let signed_at = NOW.plus_us(60_000_000);
         let again = site.deliver_by(SECRET, signed_at, &again.to_string()).await;
-        assert_eq!(counts(&again), [0, 1, 0, 0, 0]);
+        assert_eq!(again.counts(), [0, 1, 0, 0, 0]);
     }
     assert_eq!(
         site.accounts().await,
@@ -184,7 +177,7 @@ async fn what_is_not_signed_with_the_secret_of_the_endpoint_changes_nothing() {
     assert_eq!(refused(broken), (400, "MALFORMED".to_owned()));
     assert_eq!(site.accounts().await, []);
     assert_eq!(site.tenant.counts("stripe").await, [0; 5]);
-    assert_eq!(counts(&site.deliver(&body).await), [1, 0, 0, 0, 0]);
+    assert_eq!(site.deliver(&body).await.counts(), [1, 0, 0, 0, 0]);
 }
 
 #[tokio::test]
@@ -214,7 +207,7 @@ async fn an_endpoint_that_cannot_be_used_says_so_and_others_go_on() {
     assert_eq!((nobody.code, nobody.reason()), (404, "TENANT_UNKNOWN"));
     let file = json!({"tenant": site.tenant.id, "source": "billing", "signing_secrets": [SECRET], "accounts": "create"});
     world.write_endpoint("live", &file);
-    assert_eq!(counts(&site.deliver(&body).await), [1, 0, 0, 0, 0]);
+    assert_eq!(site.deliver(&body).await.counts(), [1, 0, 0, 0, 0]);
     assert_eq!(site.tenant.counts("billing").await, [1, 0, 0, 0, 0]);
 }
 
@@ -227,7 +220,7 @@ async fn what_cannot_be_taken_is_kept_as_it_came() {
         &json!({"id": "prod_1", "object": "product"}),
     );
     let answer = site.deliver(&product.to_string()).await;
-    assert_eq!(counts(&answer), [0, 0, 0, 0, 1]);
+    assert_eq!(answer.counts(), [0, 0, 0, 0, 1]);
     assert_eq!(
         answer.body["not_accepted"][0]["field"],
         "data.object.customer"

@@ -424,11 +424,7 @@ pub(crate) fn plan(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Er
             Cell::text(column.note.clone()),
         ]);
     }
-    let document = Document {
-        blocks: vec![block],
-        ..Document::default()
-    };
-    context.print(matches, &Zone::utc(), &document)?;
+    context.print(matches, &Zone::utc(), &block.into())?;
     for told in &proposal.notes {
         note(&format!("note: {told}"));
     }

@@ -114,9 +114,9 @@ impl CsvRows {
             let fault = self.wrong_length(record.len(), (line, last_line));
             return Item::Malformed(fault.at(row, line, Original::Cells(record)));
         }
-        let decoded = match text_of(&record, self.encoding) {
-            Ok(decoded) => decoded,
-            Err(place) => {
+        let texts = match Texts::of(record, self.encoding) {
+            Ok(texts) => texts,
+            Err(NoText { place, record }) => {
                 let fault = Fault::new(
                     self.header.name(place),
                     "is not UTF-8; save the file as UTF-8",
@@ -124,10 +124,10 @@ impl CsvRows {
                 return Item::Malformed(fault.at(row, line, Original::Cells(record)));
             },
         };
-        let cells = Row::new(&self.header, &decoded, &self.writing);
+        let cells = Row::new(&self.header, &texts.cells, &self.writing);
         let time = cells.time_column();
         let read = facts::record(&cells, &self.source, &mut self.ids);
-        let original = Original::Cells(record);
+        let original = Original::Cells(texts.into_original());
         match read {
             Ok(record) => Item::Record {
                 origin: Origin {
@@ -183,12 +183,12 @@ fn header_of(
         let problem = format!("its header is no row: {column}{}", refused.problem);
         records.input().wrong(problem)
     })?;
-    let read = text_of(&first, encoding).map_err(|_place| {
+    let read = Texts::of(first, encoding).map_err(|_no_text| {
         records
             .input()
             .wrong("has a header that is not UTF-8; save it as UTF-8")
     })?;
-    let names = read.iter().map(|name| name.trim().to_owned());
+    let names = read.cells.iter().map(|name| name.trim().to_owned());
     let mut names: Vec<String> = names.collect();
     let n_notes = names
         .iter()
@@ -196,19 +196,54 @@ fn header_of(
         .count();
     names.drain(..n_notes);
     records.pass_over(n_notes);
-    Ok((first.iter().skip(n_notes).collect(), names))
+    let original = read.into_original();
+    Ok((original.iter().skip(n_notes).collect(), names))
 }
 
-/// Cells as texts; the place of the first one that is none.
-pub(crate) fn text_of(record: &ByteRecord, encoding: Encoding) -> Result<StringRecord, usize> {
-    match encoding {
-        Encoding::Utf8 => StringRecord::from_byte_record(record.clone())
-            .map_err(|error| error.utf8_error().field()),
-        Encoding::Windows1252 => {
-            let cells = record.iter();
-            let texts = cells.map(|cell| WINDOWS_1252.decode_without_bom_handling(cell).0);
-            Ok(texts.collect())
-        },
+/// Cells as texts.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    pub(crate) cells: StringRecord,
+    /// As they are in the file, where that is another encoding.
+    original: Option<ByteRecord>,
+}
+
+/// Cells of which one is no text.
+#[derive(Debug)]
+pub(crate) struct NoText {
+    /// Place of the first one.
+    place: usize,
+    record: ByteRecord,
+}
+
+impl Texts {
+    pub(crate) fn of(record: ByteRecord, encoding: Encoding) -> Result<Self, NoText> {
+        match encoding {
+            Encoding::Utf8 => match StringRecord::from_byte_record(record) {
+                Ok(cells) => Ok(Self {
+                    cells,
+                    original: None,
+                }),
+                Err(error) => Err(NoText {
+                    place: error.utf8_error().field(),
+                    record: error.into_byte_record(),
+                }),
+            },
+            Encoding::Windows1252 => {
+                let cells = record.iter();
+                let texts = cells.map(|cell| WINDOWS_1252.decode_without_bom_handling(cell).0);
+                Ok(Self {
+                    cells: texts.collect(),
+                    original: Some(record),
+                })
+            },
+        }
+    }
+
+    /// The cells as they are in the file.
+    fn into_original(self) -> ByteRecord {
+        let cells = self.cells;
+        self.original.unwrap_or_else(|| cells.into_byte_record())
     }
 }
 

@@ -64,17 +64,18 @@ impl Header {
                 ));
             }
         }
+        check_required(kind, &names, |name| {
+            columns.iter().any(|(one, _)| one == name)
+        })?;
         Self::of(kind, names, columns)
     }
 
+    /// A header that has all columns that it must have.
     fn of(
         kind: Kind,
         names: Vec<String>,
         mut columns: Vec<(String, Held)>,
     ) -> Result<Self, String> {
-        check_required(kind, &names, |name| {
-            columns.iter().any(|(one, _)| one == name)
-        })?;
         let own = kind.columns();
         let place = |name: &str| {
             let place = own.iter().position(|column| column.name == name);

@@ -143,78 +143,68 @@ impl<'s> Draft<'s> {
         }
     }
 
-    /// Places of the columns that become one of these.
-    fn places(&self, is_one: impl Fn(&str) -> bool) -> Vec<usize> {
-        let columns = self.columns.iter().enumerate();
-        let found = columns.filter(|(_, one)| one.targets.iter().any(|target| is_one(target)));
-        found.map(|(place, _)| place).collect()
-    }
-
     /// The format by which most times can be read.
     fn find_times(&mut self) {
-        let places = self.places(is_time);
-        let n_read = |format: Option<&str>, place: usize| {
-            let plain = Writing::new(&Zone::utc());
-            let writing = match format {
-                None => Ok(plain),
-                Some(format) => plain.with_times(format),
-            };
-            writing.map_or(0, |writing| {
-                let read = self.sample.texts(place);
-                read.filter(|text| writing.time(text).is_ok()).count()
-            })
-        };
-        let sum = |format: Option<&str>| -> usize {
-            places.iter().map(|place| n_read(format, *place)).sum()
-        };
-        // Of two that read as many the first one.
-        let best = TIMES.iter().rev().max_by_key(|format| sum(**format));
-        let best = best.copied().flatten();
-        let other_way = EITHER_WAY.iter().find(|(one, _)| Some(*one) == best);
-        let is_either = other_way.filter(|(one, other)| sum(Some(*other)) >= sum(Some(*one)));
+        let plain = Writing::new(&Zone::utc());
+        // A format that could not be read by at all would read nothing.
+        let ways = TIMES.iter().filter_map(|format| match format {
+            None => Some((None, plain.clone())),
+            Some(format) => Some((Some(*format), plain.clone().with_times(format).ok()?)),
+        });
+        let read = self.read_by(ways, is_time, |writing, _, text| writing.time(text).is_ok());
+        let Some(best) = best_of(&read) else { return };
+        let other_way = EITHER_WAY.iter().find(|(one, _)| Some(*one) == best.way);
+        let is_either = other_way.filter(|(_, other)| {
+            let other = read.iter().find(|one| one.way == Some(*other));
+            other.is_some_and(|other| other.n_read() >= best.n_read())
+        });
         if let Some((one, other)) = is_either {
             self.notes.push(format!(
                 "times fit \"{one}\" and \"{other}\" alike: see which it is, and write it into the map"
             ));
         }
-        let read: Vec<(usize, usize)> = places
-            .iter()
-            .map(|place| (*place, n_read(best, *place)))
-            .collect();
-        self.times = best;
-        self.judge(&read, "time");
+        self.times = best.way;
+        self.judge(&best.columns, "time");
     }
 
     /// The sign by which most numbers can be read.
     fn find_numbers(&mut self) {
-        let places = self.places(is_number);
-        let n_read = |decimal: Option<char>, place: usize| {
-            let plain = Writing::new(&Zone::utc());
-            let writing = match decimal {
-                None => plain,
-                Some(decimal) => plain.with_decimal(decimal),
-            };
-            let is_whole = self
-                .columns
-                .get(place)
-                .is_some_and(|one| is_whole(&one.targets));
-            let texts = self.sample.texts(place);
-            texts
-                .filter(|text| writing.is_number(text, is_whole))
-                .count()
-        };
-        let sum = |decimal: Option<char>| -> usize {
-            places.iter().map(|place| n_read(decimal, *place)).sum()
-        };
-        let ways = [None, Some('.'), Some(',')];
-        let best = ways.into_iter().rev().max_by_key(|decimal| sum(*decimal));
-        let best = best.flatten();
-        let read: Vec<(usize, usize)> = places
-            .iter()
-            .map(|place| (*place, n_read(best, *place)))
-            .collect();
-        self.decimal = best;
-        self.judge(&read, "number");
+        let plain = Writing::new(&Zone::utc());
+        let ways = [
+            (None, plain.clone()),
+            (Some('.'), plain.clone().with_decimal('.')),
+            (Some(','), plain.with_decimal(',')),
+        ];
+        let read = self.read_by(ways, is_number, |writing, targets, text| {
+            writing.is_number(text, is_whole(targets))
+        });
+        let Some(best) = best_of(&read) else { return };
+        self.decimal = best.way;
+        self.judge(&best.columns, "number");
+    }
+
+    /// How many cells of the columns that become one of some can be read, by each way of writing.
+    fn read_by<W>(
+        &self,
+        ways: impl IntoIterator<Item = (W, Writing)>,
+        is_one: impl Fn(&str) -> bool,
+        is_read: impl Fn(&Writing, &[String], &str) -> bool,
+    ) -> Vec<ReadBy<W>> {
+        let columns = self.columns.iter().enumerate();
+        let columns = columns.filter(|(_, one)| one.targets.iter().any(|target| is_one(target)));
+        let columns: Vec<(usize, &Proposed)> = columns.collect();
+        let read = ways.into_iter().map(|(way, writing)| ReadBy {
+            way,
+            columns: columns
+                .iter()
+                .map(|(place, one)| {
+                    let texts = self.sample.texts(*place);
+                    let read = texts.filter(|text| is_read(&writing, &one.targets, text));
+                    (*place, read.count())
+                })
+                .collect(),
+        });
+        read.collect()
     }
 
     /// Columns of which few cells cannot be read keep what their names say: those rows are refused. Of the others the names mislead.
@@ -339,6 +329,24 @@ impl<'s> Draft<'s> {
             );
         }
     }
+}
+
+/// What can be read by a way of writing.
+struct ReadBy<W> {
+    way: W,
+    /// Places of columns, and how many of their cells.
+    columns: Vec<(usize, usize)>,
+}
+
+impl<W> ReadBy<W> {
+    fn n_read(&self) -> usize {
+        self.columns.iter().map(|(_, n_read)| n_read).sum()
+    }
+}
+
+/// The way by which most can be read; of several the first.
+fn best_of<W>(read: &[ReadBy<W>]) -> Option<&ReadBy<W>> {
+    read.iter().rev().max_by_key(|one| one.n_read())
 }
 
 fn is_time(target: &str) -> bool {

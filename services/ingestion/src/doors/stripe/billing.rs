@@ -85,16 +85,9 @@ fn period_ends(
     if let Some(ends) = object.moment("current_period_end")? {
         return Ok(Some(ends));
     }
-    let mut earliest = None;
-    for item in items {
-        let ends = item.moment("current_period_end")?;
-        let is_earlier =
-            earliest.is_none_or(|seconds| ends.is_some_and(|ends| ends.seconds < seconds));
-        if let Some(ends) = ends.filter(|_| is_earlier) {
-            earliest = Some(ends.seconds);
-        }
-    }
-    Ok(earliest.map(|seconds| prost_types::Timestamp { seconds, nanos: 0 }))
+    let ends = items.iter().map(|item| item.moment("current_period_end"));
+    let ends: Vec<Option<prost_types::Timestamp>> = ends.collect::<Result<_, _>>()?;
+    Ok(ends.into_iter().flatten().min_by_key(|ends| ends.seconds))
 }
 
 fn collection(object: &Object<'_>) -> Result<pb::CollectionMethod, Problem> {
@@ -142,14 +135,15 @@ fn item(
     let (minor, quantity) = unit(&price, amount, packages(&price, quantity)?, is_metered)?;
     let minor =
         scaled(minor, &currency).ok_or_else(|| price.invalid(amount, "is beyond all amounts"))?;
-    let begins = match item.moment("current_period_start")? {
-        Some(begins) => Some(begins),
-        None => subscription.moment("current_period_start")?,
+    // Of the item, or of the subscription before "basil".
+    let moment = |path: &str| match item.moment(path)? {
+        Some(at) => Ok(Some(at)),
+        None => subscription.moment(path),
     };
-    let ends = match item.moment("current_period_end")? {
-        Some(ends) => Some(ends),
-        None => subscription.moment("current_period_end")?,
-    };
+    let (begins, ends) = (
+        moment("current_period_start")?,
+        moment("current_period_end")?,
+    );
     let fx_rate_micros = terms.rate_micros(&currency);
     Ok(pb::SubscriptionItem {
         item_id: item.text("id")?.to_owned(),
@@ -291,15 +285,9 @@ pub(super) fn invoice(object: &Object<'_>, kind: &str) -> Result<Said, Problem> 
     // An invoice that gives more than it takes asks for nothing; its lines say what it gives.
     let amount = |path: &str| object.minor(path, &currency).map(|minor| minor.max(0));
     let total = amount("total")?;
-    let parent = "parent.subscription_details.subscription";
-    let subscription = match object.id(parent)? {
-        "" => object.id("subscription")?,
-        id => id,
-    };
-    let quote = match object.id("parent.quote_details.quote")? {
-        "" => object.id("quote")?,
-        id => id,
-    };
+    let subscription =
+        object.first_id(["parent.subscription_details.subscription", "subscription"])?;
+    let quote = object.first_id(["parent.quote_details.quote", "quote"])?;
     let lines = object.list("lines")?;
     let fact = pb::InvoiceFact {
         invoice_id: object.text("id")?.to_owned(),
@@ -359,10 +347,7 @@ fn tax(invoice: &Object<'_>, currency: &str) -> Result<i64, Problem> {
 }
 
 fn line(line: &Object<'_>, currency: &str) -> Result<pb::InvoiceLine, Problem> {
-    let price = match line.id("pricing.price_details.price")? {
-        "" => line.id("price")?,
-        id => id,
-    };
+    let price = line.first_id(["pricing.price_details.price", "price"])?;
     let proration = [
         "proration",
         "parent.subscription_item_details.proration",

@@ -52,6 +52,17 @@ impl<'j> Object<'j> {
         self.read(path, "an id", of).map(Option::unwrap_or_default)
     }
 
+    /// The id at the first of several paths that has one; empty where none has.
+    pub(super) fn first_id<const N: usize>(&self, paths: [&str; N]) -> Result<&'j str, Problem> {
+        for path in paths {
+            let id = self.id(path)?;
+            if !id.is_empty() {
+                return Ok(id);
+            }
+        }
+        Ok("")
+    }
+
     pub(super) fn flag(&self, path: &str) -> Result<bool, Problem> {
         self.read(path, "true or false", Json::as_bool)
             .map(Option::unwrap_or_default)

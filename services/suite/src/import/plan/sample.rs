@@ -4,8 +4,8 @@ use std::path::Path;
 
 use csv::{ByteRecord, StringRecord};
 
+use crate::import::csv_rows::Texts;
 use crate::import::csv_rows::records::Records;
-use crate::import::csv_rows::text_of;
 use crate::import::map::Encoding;
 use crate::import::{Error, Input};
 
@@ -47,7 +47,7 @@ impl Sample {
                 "has no rows under a header, so nothing can be told of its columns",
             ));
         }
-        let is_utf8 = |row: &ByteRecord| text_of(row, Encoding::Utf8).is_ok();
+        let is_utf8 = |row: &ByteRecord| row.iter().all(|cell| std::str::from_utf8(cell).is_ok());
         // A file of UTF-8 may have a row that is damaged; without its header it is none.
         let (mut n_utf8, mut n_others) = (0, 0);
         for row in rows.iter().filter(|row| !row.as_slice().is_ascii()) {
@@ -62,8 +62,10 @@ impl Sample {
         } else {
             Encoding::Utf8
         };
-        let texts = rows.iter().filter_map(|row| text_of(row, encoding).ok());
-        let mut texts: Vec<StringRecord> = texts.collect();
+        let texts = rows
+            .into_iter()
+            .filter_map(|row| Texts::of(row, encoding).ok());
+        let mut texts: Vec<StringRecord> = texts.map(|texts| texts.cells).collect();
         let header = texts.remove(0);
         let names = header.iter().map(|name| name.trim().to_owned());
         Ok(Self {
