@@ -114,10 +114,7 @@ fn cell(
     if kind == Kind::Extreme {
         return extreme(feature.kind, row);
     }
-    let segment = || {
-        let keys = descriptor.segments.iter().map(|segment| &segment.key);
-        keys.cycle().nth(row).cloned().unwrap_or_default()
-    };
+    let segment = || in_turn(&descriptor.segments, row).map_or("", |segment| segment.key.as_str());
     match feature.kind {
         FeatureType::Float64 => match numbers.below(4) {
             0 => 0.0.into(),
@@ -152,23 +149,32 @@ fn cell(
 }
 
 fn extreme(kind: FeatureType, row: usize) -> Value {
-    let integers = [i64::MAX, i64::MIN, 0, -1, 1];
-    let texts = [
-        "x".repeat(65_536),
-        String::new(),
-        "\u{1f680}\u{202e}\u{0}\n\"".to_owned(),
-        "\u{fffd}".repeat(3),
-    ];
     match kind {
-        FeatureType::Int64 | FeatureType::Timestamp => integers.into_iter().cycle().nth(row).into(),
+        FeatureType::Int64 | FeatureType::Timestamp => {
+            in_turn(&[i64::MAX, i64::MIN, 0, -1, 1], row)
+                .copied()
+                .into()
+        },
         FeatureType::Bool => row.is_multiple_of(2).into(),
-        FeatureType::Utf8 | FeatureType::Dictionary => texts.into_iter().cycle().nth(row).into(),
+        FeatureType::Utf8 | FeatureType::Dictionary => {
+            let texts = [
+                "x".repeat(65_536),
+                String::new(),
+                "\u{1f680}\u{202e}\u{0}\n\"".to_owned(),
+                "\u{fffd}".repeat(3),
+            ];
+            in_turn(&texts, row).cloned().into()
+        },
         FeatureType::Float64List => {
-            let lengths = [0, 1_000, 1, 2];
-            let length = lengths.into_iter().cycle().nth(row).unwrap_or(0);
+            let length = in_turn(&[0, 1_000, 1, 2], row).copied().unwrap_or(0);
             let numbers = [f64::MAX, f64::MIN, -0.0, 1.0].into_iter().cycle();
             numbers.take(length).map(Value::from).collect()
         },
         FeatureType::Float64 => Value::Null,
     }
+}
+
+/// The choice of a row, where every row has the next one.
+fn in_turn<T>(choices: &[T], row: usize) -> Option<&T> {
+    choices.get(row.checked_rem(choices.len())?)
 }

@@ -1,7 +1,9 @@
 //! What the conformance check is worth: it finds each of these defects, and none in good segmenters.
 
+use std::iter;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -251,6 +253,9 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
     (120, "its reasons are blank", "C-explain", &[]),
 ];
 
+/// Mutants that are judged at once: most of them are waited for.
+const AT_ONCE: usize = 4;
+
 /// The mutants of `mutants_fit.c`.
 const FITTED: Range<u32> = 71..101;
 /// No defect of it.
@@ -327,23 +332,24 @@ fn every_mutant_is_found_by_its_test() {
     assert!(MUTANTS.len() >= 40);
     let folder = tempfile::tempdir().unwrap();
     let hosts = hosts();
-    let missed: Vec<String> = thread::scope(|scope| {
-        let judging = MUTANTS.chunks(MUTANTS.len().div_ceil(2)).map(|some| {
-            let (hosts, folder) = (&hosts, folder.path());
-            scope.spawn(move || {
-                let missed = some.iter().filter_map(|one| {
-                    let verdicts = judged(hosts, &mutant(folder, one));
-                    let (number, what, id, _) = one;
-                    let failed = failed(&verdicts);
-                    let is_found = failed.iter().any(|verdict| verdict.id == *id);
-                    let found: Vec<&str> = failed.iter().map(|verdict| verdict.id).collect();
-                    (!is_found).then(|| format!("{number} ({what}): not by {id}, but by {found:?}"))
-                });
-                missed.collect::<Vec<_>>()
-            })
+    let left = Mutex::new(MUTANTS.iter());
+    let next = || left.lock().unwrap().next();
+    let judging = || {
+        let missed = iter::from_fn(next).filter_map(|one| {
+            let verdicts = judged(&hosts, &mutant(folder.path(), one));
+            let (number, what, id, _) = one;
+            let failed = failed(&verdicts);
+            let is_found = failed.iter().any(|verdict| verdict.id == *id);
+            let found: Vec<&str> = failed.iter().map(|verdict| verdict.id).collect();
+            (!is_found).then(|| format!("{number} ({what}): not by {id}, but by {found:?}"))
         });
-        let judging: Vec<_> = judging.collect();
-        judging
+        missed.collect::<Vec<_>>()
+    };
+    let missed: Vec<String> = thread::scope(|scope| {
+        let threads: Vec<_> = iter::repeat_with(|| scope.spawn(&judging))
+            .take(AT_ONCE)
+            .collect();
+        threads
             .into_iter()
             .flat_map(|one| one.join().unwrap())
             .collect()
