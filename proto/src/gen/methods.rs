@@ -35,7 +35,10 @@ pub const INGESTION_INGESTION_SERVICE: &[&str] = &[
     "ListRejections",
     "ReplayRejections",
     "ListHeld",
-    "GetIngestCounts",
+];
+/// Methods of sextant.ingestion.v1.SourceService.
+pub const INGESTION_SOURCE_SERVICE: &[&str] = &[
+    "ListSources",
 ];
 /// Methods of sextant.metrics.v1.MetricsService.
 pub const METRICS_METRICS_SERVICE: &[&str] = &[

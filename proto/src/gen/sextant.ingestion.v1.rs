@@ -5028,42 +5028,6 @@ pub struct HeldRecord {
     #[prost(string, tag = "5")]
     pub user_id: ::prost::alloc::string::String,
 }
-/// Asks for the counts of a tenant's sources.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetIngestCountsRequest {}
-/// Counts of a tenant's sources.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetIngestCountsResponse {
-    /// One entry a source, by name.
-    #[prost(message, repeated, tag = "1")]
-    pub sources: ::prost::alloc::vec::Vec<SourceCounts>,
-}
-/// How many deliveries of each verdict one source has had since the tenant began: a record that came three times counts three
-/// times.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SourceCounts {
-    /// The source.
-    #[prost(string, tag = "1")]
-    pub source: ::prost::alloc::string::String,
-    /// Stored.
-    #[prost(uint64, tag = "2")]
-    pub accepted: u64,
-    /// Came again.
-    #[prost(uint64, tag = "3")]
-    pub duplicate: u64,
-    /// Came again with another payload.
-    #[prost(uint64, tag = "4")]
-    pub conflict: u64,
-    /// Wait for their account now.
-    #[prost(uint64, tag = "5")]
-    pub held: u64,
-    /// Refused. ListRejections has a record once, however often it came.
-    #[prost(uint64, tag = "6")]
-    pub rejected: u64,
-    /// When its last record came.
-    #[prost(message, optional, tag = "7")]
-    pub last_received_at: ::core::option::Option<::prost_types::Timestamp>,
-}
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -5338,36 +5302,6 @@ pub mod ingestion_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// How many deliveries of each verdict each source has had. Scope: read.
-        pub async fn get_ingest_counts(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetIngestCountsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetIngestCountsResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/sextant.ingestion.v1.IngestionService/GetIngestCounts",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new(
-                        "sextant.ingestion.v1.IngestionService",
-                        "GetIngestCounts",
-                    ),
-                );
-            self.inner.unary(req, path, codec).await
-        }
     }
 }
 /// Generated server implementations.
@@ -5428,14 +5362,6 @@ pub mod ingestion_service_server {
             request: tonic::Request<super::ListHeldRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListHeldResponse>,
-            tonic::Status,
-        >;
-        /// How many deliveries of each verdict each source has had. Scope: read.
-        async fn get_ingest_counts(
-            &self,
-            request: tonic::Request<super::GetIngestCountsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetIngestCountsResponse>,
             tonic::Status,
         >;
     }
@@ -5746,52 +5672,6 @@ pub mod ingestion_service_server {
                     };
                     Box::pin(fut)
                 }
-                "/sextant.ingestion.v1.IngestionService/GetIngestCounts" => {
-                    #[allow(non_camel_case_types)]
-                    struct GetIngestCountsSvc<T: IngestionService>(pub Arc<T>);
-                    impl<
-                        T: IngestionService,
-                    > tonic::server::UnaryService<super::GetIngestCountsRequest>
-                    for GetIngestCountsSvc<T> {
-                        type Response = super::GetIngestCountsResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetIngestCountsRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as IngestionService>::get_ingest_counts(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = GetIngestCountsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -5829,6 +5709,416 @@ pub mod ingestion_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "sextant.ingestion.v1.IngestionService";
     impl<T> tonic::server::NamedService for IngestionServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks for sources.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSourcesRequest {
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Sources of a tenant.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSourcesResponse {
+    /// By name.
+    #[prost(message, repeated, tag = "1")]
+    pub sources: ::prost::alloc::vec::Vec<Source>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// What the answer knows.
+    #[prost(message, optional, tag = "3")]
+    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+}
+/// One source: how many deliveries of each verdict it has had since the tenant began (a record that came three times counts three
+/// times), and how it does now by the tenant's clock.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Source {
+    /// The source.
+    #[prost(string, tag = "1")]
+    pub source: ::prost::alloc::string::String,
+    /// Stored.
+    #[prost(uint64, tag = "2")]
+    pub accepted: u64,
+    /// Came again.
+    #[prost(uint64, tag = "3")]
+    pub duplicate: u64,
+    /// Came again with another payload.
+    #[prost(uint64, tag = "4")]
+    pub conflict: u64,
+    /// Wait for their account now.
+    #[prost(uint64, tag = "5")]
+    pub held: u64,
+    /// Refused. ListRejections has a record once, however often it came.
+    #[prost(uint64, tag = "6")]
+    pub rejected: u64,
+    /// When its last record came, by the real clock.
+    #[prost(message, optional, tag = "7")]
+    pub last_received_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The latest time that a record which was not refused has of its own. Absent: all were refused.
+    #[prost(message, optional, tag = "8")]
+    pub watermark: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long ago the watermark is.
+    #[prost(message, optional, tag = "9")]
+    pub lag: ::core::option::Option<::prost_types::Duration>,
+    /// Whether it tells what happens.
+    #[prost(enumeration = "SourceState", tag = "10")]
+    pub state: i32,
+    /// End of the last hour in which a record came, of a source that is SILENT or has ENDED.
+    #[prost(message, optional, tag = "11")]
+    pub silent_since: ::core::option::Option<::prost_types::Timestamp>,
+    /// What came in hours like this one: of the same hour of the day in the tenant's zone, on working days or on weekends, of the four
+    /// weeks before the last record, imported history left out. Absent: there was none yet.
+    #[prost(message, optional, tag = "12")]
+    pub expected: ::core::option::Option<RecordRate>,
+}
+/// How many records come in an hour.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordRate {
+    /// In the hour with the fewest.
+    #[prost(uint64, tag = "1")]
+    pub low: u64,
+    /// In the hour with the most.
+    #[prost(uint64, tag = "2")]
+    pub high: u64,
+}
+/// Whether a source tells what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SourceState {
+    /// Not said.
+    Unspecified = 0,
+    /// It has not been known for a week yet, so what it does not tell says nothing.
+    Learning = 1,
+    /// It tells as it used to.
+    Flowing = 2,
+    /// It has told nothing for longer than it would by chance once in a thousand times, by the hours of the four weeks before.
+    Silent = 3,
+    /// It has told nothing for two weeks, and is taken for one that has ended.
+    Ended = 4,
+}
+impl SourceState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SOURCE_STATE_UNSPECIFIED",
+            Self::Learning => "SOURCE_STATE_LEARNING",
+            Self::Flowing => "SOURCE_STATE_FLOWING",
+            Self::Silent => "SOURCE_STATE_SILENT",
+            Self::Ended => "SOURCE_STATE_ENDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SOURCE_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SOURCE_STATE_LEARNING" => Some(Self::Learning),
+            "SOURCE_STATE_FLOWING" => Some(Self::Flowing),
+            "SOURCE_STATE_SILENT" => Some(Self::Silent),
+            "SOURCE_STATE_ENDED" => Some(Self::Ended),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod source_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The sources of a tenant's records.
+    #[derive(Debug, Clone)]
+    pub struct SourceServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> SourceServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> SourceServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            SourceServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists sources by name: what became of their records, how far they have come, and whether they have fallen silent. Scope: read.
+        pub async fn list_sources(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSourcesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSourcesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.SourceService/ListSources",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("sextant.ingestion.v1.SourceService", "ListSources"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod source_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with SourceServiceServer.
+    #[async_trait]
+    pub trait SourceService: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists sources by name: what became of their records, how far they have come, and whether they have fallen silent. Scope: read.
+        async fn list_sources(
+            &self,
+            request: tonic::Request<super::ListSourcesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSourcesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// The sources of a tenant's records.
+    #[derive(Debug)]
+    pub struct SourceServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> SourceServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for SourceServiceServer<T>
+    where
+        T: SourceService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/sextant.ingestion.v1.SourceService/ListSources" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSourcesSvc<T: SourceService>(pub Arc<T>);
+                    impl<
+                        T: SourceService,
+                    > tonic::server::UnaryService<super::ListSourcesRequest>
+                    for ListSourcesSvc<T> {
+                        type Response = super::ListSourcesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSourcesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SourceService>::list_sources(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSourcesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for SourceServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "sextant.ingestion.v1.SourceService";
+    impl<T> tonic::server::NamedService for SourceServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -10,6 +10,7 @@ use sextant_proto::ingestion::v1::access_service_server::AccessServiceServer;
 use sextant_proto::ingestion::v1::account_service_server::AccountServiceServer;
 use sextant_proto::ingestion::v1::feed_service_server::FeedServiceServer;
 use sextant_proto::ingestion::v1::ingestion_service_server::IngestionServiceServer;
+use sextant_proto::ingestion::v1::source_service_server::SourceServiceServer;
 use sextant_proto::ingestion::v1::tenant_service_server::TenantServiceServer;
 use sextant_proto::methods;
 use sextant_runtime::auth::{Access, Authenticator, MethodTable, Scope};
@@ -111,10 +112,7 @@ const METHODS: [(&str, Access); 23] = [
         INGEST,
     ),
     ("/sextant.ingestion.v1.IngestionService/ListHeld", READ),
-    (
-        "/sextant.ingestion.v1.IngestionService/GetIngestCounts",
-        READ,
-    ),
+    ("/sextant.ingestion.v1.SourceService/ListSources", READ),
     ("/sextant.ingestion.v1.AccountService/GetAccount", READ),
     ("/sextant.ingestion.v1.AccountService/GetHierarchy", READ),
     ("/sextant.ingestion.v1.AccountService/ListAccounts", READ),
@@ -151,7 +149,7 @@ const SEGMENT: [(&str, Option<&str>); 7] = [
 /// Where events in the format of CloudEvents come. Scope: ingest.
 const CLOUDEVENTS: &str = "/v1/cloudevents";
 
-/// The ingestion service: its five gRPC services, and the task that finds what other replicas have committed.
+/// The ingestion service: its six gRPC services, and the task that finds what other replicas have committed.
 #[must_use]
 pub fn part(deps: Deps) -> Part {
     let max_bytes = deps.limits.max_batch_bytes;
@@ -179,6 +177,10 @@ pub fn part(deps: Deps) -> Part {
     let part = part.door(handlers::stripe::PATH, max_bytes, stripe(&shared));
     part.service(ingestion, methods::INGESTION_INGESTION_SERVICE)
         .service(accounts, methods::INGESTION_ACCOUNT_SERVICE)
+        .service(
+            SourceServiceServer::new(service.clone()),
+            methods::INGESTION_SOURCE_SERVICE,
+        )
         .service(
             TenantServiceServer::new(service.clone()),
             methods::INGESTION_TENANT_SERVICE,

@@ -14,6 +14,7 @@ use sextant_proto::ingestion::v1::access_service_server::AccessService;
 use sextant_proto::ingestion::v1::account_service_server::AccountService;
 use sextant_proto::ingestion::v1::feed_service_server::FeedService;
 use sextant_proto::ingestion::v1::ingestion_service_server::IngestionService;
+use sextant_proto::ingestion::v1::source_service_server::SourceService;
 use sextant_proto::ingestion::v1::tenant_service_server::TenantService;
 use sextant_runtime::progress::Progress;
 use sextant_runtime::tenant::tenant_of;
@@ -86,7 +87,7 @@ impl Shared {
     }
 }
 
-/// All five services over one state.
+/// All six services over one state.
 #[derive(Debug, Clone)]
 pub(crate) struct Service(pub(crate) Arc<Shared>);
 
@@ -130,12 +131,15 @@ impl IngestionService for Service {
     ) -> Answer<pb::ListHeldResponse> {
         handlers::list_held::handle(&self.0, request).await
     }
+}
 
-    async fn get_ingest_counts(
+#[tonic::async_trait]
+impl SourceService for Service {
+    async fn list_sources(
         &self,
-        request: Request<pb::GetIngestCountsRequest>,
-    ) -> Answer<pb::GetIngestCountsResponse> {
-        handlers::get_ingest_counts::handle(&self.0, request).await
+        request: Request<pb::ListSourcesRequest>,
+    ) -> Answer<pb::ListSourcesResponse> {
+        handlers::list_sources::handle(&self.0, request).await
     }
 }
 

@@ -12,6 +12,7 @@ use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::access_service_client::AccessServiceClient;
 use sextant_proto::ingestion::v1::account_service_client::AccountServiceClient;
 use sextant_proto::ingestion::v1::ingestion_service_client::IngestionServiceClient;
+use sextant_proto::ingestion::v1::source_service_client::SourceServiceClient;
 use sextant_proto::ingestion::v1::tenant_service_client::TenantServiceClient;
 use sextant_proto::ingestion::v1::{GetTenantRequest, ListTenantsRequest, Tenant};
 use sextant_proto::metrics::v1::metrics_service_client::MetricsServiceClient;
@@ -108,6 +109,12 @@ impl Client {
         AccountServiceClient,
         ingestion,
         "Accounts as the facts describe them."
+    );
+    service!(
+        sources,
+        SourceServiceClient,
+        ingestion,
+        "Where records come from."
     );
     service!(
         tenants,

@@ -21,6 +21,7 @@ pub mod purchase;
 pub mod quantile;
 pub mod retention;
 pub mod rfm;
+pub mod source;
 pub mod special;
 pub mod store;
 pub mod subscription;

@@ -17,13 +17,13 @@ pub use catalogue::{
     SegmenterState, StateChange, UseRow,
 };
 pub use facts::{
-    Committed, FactBatch, Facts, MAX_ENTRY_BYTES, MAX_RELEASED, MAX_RELEASED_BYTES, NewFact,
-    NewRejection, Outcome, RejectionKey,
+    Arrival, Committed, FactBatch, Facts, MAX_ENTRY_BYTES, MAX_RELEASED, MAX_RELEASED_BYTES,
+    NewFact, NewRejection, Outcome, RejectionKey,
 };
 pub use feed::{Feed, FeedEntry, SliceHeads, Trace};
 pub use ingestion::{
-    AccountRow, Accounts, FactEntry, FactVersion, HeldRow, Import, Intake, KeyRow, Keys,
-    RejectionFilter, RejectionRow, SourceCount, StoredFact, TenantRow, Tenants,
+    AccountRow, Accounts, FactEntry, FactVersion, HOURS_KEPT, HeldRow, Import, Intake, KeyRow,
+    Keys, RejectionFilter, RejectionRow, SourceRow, StoredFact, TenantRow, Tenants,
 };
 pub use metrics::{AllMovesProgress, Metrics, MetricsCommit, MoveRow, MovesProgress};
 pub use places::{PlaceStep, PlaceWord, Places};

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use sextant::client::Client;
 use sextant::installation::Role;
-use sextant_proto::ingestion::v1::GetIngestCountsRequest;
+use sextant_proto::ingestion::v1::ListSourcesRequest;
 
 use crate::worlds::records::at;
 use crate::worlds::world::{Shape, World, tenant};
@@ -57,8 +57,8 @@ fn ended_well(output: &Output, n_rows: usize) {
 /// Returns when ingestion has taken a record of the file.
 async fn first_is_stored(client: &Client) {
     loop {
-        let request = client.request(GetIngestCountsRequest {});
-        let counts = client.ingestion().get_ingest_counts(request).await.unwrap();
+        let request = client.request(ListSourcesRequest::default());
+        let counts = client.sources().list_sources(request).await.unwrap();
         if counts
             .into_inner()
             .sources

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::block_in_place;
 
 use sextant::client::Client;
-use sextant_proto::ingestion::v1::{GetIngestCountsRequest, Record, VerdictKind};
+use sextant_proto::ingestion::v1::{ListSourcesRequest, Record, VerdictKind};
 use sextant_proto::segmentation::v1::ListSegmentsRequest;
 
 use crate::worlds::records::{
@@ -57,8 +57,8 @@ async fn totals(client: &Client, position: &str) -> [u64; 3] {
 
 /// Records that are stored.
 async fn counts(client: &Client) -> u64 {
-    let request = client.request(GetIngestCountsRequest {});
-    let answer = client.ingestion().get_ingest_counts(request).await;
+    let request = client.request(ListSourcesRequest::default());
+    let answer = client.sources().list_sources(request).await;
     let sources = answer.unwrap().into_inner().sources;
     sources.iter().map(|source| source.accepted).sum()
 }

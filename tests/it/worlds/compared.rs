@@ -6,7 +6,7 @@ use prost_types::Timestamp;
 
 use sextant::client::Client;
 use sextant_proto::common::v1::{Date, ReadAt};
-use sextant_proto::ingestion::v1::{GetIngestCountsRequest, SourceCounts};
+use sextant_proto::ingestion::v1::{ListSourcesRequest, Source};
 use sextant_proto::metrics::v1::{GetChurnRequest, GetWaterfallRequest, ListMovementsRequest};
 use sextant_proto::scoring::v1::feature::Value;
 use sextant_proto::segmentation::v1::{
@@ -22,9 +22,9 @@ const ALL: i32 = 1_000;
 /// Days in whose early morning memberships are read as they are known now: all clocks stood at noon.
 const PAST_DAYS: [usize; 4] = [20, 40, 50, 59];
 
-async fn counts(client: &Client) -> SourceCounts {
-    let request = client.request(GetIngestCountsRequest {});
-    let answer = client.ingestion().get_ingest_counts(request).await;
+async fn counts(client: &Client) -> Source {
+    let request = client.request(ListSourcesRequest::default());
+    let answer = client.sources().list_sources(request).await;
     let mut sources = answer.unwrap().into_inner().sources;
     assert_eq!(sources.len(), 1);
     sources.remove(0)

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use sextant::client::Client;
 use sextant_proto::ingestion::v1::{
-    CreateKeyRequest, GetIngestCountsRequest, GetTenantRequest, InvoiceStatus, Key,
-    ListAccountsRequest, ListHeldRequest, ListInvoicesRequest, Scope, SourceCounts,
+    CreateKeyRequest, GetTenantRequest, InvoiceStatus, Key, ListAccountsRequest, ListHeldRequest,
+    ListInvoicesRequest, ListSourcesRequest, Scope, Source,
 };
 
 use crate::worlds::records::{ask, entity, feature, now};
@@ -70,11 +70,11 @@ impl Site {
         assert!(output.status.success(), "{product:?}: {said}");
     }
 
-    async fn counts(&self) -> SourceCounts {
+    async fn counts(&self) -> Source {
         let counted = ask!(
             self.client,
-            ingestion.get_ingest_counts,
-            GetIngestCountsRequest {}
+            sources.list_sources,
+            ListSourcesRequest::default()
         );
         counted.sources.into_iter().next().unwrap()
     }

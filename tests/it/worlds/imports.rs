@@ -16,8 +16,8 @@ use sextant::import::{Input, Item};
 use sextant::installation::Role;
 use sextant_domain::time::Zone;
 use sextant_proto::ingestion::v1::{
-    GetIngestCountsRequest, GetTenantRequest, IngestBatchRequest, IngestOptions, IngestRequest,
-    IngestResponse, Record, StartImportRequest,
+    GetTenantRequest, IngestBatchRequest, IngestOptions, IngestRequest, IngestResponse,
+    ListSourcesRequest, Record, StartImportRequest,
 };
 use sextant_proto::scoring::v1::{ListModelsRequest, Model};
 use sextant_wire::status::reason_of;
@@ -361,8 +361,8 @@ async fn history_that_comes_after_its_import_was_completed_is_refused_and_counts
         assert_ne!(picture(&world, "overlapped", &position), whole);
 
         let counts = async || {
-            let asked = client.request(GetIngestCountsRequest {});
-            let counts = client.ingestion().get_ingest_counts(asked).await.unwrap();
+            let asked = client.request(ListSourcesRequest::default());
+            let counts = client.sources().list_sources(asked).await.unwrap();
             counts.into_inner().sources
         };
         let before = counts().await;
@@ -438,8 +438,8 @@ async fn an_interrupted_import_of_news_says_what_is_stored_and_repeated_it_goes_
     };
     let rows: String = (0..ROWS).map(row).collect();
     let accepted = async || {
-        let asked = client.request(GetIngestCountsRequest {});
-        let counts = client.ingestion().get_ingest_counts(asked).await.unwrap();
+        let asked = client.request(ListSourcesRequest::default());
+        let counts = client.sources().list_sources(asked).await.unwrap();
         let sources = counts.into_inner().sources;
         sources.iter().map(|source| source.accepted).sum::<u64>()
     };

@@ -5,7 +5,7 @@ use std::process::Output;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use sextant_proto::ingestion::v1::{GetIngestCountsRequest, ListTenantsRequest};
+use sextant_proto::ingestion::v1::{ListSourcesRequest, ListTenantsRequest};
 
 use crate::worlds::process::{run, segmenters};
 use crate::worlds::records::ask;
@@ -55,11 +55,7 @@ async fn the_demo_leaves_a_tenant_alone_that_only_has_the_name_of_its_own() {
         ListTenantsRequest::default()
     );
     assert_eq!(tenants.tenants.len(), 1, "{tenants:?}");
-    let counts = ask!(
-        client,
-        ingestion.get_ingest_counts,
-        GetIngestCountsRequest {}
-    );
+    let counts = ask!(client, sources.list_sources, ListSourcesRequest::default());
     assert_eq!(counts.sources, []);
     world.end().await;
 }

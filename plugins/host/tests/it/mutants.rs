@@ -346,7 +346,7 @@ fn every_mutant_is_found_by_its_test() {
         missed.collect::<Vec<_>>()
     };
     let missed: Vec<String> = thread::scope(|scope| {
-        let threads: Vec<_> = iter::repeat_with(|| scope.spawn(&judging))
+        let threads: Vec<_> = iter::repeat_with(|| scope.spawn(judging))
             .take(AT_ONCE)
             .collect();
         threads

@@ -109,8 +109,8 @@ async fn whatever_a_key_may_do_it_sees_the_settings_of_its_own_tenant_and_no_mor
             assert_eq!(reason(get(named).await), "TENANT_UNKNOWN", "{scope:?}");
         }
         let counts = clients
-            .ingestion()
-            .get_ingest_counts(pb::GetIngestCountsRequest {})
+            .sources()
+            .list_sources(pb::ListSourcesRequest::default())
             .await;
         assert_eq!(counts.is_ok(), scope == pb::Scope::Read, "{scope:?}");
     }
@@ -124,12 +124,8 @@ async fn a_revoked_key_is_useless_at_once_and_an_expired_one_in_time() {
         .key(&tenant.clients, &tenant.id, &[pb::Scope::Read])
         .await;
     let counts = |key: &Key| {
-        let mut client = world.by(key).ingestion();
-        async move {
-            client
-                .get_ingest_counts(pb::GetIngestCountsRequest {})
-                .await
-        }
+        let mut client = world.by(key).sources();
+        async move { client.list_sources(pb::ListSourcesRequest::default()).await }
     };
     assert!(counts(&key).await.is_ok());
     let id = request_id();

@@ -25,6 +25,7 @@ mod records;
 mod repeats;
 mod replicas;
 mod segment;
+mod sources;
 mod stream;
 mod stripe;
 mod tenants;

@@ -17,6 +17,7 @@ use sextant_proto::ingestion::v1::access_service_client::AccessServiceClient;
 use sextant_proto::ingestion::v1::account_service_client::AccountServiceClient;
 use sextant_proto::ingestion::v1::feed_service_client::FeedServiceClient;
 use sextant_proto::ingestion::v1::ingestion_service_client::IngestionServiceClient;
+use sextant_proto::ingestion::v1::source_service_client::SourceServiceClient;
 use sextant_proto::ingestion::v1::tenant_service_client::TenantServiceClient;
 use sextant_runtime::auth::{Authenticator, Key};
 use sextant_runtime::clock::{Clock, ManualClock};
@@ -295,20 +296,18 @@ impl Tenant {
         self.send(records).await.verdicts.iter().map(told).collect()
     }
 
+    /// One source.
+    pub(crate) async fn source(&self, source: &str) -> pb::Source {
+        let mut client = self.clients.sources();
+        let request = pb::ListSourcesRequest::default();
+        let listed = client.list_sources(request).await.unwrap().into_inner();
+        let found = listed.sources.into_iter().find(|one| one.source == source);
+        found.unwrap_or_default()
+    }
+
     /// The counts of one source as [accepted, duplicate, conflict, held, rejected].
     pub(crate) async fn counts(&self, source: &str) -> [u64; 5] {
-        let counts = self
-            .clients
-            .ingestion()
-            .get_ingest_counts(pb::GetIngestCountsRequest {})
-            .await
-            .unwrap()
-            .into_inner();
-        let found = counts
-            .sources
-            .into_iter()
-            .find(|counts| counts.source == source)
-            .unwrap_or_default();
+        let found = self.source(source).await;
         [
             found.accepted,
             found.duplicate,
@@ -342,6 +341,10 @@ impl Clients {
 
     pub(crate) fn accounts(&self) -> AccountServiceClient<Link> {
         AccountServiceClient::new(self.0.clone())
+    }
+
+    pub(crate) fn sources(&self) -> SourceServiceClient<Link> {
+        SourceServiceClient::new(self.0.clone())
     }
 
     pub(crate) fn tenants(&self) -> TenantServiceClient<Link> {

@@ -14,7 +14,7 @@ use sextant_store::port::{
     MonthRow, MoveRow, MovesProgress, Once, Page, PlaceStep, PlaceWord, Places, RejectionFilter,
     RejectionRow, Replica, ReplicaAccount, ReplicaRow, Request, RevisionRow, Scoring,
     ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SegmenterRow,
-    SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, SourceCount,
+    SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, SourceRow,
     StateChange, TenantRow, Tenants, TransitionFilter, TransitionRow, UseRow,
 };
 use sextant_store::{BoxFuture, Result};
@@ -101,7 +101,7 @@ timed! {
         rejections_by<'a>(tenant: TenantId, ordinals: &'a [u64]) -> Vec<RejectionRow>;
         remove_rejections<'a>(tenant: TenantId, ordinals: &'a [u64]) -> ();
         held<'a>(tenant: TenantId, after: u64, limit: usize) -> Vec<HeldRow>;
-        counts<'a>(tenant: TenantId) -> Vec<SourceCount>;
+        sources<'a>(tenant: TenantId, page: &'a Page) -> Vec<SourceRow>;
     }
     Replica {
         cursor<'a>(tenant: TenantId, slice: Slice) -> u64;

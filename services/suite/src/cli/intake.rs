@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 
-use sextant_proto::ingestion::v1::{GetIngestCountsRequest, ListHeldRequest, Record};
+use sextant_proto::ingestion::v1::{
+    ListHeldRequest, ListSourcesRequest, Record, RecordRate, Source, SourceState,
+};
 
 use crate::cli::context::{Context, number_of, pages_up_to};
 use crate::cli::corrections;
@@ -96,35 +98,62 @@ pub(crate) async fn held(context: &Context<'_>, matches: &ArgMatches) -> Result<
     context.print(matches, client.zone(), &block.into())
 }
 
-/// What became of the records of each source.
+/// What became of the records of each source, and whether they still come.
 pub(crate) async fn sources(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
     let (client, _) = context.of_tenant().await?;
-    let request = client.request(GetIngestCountsRequest {});
-    let counts = client.ingestion().get_ingest_counts(request).await?;
+    let request = ListSourcesRequest::default();
+    let listed = pages_up_to!(client, sources.list_sources, request, sources, 0);
     let columns = vec![
         Column::left("source", "Source"),
+        Column::left("state", "State"),
+        Column::left("silent_since", "Silent since"),
         Column::right("accepted", "Accepted"),
         Column::right("duplicate", "Duplicate"),
         Column::right("conflict", "Conflict"),
         Column::right("held", "Held now"),
         Column::right("rejected", "Rejected"),
+        Column::left("watermark", "Tells up to"),
         Column::left("last_received_at", "Last came"),
+        Column::right("expected", "In such an hour"),
     ];
     let mut block = Block::new("sources", "Deliveries of each source", columns).noted(
-        "Every delivery since the tenant began counts: a record that came three times counts three times, and `sextant rejections` lists it once. Held now: records that wait.",
+        "Every delivery since the tenant began counts: a record that came three times counts three times, and `sextant rejections` lists it once. Held now: records that wait. In such an hour: how many came in one of the same hour of the day, on working days or weekends, in the four weeks before the last record. Silent: nothing has come for longer than chance would have it once in a thousand times; ended: for two weeks.",
     );
-    for one in counts.into_inner().sources {
+    for one in listed.sources {
+        let (state, expected) = (state(&one), expected(one.expected));
         block.rows.push(vec![
-            Cell::text(one.source),
+            shortened(one.source),
+            Cell::text(state),
+            Cell::moment(one.silent_since.as_ref()),
             Cell::Count(one.accepted),
             Cell::Count(one.duplicate),
             Cell::Count(one.conflict),
             Cell::Count(one.held),
             Cell::Count(one.rejected),
+            Cell::moment(one.watermark.as_ref()),
             Cell::moment(one.last_received_at.as_ref()),
+            expected,
         ]);
     }
     context.print(matches, client.zone(), &block.into())
+}
+
+fn state(source: &Source) -> &'static str {
+    match source.state() {
+        SourceState::Unspecified => "",
+        SourceState::Learning => "learning",
+        SourceState::Flowing => "flowing",
+        SourceState::Silent => "silent",
+        SourceState::Ended => "ended",
+    }
+}
+
+fn expected(rate: Option<RecordRate>) -> Cell {
+    match rate {
+        None => Cell::Nothing,
+        Some(RecordRate { low, high }) if low == high => Cell::text(low.to_string()),
+        Some(RecordRate { low, high }) => Cell::text(format!("{low} to {high}")),
+    }
 }
 
 /// A text that may have been refused for its length, shortened for people.

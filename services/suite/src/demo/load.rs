@@ -11,7 +11,7 @@ use uuid::Builder;
 use sextant_domain::time::Instant;
 use sextant_proto::common::v1::{ErrorReason, ReadAt};
 use sextant_proto::ingestion::v1::{
-    CreateTenantRequest, GetIngestCountsRequest, GetTenantRequest, HistorySchedule, Tenant,
+    CreateTenantRequest, GetTenantRequest, HistorySchedule, ListSourcesRequest, Tenant,
 };
 use sextant_proto::segmentation::v1::{
     CreateSegmentationRequest, ListSegmentsRequest, ListSegmentsResponse, Segmentation,
@@ -135,9 +135,9 @@ pub(crate) async fn find(client: &Client, setup: &Setup) -> Result<Option<Tenant
         Err(status) => return Err(status.into()),
     };
     let of_tenant = client.of_tenant(&tenant)?;
-    let request = of_tenant.request(GetIngestCountsRequest {});
-    let counts = of_tenant.ingestion().get_ingest_counts(request).await?;
-    let sources = counts.into_inner().sources;
+    let request = of_tenant.request(ListSourcesRequest::default());
+    let listed = of_tenant.sources().list_sources(request).await?;
+    let sources = listed.into_inner().sources;
     let sources: Vec<&str> = sources.iter().map(|one| one.source.as_str()).collect();
     match setup.difference(&tenant, &sources) {
         None => Ok(Some(tenant)),

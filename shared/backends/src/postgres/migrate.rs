@@ -38,84 +38,49 @@ struct Migration {
     sql: &'static str,
 }
 
+/// `migration!("ingestion", "0001", "tables")` is the migration in that file.
+macro_rules! migration {
+    ($service:literal, $number:literal, $name:literal) => {
+        Migration {
+            name: $name,
+            sql: include_str!(concat!(
+                "../../queries/postgres/migrations/",
+                $service,
+                "/",
+                $number,
+                "_",
+                $name,
+                ".sql"
+            )),
+        }
+    };
+}
+
 /// The migrations of a service, in order: the version is the place in the list, from 1.
 fn migrations(service: Service) -> &'static [Migration] {
     match service {
         Service::Ingestion => &[
-            Migration {
-                name: "tables",
-                sql: include_str!("../../queries/postgres/migrations/ingestion/0001_tables.sql"),
-            },
-            Migration {
-                name: "trace",
-                sql: include_str!("../../queries/postgres/migrations/ingestion/0002_trace.sql"),
-            },
-            Migration {
-                name: "import",
-                sql: include_str!("../../queries/postgres/migrations/ingestion/0003_import.sql"),
-            },
-            Migration {
-                name: "batch",
-                sql: include_str!("../../queries/postgres/migrations/ingestion/0004_batch.sql"),
-            },
-            Migration {
-                name: "releasing",
-                sql: include_str!("../../queries/postgres/migrations/ingestion/0005_releasing.sql"),
-            },
-            Migration {
-                name: "places",
-                sql: include_str!("../../queries/postgres/migrations/ingestion/0006_places.sql"),
-            },
-            Migration {
-                name: "corrections",
-                sql: include_str!(
-                    "../../queries/postgres/migrations/ingestion/0007_corrections.sql"
-                ),
-            },
-            Migration {
-                name: "hierarchy",
-                sql: include_str!("../../queries/postgres/migrations/ingestion/0008_hierarchy.sql"),
-            },
+            migration!("ingestion", "0001", "tables"),
+            migration!("ingestion", "0002", "trace"),
+            migration!("ingestion", "0003", "import"),
+            migration!("ingestion", "0004", "batch"),
+            migration!("ingestion", "0005", "releasing"),
+            migration!("ingestion", "0006", "places"),
+            migration!("ingestion", "0007", "corrections"),
+            migration!("ingestion", "0008", "hierarchy"),
+            migration!("ingestion", "0009", "sources"),
         ],
-        Service::Scoring => &[Migration {
-            name: "tables",
-            sql: include_str!("../../queries/postgres/migrations/scoring/0001_tables.sql"),
-        }],
+        Service::Scoring => &[migration!("scoring", "0001", "tables")],
         Service::Segmentation => &[
-            Migration {
-                name: "tables",
-                sql: include_str!("../../queries/postgres/migrations/segmentation/0001_tables.sql"),
-            },
-            Migration {
-                name: "behind",
-                sql: include_str!("../../queries/postgres/migrations/segmentation/0002_behind.sql"),
-            },
-            Migration {
-                name: "counts",
-                sql: include_str!("../../queries/postgres/migrations/segmentation/0003_counts.sql"),
-            },
-            Migration {
-                name: "trouble",
-                sql: include_str!(
-                    "../../queries/postgres/migrations/segmentation/0004_trouble.sql"
-                ),
-            },
-            Migration {
-                name: "catalogue",
-                sql: include_str!(
-                    "../../queries/postgres/migrations/segmentation/0005_catalogue.sql"
-                ),
-            },
+            migration!("segmentation", "0001", "tables"),
+            migration!("segmentation", "0002", "behind"),
+            migration!("segmentation", "0003", "counts"),
+            migration!("segmentation", "0004", "trouble"),
+            migration!("segmentation", "0005", "catalogue"),
         ],
         Service::Metrics => &[
-            Migration {
-                name: "tables",
-                sql: include_str!("../../queries/postgres/migrations/metrics/0001_tables.sql"),
-            },
-            Migration {
-                name: "behind",
-                sql: include_str!("../../queries/postgres/migrations/metrics/0002_behind.sql"),
-            },
+            migration!("metrics", "0001", "tables"),
+            migration!("metrics", "0002", "behind"),
         ],
     }
 }

@@ -8,7 +8,7 @@ use sextant_backends::postgres::Ingestion;
 use sextant_backends::testing::{database, migrated_database};
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{Slice, TenantId};
-use sextant_store::port::{Facts, Intake, Outcome};
+use sextant_store::port::{Facts, Intake, Outcome, Page};
 
 use crate::support::{account, batch, connect, fact, records, tenant, waiting, within};
 
@@ -85,7 +85,7 @@ async fn concurrent_writers_of_the_same_records_store_each_once() {
     stored.sort_unstable();
     stored.dedup();
     assert_eq!(stored.len(), N_RECORDS + 1);
-    let counts = stores[0].counts(tenant).await.unwrap();
+    let counts = stores[0].sources(tenant, &Page::first(10)).await.unwrap();
     assert_eq!((counts[0].accepted, counts[0].duplicate), (201, 1_000));
 }
 

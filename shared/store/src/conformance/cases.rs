@@ -72,7 +72,8 @@ macro_rules! conformance_suite {
                 refused_records_are_listed_newest_first,
                 refusals_are_asked_for_by_source_and_reason_and_removed,
                 a_refusal_that_comes_again_is_listed_once_and_counted_again,
-                counts_tell_what_became_of_the_records_of_each_source,
+                sources_tell_what_became_of_their_records,
+                records_of_a_source_are_counted_by_the_hours_of_weeks,
             ]
             tenants: [
                 a_tenant_is_found_by_id_and_by_name,

@@ -11,14 +11,14 @@ use crate::conformance::make::{
     ACME, SLICE, account, at, batch, changed, entries, event, external, from_source, records,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome, RejectionFilter, SourceCount};
+use crate::port::{FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome, Page, RejectionFilter, SourceRow};
 
 async fn commit(store: &Ingestion, batch: FactBatch) -> Vec<Outcome> {
     store.facts.commit(batch).await.unwrap().outcomes
 }
 
-async fn count_of(store: &Ingestion, source: &str) -> SourceCount {
-    let counts = store.intake.counts(ACME).await.unwrap();
+async fn count_of(store: &Ingestion, source: &str) -> SourceRow {
+    let counts = store.intake.sources(ACME, &Page::first(10)).await.unwrap();
     counts
         .into_iter()
         .find(|count| count.source == source)

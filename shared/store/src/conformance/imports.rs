@@ -6,7 +6,7 @@ use crate::conformance::make::{
     ACME, SLICE, account, at, batch, entries, event, once, records, rejection, tenant_row,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, Import, NewFact, Outcome, RejectionFilter};
+use crate::port::{FactBatch, Import, NewFact, Outcome, Page, RejectionFilter};
 use crate::{Error, Result};
 
 /// A store that knows a tenant and its account "anvil".
@@ -20,7 +20,7 @@ async fn with_anvil<H: Harness>(harness: &H) -> Ingestion {
     store
 }
 
-async fn mark(store: &Ingestion, mark: Import, seconds: i64) {
+pub(super) async fn mark(store: &Ingestion, mark: Import, seconds: i64) {
     let once = once(Some(ACME), &format!("mark {seconds}"), seconds);
     let marked = store.tenants.mark_import(ACME, mark, once).await.unwrap();
     assert!(marked.is_some());
@@ -49,14 +49,17 @@ pub async fn history_is_stored_only_while_an_import_is_open<H: Harness>(harness:
         ]
     };
     let refused = async |number| {
-        let counts = store.intake.counts(ACME).await.unwrap();
+        let counts = store.intake.sources(ACME, &Page::first(10)).await.unwrap();
         let heads = store.feed.heads().await.unwrap();
         let whole = FactBatch {
             rejections: vec![rejection("crm", "value")],
             ..batch(ACME, number, facts())
         };
         is_refused(&store.facts.commit(whole).await);
-        assert_eq!(store.intake.counts(ACME).await.unwrap(), counts);
+        assert_eq!(
+            store.intake.sources(ACME, &Page::first(10)).await.unwrap(),
+            counts
+        );
         assert_eq!(store.feed.heads().await.unwrap(), heads);
         assert_eq!(
             store

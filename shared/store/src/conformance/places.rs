@@ -12,7 +12,7 @@ use crate::conformance::make::{
     ACME, BOLT, SLICE, account, at, batch, event, external, from_source, records,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{NewFact, Outcome, PlaceStep, PlaceWord};
+use crate::port::{NewFact, Outcome, Page, PlaceStep, PlaceWord};
 
 const DAY: i64 = 86_400;
 
@@ -204,7 +204,7 @@ pub async fn what_waits_for_a_user_is_stored_where_the_user_was<H: Harness>(harn
         [record("e3"), b"record e4 of u2".to_vec()],
         "u1 had left by then"
     );
-    let counts = store.intake.counts(ACME).await.unwrap();
+    let counts = store.intake.sources(ACME, &Page::first(10)).await.unwrap();
     let app = counts.iter().find(|count| count.source == "app").unwrap();
     assert_eq!((app.accepted, app.held), (2, 2));
 }

@@ -26,6 +26,7 @@ pub(super) const INGESTION: Schema = Schema {
         sql!("migrations/ingestion/0005_places"),
         sql!("migrations/ingestion/0006_corrections"),
         sql!("migrations/ingestion/0007_hierarchy"),
+        sql!("migrations/ingestion/0008_sources"),
     ],
 };
 pub(super) const SCORING: Schema = Schema {

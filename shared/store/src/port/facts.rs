@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountKey, ExternalId, PayloadHash, RecordIdentity, TenantId};
 use sextant_domain::time::Instant;
@@ -143,7 +145,71 @@ pub struct FactBatch {
     pub trace: Option<Trace>,
 }
 
+/// What a batch brought of one source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Arrival {
+    /// Records that came, whatever became of them, except for imported history.
+    pub n_news: u64,
+    /// The latest time that a record which was not refused has of its own, no later than the tenant's clock.
+    pub watermark: Option<Instant>,
+}
+
+impl Arrival {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            n_news: self.n_news + other.n_news,
+            watermark: self.watermark.max(other.watermark),
+        }
+    }
+}
+
 impl FactBatch {
+    /// What came of each source.
+    #[must_use]
+    pub fn arrivals(&self) -> BTreeMap<&str, Arrival> {
+        let clock = self.clock();
+        let facts = self.sources.iter().zip(&self.facts).map(|(source, fact)| {
+            let came = Arrival {
+                n_news: u64::from(!fact.historical),
+                watermark: Some(fact.occurred_at.min(clock)),
+            };
+            (&**source, came)
+        });
+        let refused = self.rejections.iter().map(|one| {
+            let came = Arrival {
+                n_news: 1,
+                watermark: None,
+            };
+            (one.source.as_str(), came)
+        });
+        let mut arrivals = BTreeMap::new();
+        // Most records of a batch are of one source: a run of them is looked up once.
+        let mut run: Option<(&str, Arrival)> = None;
+        let mut note = |(source, came): (_, Arrival)| {
+            let sum: &mut Arrival = arrivals.entry(source).or_default();
+            *sum = sum.and(came);
+        };
+        for (source, came) in facts.chain(refused) {
+            run = match run.take() {
+                Some((same, before)) if same == source => Some((same, before.and(came))),
+                other => {
+                    other.into_iter().for_each(&mut note);
+                    Some((source, came))
+                },
+            };
+        }
+        run.into_iter().for_each(&mut note);
+        arrivals
+    }
+
+    /// Where the tenant's clock stands.
+    #[must_use]
+    pub fn clock(&self) -> Instant {
+        self.fixed_clock.unwrap_or(self.recorded_at)
+    }
+
     /// Whether a fact of it is imported history.
     #[must_use]
     pub fn holds_history(&self) -> bool {

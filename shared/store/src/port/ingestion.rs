@@ -1,6 +1,7 @@
 use sextant_domain::fact::FactKind;
 use sextant_domain::id::{AccountKey, AccountUid, ExternalId, Slice, TenantId};
 use sextant_domain::rfm::TiePolicy;
+use sextant_domain::source::HourCount;
 use sextant_domain::time::Instant;
 
 use crate::port::feed::{SliceHeads, Trace};
@@ -274,9 +275,9 @@ pub struct HeldRow {
     pub received_at: Instant,
 }
 
-/// Counts of one source.
+/// One source: what became of its records, and when they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceCount {
+pub struct SourceRow {
     /// The source.
     pub source: String,
     /// Stored.
@@ -291,7 +292,15 @@ pub struct SourceCount {
     pub rejected: u64,
     /// When its last record came; a replay of held ones is none.
     pub last_received_at: Instant,
+    /// See [`Arrival::watermark`](crate::port::Arrival::watermark); `None`: all of its records were refused.
+    pub watermark: Option<Instant>,
+    /// How many records came in each hour of the tenant's clock, imported history left out, by hour: at least of the
+    /// [`HOURS_KEPT`] hours up to the last one. Hours in which none came are left out.
+    pub hours: Vec<HourCount>,
 }
+
+/// For so many hours it is known how many records came in each: five weeks.
+pub const HOURS_KEPT: i32 = 5 * 7 * 24;
 
 /// What has come in: the feed of facts, refusals, what is held, counts.
 pub trait Intake: Send + Sync + std::fmt::Debug {
@@ -336,6 +345,10 @@ pub trait Intake: Send + Sync + std::fmt::Debug {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<HeldRow>>>;
 
-    /// Counts, by source.
-    fn counts(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SourceCount>>>;
+    /// Sources with names after `page.after`, by name (byte order).
+    fn sources<'a>(
+        &'a self,
+        tenant: TenantId,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<SourceRow>>>;
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 40] = [
+const ACROSS_TENANTS: [&str; 41] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -27,6 +27,7 @@ const ACROSS_TENANTS: [&str; 40] = [
     "migrations/ingestion/0005_places",
     "migrations/ingestion/0006_corrections",
     "migrations/ingestion/0007_hierarchy",
+    "migrations/ingestion/0008_sources",
     "migrations/segmentation/0002_behind",
     "migrations/metrics/0001_initial",
     "migrations/metrics/0002_behind",
@@ -212,7 +213,7 @@ const OF_ALL: [&str; 17] = [
     "ingestion/place_cursor_list",
     "ingestion/releasing_clear",
     "ingestion/releasing_list",
-    "ingestion/source_count_list",
+    "ingestion/source_list",
     "metrics/cursor_list",
     "replica/cursor_list",
     "scoring/state_list",

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use sextant_domain::id::{Slice, TenantId};
+use sextant_domain::source::HourCount;
 use sextant_domain::time::Instant;
 use sextant_store::port::{
-    FactEntry, HeldRow, Intake, RejectionFilter, RejectionRow, SourceCount, StoredFact, Trace,
+    FactEntry, HeldRow, Intake, Page, RejectionFilter, RejectionRow, SourceRow, StoredFact, Trace,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -24,7 +25,7 @@ const REJECTIONS_BY_ORDINAL: &str =
 const REMOVE_REJECTIONS: &str =
     include_str!("../../../queries/postgres/ingestion/remove_rejections.sql");
 const HELD: &str = include_str!("../../../queries/postgres/ingestion/held.sql");
-const COUNTS: &str = include_str!("../../../queries/postgres/ingestion/counts.sql");
+const SOURCES: &str = include_str!("../../../queries/postgres/ingestion/sources.sql");
 
 /// Entries that are looked at in one call.
 const MAX_ENTRIES: usize = 1_000;
@@ -301,23 +302,46 @@ impl Intake for Ingestion {
         })
     }
 
-    fn counts(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SourceCount>>> {
+    fn sources<'a>(
+        &'a self,
+        tenant: TenantId,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<SourceRow>>> {
         Box::pin(async move {
+            let after = page.after.as_deref().map(rows::text);
+            let (tenant_id, limit) = (rows::tenant(tenant), rows::limit(page.limit));
             let found = self
                 .pool
-                .read(tenant, "reading counts", COUNTS, &[&rows::tenant(tenant)])
+                .read(
+                    tenant,
+                    "listing sources",
+                    SOURCES,
+                    &[&tenant_id, &after, &limit],
+                )
                 .await?;
-            decode::all(&found, "count", |row| {
-                Ok(SourceCount {
-                    source: row.take()?,
-                    accepted: row.sequence()?,
-                    duplicate: row.sequence()?,
-                    conflict: row.sequence()?,
-                    held: row.sequence()?,
-                    rejected: row.sequence()?,
-                    last_received_at: row.instant()?,
-                })
-            })
+            decode::all(&found, "source", source)
         })
     }
+}
+
+fn source(row: &mut Fields<'_>) -> Result<SourceRow> {
+    let mut source = SourceRow {
+        source: row.take()?,
+        accepted: row.sequence()?,
+        duplicate: row.sequence()?,
+        conflict: row.sequence()?,
+        held: row.sequence()?,
+        rejected: row.sequence()?,
+        last_received_at: row.instant()?,
+        watermark: row.maybe_instant()?,
+        hours: Vec::new(),
+    };
+    let (hours, records) = (row.take::<Vec<i32>>()?, row.take::<Vec<i64>>()?);
+    for (hour, n_records) in hours.into_iter().zip(records) {
+        source.hours.push(HourCount {
+            hour,
+            n_records: n_records.unsigned_abs(),
+        });
+    }
+    Ok(source)
 }

@@ -15,7 +15,7 @@ use sextant_domain::time::Instant;
 use crate::Error;
 use crate::embedded::failure::Work;
 use crate::embedded::feed;
-use crate::embedded::ingestion::commit::counts::Counts;
+use crate::embedded::ingestion::commit::counts::{Counts, note_arrivals};
 use crate::embedded::ingestion::commit::dedupe::Dedupe;
 use crate::embedded::ingestion::commit::held::Replayed;
 use crate::embedded::ingestion::entry::Entry;
@@ -138,16 +138,17 @@ fn store_batch(
     let placed = held::hold(connection, &mut counts, batch, &targets, &mut outcomes)?;
     for ((outcome, target), source) in outcomes.iter().zip(&targets).zip(&batch.sources) {
         if *target != Target::Unknown {
-            counts.decided(source, *outcome, batch.recorded_at);
+            counts.decided(source, *outcome);
         }
     }
     for rejection in &batch.rejections {
-        counts.rejected(&rejection.source, batch.recorded_at);
+        counts.rejected(&rejection.source);
     }
     let of = (batch.tenant, batch.recorded_at);
     reject(connection, of, &batch.rejections)?;
     reject(connection, of, &taken.contradicting)?;
     counts.store(connection, batch.tenant)?;
+    note_arrivals(connection, batch)?;
     let heads = store(
         connection,
         batch,

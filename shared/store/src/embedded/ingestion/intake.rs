@@ -1,6 +1,8 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use sextant_domain::id::{AccountKey, AccountUid, Slice, TenantId};
+use sextant_domain::source::HourCount;
+use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
 use crate::embedded::ingestion::Ingestion;
@@ -8,7 +10,7 @@ use crate::embedded::ingestion::entry::Entry;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number, rows};
 use crate::port::{
-    FactEntry, HeldRow, Intake, RejectionFilter, RejectionRow, SourceCount, StoredFact,
+    FactEntry, HeldRow, Intake, Page, RejectionFilter, RejectionRow, SourceRow, StoredFact,
 };
 use crate::{BoxFuture, Error, Result};
 
@@ -95,11 +97,23 @@ impl Intake for Ingestion {
         })
     }
 
-    fn counts(&self, tenant: TenantId) -> BoxFuture<'_, Result<Vec<SourceCount>>> {
-        self.file.read("reading counts", move |connection| {
-            let mut list = connection.prepare_cached(sql!("ingestion/source_count_list"))?;
-            let counts = list.query_map(params![id(tenant.0)], count_row)?;
-            Ok(counts.collect::<rusqlite::Result<_>>()?)
+    fn sources<'a>(
+        &'a self,
+        tenant: TenantId,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<SourceRow>>> {
+        let Page { after, limit } = page.clone();
+        self.file.read("listing sources", move |connection| {
+            let tenant = id(tenant.0);
+            let mut list = connection.prepare_cached(sql!("ingestion/source_list"))?;
+            let mut hours = connection.prepare_cached(sql!("ingestion/source_hour_list"))?;
+            let found = list.query_map(params![tenant, after, rows(limit)], source_row)?;
+            let mut sources = found.collect::<rusqlite::Result<Vec<_>>>()?;
+            for source in &mut sources {
+                let counted = hours.query_map(params![tenant, source.source], hour_count)?;
+                source.hours = counted.collect::<rusqlite::Result<_>>()?;
+            }
+            Ok(sources)
         })
     }
 }
@@ -211,8 +225,9 @@ fn held_row(row: &Row<'_>) -> rusqlite::Result<HeldRow> {
     })
 }
 
-fn count_row(row: &Row<'_>) -> rusqlite::Result<SourceCount> {
-    Ok(SourceCount {
+/// Without its hours.
+fn source_row(row: &Row<'_>) -> rusqlite::Result<SourceRow> {
+    Ok(SourceRow {
         source: row.get(0)?,
         accepted: row.number(1)?,
         duplicate: row.number(2)?,
@@ -220,5 +235,14 @@ fn count_row(row: &Row<'_>) -> rusqlite::Result<SourceCount> {
         held: row.number(4)?,
         rejected: row.number(5)?,
         last_received_at: row.instant(6)?,
+        watermark: row.get::<_, Option<i64>>(7)?.map(Instant),
+        hours: Vec::new(),
+    })
+}
+
+fn hour_count(row: &Row<'_>) -> rusqlite::Result<HourCount> {
+    Ok(HourCount {
+        hour: row.get(0)?,
+        n_records: row.number(1)?,
     })
 }

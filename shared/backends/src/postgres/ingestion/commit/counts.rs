@@ -1,4 +1,4 @@
-//! Counts per source.
+//! Counts per source, and when its records came.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,28 +6,35 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use sextant_store::port::{FactBatch, Outcome};
+use sextant_domain::time::Instant;
+use sextant_store::port::{Arrival, FactBatch, HOURS_KEPT, Outcome};
 
 use super::decide::{Candidate, Decisions, Origin};
 use super::hold::Waiting;
 use crate::postgres::rows;
 
 /// What a batch adds to the counts of a source.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Added {
     accepted: i64,
     duplicate: i64,
     conflict: i64,
     held: i64,
     rejected: i64,
-    last_received_at: i64,
+    /// None: no record came, what was held was replayed.
+    arrival: Option<Arrival>,
 }
 
-/// No record came: what was held was replayed.
+/// No record came.
 const NEVER: i64 = i64::MIN;
 
 /// What a batch adds to the counts, by source.
-pub(super) struct Counts<'b>(BTreeMap<Cow<'b, str>, Added>);
+pub(super) struct Counts<'b> {
+    by_source: BTreeMap<Cow<'b, str>, Added>,
+    received_at: Instant,
+    /// Hour of the tenant's clock.
+    hour: i32,
+}
 
 impl<'b> Counts<'b> {
     pub(super) fn of(
@@ -37,10 +44,17 @@ impl<'b> Counts<'b> {
         waiting: &'b Waiting,
         outcomes: &[Outcome],
     ) -> Self {
-        let mut counts = Self(BTreeMap::new());
+        let mut counts = Self {
+            by_source: BTreeMap::new(),
+            received_at: batch.recorded_at,
+            hour: batch.clock().hour(),
+        };
         for (source, outcome) in batch.sources.iter().zip(outcomes) {
             counts.decided(source, *outcome);
-            counts.of_source(source).last_received_at = batch.recorded_at.0;
+        }
+        for (source, came) in batch.arrivals() {
+            let arrival = &mut counts.of_source(source).arrival;
+            *arrival = Some(arrival.unwrap_or_default().and(came));
         }
         for source in waiting
             .again
@@ -64,9 +78,7 @@ impl<'b> Counts<'b> {
             );
         }
         for rejection in &batch.rejections {
-            let added = counts.of_source(&rejection.source);
-            added.rejected += 1;
-            added.last_received_at = batch.recorded_at.0;
+            counts.of_source(&rejection.source).rejected += 1;
         }
         counts
     }
@@ -82,30 +94,28 @@ impl<'b> Counts<'b> {
     }
 
     fn of_source(&mut self, source: &'b str) -> &mut Added {
-        let none = Added {
-            accepted: 0,
-            duplicate: 0,
-            conflict: 0,
-            held: 0,
-            rejected: 0,
-            last_received_at: NEVER,
-        };
-        self.0.entry(rows::text(source)).or_insert(none)
+        self.by_source.entry(rows::text(source)).or_default()
     }
 
     pub(super) fn columns(&self) -> CountColumns<'_> {
+        let added = || self.by_source.values();
+        let arrivals = || added().map(|added| added.arrival);
+        let received = |came: Option<Arrival>| came.map_or(NEVER, |_came| self.received_at.0);
+        let watermark = |came: Option<Arrival>| Some(came?.watermark?.0);
         CountColumns {
-            sources: self.0.keys().map(AsRef::as_ref).collect(),
-            accepted: self.0.values().map(|added| added.accepted).collect(),
-            duplicate: self.0.values().map(|added| added.duplicate).collect(),
-            conflict: self.0.values().map(|added| added.conflict).collect(),
-            held: self.0.values().map(|added| added.held).collect(),
-            rejected: self.0.values().map(|added| added.rejected).collect(),
-            received: self
-                .0
-                .values()
-                .map(|added| added.last_received_at)
+            sources: self.by_source.keys().map(AsRef::as_ref).collect(),
+            accepted: added().map(|added| added.accepted).collect(),
+            duplicate: added().map(|added| added.duplicate).collect(),
+            conflict: added().map(|added| added.conflict).collect(),
+            held: added().map(|added| added.held).collect(),
+            rejected: added().map(|added| added.rejected).collect(),
+            received: arrivals().map(received).collect(),
+            news: arrivals()
+                .map(|came| rows::number(came.unwrap_or_default().n_news))
                 .collect(),
+            hour: self.hour,
+            forgotten: self.hour.saturating_sub(HOURS_KEPT),
+            watermarks: arrivals().map(watermark).collect(),
         }
     }
 }
@@ -119,10 +129,15 @@ pub(super) struct CountColumns<'c> {
     held: Vec<i64>,
     rejected: Vec<i64>,
     received: Vec<i64>,
+    news: Vec<i64>,
+    hour: i32,
+    /// Hours before this one.
+    forgotten: i32,
+    watermarks: Vec<Option<i64>>,
 }
 
 impl CountColumns<'_> {
-    pub(super) fn params<'p>(&'p self, tenant: &'p Uuid) -> [&'p (dyn ToSql + Sync); 8] {
+    pub(super) fn params<'p>(&'p self, tenant: &'p Uuid) -> [&'p (dyn ToSql + Sync); 12] {
         [
             tenant,
             &self.sources,
@@ -132,6 +147,10 @@ impl CountColumns<'_> {
             &self.held,
             &self.rejected,
             &self.received,
+            &self.news,
+            &self.hour,
+            &self.forgotten,
+            &self.watermarks,
         ]
     }
 }

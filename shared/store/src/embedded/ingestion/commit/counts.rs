@@ -1,16 +1,15 @@
-//! What became of the records of each source.
+//! What became of the records of each source, and when they came.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
 use sextant_domain::id::TenantId;
-use sextant_domain::time::Instant;
 
 use crate::embedded::failure::Work;
 use crate::embedded::sql;
-use crate::embedded::value::id;
-use crate::port::Outcome;
+use crate::embedded::value::{id, number};
+use crate::port::{Arrival, FactBatch, HOURS_KEPT, Outcome};
 
 /// How much the counts of one source change.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,8 +19,6 @@ struct Change {
     conflict: i64,
     held: i64,
     rejected: i64,
-    /// When its last record came; the earliest moment there is if none came with this batch.
-    received_at: Option<Instant>,
 }
 
 impl Change {
@@ -41,22 +38,13 @@ pub(super) struct Counts(BTreeMap<Box<str>, Change>);
 
 impl Counts {
     /// A record came and got its outcome.
-    pub(super) fn decided(&mut self, source: &str, outcome: Outcome, at: Instant) {
-        let change = self.of(source);
-        change.count(outcome);
-        change.received_at = Some(at);
-    }
-
-    /// A record came that waits already.
-    pub(super) fn held_again(&mut self, source: &str, at: Instant) {
-        self.of(source).received_at = Some(at);
+    pub(super) fn decided(&mut self, source: &str, outcome: Outcome) {
+        self.of(source).count(outcome);
     }
 
     /// A record came and was refused.
-    pub(super) fn rejected(&mut self, source: &str, at: Instant) {
-        let change = self.of(source);
-        change.rejected += 1;
-        change.received_at = Some(at);
+    pub(super) fn rejected(&mut self, source: &str) {
+        self.of(source).rejected += 1;
     }
 
     /// A held record got its outcome.
@@ -75,18 +63,10 @@ impl Counts {
                 conflict,
                 held,
                 rejected,
-                received_at,
             } = *change;
-            let received_at = received_at.map_or(i64::MIN, |at| at.0);
+            let tenant = id(tenant.0);
             add.execute(params![
-                id(tenant.0),
-                source,
-                accepted,
-                duplicate,
-                conflict,
-                held,
-                rejected,
-                received_at
+                tenant, source, accepted, duplicate, conflict, held, rejected
             ])?;
         }
         Ok(())
@@ -98,4 +78,21 @@ impl Counts {
         }
         self.0.entry(source.into()).or_default()
     }
+}
+
+/// Notes what came with a batch, of sources that are counted already.
+pub(super) fn note_arrivals(connection: &Connection, batch: &FactBatch) -> Work<()> {
+    let mut arrived = connection.prepare_cached(sql!("ingestion/source_arrived"))?;
+    let mut add = connection.prepare_cached(sql!("ingestion/source_hour_add"))?;
+    let mut forget = connection.prepare_cached(sql!("ingestion/source_hour_forget"))?;
+    let (tenant, hour) = (id(batch.tenant.0), batch.clock().hour());
+    for (source, Arrival { n_news, watermark }) in batch.arrivals() {
+        let watermark = watermark.map(|at| at.0);
+        arrived.execute(params![tenant, source, batch.recorded_at.0, watermark])?;
+        if n_news > 0 {
+            add.execute(params![tenant, source, hour, number(n_news)])?;
+            forget.execute(params![tenant, source, hour.saturating_sub(HOURS_KEPT)])?;
+        }
+    }
+    Ok(())
 }

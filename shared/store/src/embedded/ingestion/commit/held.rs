@@ -202,11 +202,9 @@ pub(super) fn hold(
             .query_row(params![tenant, hour, hash], |row| row.id(0))
             .optional()?;
         if let Some(payload) = waiting {
-            if payload == fact.payload.0 {
-                counts.held_again(source, batch.recorded_at);
-            } else {
+            if payload != fact.payload.0 {
                 outcomes[place] = Outcome::Conflict;
-                counts.decided(source, Outcome::Conflict, batch.recorded_at);
+                counts.decided(source, Outcome::Conflict);
             }
             continue;
         }
@@ -226,7 +224,7 @@ pub(super) fn hold(
             batch.recorded_at.0,
             fact.record
         ])?;
-        counts.decided(source, Outcome::Held, batch.recorded_at);
+        counts.decided(source, Outcome::Held);
     }
     let keys = batch.facts.iter().filter_map(|fact| fact.account.as_ref());
     places::note(
