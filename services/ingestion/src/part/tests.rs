@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-const CONTRACT: [&str; 4] = [
+const CONTRACT: [&str; 5] = [
     include_str!("../../../../proto/sextant/ingestion/v1/ingestion_service.proto"),
     include_str!("../../../../proto/sextant/ingestion/v1/account_service.proto"),
+    include_str!("../../../../proto/sextant/ingestion/v1/source_service.proto"),
     include_str!("../../../../proto/sextant/ingestion/v1/tenant_service.proto"),
     include_str!("../../../../proto/sextant/ingestion/v1/feed_service.proto"),
 ];
