@@ -5715,7 +5715,7 @@ pub mod ingestion_service_server {
 /// Asks for sources.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListSourcesRequest {
-    /// At most this many; 0: 50, at most 1000.
+    /// At most this many; 0: 50, at most 100.
     #[prost(int32, tag = "1")]
     pub page_size: i32,
     /// Continue where an answer ended.
