@@ -46,6 +46,13 @@ impl Room {
     }
 }
 
+/// Leaves a page of rows of which one more than fit was asked for; the last one, where another page follows.
+pub(crate) fn cut<R>(rows: &mut Vec<R>, size: usize) -> Option<&R> {
+    let more = rows.len() > size;
+    rows.truncate(size);
+    rows.last().filter(|_| more)
+}
+
 /// A row of a list that is ordered by number.
 pub(crate) trait Numbered {
     /// Its number.

@@ -7,7 +7,7 @@ use sextant_wire::page;
 use sextant_wire::status::Problem;
 
 use crate::service::Shared;
-use crate::{convert, failure, keys};
+use crate::{convert, failure, keys, pages};
 
 pub(crate) async fn handle(
     shared: &Shared,
@@ -41,10 +41,7 @@ async fn list(
         .list(owner, &page)
         .await
         .map_err(failure::of_store)?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let last = rows.last().filter(|_| more);
-    let next_page_token = last
+    let next_page_token = pages::cut(&mut rows, size)
         .map(|last| shared.deps.pager.token(number, &bound, &last.key_id))
         .unwrap_or_default();
     Ok(ListKeysResponse {

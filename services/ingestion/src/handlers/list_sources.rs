@@ -8,9 +8,9 @@ use sextant_store::port::{Page, SourceRow};
 use sextant_wire::page;
 use sextant_wire::time::timestamp;
 
-use crate::failure;
 use crate::reading::Reading;
 use crate::service::Shared;
+use crate::{failure, pages};
 
 /// Of one page: each has the hours of weeks.
 const MAX_SOURCES: usize = 100;
@@ -35,10 +35,7 @@ pub(crate) async fn handle(
     };
     let found = shared.deps.intake.sources(id, &asked).await;
     let mut rows = found.map_err(failure::of_store)?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let last = rows.last().filter(|_| more);
-    let next_page_token = last
+    let next_page_token = pages::cut(&mut rows, size)
         .map(|last| pager.token(id.0, &bound, &last.source))
         .unwrap_or_default();
     let watermark = rows.iter().filter_map(|row| row.watermark).max();

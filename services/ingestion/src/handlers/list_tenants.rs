@@ -7,7 +7,7 @@ use sextant_wire::page;
 use sextant_wire::status::Problem;
 
 use crate::service::Shared;
-use crate::{convert, failure};
+use crate::{convert, failure, pages};
 
 /// Page tokens of lists over the whole installation belong to no tenant.
 const NO_TENANT: u128 = 0;
@@ -53,10 +53,7 @@ async fn all(
         })
         .await
         .map_err(failure::of_store)?;
-    let more = rows.len() > size;
-    rows.truncate(size);
-    let last = rows.last().filter(|_| more);
-    let next_page_token = last
+    let next_page_token = pages::cut(&mut rows, size)
         .map(|last| shared.deps.pager.token(NO_TENANT, &bound, &last.name))
         .unwrap_or_default();
     Ok(ListTenantsResponse {
