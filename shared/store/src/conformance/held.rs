@@ -9,16 +9,17 @@ use sextant_domain::id::{PayloadHash, Slice};
 
 use crate::conformance::make::{
     ACME, SLICE, account, at, batch, changed, entries, event, external, from_source, records,
+    sources,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome, Page, RejectionFilter, SourceRow};
+use crate::port::{FactBatch, MAX_ENTRY_BYTES, NewFact, Outcome, RejectionFilter, SourceRow};
 
 async fn commit(store: &Ingestion, batch: FactBatch) -> Vec<Outcome> {
     store.facts.commit(batch).await.unwrap().outcomes
 }
 
 async fn count_of(store: &Ingestion, source: &str) -> SourceRow {
-    let counts = store.intake.sources(ACME, &Page::first(10)).await.unwrap();
+    let counts = sources(store, ACME).await;
     counts
         .into_iter()
         .find(|count| count.source == source)

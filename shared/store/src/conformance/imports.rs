@@ -3,10 +3,10 @@
 use futures_util::future::{join, join_all};
 
 use crate::conformance::make::{
-    ACME, SLICE, account, at, batch, entries, event, once, records, rejection, tenant_row,
+    ACME, SLICE, account, at, batch, entries, event, once, records, rejection, sources, tenant_row,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{FactBatch, Import, NewFact, Outcome, Page, RejectionFilter};
+use crate::port::{FactBatch, Import, NewFact, Outcome, RejectionFilter};
 use crate::{Error, Result};
 
 /// A store that knows a tenant and its account "anvil".
@@ -49,17 +49,14 @@ pub async fn history_is_stored_only_while_an_import_is_open<H: Harness>(harness:
         ]
     };
     let refused = async |number| {
-        let counts = store.intake.sources(ACME, &Page::first(10)).await.unwrap();
+        let counts = sources(&store, ACME).await;
         let heads = store.feed.heads().await.unwrap();
         let whole = FactBatch {
             rejections: vec![rejection("crm", "value")],
             ..batch(ACME, number, facts())
         };
         is_refused(&store.facts.commit(whole).await);
-        assert_eq!(
-            store.intake.sources(ACME, &Page::first(10)).await.unwrap(),
-            counts
-        );
+        assert_eq!(sources(&store, ACME).await, counts);
         assert_eq!(store.feed.heads().await.unwrap(), heads);
         assert_eq!(
             store

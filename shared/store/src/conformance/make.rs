@@ -11,8 +11,8 @@ use sextant_domain::time::{Day, Instant};
 use crate::conformance::Ingestion;
 use crate::port::{
     AccountFactRow, FactBatch, FactEntry, MembershipRow, MovesProgress, NewFact, NewRejection,
-    Once, RejectionKey, ReplicaAccount, ReplicaCommit, Request, RevisionRow, SegmentationCommit,
-    SegmentationRow, TenantRow, TransitionRow,
+    Once, Page, RejectionKey, ReplicaAccount, ReplicaCommit, Request, RevisionRow,
+    SegmentationCommit, SegmentationRow, SourceRow, TenantRow, TransitionRow,
 };
 
 pub(super) const ACME: TenantId = TenantId(0x0198_0000_0000_7000_8000_0000_0000_0a01);
@@ -123,6 +123,12 @@ pub(super) async fn entries(store: &Ingestion, tenant: TenantId, slice: Slice) -
         }
         all.extend(read);
     }
+}
+
+/// The sources of a tenant, ten at most.
+pub(super) async fn sources(store: &Ingestion, tenant: TenantId) -> Vec<SourceRow> {
+    let page = Page::first(10);
+    store.intake.sources(tenant, &page).await.unwrap()
 }
 
 /// The records of all facts of a slice, as text, in order.

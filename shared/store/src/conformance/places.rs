@@ -9,10 +9,10 @@ use sextant_domain::place::{self, Word};
 
 use crate::Error;
 use crate::conformance::make::{
-    ACME, BOLT, SLICE, account, at, batch, event, external, from_source, records,
+    ACME, BOLT, SLICE, account, at, batch, event, external, from_source, records, sources,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{NewFact, Outcome, Page, PlaceStep, PlaceWord};
+use crate::port::{NewFact, Outcome, PlaceStep, PlaceWord};
 
 const DAY: i64 = 86_400;
 
@@ -204,7 +204,7 @@ pub async fn what_waits_for_a_user_is_stored_where_the_user_was<H: Harness>(harn
         [record("e3"), b"record e4 of u2".to_vec()],
         "u1 had left by then"
     );
-    let counts = store.intake.sources(ACME, &Page::first(10)).await.unwrap();
+    let counts = sources(&store, ACME).await;
     let app = counts.iter().find(|count| count.source == "app").unwrap();
     assert_eq!((app.accepted, app.held), (2, 2));
 }
