@@ -14,6 +14,7 @@ mod descriptor;
 mod elf;
 mod explanation;
 mod external;
+mod file;
 mod foreign;
 mod instance;
 mod library;
@@ -42,10 +43,11 @@ pub use external::{
     Allowance, Crash, External, ExternalInstance, Failing, Hosts, Server, Trouble, Usage,
     WrittenLine,
 };
+pub use file::{Unreadable, read_file};
 pub use instance::Instance;
 
 pub use plugin::{Plugin, discover, left_alone};
 pub use segmenter::{Bound, Segmenter};
 pub use sextant_segmenter_abi::{SEG_ABSTAIN as ABSTAIN, SEG_NO_SEGMENT as NO_SEGMENT};
 pub use state::{MAX_STATE_BYTES, State};
-pub use verified::Verified;
+pub use verified::{MAX_FILE_BYTES, Verified};

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tonic::transport::Uri;
 
-use crate::Descriptor;
 use crate::segmenter::hex;
+use crate::{Descriptor, Unreadable, read_file};
 
 /// What is signed, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ impl Manifest {
     }
 }
 
+/// Bytes of a manifest, and of a signature.
+pub const MAX_SIGNED_BYTES: u64 = 16 << 10;
+
 /// A manifest with its signature.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Signed {
@@ -74,6 +77,25 @@ impl Signed {
             let mut path = library.as_os_str().to_owned();
             path.push(ending);
             PathBuf::from(path)
+        })
+    }
+
+    /// What lies beside a library; nothing where it has no manifest.
+    ///
+    /// # Errors
+    /// The one of both files that cannot be read, has more than [`MAX_SIGNED_BYTES`], or is missing beside the manifest.
+    pub fn beside(library: &Path) -> Result<Self, Unreadable> {
+        let [manifest, signature] = Self::files_beside(library);
+        if !manifest.exists() {
+            return Ok(Self::default());
+        }
+        let read = |path: PathBuf| {
+            read_file(&path, MAX_SIGNED_BYTES).map_err(|error| Unreadable { path, error })
+        };
+        Ok(Self {
+            manifest: read(manifest)?,
+            // What is no text is no signature either, and refused for that.
+            signature: String::from_utf8_lossy(&read(signature)?).into_owned(),
         })
     }
 
@@ -258,6 +280,12 @@ impl Roots {
             revoked: file.revoked,
             servers: servers.transpose()?,
         })
+    }
+
+    /// Whether any key is trusted with anything.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
     }
 
     /// Whether a server may be asked at all (no id), or as the segmenter with this id.

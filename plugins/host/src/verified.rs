@@ -1,17 +1,15 @@
 //! A file that passed every check for which none of its code has to run.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::check::{Check, Finding};
 use crate::sealed::Sealed;
-use crate::{Descriptor, LoadError, elf, segmenter};
+use crate::{Descriptor, LoadError, elf, read_file, segmenter};
 
-/// Largest file that is read.
-const MAX_BYTES: u64 = 64 << 20;
+/// Bytes of the largest segmenter.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// A segmenter that nobody can change any more, and what it says of itself. None of its code has run.
 #[derive(Debug)]
@@ -98,15 +96,7 @@ impl Verified {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Finding> {
-    let failed = |error: io::Error| {
+    read_file(path, MAX_FILE_BYTES).map_err(|error| {
         Finding::new(Check::Readable, "the file could not be read").caused_by(error)
-    };
-    let size = fs::metadata(path).map_err(failed)?.len();
-    if size > MAX_BYTES {
-        return Err(Finding::new(
-            Check::Readable,
-            format!("the file has {size} bytes; at most {MAX_BYTES} are read"),
-        ));
-    }
-    fs::read(path).map_err(failed)
+    })
 }

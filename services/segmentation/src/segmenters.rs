@@ -37,8 +37,6 @@ pub(crate) use publish::Offer;
 pub(crate) use told::{Actor, own_request};
 pub use trusted::{Trust, TrustLevel};
 
-/// Bytes of the largest file.
-pub(crate) const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Digits of a digest that people are shown.
 const SHOWN_DIGITS: usize = 12;
 /// Uploads that are in memory at one time, at most.
@@ -94,8 +92,9 @@ pub(crate) struct Segmenters {
     edition: AtomicU64,
     /// Uploads that may be in memory at one time.
     uploads: Semaphore,
-    /// Segmenters that may be judged at one time: it takes processors.
+    /// Segmenters that may be judged at one time: it takes processors. Of one key one, so that no team takes all turns.
     judges: Arc<Semaphore>,
+    judges_of: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     /// Held by whoever stores one: what is newest is found by what was stored before.
     storing: AsyncMutex<()>,
     /// This process among the replicas, and what it can ask.
@@ -124,6 +123,7 @@ impl Segmenters {
             edition: AtomicU64::new(0),
             uploads: Semaphore::new(MAX_UPLOADS),
             judges: Arc::new(Semaphore::new(MAX_JUDGED)),
+            judges_of: Mutex::default(),
             storing: AsyncMutex::default(),
             replica: uuid::Uuid::new_v4().as_u128(),
             ready: AsyncMutex::default(),

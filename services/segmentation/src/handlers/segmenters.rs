@@ -7,7 +7,8 @@ use tonic::{Request, Response, Status, Streaming};
 
 use sextant_domain::id::TenantId;
 use sextant_domain::time::Instant;
-use sextant_plugin_host::trust::Signed;
+use sextant_plugin_host::MAX_FILE_BYTES;
+use sextant_plugin_host::trust::{MAX_SIGNED_BYTES, Signed};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
@@ -17,15 +18,13 @@ use sextant_wire::status::{Problem, store};
 use sextant_wire::{page, request, time};
 
 use super::Handlers;
-use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, told};
+use crate::segmenters::{Actor, Offer, told};
 use crate::supervise::Change;
 
 /// How long a file may take to arrive, and its next piece: whoever stops sending gives way to others.
 const LONGEST_UPLOAD: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const DIGEST_DIGITS: usize = 64;
-/// Bytes of the largest manifest, and of the largest signature.
-const MAX_MANIFEST_BYTES: usize = 16 << 10;
 
 pub(super) async fn upload(
     handlers: &Handlers,
@@ -119,8 +118,9 @@ fn check(head: &pb::UploadHead) -> Result<usize, Problem> {
             message,
         ));
     }
-    if head.manifest.len().max(head.signature.len()) > MAX_MANIFEST_BYTES {
-        let message = format!("has more than {MAX_MANIFEST_BYTES} bytes");
+    let signed_bytes = head.manifest.len().max(head.signature.len());
+    if signed_bytes as u64 > MAX_SIGNED_BYTES {
+        let message = format!("has more than {MAX_SIGNED_BYTES} bytes");
         return Err(Problem::field(
             ErrorReason::FieldTooLong,
             "head.manifest",

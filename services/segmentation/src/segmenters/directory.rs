@@ -9,13 +9,14 @@ use std::time::SystemTime;
 use tracing::error;
 
 use sextant_plugin_host::trust::Signed;
+use sextant_plugin_host::{MAX_FILE_BYTES, Unreadable, read_file};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_runtime::blocking;
 use sextant_store::port::SegmenterState;
 use sextant_wire::status::Problem;
 
-use crate::segmenters::{Actor, MAX_FILE_BYTES, Offer, Segmenters};
+use crate::segmenters::{Actor, Offer, Segmenters};
 
 /// What was found in the directory, and was published or refused: files with their sizes and times of change.
 #[derive(Debug, Default)]
@@ -84,10 +85,9 @@ impl Segmenters {
     async fn publish_file(&self, path: &Path) -> bool {
         let reading = path.to_owned();
         let read = blocking(move || Ok::<_, Problem>(read(&reading))).await;
-        let signed = signed_beside(path);
-        let code = match read {
-            Ok(Ok(code)) => code,
-            Ok(Err(error)) => {
+        let (code, signed) = match read {
+            Ok(Ok(read)) => read,
+            Ok(Err(Unreadable { path, error })) => {
                 error!(file = %path.display(), %error, "a segmenter cannot be read");
                 return true;
             },
@@ -97,7 +97,7 @@ impl Segmenters {
             name: path.display().to_string(),
             code,
             digest: String::new(),
-            signed: signed.unwrap_or_default(),
+            signed,
             by: Actor("directory".to_owned()),
         };
         match self.publish(offer).await {
@@ -121,22 +121,19 @@ impl Watched {
     }
 }
 
-/// The manifest and signature that lie beside a file, as `sextant plugin sign` writes them.
-fn signed_beside(path: &Path) -> Option<Signed> {
-    let [manifest, signature] = Signed::files_beside(path);
-    Some(Signed {
-        manifest: std::fs::read(manifest).ok()?,
-        signature: std::fs::read_to_string(signature).ok()?,
-    })
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let size = std::fs::metadata(path)?.len();
-    if size > MAX_FILE_BYTES {
-        let message = format!("it has {size} bytes; a segmenter has at most {MAX_FILE_BYTES}");
-        return Err(io::Error::other(message));
+/// A library, and what `sextant plugin sign` has put beside it: a manifest whose signature has not come yet is none.
+fn read(path: &Path) -> Result<(Vec<u8>, Signed), Unreadable> {
+    let unreadable = |error| Unreadable {
+        path: path.to_owned(),
+        error,
+    };
+    let code = read_file(path, MAX_FILE_BYTES).map_err(unreadable)?;
+    match Signed::beside(path) {
+        Err(missing) if missing.error.kind() == io::ErrorKind::NotFound => {
+            Ok((code, Signed::default()))
+        },
+        signed => Ok((code, signed?)),
     }
-    std::fs::read(path)
 }
 
 /// The shared objects of a folder. What is no file, such as a pipe, has no end to be read to.

@@ -1,11 +1,11 @@
 //! Publishing: nothing is stored that does not pass its checks, and everything that is refused is told of.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use prost::Message as _;
 use semver::Version;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use sextant_plugin_host::trust::{Distrust, Signed};
 use sextant_plugin_host::{
@@ -124,13 +124,24 @@ fn named(verified: &Verified) -> pb::Segmenter {
 }
 
 /// The turn to judge a segmenter.
-type Judging = Arc<OwnedSemaphorePermit>;
+type Judging = Arc<[OwnedSemaphorePermit; 2]>;
 
 impl Segmenters {
-    /// Waits for the turn to judge one, which whoever judges holds, also where nobody waits for the verdict any more.
-    async fn turn_to_judge(&self) -> Option<Judging> {
-        let turn = Arc::clone(&self.judges).acquire_owned().await;
-        turn.ok().map(Arc::new)
+    /// Waits for the turn to judge one for somebody, which whoever judges holds, also where nobody waits for the verdict any more.
+    async fn turn_to_judge(&self, by: &Actor) -> Option<Judging> {
+        let own = {
+            let mut all = self
+                .judges_of
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            // Nobody waits for these or has them.
+            all.retain(|_, turns| Arc::strong_count(turns) > 1);
+            let own = all.entry(by.0.clone());
+            Arc::clone(own.or_insert_with(|| Arc::new(Semaphore::new(1))))
+        };
+        let own = own.acquire_owned().await.ok()?;
+        let turn = Arc::clone(&self.judges).acquire_owned().await.ok()?;
+        Some(Arc::new([own, turn]))
     }
 
     /// Publishes a shared library; true beside it: it was published before.
@@ -145,7 +156,8 @@ impl Segmenters {
             signed,
             by,
         } = offer;
-        let judging = self.turn_to_judge().await;
+        let signed = self.that_counts(signed)?;
+        let judging = self.turn_to_judge(&by).await;
         let code = Arc::new(code);
         let (verifying, named_so) = (Arc::clone(&code), name.clone());
         let held = judging.clone();
@@ -265,7 +277,7 @@ impl Segmenters {
                 .await;
         }
         let server = servers::server(&self.isolation, address, token_name)?;
-        let judging = self.turn_to_judge().await;
+        let judging = self.turn_to_judge(by).await;
         let (hosts, allowance) = self.allowed();
         let (asked, held) = (server.clone(), judging.clone());
         let connecting = blocking(move || {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Range;
 use std::time::Duration;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
@@ -14,6 +16,7 @@ use tonic::Code;
 use sextant::client::Client;
 use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
 use sextant_proto::segmentation::v1::{UploadHead, UploadSegmenterRequest};
+use sextant_runtime::auth::Key;
 use sextant_wire::status::reason_of;
 
 use crate::worlds::published::{Team, column};
@@ -161,6 +164,63 @@ async fn a_thousand_damaged_libraries_are_told_what_they_fail_and_nobody_notices
     );
 }
 
+/// Where the code of a library is: its largest section that can be executed. Offsets of ELF, 64 bits, little-endian.
+fn code_of(library: &[u8]) -> Range<usize> {
+    const EXECUTABLE: u64 = 4;
+    let number = |at: usize, bytes: usize| {
+        let word = library[at..at + bytes].iter().rev();
+        word.fold(0, |number, byte| number << 8 | u64::from(*byte))
+    };
+    let place = |at: usize| usize::try_from(number(at, 8)).unwrap();
+    let (first, n_sections) = (place(0x28), number(0x3c, 2));
+    let sections = (0..n_sections).map(|n| first + 64 * usize::try_from(n).unwrap());
+    let executable = sections.filter(|section| number(section + 8, 8) & EXECUTABLE != 0);
+    let ranges = executable.map(|section| {
+        let begin = place(section + 24);
+        begin..begin + place(section + 32)
+    });
+    ranges.max_by_key(Range::len).unwrap()
+}
+
+#[tokio::test]
+async fn libraries_whose_code_is_damaged_run_and_nobody_else_notices() {
+    const ID: &str = "acme.damaged-00";
+    let seed = 20_261_201;
+    println!("seed {seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (team, _, position) = Team::published().await;
+    let whole = team.library(Seats {
+        id: ID,
+        ..Seats::default()
+    });
+    let damaged = code_of(&whole);
+    let mut checks = BTreeSet::new();
+    for k in 0..16 {
+        // Nothing is known of the id, so it is judged by running it.
+        let id = format!("acme.damaged-{k:02}");
+        let places: Vec<usize> = (0..whole.len() - ID.len())
+            .filter(|at| whole[*at..].starts_with(ID.as_bytes()))
+            .collect();
+        let mut code = whole.clone();
+        for at in places {
+            code[at..at + ID.len()].copy_from_slice(id.as_bytes());
+        }
+        for _ in 0..3 {
+            code[random.random_range(damaged.clone())] ^= 1 << random.random_range(0..8);
+        }
+        let (_, reason, message) = upload(&team.client, &code, &code).await;
+        if !reason.is_empty() {
+            assert_eq!(reason, "SEGMENTER_REJECTED", "{k}: {message}");
+            checks.insert(message.split(':').next().unwrap().to_owned());
+        }
+        assert_eq!(team.sizes(&position).await, (4, 6), "{k}");
+    }
+    assert!(
+        checks.iter().any(|check| !check.starts_with("V-")),
+        "{checks:?}"
+    );
+}
+
 #[tokio::test]
 async fn a_version_has_one_digest_and_the_next_one_is_newer() {
     let (team, _, position) = Team::published().await;
@@ -224,8 +284,14 @@ async fn one_that_takes_all_the_time_that_there_is_to_judge_it_holds_up_nobody_e
             ..Seats::default()
         })
     });
+    // Another team's: of one key one is judged at a time.
+    let publisher = "keys create --installation --scope plugins.publish --output json";
+    let made = team.world.cli(&publisher.split(' ').collect::<Vec<_>>());
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let another = Key::parse(made["keys"][0]["secret"].as_str().unwrap()).unwrap();
+    let another = team.world.client_with(&another);
     let endless = async {
-        let (code, _, message) = upload(&team.client, &hangs, &hangs).await;
+        let (code, _, message) = upload(&another, &hangs, &hangs).await;
         assert_ne!(code, Code::Ok, "{message}");
     };
     // One after the other, so that it is judged before the last of them at the latest.

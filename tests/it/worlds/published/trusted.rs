@@ -288,6 +288,22 @@ async fn where_digests_are_approved_a_segmenter_waits_for_somebody() {
 }
 
 #[tokio::test]
+async fn where_no_key_is_listed_a_signature_does_not_count() {
+    let team = Team::start(Shape::Embedded).await;
+    let (ours, _) = key(&team, "ours");
+    let file = team.version("1.0.0", 50);
+    team.plugin(&["sign", &file, "--secret-key", &ours]);
+    let pushed = team.world.cli(&["plugin", "push", &file]);
+    let told = String::from_utf8(pushed.stderr).unwrap();
+    assert_eq!(pushed.status.code(), Some(0), "{told}");
+    assert!(told.contains("its signature does not count"), "{told}");
+    // It can be used, and its key is nobody.
+    segmentation_by(&team.client, "seats", "acme.seats", "{}").await;
+    let position = team.ten_accounts().await;
+    assert_eq!(team.sizes(&position).await, (4, 6));
+}
+
+#[tokio::test]
 async fn a_signature_may_come_after_what_is_signed() {
     let team = Team::start(Shape::Apart).await;
     let file = team.version("1.0.0", 50);

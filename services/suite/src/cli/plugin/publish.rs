@@ -1,13 +1,17 @@
 //! Commands about versions of segmenters: publishing them, and taking them out of use.
 
 use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
 
 use clap::ArgMatches;
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 use tokio_stream::iter;
 
 use sextant_domain::time::Zone;
 use sextant_plugin_host::trust::Signed;
+use sextant_plugin_host::{MAX_FILE_BYTES, read_file};
 use sextant_proto::segmentation::v1::upload_segmenter_request::Part;
 use sextant_proto::segmentation::v1::{
     ApproveSegmenterRequest, GetSegmenterRequest, ListSegmenterEventsRequest,
@@ -27,6 +31,8 @@ use crate::output::{Block, Cell, Column};
 
 /// Bytes of a message.
 const CHUNK_BYTES: usize = 256 << 10;
+/// Whoever waits for longer is told what for.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Publishes a file and, for a segmentation, proposes it.
 pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
@@ -35,7 +41,7 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
         .cloned()
         .unwrap_or_default();
     let signed = signed_beside(&path)?;
-    let code = std::fs::read(&path).map_err(|source| Error::File { path, source })?;
+    let code = read_file(&path, MAX_FILE_BYTES).map_err(|source| Error::File { path, source })?;
     let segmentation = text_of(matches, "segmentation");
     // A key of the installation may have no tenant to name where nothing is proposed.
     if segmentation.is_empty() {
@@ -62,6 +68,7 @@ pub(crate) async fn push(context: &Context<'_>, matches: &ArgMatches) -> Result<
 }
 
 async fn upload(client: &Client, code: Vec<u8>, signed: Signed) -> Result<Segmenter, Error> {
+    let is_signed = !signed.is_absent();
     let head = UploadHead {
         digest: hex(&Sha256::digest(&code)),
         size: code.len() as u64,
@@ -76,11 +83,35 @@ async fn upload(client: &Client, code: Vec<u8>, signed: Signed) -> Result<Segmen
     let parts: Vec<_> = parts
         .map(|part| UploadSegmenterRequest { part: Some(part) })
         .collect();
-    let answer = client
-        .segmenters()
-        .upload_segmenter(client.long_request(iter(parts)))
-        .await?;
-    Ok(answer.into_inner().segmenter.unwrap_or_default())
+    let mut segmenters = client.segmenters();
+    let mut judged = pin!(segmenters.upload_segmenter(client.long_request(iter(parts))));
+    let answer = match timeout(SOON, &mut judged).await {
+        Ok(answer) => answer,
+        Err(_elapsed) => {
+            note("it is being judged, which takes up to 30 seconds, or waits until others are");
+            judged.await
+        },
+    };
+    let segmenter = answer?.into_inner().segmenter.unwrap_or_default();
+    if is_signed && segmenter.signature.is_empty() {
+        note(
+            "its signature does not count: this installation trusts whoever may publish, and lists no keys",
+        );
+    }
+    tell_failed(&segmenter);
+    Ok(segmenter)
+}
+
+/// What a version was taken with although it failed: how long it takes depends on the machine and on what else runs there.
+fn tell_failed(segmenter: &Segmenter) {
+    for one in &segmenter.verdicts {
+        if one.outcome == "fail" {
+            let (check, found, fix) = (&one.check, &one.found, &one.fix);
+            note(&format!(
+                "it is published, and failed {check} here: {found}; to fix it: {fix}"
+            ));
+        }
+    }
 }
 
 /// Publishes a server.
@@ -96,6 +127,7 @@ pub(crate) async fn register(context: &Context<'_>, matches: &ArgMatches) -> Res
         .register_segmenter(client.long_request(request))
         .await?;
     let segmenter = answer.into_inner().segmenter.unwrap_or_default();
+    tell_failed(&segmenter);
     context.print(matches, &Zone::utc(), &versions(&[segmenter]).into())
 }
 

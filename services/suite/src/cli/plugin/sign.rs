@@ -10,7 +10,7 @@ use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 
 use sextant_domain::time::Zone;
 use sextant_plugin_host::trust::{About, Manifest, Roots, Signed};
-use sextant_plugin_host::{Descriptor, Verified};
+use sextant_plugin_host::{Descriptor, Unreadable, Verified};
 use sextant_runtime::clock::Clock;
 use sextant_segmentation::PLATFORM;
 
@@ -41,7 +41,13 @@ pub(crate) fn keygen(context: &Context<'_>, matches: &ArgMatches) -> Result<(), 
         .create_new(true)
         .mode(0o600)
         .open(&secret_file)
-        .map_err(|source| unwritten(&secret_file, source))?;
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Error::usage(format!(
+                "{} is there already, and a key cannot be made a second time: name another one",
+                secret_file.display()
+            )),
+            _ => unwritten(&secret_file, source),
+        })?;
     file.write_all(secret.into_string().as_bytes())
         .map_err(|source| unwritten(&secret_file, source))?;
     fs::write(&public_file, public.into_string())
@@ -167,14 +173,9 @@ pub(crate) fn verify(context: &Context<'_>, matches: &ArgMatches) -> Result<(), 
 
 /// The manifest and signature beside a file; absent where it is not signed.
 pub(crate) fn signed_beside(path: &Path) -> Result<Signed, Error> {
-    let [manifest, signature] = Signed::files_beside(path);
-    if !manifest.exists() {
-        return Ok(Signed::default());
-    }
-    Ok(Signed {
-        manifest: fs::read(&manifest).map_err(|source| unwritten(&manifest, source))?,
-        signature: fs::read_to_string(&signature)
-            .map_err(|source| unwritten(&signature, source))?,
+    Signed::beside(path).map_err(|Unreadable { path, error }| Error::File {
+        path,
+        source: error,
     })
 }
 
