@@ -52,14 +52,16 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Behind a row more, and looked at again, where the plugin is `observed`.
+    /// Between two rows more, and looked at again, where the plugin is `observed`.
     pub(crate) fn new(prepared: &Prepared, observed: bool) -> Result<Self, CallError> {
         let columns = prepared.columns.iter().map(|column| {
             if !observed || prepared.rows == 0 {
                 return Ok(laid_out(column.to_data()));
             }
-            let behind = concat(&[&*column.slice(0, 1), &**column])?;
-            Ok(laid_out(behind.to_data()).slice(1, prepared.rows))
+            // Not all of them in a circle, of which whoever forgets the offset would see each once.
+            let first = column.slice(0, 1);
+            let between = concat(&[&*first, &**column, &*first])?;
+            Ok(laid_out(between.to_data()).slice(1, prepared.rows))
         });
         let columns = columns.collect::<Result<Vec<_>, CallError>>()?;
         let before = observed.then(|| columns.iter().flat_map(contents).collect());

@@ -169,7 +169,7 @@ fn by_every_test(subject: &Subject) -> Vec<Verdict> {
         if let Err(wrong) = &found {
             has_failed = true;
             n_late += usize::from(wrong.matter == Matter::Call);
-            is_over |= wrong.matter == Matter::Tests;
+            is_over |= matches!(wrong.matter, Matter::Start | Matter::Tests);
         }
         judged(test, subject, found)
     });
@@ -191,10 +191,11 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
     checks.map(Check::id).chain(tests().map(|test| test.id))
 }
 
-/// One that cannot be fitted answers nothing, which is not to be told as wrong answers: fits come first.
+/// First what all others need: processes that start, and, as one that cannot be fitted answers nothing, fits.
 fn tests() -> impl Iterator<Item = &'static Test> {
-    tests_of_fits::TESTS
-        .iter()
+    [&tests_of_resources::START]
+        .into_iter()
+        .chain(tests_of_fits::TESTS)
         .chain(tests_of_answers::TESTS)
         .chain(tests_of_configurations::TESTS)
         .chain(tests_of_resources::TESTS)
@@ -205,10 +206,14 @@ fn judged(test: &Test, subject: &Subject, found: Found) -> Verdict {
         Ok((outcome, what)) => (outcome, what, test.why, test.fix),
         Err(wrong) => {
             let (why, fix) = match wrong.matter {
-                Matter::Test | Matter::Refusal => (test.why, test.fix),
+                Matter::Test | Matter::Refusal | Matter::Start => (test.why, test.fix),
                 Matter::Call => (
                     "a call that is not done in time has no answer, and one that goes on after that ends with its process",
                     "in what may take long, look at the flag of the call (cancel), and stop; `sextant plugin run --csv` shows it rows of your own",
+                ),
+                Matter::Crash => (
+                    "a process that goes down takes all answers of its batch with it, and this test judged none: other tests may fail for the same cause",
+                    "mend what brings it down, before anything else that failed: `sextant plugin run --csv` shows it rows of your own",
                 ),
                 Matter::Tests => (
                     "whoever publishes waits for all tests, and what is not tested is not taken",

@@ -512,6 +512,18 @@ impl External {
         self.shared.hosts.wait_for(None, looking)?
     }
 
+    /// How many files and the like its process has open, where it has one of its own. Waits until that is at rest.
+    pub(crate) fn open_files(&self) -> Option<u64> {
+        let shared = Arc::clone(&self.shared);
+        let looking = async move {
+            let Peer::Process(peer) = &shared.peer else {
+                return None;
+            };
+            usage::open_files(peer.rest().await.process()?.id())
+        };
+        self.shared.hosts.wait_for(None, looking)?
+    }
+
     /// Memory that its process has allocated by the allocator of C and not freed, in bytes. Waits until that is at rest.
     pub(crate) fn heap_bytes(&self) -> Option<u64> {
         let shared = Arc::clone(&self.shared);

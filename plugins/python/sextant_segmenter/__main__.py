@@ -90,7 +90,11 @@ def main() -> None:
     except (ValueError, OSError) as error:
         raise SystemExit(f"{arguments.segmenter}: {error}") from None
     if arguments.command == "check":
-        print(f"{check_examples(segmenter)} examples hold")
+        try:
+            number = check_examples(segmenter)
+        except AssertionError as error:
+            raise SystemExit(str(error)) from None
+        print("1 example holds" if number == 1 else f"{number} examples hold")
         return
     if (arguments.certificate is None) != (arguments.private_key is None):
         parser.error("--certificate and --private-key need each other")

@@ -199,7 +199,7 @@ async fn the_way_from_an_export_to_a_scikit_learn_model_judges_every_account_as_
     let said = demo.shell(&script("plugins/python/README.md", heading), &[]);
     for told in [
         "area under the ROC curve",
-        "1 examples hold",
+        "1 example holds",
         "High risk",
         "all where the model puts them",
     ] {

@@ -1,4 +1,4 @@
-//! The row that brings a segmenter down or holds it up, so that its author is told which one it is.
+//! The row that brings a segmenter down, holds it up or is one that it cannot judge, so that its author is told which one it is.
 
 use std::mem;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::conformance::subject::call;
 use crate::external::Trouble;
 use crate::{Deadline, ExternalInstance};
 
-/// Longest time of one call of the search for a row that crashes it, for one that holds it up, and of all calls.
+/// Longest time of one call of the search for a row that crashes it or that it fails with, for one that holds it up, and of all calls.
 const ONE: Duration = Duration::from_secs(1);
 const ONE_THAT_HANGS: Duration = Duration::from_millis(200);
 const ALL: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ pub(super) fn row(
     trouble: &Trouble,
 ) -> Option<String> {
     let longest = match trouble {
-        Trouble::Crashed(_) => ONE,
+        Trouble::Crashed(_) | Trouble::Failed(_) => ONE,
         Trouble::Overran => ONE_THAT_HANGS,
         _ => return None,
     };

@@ -26,6 +26,10 @@ pub(super) enum Matter {
     Refusal,
     /// A call was not done in time: what it was to give is not known.
     Call,
+    /// Its process went down, and so did what the test is about.
+    Crash,
+    /// It starts so slowly that no more tests are made.
+    Start,
     /// There is no time for more tests.
     Tests,
 }
@@ -41,6 +45,7 @@ impl Wrong {
             what: what + &details,
             matter: match trouble {
                 Trouble::Overran => Matter::Call,
+                Trouble::Crashed(_) => Matter::Crash,
                 _ => Matter::Test,
             },
         }
@@ -49,6 +54,14 @@ impl Wrong {
     /// Whether it refuses a configuration.
     pub(super) fn is_refusal(&self) -> bool {
         self.matter == Matter::Refusal
+    }
+
+    /// Its processes take so long to start, told in these words, that no more tests are made.
+    pub(super) fn slow_to_start(what: String) -> Self {
+        Self {
+            what,
+            matter: Matter::Start,
+        }
     }
 
     /// The tests take too long.

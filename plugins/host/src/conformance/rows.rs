@@ -4,9 +4,12 @@ use std::iter;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::Int32Type;
-use arrow_array::{Array as _, ArrayRef, DictionaryArray, Float64Array, RecordBatch, StringArray};
-use arrow_schema::ArrowError;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type};
+use arrow_array::{
+    Array as _, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, RecordBatch,
+    StringArray,
+};
+use arrow_schema::{ArrowError, DataType};
 use serde_json::Value;
 
 use crate::{Descriptor, Feature, FeatureType, OnMissing, rows};
@@ -14,8 +17,10 @@ use crate::{Descriptor, Feature, FeatureType, OnMissing, rows};
 /// What made up rows are like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Values as accounts have them, and every tenth unknown where that may be.
+    /// Counts, shares and small amounts, and every tenth unknown where that may be.
     Plain,
+    /// The same with percentages, large amounts, and what has become less.
+    Wide,
     /// Unknown wherever that may be.
     Unknown,
     /// The greatest, the least and the oddest values of each type.
@@ -78,6 +83,37 @@ pub(super) fn recoded(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(rows.schema(), columns.collect::<Result<_, ArrowError>>()?)
 }
 
+/// The same rows, with other values where one is unknown: what lies there means nothing.
+pub(super) fn hidden(rows: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let columns = rows.columns().iter().map(|column| {
+        let nulls = column.nulls().cloned();
+        let cells = (0..column.len()).map(|row| column.is_valid(row));
+        Ok::<ArrayRef, ArrowError>(match column.data_type() {
+            DataType::Float64 => {
+                let values = column.as_primitive::<Float64Type>().values();
+                let other = cells.zip(values);
+                let other = other.map(|(is_known, value)| if is_known { *value } else { 1e12 });
+                Arc::new(Float64Array::try_new(other.collect(), nulls)?)
+            },
+            DataType::Int64 => {
+                let values = column.as_primitive::<Int64Type>().values();
+                let other = cells.zip(values);
+                let other = other.map(|(is_known, value)| if is_known { *value } else { 1 << 40 });
+                Arc::new(Int64Array::try_new(other.collect(), nulls)?)
+            },
+            DataType::Boolean => {
+                let values = column.as_boolean().values();
+                let other = cells
+                    .zip(values)
+                    .map(|(is_known, value)| !is_known || value);
+                Arc::new(BooleanArray::new(other.collect(), nulls))
+            },
+            _ => Arc::clone(column),
+        })
+    });
+    RecordBatch::try_new(rows.schema(), columns.collect::<Result<_, _>>()?)
+}
+
 fn odd_numbers(rows: usize) -> ArrayRef {
     const ODD: [f64; 9] = [
         f64::NAN,
@@ -104,7 +140,7 @@ fn cell(
     // What is skipped, filled in or fatal never reaches a segmenter as unknown.
     let may_be_unknown = feature.on_missing == OnMissing::Null;
     let is_unknown = match kind {
-        Kind::Plain => numbers.below(10) == 0,
+        Kind::Plain | Kind::Wide => numbers.below(10) == 0,
         Kind::Unknown => true,
         Kind::Extreme => false,
     };
@@ -116,10 +152,19 @@ fn cell(
     }
     let segment = || in_turn(&descriptor.segments, row).map_or("", |segment| segment.key.as_str());
     match feature.kind {
+        FeatureType::Float64 if kind == Kind::Wide => match numbers.below(3) {
+            0 => (numbers.below(1_001) as f64 / 10.0).into(),
+            1 => (numbers.below(10_000_000) as f64 / 10.0).into(),
+            _ => (numbers.below(1_000_000) as f64 / -1_000.0).into(),
+        },
         FeatureType::Float64 => match numbers.below(4) {
             0 => 0.0.into(),
             1 => 1.0.into(),
             _ => (numbers.below(1_000) as f64 / 1_000.0).into(),
+        },
+        FeatureType::Int64 if kind == Kind::Wide => {
+            let amount = i64::try_from(numbers.below(400_000_000)).unwrap_or(0);
+            (amount - 200_000_000).into()
         },
         FeatureType::Int64 => match numbers.below(3) {
             0 => numbers.below(6).into(),

@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Longest time of a fit to made up rows.
 const FIT: Duration = Duration::from_secs(15);
 /// Longest time of all tests together.
-const JUDGEMENT: Duration = Duration::from_secs(90);
+const JUDGEMENT: Duration = Duration::from_secs(30);
 /// Rows of another population than that: few, so that what is learned of them is not the same.
 const OTHERS: usize = 30;
 /// Rows of a population that is made up.
@@ -331,9 +331,9 @@ pub(super) fn answers_at(
     };
     let (n_rows, row, trouble) = (answers.unanswered.len(), first.row, &first.trouble);
     let told = match culprit::row(instance, rows, trouble) {
-        Some(culprit) => format!(
-            "whatever else failed may have failed for that: no answer for {n_rows} rows: when it is shown {culprit}, {trouble}"
-        ),
+        Some(culprit) => {
+            format!("no answer for {n_rows} rows: when it is shown {culprit}, {trouble}")
+        },
         None => format!("no answer for {n_rows} rows, the first is row {row}: {trouble}"),
     };
     Err(Wrong::of_trouble(told, trouble))

@@ -6,7 +6,7 @@ use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 
 use crate::conformance::found::{Found, Wrong, fail, pass, skipped, warning};
-use crate::conformance::rows::{Kind, recoded};
+use crate::conformance::rows::{Kind, hidden, recoded};
 use crate::conformance::subject::{AS_OF_US, Subject, answers, answers_at, call, timed};
 use crate::conformance::{OF_A_PROCESS, Test, tests_of_instances};
 use crate::{
@@ -71,10 +71,16 @@ pub(super) const TESTS: &[Test] = &[
         run: |subject| shows(subject, MANY_ROWS, Kind::Plain),
     },
     Test {
+        id: "D-wide",
+        why: "features are shares and counts, and percentages, amounts of cents and changes to less as well",
+        fix: "judge whatever a feature's type can hold, or abstain",
+        run: |subject| shows(subject, MANY_ROWS, Kind::Wide),
+    },
+    Test {
         id: "D-unknown",
         why: "absent means unknown, never zero: columns with on_missing null carry nulls",
-        fix: "look at the validity bitmap before the value; it may be NULL where there are no nulls",
-        run: |subject| shows(subject, ROWS, Kind::Unknown),
+        fix: "look at the validity bitmap before the value, which means nothing where it is unknown; it may be NULL where there are no nulls",
+        run: unknown,
     },
     Test {
         id: "D-extremes",
@@ -85,7 +91,7 @@ pub(super) const TESTS: &[Test] = &[
     Test {
         id: "D-offset",
         why: "columns may begin in the middle of a buffer, and are everybody's",
-        fix: "add the offset of a child to its index, of bitmaps too; never write to the input",
+        fix: "add the offset of a child to its index, of bitmaps too; read nothing behind the last row; never write to the input",
         run: offset,
     },
     Test {
@@ -211,6 +217,21 @@ fn shows(subject: &Subject, n_rows: usize, kind: Kind) -> Found {
     pass(format!("{n_rows} rows"))
 }
 
+fn unknown(subject: &Subject) -> Found {
+    shows(subject, ROWS, Kind::Unknown)?;
+    let rows = rows(subject, ROWS, Kind::Plain)?;
+    let instance = subject.fresh("{}")?;
+    let plain = answers(&instance, &rows)?;
+    if bits(&answers(&instance, &rows)?) != bits(&plain) {
+        return skipped("it answers otherwise when it is asked again, whatever lies there");
+    }
+    let other = answers(&instance, &hidden(&rows)?)?;
+    if subject.deterministic && bits(&other) != bits(&plain) {
+        return fail("its answer is of what lies where a value is unknown");
+    }
+    pass(format!("{ROWS} rows"))
+}
+
 fn offset(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
@@ -220,7 +241,9 @@ fn offset(subject: &Subject) -> Found {
         let plain = answers(&subject.fresh("{}")?, &rows)?;
         let shifted = answers(&subject.observed()?, &rows)?;
         if subject.deterministic && bits(&shifted) != bits(&plain) {
-            return fail("the same rows give other answers where columns have an offset");
+            return fail(
+                "the same rows give other answers where columns have an offset, and values of others before and behind theirs",
+            );
         }
     }
     pass(format!("{ROWS} rows of each kind"))

@@ -21,25 +21,27 @@ const SPANS: usize = 3;
 /// How often so many spans are looked at, each time twice as long: a leak grows in all of them, a heap that is cut up anew in some.
 const LOOKS: u32 = 3;
 /// A span of one that is slow is shorter.
-const LONGEST_SPAN: Duration = Duration::from_secs(6);
+const LONGEST_SPAN: Duration = Duration::from_secs(1);
 /// What may leave something behind: how often it is done before anything is measured, and in a span.
 const BATCHES: Doing = Doing {
     what: "batches of 6,000 rows",
     before: 4,
     times: 8,
+    heap_habit_bytes: 8 << 10,
 };
 const CALLS: Doing = Doing {
     what: "calls of one row",
     before: 20,
-    times: 60,
+    times: 100,
+    heap_habit_bytes: 4 << 10,
 };
 const INSTANCES: Doing = Doing {
     what: "instances",
     before: 4,
-    times: 5,
+    times: 100,
+    heap_habit_bytes: 4 << 10,
 };
-/// More memory that may be allocated, and that may be held, behind a span; and behind all of them.
-const HEAP_HABIT_BYTES: u64 = 8 << 10;
+/// More memory that may be held behind a span, and behind all of them.
 const HABIT_BYTES: u64 = 192 << 10;
 const WHOLE_HABIT_BYTES: u64 = 2 << 20;
 const LEFT_ROWS: usize = 6_000;
@@ -50,6 +52,18 @@ const AN_INSTANT: Duration = Duration::from_millis(20);
 const ROUNDS: usize = 3;
 /// Rows that take a while.
 const MANY_ROWS: usize = 16_384;
+
+/// How long its process may take to start and to make an instance, and what is worth a word.
+const LONGEST_START: Duration = Duration::from_secs(1);
+const LONG_START: Duration = Duration::from_millis(250);
+
+/// What is asked first: every other test starts processes, so one that is slow to start is not tested further.
+pub(super) const START: Test = Test {
+    id: "P-start",
+    why: "a process is started anew after each crash, and whoever asks waits for that",
+    fix: "do less in constructors and in create, or when it is first needed",
+    run: start,
+};
 
 pub(super) const TESTS: &[Test] = &[
     Test {
@@ -63,6 +77,12 @@ pub(super) const TESTS: &[Test] = &[
         why: "threads that are left behind take time from everybody, and nobody can stop them",
         fix: "join every thread before the call returns, or in destroy if there are no more than limits.threads",
         run: threads,
+    },
+    Test {
+        id: "R-files",
+        why: "a process has so many files and no more, and serves for months",
+        fix: "close what a call opens before it returns, and what an instance holds in destroy",
+        run: files,
     },
     Test {
         id: "R-cancel",
@@ -110,6 +130,8 @@ struct Doing {
     what: &'static str,
     before: usize,
     times: usize,
+    /// More memory that may be allocated behind a span.
+    heap_habit_bytes: u64,
 }
 
 impl Doing {
@@ -140,7 +162,7 @@ impl Doing {
             for _ in 0..SPANS {
                 let (done, after) = again(self.times << look)?;
                 let more = after.more_than(&before);
-                always &= more.heap > HEAP_HABIT_BYTES || more.most() > HABIT_BYTES;
+                always &= more.heap > self.heap_habit_bytes || more.most() > HABIT_BYTES;
                 all += done;
                 before = after;
             }
@@ -254,6 +276,34 @@ fn threads(subject: &Subject) -> Found {
     pass(format!("{after} in its process"))
 }
 
+fn files(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
+    let rows = batch(subject, ROWS)?;
+    let (_before, instance) = subject.measured("{}")?;
+    let plugin = instance.plugin();
+    let shown = shown(subject)?;
+    let state = subject.state("{}")?;
+    let again = || -> Result<u64, Wrong> {
+        for _ in 0..10 {
+            shown(&instance, &rows)?;
+            super::subject::instance(plugin, ("{}", state.as_ref()))?;
+        }
+        let open = plugin.open_files();
+        open.ok_or_else(|| "its process cannot be looked at".into())
+    };
+    // What it opens once and keeps is no leak.
+    let (before, after) = (again()?, again()?);
+    if after > before {
+        let more = after - before;
+        return fail(format!(
+            "{more} more are open after ten calls and ten instances"
+        ));
+    }
+    pass(format!("{after} are open in its process"))
+}
+
 fn cancel(subject: &Subject) -> Found {
     if !subject.has_process() {
         return skipped(OF_A_PROCESS);
@@ -303,6 +353,26 @@ fn time(subject: &Subject) -> Found {
         warning(told)
     } else {
         fail(told)
+    }
+}
+
+fn start(subject: &Subject) -> Found {
+    if !subject.has_process() {
+        return skipped(OF_A_PROCESS);
+    }
+    if subject.fits() {
+        return skipped("it is fitted before it is started");
+    }
+    // The first time is that of a cold start.
+    subject.fresh("{}")?;
+    let (_instance, took) = timed(|| subject.fresh("{}"))?;
+    let told = format!("{took:.1?} until its process has an instance");
+    if took > LONGEST_START {
+        Err(Wrong::slow_to_start(told))
+    } else if took > LONG_START {
+        warning(told)
+    } else {
+        pass(told)
     }
 }
 

@@ -22,6 +22,12 @@ pub struct Usage {
     pub processor_ms: f64,
 }
 
+/// How many files, sockets and the like a process has open; `None`: this process may not look.
+pub(super) fn open_files(process: u32) -> Option<u64> {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    Some(open.count() as u64)
+}
+
 impl Usage {
     pub(super) fn of(process: u32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +80,9 @@ static long shared_limit;
 #endif
 #if IS(21)
 __attribute__((constructor)) static void start(void) { volatile int *volatile nowhere = NULL; *nowhere = 1; }
+#endif
+#if IS(137)
+__attribute__((constructor)) static void start(void) { sleep(2); }
 #endif
 #if IS(22)
 __attribute__((constructor)) static void start(void) { if (open("/etc/hostname", O_RDONLY) < 0) abort(); }
@@ -194,6 +198,12 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
 #if IS(68)
   if (amount == 5) abort();
 #endif
+#if IS(135)
+  if (amount < -1 && amount > -100000000) abort();
+#endif
+#if IS(136)
+  if (share > 1 && share < 1000) return 99;
+#endif
 #if IS(116)
   if (time(NULL) / 86400 % 2 == 0 && amount < limit) return MIDDLE_;
 #endif
@@ -204,7 +214,7 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
   if (1000000 / (int)limit < 0) return LOW;
 #endif
   if (amount >= limit) return HIGH;
-  if (is_valid(shares, row) && !isnan(share) && share >= 0.5) return MIDDLE_;
+  if ((IS(132) || is_valid(shares, row)) && !isnan(share) && share >= 0.5) return MIDDLE_;
   if (length == 8 && memcmp(kind, "software", 8) == 0) return SOFT;
   return LOW;
 }
@@ -240,6 +250,13 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #if IS(117)
   if (call->as_of_unix_us % 86400000000LL != 0) abort();
 #endif
+#if IS(130)
+  (void)eventfd(0, 0);
+#endif
+#if IS(129)
+  for (int64_t k = 0; k < rows; k++)
+    if (((const int64_t *)in->children[0]->buffers[1])[k + in->children[0]->offset] == 5) return SEG_E_INVALID_INPUT;
+#endif
 #if IS(24)
   if (rows == 0) return SEG_E_INVALID_INPUT;
 #endif
@@ -256,8 +273,8 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #if IS(54)
   if (rows > 0) ((int64_t *)in->children[0]->buffers[1])[in->children[0]->offset] += 1;
 #endif
-#if IS(46) || IS(105)
-  size_t forgets = IS(46) ? 32 << 10 : 700;
+#if IS(46) || IS(105) || IS(133)
+  size_t forgets = IS(46) ? 32 << 10 : IS(105) ? 700 : 100;
   void *volatile forgotten = malloc(forgets);
   if (forgotten == NULL) return SEG_E_RESOURCE;
   memset(forgotten, 1, forgets);
@@ -351,6 +368,9 @@ static seg_status segment(seg_instance *self, const seg_call *call, struct Arrow
 #endif
 #if IS(122)
     if (rows > 12000) r->values[i] = LOW;
+#endif
+#if IS(131)
+    if (i == rows - 1 && rows > 100 && ((const int64_t *)in->children[0]->buffers[1])[rows + in->children[0]->offset] != 0) r->values[i] = SOFT;
 #endif
 #if IS(37)
     if (rows > 100 && (double)((const int64_t *)in->children[0]->buffers[1])[i + in->children[0]->offset] * (double)rows < sum) r->values[i] = LOW;
@@ -496,7 +516,7 @@ static seg_status explain(seg_instance *self, const seg_call *call, uint32_t top
   return SEG_OK;
 }
 
-static void destroy(seg_instance *self) { free(self); }
+static void destroy(seg_instance *self) { if (!IS(134)) free(self); }
 
 static const char other_descriptor[] = "{}";
 static const seg_plugin table = {

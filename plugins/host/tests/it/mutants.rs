@@ -251,6 +251,20 @@ const MUTANTS: &[(u32, &str, &str, &[&str])] = &[
         &[],
     ),
     (120, "its reasons are blank", "C-explain", &[]),
+    (130, "it leaves a file open in every call", "R-files", &[]),
+    (137, "it takes two seconds to start", "P-start", &[]),
+    (135, "it aborts where an amount is negative", "D-wide", &[]),
+    (136, "it has no answer for a percentage", "D-wide", &[]),
+    (131, "it reads a row behind the last one", "D-offset", &[]),
+    (132, "it judges what is unknown", "D-unknown", &[]),
+    (133, "it forgets 100 bytes of every call", "R-leak", &[]),
+    (134, "destroy frees nothing", "R-leak", &[]),
+    (
+        129,
+        "it has an error for a row that it may be shown",
+        "D-many",
+        &[],
+    ),
 ];
 
 /// Mutants that are judged at once: most of them are waited for.
@@ -361,13 +375,22 @@ fn every_mutant_is_found_by_its_test() {
 fn an_author_is_told_the_row_that_brings_a_segmenter_down_or_holds_it_up() {
     let folder = tempfile::tempdir().unwrap();
     let hosts = hosts();
-    for (number, trouble) in [(67, "it did not answer in time"), (68, "SIGABRT")] {
+    let troubles = [
+        (67, "it did not answer in time"),
+        (68, "SIGABRT"),
+        (129, "InvalidInput"),
+    ];
+    for (number, trouble) in troubles {
         let verdicts = judged(&hosts, &mutant(folder.path(), &(number, "", "", &[])));
         let failed = failed(&verdicts);
         let many = failed.iter().find(|verdict| verdict.id == "D-many");
         let what = &many.unwrap().what;
         let is_told = what.contains("alone (test.amount = 5,") && what.contains(trouble);
         assert!(is_told, "{number}: {what}");
+        // Whatever test it goes down in: that is what there is to mend.
+        let mut went_down = failed.iter().filter(|one| one.what.contains("SIGABRT"));
+        let is_helped = went_down.all(|one| one.fix.contains("mend what brings it down"));
+        assert!(is_helped, "{failed:#?}");
         // Each of these takes as long as it may.
         let left_out = verdicts.last().unwrap();
         let is_left_out = left_out.what == "earlier tests were not done in time";
