@@ -3,6 +3,7 @@
 //   class Model {
 //    public:
 //     explicit Model(const sextant::Config &config);                                   // throws sextant::Refused
+//                                                              // or (config, sextant::Host host), to log and to measure
 //     std::uint16_t assign(const seg_call &call, const sextant::Rows &rows, std::int64_t row) const;
 //     void explain(const seg_call &call, const sextant::Rows &rows, std::int64_t row, sextant::Reasons &reasons) const;
 //   };
@@ -26,6 +27,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 // What an instance is to the host.
@@ -91,6 +94,33 @@ class Config {
     throw Refused("/" + name, "is missing");
   }
   std::string json_;
+};
+
+// Where a model says what it does: lines of a log, and measurements. A line is written at once: log seldom, and not per row. What is
+// measured is told at the end of a call: counters are added up, of a gauge the last value counts, and of a histogram the first 1,000.
+// It may be kept, and changes no answer.
+class Host {
+ public:
+  explicit Host(const seg_host *host) : host_(host) {}
+
+  void error(std::string_view message) const { log(SEG_LOG_ERROR, message); }
+  void warn(std::string_view message) const { log(SEG_LOG_WARN, message); }
+  void info(std::string_view message) const { log(SEG_LOG_INFO, message); }
+  void debug(std::string_view message) const { log(SEG_LOG_DEBUG, message); }
+
+  // Names are of [a-z0-9_], at most 64 characters.
+  void count(const char *name, double more) const { measure(name, more, SEG_METRIC_COUNTER); }
+  void gauge(const char *name, double value) const { measure(name, value, SEG_METRIC_GAUGE); }
+  void histogram(const char *name, double value) const { measure(name, value, SEG_METRIC_HISTOGRAM); }
+
+ private:
+  void log(std::int32_t level, std::string_view message) const {
+    if (host_ != nullptr) host_->log(host_->ctx, level, message.data(), message.size(), nullptr, 0);
+  }
+  void measure(const char *name, double value, std::int32_t kind) const {
+    if (host_ != nullptr) host_->metric(host_->ctx, name, value, kind);
+  }
+  const seg_host *host_;
 };
 
 // A column of a batch. Which of the accessors fits is the type in the descriptor.
@@ -222,15 +252,19 @@ struct Batch {
 template <class Model>
 class Plugin {
   struct Instance final : seg_instance {
-    explicit Instance(const Config &config) : model(config) {}
+    Instance(const Config &config, Host host) : model(made(config, host)) {}
+    static Model made(const Config &config, Host host) {
+      if constexpr (std::is_constructible_v<Model, const Config &, Host>) return Model(config, host);
+      else return (void)host, Model(config);
+    }
     const Model model;
     ArrowSchema column{};
     ArrowSchema *columns[1] = {&column};
   };
 
-  static seg_status create(const seg_host *, const char *json, std::size_t length, seg_instance **out, seg_error *error) noexcept {
+  static seg_status create(const seg_host *host, const char *json, std::size_t length, seg_instance **out, seg_error *error) noexcept {
     return guarded(error, [&] {
-      *out = new Instance(Config(json, length));
+      *out = new Instance(Config(json, length), Host(host));
       return static_cast<seg_status>(SEG_OK);
     });
   }

@@ -26,14 +26,17 @@ enum Feature : std::uint16_t { SEAT_SHARE, SEATS };           // the order of "r
 
 class SeatPressure {
  public:
-  explicit SeatPressure(const sextant::Config &config)
-      : full_from_(config.number("full_from")), empty_below_(config.number("empty_below")) {
+  SeatPressure(const sextant::Config &config, sextant::Host host)
+      : host_(host), full_from_(config.number("full_from")), empty_below_(config.number("empty_below")) {
     if (empty_below_ > full_from_) throw sextant::Refused("/empty_below", "must not be above full_from");
   }
 
   std::uint16_t assign(const seg_call &, const sextant::Rows &rows, std::int64_t row) const {
     const double share = rows.column(SEAT_SHARE).number(row);
-    if (std::isnan(share)) return SEG_ABSTAIN;
+    if (std::isnan(share)) {
+      host_.count("shares_not_a_number", 1);
+      return SEG_ABSTAIN;
+    }
     return share >= full_from_ ? FULL : share < empty_below_ ? EMPTY : FITTING;
   }
 
@@ -47,6 +50,7 @@ class SeatPressure {
   }
 
  private:
+  sextant::Host host_;
   double full_from_, empty_below_;
 };
 

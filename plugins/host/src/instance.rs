@@ -44,7 +44,7 @@ pub struct Instance {
     /// Held during calls of a segmenter that is not thread-safe.
     turn: Mutex<()>,
     /// The plugin keeps its address until `destroy` returns, so it is dropped after the handle.
-    _services: Arc<Services>,
+    services: Arc<Services>,
 }
 
 // SAFETY: the contract ties an instance to no thread, only to one call at a time, which `turn` and `&mut` guarantee.
@@ -152,6 +152,7 @@ impl Instance {
                 &raw mut record,
             )
         };
+        services.tell_measured();
         if status != SEG_OK {
             return Err(CallError::Plugin(PluginFailure::from_record(
                 status, &record,
@@ -170,7 +171,7 @@ impl Instance {
             poisoned: AtomicBool::new(false),
             observed: false,
             turn: Mutex::new(()),
-            _services: services,
+            services,
         })
     }
 
@@ -357,6 +358,7 @@ impl Instance {
         // Before another call has its turn.
         let accepted = self.accept(status, &record);
         drop(turn);
+        self.services.tell_measured();
         accepted
     }
 

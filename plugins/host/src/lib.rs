@@ -18,6 +18,7 @@ mod file;
 mod foreign;
 mod instance;
 mod library;
+mod measured;
 mod messages;
 mod plugin;
 pub mod process;

@@ -1,4 +1,5 @@
-//! What the host offers to a segmenter while it runs: log lines and measurements, both as `tracing` events.
+//! What the host offers to a segmenter while it runs: log lines and measurements, both as `tracing` events, a measurement at the end of a
+//! call.
 #![expect(unsafe_code, reason = "functions that a plugin calls with pointers")]
 
 use std::borrow::Cow;
@@ -13,38 +14,59 @@ use sextant_segmenter_abi::{
 };
 
 use crate::Plugin;
+use crate::measured::OfCall;
 
 /// The record of services. Shared, because the plugin keeps its address until `destroy` returns.
 #[derive(Debug)]
 pub(crate) struct Services {
     record: SegHost,
-    /// Keeps the name alive that `record.ctx` points to.
-    _plugin: Plugin,
+    /// What `record.ctx` points to.
+    context: Box<Context>,
 }
 
-// SAFETY: the record's pointers lead to constants and into the plugin, which is shared and never changes.
+#[derive(Debug)]
+struct Context {
+    plugin: Plugin,
+    measured: OfCall,
+}
+
+impl Context {
+    fn id(&self) -> &str {
+        &self.plugin.descriptor().id
+    }
+}
+
+// SAFETY: the record's pointers lead to constants and to the context, which is shared and whose parts may be.
 unsafe impl Send for Services {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for Services {}
 
 impl Services {
     pub(crate) fn new(plugin: &Plugin) -> Arc<Self> {
-        let name: *const String = &raw const plugin.descriptor().id;
+        let context = Box::new(Context {
+            plugin: plugin.clone(),
+            measured: OfCall::default(),
+        });
+        let place: *const Context = &raw const *context;
         let record = SegHost {
             struct_size: u32::try_from(size_of::<SegHost>()).unwrap_or(u32::MAX),
             abi_major: ABI_MAJOR,
             abi_minor: ABI_MINOR,
-            ctx: name.cast_mut().cast(),
+            ctx: place.cast_mut().cast(),
             name: c"sextant".as_ptr(),
             version: VERSION.as_ptr(),
             log: Some(log),
             metric: Some(metric),
             get_extension: Some(get_extension),
         };
-        Arc::new(Self {
-            record,
-            _plugin: plugin.clone(),
-        })
+        Arc::new(Self { record, context })
+    }
+
+    /// Tells what was measured since the last time.
+    pub(crate) fn tell_measured(&self) {
+        for measured in self.context.measured.take() {
+            measured.tell(self.context.id());
+        }
     }
 
     pub(crate) const fn record(&self) -> *const SegHost {
@@ -77,8 +99,8 @@ unsafe extern "C" fn log(
     details: *const c_char,
     details_len: usize,
 ) {
-    // SAFETY: `ctx` is the plugin's id, which `Services` keeps alive and which outlives the instance.
-    let plugin = unsafe { &*ctx.cast::<String>() };
+    // SAFETY: `ctx` is a context, which `Services` keeps alive and which outlives the instance.
+    let plugin = unsafe { &*ctx.cast::<Context>() }.id();
     // SAFETY: valid during the call, by contract.
     let message = unsafe { text(message, message_len) };
     // SAFETY: NULL or valid during the call, by contract.
@@ -98,14 +120,16 @@ unsafe extern "C" fn log(
 }
 
 unsafe extern "C" fn metric(ctx: *mut c_void, name: *const c_char, value: f64, kind: i32) {
-    // SAFETY: `ctx` is the plugin's id, which `Services` keeps alive and which outlives the instance.
-    let plugin = unsafe { &*ctx.cast::<String>() };
+    if name.is_null() {
+        return;
+    }
+    // SAFETY: as in `log`.
+    let context = unsafe { &*ctx.cast::<Context>() };
     // SAFETY: NUL-terminated and valid during the call, by contract.
-    let name = unsafe { CStr::from_ptr(name) }.to_string_lossy();
-    // As in `log`.
-    let _value_lost = catch_unwind(AssertUnwindSafe(|| {
-        tracing::debug!(target: "sextant::segmenter::metric", plugin, %name, value, kind);
-    }));
+    let name = unsafe { CStr::from_ptr(name) };
+    if let Ok(name) = name.to_str() {
+        context.measured.add(name, value, kind);
+    }
 }
 
 unsafe extern "C" fn get_extension(_ctx: *mut c_void, _id: *const c_char) -> *const c_void {

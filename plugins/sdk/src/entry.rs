@@ -74,10 +74,12 @@ struct Instance<S> {
     /// For every declared column, its place in the bound schema; `None` before the first bind.
     positions: Option<Vec<u16>>,
     poisoned: AtomicBool,
+    /// Valid until `destroy` returns, or NULL.
+    host: *const SegHost,
 }
 
 unsafe extern "C" fn create<S: Segmenter>(
-    _host: *const SegHost,
+    host: *const SegHost,
     config: *const c_char,
     config_len: usize,
     out: *mut *mut SegInstance,
@@ -107,6 +109,7 @@ unsafe extern "C" fn create<S: Segmenter>(
             learning: None,
             positions: None,
             poisoned: AtomicBool::new(false),
+            host,
         };
         // SAFETY: `out` is valid for a write during the call.
         unsafe { out.write(Box::into_raw(Box::new(instance)).cast()) };
@@ -231,8 +234,8 @@ unsafe extern "C" fn segment<S: Segmenter>(
     let body = || {
         // SAFETY: the host's record is valid during the call.
         let call = unsafe { &*call };
-        // SAFETY: the host keeps the pointers of its record valid during the call.
-        let call = unsafe { Call::open(call) };
+        // SAFETY: the host keeps the pointers of its records valid during the call.
+        let call = unsafe { Call::open(call, instance.host) };
         // SAFETY: the host's batch is valid during the call; it is left for the host to release.
         let input = unsafe { &*input };
         // SAFETY: the host sends what it announced in `bind`.
@@ -258,8 +261,8 @@ unsafe extern "C" fn explain<S: Segmenter>(
     let body = || {
         // SAFETY: the host's record is valid during the call.
         let call = unsafe { &*call };
-        // SAFETY: the host keeps the pointers of its record valid during the call.
-        let call = unsafe { Call::open(call) };
+        // SAFETY: the host keeps the pointers of its records valid during the call.
+        let call = unsafe { Call::open(call, instance.host) };
         let top_k = usize::try_from(top_k).unwrap_or(usize::MAX);
         // SAFETY: the host's batch is valid during the call; it is left for the host to release.
         let input = unsafe { &*input };

@@ -58,6 +58,7 @@ mod column;
 mod config;
 mod entry;
 mod export;
+mod host;
 mod json;
 mod macros;
 mod segmenter;
@@ -72,6 +73,7 @@ pub use column::{
 pub use config::{Config, ConfigError};
 #[doc(hidden)]
 pub use entry::{descriptor_bytes, fitted_table, record_panic_locations, table};
+pub use host::Host;
 pub use segmenter::{Call, Fit, FitError, Pass, Segmenter, StateError};
 #[doc(hidden)]
 pub use sextant_segmenter_abi as abi;

@@ -5,8 +5,9 @@ use std::ffi::CStr;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sextant_segmenter_abi::SegCall;
+use sextant_segmenter_abi::{SegCall, SegHost};
 
+use crate::host::Host;
 use crate::{Answer, Config, ConfigError, Extra, Features, Output, Reasons, SegmentSpec, Wanted};
 
 /// A model that judges accounts row by row.
@@ -149,16 +150,17 @@ pub struct Call<'a> {
     seed: u64,
     tenant: &'a str,
     cancel: Option<&'a AtomicU32>,
+    host: Host<'a>,
 }
 
 impl<'a> Call<'a> {
-    /// Reads the host's record.
+    /// Reads the host's records.
     ///
     /// # Safety
     ///
-    /// The record's pointers are NULL or valid for `'a`; the tenant is NUL-terminated.
+    /// The record's pointers are NULL or valid for `'a`, and so is `host`; the tenant is NUL-terminated.
     #[expect(unsafe_code, reason = "reads the host's record")]
-    pub(crate) unsafe fn open(record: &'a SegCall) -> Self {
+    pub(crate) unsafe fn open(record: &'a SegCall, host: *const SegHost) -> Self {
         let tenant = if record.tenant.is_null() {
             ""
         } else {
@@ -174,7 +176,14 @@ impl<'a> Call<'a> {
             seed: record.seed,
             tenant,
             cancel,
+            // SAFETY: NULL or valid for `'a` by the promise of the caller.
+            host: Host::new(unsafe { host.as_ref() }),
         }
+    }
+
+    /// Where to log and to measure. What is written there changes no answer.
+    pub const fn host(&self) -> Host<'a> {
+        self.host
     }
 
     /// The "now" of the model, in microseconds since 1970-01-01 UTC.

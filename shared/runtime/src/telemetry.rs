@@ -1,5 +1,6 @@
 //! Logs, traces and metrics of a process.
 
+mod measured;
 mod metrics;
 pub(crate) mod propagation;
 mod reported;
@@ -21,6 +22,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry};
 
 use crate::config::{self, LogFormat};
+use crate::telemetry::measured::OfSegmenters;
 use crate::telemetry::reported::Reported;
 
 pub use crate::telemetry::metrics::{Label, Meters, Metric};
@@ -142,7 +144,8 @@ impl Telemetry {
             .with_reader(exporter)
             .with_resource(resource.clone())
             .build();
-        let meters = Meters::new(&metrics.meter("sextant"));
+        let meter = metrics.meter("sextant");
+        let meters = Meters::new(&meter);
         let traces = match &config.otlp_endpoint {
             Some(endpoint) => Some(tracer_provider(
                 endpoint,
@@ -152,8 +155,12 @@ impl Telemetry {
             )?),
             None => None,
         };
-        let mut layers: Vec<BoxLayer> =
-            vec![log_layer(config.log_format).with_filter(filter).boxed()];
+        // Whatever is logged.
+        let measured = Targets::new().with_target(measured::TARGET, LevelFilter::DEBUG);
+        let mut layers: Vec<BoxLayer> = vec![
+            log_layer(config.log_format).with_filter(filter).boxed(),
+            OfSegmenters::new(&meter).with_filter(measured).boxed(),
+        ];
         if let Some(provider) = &traces {
             let traced = Targets::new().with_target(TRACED, LevelFilter::INFO);
             let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("sextant"));

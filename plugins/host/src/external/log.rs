@@ -160,6 +160,10 @@ impl Log {
         }
         match ours {
             Some(line) if line.level == FAULT => self.fault = Some(told(&line.message)),
+            Some(Line {
+                measured: Some(measured),
+                ..
+            }) => measured.tell(&self.plugin),
             Some(line) => self.tell(&line),
             None => {},
         }

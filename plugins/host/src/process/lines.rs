@@ -1,12 +1,14 @@
 //! What a segmenter logs, as lines that the service reads from this process's standard error.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
+
+use crate::measured::{MEASURED, Measured};
 
 /// Begins a line that is one of ours; what a segmenter prints by itself has none.
 pub(crate) const MARK: char = '\u{1e}';
@@ -23,6 +25,8 @@ pub(crate) struct Line {
     pub(crate) message: String,
     /// A flat JSON object; empty: none.
     pub(crate) details: String,
+    /// A measurement, and no line for people.
+    pub(crate) measured: Option<Measured>,
 }
 
 /// Writes events to standard error. The service reads all the time, so a line waits for no longer than that takes.
@@ -35,8 +39,11 @@ impl Subscriber for Lines {
     }
 
     fn event(&self, event: &Event<'_>) {
+        let metadata = event.metadata();
+        let measured = (metadata.target() == MEASURED).then(Measured::default);
         let mut line = Line {
-            level: event.metadata().level().to_string(),
+            level: metadata.level().to_string(),
+            measured,
             ..Line::default()
         };
         event.record(&mut line);
@@ -60,17 +67,32 @@ impl Subscriber for Lines {
 }
 
 impl Visit for Line {
+    fn record_f64(&mut self, _value: &Field, value: f64) {
+        if let Some(measured) = &mut self.measured {
+            measured.value = value;
+        }
+    }
+
+    fn record_i64(&mut self, _kind: &Field, value: i64) {
+        if let Some(measured) = &mut self.measured {
+            measured.kind = i32::try_from(value).unwrap_or(-1);
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match &mut self.measured {
+            Some(measured) if field.name() == "name" => measured.name = value.to_owned(),
+            Some(_) => {},
+            None => self.record_debug(field, &format_args!("{value}")),
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let text = cut(&format!("{value:?}"));
         match field.name() {
             "message" => self.message = text,
             "details" => self.details = text,
-            "plugin" => {},
-            // Of a measurement: name, value and kind.
-            other => {
-                // Writing to a string cannot fail.
-                let _infallible = write!(self.message, " {other}={text}");
-            },
+            _ => {},
         }
     }
 }

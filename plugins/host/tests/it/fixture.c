@@ -22,6 +22,8 @@ struct seg_instance { char config[256]; };
 static seg_status create(const seg_host *host, const char *config, size_t len, seg_instance **out, seg_error *err) {
   (void)err;
   host->log(host->ctx, SEG_LOG_DEBUG, "created", 7, NULL, 0);
+  host->metric(host->ctx, "instances", 1, SEG_METRIC_COUNTER);
+  host->metric(host->ctx, "No name", 1, SEG_METRIC_COUNTER);
   *out = calloc(1, sizeof **out);
   if (*out != NULL) memcpy((*out)->config, config, len < 255 ? len : 255);
   return *out == NULL ? SEG_E_RESOURCE : SEG_OK;

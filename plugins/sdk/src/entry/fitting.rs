@@ -62,8 +62,8 @@ unsafe extern "C" fn fit_begin<S: Fit>(
     let body = |instance: &mut Instance<S>| {
         // SAFETY: the host's record is valid during the call.
         let call = unsafe { &*call };
-        // SAFETY: the host keeps the pointers of its record valid during the call.
-        let call = unsafe { Call::open(call) };
+        // SAFETY: the host keeps the pointers of its records valid during the call.
+        let call = unsafe { Call::open(call, instance.host) };
         instance.learning = Some(Box::new(instance.segmenter.begin(&call, rows)));
         Ok(())
     };
@@ -80,8 +80,8 @@ unsafe extern "C" fn fit_batch<S: Fit>(
     let body = |instance: &mut Instance<S>| {
         // SAFETY: the host's record is valid during the call.
         let call = unsafe { &*call };
-        // SAFETY: the host keeps the pointers of its record valid during the call.
-        let call = unsafe { Call::open(call) };
+        // SAFETY: the host keeps the pointers of its records valid during the call.
+        let call = unsafe { Call::open(call, instance.host) };
         let mut learning = learning(instance)?;
         // SAFETY: the host's batch is valid during the call; it is left for the host to release.
         let input = unsafe { &*input };
@@ -110,8 +110,8 @@ unsafe extern "C" fn fit_end<S: Fit>(
     let body = |instance: &mut Instance<S>| {
         // SAFETY: the host's record is valid during the call.
         let call = unsafe { &*call };
-        // SAFETY: the host keeps the pointers of its record valid during the call.
-        let call = unsafe { Call::open(call) };
+        // SAFETY: the host keeps the pointers of its records valid during the call.
+        let call = unsafe { Call::open(call, instance.host) };
         let learning = learning(instance)?;
         let ended = instance.segmenter.end(*learning, &call);
         let ended = ended.map_err(|error| Failure::new(SEG_E_INVALID_INPUT, "", error.0))?;

@@ -59,6 +59,34 @@ fn what_is_watched_is_read_for_each_scrape() {
 }
 
 #[test]
+fn what_segmenters_measure_is_scraped_whatever_is_logged() {
+    let telemetry = Telemetry::new(&config("error"), "test").unwrap();
+    let measured = |name: &str, value: f64, kind: i32| {
+        let plugin = "acme.health".to_owned();
+        tracing::debug!(target: "sextant::segmenter::metric", plugin, name, value, kind);
+    };
+    tracing::dispatcher::with_default(telemetry.dispatch(), || {
+        measured("unpriced", 2.0, 0);
+        measured("unpriced", 3.0, 0);
+        measured("largest", 7.0, 1);
+        measured("largest", 5.0, 1);
+        measured("seats", 20.0, 2);
+        measured("seats", 60.0, 2);
+    });
+    let text = telemetry.scrape().text().unwrap();
+    let of = |name: &str| format!("{{sextant_name=\"{name}\",sextant_segmenter=\"acme.health\"}}");
+    for line in [
+        format!("sextant_segmenter_counter_total{} 5", of("unpriced")),
+        format!("sextant_segmenter_gauge{} 5", of("largest")),
+        format!("sextant_segmenter_histogram_sum{} 80", of("seats")),
+        format!("sextant_segmenter_histogram_count{} 2", of("seats")),
+    ] {
+        assert!(text.contains(&line), "{line} is missing in\n{text}");
+    }
+    telemetry.shut_down();
+}
+
+#[test]
 fn the_order_of_the_list_is_the_order_of_the_enum() {
     for (index, metric) in Metric::ALL.into_iter().enumerate() {
         assert_eq!(metric as usize, index);

@@ -58,6 +58,25 @@ async fn a_proposed_revision_is_watched_and_decides_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_segmenter_measures_is_scraped_with_its_id() {
+    for shape in [Shape::Embedded, Shape::Apart] {
+        let (team, _, _) = watched(shape).await;
+        let text = team.world.scrape(Role::Segmentation);
+        let measured: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("sextant_segmenter_counter_total{"))
+            .collect();
+        let [line] = measured[..] else {
+            panic!("{shape:?}: {measured:?} in\n{text}")
+        };
+        let (labels, instances) = line.rsplit_once(' ').unwrap();
+        let of = "{sextant_name=\"instances\",sextant_segmenter=\"acme.seats\"}";
+        assert!(labels.ends_with(of), "{line}");
+        assert!(instances.parse::<u64>().unwrap() > 0, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_revision_decides_for_all_accounts_from_its_activation_on_also_after_restarts() {
     for shape in [Shape::Embedded, Shape::Apart] {
         let (team, position, _) = watched(shape).await;

@@ -78,6 +78,10 @@ pub(crate) const SDK: &[File] = &[
         include_str!("../../../../../../plugins/sdk/src/export.rs"),
     ),
     (
+        "sextant-segmenter/src/host.rs",
+        include_str!("../../../../../../plugins/sdk/src/host.rs"),
+    ),
+    (
         "sextant-segmenter/src/json.rs",
         include_str!("../../../../../../plugins/sdk/src/json.rs"),
     ),
