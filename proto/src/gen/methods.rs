@@ -6,6 +6,7 @@ pub const INGESTION_ACCOUNT_SERVICE: &[&str] = &[
     "ListAccounts",
     "ListInvoices",
     "ListPayments",
+    "ListTimeline",
 ];
 /// Methods of sextant.ingestion.v1.TenantService.
 pub const INGESTION_TENANT_SERVICE: &[&str] = &[

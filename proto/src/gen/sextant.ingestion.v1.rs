@@ -2119,6 +2119,51 @@ pub struct ListPaymentsResponse {
     #[prost(message, optional, tag = "3")]
     pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
 }
+/// Asks for what is known of an account.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTimelineRequest {
+    /// The account.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<super::super::common::v1::EntityRef>,
+    /// At which moment and with which knowledge.
+    #[prost(message, optional, tag = "2")]
+    pub at: ::core::option::Option<super::super::common::v1::ReadAt>,
+    /// Records of these kinds, by the name of the field of Record that holds them, such as event or ticket; empty: of all.
+    #[prost(string, repeated, tag = "3")]
+    pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// At most this many; 0: 50, at most 1000. A page of large records is shorter.
+    #[prost(int32, tag = "4")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A record of an account.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TimelineEntry {
+    /// As it was sent.
+    #[prost(message, optional, tag = "1")]
+    pub record: ::core::option::Option<Record>,
+    /// When it became known.
+    #[prost(message, optional, tag = "2")]
+    pub known_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// True: that is assumed, for it was imported as history.
+    #[prost(bool, tag = "3")]
+    pub historical: bool,
+}
+/// What is known of an account.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTimelineResponse {
+    /// Newest first, by the records' own times.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<TimelineEntry>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// How current the answer is.
+    #[prost(message, optional, tag = "3")]
+    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+}
 /// Generated client implementations.
 pub mod account_service_client {
     #![allow(
@@ -2347,6 +2392,36 @@ pub mod account_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// All that is known of an account, newest first: what happened in it, and how it changed. Scope: read.
+        pub async fn list_timeline(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTimelineResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.AccountService/ListTimeline",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.ingestion.v1.AccountService",
+                        "ListTimeline",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2400,6 +2475,14 @@ pub mod account_service_server {
             request: tonic::Request<super::ListPaymentsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListPaymentsResponse>,
+            tonic::Status,
+        >;
+        /// All that is known of an account, newest first: what happened in it, and how it changed. Scope: read.
+        async fn list_timeline(
+            &self,
+            request: tonic::Request<super::ListTimelineRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTimelineResponse>,
             tonic::Status,
         >;
     }
@@ -2690,6 +2773,51 @@ pub mod account_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListPaymentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.ingestion.v1.AccountService/ListTimeline" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTimelineSvc<T: AccountService>(pub Arc<T>);
+                    impl<
+                        T: AccountService,
+                    > tonic::server::UnaryService<super::ListTimelineRequest>
+                    for ListTimelineSvc<T> {
+                        type Response = super::ListTimelineResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTimelineRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountService>::list_timeline(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTimelineSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

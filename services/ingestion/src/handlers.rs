@@ -18,6 +18,7 @@ pub(crate) mod list_payments;
 pub(crate) mod list_rejections;
 pub(crate) mod list_sources;
 pub(crate) mod list_tenants;
+pub(crate) mod list_timeline;
 pub(crate) mod read_facts;
 pub(crate) mod replay_rejections;
 pub(crate) mod resolve_key;

@@ -97,7 +97,7 @@ const ADMIN: Access = Access::Scope(Scope::Admin);
 /// Only for Sextant's own services.
 const SERVICE: Access = Access::Scope(Scope::Service);
 
-const METHODS: [(&str, Access); 23] = [
+const METHODS: [(&str, Access); 24] = [
     (
         "/sextant.ingestion.v1.IngestionService/Ingest",
         Access::Stream(Scope::Ingest),
@@ -118,6 +118,7 @@ const METHODS: [(&str, Access); 23] = [
     ("/sextant.ingestion.v1.AccountService/ListAccounts", READ),
     ("/sextant.ingestion.v1.AccountService/ListInvoices", READ),
     ("/sextant.ingestion.v1.AccountService/ListPayments", READ),
+    ("/sextant.ingestion.v1.AccountService/ListTimeline", READ),
     ("/sextant.ingestion.v1.TenantService/CreateTenant", ADMIN),
     (
         "/sextant.ingestion.v1.TenantService/GetTenant",

@@ -1,4 +1,5 @@
-//! Where users, what other systems know, and accounts themselves belong: a projection of the own feed, and what records are resolved by.
+//! Where users, what other systems know, and accounts themselves belong, and where events of accounts are: a projection of the own feed,
+//! and what records are resolved by.
 //!
 //! A record may name its account by a user, or by what another system calls it. Where a place of that key is known at the record's
 //! time, the record is stored in that account; else it is held, and stored when the projection learns of a place. Which account
@@ -191,6 +192,7 @@ fn step((tenant, slice): Feed, from: u64, entries: Vec<FactEntry>) -> Option<Pla
         from,
         to,
         words,
+        events: entries.iter().flat_map(FactEntry::events).collect(),
     })
 }
 

@@ -179,6 +179,13 @@ impl AccountService for Service {
     ) -> Answer<pb::ListPaymentsResponse> {
         handlers::list_payments::handle(&self.0, request).await
     }
+
+    async fn list_timeline(
+        &self,
+        request: Request<pb::ListTimelineRequest>,
+    ) -> Answer<pb::ListTimelineResponse> {
+        handlers::list_timeline::handle(&self.0, request).await
+    }
 }
 
 #[tonic::async_trait]

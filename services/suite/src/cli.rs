@@ -132,6 +132,7 @@ async fn client_command(
         ("accounts", _) => read::accounts(context, matches).await,
         ("account", _) => account::account(context, matches).await,
         ("hierarchy", _) => read::hierarchy(context, matches).await,
+        ("timeline", _) => read::timeline(context, matches).await,
         ("segments", _) => read::segments(context, matches).await,
         ("members", _) => read::members(context, matches).await,
         ("changes", _) => read::changes(context, matches).await,

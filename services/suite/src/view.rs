@@ -3,6 +3,7 @@
 mod accounts;
 mod metrics;
 mod segments;
+mod timeline;
 mod transitions;
 
 pub(crate) use crate::view::accounts::{
@@ -10,6 +11,7 @@ pub(crate) use crate::view::accounts::{
 };
 pub(crate) use crate::view::metrics::{SegmentTitles, churn, movements, revenue, waterfall};
 pub(crate) use crate::view::segments::{MemberColumns, members, segments, with_keys};
+pub(crate) use crate::view::timeline::timeline;
 pub(crate) use crate::view::transitions::transitions;
 
 use std::collections::BTreeMap;

@@ -30,6 +30,7 @@ pub mod revisions;
 pub mod scoring;
 pub mod segmentations;
 pub mod tenants;
+pub mod timeline;
 pub mod transition_lists;
 pub mod transitions;
 pub mod writable;

@@ -10,6 +10,7 @@ mod replica;
 mod requests;
 mod scoring;
 mod segmentation;
+mod timeline;
 mod writable;
 
 pub use catalogue::{
@@ -26,7 +27,7 @@ pub use ingestion::{
     Keys, RejectionFilter, RejectionRow, SourceRow, StoredFact, TenantRow, Tenants,
 };
 pub use metrics::{AllMovesProgress, Metrics, MetricsCommit, MoveRow, MovesProgress};
-pub use places::{PlaceStep, PlaceWord, Places};
+pub use places::{EventPlace, PlaceStep, PlaceWord, Places};
 pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
 pub use requests::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_request};
 pub use scoring::{
@@ -37,4 +38,5 @@ pub use segmentation::{
     SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SliceProgress,
     SlicesProgress, TransitionFilter, TransitionOrder, TransitionRow,
 };
+pub use timeline::{FactAddress, TimelinePlace, TimelineQuery, TimelineRow, week_of};
 pub use writable::Writable;

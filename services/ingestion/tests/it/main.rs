@@ -29,4 +29,5 @@ mod sources;
 mod stream;
 mod stripe;
 mod tenants;
+mod timeline;
 mod world;

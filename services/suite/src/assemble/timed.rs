@@ -15,7 +15,8 @@ use sextant_store::port::{
     RejectionRow, Replica, ReplicaAccount, ReplicaRow, Request, RevisionRow, Scoring,
     ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SegmenterRow,
     SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, SourceRow,
-    StateChange, TenantRow, Tenants, TransitionFilter, TransitionRow, UseRow,
+    StateChange, TenantRow, Tenants, TimelineQuery, TimelineRow, TransitionFilter, TransitionRow,
+    UseRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -94,6 +95,7 @@ timed! {
         resolve<'a>(tenant: TenantId, ids: &'a [ExternalId]) -> Vec<AccountRow>;
         list<'a>(tenant: TenantId, page: &'a Page) -> Vec<AccountRow>;
         versions<'a>(tenant: TenantId, uids: &'a [AccountUid]) -> Vec<FactVersion>;
+        timeline<'a>(tenant: TenantId, query: &'a TimelineQuery) -> Vec<TimelineRow>;
     }
     Intake {
         fact_entries<'a>(tenant: TenantId, slice: Slice, after: u64, max_bytes: usize) -> Vec<FactEntry>;

@@ -456,6 +456,11 @@ fn read_commands() -> Vec<Command> {
         read("hierarchy")
             .about("What an account belongs to, what belongs to it, and what that comes to")
             .arg(text("id", "ID", "Your id of the account")),
+        read("timeline")
+            .about("What is known of an account, newest first: what happened in it, and how it changed")
+            .arg(text("id", "ID", "Your id of the account"))
+            .arg(option("kind", "KIND", "Only records of this kind, such as event, ticket or invoice; may be repeated").action(ArgAction::Append))
+            .arg(limit()),
         read("segments")
             .about("The segments of a segmentation with sizes and sums")
             .arg(segmentation())

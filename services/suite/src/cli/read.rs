@@ -6,7 +6,8 @@ use clap::ArgMatches;
 
 use sextant_proto::ingestion::v1::value::Kind;
 use sextant_proto::ingestion::v1::{
-    AccountFilter, GetHierarchyRequest, ListAccountsRequest, TraitCondition, Value,
+    AccountFilter, GetHierarchyRequest, ListAccountsRequest, ListTimelineRequest, TraitCondition,
+    Value,
 };
 use sextant_proto::scoring::v1::{FeatureType, ListFeatureDefinitionsRequest, ListModelsRequest};
 use sextant_proto::segmentation::v1::{
@@ -110,6 +111,31 @@ pub(crate) async fn hierarchy(context: &Context<'_>, matches: &ArgMatches) -> Re
     if !answer.is_complete {
         block = block.noted("More belongs to it than is counted here: the sums lack the rest.");
     }
+    context.print(
+        matches,
+        client.zone(),
+        &Document::from(block).fresh_as(answer.freshness),
+    )
+}
+
+/// What is known of an account, newest first.
+pub(crate) async fn timeline(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = ListTimelineRequest {
+        account: Some(account_ref(&text_of(matches, "id"))),
+        at: read_at(matches, client.zone())?,
+        kinds: texts_of(matches, "kind"),
+        ..ListTimelineRequest::default()
+    };
+    let answer = pages_up_to!(
+        client,
+        accounts.list_timeline,
+        request,
+        entries,
+        number_of(matches, "limit")
+    );
+    let mut block = view::timeline(&answer.entries);
+    block.note = more(&answer.next_page_token).to_owned();
     context.print(
         matches,
         client.zone(),

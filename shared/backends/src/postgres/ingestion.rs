@@ -9,6 +9,7 @@ mod partitions;
 mod places;
 mod recent;
 mod tenants;
+mod timeline;
 mod writers;
 
 use std::sync::Arc;

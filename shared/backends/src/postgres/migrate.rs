@@ -15,7 +15,7 @@ pub const SYSTEM_TABLES: [&str; 12] = [
     "feed_head",
     "migration",
     "move_cursor",
-    "place_followed",
+    "feed_followed",
     "replica",
     "segmenter",
     "segmenter_code",
@@ -69,6 +69,7 @@ fn migrations(service: Service) -> &'static [Migration] {
             migration!("ingestion", "0007", "corrections"),
             migration!("ingestion", "0008", "hierarchy"),
             migration!("ingestion", "0009", "sources"),
+            migration!("ingestion", "0010", "timeline"),
         ],
         Service::Scoring => &[migration!("scoring", "0001", "tables")],
         Service::Segmentation => &[

@@ -66,8 +66,9 @@ const SYSTEM_STATEMENTS: [&str; 39] = [
 const OF_THE_DATABASES_CLOCK: [&str; 3] =
     ["replica_forget.sql", "replica_insert.sql", "replicas.sql"];
 
-const TENANT_TABLES: [&str; 18] = [
+const TENANT_TABLES: [&str; 19] = [
     "account",
+    "account_event",
     "account_move",
     "dedupe",
     "fact",

@@ -54,6 +54,14 @@ macro_rules! conformance_suite {
                 no_record_waits_for_a_user_with_a_place,
                 engines_agree_on_places_with_the_formula,
             ]
+            timeline: [
+                all_of_an_account_is_told_newest_first,
+                a_timeline_goes_on_behind_any_of_its_rows,
+                a_timeline_tells_what_was_known_of_the_time_until_a_moment,
+                a_timeline_has_the_kinds_that_are_asked_for,
+                timelines_of_tenants_are_apart,
+                events_are_told_of_as_far_as_the_feed_was_followed,
+            ]
             feed: [
                 heads_are_listed_by_tenant_and_slice,
                 entries_are_read_in_order_after_a_number,

@@ -53,6 +53,7 @@ async fn follow(
         from,
         to: from + 1,
         words,
+        events: Vec::new(),
     };
     store.places.follow(step).await
 }

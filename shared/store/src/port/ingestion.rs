@@ -7,6 +7,7 @@ use sextant_domain::time::Instant;
 use crate::port::feed::{SliceHeads, Trace};
 use crate::port::replica::Page;
 use crate::port::requests::Once;
+use crate::port::timeline::{FactAddress, TimelineQuery, TimelineRow};
 use crate::{BoxFuture, Result};
 
 /// A tenant.
@@ -192,6 +193,13 @@ pub trait Accounts: Send + Sync + std::fmt::Debug {
         tenant: TenantId,
         uids: &'a [AccountUid],
     ) -> BoxFuture<'a, Result<Vec<FactVersion>>>;
+
+    /// What is known of an account, newest first. Of events those that [`crate::port::Places`] has followed.
+    fn timeline<'a>(
+        &'a self,
+        tenant: TenantId,
+        query: &'a TimelineQuery,
+    ) -> BoxFuture<'a, Result<Vec<TimelineRow>>>;
 }
 
 /// A stored fact as the feed tells it.
@@ -220,6 +228,8 @@ pub struct FactEntry {
     pub recorded_at: Instant,
     /// The facts of this slice, in the order in which they were stored.
     pub facts: Vec<StoredFact>,
+    /// Where the first of them is stored; the others follow. `None`: there are none.
+    pub first: Option<FactAddress>,
     /// An import began or ended here.
     pub import: Option<Import>,
     /// The fixed evaluation clock was moved to this moment here.

@@ -1,8 +1,9 @@
-use sextant_domain::id::{AccountKey, Slice, TenantId};
+use sextant_domain::id::{AccountKey, AccountUid, Slice, TenantId};
 use sextant_domain::place::Word;
 use sextant_domain::time::Instant;
 
 use crate::port::replica::SliceCursors;
+use crate::port::timeline::TimelinePlace;
 use crate::{BoxFuture, Result};
 
 /// Something that was said of where a key belongs.
@@ -43,9 +44,23 @@ pub struct PlaceStep {
     pub to: u64,
     /// What the entries between say.
     pub words: Vec<PlaceWord>,
+    /// The events in them that happened in accounts.
+    pub events: Vec<EventPlace>,
 }
 
-/// Where users, and what other systems know, belong. A projection of ingestion's own feed, with a cursor of its own.
+/// An event of an account, and where it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventPlace {
+    /// The account.
+    pub uid: AccountUid,
+    /// Its place in the timeline of the account.
+    pub place: TimelinePlace,
+    /// When it became known.
+    pub known_at: Instant,
+}
+
+/// Where users, and what other systems know, belong, and where events of accounts are: a projection of ingestion's own feed, with a cursor
+/// of its own.
 ///
 /// Of what is said of a key and an account on one day (in UTC) the first and the last word stay, those of coming and those of
 /// leaving each for themselves; in whatever order they were stored.

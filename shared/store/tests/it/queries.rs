@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 /// Statements on system tables, and those that read across tenants for a service that follows all of them.
-const ACROSS_TENANTS: [&str; 41] = [
+const ACROSS_TENANTS: [&str; 42] = [
     "feed/head_list",
     "ingestion/key_by_id",
     "ingestion/key_insert",
@@ -28,6 +28,7 @@ const ACROSS_TENANTS: [&str; 41] = [
     "migrations/ingestion/0006_corrections",
     "migrations/ingestion/0007_hierarchy",
     "migrations/ingestion/0008_sources",
+    "migrations/ingestion/0009_timeline",
     "migrations/segmentation/0002_behind",
     "migrations/metrics/0001_initial",
     "migrations/metrics/0002_behind",

@@ -188,6 +188,19 @@ async fn read_accounts(client: &Client, method: &str, given: Given) -> Result<Re
                 .about(answer.freshness.as_ref())
                 .paged(&answer.next_page_token)
         },
+        "ListTimeline" => {
+            let request = ingestion::ListTimelineRequest {
+                account,
+                at,
+                page_size,
+                page_token,
+                ..Default::default()
+            };
+            let answer = call!(client, accounts.list_timeline, request);
+            Read::of(&answer)
+                .about(answer.freshness.as_ref())
+                .paged(&answer.next_page_token)
+        },
         _ => panic!("read {method} here too"),
     })
 }

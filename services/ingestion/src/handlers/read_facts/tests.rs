@@ -16,6 +16,7 @@ fn entry(sequence: u64, n_bytes: usize) -> FactEntry {
         sequence,
         recorded_at: Instant(1),
         facts: vec![fact],
+        first: None,
         import: None,
         clock: None,
         trace: None,

@@ -1,1 +1,1 @@
-SELECT tenant_id, slice, sequence FROM place_followed
+SELECT tenant_id, slice, sequence FROM feed_followed

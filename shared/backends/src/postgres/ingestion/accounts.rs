@@ -3,10 +3,10 @@
 use uuid::Uuid;
 
 use sextant_domain::id::{AccountUid, ExternalId, TenantId};
-use sextant_store::port::{AccountRow, Accounts, FactVersion, Page};
+use sextant_store::port::{AccountRow, Accounts, FactVersion, Page, TimelineQuery, TimelineRow};
 use sextant_store::{BoxFuture, Result};
 
-use super::Ingestion;
+use super::{Ingestion, timeline};
 use crate::postgres::decode::{self, Fields};
 use crate::postgres::rows;
 
@@ -91,5 +91,13 @@ impl Accounts for Ingestion {
                 })
             })
         })
+    }
+
+    fn timeline<'a>(
+        &'a self,
+        tenant: TenantId,
+        query: &'a TimelineQuery,
+    ) -> BoxFuture<'a, Result<Vec<TimelineRow>>> {
+        Box::pin(timeline::read(&self.pool, tenant, query))
     }
 }

@@ -23,7 +23,7 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::time::Instant;
 use sextant_store::known::Home;
 use sextant_store::port::{
-    Committed, FactBatch, FactEntry, NewRejection, Outcome, StoredFact, Trace,
+    Committed, FactAddress, FactBatch, FactEntry, NewRejection, Outcome, StoredFact, Trace,
 };
 use sextant_store::release::{Backlog, Released};
 use sextant_store::{Error, Result};
@@ -262,11 +262,16 @@ fn entries<'c, 'b: 'c>(
     }
     facts.into_iter().filter_map(|(place, facts)| {
         let (member, _, slice) = place;
+        let first = FactAddress {
+            batch_id: group.batch_id(place).as_u128(),
+            ordinal: 0,
+        };
         let member = group.members.get(member)?;
         let entry = FactEntry {
             sequence: *heads.get(&place)?,
             recorded_at: Instant(member.recorded_at),
             facts,
+            first: Some(first),
             import: None,
             clock: None,
             trace: member.trace,

@@ -8,7 +8,8 @@ use sextant_domain::id::{Slice, TenantId};
 use sextant_domain::source::HourCount;
 use sextant_domain::time::Instant;
 use sextant_store::port::{
-    FactEntry, HeldRow, Intake, Page, RejectionFilter, RejectionRow, SourceRow, StoredFact, Trace,
+    FactAddress, FactEntry, HeldRow, Intake, Page, RejectionFilter, RejectionRow, SourceRow,
+    StoredFact, Trace,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -145,6 +146,10 @@ impl Ingestion {
                     .batch
                     .and_then(|batch| facts.remove(&batch.id))
                     .unwrap_or_default(),
+                first: entry.batch.map(|batch| FactAddress {
+                    batch_id: batch.id.as_u128(),
+                    ordinal: 0,
+                }),
                 import: entry.import.map(import_of),
                 clock: entry.clock,
                 trace: entry.trace,

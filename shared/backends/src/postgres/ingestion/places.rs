@@ -1,9 +1,11 @@
 //! Where users, and what other systems know, belong.
 
+use uuid::Uuid;
+
 use sextant_domain::id::{AccountKey, TenantId};
 use sextant_domain::place::Word;
 use sextant_domain::time::DAY_US;
-use sextant_store::port::{PlaceStep, PlaceWord, Places, SliceCursors};
+use sextant_store::port::{EventPlace, PlaceStep, PlaceWord, Places, SliceCursors, week_of};
 use sextant_store::{BoxFuture, Error, Result};
 
 use super::Ingestion;
@@ -14,6 +16,7 @@ use crate::postgres::{decode, rows};
 const CURSORS: &str = include_str!("../../../queries/postgres/ingestion/place_cursors.sql");
 const MOVE_CURSOR: &str = include_str!("../../../queries/postgres/ingestion/move_place_cursor.sql");
 const PUT: &str = include_str!("../../../queries/postgres/ingestion/put_places.sql");
+const PUT_EVENTS: &str = include_str!("../../../queries/postgres/ingestion/put_events.sql");
 const WORDS: &str = include_str!("../../../queries/postgres/ingestion/places.sql");
 
 impl Places for Ingestion {
@@ -42,6 +45,7 @@ impl Places for Ingestion {
                 return Err(Error::Fenced);
             }
             put(&session, &step).await?;
+            put_events(&session, &step).await?;
             let keys = step.words.iter().map(|said| &said.key);
             let noted = hold::note_placed(&session, step.tenant, keys).await?;
             session.commit().await?;
@@ -119,6 +123,46 @@ async fn put(session: &Session, step: &PlaceStep) -> Result<()> {
                 &moments,
                 &accounts,
                 &left,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn put_events(session: &Session, step: &PlaceStep) -> Result<()> {
+    if step.events.is_empty() {
+        return Ok(());
+    }
+    // In the order of the table.
+    let mut events = step.events.clone();
+    events.sort_unstable_by_key(|event| (week_of(event.place.occurred_at), *event));
+    let of = |event: &EventPlace| (week_of(event.place.occurred_at), event.place);
+    let places = || events.iter().map(of);
+    let weeks: Vec<i32> = places().map(|(week, _)| week).collect();
+    let uids: Vec<Uuid> = events
+        .iter()
+        .map(|event| Uuid::from_u128(event.uid.0))
+        .collect();
+    let moments: Vec<i64> = places().map(|(_, place)| place.occurred_at.0).collect();
+    let batches: Vec<Uuid> = places()
+        .map(|(_, place)| Uuid::from_u128(place.address.batch_id))
+        .collect();
+    let ordinals: Vec<i32> = places()
+        .map(|(_, place)| rows::ordinal(place.address.ordinal))
+        .collect();
+    let known: Vec<i64> = events.iter().map(|event| event.known_at.0).collect();
+    let statement = session.prepare(PUT_EVENTS).await?;
+    session
+        .execute(
+            &statement,
+            &[
+                &rows::tenant(step.tenant),
+                &weeks,
+                &uids,
+                &moments,
+                &batches,
+                &ordinals,
+                &known,
             ],
         )
         .await?;

@@ -1,4 +1,4 @@
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use sextant_domain::id::{AccountUid, ExternalId, TenantId};
 
@@ -6,7 +6,9 @@ use crate::embedded::failure::Work;
 use crate::embedded::ingestion::Ingestion;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, rows};
-use crate::port::{AccountRow, Accounts, FactVersion, Page};
+use crate::port::{
+    AccountRow, Accounts, FactAddress, FactVersion, Page, TimelinePlace, TimelineQuery, TimelineRow,
+};
 use crate::{BoxFuture, Result};
 
 impl Accounts for Ingestion {
@@ -53,6 +55,17 @@ impl Accounts for Ingestion {
             .read("reading facts of accounts", move |connection| {
                 versions(connection, tenant, uids)
             })
+    }
+
+    fn timeline<'a>(
+        &'a self,
+        tenant: TenantId,
+        query: &'a TimelineQuery,
+    ) -> BoxFuture<'a, Result<Vec<TimelineRow>>> {
+        let query = query.clone();
+        self.file.read("reading a timeline", move |connection| {
+            timeline(connection, tenant, &query)
+        })
     }
 }
 
@@ -105,4 +118,69 @@ fn versions(
         }
     }
     Ok(versions)
+}
+
+fn timeline(
+    connection: &Connection,
+    tenant: TenantId,
+    query: &TimelineQuery,
+) -> Work<Vec<TimelineRow>> {
+    let mut facts = connection.prepare_cached(sql!("ingestion/timeline_facts"))?;
+    let facts = part(&mut facts, tenant, query, query.kind_bits(), query.limit)?;
+    let mut events = Vec::new();
+    if query.has_events() {
+        let mut before = connection.prepare_cached(sql!("ingestion/event_week_last"))?;
+        let mut of_week = connection.prepare_cached(sql!("ingestion/timeline_events"))?;
+        let mut last = i64::from(query.last_week());
+        while events.len() < query.limit
+            && let Some(week) = before.query_row(params![id(tenant.0), last], |row| {
+                row.get::<_, Option<i64>>(0)
+            })?
+        {
+            let left = query.limit - events.len();
+            events.extend(part(&mut of_week, tenant, query, week, left)?);
+            last = week - 1;
+        }
+    }
+    Ok(query.merged(facts, events))
+}
+
+/// A part of a timeline: that of some kinds, or of a week.
+fn part(
+    statement: &mut Statement<'_>,
+    tenant: TenantId,
+    query: &TimelineQuery,
+    of: i64,
+    limit: usize,
+) -> Work<Vec<TimelineRow>> {
+    let TimelinePlace {
+        occurred_at,
+        address,
+    } = query.before;
+    let given = params![
+        id(tenant.0),
+        of,
+        id(query.uid.0),
+        query.known_at.0,
+        occurred_at.0,
+        id(address.batch_id),
+        address.ordinal,
+        rows(limit)
+    ];
+    let found = statement.query_map(given, |row| {
+        Ok(TimelineRow {
+            kind: row.kind(0)?,
+            historical: row.get(1)?,
+            known_at: row.instant(2)?,
+            record: row.get(3)?,
+            place: TimelinePlace {
+                occurred_at: row.instant(4)?,
+                address: FactAddress {
+                    batch_id: row.id(5)?,
+                    ordinal: row.get(6)?,
+                },
+            },
+        })
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }

@@ -10,7 +10,8 @@ use crate::embedded::ingestion::entry::Entry;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number, rows};
 use crate::port::{
-    FactEntry, HeldRow, Intake, Page, RejectionFilter, RejectionRow, SourceRow, StoredFact,
+    FactAddress, FactEntry, HeldRow, Intake, Page, RejectionFilter, RejectionRow, SourceRow,
+    StoredFact,
 };
 use crate::{BoxFuture, Error, Result};
 
@@ -140,6 +141,7 @@ fn fact_entries(
                 sequence,
                 recorded_at,
                 facts: Vec::new(),
+                first: None,
                 import: Some(mark),
                 clock: None,
                 trace: None,
@@ -148,6 +150,7 @@ fn fact_entries(
                 sequence,
                 recorded_at,
                 facts: Vec::new(),
+                first: None,
                 import: None,
                 clock: Some(to),
                 trace: None,
@@ -164,6 +167,10 @@ fn fact_entries(
                     sequence,
                     recorded_at,
                     facts,
+                    first: Some(FactAddress {
+                        batch_id,
+                        ordinal: first,
+                    }),
                     import: None,
                     clock: None,
                     trace,

@@ -10,7 +10,7 @@ use crate::embedded::failure::Work;
 use crate::embedded::ingestion::Ingestion;
 use crate::embedded::sql;
 use crate::embedded::value::{Columns, id, number};
-use crate::port::{PlaceStep, PlaceWord, Places, SliceCursors};
+use crate::port::{EventPlace, PlaceStep, PlaceWord, Places, SliceCursors, week_of};
 use crate::{BoxFuture, Error, Result};
 
 impl Places for Ingestion {
@@ -63,6 +63,26 @@ fn follow(connection: &Connection, step: &PlaceStep) -> Work<bool> {
             word.account.as_str(),
             word.left,
             word.at.0
+        ])?;
+    }
+    let mut put_event = connection.prepare_cached(sql!("ingestion/event_put"))?;
+    // In the order of the table.
+    let mut events = step.events.clone();
+    events.sort_unstable_by_key(|event| (week_of(event.place.occurred_at), *event));
+    for EventPlace {
+        uid,
+        place,
+        known_at,
+    } in events
+    {
+        put_event.execute(params![
+            tenant,
+            week_of(place.occurred_at),
+            id(uid.0),
+            place.occurred_at.0,
+            id(place.address.batch_id),
+            place.address.ordinal,
+            known_at.0
         ])?;
     }
     let keys = step.words.iter().map(|said| &said.key);

@@ -19,6 +19,7 @@ fn entry(sequence: u64) -> FactEntry {
         sequence,
         recorded_at: Instant(0),
         facts: vec![fact],
+        first: None,
         import: None,
         clock: None,
         trace: None,

@@ -1,0 +1,1 @@
+SELECT min(week), max(week) FROM account_event WHERE tenant_id = $1
