@@ -32,14 +32,14 @@ const BATCHES: Doing = Doing {
 const CALLS: Doing = Doing {
     what: "calls of one row",
     before: 20,
-    times: 100,
-    heap_habit_bytes: 4 << 10,
+    times: 50,
+    heap_habit_bytes: 2 << 10,
 };
 const INSTANCES: Doing = Doing {
     what: "instances",
     before: 4,
-    times: 100,
-    heap_habit_bytes: 4 << 10,
+    times: 50,
+    heap_habit_bytes: 2 << 10,
 };
 /// More memory that may be held behind a span, and behind all of them.
 const HABIT_BYTES: u64 = 192 << 10;
