@@ -170,7 +170,7 @@ impl fmt::Display for CallError {
             },
             Self::Lost(trouble) => write!(f, "the segmenter could not be asked: {trouble}"),
             Self::DescriptorChanged => f.write_str(
-                "the segmenter's server says something else of itself than when it was registered; register it again",
+                "the segmenter's server says something else of itself than when it was registered: let it serve that again, or count its version up and register it",
             ),
             Self::ConfigurationChanged => f.write_str(
                 "the segmenter reads other features or has other segments with this configuration than before; publish it as another version",

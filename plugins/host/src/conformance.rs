@@ -66,6 +66,14 @@ struct Test {
     run: fn(&Subject) -> Found,
 }
 
+impl Test {
+    /// Whether it is about answers as such: rows of all kinds, reasons, and what a fit answers.
+    fn is_of_answers(&self) -> bool {
+        let families = ["D-", "C-", "Q-", "F-", "X-explain"];
+        families.iter().any(|family| self.id.starts_with(family))
+    }
+}
+
 /// Fields of a descriptor.
 const FIELDS: [&str; 18] = [
     "id",
@@ -210,6 +218,11 @@ fn judged(test: &Test, subject: &Subject, found: Found) -> Verdict {
                 Matter::Call => (
                     "a call that is not done in time has no answer, and one that goes on after that ends with its process",
                     "in what may take long, look at the flag of the call (cancel), and stop; `sextant plugin run --csv` shows it rows of your own",
+                ),
+                Matter::Answer if test.is_of_answers() => (test.why, test.fix),
+                Matter::Answer => (
+                    "without an answer this test has judged nothing: other tests may fail for the same cause",
+                    "mend what it fails with, before anything else that failed: `sextant plugin run --csv` shows it rows of your own",
                 ),
                 Matter::Crash => (
                     "a process that goes down takes all answers of its batch with it, and this test judged none: other tests may fail for the same cause",

@@ -2464,6 +2464,9 @@ pub struct ShadowDiff {
     /// Those of them for which it gave no reason.
     #[prost(uint64, tag = "16")]
     pub unexplained: u64,
+    /// Some of the accounts that it gave no answer for, at most five.
+    #[prost(string, repeated, tag = "17")]
+    pub unanswered_examples: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Accounts that are in one place and would be in another.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2493,7 +2496,8 @@ pub struct ShadowMove {
 /// A feature behind moves.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ShadowDriver {
-    /// The feature that the proposed revision names as the first reason.
+    /// The feature whose contribution is the most different in both revisions where they are of one segmenter; else the first reason of the
+    /// proposed one.
     #[prost(string, tag = "1")]
     pub feature: ::prost::alloc::string::String,
     /// Accounts that would move for it, of those that were asked about: at most a thousand with the most revenue.

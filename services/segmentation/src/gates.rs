@@ -43,20 +43,31 @@ fn not_passed(gates: &[pb::ShadowGate]) -> Vec<String> {
         .collect()
 }
 
+/// What a proposed revision does not pass, as the end of a note; empty: it passes all.
+pub(crate) fn accepted(of: &SegmentationRow, proposed: &RevisionRow) -> String {
+    match not_passed_by(of, proposed).join(", ") {
+        failed if failed.is_empty() => failed,
+        failed => format!(" (accepted: {failed})"),
+    }
+}
+
+fn not_passed_by(of: &SegmentationRow, proposed: &RevisionRow) -> Vec<String> {
+    // What it was compared with has to be what decides.
+    let diff = diff_of(proposed).filter(|diff| diff.segmentation_version == of.version);
+    match diff.map(|diff| diff.gates) {
+        None => {
+            vec!["evaluated (it was not evaluated yet beside the revision that decides)".to_owned()]
+        },
+        Some(gates) => not_passed(&gates),
+    }
+}
+
 /// Whether a proposed revision may decide a segmentation without a word.
 ///
 /// # Errors
 /// GATES_NOT_PASSED, naming those that it does not pass.
 pub(crate) fn check(of: &SegmentationRow, proposed: &RevisionRow) -> Result<(), Problem> {
-    // What it was compared with has to be what decides.
-    let diff = diff_of(proposed).filter(|diff| diff.segmentation_version == of.version);
-    let gates = diff.map(|diff| diff.gates);
-    let failed = match &gates {
-        None => {
-            vec!["evaluated (it was not evaluated yet beside the revision that decides)".to_owned()]
-        },
-        Some(gates) => not_passed(gates),
-    };
+    let failed = not_passed_by(of, proposed);
     if failed.is_empty() {
         return Ok(());
     }

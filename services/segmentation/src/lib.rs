@@ -9,6 +9,7 @@ mod columns;
 mod correct;
 mod current;
 mod decide;
+mod drivers;
 mod engine;
 mod evaluate;
 mod failing;

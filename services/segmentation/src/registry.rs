@@ -131,6 +131,7 @@ fn config_problem(error: CallError) -> Problem {
     match error {
         // The configuration may be a good one.
         CallError::Lost(_) => Problem::new(ErrorReason::Unavailable, message),
+        CallError::DescriptorChanged => Problem::new(ErrorReason::SegmenterState, message),
         _ => Problem::field(ErrorReason::ConfigInvalid, "segmentation.config", message),
     }
 }

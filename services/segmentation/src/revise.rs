@@ -7,7 +7,7 @@ use sextant_domain::id::TenantId;
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::segmentation::v1 as pb;
 use sextant_proto::segmentation::v1::SegmenterAction;
-use sextant_runtime::follow;
+use sextant_runtime::{blocking, follow};
 use sextant_store::port::{Activation, Once, Request, RevisionRow, RevisionState, SegmentationRow};
 use sextant_wire::request;
 use sextant_wire::status::{Problem, store};
@@ -140,7 +140,7 @@ impl Engine {
             segmentation,
             revision,
             action,
-            gates: _,
+            gates,
         } = decision;
         let tenant = writing
             .as_ref()
@@ -170,6 +170,13 @@ impl Engine {
             leaves,
             closed_on: state.closed_on(),
         };
+        // Who reads the journal sees what was accepted.
+        let accepted = if from_state == RevisionState::Proposed && gates == Gates::Accepted {
+            gates::accepted(&row, &decides)
+        } else {
+            String::new()
+        };
+        let note = format!("{note}{accepted}");
         let told = pb::Segmenter {
             segmenter_id: decides.segmenter_id.clone(),
             version: decides.segmenter_version.clone(),
@@ -179,7 +186,7 @@ impl Engine {
         let event = pb::SegmenterEvent {
             segmentation: row.key.clone(),
             revision,
-            ..told::event(action, &told, by, note)
+            ..told::event(action, &told, by, &note)
         };
         let event = told::event_row(&event, Some(tenant), self.clock.now());
         let version = decides.segmenter_version.clone();
@@ -203,6 +210,29 @@ impl Engine {
             .as_ref()
             .map_or(String::new(), |state| state.why_behind(&row.key));
         Ok((begun, Some(answer)))
+    }
+
+    /// Whether a proposed revision can be asked now, whatever it answered when it was evaluated.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(crate) async fn can_be_asked(
+        &self,
+        tenant: TenantId,
+        of: &SegmentationRow,
+        proposed: &RevisionRow,
+    ) -> Result<(), Status> {
+        let as_decided = SegmentationRow {
+            segmenter_id: proposed.segmenter_id.clone(),
+            plugin_digest: proposed.digest.clone(),
+            ..of.clone()
+        };
+        let segmenter = self.segmenters.of(tenant, &as_decided).await?;
+        let state = self.learned(tenant, &proposed.fit).await?;
+        let config = proposed.config.clone();
+        let asking =
+            blocking(move || registry::instance(&segmenter, &config, state.as_ref()).map(drop));
+        Ok(asking.await?)
     }
 
     /// A revision that is to decide, and what it was judged by; `None`: there is none. What was judged before may have changed since.

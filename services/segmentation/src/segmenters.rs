@@ -426,7 +426,7 @@ impl Segmenters {
         let external = started.map_err(|refused| not_started(told, &refused))?;
         if Segmenter::from(external.clone()).digest_hex() != told.digest {
             let message = format!(
-                "segmenter \"{}\": its server says something else of itself than it did when it was registered; register it again",
+                "segmenter \"{}\": its server says something else of itself than it did when it was registered: let it serve that again, or count its version up and register it",
                 told.segmenter_id
             );
             return Err(Problem::new(ErrorReason::SegmenterState, message));

@@ -27,6 +27,7 @@ use sextant_wire::time as wire_time;
 
 use crate::columns;
 use crate::decide;
+use crate::drivers;
 use crate::engine::Engine;
 use crate::gates;
 use crate::grounds::call;
@@ -88,6 +89,8 @@ struct Compared {
     moved: Vec<Moved>,
     mrr_minor: i64,
     unanswered: u64,
+    /// Some of those.
+    without_answer: Vec<AccountUid>,
     trouble: String,
 }
 
@@ -126,6 +129,12 @@ impl Side {
                 return;
             }
         }
+    }
+
+    /// Whether contributions of both mean the same: they are of one segmenter.
+    fn is_comparable_with(&self, other: &Self) -> bool {
+        self.segmenter.explains()
+            && self.segmenter.descriptor().id == other.segmenter.descriptor().id
     }
 
     fn cost(&mut self, percent: usize) -> u32 {
@@ -291,7 +300,9 @@ fn compare(
             .as_mut()
             .map(|side| side.asked(&input, tenant, as_of));
         let of_proposed = proposed.asked(&input, tenant, as_of);
-        if place == 0 && of_proposed.is_ok() {
+        // One that cannot be asked about some of them costs whatever the search for these takes.
+        let has_answered = |answers: &Assignments| answers.unanswered.is_empty();
+        if place == 0 && of_proposed.as_ref().is_ok_and(has_answered) {
             proposed.measure(&input, tenant, as_of);
             if let (Some(active), Some(Ok(_))) = (active.as_mut(), &of_active) {
                 active.measure(&input, tenant, as_of);
@@ -310,11 +321,14 @@ fn compare(
             Err(trouble) => {
                 compared.unanswered += table.num_rows() as u64;
                 compared.trouble.clone_from(trouble);
+                let room = MAX_EXAMPLES - compared.without_answer.len();
+                compared.without_answer.extend(uids.iter().take(room));
             },
         }
         inputs.push((place, input));
     }
-    let driven = driven(&compared, &proposed, &inputs, (tenant, as_of));
+    let sides = (active.as_ref(), &proposed);
+    let driven = driven(&compared, sides, &inputs, (tenant, as_of));
     let cost = pb::ShadowCost {
         active_p50_us: active.as_mut().map_or(0, |side| side.cost(50)),
         active_p99_us: active.as_mut().map_or(0, |side| side.cost(99)),
@@ -341,6 +355,9 @@ impl Compared {
             if let Some(trouble) = answers.trouble_of(row) {
                 self.unanswered += 1;
                 self.trouble = trouble.to_string();
+                if self.without_answer.len() < MAX_EXAMPLES {
+                    self.without_answer.push(*uid);
+                }
                 continue;
             }
             let to = decide::standing(descriptor, *answer);
@@ -387,6 +404,12 @@ impl Compared {
             explained: driven.explained,
             unexplained: driven.unexplained,
             unanswered: self.unanswered,
+            unanswered_examples: self
+                .without_answer
+                .iter()
+                .filter_map(|uid| known.ids.get(uid))
+                .map(|id| id.to_string())
+                .collect(),
             trouble: self.trouble,
             cost: Some(cost),
             gates: Vec::new(),
@@ -447,10 +470,10 @@ struct Driven {
     unexplained: u64,
 }
 
-/// What the proposed revision names as the first reason of its moves.
+/// The features whose contributions have changed most between both revisions, for those who would move.
 fn driven(
     compared: &Compared,
-    proposed: &Side,
+    (active, proposed): (Option<&Side>, &Side),
     inputs: &[(usize, RecordBatch)],
     (tenant, as_of): (&str, time::Instant),
 ) -> Driven {
@@ -458,38 +481,38 @@ fn driven(
     if !proposed.segmenter.explains() {
         return driven;
     }
-    let mut found: BTreeMap<u16, pb::ShadowDriver> = BTreeMap::new();
-    let descriptor = proposed.bound.descriptor();
+    let before = active.filter(|active| active.is_comparable_with(proposed));
+    let mut found: BTreeMap<Arc<str>, pb::ShadowDriver> = BTreeMap::new();
     for (place, input) in inputs {
         let explained = compared.moved.iter().take(MAX_EXPLAINED);
         let rows: Vec<usize> = explained
             .filter(|one| one.table == *place)
             .map(|one| one.row)
             .collect();
-        let reasons = columns::rows(input, &rows)
-            .ok()
-            .and_then(|rows| proposed.bound.explain(&rows, &call(tenant, as_of), 1).ok());
-        let first = reasons
-            .iter()
-            .flatten()
-            .filter_map(|reasons| reasons.first());
-        let n_explained = first.clone().count();
+        let Ok(shown) = columns::rows(input, &rows) else {
+            continue;
+        };
+        let said = drivers::reasons(&proposed.bound, &shown, (tenant, as_of));
+        let said_before = before.map(|side| drivers::reasons(&side.bound, &shown, (tenant, as_of)));
+        let mut said_before = said_before.unwrap_or_default().into_iter();
         driven.explained += rows.len() as u64;
-        driven.unexplained += rows.len().saturating_sub(n_explained) as u64;
-        for reason in first {
-            let driver = found.entry(reason.feature_index).or_default();
-            driver.accounts += 1;
-            if driver.example.is_empty() {
-                driver.example = reason.text.clone().unwrap_or_default();
+        driven.unexplained += rows.len().saturating_sub(said.len()) as u64;
+        for reasons in said {
+            let before = said_before.next().unwrap_or_default();
+            let Some(driver) = drivers::driver(&reasons, &before) else {
+                driven.unexplained += 1;
+                continue;
+            };
+            let counted = found.entry(Arc::clone(&driver.feature)).or_default();
+            counted.accounts += 1;
+            if counted.example.is_empty() {
+                counted.example.clone_from(&driver.text);
             }
         }
     }
-    let named = found.into_iter().filter_map(|(index, driver)| {
-        let feature = descriptor.features.get(usize::from(index))?;
-        Some(pb::ShadowDriver {
-            feature: feature.name.clone(),
-            ..driver
-        })
+    let named = found.into_iter().map(|(feature, driver)| pb::ShadowDriver {
+        feature: feature.to_string(),
+        ..driver
     });
     driven.drivers = named.collect();
     let drivers = &mut driven.drivers;

@@ -28,6 +28,8 @@ pub(super) enum Matter {
     Call,
     /// Its process went down, and so did what the test is about.
     Crash,
+    /// It has failed, or its answer is none.
+    Answer,
     /// It starts so slowly that no more tests are made.
     Start,
     /// There is no time for more tests.
@@ -46,6 +48,7 @@ impl Wrong {
             matter: match trouble {
                 Trouble::Overran => Matter::Call,
                 Trouble::Crashed(_) => Matter::Crash,
+                Trouble::Failed(_) => Matter::Answer,
                 _ => Matter::Test,
             },
         }
@@ -114,6 +117,10 @@ impl From<CallError> for Wrong {
             CallError::Plugin(failure) if failure.code == FailureCode::InvalidConfig => Self {
                 what,
                 matter: Matter::Refusal,
+            },
+            CallError::Plugin(_) | CallError::Output { .. } => Self {
+                what,
+                matter: Matter::Answer,
             },
             _ => what.into(),
         }

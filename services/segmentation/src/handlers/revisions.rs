@@ -185,6 +185,7 @@ pub(super) async fn activate(
             gates::check(&of, found)?;
         }
         engine.segmenters.wait_for_replicas(&found.digest).await?;
+        engine.can_be_asked(tenant, &of, found).await?;
     }
     let (number, revision, state) = (of.number, found.revision, found.state);
     let decision = Decision {

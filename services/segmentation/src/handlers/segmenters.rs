@@ -86,8 +86,11 @@ async fn received(
         }
     }
     if code.len() != size {
-        let message = format!("is {size}, and {} bytes came: send it again", code.len());
-        return Err(Problem::field(ErrorReason::FieldInvalid, "head.size", message).into());
+        let message = format!(
+            "V-digest: head.size is {size}, and {} bytes came (what is published is what was sent); to fix it: send it again",
+            code.len()
+        );
+        return Err(Problem::new(ErrorReason::SegmenterRejected, message).into());
     }
     Ok(code)
 }

@@ -413,8 +413,14 @@ impl Segmenters {
                 let refusal = Refusal::new(
                     "D-version",
                     format!(
-                        "{} {} was published with other bytes",
-                        told.segmenter_id, told.version
+                        "{} {} was published with {}",
+                        told.segmenter_id,
+                        told.version,
+                        if told.kind() == SegmenterKind::Remote {
+                            "another descriptor"
+                        } else {
+                            "other bytes"
+                        }
                     ),
                     "a version has one digest for ever",
                     "count its version up",

@@ -22,8 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// Segmenters that are loaded at one time.
 const LOADED_AT_ONCE: usize = 8;
 const ASK_AGAIN: Duration = Duration::from_millis(200);
-/// How long a segmenter stays loaded that nothing is decided by, so that a roll-back finds it.
-const KEPT: Duration = Duration::from_secs(15 * 60);
+/// How long a segmenter stays loaded that no segmentation is decided by, proposed with or would go back to: somebody may try it again.
+const KEPT: Duration = Duration::from_secs(60);
 
 fn before(now: Instant, age: Duration) -> Instant {
     Instant(

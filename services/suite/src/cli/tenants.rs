@@ -323,7 +323,8 @@ fn segmentations_block(segmentations: &[Segmentation]) -> Block {
     let columns = vec![
         Column::left("key", "Key"),
         Column::left("segmenter", "Segmenter"),
-        Column::right("version", "Version"),
+        Column::left("segmenter_version", "Its version"),
+        Column::right("version", "Generation"),
         Column::prose("configuration", "Configuration"),
         Column::left("created_at", "Since"),
         Column::rare("failure", "Is behind, for"),
@@ -333,6 +334,7 @@ fn segmentations_block(segmentations: &[Segmentation]) -> Block {
         block.rows.push(vec![
             Cell::text(one.key.clone()),
             Cell::text(one.segmenter_id.clone()),
+            Cell::text(one.segmenter_version.clone()),
             Cell::Count(one.version.into()),
             Cell::text(one.config.clone()),
             Cell::moment(one.created_at.as_ref()),

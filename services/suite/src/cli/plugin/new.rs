@@ -39,6 +39,11 @@ pub(crate) fn new(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Err
         id if id.is_empty() => format!("example.{name}"),
         id => id,
     };
+    if id.starts_with("sextant.") {
+        return Err(Error::usage(format!(
+            "\"{id}\" would be refused where it is published: ids that begin with sextant. are those of segmenters that come with the service"
+        )));
+    }
     if !Descriptor::is_id(&id) {
         let message = format!(
             "\"{id}\" is no id such as acme.health: parts of [a-z0-9_-] with a dot between them"

@@ -184,7 +184,16 @@ fn document(revision: &Revision, currency: &str) -> Document {
     blocks.extend(revision.fit.as_ref().map(fit));
     if let Some(diff) = &revision.diff {
         blocks.push(gates(diff));
-        blocks.push(moves(&diff.moves, currency));
+        let mut moves = moves(&diff.moves, currency);
+        if diff.unanswered > 0 {
+            moves = moves.noted(format!(
+                "{} without an answer, such as {}: {}",
+                diff.unanswered,
+                diff.unanswered_examples.join(", "),
+                diff.trouble
+            ));
+        }
+        blocks.push(moves);
         if !diff.drivers.is_empty() || diff.unexplained > 0 {
             blocks.push(drivers(diff));
         }
