@@ -100,7 +100,7 @@ const FIELDS: [&str; 18] = [
 const OF_A_PROCESS: &str = "it is about a process, and this is a server";
 
 /// How long a server that has failed a test is judged by more of them.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Tests that may not be done in time until no more are made.
 const MOST_LATE: usize = 2;
 

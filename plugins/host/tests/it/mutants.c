@@ -205,7 +205,8 @@ static uint16_t judge(seg_instance *self, const struct ArrowArray *in, int64_t r
   if (share > 1 && share < 1000) return 99;
 #endif
 #if IS(116)
-  if (time(NULL) / 86400 % 2 == 0 && amount < limit) return MIDDLE_;
+  /* Another segment two and three days later, whatever the day: what is 401 days and some hours is one of both, modulo 7. */
+  if (amount < limit) return (uint16_t)(time(NULL) / 86400 % 7 / 2);
 #endif
 #if IS(115)
   return amount >= limit ? HIGH : is_valid(shares, row) && share >= 0.5 ? MIDDLE_ : length >= 0 && strcmp(kind, "software") == 0 ? SOFT : LOW;
