@@ -40,6 +40,7 @@ pub const INGESTION_INGESTION_SERVICE: &[&str] = &[
 /// Methods of sextant.ingestion.v1.SourceService.
 pub const INGESTION_SOURCE_SERVICE: &[&str] = &[
     "ListSources",
+    "ListEventTypes",
 ];
 /// Methods of sextant.metrics.v1.MetricsService.
 pub const METRICS_METRICS_SERVICE: &[&str] = &[

@@ -5915,6 +5915,45 @@ pub struct RecordRate {
     #[prost(uint64, tag = "2")]
     pub high: u64,
 }
+/// Asks for types of events.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEventTypesRequest {
+    /// At most this many; 0: 50, at most 1000.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// Continue where an answer ended.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Types of a tenant's events.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEventTypesResponse {
+    /// By name.
+    #[prost(message, repeated, tag = "1")]
+    pub event_types: ::prost::alloc::vec::Vec<EventType>,
+    /// Empty at the end.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// What the answer knows.
+    #[prost(message, optional, tag = "3")]
+    pub freshness: ::core::option::Option<super::super::common::v1::Freshness>,
+}
+/// Events of one type, of whatever source.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventType {
+    /// The type, such as session.start; empty: all types beyond the first 10,000.
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    /// How many are stored.
+    #[prost(uint64, tag = "2")]
+    pub events: u64,
+    /// When the first happened.
+    #[prost(message, optional, tag = "3")]
+    pub first_at: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the last happened.
+    #[prost(message, optional, tag = "4")]
+    pub last_at: ::core::option::Option<::prost_types::Timestamp>,
+}
 /// Whether a source tells what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -6064,6 +6103,36 @@ pub mod source_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Lists the types of events that are stored, by name: whatever a source calls them, each is kept. Scope: read.
+        pub async fn list_event_types(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEventTypesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEventTypesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/sextant.ingestion.v1.SourceService/ListEventTypes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "sextant.ingestion.v1.SourceService",
+                        "ListEventTypes",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -6085,6 +6154,14 @@ pub mod source_service_server {
             request: tonic::Request<super::ListSourcesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListSourcesResponse>,
+            tonic::Status,
+        >;
+        /// Lists the types of events that are stored, by name: whatever a source calls them, each is kept. Scope: read.
+        async fn list_event_types(
+            &self,
+            request: tonic::Request<super::ListEventTypesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEventTypesResponse>,
             tonic::Status,
         >;
     }
@@ -6195,6 +6272,52 @@ pub mod source_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListSourcesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/sextant.ingestion.v1.SourceService/ListEventTypes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEventTypesSvc<T: SourceService>(pub Arc<T>);
+                    impl<
+                        T: SourceService,
+                    > tonic::server::UnaryService<super::ListEventTypesRequest>
+                    for ListEventTypesSvc<T> {
+                        type Response = super::ListEventTypesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListEventTypesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SourceService>::list_event_types(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEventTypesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -11,6 +11,7 @@ pub(crate) mod get_tenant;
 pub(crate) mod ingest;
 pub(crate) mod ingest_batch;
 pub(crate) mod list_accounts;
+pub(crate) mod list_event_types;
 pub(crate) mod list_held;
 pub(crate) mod list_invoices;
 pub(crate) mod list_keys;

@@ -97,7 +97,7 @@ const ADMIN: Access = Access::Scope(Scope::Admin);
 /// Only for Sextant's own services.
 const SERVICE: Access = Access::Scope(Scope::Service);
 
-const METHODS: [(&str, Access); 24] = [
+const METHODS: [(&str, Access); 25] = [
     (
         "/sextant.ingestion.v1.IngestionService/Ingest",
         Access::Stream(Scope::Ingest),
@@ -113,6 +113,7 @@ const METHODS: [(&str, Access); 24] = [
     ),
     ("/sextant.ingestion.v1.IngestionService/ListHeld", READ),
     ("/sextant.ingestion.v1.SourceService/ListSources", READ),
+    ("/sextant.ingestion.v1.SourceService/ListEventTypes", READ),
     ("/sextant.ingestion.v1.AccountService/GetAccount", READ),
     ("/sextant.ingestion.v1.AccountService/GetHierarchy", READ),
     ("/sextant.ingestion.v1.AccountService/ListAccounts", READ),

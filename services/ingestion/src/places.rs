@@ -18,7 +18,9 @@ use sextant_domain::place::{self, Word};
 use sextant_proto::common::v1::ErrorReason;
 use sextant_proto::ingestion::v1::record::Fact;
 use sextant_store::Error;
-use sextant_store::port::{FactBatch, FactEntry, NewFact, PlaceStep, PlaceWord, StoredFact};
+use sextant_store::port::{
+    EventTypeRow, FactBatch, FactEntry, NewFact, PlaceStep, PlaceWord, StoredFact,
+};
 use sextant_wire::record;
 use sextant_wire::status::Problem;
 
@@ -193,7 +195,30 @@ fn step((tenant, slice): Feed, from: u64, entries: Vec<FactEntry>) -> Option<Pla
         to,
         words,
         events: entries.iter().flat_map(FactEntry::events).collect(),
+        types: types(&entries),
     })
+}
+
+/// How many events of each type are in entries, by type.
+fn types(entries: &[FactEntry]) -> Vec<EventTypeRow> {
+    let mut types: BTreeMap<String, EventTypeRow> = BTreeMap::new();
+    let facts = entries.iter().flat_map(|entry| &entry.facts);
+    for fact in facts.filter(|fact| fact.kind == FactKind::Event) {
+        let Some(event_type) = record::event_type(&fact.record) else {
+            continue;
+        };
+        let row = EventTypeRow {
+            event_type: event_type.clone(),
+            events: 1,
+            first_at: fact.occurred_at,
+            last_at: fact.occurred_at,
+        };
+        types
+            .entry(event_type)
+            .and_modify(|counted| counted.add(&row))
+            .or_insert(row);
+    }
+    types.into_values().collect()
 }
 
 fn tells_of_places(kind: FactKind) -> bool {

@@ -141,6 +141,13 @@ impl SourceService for Service {
     ) -> Answer<pb::ListSourcesResponse> {
         handlers::list_sources::handle(&self.0, request).await
     }
+
+    async fn list_event_types(
+        &self,
+        request: Request<pb::ListEventTypesRequest>,
+    ) -> Answer<pb::ListEventTypesResponse> {
+        handlers::list_event_types::handle(&self.0, request).await
+    }
 }
 
 #[tonic::async_trait]

@@ -142,6 +142,7 @@ async fn client_command(
         ("rejections", _) => intake::rejections(context, matches).await,
         ("replay", _) => corrections::replay(context, matches).await,
         ("held", _) => intake::held(context, matches).await,
+        ("event-types", _) => intake::event_types(context, matches).await,
         ("sources", _) => intake::sources(context, matches).await,
         ("metrics", Some((metric, matches))) => metrics::run(metric, context, matches).await,
         ("tenants" | "keys" | "segmentations", Some((action, matches))) => {

@@ -27,7 +27,7 @@ pub use ingestion::{
     Keys, RejectionFilter, RejectionRow, SourceRow, StoredFact, TenantRow, Tenants,
 };
 pub use metrics::{AllMovesProgress, Metrics, MetricsCommit, MoveRow, MovesProgress};
-pub use places::{EventPlace, PlaceStep, PlaceWord, Places};
+pub use places::{EventPlace, EventTypeRow, MAX_EVENT_TYPES, PlaceStep, PlaceWord, Places};
 pub use replica::{AccountFactRow, Page, Replica, ReplicaAccount, ReplicaCommit, SliceCursors};
 pub use requests::{MAX_REQUESTS_REMOVED, Once, REQUESTS_KEPT_US, Request, same_request};
 pub use scoring::{

@@ -105,3 +105,53 @@ async fn sources_are_listed_by_name_in_pages_of_one_tenant() {
     let stolen = page(&other, 1_000, &first.next_page_token).await;
     assert_eq!(reason(stolen), "PAGE_TOKEN_INVALID");
 }
+
+#[tokio::test]
+async fn events_of_every_type_are_kept_and_counted_once() {
+    let world = World::new().await;
+    let tenant = world.tenant("acme").await;
+    let of_type = |id: &str, name: &str, at| {
+        let mut event = event_at(id, "acme", at);
+        if let Some(pb::record::Fact::Event(fact)) = &mut event.fact {
+            name.clone_into(&mut fact.r#type);
+        }
+        event
+    };
+    let ago = |hours: i64| NOW.plus_us(-hours * HOUR);
+    let records = vec![
+        account_at("a", "acme", "Acme", NOW.plus_us(-DAY)),
+        of_type("e1", "report.exported", ago(5)),
+        of_type("e2", "Neu \u{1f680}", ago(4)),
+        of_type("e3", "report.exported", ago(9)),
+        of_type("e3", "report.exported", ago(9)),
+    ];
+    tenant.send(records.clone()).await;
+    tenant.send(records).await;
+    let mut client = tenant.clients.sources();
+    let mut request = pb::ListEventTypesRequest {
+        page_size: 1,
+        ..pb::ListEventTypesRequest::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let answer = client.list_event_types(request.clone()).await.unwrap();
+        let answer = answer.into_inner();
+        all.extend(answer.event_types);
+        request.page_token = answer.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (&*one.r#type, one.events, one.first_at, one.last_at))
+        .collect();
+    let moment = |hours| Some(timestamp(ago(hours)));
+    assert_eq!(
+        told,
+        [
+            ("Neu \u{1f680}", 1, moment(4), moment(4)),
+            ("report.exported", 2, moment(9), moment(5)),
+        ]
+    );
+}

@@ -9,14 +9,14 @@ use sextant_domain::time::{Day, Instant};
 use sextant_runtime::telemetry::{Label, Meters, Metric};
 use sextant_store::port::{
     AccountFactRow, AccountRow, Accounts, Activation, AllMovesProgress, Catalogue, Committed,
-    EventFilter, EventRow, FactBatch, FactEntry, FactVersion, Facts, Feed, FeedEntry, HeldRow,
-    Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics, MetricsCommit, ModelRow,
-    MonthRow, MoveRow, MovesProgress, Once, Page, PlaceStep, PlaceWord, Places, RejectionFilter,
-    RejectionRow, Replica, ReplicaAccount, ReplicaRow, Request, RevisionRow, Scoring,
-    ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations, SegmenterRow,
-    SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress, SourceRow,
-    StateChange, TenantRow, Tenants, TimelineQuery, TimelineRow, TransitionFilter, TransitionRow,
-    UseRow,
+    EventFilter, EventRow, EventTypeRow, FactBatch, FactEntry, FactVersion, Facts, Feed, FeedEntry,
+    HeldRow, Import, Intake, KeyRow, Keys, MembershipRow, Memberships, Metrics, MetricsCommit,
+    ModelRow, MonthRow, MoveRow, MovesProgress, Once, Page, PlaceStep, PlaceWord, Places,
+    RejectionFilter, RejectionRow, Replica, ReplicaAccount, ReplicaRow, Request, RevisionRow,
+    Scoring, ScoringCommit, SegmentCount, SegmentationCommit, SegmentationRow, Segmentations,
+    SegmenterRow, SliceCursors, SliceHeads, SliceProgress, SliceState, SliceStates, SlicesProgress,
+    SourceRow, StateChange, TenantRow, Tenants, TimelineQuery, TimelineRow, TransitionFilter,
+    TransitionRow, UseRow,
 };
 use sextant_store::{BoxFuture, Result};
 
@@ -71,6 +71,7 @@ timed! {
         cursors<'a>() -> SliceCursors;
         follow<'a>(step: PlaceStep) -> bool;
         words<'a>(tenant: TenantId, keys: &'a [AccountKey]) -> Vec<PlaceWord>;
+        event_types<'a>(tenant: TenantId, page: &'a Page) -> Vec<EventTypeRow>;
     }
     Feed {
         heads<'a>() -> Vec<Head>;

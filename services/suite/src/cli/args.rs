@@ -556,6 +556,7 @@ fn admin_commands() -> Vec<Command> {
             .about("Sends refused records again: as a file has them, or all, or those of a source or a reason, as they came")
             .arg(Arg::new("file").value_name("FILE").value_parser(value_parser!(PathBuf)).conflicts_with_all(["source", "reason"]).help("Lines as `sextant rejections --to` writes them, the record of each corrected")),
         named("held").about("Records that wait for their account, oldest first").arg(limit()),
+        named("event-types").about("The types of events that are stored, how many of each, from when to when"),
         named("sources").about("What became of the deliveries of each source, how far they have come, and whether one has fallen silent"),
     ]
 }

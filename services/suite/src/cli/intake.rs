@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::ArgMatches;
 
 use sextant_proto::ingestion::v1::{
-    ListHeldRequest, ListSourcesRequest, Record, RecordRate, Source, SourceState,
+    ListEventTypesRequest, ListHeldRequest, ListSourcesRequest, Record, RecordRate, Source,
+    SourceState,
 };
 
 use crate::cli::context::{Context, number_of, pages_up_to};
 use crate::cli::corrections;
 use crate::error::Error;
-use crate::output::{Block, Cell, Column};
+use crate::output::{Block, Cell, Column, Document};
 
 /// Characters of a source or id that people are shown.
 const MAX_SHOWN: usize = 80;
@@ -96,6 +97,38 @@ pub(crate) async fn held(context: &Context<'_>, matches: &ArgMatches) -> Result<
         ]);
     }
     context.print(matches, client.zone(), &block.into())
+}
+
+/// The types of events that are stored.
+pub(crate) async fn event_types(context: &Context<'_>, matches: &ArgMatches) -> Result<(), Error> {
+    let (client, _) = context.of_tenant().await?;
+    let request = ListEventTypesRequest::default();
+    let listed = pages_up_to!(client, sources.list_event_types, request, event_types, 0);
+    let columns = vec![
+        Column::left("type", "Type"),
+        Column::right("events", "Events"),
+        Column::left("first_at", "First"),
+        Column::left("last_at", "Last"),
+    ];
+    let mut block = Block::new("event_types", "Types of events", columns);
+    for one in listed.event_types {
+        let name = if one.r#type.is_empty() {
+            Cell::titled("(all others)", "")
+        } else {
+            shortened(one.r#type)
+        };
+        block.rows.push(vec![
+            name,
+            Cell::Count(one.events),
+            Cell::moment(one.first_at.as_ref()),
+            Cell::moment(one.last_at.as_ref()),
+        ]);
+    }
+    context.print(
+        matches,
+        client.zone(),
+        &Document::from(block).fresh_as(listed.freshness),
+    )
 }
 
 /// What became of the records of each source, and whether they still come.

@@ -69,7 +69,7 @@ fn migrations(service: Service) -> &'static [Migration] {
             migration!("ingestion", "0007", "corrections"),
             migration!("ingestion", "0008", "hierarchy"),
             migration!("ingestion", "0009", "sources"),
-            migration!("ingestion", "0010", "timeline"),
+            migration!("ingestion", "0010", "events"),
         ],
         Service::Scoring => &[migration!("scoring", "0001", "tables")],
         Service::Segmentation => &[

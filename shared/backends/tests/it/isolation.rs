@@ -195,7 +195,7 @@ async fn two_tenants_never_see_or_write_each_others_rows_in_any_table() {
         assert_eq!(seen.len(), 0, "{schema}.{table}");
         n_checked += 1;
     }
-    assert_eq!(n_checked, 12 + 5 + 8 + 3, "tables of the four services");
+    assert_eq!(n_checked, 13 + 5 + 8 + 3, "tables of the four services");
 }
 
 #[tokio::test]

@@ -66,11 +66,12 @@ const SYSTEM_STATEMENTS: [&str; 39] = [
 const OF_THE_DATABASES_CLOCK: [&str; 3] =
     ["replica_forget.sql", "replica_insert.sql", "replicas.sql"];
 
-const TENANT_TABLES: [&str; 19] = [
+const TENANT_TABLES: [&str; 20] = [
     "account",
     "account_event",
     "account_move",
     "dedupe",
+    "event_type",
     "fact",
     "feed",
     "held",

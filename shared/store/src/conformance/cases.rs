@@ -53,6 +53,8 @@ macro_rules! conformance_suite {
                 what_comes_for_a_user_with_a_place_does_not_wait,
                 no_record_waits_for_a_user_with_a_place,
                 engines_agree_on_places_with_the_formula,
+                events_of_each_type_are_added_up,
+                so_many_types_of_events_are_told_apart_and_the_others_are_counted_together,
             ]
             timeline: [
                 all_of_an_account_is_told_newest_first,

@@ -12,7 +12,7 @@ use crate::conformance::make::{
     ACME, BOLT, SLICE, account, at, batch, event, external, from_source, records, sources,
 };
 use crate::conformance::{Harness, Ingestion};
-use crate::port::{NewFact, Outcome, PlaceStep, PlaceWord};
+use crate::port::{EventTypeRow, MAX_EVENT_TYPES, NewFact, Outcome, Page, PlaceStep, PlaceWord};
 
 const DAY: i64 = 86_400;
 
@@ -54,6 +54,7 @@ async fn follow(
         to: from + 1,
         words,
         events: Vec::new(),
+        types: Vec::new(),
     };
     store.places.follow(step).await
 }
@@ -323,4 +324,78 @@ pub async fn engines_agree_on_places_with_the_formula<H: Harness>(harness: H) {
     expected.sort();
     assert!(expected.len() > 100, "{}", expected.len());
     assert_eq!(stored, expected);
+}
+
+/// Events of a type, from one second to another.
+fn counted(name: &str, events: u64, (first, last): (i64, i64)) -> EventTypeRow {
+    EventTypeRow {
+        event_type: name.to_owned(),
+        events,
+        first_at: at(first),
+        last_at: at(last),
+    }
+}
+
+async fn count(store: &Ingestion, tenant: TenantId, from: u64, types: Vec<EventTypeRow>) {
+    let step = PlaceStep {
+        tenant,
+        slice: SLICE,
+        from,
+        to: from + 1,
+        words: Vec::new(),
+        events: Vec::new(),
+        types,
+    };
+    store.places.follow(step).await.unwrap();
+}
+
+async fn types(store: &Ingestion, page: &Page) -> Vec<EventTypeRow> {
+    store.places.event_types(ACME, page).await.unwrap()
+}
+
+pub async fn events_of_each_type_are_added_up<H: Harness>(harness: H) {
+    let store = harness.ingestion().await;
+    let first = vec![counted("b", 3, (50, 70)), counted("a", 1, (5, 5))];
+    count(&store, ACME, 0, first).await;
+    let second = vec![counted("c", 2, (1, 2)), counted("b", 4, (40, 60))];
+    count(&store, ACME, 1, second).await;
+    count(&store, BOLT, 0, vec![counted("b", 9, (0, 0))]).await;
+    let all = types(&store, &Page::first(10)).await;
+    let expected = [
+        counted("a", 1, (5, 5)),
+        counted("b", 7, (40, 70)),
+        counted("c", 2, (1, 2)),
+    ];
+    assert_eq!(all, expected);
+    let behind = Page {
+        after: Some("a".to_owned()),
+        limit: 1,
+    };
+    assert_eq!(types(&store, &behind).await, expected[1..2]);
+}
+
+pub async fn so_many_types_of_events_are_told_apart_and_the_others_are_counted_together<
+    H: Harness,
+>(
+    harness: H,
+) {
+    let store = harness.ingestion().await;
+    let name = |n: usize| format!("type {n:05}");
+    let many = (0..MAX_EVENT_TYPES - 1).map(|n| counted(&name(n), 1, (7, 7)));
+    count(&store, ACME, 0, many.collect()).await;
+    let more = (MAX_EVENT_TYPES - 2..MAX_EVENT_TYPES + 2).map(|n| counted(&name(n), 2, (1, 9)));
+    count(&store, ACME, 1, more.collect()).await;
+    let all = types(&store, &Page::first(MAX_EVENT_TYPES + 10)).await;
+    assert_eq!(all.len(), MAX_EVENT_TYPES + 1);
+    assert_eq!(all[0], counted("", 4, (1, 9)));
+    let last = &all[MAX_EVENT_TYPES - 1..];
+    let expected = [
+        counted(&name(MAX_EVENT_TYPES - 2), 3, (1, 9)),
+        counted(&name(MAX_EVENT_TYPES - 1), 2, (1, 9)),
+    ];
+    assert_eq!(last, expected);
+    // One that is told apart stays so.
+    count(&store, ACME, 2, vec![counted(&name(3), 1, (7, 7))]).await;
+    let all = types(&store, &Page::first(5)).await;
+    assert_eq!(all[4], counted(&name(3), 2, (7, 7)));
 }

@@ -41,6 +41,7 @@ async fn follow(store: &Ingestion, tenant: TenantId) {
         to: new().map(|entry| entry.sequence).max().unwrap(),
         words: Vec::new(),
         events: new().flat_map(|entry| entry.events()).collect(),
+        types: Vec::new(),
     };
     store.places.follow(step).await.unwrap();
 }
@@ -192,6 +193,7 @@ pub async fn events_are_told_of_as_far_as_the_feed_was_followed<H: Harness>(harn
         to: 1,
         words: Vec::new(),
         events: Vec::new(),
+        types: Vec::new(),
     };
     let fenced = store.places.follow(late).await;
     assert!(matches!(fenced, Err(Error::Fenced)), "{fenced:?}");

@@ -27,7 +27,7 @@ pub(super) const INGESTION: Schema = Schema {
         sql!("migrations/ingestion/0006_corrections"),
         sql!("migrations/ingestion/0007_hierarchy"),
         sql!("migrations/ingestion/0008_sources"),
-        sql!("migrations/ingestion/0009_timeline"),
+        sql!("migrations/ingestion/0009_events"),
     ],
 };
 pub(super) const SCORING: Schema = Schema {

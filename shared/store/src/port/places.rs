@@ -1,8 +1,11 @@
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
 use sextant_domain::id::{AccountKey, AccountUid, Slice, TenantId};
 use sextant_domain::place::Word;
 use sextant_domain::time::Instant;
 
-use crate::port::replica::SliceCursors;
+use crate::port::replica::{Page, SliceCursors};
 use crate::port::timeline::TimelinePlace;
 use crate::{BoxFuture, Result};
 
@@ -46,6 +49,60 @@ pub struct PlaceStep {
     pub words: Vec<PlaceWord>,
     /// The events in them that happened in accounts.
     pub events: Vec<EventPlace>,
+    /// How many events of each type are in them, each type once.
+    pub types: Vec<EventTypeRow>,
+}
+
+/// Types of events of a tenant that are counted for themselves.
+pub const MAX_EVENT_TYPES: usize = 10_000;
+
+/// Events of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventTypeRow {
+    /// The type; empty: all beyond the first [`MAX_EVENT_TYPES`].
+    pub event_type: String,
+    /// How many there are.
+    pub events: u64,
+    /// When the first happened.
+    pub first_at: Instant,
+    /// When the last happened.
+    pub last_at: Instant,
+}
+
+impl EventTypeRow {
+    /// Takes in what else there is of the type.
+    pub fn add(&mut self, other: &Self) {
+        self.events = self.events.saturating_add(other.events);
+        self.first_at = self.first_at.min(other.first_at);
+        self.last_at = self.last_at.max(other.last_at);
+    }
+
+    /// The same where no type is told from another beyond so many new ones: in the order in which they come, the types that are not
+    /// known take up the room, and those behind are counted together.
+    #[must_use]
+    pub fn within(types: &[Self], known: &BTreeSet<String>, mut room: usize) -> Vec<Self> {
+        let mut all: BTreeMap<String, Self> = BTreeMap::new();
+        for row in types {
+            let is_known = known.contains(&row.event_type);
+            let name = if is_known || room > 0 {
+                row.event_type.clone()
+            } else {
+                String::new()
+            };
+            room -= usize::from(!is_known && room > 0);
+            match all.entry(name) {
+                Entry::Occupied(counted) => counted.into_mut().add(row),
+                Entry::Vacant(new) => {
+                    let event_type = new.key().clone();
+                    new.insert(Self {
+                        event_type,
+                        ..row.clone()
+                    });
+                },
+            }
+        }
+        all.into_values().collect()
+    }
 }
 
 /// An event of an account, and where it is stored.
@@ -73,6 +130,13 @@ pub trait Places: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`crate::Error::Fenced`]: somebody else has followed the feed meanwhile.
     fn follow(&self, step: PlaceStep) -> BoxFuture<'_, Result<bool>>;
+
+    /// Types of events after `page.after`, by name (byte order).
+    fn event_types<'a>(
+        &'a self,
+        tenant: TenantId,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<EventTypeRow>>>;
 
     /// All that was said of keys. At most 10,000 keys.
     fn words<'a>(

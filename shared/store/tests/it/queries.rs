@@ -28,7 +28,7 @@ const ACROSS_TENANTS: [&str; 42] = [
     "migrations/ingestion/0006_corrections",
     "migrations/ingestion/0007_hierarchy",
     "migrations/ingestion/0008_sources",
-    "migrations/ingestion/0009_timeline",
+    "migrations/ingestion/0009_events",
     "migrations/segmentation/0002_behind",
     "migrations/metrics/0001_initial",
     "migrations/metrics/0002_behind",
@@ -207,9 +207,11 @@ fn whether_a_move_was_corrected_is_looked_up_by_its_account_and_moment() {
 
 /// Statements that read all of a table, or all of a tenant in it, because that is what they are for: heads, cursors and states of
 /// all feeds, tables of a few rows for each tenant or each segmenter.
-const OF_ALL: [&str; 17] = [
+const OF_ALL: [&str; 19] = [
     "feed/head_list",
     "feed/head_list_of_tenant",
+    "ingestion/event_type_list",
+    "ingestion/event_type_number",
     "ingestion/key_list_all",
     "ingestion/place_cursor_list",
     "ingestion/releasing_clear",

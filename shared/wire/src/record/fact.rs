@@ -328,3 +328,23 @@ fn off(discount: &pb::Discount) -> Result<DiscountOff, Problem> {
         },
     })
 }
+
+/// The type of a stored event, without reading the rest of it; `None`: it is none.
+#[must_use]
+pub fn event_type(record: &[u8]) -> Option<String> {
+    let fact = OfType::decode(record).ok()?;
+    Some(fact.event?.r#type)
+}
+
+/// The part of a record that says the type of an event.
+#[derive(Clone, PartialEq, Message)]
+struct OfType {
+    #[prost(message, optional, tag = "13")]
+    event: Option<EventOfType>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EventOfType {
+    #[prost(string, tag = "3")]
+    r#type: String,
+}

@@ -1,11 +1,16 @@
 //! Where users, and what other systems know, belong.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use sextant_domain::id::{AccountKey, TenantId};
 use sextant_domain::place::Word;
 use sextant_domain::time::DAY_US;
-use sextant_store::port::{EventPlace, PlaceStep, PlaceWord, Places, SliceCursors, week_of};
+use sextant_store::port::{
+    EventPlace, EventTypeRow, MAX_EVENT_TYPES, Page, PlaceStep, PlaceWord, Places, SliceCursors,
+    week_of,
+};
 use sextant_store::{BoxFuture, Error, Result};
 
 use super::Ingestion;
@@ -17,6 +22,10 @@ const CURSORS: &str = include_str!("../../../queries/postgres/ingestion/place_cu
 const MOVE_CURSOR: &str = include_str!("../../../queries/postgres/ingestion/move_place_cursor.sql");
 const PUT: &str = include_str!("../../../queries/postgres/ingestion/put_places.sql");
 const PUT_EVENTS: &str = include_str!("../../../queries/postgres/ingestion/put_events.sql");
+const KNOWN_TYPES: &str = include_str!("../../../queries/postgres/ingestion/known_event_types.sql");
+const N_TYPES: &str = include_str!("../../../queries/postgres/ingestion/number_of_event_types.sql");
+const ADD_TYPES: &str = include_str!("../../../queries/postgres/ingestion/add_event_types.sql");
+const TYPES: &str = include_str!("../../../queries/postgres/ingestion/event_types.sql");
 const WORDS: &str = include_str!("../../../queries/postgres/ingestion/places.sql");
 
 impl Places for Ingestion {
@@ -46,10 +55,39 @@ impl Places for Ingestion {
             }
             put(&session, &step).await?;
             put_events(&session, &step).await?;
+            count_types(&session, &step).await?;
             let keys = step.words.iter().map(|said| &said.key);
             let noted = hold::note_placed(&session, step.tenant, keys).await?;
             session.commit().await?;
             Ok(!noted.is_empty())
+        })
+    }
+
+    fn event_types<'a>(
+        &'a self,
+        tenant: TenantId,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<EventTypeRow>>> {
+        Box::pin(async move {
+            let after = page.after.as_deref().map(rows::text);
+            let (tenant_id, limit) = (rows::tenant(tenant), rows::limit(page.limit));
+            let found = self
+                .pool
+                .read(
+                    tenant,
+                    "listing types of events",
+                    TYPES,
+                    &[&tenant_id, &after, &limit],
+                )
+                .await?;
+            decode::all(&found, "event type", |row| {
+                Ok(EventTypeRow {
+                    event_type: row.take()?,
+                    events: row.sequence()?,
+                    first_at: row.instant()?,
+                    last_at: row.instant()?,
+                })
+            })
         })
     }
 
@@ -165,6 +203,43 @@ async fn put_events(session: &Session, step: &PlaceStep) -> Result<()> {
                 &known,
             ],
         )
+        .await?;
+    Ok(())
+}
+
+async fn count_types(session: &Session, step: &PlaceStep) -> Result<()> {
+    if step.types.is_empty() {
+        return Ok(());
+    }
+    let tenant = rows::tenant(step.tenant);
+    let names = || step.types.iter().map(|row| rows::text(&row.event_type));
+    let statement = session.prepare(KNOWN_TYPES).await?;
+    let found = session
+        .query(&statement, &[&tenant, &names().collect::<Vec<_>>()])
+        .await?;
+    let known = decode::all(&found, "event type", |row| row.take::<String>())?;
+    let known: BTreeSet<String> = known.into_iter().collect();
+    let room = if known.len() == step.types.len() {
+        0
+    } else {
+        let statement = session.prepare(N_TYPES).await?;
+        let found = session.query(&statement, &[&tenant]).await?;
+        let counted = decode::all(&found, "number of event types", |row| {
+            row.number::<i64, usize>()
+        })?;
+        MAX_EVENT_TYPES.saturating_sub(counted.into_iter().sum())
+    };
+    let types = EventTypeRow::within(&step.types, &known, room);
+    let names: Vec<_> = types
+        .iter()
+        .map(|row| rows::text(&row.event_type))
+        .collect();
+    let counts: Vec<i64> = types.iter().map(|row| rows::number(row.events)).collect();
+    let first: Vec<i64> = types.iter().map(|row| row.first_at.0).collect();
+    let last: Vec<i64> = types.iter().map(|row| row.last_at.0).collect();
+    let statement = session.prepare(ADD_TYPES).await?;
+    session
+        .execute(&statement, &[&tenant, &names, &counts, &first, &last])
         .await?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Where users, and what other systems know, belong.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 
 use sextant_domain::id::{AccountKey, TenantId};
@@ -9,8 +11,11 @@ use sextant_domain::time::{DAY_US, Instant};
 use crate::embedded::failure::Work;
 use crate::embedded::ingestion::Ingestion;
 use crate::embedded::sql;
-use crate::embedded::value::{Columns, id, number};
-use crate::port::{EventPlace, PlaceStep, PlaceWord, Places, SliceCursors, week_of};
+use crate::embedded::value::{Columns, id, number, rows};
+use crate::port::{
+    EventPlace, EventTypeRow, MAX_EVENT_TYPES, Page, PlaceStep, PlaceWord, Places, SliceCursors,
+    week_of,
+};
 use crate::{BoxFuture, Error, Result};
 
 impl Places for Ingestion {
@@ -28,6 +33,27 @@ impl Places for Ingestion {
         self.file().write("following to places", move |connection| {
             follow(connection, &step)
         })
+    }
+
+    fn event_types<'a>(
+        &'a self,
+        tenant: TenantId,
+        page: &'a Page,
+    ) -> BoxFuture<'a, Result<Vec<EventTypeRow>>> {
+        let Page { after, limit } = page.clone();
+        self.file()
+            .read("listing types of events", move |connection| {
+                let mut list = connection.prepare_cached(sql!("ingestion/event_type_list"))?;
+                let types = list.query_map(params![id(tenant.0), after, rows(limit)], |row| {
+                    Ok(EventTypeRow {
+                        event_type: row.get(0)?,
+                        events: row.number(1)?,
+                        first_at: row.instant(2)?,
+                        last_at: row.instant(3)?,
+                    })
+                })?;
+                Ok(types.collect::<rusqlite::Result<_>>()?)
+            })
     }
 
     fn words<'a>(
@@ -85,8 +111,41 @@ fn follow(connection: &Connection, step: &PlaceStep) -> Work<bool> {
             known_at.0
         ])?;
     }
+    count_types(connection, step)?;
     let keys = step.words.iter().map(|said| &said.key);
     note(connection, step.tenant, keys)
+}
+
+fn count_types(connection: &Connection, step: &PlaceStep) -> Work<()> {
+    if step.types.is_empty() {
+        return Ok(());
+    }
+    let tenant = id(step.tenant.0);
+    let mut find = connection.prepare_cached(sql!("ingestion/event_type_find"))?;
+    let mut known = BTreeSet::new();
+    for EventTypeRow { event_type, .. } in &step.types {
+        if find.exists(params![tenant, event_type])? {
+            known.insert(event_type.clone());
+        }
+    }
+    let room = if known.len() == step.types.len() {
+        0
+    } else {
+        let mut count = connection.prepare_cached(sql!("ingestion/event_type_number"))?;
+        let n_types = count.query_row(params![tenant], |row| row.number(0))?;
+        MAX_EVENT_TYPES.saturating_sub(usize::try_from(n_types).unwrap_or(usize::MAX))
+    };
+    let mut add = connection.prepare_cached(sql!("ingestion/event_type_add"))?;
+    for row in EventTypeRow::within(&step.types, &known, room) {
+        add.execute(params![
+            tenant,
+            row.event_type,
+            number(row.events),
+            row.first_at.0,
+            row.last_at.0
+        ])?;
+    }
+    Ok(())
 }
 
 /// Notes which of these keys have a place while records wait for them; tells whether there are any.
@@ -113,8 +172,8 @@ fn words(
     let mut of_key = connection.prepare_cached(sql!("ingestion/place_of_key"))?;
     let mut words = Vec::new();
     for key in keys {
-        let mut rows = of_key.query(params![id(tenant.0), key.as_str()])?;
-        while let Some(row) = rows.next()? {
+        let mut found = of_key.query(params![id(tenant.0), key.as_str()])?;
+        while let Some(row) = found.next()? {
             let (account, left) = (row.external_id(0)?, row.get(1)?);
             let ends: (Instant, Instant) = (row.instant(2)?, row.instant(3)?);
             words.extend(PlaceWord::between(&key, ends, |at| Word {

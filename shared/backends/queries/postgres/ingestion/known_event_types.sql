@@ -1,0 +1,1 @@
+SELECT type FROM event_type WHERE tenant_id = $1 AND type = ANY($2)

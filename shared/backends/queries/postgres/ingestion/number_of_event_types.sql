@@ -1,0 +1,1 @@
+SELECT count(*) FROM event_type WHERE tenant_id = $1
